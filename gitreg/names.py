@@ -1,0 +1,287 @@
+"""Names: model, version, stage, alias, reference and tag, parsed and formatted in one place.
+
+Each parser has a formatter that is its inverse. What a person may type is listed in
+`parse_reference`; what GTO reads as a tag follows GTO's own grammar (``gto/constants.py``).
+
+>>> parse_reference("churn-predictor@champion")
+Reference(model='churn-predictor', version=None, alias='champion', stage=None, latest=False)
+>>> str(parse_reference("models:/churn-predictor/Production"))
+'churn-predictor/production'
+>>> folder_of("Größe 2"), name_of("Gr%C3%B6%C3%9Fe%202")
+('Gr%C3%B6%C3%9Fe%202', 'Größe 2')
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from gitreg.errors import InvalidRequest
+
+NAME_LIMIT = 100
+"""The longest model name or alias, in characters."""
+
+FOLDER_LIMIT = 255
+"""The longest file name that common file systems take, in bytes."""
+
+NO_STAGE = "none"
+"""What a person types for 'in no stage'; it is never a pointer file."""
+
+LIFECYCLE_STAGES = ("staging", "production", "archived")
+"""MLflow's stages beside None; a registry's policy may name others."""
+
+_PORTABLE = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?")
+_WINDOWS_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
+_STAGE = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
+_ALIAS = re.compile(r"\w[\w-]*")
+_NUMBER = re.compile(r"v?([1-9][0-9]{0,8})(?:\.0\.0)?", re.ASCII)
+_LOOKS_LIKE_A_NUMBER = re.compile(r"v?\d+(?:\.\d+)*", re.IGNORECASE)
+_TAGGABLE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9/_-]*[a-zA-Z0-9])?")
+_TAG = re.compile(
+    r"(?P<model>[a-zA-Z0-9_-]+)"
+    r"(?:@v(?P<version>[1-9][0-9]{0,8})\.0\.0(?:(?P<deleted>!)#(?P<deletion>[1-9][0-9]{0,8}))?"
+    r"|#(?P<pointer>[a-zA-Z0-9_-]+)(?P<cancelled>!?)#(?P<counter>[1-9][0-9]{0,8}))"
+)
+# Cc control, Cf format (bidirectional overrides), Cs surrogate, Zl and Zp line breaks: they
+# change how a terminal or a diff shows a name, so that it can pass for another one.
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+def _shown(text: str) -> str:
+    """Return ``text`` quoted, escaped and cut, fit for an error message."""
+    return ascii(text if len(text) <= NAME_LIMIT else text[:NAME_LIMIT] + "…")
+
+
+def has_invisible(text: str) -> bool:
+    """Tell whether ``text`` has control, format, surrogate or line-separator characters."""
+    return any(unicodedata.category(char) in _INVISIBLE for char in text)
+
+
+def fold(name: str) -> str:
+    """Return the form under which two names count as the same one (case, Unicode form)."""
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def check_model_name(name: str) -> str:
+    """Return ``name`` when it may name a registered model.
+
+    Raises:
+        InvalidRequest: it is empty, longer than `NAME_LIMIT`, has ``/ : @ #`` or an invisible
+            character, or starts or ends with a space, ``.`` or ``-``.
+    """
+    rule = None
+    if not name:
+        rule = "it is empty"
+    elif len(name) > NAME_LIMIT:
+        rule = f"it has {len(name)} characters, {NAME_LIMIT} is the most"
+    elif any(char in name for char in "/:@#"):
+        rule = "/ : @ and # are kept for references"
+    elif has_invisible(name):
+        rule = "it has a control or invisible character"
+    elif name[0] in ".-" or name[-1] in ".-" or name != name.strip():
+        rule = "it may not start or end with a space, '.' or '-'"
+    elif len(_encode(name)) > FOLDER_LIMIT:
+        rule = f"as a folder name it is longer than {FOLDER_LIMIT} bytes"
+    if rule:
+        raise InvalidRequest(f"{_shown(name)} cannot be a model's name: {rule}")
+    return name
+
+
+def check_stage_name(stage: str) -> str:
+    """Return ``stage`` in lower case when it may name a stage.
+
+    Raises:
+        InvalidRequest: it is not of the form ``letters-and-digits``, or it is reserved.
+    """
+    lowered = stage.lower()
+    if lowered in (NO_STAGE, "latest") or _LOOKS_LIKE_A_NUMBER.fullmatch(lowered):
+        raise InvalidRequest(f"{_shown(stage)} cannot be a stage's name: it is reserved")
+    if len(lowered) > NAME_LIMIT or not _STAGE.fullmatch(lowered):
+        raise InvalidRequest(
+            f"{_shown(stage)} cannot be a stage's name: letters, digits and inner - or _ only"
+        )
+    return lowered
+
+
+def check_alias(alias: str, stages: tuple[str, ...] = LIFECYCLE_STAGES) -> str:
+    """Return ``alias`` when it may name an alias in a registry that has ``stages``.
+
+    Raises:
+        InvalidRequest: it is malformed, or looks like a version, ``latest`` or a stage.
+    """
+    rule = None
+    if not alias or len(alias) > NAME_LIMIT or not _ALIAS.fullmatch(alias):
+        rule = f"1 to {NAME_LIMIT} letters, digits, _ or -, not starting with -"
+    elif len(_encode(alias)) + len(".yaml") > FOLDER_LIMIT:
+        rule = f"as a file name it is longer than {FOLDER_LIMIT} bytes"
+    elif _LOOKS_LIKE_A_NUMBER.fullmatch(alias):
+        rule = "it looks like a version"
+    elif alias.lower() == "latest":
+        rule = "'latest' always is the highest version"
+    elif alias.lower() in (NO_STAGE, *LIFECYCLE_STAGES, *stages):
+        rule = "it looks like a stage"
+    if rule:
+        raise InvalidRequest(f"{_shown(alias)} cannot be an alias: {rule}")
+    return alias
+
+
+def _encode(name: str) -> str:
+    """Return ``name`` as a file name: itself when portable, else percent-encoded."""
+    if _PORTABLE.fullmatch(name) and not _WINDOWS_DEVICE.fullmatch(name):
+        return name
+    encoded = "".join(
+        char if char.isascii() and (char.isalnum() or char in "_-") else _percent(char)
+        for char in name
+    )
+    # A device name such as `con` has nothing to encode: its first letter is, so that the
+    # encoding stays reversible and Windows can check the folder out.
+    return _percent(encoded[0]) + encoded[1:] if _WINDOWS_DEVICE.fullmatch(encoded) else encoded
+
+
+def _percent(char: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "surrogatepass"))
+
+
+def folder_of(name: str) -> str:
+    """Return the file name that stands for a model's name or an alias; see `name_of`."""
+    return _encode(name)
+
+
+def name_of(folder: str) -> str | None:
+    """Return the name that ``folder`` stands for, or ``None`` if gitreg never wrote it."""
+    try:
+        name = unquote(folder, errors="strict")
+    except UnicodeDecodeError:
+        return None
+    return name if name and _encode(name) == folder else None
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a person points at: a model, and at most one way to choose a version of it."""
+
+    model: str
+    version: int | None = None
+    alias: str | None = None
+    stage: str | None = None
+    latest: bool = False
+
+    def __str__(self) -> str:
+        if self.version is not None:
+            return format_version(self.model, self.version)
+        if self.alias is not None:
+            return f"{self.model}@{self.alias}"
+        if self.stage is not None:
+            return f"{self.model}/{self.stage}"
+        return f"{self.model}@latest" if self.latest else self.model
+
+    @property
+    def is_model(self) -> bool:
+        """Whether only the model is named, no version of it."""
+        return self == Reference(self.model)
+
+
+def format_version(model: str, version: int) -> str:
+    """Return ``churn-predictor@5``."""
+    return f"{model}@{version}"
+
+
+def parse_version_number(text: str) -> int | None:
+    """Return 5 for ``5``, ``v5`` and ``v5.0.0``, and ``None`` for what is no version."""
+    match = _NUMBER.fullmatch(text)
+    return int(match.group(1)) if match else None
+
+
+def parse_reference(text: str) -> Reference:
+    """Return what ``text`` points at.
+
+    ====================================================  ==============================
+    ``m@5`` ``m:5`` ``m/5`` ``m@v5`` ``models:/m/5``      version 5
+    ``m@champion`` ``models:/m@champion``                 the alias
+    ``m/production`` ``m#production`` ``models:/m/Production``  the stage, in any case
+    ``m@latest`` ``models:/m/latest``                     the highest version
+    ``m``                                                 the model itself
+    ====================================================  ==============================
+
+    Raises:
+        InvalidRequest: the text is none of these, or a name in it is malformed.
+    """
+    rest = text.removeprefix("models:/").lstrip("/") if text.startswith("models:/") else text
+    match = re.search("[@:/#]", rest)
+    if match is None:
+        return Reference(check_model_name(rest))
+    model = check_model_name(rest[: match.start()])
+    separator, selector = match.group(), rest[match.end() :]
+    number = parse_version_number(selector)
+    if number is not None and separator != "#":
+        return Reference(model, version=number)
+    if selector.lower() == "latest" and separator != "#":
+        return Reference(model, latest=True)
+    if _LOOKS_LIKE_A_NUMBER.fullmatch(selector):
+        raise InvalidRequest(
+            f"{_shown(text)}: {_shown(selector)} is not a version",
+            hint="versions are 1, 2, 3 …, as in churn-predictor@5",
+        )
+    if separator in "/#":
+        stage = selector.lower()
+        return Reference(model, stage=stage if stage == NO_STAGE else check_stage_name(selector))
+    if separator == "@" and _ALIAS.fullmatch(selector) and len(selector) <= NAME_LIMIT:
+        if selector.lower() in (NO_STAGE, *LIFECYCLE_STAGES):
+            raise InvalidRequest(
+                f"{_shown(text)}: {selector.lower()} is a stage, not an alias",
+                hint=f"write {model}/{selector.lower()}",
+            )
+        return Reference(model, alias=selector)
+    raise InvalidRequest(
+        f"{_shown(text)} is not a reference",
+        hint="try churn-predictor@5, churn-predictor@champion or churn-predictor/production",
+    )
+
+
+@dataclass(frozen=True)
+class RegistryTag:
+    """A tag in GTO's grammar: a version's, or the Nth event of a model.
+
+    ``m@v5.0.0`` registers a version and ``m@v5.0.0!#9`` takes it back; ``m#production#8`` lets a
+    stage or an alias name a version and ``m#production!#9`` leaves it naming none.
+    """
+
+    model: str
+    version: int | None = None
+    pointer: str | None = None
+    counter: int | None = None
+    cancelled: bool = False
+
+    def __str__(self) -> str:
+        head = f"#{self.pointer}" if self.version is None else f"@v{self.version}.0.0"
+        tail = "" if self.counter is None else f"#{self.counter}"
+        return f"{self.model}{head}{'!' if self.cancelled else ''}{tail}"
+
+
+def is_taggable(name: str) -> bool:
+    """Tell whether GTO's grammar takes ``name`` as that of an artifact or a stage."""
+    return _TAGGABLE.fullmatch(name) is not None
+
+
+def parse_tag(text: str) -> RegistryTag | None:
+    """Return the registry tag that ``text`` spells, or ``None`` for a tag of somebody else's."""
+    match = _TAG.fullmatch(text)
+    if match is None or not is_taggable(match["model"]):
+        return None
+    if match["version"]:
+        return RegistryTag(
+            match["model"],
+            version=int(match["version"]),
+            counter=int(match["deletion"]) if match["deletion"] else None,
+            cancelled=bool(match["deleted"]),
+        )
+    if not is_taggable(match["pointer"]):
+        return None
+    return RegistryTag(
+        match["model"],
+        pointer=match["pointer"],
+        counter=int(match["counter"]),
+        cancelled=bool(match["cancelled"]),
+    )
