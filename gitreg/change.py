@@ -1,0 +1,129 @@
+"""`Change`: what an operation would do, as a value. Dry run, review and commit render it.
+
+>>> change = Change("promote churn@5 to production", trailers=(("Gitreg-Action", "promote"),))
+>>> print(change.message(), end="")
+promote churn@5 to production
+<BLANKLINE>
+Gitreg-Action: promote
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from gitreg.errors import InvalidRequest
+from gitreg.names import has_invisible
+
+TRAILER_PREFIX = "Gitreg-"
+
+_TRAILER_LIKE = re.compile(r"^(\s*)(Gitreg-[\w-]+\s*:)", re.IGNORECASE | re.MULTILINE)
+_REVERTS_LIKE = re.compile(r"^(\s*)(This reverts commit)", re.IGNORECASE | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """The new content of a path, in bytes; ``None`` removes it."""
+
+    path: str
+    content: bytes | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """One commit to be: file edits and message. It writes nothing.
+
+    Attributes:
+        subject: imperative, one line.
+        edits: the files written or removed.
+        reason: what the person gave with ``-m``.
+        evidence: lines that support the change: metrics against the incumbent, gates passed.
+        reverts: the commit that this one takes back, 40 hex digits.
+        trailers: key and value; keys may repeat.
+        warnings: what the person should know; not part of the commit.
+    """
+
+    subject: str
+    edits: tuple[Edit, ...] = ()
+    reason: str | None = None
+    evidence: tuple[str, ...] = ()
+    reverts: str | None = None
+    trailers: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths that are written."""
+        return tuple(edit.path for edit in self.edits)
+
+    def message(self) -> str:
+        """Return the commit message: subject, reason, evidence, trailers."""
+        parts = [self.subject]
+        if self.reason:
+            parts.append(defuse(self.reason))
+        if self.evidence:
+            # Indented, so that what gitreg found can be told from what a person said.
+            parts.append("\n".join(f"  {line}" for line in self.evidence))
+        if self.reverts:
+            parts.append(f"This reverts commit {self.reverts}.")
+        if self.trailers:
+            parts.append("\n".join(f"{key}: {value}" for key, value in self.trailers))
+        return "\n\n".join(parts) + "\n"
+
+    def with_trailer(self, key: str, value: str) -> Change:
+        """Return the same change with one more trailer."""
+        return replace(self, trailers=(*self.trailers, (key, value)))
+
+
+def check_reason(reason: str | None) -> str | None:
+    """Return the reason for a change, trimmed; ``None`` when nothing was said.
+
+    Raises:
+        InvalidRequest: it has control characters other than line breaks and tabs.
+    """
+    if reason is None or not reason.strip():
+        return None
+    lines = reason.replace("\r\n", "\n").strip().split("\n")
+    if any(has_invisible(line.replace("\t", " ")) for line in lines):
+        raise InvalidRequest("the reason has a control or invisible character")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def defuse(text: str) -> str:
+    """Return ``text`` so that none of its lines reads as a trailer or a revert of gitreg's.
+
+    A reason may have several lines, and the last ones of a message are where trailers are read
+    from; `> ` in front keeps what was said, and keeps it from being believed.
+    """
+    return _REVERTS_LIKE.sub(r"\1> \2", _TRAILER_LIKE.sub(r"\1> \2", text))
+
+
+def trailers_of(message: str) -> dict[str, tuple[str, ...]]:
+    """Return gitreg's trailers of a commit message; only the last paragraph can hold them.
+
+    >>> trailers_of("promote\\n\\nGitreg-Model: a\\nGitreg-Model: b\\n")
+    {'Gitreg-Model': ('a', 'b')}
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for line in message.rstrip().split("\n\n")[-1].splitlines():
+        key, separator, value = line.partition(": ")
+        if separator and key.startswith(TRAILER_PREFIX):
+            found[key] = (*found.get(key, ()), value.strip())
+    return found
+
+
+def reason_of(message: str) -> str | None:
+    """Return why a commit was made: what a person wrote below the subject.
+
+    >>> reason_of("promote m@5\n\nBetter recall.\n\n  auc 0.9\n\nGitreg-Action: promote\n")
+    'Better recall.'
+    """
+    paragraphs = message.strip().split("\n\n")[1:]
+    is_ours = bool(trailers_of(message))
+    kept = [
+        paragraph
+        for paragraph in paragraphs
+        if not paragraph.startswith(("This reverts commit ", TRAILER_PREFIX))
+        and not (is_ours and all(line.startswith("  ") for line in paragraph.splitlines()))
+    ]
+    return "\n\n".join(kept).strip() or None

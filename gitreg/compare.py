@@ -1,0 +1,135 @@
+"""What differs between two versions: metrics, params, data, code, environment. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gitreg.model import ModelVersion
+from gitreg.yamldoc import Value
+
+
+@dataclass(frozen=True)
+class MetricDifference:
+    """A metric on both sides; ``delta`` is ``b - a`` and ``None`` when one side lacks it."""
+
+    a: int | float | None
+    b: int | float | None
+    delta: int | float | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A value on both sides; ``None`` where a side lacks it."""
+
+    a: Any
+    b: Any
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Version ``a`` beside version ``b``.
+
+    Attributes:
+        a: the first version.
+        b: the second version.
+        metrics: every metric of either.
+        params: the hyperparameters that differ; nested ones under dotted names.
+        data: the data that differs, by path; the values are hashes.
+        code: the facts of the code commit that differ.
+        environment: Python, platform and packages that differ.
+    """
+
+    a: ModelVersion
+    b: ModelVersion
+    metrics: Mapping[str, MetricDifference]
+    params: Mapping[str, Difference]
+    data: Mapping[str, Difference]
+    code: Mapping[str, Difference]
+    environment: Mapping[str, Difference]
+
+
+def compare(
+    a: ModelVersion,
+    b: ModelVersion,
+    requirements_a: Iterable[str] = (),
+    requirements_b: Iterable[str] = (),
+) -> Comparison:
+    """Return what differs between two versions.
+
+    Args:
+        a: the first version.
+        b: the second version; differences are ``b - a``.
+        requirements_a: lines of the frozen environment of ``a``.
+        requirements_b: lines of the frozen environment of ``b``.
+    """
+    names = dict.fromkeys([*a.metrics, *b.metrics])
+    return Comparison(
+        a,
+        b,
+        {name: _metric(a.metrics.get(name), b.metrics.get(name)) for name in names},
+        _differing(flatten(a.params), flatten(b.params)),
+        _differing(_data(a), _data(b)),
+        _differing(_code(a), _code(b)),
+        _differing(
+            _environment(a) | packages(requirements_a), _environment(b) | packages(requirements_b)
+        ),
+    )
+
+
+def _metric(a: int | float | None, b: int | float | None) -> MetricDifference:
+    return MetricDifference(a, b, None if a is None or b is None else b - a)
+
+
+def flatten(params: Mapping[str, Value], prefix: str = "") -> dict[str, Value]:
+    """Return nested mappings as one, under dotted names.
+
+    >>> flatten({"train": {"lr": 0.1}, "seed": 1})
+    {'train.lr': 0.1, 'seed': 1}
+    """
+    flat: dict[str, Value] = {}
+    for name, value in params.items():
+        if isinstance(value, dict) and value:
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def packages(requirements: Iterable[str]) -> dict[str, Any]:
+    """Return the packages of a frozen environment, name to version or source.
+
+    >>> packages(["numpy==2.1.0", "# comment", "tool @ git+https://example.com/tool@4b652c8"])
+    {'numpy': '2.1.0', 'tool': 'git+https://example.com/tool@4b652c8'}
+    """
+    found = {}
+    for line in requirements:
+        requirement = line.partition("#")[0].strip()
+        for separator in ("==", " @ "):
+            name, present, version = requirement.partition(separator)
+            if present:
+                found[name.strip()] = version.strip()
+                break
+    return found
+
+
+def _data(version: ModelVersion) -> dict[str, Any]:
+    return {item.path: item.md5 for item in version.lineage.data}
+
+
+def _code(version: ModelVersion) -> dict[str, Any]:
+    return asdict(version.lineage.code) if version.lineage.code else {}
+
+
+def _environment(version: ModelVersion) -> dict[str, Any]:
+    return {"python": version.environment.python, "platform": version.environment.platform}
+
+
+def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Difference]:
+    return {
+        name: Difference(a.get(name), b.get(name))
+        for name in dict.fromkeys([*a, *b])
+        # 1 == 1.0 == True in Python; to a person they are not the same parameter.
+        if (type(a.get(name)), a.get(name)) != (type(b.get(name)), b.get(name))
+    }

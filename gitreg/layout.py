@@ -1,0 +1,150 @@
+"""Which path holds what: a path and the thing that it names, as inverse functions.
+
+>>> stage_path("churn-predictor", "production")
+'registry/churn-predictor/stages/production.yaml'
+>>> locate(stage_path("churn-predictor", "production"))
+Place(model='churn-predictor', kind='stages', name='production', version=None)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from gitreg.names import LIFECYCLE_STAGES, check_stage_name, folder_of, name_of
+from gitreg.errors import InvalidRequest
+
+ROOT = "registry"
+POLICY = f"{ROOT}/policy.yaml"
+GITIGNORE = f"{ROOT}/.gitignore"
+DVC_YAML = "dvc.yaml"
+REQUIREMENTS = "requirements.txt"
+
+GITIGNORE_TEXT = b"""\
+# Written by gitreg. A version's bytes are DVC's, its pointers are Git's.
+/*/versions/*/model
+/*/versions/*/model.*
+!/*/versions/*/model.dvc
+!/*/versions/*/model.*.dvc
+"""
+
+Kind = Literal["stages", "aliases", "manifest", "deleted", "annotations", "model", "other"]
+
+PointerKind = Literal["stages", "aliases"]
+
+_VERSION_FILES: dict[str, Kind] = {
+    "manifest.yaml": "manifest",
+    "deleted.yaml": "deleted",
+    "annotations.yaml": "annotations",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a path under ``registry/`` is: a pointer, or a file of a version or of a model."""
+
+    model: str
+    kind: Kind
+    name: str | None = None
+    version: int | None = None
+
+    @property
+    def pointer(self) -> str | None:
+        """``stages/production`` or ``aliases/champion``; ``None`` for what is no pointer."""
+        return f"{self.kind}/{self.name}" if self.kind in ("stages", "aliases") else None
+
+
+def model_path(model: str) -> str:
+    """Return the folder of a model."""
+    return f"{ROOT}/{folder_of(model)}"
+
+
+def model_document_path(model: str) -> str:
+    """Return the path of ``model.yaml``."""
+    return f"{model_path(model)}/model.yaml"
+
+
+def stage_path(model: str, stage: str) -> str:
+    """Return the path of a stage's pointer file."""
+    return f"{model_path(model)}/stages/{stage}.yaml"
+
+
+def alias_path(model: str, alias: str) -> str:
+    """Return the path of an alias's pointer file."""
+    return f"{model_path(model)}/aliases/{folder_of(alias)}.yaml"
+
+
+def versions_path(model: str) -> str:
+    """Return the folder that holds a model's versions."""
+    return f"{model_path(model)}/versions"
+
+
+def version_path(model: str, version: int, file: str = "") -> str:
+    """Return the folder of a version, or a file in it."""
+    return f"{versions_path(model)}/{version}" + (f"/{file}" if file else "")
+
+
+def manifest_path(model: str, version: int) -> str:
+    """Return the path of a version's manifest."""
+    return version_path(model, version, "manifest.yaml")
+
+
+def annotations_path(model: str, version: int) -> str:
+    """Return the path of a version's annotations."""
+    return version_path(model, version, "annotations.yaml")
+
+
+def tombstone_path(model: str, version: int) -> str:
+    """Return the path of what stays of a deleted version."""
+    return version_path(model, version, "deleted.yaml")
+
+
+def dvc_pointer_path(model: str, version: int, artifact: str) -> str:
+    """Return the path of the ``.dvc`` file of a version's artifact."""
+    return version_path(model, version, f"{artifact}.dvc")
+
+
+def version_of_folder(folder: str) -> int | None:
+    """Return the number that a folder under ``versions/`` stands for, or ``None``."""
+    if folder.isascii() and folder.isdigit() and folder[0] != "0" and len(folder) <= 9:
+        return int(folder)
+    return None
+
+
+def pointer_name(file: str, kind: PointerKind) -> str | None:
+    """Return the stage or alias that a file under ``stages/`` or ``aliases/`` stands for."""
+    stem = file.removesuffix(".yaml")
+    if stem == file:
+        return None
+    if kind == "aliases":
+        return name_of(stem)
+    try:
+        return stem if check_stage_name(stem) == stem else None
+    except InvalidRequest:
+        return None
+
+
+def locate(path: str) -> Place | None:
+    """Return what ``path`` is, or ``None`` when it belongs to no model."""
+    parts = path.split("/")
+    if len(parts) < 3 or parts[0] != ROOT:
+        return None
+    model = name_of(parts[1])
+    if model is None:
+        return None
+    kind = parts[2]
+    if len(parts) == 3 and kind == "model.yaml":
+        return Place(model, "model")
+    if len(parts) == 4 and (kind == "stages" or kind == "aliases"):
+        name = pointer_name(parts[3], kind)
+        return Place(model, kind, name=name) if name else Place(model, "other")
+    if len(parts) == 5 and kind == "versions":
+        version = version_of_folder(parts[3])
+        if version is not None:
+            return Place(model, _VERSION_FILES.get(parts[4], "other"), version=version)
+    return Place(model, "other")
+
+
+def stage_order(stage: str) -> tuple[bool, str]:
+    """Return the key that sorts stages for people: the archive comes last."""
+    return (stage == LIFECYCLE_STAGES[-1], stage)

@@ -1,0 +1,270 @@
+"""The registry's documents: frozen values to YAML and back.
+
+>>> from gitreg.model import Annotations
+>>> print(write_annotations(Annotations("the first", tags={"team": "growth"})).decode(), end="")
+description: the first
+tags:
+  team: growth
+>>> read_annotations(b"description: the first\\n", "annotations.yaml").description
+'the first'
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from gitreg import yamldoc
+from gitreg.errors import InvalidDocument
+from gitreg.fields import Fields
+from gitreg.model import (
+    Annotations,
+    Artifact,
+    CodeCommit,
+    DataDependency,
+    Environment,
+    Lineage,
+    ModelVersion,
+    Run,
+)
+from gitreg.yamldoc import Value
+
+FORMAT = 1
+"""The manifest format that this release reads and writes."""
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_MD5 = re.compile(r"[0-9a-f]{32}(?:\.dir)?")
+_ARTIFACT = re.compile(r"model(?:\.[A-Za-z0-9_-]{1,20}){0,2}")
+
+
+@dataclass(frozen=True)
+class Tombstone:
+    """What stays of a deleted version."""
+
+    deleted_at: str
+    deleted_by: str
+    reason: str | None = None
+
+
+def _present(**values: Value) -> dict[str, Value]:
+    """Return the values that are there, in the order given: absence is not written."""
+    return {key: value for key, value in values.items() if value not in (None, {}, [])}
+
+
+def write_manifest(version: ModelVersion) -> bytes:
+    """Return ``manifest.yaml``: the part of a version that never changes."""
+    code, run, environment = version.lineage.code, version.lineage.run, version.environment
+    lineage = _present(
+        source=version.lineage.source,
+        code={"commit": code.commit, "repository": code.repository, "dirty": code.dirty}
+        if code
+        else None,
+        data=[
+            _present(path=item.path, md5=item.md5, size=item.size) for item in version.lineage.data
+        ],
+        command=version.lineage.command,
+        run=_present(id=run.id, tracking_uri=run.tracking_uri) if run else None,
+    )
+    return yamldoc.dump(
+        {
+            "format": FORMAT,
+            "model": version.model,
+            "version": version.version,
+            "created_at": version.created_at,
+            "created_by": version.created_by,
+            "artifact": {
+                "path": version.artifact.path,
+                "size": version.artifact.size,
+                "files": version.artifact.files,
+                "sha256": version.artifact.sha256,
+            },
+            **_present(
+                metrics=dict(version.metrics),
+                params=dict(version.params),
+                lineage=lineage,
+                environment=_present(
+                    python=environment.python,
+                    platform=environment.platform,
+                    requirements=environment.requirements,
+                ),
+            ),
+        }
+    )
+
+
+def read_manifest(data: bytes, where: str) -> ModelVersion:
+    """Return the version that a manifest describes, without pointers and annotations.
+
+    Raises:
+        InvalidDocument: the document breaks a rule; the message names file and field.
+    """
+    fields = Fields(yamldoc.parse(data, where), where)
+    if fields.integer("format") != FORMAT:
+        raise InvalidDocument(
+            f"{where}: format: {fields.integer('format')} is not known, this gitreg reads {FORMAT}",
+            hint="upgrade gitreg: pip install -U gitreg",
+        )
+    fields.only(
+        "format model version created_at created_by artifact metrics params lineage "
+        "environment".split()
+    )
+    artifact = fields.fields("artifact").only(("path", "size", "files", "sha256"))
+    return ModelVersion(
+        model=fields.text("model"),
+        version=fields.integer("version", minimum=1),
+        created_at=fields.text("created_at"),
+        created_by=fields.text("created_by"),
+        artifact=Artifact(
+            path=check_artifact_path(artifact, "path"),
+            size=artifact.integer("size"),
+            files=artifact.integer("files", minimum=1),
+            sha256=_matching(artifact, "sha256", _SHA256, "64 lower-case hex digits"),
+        ),
+        metrics=fields.numbers("metrics"),
+        params=dict(fields.mapping("params")),
+        lineage=_read_lineage(
+            fields.fields("lineage").only(("source", "code", "data", "command", "run"))
+        ),
+        environment=_read_environment(
+            fields.fields("environment").only(("python", "platform", "requirements"))
+        ),
+    )
+
+
+def _matching(fields: Fields, name: str, pattern: re.Pattern[str], rule: str) -> str:
+    value = fields.text(name)
+    if not pattern.fullmatch(value):
+        fields.fail(name, f"expected {rule}")
+    return value
+
+
+def is_artifact_name(name: str) -> bool:
+    """Tell whether an artifact may have this name: ``model``, or that with an extension."""
+    return _ARTIFACT.fullmatch(name) is not None
+
+
+def check_artifact_path(fields: Fields, name: str) -> str:
+    """Return an artifact's path: a bare name, so that it cannot leave the version's folder."""
+    return _matching(fields, name, _ARTIFACT, "'model', or 'model' with an extension")
+
+
+def _read_lineage(fields: Fields) -> Lineage:
+    code = run = None
+    if fields.has("code"):
+        inner = fields.fields("code").only(("commit", "repository", "dirty"))
+        code = CodeCommit(
+            inner.text("commit"), inner.optional_text("repository"), inner.boolean("dirty")
+        )
+    if fields.has("run"):
+        inner = fields.fields("run").only(("id", "tracking_uri"))
+        run = Run(inner.text("id"), inner.optional_text("tracking_uri"))
+    data = []
+    for number, item in enumerate(fields.items("data")):
+        if not isinstance(item, dict):
+            fields.fail(f"data[{number}]", f"expected a mapping, found {yamldoc.kind(item)}")
+        inner = Fields(item, fields.where, f"lineage.data[{number}].")
+        inner.only(("path", "md5", "size"))
+        data.append(
+            DataDependency(
+                inner.text("path"), inner.optional_text("md5"), inner.optional_integer("size")
+            )
+        )
+    return Lineage(
+        fields.optional_text("source"), code, tuple(data), fields.optional_text("command"), run
+    )
+
+
+def _read_environment(fields: Fields) -> Environment:
+    requirements = fields.optional_text("requirements")
+    if requirements not in (None, "requirements.txt"):
+        fields.fail("requirements", "expected 'requirements.txt'")
+    return Environment(
+        fields.optional_text("python"), fields.optional_text("platform"), requirements
+    )
+
+
+def write_dvc_pointer(artifact: Artifact) -> bytes:
+    """Return the ``.dvc`` file of an artifact, as DVC 3 writes it."""
+    assert artifact.md5 is not None
+    out: dict[str, Value] = {"md5": artifact.md5, "size": artifact.size}
+    if artifact.is_folder:
+        out["nfiles"] = artifact.files
+    return yamldoc.dump({"outs": [{**out, "hash": "md5", "path": artifact.path}]})
+
+
+def read_dvc_pointer(data: bytes, where: str) -> str:
+    """Return the MD5 object name that a version's ``.dvc`` file holds.
+
+    Raises:
+        InvalidDocument: it is not the pointer of exactly one output hashed by DVC 3.
+    """
+    fields = Fields(yamldoc.parse(data, where), where)
+    outs = fields.items("outs")
+    if len(outs) != 1 or not isinstance(outs[0], dict):
+        fields.fail("outs", "expected exactly one output")
+    out = Fields(outs[0], where, "outs[0].")
+    check_artifact_path(out, "path")
+    if out.text("hash") != "md5":
+        out.fail("hash", "expected 'md5'")
+    return _matching(out, "md5", _MD5, "an MD5, with .dir for a folder")
+
+
+def write_versions(versions: tuple[int, ...]) -> bytes | None:
+    """Return a stage's pointer file; no versions, no file."""
+    return yamldoc.dump({"versions": sorted(versions)}) if versions else None
+
+
+def read_versions(data: bytes | None, where: str) -> tuple[int, ...]:
+    """Return the versions that a stage's pointer file holds; a file that is absent holds none."""
+    if data is None:
+        return ()
+    return Fields(yamldoc.parse(data, where), where).only(("versions",)).version_list("versions")
+
+
+def write_alias(version: int) -> bytes:
+    """Return an alias's pointer file."""
+    return yamldoc.dump({"version": version})
+
+
+def read_alias(data: bytes, where: str) -> int:
+    """Return the version that an alias's pointer file names."""
+    return Fields(yamldoc.parse(data, where), where).only(("version",)).integer("version", 1)
+
+
+def write_annotations(annotations: Annotations) -> bytes | None:
+    """Return ``annotations.yaml`` or ``model.yaml``; nothing said, no file."""
+    tags: dict[str, Value] = {key: annotations.tags[key] for key in sorted(annotations.tags)}
+    document = _present(
+        description=annotations.description, owner=annotations.owner, tags=tags or None
+    )
+    return yamldoc.dump(document) if document else None
+
+
+def read_annotations(data: bytes | None, where: str) -> Annotations:
+    """Return what people said of a model or version; a file that is absent says nothing."""
+    if data is None:
+        return Annotations()
+    fields = Fields(yamldoc.parse(data, where), where).only(("description", "owner", "tags"))
+    return Annotations(
+        fields.optional_text("description"), fields.optional_text("owner"), fields.texts("tags")
+    )
+
+
+def write_tombstone(tombstone: Tombstone) -> bytes:
+    """Return ``deleted.yaml``."""
+    return yamldoc.dump(
+        _present(
+            deleted_at=tombstone.deleted_at,
+            deleted_by=tombstone.deleted_by,
+            reason=tombstone.reason,
+        )
+    )
+
+
+def read_tombstone(data: bytes, where: str) -> Tombstone:
+    """Return who deleted a version, when and why."""
+    fields = Fields(yamldoc.parse(data, where), where)
+    fields.only(("deleted_at", "deleted_by", "reason"))
+    return Tombstone(
+        fields.text("deleted_at"), fields.text("deleted_by"), fields.optional_text("reason")
+    )

@@ -1,0 +1,177 @@
+"""What a registry holds, as frozen values: versions, artifacts, lineage, pointers.
+
+>>> ModelVersion.reference.fget(ModelVersion("churn", 5, "", "", Artifact("model", 0, 1, "")))
+'churn@5'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gitreg.names import format_version
+from gitreg.yamldoc import Value
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """The bytes of a version.
+
+    Attributes:
+        path: file or folder name beside the manifest, ``model`` or ``model.pkl``.
+        size: of all files together, in bytes.
+        files: how many files; 1 for an artifact that is a file.
+        sha256: of the file; of a folder, the digest that `gitreg.digest` defines. 64 hex digits.
+        md5: the name of the object in DVC's cache; ends in ``.dir`` for a folder.
+    """
+
+    path: str
+    size: int
+    files: int
+    sha256: str
+    md5: str | None = None
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether the artifact is a folder."""
+        return self.md5 is not None and self.md5.endswith(".dir")
+
+
+@dataclass(frozen=True)
+class CodeCommit:
+    """The commit of the code that produced a version.
+
+    Attributes:
+        commit: 40 hex digits.
+        repository: URL of the remote, without credentials, or ``None`` when there is none.
+        dirty: whether tracked files differed from the commit.
+    """
+
+    commit: str
+    repository: str | None = None
+    dirty: bool = False
+
+
+@dataclass(frozen=True)
+class DataDependency:
+    """A file or folder that a version was made from; ``md5`` as DVC names it."""
+
+    path: str
+    md5: str | None = None
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """The tracking run that produced a version."""
+
+    id: str
+    tracking_uri: str | None = None
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Where a version came from.
+
+    Attributes:
+        source: the path that was registered, relative to its repository.
+        code: the commit of the code, or ``None`` outside any repository.
+        data: what it was made from.
+        command: the command line of the pipeline stage that made it.
+        run: the tracking run, when known.
+    """
+
+    source: str | None = None
+    code: CodeCommit | None = None
+    data: tuple[DataDependency, ...] = ()
+    command: str | None = None
+    run: Run | None = None
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The environment of a version: ``requirements`` names the frozen list beside the manifest."""
+
+    python: str | None = None
+    platform: str | None = None
+    requirements: str | None = None
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """What people say of a model or a version; may change, by commit."""
+
+    description: str | None = None
+    owner: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """A registered version: its manifest, and where pointers and annotations place it.
+
+    The manifest's part never changes. ``stage``, ``aliases``, ``description`` and ``tags`` are
+    as of the commit ``read_from``; ``commit`` is the one that registered the version (``None``
+    where history does not reach back to it, as in a shallow clone).
+    """
+
+    model: str
+    version: int
+    created_at: str
+    created_by: str
+    artifact: Artifact
+    metrics: Mapping[str, int | float] = field(default_factory=dict)
+    params: Mapping[str, Value] = field(default_factory=dict)
+    lineage: Lineage = field(default_factory=Lineage)
+    environment: Environment = field(default_factory=Environment)
+    stage: str | None = None
+    aliases: tuple[str, ...] = ()
+    description: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    commit: str | None = None
+    read_from: str | None = None
+
+    @property
+    def reference(self) -> str:
+        """``churn-predictor@5``."""
+        return format_version(self.model, self.version)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A registered model and its pointers.
+
+    Attributes:
+        name: the model's name.
+        latest: the highest version that is not deleted, or ``None``.
+        stages: stage to the versions it holds, ascending; empty stages are left out.
+        aliases: alias to version.
+    """
+
+    name: str
+    latest: int | None
+    stages: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    aliases: Mapping[str, int] = field(default_factory=dict)
+    description: str | None = None
+    owner: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def stage_of(self, version: int) -> str | None:
+        """Return the stage that holds ``version``; of several (a fault), the first by name."""
+        return next((name for name in sorted(self.stages) if version in self.stages[name]), None)
+
+    def aliases_of(self, version: int) -> tuple[str, ...]:
+        """Return the aliases that name ``version``, sorted."""
+        return tuple(sorted(name for name, number in self.aliases.items() if number == version))
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The answer to 'which version is that?'; ``read_from`` is the commit it was read from."""
+
+    model: str
+    version: int
+    read_from: str
+
+    def __str__(self) -> str:
+        return format_version(self.model, self.version)

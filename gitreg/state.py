@@ -1,0 +1,371 @@
+"""`RegistryState`: the registry at one commit, read lazily and never changed.
+
+It asks a `Snapshot` for files and folders; Git gives one for a commit, a test one from a dict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from gitreg import layout, manifest
+from gitreg.errors import InvalidDocument, NotFound
+from gitreg.model import Annotations, Model, ModelVersion
+from gitreg.names import (
+    NO_STAGE,
+    Reference,
+    check_model_name,
+    fold,
+    format_version,
+    name_of,
+)
+from gitreg.policy import Policy, read_policy
+from gitreg.suggest import did_you_mean
+
+
+class Snapshot(Protocol):
+    """The files of one commit."""
+
+    @property
+    def commit(self) -> str | None:
+        """The commit, 40 hex digits; ``None`` before the first one."""
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file's content, or ``None`` when there is no such file."""
+
+    def list(self, path: str) -> Sequence[str]:
+        """Return the names in a folder; of one that is absent, none."""
+
+    def read_many(self, paths: Sequence[str]) -> Sequence[bytes | None]:
+        """Return the contents of several files."""
+
+    def list_many(self, paths: Sequence[str]) -> Sequence[Sequence[str]]:
+        """Return the names in several folders."""
+
+
+class RegistryState:
+    """Queries over a registry at a commit."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self._policy: Policy | None = None
+
+    @property
+    def commit(self) -> str | None:
+        """The commit that everything is read from."""
+        return self.snapshot.commit
+
+    @property
+    def policy(self) -> Policy:
+        """The rules in force."""
+        if self._policy is None:
+            self._policy = read_policy(self.snapshot.read(layout.POLICY), layout.POLICY)
+        return self._policy
+
+    def exists(self) -> bool:
+        """Tell whether there is a registry at this commit."""
+        return bool(self.snapshot.list(layout.ROOT))
+
+    # Models and versions
+
+    def model_names(self) -> list[str]:
+        """Return the names of all models, sorted."""
+        names = (name_of(folder) for folder in self.snapshot.list(layout.ROOT))
+        candidates = [name for name in names if name is not None and "." not in name[:1]]
+        folders = self.snapshot.list_many([layout.versions_path(name) for name in candidates])
+        return sorted(name for name, found in zip(candidates, folders, strict=True) if found)
+
+    def check_model(self, name: str) -> str:
+        """Return ``name`` when such a model is registered.
+
+        Raises:
+            NotFound: it is not; the hint names the near misses.
+        """
+        check_model_name(name)
+        if not self.snapshot.list(layout.versions_path(name)):
+            names = self.model_names()
+            hint = did_you_mean(name, names)
+            if not names:
+                hint = "the registry is empty: gitreg register NAME PATH"
+            raise NotFound(f"no model {name!r}", hint=hint or "gitreg list shows what there is")
+        return name
+
+    def same_name(self, name: str) -> str | None:
+        """Return the model whose name is ``name`` but for case or Unicode form, if any."""
+        return next(
+            (other for other in self.model_names() if other != name and fold(other) == fold(name)),
+            None,
+        )
+
+    def numbers(self, model: str) -> list[int]:
+        """Return every number that was ever given to a version, ascending, deleted ones too."""
+        folders = self.snapshot.list(layout.versions_path(model))
+        found = (layout.version_of_folder(folder) for folder in folders)
+        return sorted(number for number in found if number is not None)
+
+    def versions(self, model: str) -> list[int]:
+        """Return the numbers of the versions that are there, ascending."""
+        numbers = self.numbers(model)
+        folders = self.snapshot.list_many([layout.version_path(model, n) for n in numbers])
+        return [n for n, files in zip(numbers, folders, strict=True) if "manifest.yaml" in files]
+
+    def latest(self, model: str) -> int | None:
+        """Return the highest version that is there."""
+        for number in reversed(self.numbers(model)):
+            if self.has_version(model, number):
+                return number
+        return None
+
+    def has_version(self, model: str, version: int) -> bool:
+        """Tell whether a version is there (and not deleted)."""
+        return self.snapshot.read(layout.manifest_path(model, version)) is not None
+
+    def check_version(self, model: str, version: int) -> int:
+        """Return ``version`` when it is there.
+
+        Raises:
+            NotFound: it was never registered, or it was deleted (then it says by whom).
+        """
+        if self.has_version(model, version):
+            return version
+        self.check_model(model)
+        path = layout.tombstone_path(model, version)
+        tombstone = self.snapshot.read(path)
+        if tombstone is not None:
+            gone = manifest.read_tombstone(tombstone, path)
+            why = f": {gone.reason}" if gone.reason else ""
+            raise NotFound(
+                f"{format_version(model, version)} was deleted by {gone.deleted_by}"
+                f" at {gone.deleted_at}{why}"
+            )
+        have = self.versions(model)
+        known = f"versions {have[0]} to {have[-1]}" if have else "no versions"
+        raise NotFound(f"no {format_version(model, version)}: {model} has {known}")
+
+    # Pointers
+
+    def stage(self, model: str, stage: str) -> tuple[int, ...]:
+        """Return the versions that a stage holds, ascending."""
+        path = layout.stage_path(model, stage)
+        return manifest.read_versions(self.snapshot.read(path), path)
+
+    def stages(self, model: str) -> dict[str, tuple[int, ...]]:
+        """Return the stages that hold something, with their versions; the archive comes last."""
+        found = self._pointers(model, "stages")
+        return {
+            name: versions
+            for name in sorted(found, key=layout.stage_order)
+            if (versions := manifest.read_versions(found[name], layout.stage_path(model, name)))
+        }
+
+    def alias(self, model: str, alias: str) -> int | None:
+        """Return the version that an alias names, or ``None``."""
+        path = layout.alias_path(model, alias)
+        data = self.snapshot.read(path)
+        return None if data is None else manifest.read_alias(data, path)
+
+    def aliases(self, model: str) -> dict[str, int]:
+        """Return all aliases of a model, sorted by name."""
+        found = self._pointers(model, "aliases")
+        return {
+            name: manifest.read_alias(found[name], layout.alias_path(model, name))
+            for name in sorted(found)
+        }
+
+    def _pointers(self, model: str, kind: layout.PointerKind) -> dict[str, bytes]:
+        folder = f"{layout.model_path(model)}/{kind}"
+        files = self.snapshot.list(folder)
+        contents = self.snapshot.read_many([f"{folder}/{file}" for file in files])
+        return {
+            name: content
+            for file, content in zip(files, contents, strict=True)
+            if (name := layout.pointer_name(file, kind)) and content is not None
+        }
+
+    def stage_of(self, model: str, version: int) -> str | None:
+        """Return the stage that holds a version, or ``None``."""
+        return Model(model, None, self.stages(model)).stage_of(version)
+
+    # Whole values
+
+    def model(self, name: str) -> Model:
+        """Return a model with its pointers."""
+        self.check_model(name)
+        said = self.model_annotations(name)
+        return Model(
+            name,
+            self.latest(name),
+            self.stages(name),
+            self.aliases(name),
+            said.description,
+            said.owner,
+            said.tags,
+        )
+
+    def models(self) -> Iterator[Model]:
+        """Yield all models with their pointers, by name; a few reads for the whole registry."""
+        names = self.model_names()
+        folders = [layout.model_path(name) for name in names]
+        listings: dict[str, Sequence[str]] = {}
+        wanted: list[str] = []
+        for kind in ("stages", "aliases", "versions"):
+            paths = [f"{folder}/{kind}" for folder in folders]
+            listings.update(zip(paths, self.snapshot.list_many(paths), strict=True))
+            if kind != "versions":
+                wanted += [f"{path}/{file}" for path in paths for file in listings[path]]
+        wanted += [f"{folder}/model.yaml" for folder in folders]
+        known = _Remembered(self.snapshot, wanted, listings)
+        state = RegistryState(known)
+        for name in names:
+            yield state.model(name)
+
+    def model_annotations(self, name: str) -> Annotations:
+        """Return what people said of a model."""
+        path = layout.model_document_path(name)
+        return manifest.read_annotations(self.snapshot.read(path), path)
+
+    def annotations(self, model: str, version: int) -> Annotations:
+        """Return what people said of a version."""
+        path = layout.annotations_path(model, version)
+        return manifest.read_annotations(self.snapshot.read(path), path)
+
+    def version(self, model: str, version: int) -> ModelVersion:
+        """Return a version with its stage, aliases and annotations.
+
+        Raises:
+            NotFound: it is not there.
+            InvalidDocument: its manifest does not parse, or is another version's.
+        """
+        return self.version_of(self.pointers(model), version)
+
+    def pointers(self, model: str) -> Model:
+        """Return a model's pointers alone: what `version_of` needs, read once for many."""
+        return Model(model, None, self.stages(model), self.aliases(model))
+
+    def version_of(self, pointers: Model, version: int) -> ModelVersion:
+        """Return a version, placed by pointers that were read before."""
+        model = pointers.name
+        path = layout.manifest_path(model, version)
+        data = self.snapshot.read(path)
+        if data is None:
+            self.check_version(model, version)
+            raise NotFound(f"no {format_version(model, version)}")
+        found = manifest.read_manifest(data, path)
+        if (found.model, found.version) != (model, version):
+            raise InvalidDocument(f"{path}: it describes {found.reference}")
+        said = self.annotations(model, version)
+        return replace(
+            found,
+            artifact=replace(
+                found.artifact, md5=self.artifact_md5(model, version, found.artifact.path)
+            ),
+            stage=pointers.stage_of(version),
+            aliases=pointers.aliases_of(version),
+            description=said.description,
+            tags=said.tags,
+            read_from=self.commit,
+        )
+
+    def artifact_md5(self, model: str, version: int, artifact: str) -> str:
+        """Return the object name in DVC's cache of a version's artifact."""
+        path = layout.dvc_pointer_path(model, version, artifact)
+        data = self.snapshot.read(path)
+        if data is None:
+            raise InvalidDocument(f"{path}: missing; the version has a manifest without it")
+        return manifest.read_dvc_pointer(data, path)
+
+    def requirements(self, model: str, version: int) -> list[str]:
+        """Return the lines of a version's frozen environment."""
+        data = self.snapshot.read(layout.version_path(model, version, layout.REQUIREMENTS))
+        return [] if data is None else data.decode("utf-8", "replace").splitlines()
+
+    # References
+
+    def resolve(self, reference: Reference) -> int:
+        """Return the version that a reference names.
+
+        Raises:
+            NotFound: no such model, version, alias or stage, or an empty stage; near misses named.
+        """
+        model = reference.model
+        if reference.version is not None:
+            return self.check_version(model, reference.version)
+        if reference.alias is not None:
+            number = self._resolve_alias(model, reference.alias)
+        elif reference.stage is not None:
+            number = self._resolve_stage(model, reference.stage)
+        elif reference.latest:
+            self.check_model(model)
+            latest = self.latest(model)
+            if latest is None:
+                raise NotFound(f"{model} has no version left: all were deleted")
+            return latest
+        else:
+            self.check_model(model)
+            raise NotFound(
+                f"{model!r} is a model: which version of it?",
+                hint=f"{model}@latest, {model}@5, {model}@champion, {model}/production",
+            )
+        if not self.has_version(model, number):
+            raise InvalidDocument(
+                f"{reference} points at {format_version(model, number)}, which is not there",
+                hint="gitreg doctor shows what else is wrong",
+            )
+        return number
+
+    def _resolve_alias(self, model: str, alias: str) -> int:
+        number = self.alias(model, alias)
+        if number is None:
+            self.check_model(model)
+            known = self.aliases(model)
+            hint = did_you_mean(alias, known)
+            if hint is None and alias in self.policy.stages:
+                hint = f"{alias} is a stage: {model}/{alias}"
+            if hint is None:
+                hint = f"it has {', '.join(known) or 'none'}"
+            raise NotFound(f"{model!r} has no alias {alias!r}", hint=hint)
+        return number
+
+    def _resolve_stage(self, model: str, stage: str) -> int:
+        if stage == NO_STAGE:
+            self.check_model(model)
+            staged = {n for versions in self.stages(model).values() for n in versions}
+            versions = tuple(n for n in self.versions(model) if n not in staged)
+        else:
+            versions = self.stage(model, stage)
+        if not versions:
+            self.check_model(model)
+            if stage != NO_STAGE and self.alias(model, stage) is not None:
+                raise NotFound(f"{stage!r} is an alias of {model}", hint=f"{model}@{stage}")
+            if stage != NO_STAGE:
+                self.policy.stage(stage)
+            raise NotFound(f"{model!r} has no version in stage {stage!r}")
+        return versions[-1]
+
+
+class _Remembered:
+    """A snapshot whose files and folders were read ahead; others are read when asked for."""
+
+    def __init__(
+        self, snapshot: Snapshot, files: list[str], folders: dict[str, Sequence[str]]
+    ) -> None:
+        self._snapshot = snapshot
+        self._files = dict(zip(files, snapshot.read_many(files), strict=True))
+        self._folders = folders
+
+    @property
+    def commit(self) -> str | None:
+        return self._snapshot.commit
+
+    def read(self, path: str) -> bytes | None:
+        return self._files[path] if path in self._files else self._snapshot.read(path)
+
+    def list(self, path: str) -> Sequence[str]:
+        return self._folders[path] if path in self._folders else self._snapshot.list(path)
+
+    def read_many(self, paths: Sequence[str]) -> Sequence[bytes | None]:
+        return [self.read(path) for path in paths]
+
+    def list_many(self, paths: Sequence[str]) -> Sequence[Sequence[str]]:
+        return [self.list(path) for path in paths]
