@@ -1,0 +1,339 @@
+"""The fold of commits into events, and of events into tags. Pure: Git is read elsewhere.
+
+History is what the files did, commit by commit along the first parents, so that a commit made by
+hand, a squash or a merge is an event like any other. Trailers only say why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Protocol, TypeAlias
+
+from gitreg import layout, manifest
+from gitreg.change import reason_of, trailers_of
+from gitreg.errors import InvalidDocument
+from gitreg.names import (
+    LIFECYCLE_STAGES,
+    RegistryTag,
+    format_version,
+    is_taggable,
+)
+
+ARCHIVE = LIFECYCLE_STAGES[-1]
+
+PointerValue: TypeAlias = "tuple[int, ...] | int | None"
+
+
+@dataclass(frozen=True)
+class CommitInfo:
+    """The facts of a commit that history needs.
+
+    Attributes:
+        oid: 40 hex digits.
+        parent: its first parent, or ``None``.
+        author: ``Name <email>``.
+        committer: ``Name <email>``.
+        time: of the commit, in seconds since the epoch.
+        zone: of the committer, ``+0100``.
+        message: the whole message.
+    """
+
+    oid: str
+    parent: str | None
+    author: str
+    committer: str
+    time: int
+    zone: str
+    message: str
+
+    @property
+    def when(self) -> str:
+        """The committer's date in ISO 8601."""
+        minutes = int(self.zone[1:3]) * 60 + int(self.zone[3:5])
+        offset = timedelta(minutes=-minutes if self.zone[0] == "-" else minutes)
+        return datetime.fromtimestamp(self.time, timezone(offset)).isoformat()
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """What a commit did to one file: its content before and after; ``None`` for absent."""
+
+    path: str
+    before: bytes | None
+    after: bytes | None
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened to a model in one commit.
+
+    Attributes:
+        commit: where it happened, 40 hex digits.
+        time: the committer's date, ISO 8601.
+        author: ``Name <email>``.
+        model: the model.
+        action: ``register``, ``promote``, ``archive``, ``alias``, ``rollback``, ``annotate``,
+            ``delete``, ``revert``, and, in a commit made by hand, ``move`` (a stage lost a version)
+            or ``rewrite`` (a manifest was changed, which gitreg never does).
+        version: the version that it is about, or ``None`` (annotations of a model).
+        pointer: ``stages/production`` or ``aliases/champion``; ``None`` where none moved.
+        before: what the pointer held: ascending versions of a stage, one version of an alias.
+        after: what it holds since.
+        reason: why, as the commit's message says.
+        subject: the first line of the commit's message.
+    """
+
+    commit: str
+    time: str
+    author: str
+    model: str
+    action: str
+    version: int | None
+    pointer: str | None
+    before: PointerValue
+    after: PointerValue
+    reason: str | None
+    subject: str
+
+    @property
+    def is_taking_back(self) -> bool:
+        """Whether it undoes an earlier event, rather than being a new one."""
+        return self.action in ("rollback", "revert")
+
+
+def named_by(value: PointerValue) -> int | None:
+    """Return the version that a pointer's value names: of several, the highest.
+
+    >>> named_by((6, 7)), named_by(()), named_by(5)
+    (7, None, 5)
+    """
+    if isinstance(value, tuple):
+        return value[-1] if value else None
+    return value
+
+
+def events_of(commit: CommitInfo, changes: Iterable[FileChange]) -> list[Event]:
+    """Return what a commit did, registrations first, then pointers, each model in turn."""
+    events = []
+    trailers = trailers_of(commit.message)
+    reason = reason_of(commit.message)
+    subject = commit.message.partition("\n")[0]
+    for change in changes:
+        place = layout.locate(change.path)
+        if place is None or place.kind == "other":
+            continue
+        before = after = None
+        if place.pointer is not None:
+            before, after = (_value(place, data) for data in (change.before, change.after))
+            if before == after:
+                continue
+        action = _action(place, change, before, after, commit.message, trailers)
+        if action is None:
+            continue
+        version = place.version if place.pointer is None else _subject(before, after)
+        events.append(
+            Event(
+                commit.oid, commit.when, commit.author, place.model, action, version,
+                place.pointer, before, after, reason, subject,
+            )
+        )  # fmt: skip
+    return sorted(events, key=_order)
+
+
+def _order(event: Event) -> tuple[str, int, bool, bool, str, int]:
+    """Registrations, then stages (the archive last), aliases, annotations, deletions.
+
+    The counters of tags follow this order, so that it may never change.
+    """
+    pointer = event.pointer or ""
+    rank = {"register": 0, "annotate": 3, "delete": 4}.get(event.action, 1) if not pointer else 1
+    return (
+        event.model,
+        rank,
+        pointer.startswith("aliases/"),
+        pointer == f"stages/{ARCHIVE}",
+        pointer,
+        event.version or 0,
+    )
+
+
+def _value(place: layout.Place, data: bytes | None) -> PointerValue:
+    # A file that does not parse held nothing: one broken commit must not hide all others.
+    # `gitreg doctor` reports it while it lasts.
+    try:
+        if place.kind == "stages":
+            return manifest.read_versions(data, place.model)
+        return None if data is None else manifest.read_alias(data, place.model)
+    except InvalidDocument:
+        return () if place.kind == "stages" else None
+
+
+def _subject(before: PointerValue, after: PointerValue) -> int | None:
+    """Return the version that a move is about: the highest that came, else that left."""
+    if isinstance(before, tuple) and isinstance(after, tuple):
+        moved = set(after) - set(before) or set(before) - set(after)
+        return max(moved)
+    return named_by(after) if after is not None else named_by(before)
+
+
+def _action(
+    place: layout.Place,
+    change: FileChange,
+    before: PointerValue,
+    after: PointerValue,
+    message: str,
+    trailers: dict[str, tuple[str, ...]],
+) -> str | None:
+    if place.kind == "manifest":
+        if change.before is None:
+            return "register"
+        return None if change.after is None else "rewrite"
+    if place.kind == "deleted":
+        return "delete" if change.before is None else None
+    if place.kind == "annotations" and trailers.get("Gitreg-Action", ("",))[0] in (
+        "register", "delete",
+    ):  # fmt: skip
+        return None  # written or removed with its version: that event tells it
+    if place.kind in ("annotations", "model"):
+        return "annotate"
+    claimed = trailers.get("Gitreg-Action", ("",))[0]
+    if place.model in trailers.get("Gitreg-Model", ()) and claimed in (
+        "promote", "archive", "alias", "rollback",
+    ):  # fmt: skip
+        return claimed
+    if message.startswith(('Revert "', 'Reapply "')) or "\nThis reverts commit " in message:
+        return "revert"
+    if place.kind == "aliases":
+        return "alias"
+    assert isinstance(before, tuple) and isinstance(after, tuple)
+    if not set(after) - set(before):
+        return "move"
+    return "archive" if place.name == ARCHIVE else "promote"
+
+
+
+# Where a pointer stood before: the stack that a rollback goes down
+
+
+def stack_of(events: Iterable[Event]) -> list[Event]:
+    """Return the moves of one pointer that still stand, oldest first.
+
+    A rollback or a revert is no new move: it takes back the one that had led away from the value
+    that it restores, and what came after it. So a second rollback goes back twice, not forth.
+
+    Args:
+        events: all moves of one pointer, oldest first.
+    """
+    stack: list[Event] = []
+    for event in events:
+        if event.is_taking_back:
+            led_away = [n for n, earlier in enumerate(stack) if earlier.before == event.after]
+            if led_away:
+                del stack[led_away[-1] :]
+                continue
+        stack.append(event)
+    return stack
+
+
+# Tags
+
+
+class Ledger(Protocol):
+    """What tags need to know of the history before a commit."""
+
+    def registered(self, model: str, version: int) -> str | None:
+        """Return the commit that registered a version, if it is known and tagged."""
+
+    def moves(self, model: str) -> tuple[int, int]:
+        """Return how many tags with a counter a model has, and the time of its last tag."""
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A tag that history implies.
+
+    Attributes:
+        name: in GTO's grammar.
+        model: whose.
+        target: the commit that registered the version that it names, 40 hex digits.
+        tagger: ``Name <email>``, the committer of the commit that made the move.
+        time: seconds since the epoch: the commit's, but later than the model's tag before it,
+            because GTO and DVC take the latest of a stage's tags for the one that holds.
+        zone: of the tagger, ``+0100``.
+        message: one line.
+    """
+
+    name: str
+    model: str
+    target: str
+    tagger: str
+    time: int
+    zone: str
+    message: str
+
+    @property
+    def content(self) -> bytes:
+        """The bytes of the tag object: the same facts give the same object on any clone."""
+        return (
+            f"object {self.target}\ntype commit\ntag {self.name}\n"
+            f"tagger {self.tagger} {self.time} {self.zone}\n\n{self.message}\n"
+        ).encode()
+
+
+def tags_of(commit: CommitInfo, events: Sequence[Event], ledger: Ledger) -> list[Tag]:
+    """Return the tags that one commit's events imply, in the order of their counters.
+
+    Only names that GTO's grammar takes are tagged. Of several versions of a model that one commit
+    registers (a squash) only the highest is: ``dvc.yaml`` at that commit names no other's bytes. A
+    stage that holds several is tagged when the one that it names, the highest, changes.
+    """
+    made: list[Tag] = []
+    counters: dict[str, tuple[int, int]] = {}
+    newest = {e.model: e.version for e in events if e.action == "register" and e.pointer is None}
+    for event in events:
+        model = event.model
+        if not is_taggable(model):
+            continue
+        counter, last = counters.get(model) or ledger.moves(model)
+        planned = _plan(event, newest, counter + 1)
+        if planned is None:
+            continue
+        tag, version, message = planned
+        target = ledger.registered(model, version)
+        if newest.get(model) == version:
+            target = commit.oid
+        if target is None:
+            continue  # a pointer to a version that is not there, or that has no tag itself
+        time = max(commit.time, last + 1)
+        counters[model] = (tag.counter or counter, time)
+        made.append(Tag(str(tag), model, target, commit.committer, time, commit.zone, message))
+    return made
+
+
+def _plan(
+    event: Event, newest: dict[str, int | None], counter: int
+) -> tuple[RegistryTag, int, str] | None:
+    """Return the tag of an event, the version that it names, and its message."""
+    model, version = event.model, event.version
+    if event.pointer is None:
+        if version is None or event.action not in ("register", "delete"):
+            return None
+        name = format_version(model, version)
+        if event.action == "delete":
+            gone = RegistryTag(model, version=version, counter=counter, cancelled=True)
+            return gone, version, f"{name} was deleted"
+        if newest.get(model) != version:
+            return None
+        return RegistryTag(model, version=version), version, f"{name}"
+    pointer = event.pointer.partition("/")[2]
+    before, after = named_by(event.before), named_by(event.after)
+    if before == after or not is_taggable(pointer):
+        return None
+    if after is None:
+        assert before is not None
+        left = RegistryTag(model, pointer=pointer, counter=counter, cancelled=True)
+        return left, before, f"{pointer} no longer names {format_version(model, before)}"
+    now = RegistryTag(model, pointer=pointer, counter=counter)
+    return now, after, f"{pointer} names {format_version(model, after)}"

@@ -1,0 +1,65 @@
+"""Aliases: let a name point at a version, or take the name away. Stages are not touched."""
+
+from __future__ import annotations
+
+from gitreg.change import Change
+from gitreg.errors import NotFound
+from gitreg.names import Reference, check_alias, format_version
+from gitreg.operations.moves import PointerMoves
+from gitreg.state import RegistryState
+from gitreg.suggest import did_you_mean
+
+
+def set_alias(state: RegistryState, reference: Reference, alias: str) -> Change:
+    """Return the change that lets ``alias`` name a version; without edits when it does already.
+
+    Raises:
+        InvalidRequest: the alias is malformed or taken but for case.
+        NotFound: no such version.
+    """
+    check_alias(alias, tuple(state.policy.stages))
+    version = state.resolve(reference)
+    moves = PointerMoves(state, reference.model)
+    before = moves.alias(alias)
+    moves.point(alias, version)
+    replaces = () if before is None else (("Gitreg-Replaces", str(before)),)
+    return Change(
+        f"set {reference.model}@{alias} to {format_version(reference.model, version)}",
+        tuple(moves.edits()),
+        trailers=(
+            ("Gitreg-Action", "alias"),
+            ("Gitreg-Model", reference.model),
+            ("Gitreg-Version", str(version)),
+            ("Gitreg-Alias", alias),
+            *replaces,
+        ),
+    )
+
+
+def delete_alias(state: RegistryState, model: str, alias: str) -> Change:
+    """Return the change that removes an alias; the version stays.
+
+    Raises:
+        NotFound: the model has no such alias; the hint names the near miss.
+    """
+    state.check_model(model)
+    moves = PointerMoves(state, model)
+    version = moves.alias(alias)
+    if version is None:
+        known = state.aliases(model)
+        raise NotFound(
+            f"{model!r} has no alias {alias!r}",
+            hint=did_you_mean(alias, known) or f"it has {', '.join(known) or 'none'}",
+        )
+    moves.point(alias, None)
+    return Change(
+        f"delete {model}@{alias}",
+        tuple(moves.edits()),
+        trailers=(
+            ("Gitreg-Action", "alias"),
+            ("Gitreg-Model", model),
+            ("Gitreg-Version", str(version)),
+            ("Gitreg-Alias", alias),
+            ("Gitreg-Replaces", str(version)),
+        ),
+    )

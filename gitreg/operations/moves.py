@@ -1,0 +1,98 @@
+"""Moves of a model's pointers, gathered first and turned into file edits at the end."""
+
+from __future__ import annotations
+
+from gitreg import layout, manifest
+from gitreg.change import Edit
+from gitreg.errors import InvalidRequest
+from gitreg.names import LIFECYCLE_STAGES, check_alias, fold
+from gitreg.state import RegistryState
+
+
+class PointerMoves:
+    """The pointers of one model as they were, and as they shall be."""
+
+    def __init__(self, state: RegistryState, model: str) -> None:
+        self.model = model
+        self._policy = state.policy
+        self._stages_before = state.stages(model)
+        self._aliases_before = state.aliases(model)
+        self._stages = {name: set(versions) for name, versions in self._stages_before.items()}
+        self._aliases = dict(self._aliases_before)
+
+    def holders(self, stage: str) -> tuple[int, ...]:
+        """Return the versions that a stage holds now, ascending."""
+        return tuple(sorted(self._stages.get(stage, ())))
+
+    def stage_of(self, version: int) -> str | None:
+        """Return where a version is now."""
+        return next((name for name, held in self._stages.items() if version in held), None)
+
+    def alias(self, name: str) -> int | None:
+        """Return what an alias names now."""
+        return self._aliases.get(name)
+
+    def aliases_of(self, version: int) -> list[str]:
+        """Return the aliases that name a version now."""
+        return sorted(name for name, number in self._aliases.items() if number == version)
+
+    def place(self, version: int, stage: str | None) -> None:
+        """Put a version into a stage and out of every other; ``None`` for no stage."""
+        for held in self._stages.values():
+            held.discard(version)
+        if stage is not None:
+            self._stages.setdefault(stage, set()).add(version)
+
+    def make_room(self, stage: str, newcomers: set[int]) -> list[int]:
+        """Move versions out of a stage that holds too many; return them, lowest first.
+
+        The lowest numbers leave first, newcomers never do.
+        """
+        rule = self._policy.stage(stage)
+        held = self.holders(stage)
+        excess = 0 if rule.holds is None else len(held) - rule.holds
+        leaving = [version for version in held if version not in newcomers][: max(excess, 0)]
+        for version in leaving:
+            self.place(version, rule.replaced)
+        return leaving
+
+    def withdraw(self, version: int, stage: str) -> None:
+        """Put a version where the policy puts what is replaced in ``stage``; else the archive."""
+        replaced = self._policy.stage(stage).replaced
+        if replaced is None and LIFECYCLE_STAGES[-1] in self._policy.stages:
+            replaced = LIFECYCLE_STAGES[-1]
+        self.place(version, replaced)
+
+    def point(self, alias: str, version: int | None) -> None:
+        """Let an alias name a version; ``None`` removes it.
+
+        Raises:
+            InvalidRequest: the alias is malformed, or differs from another by case alone.
+        """
+        if version is None:
+            self._aliases.pop(alias, None)
+            return
+        check_alias(alias, tuple(self._policy.stages))
+        twin = next((a for a in self._aliases if a != alias and fold(a) == fold(alias)), None)
+        if twin is not None:
+            raise InvalidRequest(
+                f"alias {alias!r} differs from {twin!r} only by case or Unicode form",
+                hint=f"use {twin!r}, or remove it first",
+            )
+        self._aliases[alias] = version
+
+    def edits(self) -> list[Edit]:
+        """Return the pointer files that change."""
+        edits = []
+        for stage in sorted({*self._stages, *self._stages_before}):
+            held = self.holders(stage)
+            if held != self._stages_before.get(stage, ()):
+                edits.append(
+                    Edit(layout.stage_path(self.model, stage), manifest.write_versions(held))
+                )
+        for alias in sorted({*self._aliases, *self._aliases_before}):
+            version = self._aliases.get(alias)
+            if version != self._aliases_before.get(alias):
+                content = None if version is None else manifest.write_alias(version)
+                edits.append(Edit(layout.alias_path(self.model, alias), content))
+        return edits

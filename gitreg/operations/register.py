@@ -1,0 +1,117 @@
+"""Register: give the next number to an artifact, with everything that is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gitreg import layout, manifest
+from gitreg.change import Change, Edit
+from gitreg.dvcyaml import set_artifact
+from gitreg.errors import InvalidRequest
+from gitreg.model import Annotations, Artifact, Environment, Lineage, ModelVersion
+from gitreg.names import check_model_name, format_version, is_taggable
+from gitreg.operations.annotate import check_tags
+from gitreg.state import RegistryState
+from gitreg.yamldoc import Value
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What is asked: a version with these bytes, made like this.
+
+    Attributes:
+        model: the model's name; its first version creates it.
+        artifact: the bytes, which are in DVC's cache already.
+        created_at: when, UTC, ``2026-11-22T20:25:06Z``.
+        created_by: who, ``Name <email>``.
+        requirements: the frozen environment, the text of ``requirements.txt``.
+    """
+
+    model: str
+    artifact: Artifact
+    created_at: str
+    created_by: str
+    metrics: Mapping[str, int | float] = field(default_factory=dict)
+    params: Mapping[str, Value] = field(default_factory=dict)
+    lineage: Lineage = field(default_factory=Lineage)
+    environment: Environment = field(default_factory=Environment)
+    requirements: bytes | None = None
+    description: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def check_new_name(state: RegistryState, model: str) -> str:
+    """Return ``model`` when versions may be registered under it.
+
+    Raises:
+        InvalidRequest: it is malformed, or differs from a model's only by case or Unicode form.
+    """
+    check_model_name(model)
+    # Looking for a twin reads the whole list of models: only a new name needs it.
+    twin = None if state.numbers(model) else state.same_name(model)
+    if twin is not None:
+        raise InvalidRequest(
+            f"{model!a} differs from the model {twin!a} only by case or Unicode form",
+            hint=f"register under {twin!a}, or choose another name",
+        )
+    return model
+
+
+def register(state: RegistryState, request: Registration) -> Change:
+    """Return the change that registers the next version.
+
+    Raises:
+        InvalidRequest: the name or a tag is malformed, or a document would be too large.
+    """
+    model = check_new_name(state, request.model)
+    check_tags(request.tags)
+    version = (state.numbers(model) or [0])[-1] + 1
+    artifact = request.artifact
+    document = ModelVersion(
+        model,
+        version,
+        request.created_at,
+        request.created_by,
+        artifact,
+        request.metrics,
+        request.params,
+        request.lineage,
+        request.environment,
+    )
+    files = {
+        "manifest.yaml": manifest.write_manifest(document),
+        f"{artifact.path}.dvc": manifest.write_dvc_pointer(artifact),
+        layout.REQUIREMENTS: request.requirements,
+        "annotations.yaml": manifest.write_annotations(
+            Annotations(request.description, tags=request.tags)
+        ),
+    }
+    edits = [
+        Edit(layout.version_path(model, version, name), content)
+        for name, content in files.items()
+        if content is not None
+    ]
+    edits += dvc_yaml_edit(state, model, layout.version_path(model, version, artifact.path))
+    return Change(
+        f"register {format_version(model, version)}",
+        tuple(edits),
+        evidence=tuple(f"{name} {value:g}" for name, value in list(request.metrics.items())[:20]),
+        trailers=(
+            ("Gitreg-Action", "register"),
+            ("Gitreg-Model", model),
+            ("Gitreg-Version", str(version)),
+        ),
+    )
+
+
+def dvc_yaml_edit(state: RegistryState, model: str, path: str | None) -> list[Edit]:
+    """Return the edit of ``dvc.yaml`` that names a model's newest artifact, if one is needed.
+
+    Names that DVC's grammar of artifacts does not take are left out.
+    """
+    before = state.snapshot.read(layout.DVC_YAML)
+    if not is_taggable(model) or (before is None and path is None):
+        return []
+    after = set_artifact(before or b"", model, path)
+    return [Edit(layout.DVC_YAML, after)] if after != before else []

@@ -1,0 +1,240 @@
+"""Roll back: the version that a stage held before takes its place again, found by history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gitreg.change import Change, Edit
+from gitreg.errors import Refused
+from gitreg.history import Event, stack_of
+from gitreg.model import ModelVersion
+from gitreg.names import format_version
+from gitreg.operations.moves import PointerMoves
+from gitreg.state import RegistryState
+
+
+class Past(Protocol):
+    """What a rollback asks history."""
+
+    def events(self, model: str, pointer: str) -> list[Event]:
+        """Return the moves of a pointer, newest first."""
+
+    def events_of_commit(self, commit: str, model: str) -> list[Event]:
+        """Return what a commit did to a model."""
+
+    def models_of_commit(self, commit: str) -> list[str]:
+        """Return the models whose pointers a commit moved."""
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """What is asked.
+
+    Attributes:
+        models: which models go back.
+        stage: the stage that goes back.
+        to: the version to go back to; ``None`` for the one before.
+        restage: put the version withdrawn back where it was, as ``git revert`` would, instead of
+            into the archive.
+    """
+
+    models: tuple[str, ...]
+    stage: str = "production"
+    to: int | None = None
+    restage: bool = False
+
+
+@dataclass(frozen=True)
+class RollbackPlan:
+    """What a rollback would do: its change, and the versions that it moves, whole."""
+
+    change: Change
+    withdrawn: tuple[ModelVersion, ...]
+    restored: tuple[ModelVersion, ...]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """The rollback of one model: its edits, and the moves that it undoes, newest first."""
+
+    model: str
+    edits: tuple[Edit, ...]
+    undone: tuple[Event, ...]
+    withdrawn: tuple[int, ...]
+    restored: tuple[int, ...]
+    warnings: tuple[str, ...]
+
+
+def roll_back(state: RegistryState, past: Past, request: Rollback) -> RollbackPlan:
+    """Return the plan of a rollback; its change has no edits when ``to`` is there already.
+
+    Raises:
+        NotFound: no such model, stage or version.
+        Refused: there is nothing before, or ``to`` never was in the stage.
+    """
+    state.policy.stage(request.stage)
+    steps = [_step(state, past, request, model) for model in request.models]
+    withdrawn = [state.version(step.model, v) for step in steps for v in step.withdrawn]
+    restored = [state.version(step.model, v) for step in steps for v in step.restored]
+    reverted = _one_commit(past, request, steps)
+    trailers = [("Gitreg-Action", "rollback")]
+    for step in steps:
+        trailers.append(("Gitreg-Model", step.model))
+        trailers += [("Gitreg-Version", str(version)) for version in step.restored]
+        trailers.append(("Gitreg-Stage", request.stage))
+        trailers += [("Gitreg-Replaces", str(version)) for version in step.withdrawn]
+    change = Change(
+        f'Revert "{reverted.subject}"' if reverted else _subject(request, steps),
+        tuple(edit for step in steps for edit in step.edits),
+        evidence=(
+            *(_metrics_line("withdrawn", version) for version in withdrawn),
+            *(_metrics_line("restored", version) for version in restored),
+        ),
+        reverts=reverted.commit if reverted else None,
+        trailers=tuple(trailers),
+        warnings=tuple(warning for step in steps for warning in step.warnings),
+    )
+    return RollbackPlan(change, tuple(withdrawn), tuple(restored))
+
+
+def _step(state: RegistryState, past: Past, request: Rollback, model: str) -> _Step:
+    state.check_model(model)
+    moves = PointerMoves(state, model)
+    current = moves.holders(request.stage)
+    events = past.events(model, f"stages/{request.stage}")
+    if request.to is None:
+        undone = _back_to_something(stack_of(reversed(events)), model, request.stage)
+        last = undone[-1].before
+        target = last if isinstance(last, tuple) else ()
+    else:
+        target = (state.check_version(model, request.to),)
+        if target == current:
+            return _Step(model, (), (), (), (), ())
+        undone = _back_to(stack_of(reversed(events)), events, request, model)
+    for version in target:
+        if not state.has_version(model, version):
+            raise Refused(
+                f"{format_version(model, version)}, which was in {request.stage} before, is deleted",
+                hint="name another one with --to",
+            )
+    withdrawn = tuple(version for version in current if version not in target)
+    warnings = _undo(moves, past, undone, request, withdrawn)
+    for version in target:
+        moves.place(version, request.stage)
+    warnings += [
+        f"@{alias} still names {format_version(model, version)}: it had moved in another commit"
+        for version in withdrawn
+        for alias in moves.aliases_of(version)
+    ]
+    warnings += [
+        f"{other} had moved in the same commit {event.commit[:9]}: it stays where it is"
+        for event in undone
+        for other in past.models_of_commit(event.commit)
+        if other not in request.models
+    ]
+    restored = tuple(version for version in target if version not in current)
+    return _Step(
+        model, tuple(moves.edits()), tuple(undone), withdrawn, restored, tuple(warnings)
+    )
+
+
+def _back_to_something(stack: Sequence[Event], model: str, stage: str) -> list[Event]:
+    """Return the moves to undo, newest first, until the stage holds something that differs."""
+    undone: list[Event] = []
+    for event in reversed(stack):
+        undone.append(event)
+        if event.before:
+            return undone
+    raise Refused(
+        f"{model}: no version was in {stage} before",
+        hint=f"gitreg log {model}/{stage} shows its history",
+    )
+
+
+def _back_to(
+    stack: Sequence[Event], events: Sequence[Event], request: Rollback, model: str
+) -> list[Event]:
+    """Return the moves to undo, newest first, until the stage holds the version asked for."""
+    undone: list[Event] = []
+    for event in reversed(stack):
+        undone.append(event)
+        if isinstance(event.before, tuple) and request.to in event.before:
+            return undone
+    name = format_version(model, request.to or 0)
+    if not any(isinstance(event.after, tuple) and request.to in event.after for event in events):
+        raise Refused(
+            f"{name} never was in {request.stage}: that is no rollback",
+            hint=f"gitreg promote {name} --to {request.stage}",
+        )
+    if request.restage:
+        raise Refused(
+            f"{name} was in {request.stage}, but that was rolled back: --restage has no way back",
+            hint="leave --restage out, and the version withdrawn is archived",
+        )
+    return []
+
+
+def _undo(
+    moves: PointerMoves,
+    past: Past,
+    undone: Sequence[Event],
+    request: Rollback,
+    withdrawn: Sequence[int],
+) -> list[str]:
+    """Take back what the commits of the moves did to aliases, and, restaging, to stages."""
+    warnings = []
+    for commit in dict.fromkeys(event.commit for event in undone):
+        happened = past.events_of_commit(commit, moves.model)
+        for event in happened:
+            if event.pointer and event.pointer.startswith("aliases/"):
+                warnings += _undo_alias(moves, event)
+        if request.restage:
+            _undo_stages(moves, happened)
+    if not request.restage:
+        for version in withdrawn:
+            moves.withdraw(version, request.stage)
+    return warnings
+
+
+def _undo_alias(moves: PointerMoves, event: Event) -> list[str]:
+    alias = (event.pointer or "").partition("/")[2]
+    if moves.alias(alias) != event.after:
+        return [f"@{alias} has moved since: it stays where it is"]
+    moves.point(alias, event.before if isinstance(event.before, int) else None)
+    return []
+
+
+def _undo_stages(moves: PointerMoves, happened: Sequence[Event]) -> None:
+    """Put back what one commit moved between stages, as ``git revert`` would."""
+    for event in happened:
+        if isinstance(event.before, tuple) and isinstance(event.after, tuple):
+            for version in set(event.after) - set(event.before):
+                moves.place(version, None)
+    for event in happened:
+        if isinstance(event.before, tuple) and isinstance(event.after, tuple):
+            for version in set(event.before) - set(event.after):
+                moves.place(version, (event.pointer or "").partition("/")[2])
+
+
+def _one_commit(past: Past, request: Rollback, steps: Sequence[_Step]) -> Event | None:
+    """Return an event of the commit that the rollback takes back, when it is one, and whole."""
+    undone = [event for step in steps for event in step.undone]
+    commits = {event.commit for event in undone}
+    if len(commits) != 1 or set(past.models_of_commit(undone[0].commit)) != set(request.models):
+        return None
+    return undone[0]
+
+
+def _subject(request: Rollback, steps: Sequence[_Step]) -> str:
+    back = ", ".join(
+        " and ".join(format_version(step.model, version) for version in step.restored) or step.model
+        for step in steps
+    )
+    return f"roll back {request.stage} to {back}"
+
+
+def _metrics_line(word: str, version: ModelVersion) -> str:
+    metrics = ", ".join(f"{name} {value:g}" for name, value in list(version.metrics.items())[:20])
+    return f"{word} {version.reference}" + (f": {metrics}" if metrics else "")
