@@ -1,0 +1,1 @@
+"""The door to Git: the only package that reads, writes or runs it."""

@@ -1,0 +1,144 @@
+"""Runs Git: one place for its environment, its fixed options and its errors."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitreg.errors import GitError, InvalidRequest
+
+# What a caller's environment may tell Git: who commits and when, how to reach a remote, which
+# configuration files to read. Everything else that starts with GIT_ is dropped: inside a hook
+# GIT_DIR and GIT_INDEX_FILE name another repository, GIT_CONFIG_COUNT sets any option, and
+# GIT_REPLACE_REF_BASE swaps objects.
+_KEPT = re.compile(
+    r"GIT_(?:(?:AUTHOR|COMMITTER)_(?:NAME|EMAIL|DATE)|SSH(?:_COMMAND|_VARIANT)?|ASKPASS"
+    r"|CONFIG_(?:GLOBAL|SYSTEM|NOSYSTEM)|CEILING_DIRECTORIES|HTTP_.*|SSL_.*|PROXY_.*|TRACE.*"
+    r"|EXEC_PATH|TERMINAL_PROMPT|DEFAULT_HASH)"
+)
+_FIXED = {
+    "LC_ALL": "C",  # messages are matched
+    "GIT_NO_REPLACE_OBJECTS": "1",  # refs/replace would show other content under a commit's name
+    "GIT_OPTIONAL_LOCKS": "0",  # a read must not take index.lock from the user
+    "GIT_LITERAL_PATHSPECS": "1",  # a model's name is a path, never a pattern
+    "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",  # ext:: and fd:: run commands
+}
+_OPTIONS = (
+    "-c", "core.fsmonitor=false",  # a repository's configuration may name any program there
+    "-c", "core.quotePath=false",
+    "-c", "log.showSignature=false",  # puts gpg's words into the output that is parsed
+    "-c", "core.fsync=committed,loose-object,reference",  # none is Git's default for commits
+)  # fmt: skip
+
+_URL_SECRET = re.compile(r"(?<=://)[^/@\s']*@")
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a Git process left behind; ``stderr`` without credentials."""
+
+    returncode: int
+    stdout: bytes
+    stderr: str
+
+    @property
+    def text(self) -> str:
+        """Standard output as text, without the last line break."""
+        return self.stdout.decode("utf-8", "replace").rstrip("\n")
+
+
+def environment() -> dict[str, str]:
+    """Return the environment for Git: the caller's, cleaned."""
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith("GIT_") or _KEPT.fullmatch(key)
+    }
+    # A question on a terminal that nobody watches hangs a job for ever.
+    kept.setdefault("GIT_TERMINAL_PROMPT", "0")
+    return kept | _FIXED
+
+
+def command(*args: str) -> list[str]:
+    """Return the argument list of a Git call, with the options that every call has."""
+    return ["git", *_OPTIONS, *args]
+
+
+def hide_credentials(text: str) -> str:
+    """Return ``text`` with user names and passwords taken out of its URLs.
+
+    >>> hide_credentials("fatal: 'https://ada:secret@example.com/r.git/' not found")
+    "fatal: 'https://example.com/r.git/' not found"
+    """
+    return _URL_SECRET.sub("", text)
+
+
+def run(
+    cwd: Path,
+    *args: str,
+    stdin: bytes | None = None,
+    check: bool = True,
+    extra_env: Mapping[str, str] | None = None,
+    interactive: bool = False,
+) -> Completed:
+    """Run Git in ``cwd`` and return what it left behind.
+
+    Args:
+        cwd: the folder to run in.
+        args: subcommand and arguments; values from outside only behind ``--end-of-options``.
+        stdin: what it reads.
+        check: whether a status other than 0 raises.
+        extra_env: variables added to the cleaned environment.
+        interactive: whether it may ask the person something (ssh: the passphrase of a key).
+
+    Raises:
+        GitError: Git is not there, or it failed and ``check`` is set.
+    """
+    try:
+        done = subprocess.run(
+            command(*args),
+            cwd=cwd,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            env=environment() | dict(extra_env or {}),
+            check=False,
+            # Ctrl-C goes to the whole foreground group: Git would be cut off in the middle of a
+            # write. In a session of its own it finishes, and we stop at the next step. But there
+            # it has no terminal to ask on, which only talking to a remote needs.
+            start_new_session=not interactive,
+        )
+    except OSError as error:
+        raise no_git(cwd, error) from None
+    completed = Completed(
+        done.returncode, done.stdout, hide_credentials(done.stderr.decode("utf-8", "replace"))
+    )
+    if check and completed.returncode != 0:
+        raise failure(args[0], completed)
+    return completed
+
+
+def no_git(cwd: Path, error: OSError) -> GitError | InvalidRequest:
+    """Return the error for a Git process that could not be started."""
+    if not cwd.is_dir():
+        return InvalidRequest(f"{cwd}: no such folder")
+    return GitError(f"git cannot be run: {error.strerror}", hint="install Git 2.34 or later")
+
+
+def failure(subcommand: str, completed: Completed) -> GitError | InvalidRequest:
+    """Return the error for a Git process that failed, with the line that says why."""
+    lines = [line.strip() for line in completed.stderr.splitlines() if line.strip()]
+    words = ("fatal:", "error:", "! [", "remote:")
+    telling = [line for line in lines if line.startswith(words)] or lines or ["no message"]
+    if "not a git repository" in completed.stderr:
+        return InvalidRequest("not a Git repository", hint="gitreg init makes one here")
+    if "dubious ownership" in completed.stderr:
+        return GitError(
+            "Git does not trust this repository: it belongs to somebody else",
+            hint="git config --global --add safe.directory PATH",
+        )
+    return GitError(f"git {subcommand}: {telling[0].removeprefix('fatal: ')}")

@@ -1,0 +1,260 @@
+"""Publishes a `Change`: objects first, then branch and tags in one compare-and-swap."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitreg.change import Change, Edit
+from gitreg.errors import GitError, LostRace, Refused, WorldError
+from gitreg.git.repository import GitRepository, Tip
+from gitreg.history import CommitInfo, Tag
+
+LOCK_PATIENCE = 60.0
+"""How long a writer waits for another one, in seconds."""
+
+_LOST = ("cannot lock ref", "incorrect old value", "but expected", "reference already exists")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A commit that is written, and that nothing names yet.
+
+    Attributes:
+        base: the tip that the change was computed from.
+        commit: the new commit.
+        change: what it does.
+    """
+
+    base: Tip
+    commit: CommitInfo
+    change: Change
+
+
+@contextlib.contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Hold the registry's lock; the kernel frees it when the process ends, however it ends.
+
+    Raises:
+        WorldError: the folder cannot be written, or another writer held on for too long.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise WorldError(f"{folder}: {error.strerror}: this repository cannot be written") from None
+    try:
+        _lock(handle, time.monotonic() + LOCK_PATIENCE)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise WorldError(f"cannot lock the registry: {error.strerror}") from None
+            if time.monotonic() > deadline:
+                raise WorldError("another gitreg is writing to this repository") from None
+            time.sleep(0.01)
+        else:
+            return
+
+
+def refuse_dirty(repository: GitRepository, paths: Sequence[str]) -> None:
+    """Refuse paths where the user has work that a write would overwrite.
+
+    Raises:
+        Refused: one of them is staged, changed, untracked or ignored in the work tree.
+        GitError: another process holds the index.
+    """
+    if repository.top_level is None:
+        return
+    if (repository.git_dir / "index.lock").exists():
+        raise GitError(
+            "another Git process holds the index (.git/index.lock)",
+            hint="wait for it; if none is running, remove that file",
+        )
+    # Seen from the root: in a subfolder, paths would be relative to it.
+    status = GitRepository(repository.top_level).run(
+        "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all",
+        "--ignored=matching", "--", *paths,
+    )  # fmt: skip
+    dirty = [os.fsdecode(entry[3:]) for entry in status.stdout.split(b"\0") if entry]
+    if dirty:
+        raise Refused(
+            f"{dirty[0]} has uncommitted changes that this would overwrite",
+            hint="commit them, or take them back with git restore; nothing was written",
+        )
+
+
+def prepare(repository: GitRepository, base: Tip, change: Change) -> Prepared:
+    """Write a change's blobs, trees and commit; nothing names them yet.
+
+    Raises:
+        GitError: no identity, or the object store cannot be written.
+    """
+    author, committer = repository.signature("AUTHOR"), repository.signature("COMMITTER")
+    writer = repository.writer()
+    tree = writer.write_tree(base.commit, {edit.path: edit.content for edit in change.edits})
+    parent = f"parent {base.commit}\n" if base.commit else ""
+    message = change.message()
+    oid = writer.write(
+        "commit",
+        f"tree {tree}\n{parent}author {author}\ncommitter {committer}\n\n{message}".encode(),
+    )
+    commit = CommitInfo(
+        oid, base.commit, author.person, committer.person, committer.time, committer.zone, message
+    )
+    return Prepared(base, commit, change)
+
+
+def tag_object_name(content: bytes) -> str:
+    """Return the name, 40 hex digits, that Git gives to a tag object with this content."""
+    return hashlib.sha1(b"tag %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def write_tags(repository: GitRepository, tags: Sequence[Tag]) -> dict[str, str]:
+    """Write tag objects that nothing names yet; return tag name to object."""
+    writer = repository.writer()
+    return {tag.name: writer.write("tag", tag.content) for tag in tags}
+
+
+def publish(
+    repository: GitRepository, prepared: Prepared, tags: dict[str, str]
+) -> tuple[str, ...]:
+    """Move branch and tags in one reference transaction, then let the work tree follow.
+
+    A tag that is already there is left alone: only the branch is the truth, and `gitreg doctor`
+    reports a tag that is not the one that history gives.
+
+    Returns:
+        What the person should know: warnings, one line each.
+
+    Raises:
+        LostRace: the branch has moved since it was read; nothing was published.
+        GitError: Git refused; nothing was published.
+    """
+    fresh = absent_tags(repository, tags)
+    move_references(
+        repository,
+        {prepared.base.branch: (prepared.commit.oid, prepared.base.commit)},
+        fresh,
+        prepared.change.subject,
+    )
+    return follow(repository, prepared.change.edits)
+
+
+def absent_tags(repository: GitRepository, tags: dict[str, str]) -> dict[str, str]:
+    """Return those of the tags whose name is not taken in the repository."""
+    found = repository.reader.get_many([f"refs/tags/{name}" for name in tags])
+    return {
+        name: oid
+        for (name, oid), present in zip(tags.items(), found, strict=True)
+        if present is None
+    }
+
+
+def set_tags(repository: GitRepository, tags: dict[str, str]) -> None:
+    """Let tags name their objects, whatever they named before, all or nothing."""
+    lines = [f"update refs/tags/{name}\0{oid}\0" for name, oid in tags.items()]
+    if lines:
+        _transaction(repository, lines, "tags sync")
+
+
+def move_references(
+    repository: GitRepository,
+    branches: dict[str, tuple[str, str | None]],
+    tags: dict[str, str],
+    why: str,
+) -> None:
+    """Move branches from what they were expected at, and create tags, all or nothing.
+
+    Args:
+        repository: whose references.
+        branches: full name to (new commit, expected commit or ``None`` when it is to be made).
+        tags: short name to object.
+        why: the line for the reflog.
+
+    Raises:
+        LostRace: a reference is not where it was expected.
+        GitError: Git refused.
+    """
+    zero = "0" * 40
+    lines = [f"update {name}\0{new}\0{old or zero}" for name, (new, old) in branches.items()]
+    lines += [f"create refs/tags/{name}\0{oid}" for name, oid in tags.items()]
+    _transaction(repository, lines, why)
+
+
+def _transaction(repository: GitRepository, lines: Sequence[str], why: str) -> None:
+    script = "\0".join(["start", *lines, "prepare", "commit", ""])
+    done = repository.run(
+        "update-ref", "-m", f"gitreg: {why}", "--stdin", "-z",
+        stdin=script.encode("utf-8", "surrogateescape"), check=False,
+    )  # fmt: skip
+    if done.returncode == 0:
+        return
+    cause = done.stderr.strip().removeprefix("fatal: ")
+    if any(words in cause for words in _LOST):
+        raise LostRace(f"the branch moved meanwhile: {cause}", hint="nothing was written, run again")
+    raise GitError(f"git update-ref: {cause}", hint="nothing was written")
+
+
+def follow(repository: GitRepository, edits: Sequence[Edit]) -> tuple[str, ...]:
+    """Bring work tree and index to what was just published, for the edited paths alone.
+
+    The change is published by then, so that what fails here is a warning, not an error.
+    """
+    top = repository.top_level
+    if top is None or not edits:
+        return ()
+    try:
+        for edit in edits:
+            _write_file(top, edit)
+    except OSError as error:
+        return (_left_behind(edits, f"{error.filename}: {error.strerror}"),)
+    stdin = b"".join(os.fsencode(edit.path) + b"\0" for edit in edits)
+    top_repository = GitRepository(top)
+    for pause in (0.05, 0.1, 0.2, 0.4, 0.8, 0.0):
+        done = top_repository.run(
+            "update-index", "--add", "--remove", "-z", "--stdin", stdin=stdin, check=False
+        )
+        if done.returncode == 0:
+            return ()
+        # Another Git of the user's (an editor, a prompt) holds index.lock for moments.
+        time.sleep(pause)
+    return (_left_behind(edits, done.stderr.strip()),)
+
+
+def _left_behind(edits: Sequence[Edit], cause: str) -> str:
+    paths = " ".join(edit.path for edit in edits)
+    return (
+        f"published, but the work tree could not follow ({cause}); bring it up with: "
+        f"git restore --staged --worktree -- {paths}"
+    )
+
+
+def _write_file(top: Path, edit: Edit) -> None:
+    target = top / edit.path
+    if edit.content is None:
+        target.unlink(missing_ok=True)
+        for folder in list(target.parents)[: edit.path.count("/")]:
+            try:
+                folder.rmdir()
+            except OSError:
+                return  # not empty: somebody else's files live there
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.gitreg")
+    temporary.write_bytes(edit.content)
+    temporary.replace(target)

@@ -1,0 +1,197 @@
+"""Talks to Git remotes: which one, what it has, one atomic push; and a cached copy of a URL."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitreg.errors import GitError, InvalidRequest, LostRace
+from gitreg.git import process
+from gitreg.git.publish import exclusive
+from gitreg.git.repository import GitRepository, Tip
+
+_URL = re.compile(r"(?P<scheme>file|git|https?|ssh)://(?P<rest>[^-].*)", re.DOTALL)
+_SCP_LIKE = re.compile(r"(?:[\w.-]+@)?(?P<host>[\w.][\w.-]*):(?P<path>[^-:].*)", re.DOTALL)
+_REJECTED = (
+    "fetch first", "non-fast-forward", "stale info", "failed to update ref", "cannot lock ref",
+    "incorrect old value", "remote ref updated since checkout",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """Where a branch is published: the remote's name and the branch's full name there."""
+
+    remote: str
+    branch: str
+
+    @property
+    def tracking(self) -> str:
+        """The reference that remembers it, ``refs/remotes/origin/main``."""
+        return f"refs/remotes/{self.remote}/{self.branch.removeprefix('refs/heads/')}"
+
+
+def is_url(text: str) -> bool:
+    """Tell whether ``text`` is the URL of a repository rather than a path.
+
+    >>> [is_url(t) for t in ("https://host/r.git", "git@host:r.git", "./r", "ext::sh -c id")]
+    [True, True, False, False]
+    """
+    return bool(_URL.fullmatch(text) or _SCP_LIKE.fullmatch(text)) and not os.path.exists(text)
+
+
+def check_url(url: str) -> str:
+    """Return ``url`` when it can name nothing but a repository.
+
+    Raises:
+        InvalidRequest: another protocol (``ext::`` runs commands), or a part that Git or ssh
+            would take for an option.
+    """
+    if not is_url(url) or not url.isprintable():
+        raise InvalidRequest(
+            f"{process.hide_credentials(url)[:200]!a} is neither a folder nor a repository's URL",
+            hint="give a path, https://…, ssh://… or git@host:path",
+        )
+    host = re.match(r"[a-z]+://(?:[^@/]*@)?([^/:]*)", url)
+    if host and host[1].startswith("-"):
+        raise InvalidRequest("a host name may not start with '-'")
+    return url
+
+
+def upstream_of(repository: GitRepository, tip: Tip) -> Upstream:
+    """Return where the checked-out branch is published.
+
+    Its configured upstream, else ``origin``, else the only remote there is.
+
+    Raises:
+        GitError: the repository has no remote, or several and none is chosen.
+    """
+    short = tip.branch.removeprefix("refs/heads/")
+    remote = repository.config(f"branch.{short}.remote")
+    merge = repository.config(f"branch.{short}.merge")
+    if remote and remote != ".":
+        return Upstream(remote, merge or tip.branch)
+    remotes = repository.run("remote").text.split("\n")
+    if "origin" in remotes or len(remotes) == 1 and remotes[0]:
+        return Upstream("origin" if "origin" in remotes else remotes[0], tip.branch)
+    if remotes == [""]:
+        raise GitError("there is no Git remote to push to", hint="git remote add origin URL")
+    raise GitError(
+        f"several remotes, and {short} has no upstream",
+        hint=f"git branch --set-upstream-to=REMOTE/{short}",
+    )
+
+
+def fetch_tip(repository: GitRepository, upstream: Upstream) -> str | None:
+    """Fetch the published branch alone, without tags; return its commit, ``None`` if there is none.
+
+    Raises:
+        GitError: the remote cannot be reached.
+    """
+    refspec = f"+{upstream.branch}:{upstream.tracking}"
+    done = process.run(
+        repository.folder, "fetch", "--no-tags", "--no-write-fetch-head", "--quiet",
+        "--end-of-options", upstream.remote, refspec, check=False, interactive=True,
+    )  # fmt: skip
+    if done.returncode == 0:
+        return repository.commit_of(upstream.tracking)
+    if "couldn't find remote ref" in done.stderr:
+        return None
+    error = process.failure("fetch", done)
+    raise GitError(f"the remote {upstream.remote} cannot be read: {error}", hint="nothing was published")
+
+
+def push(
+    repository: GitRepository,
+    upstream: Upstream,
+    commit: str | None,
+    expected: str | None,
+    tags: Mapping[str, str],
+    *,
+    force_tags: bool = False,
+) -> None:
+    """Publish a commit as the branch's tip, and tags, in one atomic push.
+
+    Args:
+        repository: where the objects are.
+        upstream: where to.
+        commit: the new tip; ``None`` to push tags alone.
+        expected: what the branch must be at; ``None`` when it must not be there.
+        tags: short name to object.
+        force_tags: replace tags that the remote has with other objects.
+
+    Raises:
+        LostRace: the remote's branch is not at ``expected``; nothing was published.
+        GitError: the remote refused or cannot be reached.
+    """
+    force = "+" if force_tags else ""
+    refspecs = [f"{force}{oid}:refs/tags/{name}" for name, oid in tags.items()]
+    options = ["--atomic", "--porcelain", "--no-verify", "--no-signed", "--no-follow-tags"]
+    if commit is not None:
+        refspecs.insert(0, f"{commit}:{upstream.branch}")
+        options.append(f"--force-with-lease={upstream.branch}:{expected or ''}")
+    if not refspecs:
+        return
+    done = process.run(
+        repository.folder, "push", *options, "--end-of-options", upstream.remote, *refspecs,
+        check=False, interactive=True,
+    )  # fmt: skip
+    if done.returncode == 0:
+        return
+    said = done.stderr + done.stdout.decode("utf-8", "replace")
+    if any(words in said for words in _REJECTED):
+        raise LostRace(
+            f"{upstream.remote} has moved: somebody else published meanwhile",
+            hint="nothing was published; git pull --ff-only, then run it again",
+        )
+    taken = re.search(r"refs/tags/(\S+)\s+\[rejected\] \(already exists\)", said)
+    if taken:
+        raise GitError(
+            f"{upstream.remote} has another tag {taken[1]}; nothing was published",
+            hint="gitreg doctor compares tags with history",
+        )
+    rejected = re.search(r"\[remote rejected\] \(([^)]*)\)", said)
+    cause = rejected[1] if rejected else str(process.failure("push", done))
+    raise GitError(f"the push to {upstream.remote} failed: {cause}", hint="nothing was published")
+
+
+def cache_folder() -> Path:
+    """Return where gitreg keeps copies of remote repositories: ``$XDG_CACHE_HOME/gitreg``."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return Path(base if base and os.path.isabs(base) else Path.home() / ".cache") / "gitreg"
+
+
+def cached_clone(url: str) -> GitRepository:
+    """Return a bare copy of the repository at ``url``, brought up to date.
+
+    Raises:
+        InvalidRequest: ``url`` is no repository's URL.
+        GitError: it cannot be reached, or has no default branch.
+    """
+    check_url(url)
+    name = hashlib.sha256(url.encode("utf-8", "surrogateescape")).hexdigest()[:24]
+    folder = cache_folder() / name
+    with exclusive(folder):
+        git_dir = folder / "repository.git"
+        if not (git_dir / "HEAD").exists():
+            process.run(folder, "init", "--bare", "--quiet", "--template=", str(git_dir))
+        asked = process.run(
+            git_dir, "ls-remote", "--symref", "--end-of-options", url, "HEAD",
+            check=False, interactive=True,
+        )  # fmt: skip
+        if asked.returncode != 0:
+            raise GitError(f"{process.hide_credentials(url)}: {process.failure('ls-remote', asked)}")
+        head = re.match(r"ref: (refs/heads/\S+)\tHEAD", asked.text)
+        if head is None:
+            raise GitError(f"{process.hide_credentials(url)}: it has no default branch")
+        process.run(
+            git_dir, "fetch", "--quiet", "--force", "--prune", "--no-tags",
+            "--no-write-fetch-head", "--end-of-options", url,
+            "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", interactive=True,
+        )  # fmt: skip
+        process.run(git_dir, "symbolic-ref", "HEAD", head[1])
+    return GitRepository(git_dir)

@@ -1,0 +1,239 @@
+"""One Git repository: where it is, what its branch is at, who commits to it."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import cached_property
+from pathlib import Path
+
+from gitreg.errors import GitError, InvalidRequest, NotFound
+from gitreg.git import process
+from gitreg.git.objects import CommitSnapshot, ObjectReader, ObjectWriter
+
+_OID = re.compile(r"[0-9a-f]{40}")
+_BRANCH_HEAD = re.compile(r"ref: (refs/heads/.+)\n?")
+_IDENT = re.compile(r"(?P<name>.*) <(?P<email>[^<>]*)> (?P<time>\d+) (?P<zone>[+-]\d{4})")
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Who did something and when: ``time`` in seconds since the epoch, ``zone`` as ``+0100``."""
+
+    name: str
+    email: str
+    time: int
+    zone: str
+
+    def __str__(self) -> str:
+        return f"{self.person} {self.time} {self.zone}"
+
+    @property
+    def person(self) -> str:
+        """``Ada Lovelace <ada@example.com>``."""
+        return f"{self.name} <{self.email}>"
+
+    @property
+    def utc(self) -> str:
+        """The moment as manifests write it, ``2026-11-22T20:25:06Z``."""
+        return datetime.fromtimestamp(self.time, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True)
+class Tip:
+    """The checked-out branch (``refs/heads/main``) and its commit; none before the first one."""
+
+    branch: str
+    commit: str | None
+
+
+@dataclass(frozen=True)
+class _Places:
+    git_dir: Path
+    common_dir: Path
+    top_level: Path | None  # None in a bare repository
+    is_shallow: bool
+
+
+class GitRepository:
+    """The repository that holds ``folder``. Nothing is run before something is asked."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.reader = ObjectReader(folder)
+        self._identities: dict[str, tuple[str, str]] = {}
+
+    # Where it is
+
+    @cached_property
+    def _places(self) -> _Places:
+        lines = self.run(
+            "rev-parse",
+            "--absolute-git-dir",
+            "--git-common-dir",
+            "--is-bare-repository",
+            "--is-shallow-repository",
+            "--show-object-format",
+            "--is-inside-work-tree",
+        ).text.split("\n")
+        git_dir, common_dir, bare, shallow, hash_name, inside = lines
+        if hash_name != "sha1":
+            raise GitError(f"this repository names objects by {hash_name}; gitreg needs sha1")
+        top_level = None
+        if bare == "false":
+            if inside != "true":
+                raise InvalidRequest(f"{self.folder} is inside a .git folder, not a work tree")
+            top_level = Path(self.run("rev-parse", "--show-toplevel").text)
+        return _Places(
+            Path(git_dir), (self.folder / common_dir).resolve(), top_level, shallow == "true"
+        )
+
+    @property
+    def git_dir(self) -> Path:
+        """The ``.git`` folder of this work tree."""
+        return self._places.git_dir
+
+    @property
+    def common_dir(self) -> Path:
+        """The ``.git`` folder that all work trees share."""
+        return self._places.common_dir
+
+    @property
+    def private_dir(self) -> Path:
+        """Where gitreg keeps what can be thrown away: its lock and its history index."""
+        return self._places.common_dir / "gitreg"
+
+    @property
+    def top_level(self) -> Path | None:
+        """The root of the work tree; ``None`` in a bare repository."""
+        return self._places.top_level
+
+    @property
+    def is_shallow(self) -> bool:
+        """Whether history was cut off when it was cloned."""
+        return self._places.is_shallow
+
+    def run(self, *args: str, stdin: bytes | None = None, check: bool = True) -> process.Completed:
+        """Run Git in the repository; see `gitreg.git.process.run`."""
+        return process.run(self.folder, *args, stdin=stdin, check=check)
+
+    def writer(self) -> ObjectWriter:
+        """Return a writer into the repository's object store."""
+        return ObjectWriter(self._places.common_dir / "objects", self.reader)
+
+    # What its branch is at
+
+    def tip(self) -> Tip:
+        """Return the checked-out branch and its commit.
+
+        Raises:
+            GitError: HEAD is detached.
+        """
+        try:
+            head = (self.git_dir / "HEAD").read_text("utf-8", "surrogateescape")
+        except OSError as error:
+            raise GitError(f"{self.git_dir / 'HEAD'}: {error.strerror}") from None
+        match = _BRANCH_HEAD.fullmatch(head)
+        if match is None or match[1] == "refs/heads/.invalid":  # what a reftable leaves there
+            asked = self.run("symbolic-ref", "--quiet", "HEAD", check=False)
+            if asked.returncode != 0:
+                raise GitError(
+                    "HEAD is detached: a commit made here would be on no branch",
+                    hint="git switch BRANCH",
+                )
+            branch = asked.text
+        else:
+            branch = match[1]
+        return Tip(branch, self.commit_of(branch))
+
+    def commit_of(self, name: str) -> str | None:
+        """Return the commit that a trusted name (``HEAD``, a full ref) stands for, or ``None``."""
+        found = self.reader.get(f"{name}^{{commit}}")
+        return None if found is None else found.oid
+
+    def parse_revision(self, revision: str) -> str:
+        """Return the commit that a person's revision (branch, tag, hash, ``HEAD~2``) names.
+
+        Raises:
+            NotFound: there is no such commit.
+            InvalidRequest: it is no revision at all.
+        """
+        if not revision or revision.startswith("-") or not revision.isprintable():
+            raise InvalidRequest(f"{revision!a} is not a revision")
+        found = self.run(
+            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}",
+            check=False,
+        )  # fmt: skip
+        if found.returncode != 0 or not _OID.fullmatch(found.text):
+            if self.commit_of("HEAD") is None:
+                raise NotFound(f"no commit {revision!r}: this repository has none yet")
+            raise NotFound(f"no commit {revision!r}", hint="git log shows what there is")
+        return found.text
+
+    def tip_at(self, start: str, before: int) -> str | None:
+        """Return the first-parent ancestor of ``start`` that was its branch's tip at a time.
+
+        Args:
+            start: a commit.
+            before: seconds since the epoch, compared with committer dates.
+        """
+        found = self.run(
+            "rev-list", "--first-parent", "--max-count=1", f"--before={before}",
+            "--end-of-options", start,
+        )  # fmt: skip
+        return found.text or None
+
+    def is_ancestor(self, ancestor: str, descendant: str) -> bool:
+        """Tell whether a commit is another one, or among its ancestors."""
+        asked = self.run("merge-base", "--is-ancestor", ancestor, descendant, check=False)
+        if asked.returncode not in (0, 1):
+            raise process.failure("merge-base", asked)
+        return asked.returncode == 0
+
+    def snapshot(self, commit: str | None) -> CommitSnapshot:
+        """Return the files of a commit."""
+        return CommitSnapshot(self.reader, commit)
+
+    def tags(self) -> dict[str, str]:
+        """Return all tags, short name to the object that the reference names."""
+        listing = self.run("for-each-ref", "--format=%(objectname) %(refname)", "refs/tags/").text
+        found = {}
+        for line in listing.splitlines():
+            oid, _, name = line.partition(" ")
+            found[name.removeprefix("refs/tags/")] = oid
+        return found
+
+    # Who commits to it
+
+    def signature(self, role: str) -> Signature:
+        """Return who commits now, as ``AUTHOR`` or ``COMMITTER``, the way Git itself finds out.
+
+        Raises:
+            GitError: no identity is configured. Git would make one up from the host's name;
+                an audit trail with invented names is worth nothing.
+        """
+        if role not in self._identities or f"GIT_{role}_DATE" in os.environ:
+            asked = self.run("-c", "user.useConfigOnly=true", "var", f"GIT_{role}_IDENT", check=False)
+            match = _IDENT.fullmatch(asked.text)
+            if asked.returncode != 0 or match is None:
+                raise GitError(
+                    "no identity: Git does not know who commits",
+                    hint='git config user.name "Your Name" && git config user.email you@example.com',
+                )
+            self._identities[role] = match["name"], match["email"]
+            return Signature(match["name"], match["email"], int(match["time"]), match["zone"])
+        now = int(time.time())
+        zone = time.strftime("%z", time.localtime(now))
+        return Signature(*self._identities[role], now, zone)
+
+    def config(self, key: str) -> str | None:
+        """Return a configuration value, or ``None``."""
+        asked = self.run("config", "--get", "--end-of-options", key, check=False)
+        return asked.text if asked.returncode == 0 else None
+
+    def close(self) -> None:
+        """End the process that reads objects."""
+        self.reader.close()

@@ -1,0 +1,337 @@
+"""The history index: events and tags of a branch in SQLite, so that no command walks it twice.
+
+It is derived from commits and can be thrown away: it lies in ``.git/gitreg/``, is brought
+forward by the commits that are new, and is made anew when the branch was rewritten, when the
+file is damaged, or when its format is another release's. Where it cannot be written (a read-only
+folder) it lives in memory for the time of the command.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from gitreg.git.log import first_parents_reach, read_commits
+from gitreg.git.repository import GitRepository
+from gitreg.history import CommitInfo, Event, FileChange, PointerValue, Tag, events_of, tags_of
+from gitreg.names import RegistryTag
+
+FORMAT = 1
+"""Goes up when the fold or the tables change: an index of another format is made anew."""
+
+_TABLES = """
+CREATE TABLE meta (format INTEGER, tip TEXT);
+CREATE TABLE commits (seq INTEGER PRIMARY KEY, oid TEXT UNIQUE);
+CREATE TABLE events (
+    seq INTEGER, place INTEGER, time TEXT, author TEXT, model TEXT, action TEXT, version INTEGER,
+    pointer TEXT, before TEXT, after TEXT, reason TEXT, subject TEXT, PRIMARY KEY (seq, place)
+) WITHOUT ROWID;
+CREATE INDEX events_of_pointer ON events (model, pointer, seq);
+CREATE TABLE versions (
+    model TEXT, version INTEGER, oid TEXT, tagged INTEGER, PRIMARY KEY (model, version)
+) WITHOUT ROWID;
+CREATE TABLE counters (model TEXT PRIMARY KEY, moves INTEGER, last INTEGER) WITHOUT ROWID;
+CREATE TABLE tags (
+    name TEXT PRIMARY KEY, seq INTEGER, model TEXT, target TEXT, tagger TEXT, time INTEGER,
+    zone TEXT, message TEXT
+) WITHOUT ROWID;
+"""
+_EVENT = (
+    "SELECT oid, time, author, model, action, version, pointer, before, after, reason, subject "
+    "FROM events JOIN commits USING (seq)"
+)
+
+
+class History:
+    """The events of one repository's branch up to a tip; see `advance`."""
+
+    def __init__(self, repository: GitRepository) -> None:
+        self._repository = repository
+        self._lock = threading.RLock()
+        self._db: sqlite3.Connection | None = None
+        self._limit: int | None = None  # the last commit that queries see, None for all
+
+    # Keeping up
+
+    def advance(self, tip: str) -> None:
+        """Bring the index to ``tip``, a commit; do nothing when it is there."""
+        with self._lock:
+            for attempt in (1, 2):
+                try:
+                    self._advance(tip)
+                except sqlite3.DatabaseError:
+                    self._discard(in_memory=attempt == 2)
+                else:
+                    return
+            self._advance(tip)
+
+    def _advance(self, tip: str) -> None:
+        db = self._open()
+        if self._tip(db) == tip:
+            self._limit = None
+            return
+        with _transaction(db):
+            known = self._tip(db)  # another process may have been faster
+            if known == tip:
+                return
+            if known is not None and not first_parents_reach(self._repository, known, tip):
+                if self._seen(db, tip):
+                    return
+                _clear(db)
+                known = None
+            for commit, changes in read_commits(self._repository, known, tip):
+                self._fold(db, commit, changes)
+            self._limit = None
+            db.execute("UPDATE meta SET tip = ?", (tip,))
+
+    def _seen(self, db: sqlite3.Connection, tip: str) -> bool:
+        """Look at an earlier commit of the branch: queries then end there, the index stays."""
+        known = self._tip(db)
+        if known is None or not first_parents_reach(self._repository, tip, known):
+            return False
+        self._limit = self._position(tip)
+        return True
+
+    def append(self, commit: CommitInfo, changes: Sequence[FileChange]) -> None:
+        """Fold a commit that was just made on top of the tip, without asking Git for it."""
+        with self._lock:
+            try:
+                db = self._open()
+                with _transaction(db):
+                    if self._tip(db) == commit.parent:
+                        self._fold(db, commit, changes)
+                        db.execute("UPDATE meta SET tip = ?", (commit.oid,))
+            except sqlite3.DatabaseError:
+                self._discard(in_memory=False)  # the next `advance` makes it anew
+
+    def plan_tags(self, commit: CommitInfo, changes: Sequence[FileChange]) -> list[Tag]:
+        """Return the tags that a commit on top of the tip would imply; nothing is stored."""
+        return tags_of(commit, events_of(commit, changes), self)
+
+    def _fold(
+        self, db: sqlite3.Connection, commit: CommitInfo, changes: Iterable[FileChange]
+    ) -> None:
+        events = events_of(commit, changes)
+        seq = db.execute("INSERT INTO commits (oid) VALUES (?)", (commit.oid,)).lastrowid
+        tags = tags_of(commit, events, self)
+        names = {tag.name for tag in tags}
+        db.executemany(
+            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    seq, place, event.time, event.author, event.model, event.action,
+                    event.version, event.pointer, json.dumps(event.before),
+                    json.dumps(event.after), event.reason, event.subject,
+                )
+                for place, event in enumerate(events)
+            ],
+        )  # fmt: skip
+        db.executemany(
+            "INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?)",
+            [
+                (
+                    e.model, e.version, commit.oid,
+                    str(RegistryTag(e.model, version=e.version)) in names,
+                )
+                for e in events
+                if e.action == "register"
+            ],
+        )  # fmt: skip
+        for tag in tags:
+            moved = "#" in tag.name
+            db.execute(
+                "INSERT INTO counters VALUES (?, ?, ?) ON CONFLICT (model) DO UPDATE "
+                "SET moves = moves + excluded.moves, last = excluded.last",
+                (tag.model, int(moved), tag.time),
+            )
+        db.executemany(
+            "INSERT OR REPLACE INTO tags VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [(t.name, seq, t.model, t.target, t.tagger, t.time, t.zone, t.message) for t in tags],
+        )
+
+    # Questions
+
+    def registered(self, model: str, version: int) -> str | None:
+        """Return the commit that registered a version, when that version has a tag."""
+        rows = self._ask(
+            "SELECT oid FROM versions WHERE model = ? AND version = ? AND tagged", (model, version)
+        )
+        return rows[0][0] if rows else None
+
+    def moves(self, model: str) -> tuple[int, int]:
+        """Return how many tags with a counter a model has, and the time of its last tag."""
+        rows = self._ask("SELECT moves, last FROM counters WHERE model = ?", (model,))
+        return (rows[0][0], rows[0][1]) if rows else (0, 0)
+
+    def registering_commit(self, model: str, version: int) -> str | None:
+        """Return the commit that registered a version, or ``None`` where history ends before."""
+        rows = self._ask(
+            "SELECT oid FROM versions WHERE model = ? AND version = ?", (model, version)
+        )
+        return rows[0][0] if rows else None
+
+    def registering_commits(self, model: str) -> dict[int, str]:
+        """Return the registering commits of a model's versions."""
+        return dict(self._ask("SELECT version, oid FROM versions WHERE model = ?", (model,)))
+
+    def events(
+        self, model: str | None = None, pointer: str | None = None, limit: int = -1
+    ) -> list[Event]:
+        """Return events, newest first; of one commit, in the order that they are told.
+
+        Args:
+            model: only this model's.
+            pointer: only moves of this pointer, ``stages/production``.
+            limit: the most that are returned; -1 for all.
+        """
+        where = ["seq <= ?"]
+        values: list[object] = [self._last_seen]
+        for column, value in (("model", model), ("pointer", pointer)):
+            if value is not None:
+                where.append(f"{column} = ?")
+                values.append(value)
+        query = f"{_EVENT} WHERE {' AND '.join(where)} ORDER BY seq DESC, place LIMIT ?"
+        return [_event(row) for row in self._ask(query, (*values, limit))]
+
+    def events_of_commit(self, commit: str, model: str) -> list[Event]:
+        """Return what a commit did to a model."""
+        rows = self._ask(f"{_EVENT} WHERE oid = ? AND model = ? ORDER BY place", (commit, model))
+        return [_event(row) for row in rows]
+
+    def models_of_commit(self, commit: str) -> list[str]:
+        """Return the models whose pointers a commit moved."""
+        query = (
+            "SELECT DISTINCT model FROM events JOIN commits USING (seq) "
+            "WHERE oid = ? AND pointer IS NOT NULL ORDER BY model"
+        )
+        return [row[0] for row in self._ask(query, (commit,))]
+
+    def tags(self, since: str | None = None) -> list[Tag]:
+        """Return the tags that history implies, oldest first; ``since`` a commit, those after it."""
+        query = (
+            "SELECT name, model, target, tagger, time, zone, message FROM tags "
+            "WHERE seq > ? AND seq <= ? ORDER BY seq, time"
+        )
+        rows = self._ask(query, (self._position(since), self._last_seen))
+        return [Tag(*row) for row in rows]
+
+    def versions_since(self, since: str | None) -> list[tuple[str, int]]:
+        """Return the versions registered after a commit; all of them when it is ``None``."""
+        query = (
+            "SELECT model, version FROM versions JOIN commits USING (oid) WHERE seq > ? "
+            "ORDER BY model, version"
+        )
+        return [(row[0], row[1]) for row in self._ask(query, (self._position(since),))]
+
+    def _position(self, commit: str | None) -> int:
+        """Return the place of the last commit of the index that is ``commit`` or before it."""
+        if commit is None:
+            return 0
+        listing = self._repository.run(
+            "rev-list", "--first-parent", "--max-count=1", commit, "--", "registry"
+        ).text
+        rows = self._ask("SELECT seq FROM commits WHERE oid = ?", (listing,))
+        return int(rows[0][0]) if rows else 0
+
+    @property
+    def _last_seen(self) -> int:
+        return 2**62 if self._limit is None else self._limit
+
+    def _ask(self, query: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._open().execute(query, values).fetchall()
+
+    # The file
+
+    def _open(self) -> sqlite3.Connection:
+        if self._db is None:
+            self._db = self._connect(self._path)
+        return self._db
+
+    @property
+    def _path(self) -> Path:
+        return self._repository.private_dir / "history.sqlite"
+
+    def _connect(self, path: Path | None) -> sqlite3.Connection:
+        try:
+            if path is None:
+                db = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                db = sqlite3.connect(path, 60, check_same_thread=False, isolation_level=None)
+                # Losing the last of it in a power cut costs a fold, never the truth.
+                db.execute("PRAGMA journal_mode = WAL")
+                db.execute("PRAGMA synchronous = NORMAL")
+            with _transaction(db):
+                _prepare(db)
+        except (OSError, sqlite3.OperationalError):
+            if path is None:
+                raise
+            return self._connect(None)
+        return db
+
+    def _discard(self, *, in_memory: bool) -> None:
+        self.close()
+        if in_memory:
+            self._db = self._connect(None)
+            return
+        with contextlib.suppress(OSError):  # then it is opened again, and kept in memory
+            for suffix in ("", "-wal", "-shm"):
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+
+    @staticmethod
+    def _tip(db: sqlite3.Connection) -> str | None:
+        tip: str | None = db.execute("SELECT tip FROM meta").fetchone()[0]
+        return tip
+
+    def close(self) -> None:
+        """Close the file; the next question opens it again."""
+        with self._lock:
+            if self._db is not None:
+                self._db.close()
+                self._db = None
+
+
+@contextlib.contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    tables = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    if "meta" in tables and db.execute("SELECT format FROM meta").fetchone() == (FORMAT,):
+        return
+    _clear(db)
+
+
+def _clear(db: sqlite3.Connection) -> None:
+    for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        db.execute(f'DROP TABLE "{name}"')
+    for statement in _TABLES.split(";"):
+        db.execute(statement)
+    db.execute("INSERT INTO meta VALUES (?, NULL)", (FORMAT,))
+
+
+def _event(row: tuple[Any, ...]) -> Event:
+    *facts, before, after, reason, subject = row
+    commit, time, author, model, action, version, pointer = facts
+    return Event(
+        commit, time, author, model, action, version, pointer,
+        _pointer_value(before), _pointer_value(after), reason, subject,
+    )  # fmt: skip
+
+
+def _pointer_value(text: str) -> PointerValue:
+    value = json.loads(text)
+    return tuple(value) if isinstance(value, list) else value
