@@ -1,0 +1,460 @@
+r"""Digests of files and folders: SHA-256 for integrity, MD5 because DVC names objects by it.
+
+The digest of a folder is the SHA-256 of the lines ``<sha256 of file>  <relative path>``, sorted by
+the UTF-8 bytes of the path, so that plain tools can check it::
+
+    find . -type f -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum
+
+>>> folder_sha256([FileDigest("b", 0, "", "22"), FileDigest("a", 0, "", "11")])
+'416ccbb108242872963558d2b2800ec8cc6d6c2b62ec0ce35f6a0ae486adbfaa'
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import stat
+import threading
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import BinaryIO, Protocol, TypeVar
+
+from gitreg.errors import InvalidRequest, WorldError
+
+CHUNK = 1024 * 1024
+"""How much of a file is in memory at a time, in bytes (twice that while two threads work)."""
+
+WORKERS = min(8, (os.cpu_count() or 1) + 2)
+"""How many files are read at once: hashing releases the interpreter's lock."""
+
+PATH_LIMIT = 4096
+"""The longest relative path inside an artifact, in UTF-8 bytes (Linux's ``PATH_MAX``)."""
+
+# DVC never tracks these, so a folder that has one could not come back as it was registered.
+_FOREIGN = frozenset({".git", ".hg", ".dvc", ".dvcignore"})
+_DRIVE = re.compile(r"[A-Za-z]:")
+# Windows and POSIX differ: without O_BINARY line ends change, without O_NOFOLLOW a file that
+# turned into a symbolic link after it was listed would be followed.
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+class Progress(Protocol):
+    """What is called with the number of bytes done since the last call; never from two threads."""
+
+    def __call__(self, done: int, /) -> object:
+        """Take note of ``done`` more bytes."""
+
+
+class Hash(Protocol):
+    """The part of `hashlib`'s objects that is used here."""
+
+    def update(self, data: memoryview, /) -> None:
+        """Take the next bytes."""
+
+    def hexdigest(self) -> str:
+        """Return the digest of all bytes so far."""
+
+
+@dataclass(frozen=True)
+class FileDigest:
+    """One file: its path relative to the artifact in POSIX form, empty for an artifact's own."""
+
+    path: str
+    size: int
+    md5: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class TreeDigest:
+    """A file or a folder.
+
+    Attributes:
+        sha256: of the file; of a folder, `folder_sha256`.
+        md5: the name of DVC's object; ends in ``.dir`` for a folder.
+        size: of all files together, in bytes.
+        files: how many files.
+        members: the files, sorted by path.
+        is_folder: whether it is a folder.
+    """
+
+    sha256: str
+    md5: str
+    size: int
+    files: int
+    members: tuple[FileDigest, ...]
+    is_folder: bool
+
+
+class Meter:
+    """A `Progress` that threads may share; after `stop` it raises, which ends them."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def __call__(self, done: int, /) -> None:
+        """Report ``done`` more bytes."""
+        if self._stopped:
+            raise InterruptedError("stopped")
+        if self._progress is not None:
+            with self._lock:
+                self._progress(done)
+
+    def stop(self) -> None:
+        """Make every later call raise, so that a thread in the middle of a large file ends."""
+        self._stopped = True
+
+
+def shown(path: str) -> str:
+    """Return a path for a message: quoted and escaped when it could upset a terminal."""
+    return path if path.isascii() and path.isprintable() else ascii(path)
+
+
+def path_rule(path: str) -> str | None:
+    """Return the rule that a member's path breaks, or ``None`` when it is fine.
+
+    The same rules hold for what is registered and for what a repository's listing says, so that
+    what goes in comes out again, on every operating system.
+    """
+    categories = {unicodedata.category(char) for char in path}
+    parts = path.split("/")
+    foreign = next((part for part in parts if part.lower() in _FOREIGN), None)
+    rule = None
+    if "Cs" in categories:
+        rule = "its name is not UTF-8"
+    elif "Cc" in categories:
+        rule = "its name has a control character"
+    elif "\\" in path:
+        rule = "its name has a backslash"
+    elif _DRIVE.match(path):
+        rule = "it starts with a drive letter"
+    elif len(path.encode()) > PATH_LIMIT:
+        rule = f"its path is longer than {PATH_LIMIT} bytes"
+    elif any(part in ("", ".", "..") for part in parts):
+        rule = "it is not a plain relative path"
+    elif foreign:
+        rule = f"{foreign} is not tracked by DVC"
+    return rule
+
+
+def clash(paths: Iterable[str]) -> tuple[str, str] | None:
+    """Return two paths that cannot be in one folder on every system, or ``None``.
+
+    They are equal but for case or Unicode form, or one is a file where the other needs a folder.
+    """
+    # With NUL, which no path has, for the slash, what lies below a path sorts right behind it.
+    folded = sorted((_folded(path).replace("/", "\0"), path) for path in paths)
+    for (first, one), (second, other) in pairwise(folded):
+        if first == second or second.startswith(first + "\0"):
+            return one, other
+    return None
+
+
+def _folded(path: str) -> str:
+    if path.isascii():
+        return path.lower()
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", path).casefold())
+
+
+def list_files(source: Path) -> list[str]:
+    """Return the files of a folder, relative and sorted; ``[""]`` for a source that is a file.
+
+    Empty folders are left out, as Git and DVC do.
+
+    Raises:
+        InvalidRequest: ``source`` is not there or holds no file, or something in it cannot be
+            registered: a symbolic link, a device, a name that breaks `path_rule`, two names that
+            clash.
+        WorldError: a folder cannot be read.
+    """
+    with _translated(source):
+        if not os.path.lexists(source):
+            raise InvalidRequest(f"{shown(str(source))} does not exist")
+        if not source.is_dir():
+            return [""]
+        paths = sorted(_walk(source))
+    if not paths:
+        raise InvalidRequest(f"{shown(str(source))} holds no file, so there is nothing to register")
+    pair = clash(paths)
+    if pair:
+        raise InvalidRequest(
+            f"{shown(pair[0])} and {shown(pair[1])} in {shown(str(source))} are one name where "
+            "case or Unicode form does not count",
+            hint="rename one of them",
+        )
+    return paths
+
+
+def _walk(source: Path) -> Iterator[str]:
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        with os.scandir(source / folder) as entries:
+            for entry in entries:
+                path = folder + entry.name
+                _check_entry(source, path, entry)
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(path + "/")
+                else:
+                    yield path
+
+
+def _check_entry(source: Path, path: str, entry: os.DirEntry[str]) -> None:
+    rule = path_rule(path)
+    hint = "rename it, or leave it out"
+    if rule is None and entry.is_symlink():
+        rule, hint = "it is a symbolic link", "replace it by a copy of what it names"
+    elif rule is None and not (entry.is_dir() or entry.is_file()):
+        rule, hint = "it is neither a file nor a folder", "leave it out"
+    if rule:
+        raise InvalidRequest(
+            f"{shown(path)} in {shown(str(source))} cannot be registered: {rule}", hint=hint
+        )
+
+
+def hash_tree(source: Path, progress: Progress | None = None) -> TreeDigest:
+    """Return the digest of a file or folder, each file read once and in constant memory.
+
+    Raises:
+        InvalidRequest: see `list_files`.
+        WorldError: a file cannot be read, or changed while it was read.
+    """
+
+    def digest(path: str) -> FileDigest:
+        return replace(hash_file(source / path, meter), path=path)
+
+    meter = Meter(progress)
+    paths = list_files(source)
+    return tree_digest(each(digest, paths, meter), is_folder=paths != [""])
+
+
+def hash_whole(source: Path, progress: Progress | None = None) -> tuple[str, int, int]:
+    """Return only SHA-256, size and number of files: half the work of `hash_tree`.
+
+    Raises:
+        InvalidRequest: see `list_files`.
+        WorldError: a file cannot be read, or changed while it was read.
+    """
+
+    def hash_one(path: str) -> FileDigest:
+        sha256, size = file_sha256(source / path, meter)
+        return FileDigest(path, size, "", sha256)
+
+    meter = Meter(progress)
+    paths = list_files(source)
+    found = each(hash_one, paths, meter)
+    whole = found[0].sha256 if paths == [""] else folder_sha256(found)
+    return whole, sum(file.size for file in found), len(found)
+
+
+def tree_digest(members: Sequence[FileDigest], *, is_folder: bool) -> TreeDigest:
+    """Return the digest of what ``members`` make up."""
+    if is_folder:
+        sha256, md5 = folder_sha256(members), listing_name(dir_listing(members))
+    else:
+        sha256, md5 = members[0].sha256, members[0].md5
+    size = sum(member.size for member in members)
+    return TreeDigest(sha256, md5, size, len(members), tuple(members), is_folder)
+
+
+def folder_sha256(members: Iterable[FileDigest]) -> str:
+    """Return the SHA-256 of a folder: of the lines that ``sha256sum`` prints, sorted by path."""
+    whole = hashlib.sha256()
+    for member in sorted(members, key=lambda member: member.path.encode()):
+        whole.update(f"{member.sha256}  {member.path}\n".encode())
+    return whole.hexdigest()
+
+
+def dir_listing(members: Iterable[FileDigest]) -> bytes:
+    """Return DVC's ``.dir`` object, byte for byte (``Tree.as_bytes`` in dvc-data)."""
+    entries = [{"md5": member.md5, "relpath": member.path} for member in members]
+    return json.dumps(sorted(entries, key=lambda entry: entry["relpath"])).encode()
+
+
+def listing_name(listing: bytes) -> str:
+    """Return the name of a ``.dir`` object."""
+    return hashlib.md5(listing, usedforsecurity=False).hexdigest() + ".dir"
+
+
+def copy_and_hash(source: Path, destination: Path, progress: Progress | None) -> FileDigest:
+    """Copy a file into a new one and return its digest, reading it once.
+
+    The caller removes ``destination`` when this raises.
+
+    Raises:
+        WorldError: a file cannot be read or written, or changed while it was read.
+    """
+    with _translated(destination), destination.open("xb", buffering=0) as sink:
+        return _digest(source, sink, progress)
+
+
+def copy_and_sha256(source: Path, destination: Path, progress: Progress | None) -> tuple[str, int]:
+    """Copy a file into a new one and return its SHA-256 and size, reading it once.
+
+    Raises:
+        WorldError: a file cannot be read or written, or changed while it was read.
+    """
+    sha256 = hashlib.sha256()
+    with _translated(destination), destination.open("xb", buffering=0) as sink:
+        return _hexdigest(sha256, _read_through(source, [sha256], sink, progress))
+
+
+def hash_file(source: Path, progress: Progress | None) -> FileDigest:
+    """Return the digest of a file.
+
+    Raises:
+        WorldError: the file cannot be read, or changed while it was read.
+    """
+    return _digest(source, None, progress)
+
+
+def file_sha256(source: Path, progress: Progress | None) -> tuple[str, int]:
+    """Return the SHA-256 and the size of a file.
+
+    Raises:
+        WorldError: the file cannot be read, or changed while it was read.
+    """
+    sha256 = hashlib.sha256()
+    return _hexdigest(sha256, _read_through(source, [sha256], None, progress))
+
+
+def file_md5(source: Path, progress: Progress | None = None) -> str:
+    """Return the MD5 of a file.
+
+    Raises:
+        WorldError: the file cannot be read, or changed while it was read.
+    """
+    md5 = hashlib.md5(usedforsecurity=False)
+    return _hexdigest(md5, _read_through(source, [md5], None, progress))[0]
+
+
+def _hexdigest(hash_: Hash, size: int) -> tuple[str, int]:
+    return hash_.hexdigest(), size
+
+
+def _digest(source: Path, sink: BinaryIO | None, progress: Progress | None) -> FileDigest:
+    # MD5 first: it is the slower one where the processor knows SHA, so it gets its own thread.
+    md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
+    size = _read_through(source, [md5, sha256], sink, progress)
+    return FileDigest("", size, md5.hexdigest(), sha256.hexdigest())
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """Translate the operating system's errors."""
+    try:
+        yield
+    except OSError as error:
+        where = shown(str(error.filename or path))
+        raise WorldError(f"{where}: {error.strerror or error}") from error
+
+
+def _read_through(
+    source: Path, hashes: Sequence[Hash], sink: BinaryIO | None, progress: Progress | None
+) -> int:
+    """Read a file once, into each hash and into ``sink``; return its size."""
+    with _translated(source), os.fdopen(os.open(source, _READ | _NO_FOLLOW), "rb", 0) as file:
+        before = os.fstat(file.fileno())
+        if not stat.S_ISREG(before.st_mode):
+            raise InvalidRequest(f"{shown(str(source))} is neither a file nor a folder")
+        pump = _pump if before.st_size <= CHUNK else _pump_overlapped
+        size = pump(file, hashes, sink, progress or _silent, before.st_size)
+        after = os.fstat(file.fileno())
+    if (size, before.st_size, before.st_mtime_ns) != (
+        after.st_size,
+        after.st_size,
+        after.st_mtime_ns,
+    ):
+        raise WorldError(
+            f"{shown(str(source))} changed while it was read",
+            hint="run the command again when nothing writes to it",
+        )
+    return size
+
+
+def _silent(_done: int, /) -> None:
+    """Report nothing."""
+
+
+def _write_all(sink: BinaryIO, data: memoryview) -> None:
+    with _translated(Path(sink.name)):  # a full disk is the destination's trouble, not the source's
+        while data:  # an unbuffered file may take less than it is given
+            data = data[sink.write(data) :]
+
+
+def _pump(
+    file: BinaryIO, hashes: Sequence[Hash], sink: BinaryIO | None, progress: Progress, expected: int
+) -> int:
+    """Read a file until its end, or until it has more than the bytes expected."""
+    size = 0
+    buffer = memoryview(bytearray(min(CHUNK, expected + 1)))
+    while size <= expected and (count := file.readinto(buffer)):  # type: ignore[attr-defined]
+        data = buffer[:count]
+        for hash_ in hashes:
+            hash_.update(data)
+        if sink is not None:
+            _write_all(sink, data)
+        size += count
+        progress(count)
+    return size
+
+
+def _pump_overlapped(
+    file: BinaryIO, hashes: Sequence[Hash], sink: BinaryIO | None, progress: Progress, expected: int
+) -> int:
+    """Do as `_pump`, with the first hash in a thread of its own.
+
+    While that hashes one buffer, this thread hashes and writes the same and reads the next.
+    """
+    first, *others = hashes
+    size = turn = 0
+    buffers = [memoryview(bytearray(CHUNK)), memoryview(bytearray(CHUNK))]
+    pending: Future[None] | None = None
+    with ThreadPoolExecutor(1) as thread:
+        while size <= expected and (count := file.readinto(buffers[turn])):  # type: ignore[attr-defined]
+            data = buffers[turn][:count]
+            if pending is not None:
+                pending.result()
+            pending = thread.submit(first.update, data)
+            for hash_ in others:
+                hash_.update(data)
+            if sink is not None:
+                _write_all(sink, data)
+            turn = 1 - turn
+            size += count
+            progress(count)
+    return size
+
+
+def each(work: Callable[[_Item], _Result], items: Sequence[_Item], meter: Meter) -> list[_Result]:
+    """Return ``work(item)`` for each item, in order, several at once.
+
+    The first error, or an interrupt, stops the rest: what ``work`` reports to ``meter`` raises.
+    """
+    if len(items) == 1:
+        return [work(items[0])]
+    # Threads take slices, so that a million small files are not a million tasks.
+    step = max(1, min(64, len(items) // (4 * WORKERS)))
+    slices = [items[start : start + step] for start in range(0, len(items), step)]
+    pool = ThreadPoolExecutor(WORKERS)
+    try:
+        done = pool.map(lambda part: [work(item) for item in part], slices)
+        return [result for part in done for result in part]
+    except BaseException:
+        meter.stop()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)

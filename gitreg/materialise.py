@@ -1,0 +1,245 @@
+"""Delivers artifacts: from DVC's cache to where a person wants them, checked while copied.
+
+DVC's own checkout is not used: it follows whatever path a listing names, trusts MD5, and may link
+what it delivers to its cache. A delivery here is a copy that lies in a folder of its own beside the
+destination until its SHA-256 was compared, and then appears by a rename.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from gitreg import digest
+from gitreg.digest import FileDigest, Meter, Progress, shown
+from gitreg.dvc import TEMPORARY, DvcProject, Member
+from gitreg.errors import DvcError, InvalidRequest, WorldError
+from gitreg.model import Artifact
+
+
+def deliver(
+    project: DvcProject,
+    artifact: Artifact,
+    destination: Path,
+    fetched: set[str],
+    *,
+    replace: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Copy an artifact out of the cache to ``destination``, or leave what is there when it is that.
+
+    1. An existing destination that is the artifact already is returned untouched.
+    2. The files are copied beside it and hashed on the way; nothing is linked to the cache.
+    3. They are compared with the manifest. On a difference nothing is delivered, and objects that
+       are damaged and not vouched for leave the cache, so that the next run fetches them again.
+    4. A rename makes them appear.
+
+    Left to the caller: that all objects are in the cache (`DvcProject.fetch`).
+
+    Args:
+        project: whose cache has the objects.
+        artifact: what the manifest says; ``md5`` is from the ``.dvc`` file.
+        destination: the path of the file or folder itself, not of the folder to put it in.
+        fetched: what `DvcProject.fetch` returned.
+        replace: whether something else that is at the destination may be replaced.
+        progress: is told the bytes copied.
+
+    Raises:
+        InvalidRequest: the destination is a symbolic link, or something else is there.
+        DvcError: an object is missing, or the bytes are not those of the manifest.
+        WorldError: the destination cannot be written.
+    """
+    destination = destination.absolute()
+    with _translated(destination):
+        if _stands(destination, artifact, replace=replace):  # 1
+            return destination
+    assert artifact.md5 is not None
+    members = project.members(artifact.md5)
+    with _workshop(destination) as workshop:
+        copy = workshop / "new"
+        found = _copy(project, members, copy, artifact, progress)  # 2
+        _compare(project, artifact, members, found, fetched)  # 3
+        project.vouch(sorted({member.md5 for member in members}))
+        _put(copy, destination)  # 4
+    return destination
+
+
+def check_delivered(
+    path: Path,
+    artifact: Artifact,
+    project: DvcProject | None = None,
+    progress: Progress | None = None,
+) -> list[str]:
+    """Return what differs at ``path`` from an artifact, nothing when all is well.
+
+    Args:
+        path: where the artifact was delivered to.
+        artifact: what the manifest says.
+        project: says by its listing which file differs, when the listing is in its cache;
+            without it only the whole is compared.
+        progress: told the bytes read.
+
+    Returns:
+        lines such as ``weights.bin: missing``, ``weights.bin: differs``, ``notes.txt: not part of
+        it``, and ``missing`` or ``differs`` for the whole.
+
+    Raises:
+        WorldError: a file cannot be read.
+    """
+    if not path.exists():
+        return ["missing"]
+    if path.is_symlink() or path.is_dir() != artifact.is_folder:
+        return ["differs"]
+    try:
+        if digest.hash_whole(path, progress) == (artifact.sha256, artifact.size, artifact.files):
+            return []
+        expected = _known_members(project, artifact)
+        found = digest.hash_tree(path).members if expected else ()
+    except InvalidRequest as error:  # a link, a device or nothing at all in the folder
+        return [f"differs: {error}"]
+    return _differences(found, expected) or ["differs"]
+
+
+def _known_members(project: DvcProject | None, artifact: Artifact) -> Sequence[Member]:
+    if project is None or artifact.md5 is None or not artifact.is_folder:
+        return ()
+    try:
+        return project.members(artifact.md5)
+    except DvcError:
+        return ()
+
+
+def _differences(found: Sequence[FileDigest], expected: Sequence[Member]) -> list[str]:
+    there = {file.path: file.md5 for file in found}
+    lines = [
+        f"{shown(member.path)}: {'differs' if member.path in there else 'missing'}"
+        for member in expected
+        if there.get(member.path) != member.md5
+    ]
+    known = {member.path for member in expected}
+    return lines + [f"{shown(path)}: not part of it" for path in there if path not in known]
+
+
+def _stands(destination: Path, artifact: Artifact, *, replace: bool) -> bool:
+    """Tell whether the destination is the artifact already."""
+    if destination.is_symlink():
+        raise InvalidRequest(
+            f"{shown(str(destination))} is a symbolic link, which is not followed",
+            hint="remove it, or name another destination",
+        )
+    if not destination.exists() or (artifact.is_folder and _is_empty_folder(destination)):
+        return False
+    if not check_delivered(destination, artifact):
+        return True
+    if replace:
+        return False
+    raise InvalidRequest(
+        f"{shown(str(destination))} is there already and is something else",
+        hint="remove it, name another destination, or say that it may be replaced",
+    )
+
+
+def _is_empty_folder(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """Translate what the operating system says about the destination."""
+    try:
+        yield
+    except OSError as error:
+        where = shown(str(error.filename or path))
+        raise WorldError(
+            f"cannot deliver to {shown(str(path))}: {where}: {error.strerror or error}"
+        ) from error
+
+
+@contextmanager
+def _workshop(destination: Path) -> Iterator[Path]:
+    """Give a private folder beside the destination, so that a rename between them is atomic."""
+    with _translated(destination):
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        workshop = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=destination.parent))
+    try:
+        yield workshop
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)
+
+
+def _copy(
+    project: DvcProject,
+    members: Sequence[Member],
+    copy: Path,
+    artifact: Artifact,
+    progress: Progress | None,
+) -> list[FileDigest]:
+    def copy_one(member: Member) -> FileDigest:
+        source = project.cache_path(member.md5)
+        if not source.is_file():
+            raise DvcError(
+                f"DVC object {member.md5} of {_named(member, artifact)} is not in the cache"
+            )
+        sha256, size = digest.copy_and_sha256(source, copy / member.path, meter)
+        return FileDigest(member.path, size, member.md5, sha256)
+
+    with _translated(copy):
+        if artifact.is_folder:
+            for folder in sorted({(copy / member.path).parent for member in members}):
+                folder.mkdir(parents=True, exist_ok=True)
+    meter = Meter(progress)
+    return digest.each(copy_one, members, meter)
+
+
+def _named(member: Member, artifact: Artifact) -> str:
+    return shown(member.path or artifact.path)
+
+
+def _compare(
+    project: DvcProject,
+    artifact: Artifact,
+    members: Sequence[Member],
+    found: Sequence[FileDigest],
+    fetched: set[str],
+) -> None:
+    """Refuse files that are not what the manifest says, and clean the cache of fresh damage."""
+    tree = digest.tree_digest(found, is_folder=artifact.is_folder)
+    if (tree.sha256, tree.size, tree.files) == (artifact.sha256, artifact.size, artifact.files):
+        return
+    damaged = project.damaged(member.md5 for member in members)
+    if not damaged:
+        raise DvcError(
+            f"{artifact.path} has the MD5 that its .dvc file names, but not the SHA-256 of its "
+            "manifest: one of the two files was tampered with"
+        )
+    names = ", ".join(_named(m, artifact) for m in members if m.md5 in damaged)
+    left = sorted(project.discard(damaged))
+    came = "came damaged from the DVC remote" if damaged & fetched else "damaged in DVC's cache"
+    raise DvcError(
+        f"{names}: {came}; nothing was delivered",
+        hint=f"remove {project.cache_path(left[0])}, then run the command again"
+        if left
+        else "run the command again; if it stays, the object on the DVC remote is damaged",
+    )
+
+
+def _put(copy: Path, destination: Path) -> None:
+    """Move the copy into place; what it replaces comes back when that fails."""
+    # Not inside the workshop: that is removed in any case, and this may be all a person has.
+    aside = copy.parent.with_name(copy.parent.name + "-replaced")
+    with _translated(destination):
+        try:
+            # A file takes a file's place in one step; a folder needs its place to be free.
+            if destination.is_dir() or (copy.is_dir() and destination.exists()):
+                destination.rename(aside)
+            copy.replace(destination)
+        except BaseException:
+            if aside.exists() and not destination.exists():
+                aside.rename(destination)
+            raise
+    shutil.rmtree(aside, ignore_errors=True)
+    with suppress(OSError):
+        aside.unlink()
