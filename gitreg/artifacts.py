@@ -1,0 +1,274 @@
+"""A version's bytes: into DVC's cache, onto its remote, out into a folder, verified."""
+
+from __future__ import annotations
+
+import configparser
+import hashlib
+import json
+import posixpath
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitreg import digest, layout
+from gitreg.digest import Progress, TreeDigest
+from gitreg.dvc import DvcProject
+from gitreg.errors import DvcError, InvalidRequest, NotFound
+from gitreg.git.remote import cache_folder
+from gitreg.git.repository import GitRepository
+from gitreg.lineage import TrackedOutput, find_tracked
+from gitreg.manifest import is_artifact_name
+from gitreg.materialise import check_delivered, deliver
+from gitreg.model import Artifact, ModelVersion
+from gitreg.state import RegistryState, Snapshot
+from gitreg.values import near_sibling
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is to be registered: where it lies, and what DVC knows of it already."""
+
+    path: Path
+    tracked: TrackedOutput | None
+
+    @classmethod
+    def of(cls, given: Path, *, with_metrics: bool) -> Source:
+        """Return the source that a person named: a file, a folder, or a ``.dvc`` file.
+
+        Raises:
+            NotFound: nothing is there, and DVC does not track it either.
+        """
+        tracked = find_tracked(given, with_metrics=with_metrics)
+        if tracked is not None:
+            return cls(tracked.path, tracked)
+        if not given.exists():
+            raise NotFound(f"{given}: no such file or folder", hint=near_sibling(given))
+        return cls(given.resolve(), None)
+
+    @property
+    def artifact_name(self) -> str:
+        """``model``, with the extension of the source when that is a file."""
+        folder = self.tracked.md5.endswith(".dir") if self.tracked else self.path.is_dir()
+        if folder:
+            return "model"
+        endings = self.path.suffixes[-2:]
+        if len(endings) == 2 and endings[0] != ".tar":
+            endings = endings[1:]
+        name = "model" + "".join(endings)
+        return name if is_artifact_name(name) else "model"
+
+
+class Artifacts:
+    """The bytes of a registry's versions.
+
+    Args:
+        repository: the registry's.
+        base: a folder where the repository's tree lies, if there is one besides ``repository``:
+            a DVC remote may be a path relative to it.
+    """
+
+    def __init__(self, repository: GitRepository, base: Path | None = None) -> None:
+        self._repository = repository
+        self._base = base
+        self._projects: dict[str | None, DvcProject] = {}
+
+    def project(self, snapshot: Snapshot) -> DvcProject:
+        """Return the DVC project: the work tree's, or one made from the configuration in Git."""
+        top = self._repository.top_level
+        key = None if top else snapshot.commit
+        if key not in self._projects:
+            self._projects[key] = DvcProject(top) if top else self._foreign(snapshot)
+        return self._projects[key]
+
+    def _foreign(self, snapshot: Snapshot) -> DvcProject:
+        config = snapshot.read(".dvc/config")
+        if config is None:
+            raise DvcError("this repository has no .dvc/config: its artifacts cannot be found")
+        folder = self._own_folder()
+        return DvcProject.from_config(folder / "dvc", config, self._base or folder / "tree")
+
+    def _own_folder(self) -> Path:
+        place = str(self._repository.common_dir).encode("utf-8", "surrogateescape")
+        return cache_folder() / hashlib.sha256(place).hexdigest()[:24]
+
+    # In
+
+    def take(
+        self, source: Source, project: DvcProject, progress: Progress | None = None
+    ) -> Artifact:
+        """Bring the bytes of a source into the cache and return what they are.
+
+        What DVC tracks in the same project is taken by its known hash: it is read once, for the
+        SHA-256, and neither copied nor hashed by DVC.
+
+        Raises:
+            InvalidRequest: the work tree has other bytes than DVC recorded.
+            DvcError: the bytes are neither in the work tree, the cache nor on the remote.
+        """
+        tracked = source.tracked
+        if tracked is None or tracked.dvc_root.resolve() != project.root.resolve():
+            found = project.stage(source.path, progress)
+        else:
+            found = self._take_tracked(source.path, tracked, project, progress)
+        return Artifact(
+            source.artifact_name, found.size, found.files, found.sha256, found.md5
+        )
+
+    def _take_tracked(
+        self, path: Path, tracked: TrackedOutput, project: DvcProject, progress: Progress | None
+    ) -> TreeDigest:
+        if not path.exists() or _is_linked(path):
+            project.fetch(tracked.md5, progress)
+            return project.digest(tracked.md5, progress)
+        found = digest.hash_tree(path, progress)
+        if found.md5 != tracked.md5:
+            raise InvalidRequest(
+                f"{path}: differs from what {tracked.origin} records",
+                hint="dvc repro, dvc commit or dvc add brings the record up to date",
+            )
+        if project.missing(tracked.md5):
+            project.stage(path, progress)
+        return found
+
+    # Out
+
+    def send(self, state: RegistryState, versions: Iterable[tuple[str, int]]) -> None:
+        """Put the bytes of versions on the DVC remote.
+
+        Raises:
+            DvcError: there is no remote, or it does not have them afterwards.
+        """
+        names = [state.version(model, version).artifact.md5 or "" for model, version in versions]
+        if names:
+            self.project(state.snapshot).push(names)
+
+    def require(self, snapshot: Snapshot, version: ModelVersion) -> None:
+        """Refuse a version whose bytes are neither in the cache nor on the remote.
+
+        Raises:
+            DvcError: so, or the remote cannot be asked.
+        """
+        self._lend(snapshot, version)
+        if not self.project(snapshot).available(_md5(version)):
+            raise DvcError(
+                f"the bytes of {version.reference} are neither in the DVC cache nor on the remote",
+                hint="nothing was changed; somebody who has them can share them with dvc push",
+            )
+
+    def deliver(
+        self,
+        snapshot: Snapshot,
+        version: ModelVersion,
+        destination: Path | None,
+        *,
+        replace: bool = False,
+        progress: Progress | None = None,
+    ) -> Path:
+        """Copy a version's bytes, verified, into a folder; return the path of the artifact.
+
+        Args:
+            snapshot: the commit that the version was read from.
+            version: which.
+            destination: the folder that gets the artifact; ``None`` for the version's own.
+            replace: whether something else of that name may be replaced.
+            progress: told the bytes done.
+
+        Raises:
+            DvcError: the bytes cannot be had, or differ from the manifest.
+            InvalidRequest: something else of that name is there.
+        """
+        project = self.project(snapshot)
+        self._lend(snapshot, version)
+        fetched = project.fetch(_md5(version), progress)
+        folder = destination or self.own_place(version).parent
+        return deliver(
+            project,
+            version.artifact,
+            folder / version.artifact.path,
+            fetched,
+            # The version's own place is gitreg's: what was changed there is put right.
+            replace=replace or destination is None,
+            progress=progress,
+        )
+
+    def own_place(self, version: ModelVersion) -> Path:
+        """Return where a version's bytes lie when no other place is asked for."""
+        root = self._repository.top_level or self._own_folder() / "artifacts"
+        return root / layout.version_path(version.model, version.version, version.artifact.path)
+
+    def differences(self, snapshot: Snapshot, version: ModelVersion) -> Iterator[str]:
+        """Yield what is wrong with a version's bytes, in the cache and where they were pulled.
+
+        Raises:
+            DvcError: the bytes cannot be had.
+        """
+        project = self.project(snapshot)
+        md5 = _md5(version)
+        self._lend(snapshot, version)
+        fetched = project.fetch(md5)
+        for member in project.verify_cached(version.artifact.sha256, md5):
+            yield f"DVC cache: {member}"
+        project.discard(project.damaged(fetched))
+        place = self.own_place(version)
+        if place.exists():
+            for member in check_delivered(place, version.artifact, project):
+                yield f"{place}: {member}"
+
+    def _lend(self, snapshot: Snapshot, version: ModelVersion) -> None:
+        """Copy what a remote inside the repository's own tree holds of a version out of Git.
+
+        A registry may keep small artifacts in a DVC remote that is a folder of the repository
+        itself. Read by URL there is no such folder, but the commit has its files.
+        """
+        if self._repository.top_level or self._base:
+            return
+        folder = _remote_in_tree(snapshot.read(".dvc/config") or b"")
+        if folder is None:
+            return
+        for oid in _md5_and_members(snapshot, folder, _md5(version)):
+            path = f"{folder}/files/md5/{oid[:2]}/{oid[2:]}"
+            target = self._own_folder() / "tree" / path
+            content = None if target.exists() else snapshot.read(path)
+            if content is not None:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                temporary = target.with_name(f".{target.name}.gitreg")
+                temporary.write_bytes(content)
+                temporary.replace(target)
+
+
+def _md5(version: ModelVersion) -> str:
+    assert version.artifact.md5 is not None
+    return version.artifact.md5
+
+
+def _is_linked(path: Path) -> bool:
+    """Tell whether DVC checked a path out as symbolic links into its cache."""
+    if path.is_symlink():
+        return True
+    return path.is_dir() and any(below.is_symlink() for below in path.rglob("*"))
+
+
+def _remote_in_tree(config: bytes) -> str | None:
+    """Return the folder of the repository that its default DVC remote is, if it is one."""
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(config.decode("utf-8"))
+        name = parser.get("core", "remote")
+        url = parser.get(f"'remote \"{name}\"'", "url")
+    except (configparser.Error, UnicodeDecodeError):
+        return None
+    folder = posixpath.normpath(posixpath.join(".dvc", url))
+    outside = "://" in url or folder.startswith(("..", "/", ".dvc/"))
+    return None if outside else folder
+
+
+def _md5_and_members(snapshot: Snapshot, folder: str, md5: str) -> Iterator[str]:
+    yield md5
+    if not md5.endswith(".dir"):
+        return
+    listing = snapshot.read(f"{folder}/files/md5/{md5[:2]}/{md5[2:]}") or b"[]"
+    try:
+        members = [str(entry["md5"]) for entry in json.loads(listing)]
+    except (ValueError, TypeError, KeyError):
+        return  # what is wrong with it is said where the listing is read to be believed
+    yield from (oid for oid in members if len(oid) == 32 and oid.isalnum())

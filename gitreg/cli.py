@@ -1,0 +1,756 @@
+"""The command line: parameters to `Registry`, answers to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+from typer.core import TyperGroup
+
+from gitreg import __version__
+from gitreg.errors import GitregError, InvalidRequest, Refused
+from gitreg.registry import Registry
+
+# What a command prints with is imported when it prints: `gitreg resolve` prints one line.
+if TYPE_CHECKING:
+    from gitreg.digest import Progress
+    from gitreg.publisher import Outcome
+
+PIPE_WIDTH = 4096
+"""How wide a table may be when no terminal shows it: a script's `grep` wants whole lines."""
+
+
+class ErrorsInOnePlace(TyperGroup):
+    """The group of all commands; every error of gitreg's becomes two lines and an exit code here."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except GitregError as error:
+            _complain(str(error), error.hint)
+            raise typer.Exit(error.exit_code) from None
+        except BrokenPipeError:
+            # The reader (`| head`) has seen enough. Python would complain when it flushes.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        except KeyboardInterrupt:
+            _complain("interrupted", "run it again: what was published stays, nothing is half done")
+            raise typer.Exit(130) from None
+        except (OSError, MemoryError, RecursionError) as error:
+            _complain(f"{type(error).__name__}: {error}", None)
+            raise typer.Exit(3) from None
+
+
+app = typer.Typer(
+    cls=ErrorsInOnePlace,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="A machine-learning model registry that is nothing but a Git repository.",
+)
+alias_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Set and delete aliases.")
+tags_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Tags, derived from history.")
+app.add_typer(alias_app, name="alias")
+app.add_typer(tags_app, name="tags")
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="gitreg")
+
+
+# Parameters that many commands share
+
+
+def _complete_reference(incomplete: str) -> list[str]:
+    """Return references that start as typed, for the shell."""
+    try:
+        with Registry(".") as registry:
+            found = []
+            for model in registry.models():
+                found += [model.name, f"{model.name}@latest"]
+                found += [f"{model.name}@{alias}" for alias in model.aliases]
+                found += [f"{model.name}/{stage}" for stage in model.stages]
+    except GitregError:
+        return []  # a shell that completes shows no errors
+    return [name for name in found if name.startswith(incomplete)]
+
+
+def _complete_stage(incomplete: str) -> list[str]:
+    """Return the stages of the policy that start as typed, for the shell."""
+    try:
+        with Registry(".") as registry:
+            return [name for name in registry.state().policy.stages if name.startswith(incomplete)]
+    except GitregError:
+        return []
+
+
+_REFERENCE = "churn-predictor@5, @champion, @latest, or churn-predictor/production."
+RepoOption = Annotated[
+    str, typer.Option("--repo", metavar="PATH|URL", help="The registry's repository.")
+]
+RepoPathOption = Annotated[
+    str, typer.Option("--repo", metavar="PATH", help="The registry's repository.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+RevOption = Annotated[
+    Optional[str], typer.Option("--rev", metavar="REV", help="Read the registry at this commit.")
+]
+AtOption = Annotated[
+    Optional[str],
+    typer.Option(
+        "--at", metavar="TIME", help="Read it as it was then: 2026-11-22T20:25Z, '3 days ago'."
+    ),
+]
+ReasonOption = Annotated[
+    Optional[str], typer.Option("-m", "--message", metavar="REASON", help="Why: goes into the commit.")
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the commit, make none.")]
+PushOption = Annotated[
+    bool, typer.Option("--push", help="Publish: bytes to the DVC remote, then branch and tags.")
+]
+ReferenceArgument = Annotated[
+    str,
+    typer.Argument(metavar="REF", help=_REFERENCE, autocompletion=_complete_reference),
+]
+ReferencesArgument = Annotated[
+    list[str],
+    typer.Argument(metavar="REF...", help=_REFERENCE, autocompletion=_complete_reference),
+]
+
+
+def _complain(message: str, hint: str | None) -> None:
+    from gitreg import render
+
+    typer.echo(render.errors_text(message, hint), err=True)
+
+
+def _warn(warnings: tuple[str, ...]) -> None:
+    from gitreg import render
+
+    for warning in warnings:
+        typer.echo(f"warning: {render.visible(warning)}", err=True)
+
+
+def _width() -> int:
+    if sys.stdout.isatty() or "COLUMNS" in os.environ:
+        return shutil.get_terminal_size().columns
+    return PIPE_WIDTH
+
+
+def _print_outcome(outcome: Outcome, *, dry_run: bool, as_json: bool, **more: object) -> None:
+    from gitreg import render
+
+    _warn(outcome.warnings)
+    if as_json:
+        typer.echo(render.to_json({**render.outcome_json(outcome), **more}))
+    else:
+        typer.echo(render.outcome_text(outcome, dry_run=dry_run))
+
+
+@contextmanager
+def _progress(words: str) -> Iterator[Progress | None]:
+    """Give a callback that draws a bar, or ``None`` where no person watches."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import DownloadColumn, Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
+
+    columns = (SpinnerColumn(), TextColumn(words), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(words, total=None)
+        yield lambda done: bar.advance(task, done)
+
+
+def _assignments(given: list[str], what: str) -> dict[str, str]:
+    from gitreg.values import parse_assignment
+
+    return dict(parse_assignment(text, what) for text in given)
+
+
+# Commands
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"gitreg {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def init(
+    path: Annotated[str, typer.Argument(metavar="[PATH]", help="The folder.")] = ".",
+    as_json: JsonOption = False,
+) -> None:
+    """Make a registry here: git init and dvc init as needed, and the policy, in one commit.
+
+    Example: gitreg init
+    """
+    outcome = Registry.init(path)
+    if not as_json and outcome.is_unchanged:
+        typer.echo("nothing to do: there is a registry already")
+        return
+    _print_outcome(outcome, dry_run=False, as_json=as_json)
+
+
+@app.command()
+def register(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The model.")],
+    source: Annotated[
+        str, typer.Argument(metavar="PATH", help="A file, a folder, or a .dvc file.")
+    ],
+    metrics: Annotated[
+        Optional[str], typer.Option(metavar="FILE", help="Metrics: JSON, YAML or TOML.")
+    ] = None,
+    metric: Annotated[
+        Optional[list[str]], typer.Option(metavar="NAME=NUMBER", help="One metric; may repeat.")
+    ] = None,
+    params: Annotated[
+        Optional[str], typer.Option(metavar="FILE", help="Hyperparameters: JSON, YAML or TOML.")
+    ] = None,
+    param: Annotated[
+        Optional[list[str]], typer.Option(metavar="NAME=VALUE", help="One param; may repeat.")
+    ] = None,
+    tag: Annotated[
+        Optional[list[str]], typer.Option(metavar="KEY=VALUE", help="A tag; may repeat.")
+    ] = None,
+    data: Annotated[
+        Optional[list[str]], typer.Option(metavar="PATH", help="Data it was made from; may repeat.")
+    ] = None,
+    description: Annotated[Optional[str], typer.Option(metavar="TEXT", help="In words.")] = None,
+    requirements: Annotated[
+        Optional[str],
+        typer.Option(metavar="FILE", help="Frozen environment, instead of this interpreter's."),
+    ] = None,
+    run_id: Annotated[
+        Optional[str], typer.Option(metavar="ID", help="The tracking run that made it.")
+    ] = None,
+    reason: ReasonOption = None,
+    dry_run: DryRunOption = False,
+    push: PushOption = False,
+    as_json: JsonOption = False,
+    repo: RepoPathOption = ".",
+) -> None:
+    """Register the next version of a model.
+
+    What DVC tracks already is taken by its known hash, and its stage's dependencies, params,
+    metrics and command become the lineage by themselves.
+
+    Example: gitreg register churn-predictor models/churn --metrics metrics.json
+    """
+    from gitreg import values
+
+    known_metrics: Any = metrics
+    if metric:
+        known_metrics = values.read_metrics(Path(metrics)) if metrics else {}
+        known_metrics |= dict(values.parse_metric(text) for text in metric)
+    known_params: Any = params
+    if param:
+        known_params = values.read_params(Path(params)) if params else {}
+        known_params |= dict(values.parse_param(text) for text in param)
+    with _progress("register") as progress, Registry(repo, progress=progress) as registry:
+        outcome = registry.register(
+            name,
+            source,
+            metrics=known_metrics,
+            params=known_params,
+            tags=_assignments(tag or [], "--tag"),
+            data=data or (),
+            description=description,
+            requirements=requirements,
+            run_id=run_id,
+            reason=reason,
+            dry_run=dry_run,
+            push=push,
+        )
+    number = int(dict(outcome.change.trailers)["Gitreg-Version"])
+    _print_outcome(outcome, dry_run=dry_run, as_json=as_json, model=name, version=number)
+    if outcome.commit and not push:
+        typer.echo("not shared yet: publish with --push, or git push and dvc push", err=True)
+
+
+@app.command()
+def promote(
+    references: ReferencesArgument,
+    to: Annotated[
+        str,
+        typer.Option("--to", metavar="STAGE", help="Where to.", autocompletion=_complete_stage),
+    ],
+    alias: Annotated[
+        Optional[list[str]], typer.Option(metavar="NAME", help="Move this alias too; may repeat.")
+    ] = None,
+    keep_existing: Annotated[
+        bool, typer.Option("--keep-existing", help="Leave the incumbents where they are.")
+    ] = False,
+    if_better: Annotated[
+        Optional[list[str]],
+        typer.Option(metavar="METRIC", help="Only if it is higher than the incumbent's."),
+    ] = None,
+    if_lower: Annotated[
+        Optional[list[str]],
+        typer.Option(metavar="METRIC", help="Only if it is lower than the incumbent's."),
+    ] = None,
+    else_archive: Annotated[
+        bool, typer.Option("--else-archive", help="Archive a candidate that is refused.")
+    ] = False,
+    reason: ReasonOption = None,
+    dry_run: DryRunOption = False,
+    push: PushOption = False,
+    as_json: JsonOption = False,
+    repo: RepoPathOption = ".",
+) -> None:
+    """Put versions into a stage, in one commit. Exits 1 when a metric is not better.
+
+    Example: gitreg promote churn-predictor@2 --to production --if-better roc_auc --alias champion
+    """
+    if else_archive and not if_better and not if_lower:
+        raise InvalidRequest("--else-archive needs --if-better or --if-lower")
+    with Registry(repo) as registry:
+        outcome = registry.promote(
+            *references,
+            stage=to,
+            alias=alias or (),
+            keep_existing=keep_existing,
+            if_better=if_better or (),
+            if_lower=if_lower or (),
+            else_archive=else_archive,
+            reason=reason,
+            dry_run=dry_run,
+            push=push,
+        )
+    _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def archive(
+    references: ReferencesArgument,
+    reason: ReasonOption = None,
+    dry_run: DryRunOption = False,
+    push: PushOption = False,
+    as_json: JsonOption = False,
+    repo: RepoPathOption = ".",
+) -> None:
+    """Put versions into the archive, in one commit.
+
+    Example: gitreg archive churn-predictor@1 -m "superseded"
+    """
+    with Registry(repo) as registry:
+        outcome = registry.archive(*references, reason=reason, dry_run=dry_run, push=push)
+    _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
+
+
+@alias_app.command("set")
+def alias_set(
+    reference: ReferenceArgument,
+    alias: Annotated[str, typer.Argument(metavar="ALIAS", help="champion, challenger, …")],
+    reason: ReasonOption = None,
+    dry_run: DryRunOption = False,
+    push: PushOption = False,
+    as_json: JsonOption = False,
+    repo: RepoPathOption = ".",
+) -> None:
+    """Let an alias name a version; stages are not touched.
+
+    Example: gitreg alias set churn-predictor@2 champion
+    """
+    with Registry(repo) as registry:
+        outcome = registry.set_alias(
+            reference, alias.removeprefix("@"), reason=reason, dry_run=dry_run, push=push
+        )
+    _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
+
+
+@alias_app.command("delete")
+def alias_delete(
+    reference: Annotated[
+        str, typer.Argument(metavar="NAME@ALIAS", autocompletion=_complete_reference)
+    ],
+    alias: Annotated[Optional[str], typer.Argument(metavar="[ALIAS]", hidden=True)] = None,
+    reason: ReasonOption = None,
+    dry_run: DryRunOption = False,
+    push: PushOption = False,
+    as_json: JsonOption = False,
+    repo: RepoPathOption = ".",
+) -> None:
+    """Remove an alias; the version stays.
+
+    Example: gitreg alias delete churn-predictor@challenger
+    """
+    from gitreg.names import parse_reference
+
+    wanted = parse_reference(reference if alias is None else f"{reference}@{alias}")
+    if wanted.alias is None:
+        raise InvalidRequest(f"which alias? {wanted} names none", hint="churn-predictor@challenger")
+    with Registry(repo) as registry:
+        outcome = registry.delete_alias(
+            wanted.model, wanted.alias, reason=reason, dry_run=dry_run, push=push
+        )
+    _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def rollback(
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME...", autocompletion=_complete_reference)
+    ],
+    to: Annotated[
+        Optional[int], typer.Option("--to", metavar="N", help="The version to go back to.")
+    ] = None,
+    stage: Annotated[str, typer.Option(metavar="STAGE", help="The stage.")] = "production",
+    restage: Annotated[
+        bool,
+        typer.Option("--restage", help="Put the one withdrawn back where it was, as git revert does."),
+    ] = False,
+    reason: ReasonOption = None,
+    dry_run: DryRunOption = False,
+    push: PushOption = False,
+    as_json: JsonOption = False,
+    repo: RepoPathOption = ".",
+) -> None:
+    """Bring back the version that was in production before, and the aliases that moved with it.
+
+    The version withdrawn is archived. Twice in a row goes back twice.
+
+    Example: gitreg rollback churn-predictor -m "predictions drifted"
+    """
+    from gitreg import render
+
+    with Registry(repo) as registry:
+        outcome, plan = registry.rollback(
+            *names, to=to, stage=stage, restage=restage, reason=reason, dry_run=dry_run, push=push
+        )
+    if not as_json:
+        for title, versions in (("withdrawn", plan.withdrawn), ("restored", plan.restored)):
+            if versions:
+                typer.echo(render.visible(render.versions_with_metrics(title, versions)))
+    _print_outcome(
+        outcome,
+        dry_run=dry_run,
+        as_json=as_json,
+        withdrawn=[render.version_json(version) for version in plan.withdrawn],
+        restored=[render.version_json(version) for version in plan.restored],
+    )
+
+
+@app.command("list")
+def list_(
+    name: Annotated[
+        Optional[str], typer.Argument(metavar="[NAME]", autocompletion=_complete_reference)
+    ] = None,
+    as_json: JsonOption = False,
+    rev: RevOption = None,
+    at: AtOption = None,
+    repo: RepoOption = ".",
+) -> None:
+    """List the models, or the versions of one, newest first.
+
+    Example: gitreg list churn-predictor
+    """
+    from gitreg import render
+
+    with Registry(repo) as registry:
+        if name is None:
+            models = registry.models(rev=rev, at=at)
+            text = render.models_text(models, _width()) if not as_json and models else ""
+            entries = [render.model_json(model) for model in models]
+        else:
+            versions = registry.versions(name, rev=rev, at=at)
+            text = render.versions_text(versions, _width()) if not as_json else ""
+            entries = [render.version_json(version) for version in versions]
+    if as_json:
+        typer.echo(render.to_json(entries))
+    elif text:
+        typer.echo(text)
+    else:
+        typer.echo("no models yet: gitreg register NAME PATH", err=True)
+
+
+@app.command()
+def show(
+    reference: ReferenceArgument,
+    as_json: JsonOption = False,
+    rev: RevOption = None,
+    at: AtOption = None,
+    repo: RepoOption = ".",
+) -> None:
+    """Show everything that is known of a version.
+
+    Example: gitreg show churn-predictor@champion
+    """
+    from gitreg import render
+
+    with Registry(repo) as registry:
+        version = registry.show(reference, rev=rev, at=at)
+    if as_json:
+        typer.echo(render.to_json(render.version_json(version)))
+    else:
+        typer.echo(render.version_text(version, _width()))
+
+
+@app.command()
+def log(
+    reference: Annotated[
+        Optional[str],
+        typer.Argument(
+            metavar="[REF]",
+            help="A model, one of its stages or aliases, or a version.",
+            autocompletion=_complete_reference,
+        ),
+    ] = None,
+    limit: Annotated[
+        Optional[int], typer.Option("-n", "--limit", min=1, metavar="N", help="At most so many.")
+    ] = None,
+    as_json: JsonOption = False,
+    rev: RevOption = None,
+    at: AtOption = None,
+    repo: RepoOption = ".",
+) -> None:
+    """Show what happened, newest first: when, who, what, from which version to which, why.
+
+    Example: gitreg log churn-predictor/production
+    """
+    from gitreg import render
+
+    with Registry(repo) as registry:
+        events = registry.log(reference, limit=limit, rev=rev, at=at)
+    if as_json:
+        typer.echo(render.to_json([render.event_json(event) for event in events]))
+    else:
+        typer.echo(render.events_text(events, _width()))
+
+
+@app.command()
+def resolve(
+    reference: ReferenceArgument,
+    as_json: JsonOption = False,
+    rev: RevOption = None,
+    at: AtOption = None,
+    repo: RepoOption = ".",
+) -> None:
+    """Print which version a reference names.
+
+    Example: gitreg resolve models:/churn-predictor/Production
+    """
+    with Registry(repo) as registry:
+        resolved = registry.resolve(reference, rev=rev, at=at)
+    if as_json:
+        from gitreg import render
+
+        typer.echo(render.to_json(render.resolved_json(resolved)))
+    else:
+        typer.echo(str(resolved))
+
+
+@app.command()
+def compare(
+    a: ReferenceArgument,
+    b: ReferenceArgument,
+    as_json: JsonOption = False,
+    rev: RevOption = None,
+    at: AtOption = None,
+    repo: RepoOption = ".",
+) -> None:
+    """Show how two versions differ: metrics, params, data, code, environment.
+
+    Example: gitreg compare churn-predictor@2 churn-predictor/production
+    """
+    from gitreg import render
+
+    with Registry(repo) as registry:
+        comparison = registry.compare(a, b, rev=rev, at=at)
+    if as_json:
+        typer.echo(render.to_json(render.comparison_json(comparison)))
+    else:
+        typer.echo(render.comparison_text(comparison, _width()))
+
+
+@app.command()
+def pull(
+    reference: ReferenceArgument,
+    output: Annotated[
+        Optional[str],
+        typer.Option("-o", "--output", metavar="DIR", help="The folder that gets the artifact."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace something else of that name in DIR.")
+    ] = False,
+    as_json: JsonOption = False,
+    rev: RevOption = None,
+    at: AtOption = None,
+    repo: RepoOption = ".",
+) -> None:
+    """Bring a version's bytes here, check them against its SHA-256, and print their path.
+
+    Example: gitreg pull churn-predictor@champion -o /srv/model
+    """
+    with _progress("pull") as progress, Registry(repo, progress=progress) as registry:
+        resolved = registry.resolve(reference, rev=rev, at=at)
+        path = registry.pull(
+            resolved, output, replace_existing=force, rev=resolved.read_from
+        )
+        typer.echo(f"{resolved}, read from {resolved.read_from[:9]}", err=True)
+        if as_json:
+            from gitreg import render
+
+            artifact = registry.show(resolved, rev=resolved.read_from).artifact
+            answer = render.resolved_json(resolved) | {"path": str(path), "sha256": artifact.sha256}
+            typer.echo(render.to_json(answer))
+        else:
+            typer.echo(str(path))
+
+
+@app.command()
+def verify(
+    references: Annotated[
+        Optional[list[str]],
+        typer.Argument(
+            metavar="[REF...]",
+            help="Versions or models; all by default.",
+            autocompletion=_complete_reference,
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+    rev: RevOption = None,
+    at: AtOption = None,
+    repo: RepoOption = ".",
+) -> None:
+    """Re-hash artifacts and compare them with their manifests; exits 1 when one differs.
+
+    Example: gitreg verify churn-predictor@champion
+    """
+    from gitreg import render
+
+    findings = []
+    count = 0
+    with Registry(repo) as registry:
+        for version, found in registry.verify(*(references or ()), rev=rev, at=at):
+            count += 1
+            findings += found
+            if not as_json:
+                typer.echo(render.findings_text(found) or f"{version.reference}: ok")
+    if as_json:
+        typer.echo(render.to_json([render.finding_json(finding) for finding in findings]))
+    if findings:
+        raise Refused(f"{len(findings)} of {count} versions: not what their manifests say")
+
+
+@app.command()
+def annotate(
+    reference: ReferenceArgument,
+    description: Annotated[
+        Optional[str], typer.Option(metavar="TEXT", help="In words; an empty text removes it.")
+    ] = None,
+    owner: Annotated[
+        Optional[str], typer.Option(metavar="WHO", help="Who answers for the model.")
+    ] = None,
+    tag: Annotated[
+        Optional[list[str]], typer.Option(metavar="KEY=VALUE", help="A tag; may repeat.")
+    ] = None,
+    untag: Annotated[
+        Optional[list[str]], typer.Option(metavar="KEY", help="Remove a tag; may repeat.")
+    ] = None,
+    reason: ReasonOption = None,
+    dry_run: DryRunOption = False,
+    push: PushOption = False,
+    as_json: JsonOption = False,
+    repo: RepoPathOption = ".",
+) -> None:
+    """Set description, owner and tags of a model or a version.
+
+    Example: gitreg annotate churn-predictor@2 --tag validated=yes
+    """
+    with Registry(repo) as registry:
+        outcome = registry.annotate(
+            reference,
+            description=description,
+            owner=owner,
+            tags=_assignments(tag or [], "--tag"),
+            untag=untag or (),
+            reason=reason,
+            dry_run=dry_run,
+            push=push,
+        )
+    _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def delete(
+    reference: ReferenceArgument,
+    reason: ReasonOption = None,
+    dry_run: DryRunOption = False,
+    push: PushOption = False,
+    as_json: JsonOption = False,
+    repo: RepoPathOption = ".",
+) -> None:
+    """Delete a version that no stage but the archive and no alias names. Its number stays taken.
+
+    Example: gitreg delete churn-predictor@1 -m "trained on leaked labels"
+    """
+    with Registry(repo) as registry:
+        outcome = registry.delete(reference, reason=reason, dry_run=dry_run, push=push)
+    _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
+
+
+@tags_app.command("sync")
+def tags_sync(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only compare.")] = False,
+    push: Annotated[bool, typer.Option("--push", help="Publish the tags too.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace tags that are not what history implies.")
+    ] = False,
+    as_json: JsonOption = False,
+    repo: RepoPathOption = ".",
+) -> None:
+    """Make the tags that history implies, so that GTO and DVC read the registry.
+
+    Example: gitreg tags sync --push
+    """
+    from gitreg import render
+
+    with Registry(repo) as registry:
+        report = registry.sync_tags(dry_run=dry_run, push=push, force=force)
+    if as_json:
+        typer.echo(render.to_json(render.tags_json(report)))
+    else:
+        typer.echo(render.tags_text(report, dry_run=dry_run))
+    if report.wrong:
+        raise Refused(
+            f"{len(report.wrong)} tags are not what history implies",
+            hint="gitreg tags sync --force replaces them",
+        )
+
+
+@app.command()
+def doctor(as_json: JsonOption = False, repo: RepoOption = ".") -> None:
+    """Say what is wrong with the registry and this clone, and what mends it.
+
+    Example: gitreg doctor
+    """
+    from gitreg import render
+
+    with Registry(repo) as registry:
+        findings = registry.doctor()
+    if as_json:
+        typer.echo(render.to_json([render.finding_json(finding) for finding in findings]))
+    else:
+        typer.echo(render.findings_text(findings) or "nothing is wrong")
+    if any(finding.severity == "error" for finding in findings):
+        raise typer.Exit(1)

@@ -1,0 +1,70 @@
+"""Init: a registry in a folder, with `git init` and `dvc init` as needed, in one commit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gitreg import dvc, layout
+from gitreg.change import Change, Edit
+from gitreg.errors import GitError, InvalidRequest, WorldError
+from gitreg.git import process, publish
+from gitreg.git.repository import GitRepository
+from gitreg.policy import DEFAULT, write_policy
+from gitreg.publisher import Outcome
+from gitreg.state import RegistryState
+
+
+def initialise(folder: Path) -> Outcome:
+    """Make what is missing of a registry in the repository that holds ``folder``, and commit it.
+
+    1. `git init` where there is no repository. 2. `dvc init` where there is no DVC project.
+    3. One commit of the policy, of what Git shall ignore, and of what `dvc init` made.
+
+    Raises:
+        InvalidRequest: the repository is bare.
+        GitError: HEAD is detached, no identity is configured, a path is dirty.
+        WorldError: the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WorldError(f"{folder}: {error.strerror}") from None
+    repository = _git_init(folder)
+    top = repository.top_level
+    if top is None:
+        raise InvalidRequest(
+            "a bare repository has no work tree to make a registry in",
+            hint="clone it, run gitreg init there, and push",
+        )
+    tip = repository.tip()
+    repository.signature("COMMITTER")  # asked before anything is written
+    state = RegistryState(repository.snapshot(tip.commit))
+    wanted = {layout.POLICY: write_policy(DEFAULT), layout.GITIGNORE: layout.GITIGNORE_TEXT}
+    missing = {path: text for path, text in wanted.items() if state.snapshot.read(path) is None}
+    with publish.exclusive(repository.private_dir):
+        publish.refuse_dirty(repository, tuple(missing))
+        made = dvc.init(top)
+        edits = [Edit(path, text) for path, text in missing.items()]
+        edits += [Edit(path, (top / path).read_bytes()) for path in made]
+        change = Change("start a model registry", tuple(edits), trailers=(("Gitreg-Action", "init"),))
+        if not edits:
+            return Outcome(change)
+        prepared = publish.prepare(repository, tip, change)
+        warnings = publish.publish(repository, prepared, {})
+    if not made and state.snapshot.read(".dvc/config") is None:
+        warnings += (".dvc/config is not committed yet: without it, no clone finds the artifacts",)
+    return Outcome(change, prepared.commit.oid, warnings=warnings)
+
+
+def _git_init(folder: Path) -> GitRepository:
+    repository = GitRepository(folder)
+    asked = repository.run("rev-parse", "--git-dir", check=False)
+    if asked.returncode == 0:
+        return repository
+    if "not a git repository" not in asked.stderr:
+        raise process.failure("rev-parse", asked)
+    options = () if repository.config("init.defaultBranch") else ("--initial-branch=main",)
+    done = repository.run("init", "--quiet", *options, check=False)
+    if done.returncode != 0:
+        raise GitError(f"git init: {process.failure('init', done)}")
+    return repository

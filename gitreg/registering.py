@@ -1,0 +1,185 @@
+"""Gathers what a registration needs from the outside: the bytes, the lineage, who and when."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from numbers import Integral, Real
+from pathlib import Path
+from gitreg import digest
+from gitreg.artifacts import Artifacts, Source
+from gitreg.change import Change
+from gitreg.digest import Progress
+from gitreg.environment import code_commit, environment
+from gitreg.errors import InvalidDocument, InvalidRequest
+from gitreg.git.repository import GitRepository
+from gitreg.layout import REQUIREMENTS
+from gitreg.lineage import data_dependency, mlflow_run
+from gitreg.model import Artifact, DataDependency, Environment, Lineage, Run
+from gitreg.names import has_invisible
+from gitreg.operations.annotate import check_tags
+from gitreg.operations.register import Registration, check_new_name, register
+from gitreg.publisher import Operation
+from gitreg.state import RegistryState
+from gitreg.values import flatten_metrics, plain, read_bytes, read_metrics, read_params
+from gitreg.yamldoc import SIZE_LIMIT, Value
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a person gives; see `gitreg.registry.Registry.register`."""
+
+    name: str
+    source: Path
+    metrics: Mapping[str, int | float] | str | os.PathLike[str] | None = None
+    params: Mapping[str, Value] | str | os.PathLike[str] | None = None
+    tags: Mapping[str, str] | None = None
+    data: Sequence[Path] = ()
+    description: str | None = None
+    requirements: Path | None = None
+    run_id: str | None = None
+
+
+def collect(
+    repository: GitRepository,
+    artifacts: Artifacts,
+    state: RegistryState,
+    material: Material,
+    *,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> Operation:
+    """Return the operation that registers, after the slow part is done: the bytes are in the cache.
+
+    Everything that can be wrong is looked at before the first byte is copied, and the bytes are
+    copied before any lock is taken.
+
+    Raises:
+        InvalidRequest: a name, a tag, a file or a value is malformed.
+        NotFound: a file is not there.
+        DvcError: the bytes cannot be brought into the cache.
+    """
+    check_new_name(state, material.name)
+    check_tags(material.tags or {})
+    source = Source.of(material.source, with_metrics=material.metrics is None)
+    tracked = source.tracked
+    metrics = _metrics(material, tracked.metrics if tracked else {})
+    params = _params(material, tracked.params if tracked else {})
+    top = repository.top_level or repository.folder
+    data = {item.path: item for item in (tracked.data if tracked else ())}
+    data |= {item.path: item for item in _data(material.data, top)}
+    frozen, requirements = _environment(material.requirements)
+    author = repository.signature("AUTHOR")
+    run = _run(material.run_id, source.path)
+    request = Registration(
+        model=material.name,
+        artifact=Artifact(source.artifact_name, 0, 1, "0" * 64, "0" * 32),
+        created_at=author.utc,
+        created_by=author.person,
+        metrics=metrics,
+        params=params,
+        lineage=Lineage(
+            _relative(source.path, top),
+            code_commit(source.path.parent),
+            tuple(data.values()),
+            tracked.command if tracked else None,
+            run,
+        ),
+        environment=frozen,
+        requirements=requirements,
+        description=material.description,
+        tags=dict(material.tags or {}),
+    )
+    register(state, request)  # a document that would be too large is refused now
+    request = replace(request, artifact=_artifact(artifacts, state, source, dry_run, progress))
+
+    def operation(current: RegistryState) -> Change:
+        return register(current, request)
+
+    return operation
+
+
+def _artifact(
+    artifacts: Artifacts,
+    state: RegistryState,
+    source: Source,
+    dry_run: bool,
+    progress: Progress | None,
+) -> Artifact:
+    if not dry_run:
+        return artifacts.take(source, artifacts.project(state.snapshot), progress)
+    if not source.path.exists():
+        raise InvalidRequest(f"{source.path} is not in the work tree", hint="dvc checkout brings it")
+    found = digest.hash_tree(source.path, progress)
+    return Artifact(source.artifact_name, found.size, found.files, found.sha256, found.md5)
+
+
+def _metrics(
+    material: Material, known: Mapping[str, int | float]
+) -> Mapping[str, int | float]:
+    given = material.metrics
+    if given is None:
+        return known
+    if isinstance(given, Mapping):
+        return flatten_metrics(plain(_plain_numbers(given), "metrics", strict=True), "metrics")
+    return read_metrics(Path(given))
+
+
+def _params(material: Material, known: Mapping[str, Value]) -> Mapping[str, Value]:
+    given = material.params
+    if given is None:
+        return known
+    if isinstance(given, Mapping):
+        return plain(_plain_numbers(given), "params", strict=True)
+    return read_params(Path(given))
+
+
+def _plain_numbers(values: Mapping[str, object]) -> dict[str, object]:
+    """Return values whose numbers are Python's own; a training script has NumPy's."""
+    found: dict[str, object] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found[name] = _plain_numbers(value)
+        elif isinstance(value, Integral) and not isinstance(value, bool):
+            found[name] = int(value)
+        elif isinstance(value, Real) and not isinstance(value, (bool, Integral)):
+            found[name] = float(value)
+        else:
+            found[name] = value
+    return found
+
+
+def _data(paths: Sequence[Path], top: Path) -> list[DataDependency]:
+    return [data_dependency(path, top) for path in paths]
+
+
+def _environment(given: Path | None) -> tuple[Environment, bytes]:
+    """Return the environment; a frozen list that is given stands instead of this interpreter's."""
+    if given is None:
+        found, requirements = environment()
+    else:
+        found, requirements = Environment(requirements=REQUIREMENTS), read_bytes(given, REQUIREMENTS)
+        try:
+            requirements.decode("utf-8")
+        except UnicodeDecodeError:
+            raise InvalidDocument(f"{given}: not UTF-8 text") from None
+    if len(requirements) > SIZE_LIMIT:
+        raise InvalidDocument(f"{given or 'the frozen environment'}: larger than {SIZE_LIMIT} bytes")
+    return found, requirements
+
+
+def _run(given: str | None, source: Path) -> Run | None:
+    if given is None:
+        return mlflow_run(source)
+    if not given or has_invisible(given):
+        raise InvalidRequest(f"{given!a} cannot be a run's id")
+    return Run(given)
+
+
+def _relative(path: Path, top: Path) -> str:
+    """Return the source's path inside the repository; outside, its name: no path of a machine."""
+    try:
+        return path.resolve().relative_to(top.resolve()).as_posix()
+    except ValueError:
+        return path.name

@@ -1,0 +1,678 @@
+"""`Registry`: everything that gitreg does, as a Python API.
+
+    from gitreg import Registry
+
+    registry = Registry(".")
+    version = registry.resolve("churn-predictor@champion")
+    path = registry.pull(version)                  # a verified local path
+
+A version is named by a reference (``"churn-predictor@champion"``, see `gitreg.names`), or by the
+keywords ``name`` and one of ``version``, ``alias`` and ``stage``. Reads take ``rev`` (any commit)
+and ``at`` (a moment). Nothing is printed, asked or changed outside the repository.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from gitreg.errors import InvalidRequest, NotFound, Refused
+from gitreg.git.repository import GitRepository
+from gitreg.model import Model, ModelVersion, Resolved
+from gitreg.names import LIFECYCLE_STAGES, Reference, check_stage_name, parse_reference
+from gitreg.state import RegistryState
+
+# What a plain read does not need it does not import: `gitreg resolve` is on the path of a
+# serving process's start.
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from gitreg.artifacts import Artifacts
+    from gitreg.change import Change
+    from gitreg.compare import Comparison
+    from gitreg.digest import Progress
+    from gitreg.findings import Finding
+    from gitreg.history import Event
+    from gitreg.ledger import History
+    from gitreg.operations.rollback import RollbackPlan
+    from gitreg.publisher import Operation, Outcome, Publisher
+    from gitreg.tagsync import TagReport
+    from gitreg.yamldoc import Value
+
+ReferenceLike: TypeAlias = "str | Reference | Resolved | ModelVersion"
+
+
+class Registry:
+    """A registry in a Git repository.
+
+    Args:
+        location: a folder in the repository (a bare one too), or the URL of a repository, of
+            which a copy is kept in the user's cache and brought up to date at every start.
+        progress: told the bytes done of long transfers.
+
+    Raises:
+        InvalidRequest: ``location`` is neither.
+        GitError: the URL cannot be reached.
+    """
+
+    def __init__(
+        self, location: str | os.PathLike[str] = ".", *, progress: Progress | None = None
+    ) -> None:
+        self._progress = progress
+        self._is_copy = False
+        self._base: Path | None = None
+        folder = Path(location)
+        if folder.is_dir():
+            self._repository = GitRepository(folder)
+            return
+        from gitreg.git import remote
+
+        if not isinstance(location, str) or not remote.is_url(location):
+            self._refuse_location(str(location))
+        self._repository = remote.cached_clone(str(location))
+        self._is_copy = True
+        self._base = _work_tree_of(str(location))
+
+    @staticmethod
+    def _refuse_location(location: str) -> None:
+        from gitreg.git import remote
+
+        remote.check_url(location)
+
+    @classmethod
+    def init(cls, location: str | os.PathLike[str] = ".") -> Outcome:
+        """Make a registry: ``git init`` and ``dvc init`` as needed, the policy, one commit.
+
+        Returns:
+            The commit; an outcome without edits when everything was there already.
+        """
+        from gitreg.initialise import initialise
+
+        return initialise(Path(location))
+
+    def __enter__(self) -> Registry:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process that reads objects and close the history index."""
+        self._repository.close()
+        if "_history" in self.__dict__:
+            self._history.close()
+
+    # Parts, made when they are first needed
+
+    @cached_property
+    def _history(self) -> History:
+        from gitreg.ledger import History
+
+        return History(self._repository)
+
+    @cached_property
+    def _artifacts(self) -> Artifacts:
+        from gitreg.artifacts import Artifacts
+
+        return Artifacts(self._repository, self._base)
+
+    @cached_property
+    def _publisher(self) -> Publisher:
+        from gitreg.publisher import Publisher
+
+        if self._is_copy:
+            raise InvalidRequest(
+                "a registry that is read by URL cannot be written",
+                hint="clone it, and run gitreg there",
+            )
+        return Publisher(self._repository, self._history, self._send)
+
+    def _send(self, state: RegistryState, versions: Iterable[tuple[str, int]]) -> None:
+        self._artifacts.send(state, versions)
+
+    # Where to read
+
+    def state(self, *, rev: str | None = None, at: str | None = None) -> RegistryState:
+        """Return the registry at the tip, at a commit, or at the commit that was the tip then.
+
+        Args:
+            rev: any commit: a branch, a tag, a hash, ``HEAD~2``.
+            at: a moment; see `gitreg.instants.parse_instant`.
+
+        Raises:
+            NotFound: there is no such commit, or none that old.
+            InvalidRequest: both are given, or one is malformed.
+        """
+        if rev is not None and at is not None:
+            raise InvalidRequest("give --rev or --at, not both")
+        if rev is not None:
+            commit: str | None = self._repository.parse_revision(rev)
+        else:
+            commit = self._repository.commit_of("HEAD")
+        if at is not None and commit is not None:
+            from gitreg.instants import parse_instant
+
+            commit = self._repository.tip_at(commit, parse_instant(at))
+            if commit is None:
+                raise NotFound(f"no commit is as old as {at}")
+        return RegistryState(self._repository.snapshot(commit))
+
+    def _past(self, state: RegistryState) -> History:
+        if state.commit is None or not state.exists():
+            raise NotFound("no registry here", hint="gitreg init makes one")
+        self._history.advance(state.commit)
+        return self._history
+
+    # Reads
+
+    def resolve(
+        self,
+        reference: ReferenceLike | None = None,
+        *,
+        name: str | None = None,
+        version: int | None = None,
+        alias: str | None = None,
+        stage: str | None = None,
+        rev: str | None = None,
+        at: str | None = None,
+    ) -> Resolved:
+        """Return which version a reference names, and the commit that says so.
+
+        Raises:
+            NotFound: no such model, version, alias or stage; the hint names the near misses.
+        """
+        wanted = _reference(reference, name, version, alias, stage)
+        state = self.state(rev=rev, at=at)
+        number = state.resolve(wanted)
+        return Resolved(wanted.model, number, str(state.commit))
+
+    def show(
+        self,
+        reference: ReferenceLike | None = None,
+        *,
+        name: str | None = None,
+        version: int | None = None,
+        alias: str | None = None,
+        stage: str | None = None,
+        rev: str | None = None,
+        at: str | None = None,
+    ) -> ModelVersion:
+        """Return a version: its manifest, pointers, annotations and registering commit."""
+        wanted = _reference(reference, name, version, alias, stage)
+        state = self.state(rev=rev, at=at)
+        found = state.version(wanted.model, state.resolve(wanted))
+        commit = self._past(state).registering_commit(found.model, found.version)
+        return replace(found, commit=commit)
+
+    def models(self, *, rev: str | None = None, at: str | None = None) -> list[Model]:
+        """Return all models with their pointers, by name."""
+        state = self.state(rev=rev, at=at)
+        if not state.exists():
+            raise NotFound("no registry here", hint="gitreg init makes one")
+        return list(state.models())
+
+    def model(self, name: str, *, rev: str | None = None, at: str | None = None) -> Model:
+        """Return one model with its pointers."""
+        return self.state(rev=rev, at=at).model(name)
+
+    def versions(
+        self, name: str, *, rev: str | None = None, at: str | None = None
+    ) -> list[ModelVersion]:
+        """Return the versions of a model, newest first."""
+        state = self.state(rev=rev, at=at)
+        state.check_model(name)
+        pointers = state.pointers(name)
+        commits = self._past(state).registering_commits(name)
+        return [
+            replace(state.version_of(pointers, number), commit=commits.get(number))
+            for number in reversed(state.versions(name))
+        ]
+
+    def log(
+        self,
+        reference: ReferenceLike | None = None,
+        *,
+        limit: int | None = None,
+        rev: str | None = None,
+        at: str | None = None,
+    ) -> list[Event]:
+        """Return what happened, newest first: to all models, one, or one of its pointers.
+
+        Args:
+            reference: a model (``churn-predictor``), a stage or an alias of one, or one version.
+            limit: the most events that are returned.
+            rev: read the history of this commit.
+            at: read the history up to this moment.
+        """
+        state = self.state(rev=rev, at=at)
+        past = self._past(state)
+        most = -1 if limit is None else limit
+        if reference is None:
+            return past.events(limit=most)
+        wanted = _reference(reference)
+        model = state.check_model(wanted.model)
+        if wanted.is_model:
+            return past.events(model, limit=most)
+        if wanted.alias is not None or wanted.stage is not None:
+            pointer = f"aliases/{wanted.alias}" if wanted.alias else f"stages/{wanted.stage}"
+            found = past.events(model, pointer, limit=most)
+            if not found:
+                state.resolve(wanted)  # says what is wrong with the name, if it is wrong
+            return found
+        number = state.resolve(wanted)
+        events = [event for event in past.events(model) if _concerns(event, number)]
+        return events[:limit]
+
+    def compare(
+        self,
+        a: ReferenceLike,
+        b: ReferenceLike,
+        *,
+        rev: str | None = None,
+        at: str | None = None,
+    ) -> Comparison:
+        """Return what differs between two versions; of the same model or of two."""
+        from gitreg.compare import compare
+
+        state = self.state(rev=rev, at=at)
+        sides = [
+            state.version(wanted.model, state.resolve(wanted))
+            for wanted in (_reference(a), _reference(b))
+        ]
+        frozen = [state.requirements(side.model, side.version) for side in sides]
+        return compare(sides[0], sides[1], *frozen)
+
+    # Bytes
+
+    def pull(
+        self,
+        reference: ReferenceLike | None = None,
+        destination: str | os.PathLike[str] | None = None,
+        *,
+        name: str | None = None,
+        version: int | None = None,
+        alias: str | None = None,
+        stage: str | None = None,
+        replace_existing: bool = False,
+        rev: str | None = None,
+        at: str | None = None,
+    ) -> Path:
+        """Return the local path of a version's artifact, its bytes checked by SHA-256.
+
+        Args:
+            reference: which version.
+            destination: the folder that gets it, as ``DIR/model`` or ``DIR/model.pkl``; by default
+                the version's own folder in the registry, which Git ignores.
+            name: the model, instead of a reference.
+            version: its number.
+            alias: or an alias.
+            stage: or a stage.
+            replace_existing: whether something else of that name in ``destination`` may go.
+            rev: read the registry at this commit.
+            at: read the registry at this moment.
+
+        Raises:
+            DvcError: the bytes cannot be had, or are not what the manifest says.
+        """
+        wanted = _reference(reference, name, version, alias, stage)
+        state = self.state(rev=rev, at=at)
+        found = state.version(wanted.model, state.resolve(wanted))
+        return self._artifacts.deliver(
+            state.snapshot,
+            found,
+            None if destination is None else Path(destination),
+            replace=replace_existing,
+            progress=self._progress,
+        )
+
+    def verify(
+        self, *references: ReferenceLike, rev: str | None = None, at: str | None = None
+    ) -> Iterator[tuple[ModelVersion, list[Finding]]]:
+        """Re-hash artifacts against their manifests; yield each version with what is wrong.
+
+        Args:
+            references: which versions, or whole models; all of the registry by default.
+            rev: read the registry at this commit.
+            at: read the registry at this moment.
+        """
+        from gitreg.verify import verify
+
+        state = self.state(rev=rev, at=at)
+        return verify(state, self._artifacts, [_reference(given) for given in references])
+
+    # Writes
+
+    def register(
+        self,
+        name: str,
+        source: str | os.PathLike[str],
+        *,
+        metrics: Mapping[str, int | float] | str | os.PathLike[str] | None = None,
+        params: Mapping[str, Value] | str | os.PathLike[str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        data: Sequence[str | os.PathLike[str]] = (),
+        description: str | None = None,
+        requirements: str | os.PathLike[str] | None = None,
+        run_id: str | None = None,
+        reason: str | None = None,
+        dry_run: bool = False,
+        push: bool = False,
+    ) -> Outcome:
+        """Register the next version of a model; its first one creates the model.
+
+        Args:
+            name: of the model.
+            source: a file, a folder, or a ``.dvc`` file. What DVC tracks already is taken by its
+                known hash, and its stage's dependencies, params, metrics and command with it.
+            metrics: values, or a JSON, YAML or TOML file of them; instead of the stage's.
+            params: values, or a file of them; instead of the stage's.
+            tags: free texts, which may change later.
+            data: files or folders that it was made from, besides those that DVC knows.
+            description: a text, which may change later.
+            requirements: a frozen environment, instead of that of this interpreter.
+            run_id: of the tracking run that made it; an MLflow model folder says it by itself.
+            reason: why, for the commit's message.
+            dry_run: return what would be done, and do nothing.
+            push: publish on the DVC remote and the Git remote first.
+        """
+        from gitreg.registering import Material, collect
+
+        state = self.state()
+        self._past(state)
+        operation = collect(
+            self._repository,
+            self._artifacts,
+            state,
+            Material(
+                name,
+                Path(source),
+                metrics,
+                params,
+                dict(tags or {}),
+                tuple(Path(path) for path in data),
+                description,
+                None if requirements is None else Path(requirements),
+                run_id,
+            ),
+            dry_run=dry_run,
+            progress=self._progress,
+        )
+        return self._write(operation, reason, dry_run=dry_run, push=push)
+
+    def promote(
+        self,
+        *references: ReferenceLike,
+        stage: str,
+        name: str | None = None,
+        version: int | None = None,
+        alias: str | Sequence[str] = (),
+        keep_existing: bool = False,
+        if_better: Sequence[str] = (),
+        if_lower: Sequence[str] = (),
+        else_archive: bool = False,
+        reason: str | None = None,
+        dry_run: bool = False,
+        push: bool = False,
+    ) -> Outcome:
+        """Put versions into a stage, in one commit.
+
+        Args:
+            references: which versions, of one model or several.
+            stage: where to; ``none`` takes them out of their stage.
+            name: the model, instead of a reference.
+            version: its number.
+            alias: aliases that shall name each version, in the same commit.
+            keep_existing: leave the versions that the stage holds where they are.
+            if_better: metrics that must be higher than the incumbent's.
+            if_lower: metrics that must be lower than the incumbent's.
+            else_archive: archive a candidate that is refused, in a commit of its own; the refusal
+                is raised all the same.
+            reason: why, for the commit's message.
+            dry_run: return what would be done, and do nothing.
+            push: publish on the remotes first.
+
+        Raises:
+            Refused: a metric is not better, or is missing. Without an incumbent there is none.
+        """
+        from gitreg.operations.gates import Gate
+        from gitreg.operations.promote import Promotion, archive_instead, promote
+
+        wanted = [_reference(given) for given in references]
+        if name is not None or version is not None:
+            wanted.append(_reference(None, name, version))
+        request = Promotion(
+            tuple(wanted),
+            stage,
+            (alias,) if isinstance(alias, str) else tuple(alias),
+            keep_existing,
+            (
+                *(Gate(metric, higher_is_better=True) for metric in _list(if_better)),
+                *(Gate(metric, higher_is_better=False) for metric in _list(if_lower)),
+            ),
+        )
+        try:
+            return self._write(
+                lambda state: promote(state, request), reason, dry_run=dry_run, push=push
+            )
+        except Refused as refusal:
+            if else_archive and not dry_run and request.gates:
+                archived = self._write(
+                    lambda state: archive_instead(state, request, refusal), reason, push=push
+                )
+                refusal.hint = f"archived instead, in {str(archived.commit)[:9]}"
+            raise
+
+    def archive(
+        self,
+        *references: ReferenceLike,
+        reason: str | None = None,
+        dry_run: bool = False,
+        push: bool = False,
+    ) -> Outcome:
+        """Put versions into the archive, in one commit."""
+        return self.promote(
+            *references, stage=LIFECYCLE_STAGES[-1], reason=reason, dry_run=dry_run, push=push
+        )
+
+    def set_alias(
+        self,
+        reference: ReferenceLike | None = None,
+        alias: str = "",
+        *,
+        name: str | None = None,
+        version: int | None = None,
+        stage: str | None = None,
+        reason: str | None = None,
+        dry_run: bool = False,
+        push: bool = False,
+    ) -> Outcome:
+        """Let an alias name a version; stages are not touched."""
+        from gitreg.operations.alias import set_alias
+
+        wanted = _reference(reference, name, version, None, stage)
+        return self._write(
+            lambda state: set_alias(state, wanted, alias), reason, dry_run=dry_run, push=push
+        )
+
+    def delete_alias(
+        self,
+        name: str,
+        alias: str,
+        *,
+        reason: str | None = None,
+        dry_run: bool = False,
+        push: bool = False,
+    ) -> Outcome:
+        """Remove an alias; the version stays."""
+        from gitreg.operations.alias import delete_alias
+
+        return self._write(
+            lambda state: delete_alias(state, name, alias), reason, dry_run=dry_run, push=push
+        )
+
+    def rollback(
+        self,
+        *names: str,
+        to: int | None = None,
+        stage: str = "production",
+        restage: bool = False,
+        reason: str | None = None,
+        dry_run: bool = False,
+        push: bool = False,
+    ) -> tuple[Outcome, RollbackPlan]:
+        """Bring back the version that a stage held before, found by history.
+
+        Args:
+            names: the models that go back.
+            to: the version to go back to, instead of the one before.
+            stage: the stage that goes back.
+            restage: put the version withdrawn back where it was, as ``git revert`` would, instead
+                of into the archive.
+            reason: why, for the commit's message.
+            dry_run: return what would be done, and do nothing.
+            push: publish on the remotes first.
+
+        Raises:
+            Refused: nothing was in the stage before.
+            DvcError: the bytes of the version to go back to cannot be had.
+        """
+        from gitreg.operations.rollback import Rollback, roll_back
+
+        request = Rollback(tuple(dict.fromkeys(names)), check_stage_name(stage), to, restage)
+        plans: list[RollbackPlan] = []
+
+        def operation(state: RegistryState) -> Change:
+            plan = roll_back(state, self._history, request)
+            for restored in plan.restored:
+                self._artifacts.require(state.snapshot, restored)
+            plans.append(plan)
+            return plan.change
+
+        outcome = self._write(operation, reason, dry_run=dry_run, push=push)
+        return outcome, plans[-1]
+
+    def annotate(
+        self,
+        reference: ReferenceLike,
+        *,
+        description: str | None = None,
+        owner: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        untag: Sequence[str] = (),
+        reason: str | None = None,
+        dry_run: bool = False,
+        push: bool = False,
+    ) -> Outcome:
+        """Set description, owner and tags of a model, or description and tags of a version."""
+        from gitreg.operations.annotate import Annotation, annotate
+
+        request = Annotation(
+            _reference(reference), description, owner, dict(tags or {}), tuple(_list(untag))
+        )
+        return self._write(
+            lambda state: annotate(state, request), reason, dry_run=dry_run, push=push
+        )
+
+    def delete(
+        self,
+        reference: ReferenceLike,
+        *,
+        reason: str | None = None,
+        dry_run: bool = False,
+        push: bool = False,
+    ) -> Outcome:
+        """Delete a version; its number stays taken, and who deleted it and why stays said."""
+        from gitreg.manifest import Tombstone
+        from gitreg.operations.delete import delete
+
+        wanted = _reference(reference)
+        who = self._repository.signature("AUTHOR")
+        tombstone = Tombstone(who.utc, who.person, reason)
+        return self._write(
+            lambda state: delete(state, wanted, tombstone), reason, dry_run=dry_run, push=push
+        )
+
+    def sync_tags(
+        self, *, dry_run: bool = False, push: bool = False, force: bool = False
+    ) -> TagReport:
+        """Make the tags that history implies; the same objects on any clone.
+
+        Args:
+            dry_run: only compare.
+            push: publish the tags on the Git remote.
+            force: also replace tags of gitreg's names that are not what history implies.
+        """
+        from gitreg.tagsync import sync_tags
+
+        state = self.state()
+        return sync_tags(
+            self._repository, self._past(state), dry_run=dry_run, push=push, force=force
+        )
+
+    def doctor(self) -> list[Finding]:
+        """Return what is wrong with the registry and this clone of it, with the remedies."""
+        from gitreg.doctor import examine
+
+        return examine(self._repository, self.state(), self._history, self._artifacts)
+
+    def _write(
+        self, operation: Operation, reason: str | None, *, dry_run: bool = False, push: bool = False
+    ) -> Outcome:
+        if dry_run:
+            return self._publisher.plan(operation, reason)
+        return self._publisher.apply(operation, reason, push=push)
+
+
+def _reference(
+    given: ReferenceLike | None,
+    name: str | None = None,
+    version: int | None = None,
+    alias: str | None = None,
+    stage: str | None = None,
+) -> Reference:
+    """Return the reference that a caller gave, in whichever way."""
+    keywords = [value for value in (version, alias, stage) if value is not None]
+    if given is not None:
+        if name is not None or keywords:
+            raise InvalidRequest("give a reference, or name with version, alias or stage; not both")
+        if isinstance(given, Reference):
+            return given
+        if isinstance(given, (Resolved, ModelVersion)):
+            return Reference(given.model, version=given.version)
+        return parse_reference(given)
+    if name is None or len(keywords) > 1:
+        raise InvalidRequest("give a reference, or name with one of version, alias and stage")
+    if stage is not None:
+        return parse_reference(f"{name}/{stage}")
+    if version is not None:
+        return parse_reference(f"{name}@{version}")
+    return parse_reference(name if alias is None else f"{name}@{alias}")
+
+
+def _list(given: str | Sequence[str]) -> Sequence[str]:
+    """Return a list of one for a text: a text is a sequence of letters, too."""
+    return [given] if isinstance(given, str) else given
+
+
+def _concerns(event: Event, version: int) -> bool:
+    if event.version == version:
+        return True
+    sides = (event.before, event.after)
+    held = [side if isinstance(side, tuple) else (side,) for side in sides]
+    return (version in held[0]) != (version in held[1])
+
+
+def _work_tree_of(url: str) -> Path | None:
+    """Return the work tree behind a ``file://`` URL: its relative DVC remote lies beside it."""
+    path = Path(url.removeprefix("file://"))
+    return path if url.startswith("file:///") and (path / ".dvc").is_dir() else None
+
