@@ -1,0 +1,36 @@
+# Everything that a person types here; each target sets up what it needs.
+# The interpreter can be chosen: make test PYTHON=python3.12
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+
+.PHONY: demo test check tests bench clean
+.DEFAULT_GOAL := test
+
+# One stamp a set of extras: installed again only when pyproject.toml changes.
+$(VENV)/%.stamp: pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
+	@touch $@
+
+demo: $(VENV)/demo.stamp
+	$(BIN)/python examples/demo.py
+
+test: check tests
+
+check: $(VENV)/test,dev,demo.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+tests: $(VENV)/test,dev,demo.stamp
+	rm -f .coverage*
+	$(BIN)/python -m pytest --numprocesses=auto --cov --cov-report=term
+
+bench: $(VENV)/bench.stamp
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) .coverage* .pytest_cache .hypothesis .mypy_cache .ruff_cache

@@ -1,0 +1,122 @@
+"""What gitreg was asked to reach, judged on the figures of this very run."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks import artifacts, peers_gto, peers_mlflow, startup
+from benchmarks.harness import Result, ratio
+from benchmarks.report import dedupe, find, table, times
+from benchmarks.scale import PROMOTE, RESOLVE_ALIAS, SCALES
+
+GITREG = "gitreg"
+SMALLEST, LARGEST = SCALES[0].label, SCALES[-1].label
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One goal: the ratio that was measured and the most that it may be."""
+
+    goal: str
+    measured: float | None
+    limit: float
+
+    @property
+    def answer(self) -> str:
+        """``met``, ``MISSED``, or that this run did not measure it."""
+        if self.measured is None:
+            return "not measured"
+        return "met" if self.measured <= self.limit else "MISSED"
+
+
+def judge(results: Sequence[Result]) -> list[Verdict]:
+    """Judge all goals, as far as this run measured them."""
+
+    def get(task: str, scale: str, subject: str = GITREG) -> Result | None:
+        return find(results, task, scale, subject)
+
+    def beside(goal: str, task: str, peer: str, limit: float) -> list[Verdict]:
+        """Judge a task against a peer, at each scale where both were measured."""
+        verdicts = [
+            Verdict(f"{goal}, {scale}", value, limit)
+            for scale in dedupe([r.scale for r in results if r.task == task])
+            if (value := ratio(get(task, scale), get(task, scale, peer))) is not None
+        ]
+        return verdicts or [Verdict(goal, None, limit)]
+
+    def growth(goal: str, task: str, limit: float) -> Verdict:
+        value = ratio(get(task, LARGEST), get(task, SMALLEST))
+        return Verdict(f"{goal}, {LARGEST} / {SMALLEST}", value, limit)
+
+    return [
+        *beside("resolve alias / MLflow SQLite", RESOLVE_ALIAS, peers_mlflow.SQLITE, 1.0),
+        # "The same" allows for the noise between two medians.
+        growth("resolve alias", RESOLVE_ALIAS, 1.25),
+        *beside("promote / MLflow SQLite", PROMOTE, peers_mlflow.SQLITE, 2.0),
+        growth("promote", PROMOTE, 2.0),
+        *_start_up(results, get),
+        *beside("gitreg resolve / gto show", startup.RESOLVE, peers_gto.LABEL, 0.25),
+        _artifact("register / dvc add", artifacts.REGISTER, get),
+        _artifact("pull / dvc pull", artifacts.PULL, get),
+        _memory("register", artifacts.REGISTER, get),
+        _memory("pull", artifacts.PULL, get),
+    ]
+
+
+_Get = Callable[..., Result | None]
+
+
+def _start_up(results: Sequence[Result], get: _Get) -> list[Verdict]:
+    goal = "gitreg resolve / (git --version + import typer)"
+    git, typer = (get(startup.FLOOR, "", s) for s in (startup.GIT, startup.TYPER))
+    if git is None or typer is None or not git.median or not typer.median:
+        return [Verdict(goal, None, 2.0)]
+    verdicts = []
+    for scale in dedupe([r.scale for r in results if r.task == startup.RESOLVE]):
+        ours = get(startup.RESOLVE, scale)
+        if ours is not None and ours.median is not None:
+            value = ours.median / (git.median + typer.median)
+            verdicts.append(Verdict(f"{goal}, {scale}", value, 2.0))
+    return verdicts or [Verdict(goal, None, 2.0)]
+
+
+def _artifact(goal: str, task: str, get: _Get) -> Verdict:
+    scale = artifacts.LARGE.label
+    value = ratio(get(task, scale), get(task, scale, artifacts.DVC))
+    return Verdict(f"{goal}, {scale}", value, 1.3)
+
+
+def _memory(verb: str, task: str, get: _Get) -> Verdict:
+    """Judge whether sixteen times the size has the same peak of memory."""
+    large, small = (get(task, a.label) for a in (artifacts.LARGE, artifacts.SMALL))
+    value = None
+    if large is not None and small is not None and large.peak_bytes and small.peak_bytes:
+        value = large.peak_bytes / small.peak_bytes
+    scales = f"{artifacts.LARGE.label} / {artifacts.SMALL.label}"
+    return Verdict(f"peak memory of {verb}, {scales}", value, 1.25)
+
+
+def render(verdicts: Sequence[Verdict]) -> str:
+    """Write the goals as a table."""
+    return table(
+        ["goal", "measured", "at most", ""],
+        [
+            [
+                verdict.goal,
+                "-" if verdict.measured is None else times(verdict.measured),
+                times(verdict.limit),
+                verdict.answer,
+            ]
+            for verdict in verdicts
+        ],
+    )
+
+
+def as_json(verdict: Verdict) -> dict[str, Any]:
+    """Return one goal; ``measured`` is null where this run did not measure it."""
+    return {
+        "goal": verdict.goal,
+        "measured": verdict.measured,
+        "limit": verdict.limit,
+        "answer": verdict.answer,
+    }

@@ -1,0 +1,299 @@
+"""Fill a Git repository with a gitreg registry of any size, as gitreg itself would have.
+
+Registering 100,000 versions one by one takes hours; here it takes minutes. Every commit, file
+and tag is nevertheless gitreg's own. Its operations are functions from a state to a `Change`
+and need no repository, so promotions and aliases run on files in memory, and what they return
+goes through one ``git fast-import``. A registration is made once for real, of a model and a
+version whose names occur nowhere else, and these are replaced in what it wrote.
+"""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks.fastimport import FIRST_COMMIT, PERSON, ZONE, Edit, FastImport
+from benchmarks.processes import program
+from benchmarks.scale import ALIAS, STAGE, Scale
+from gitreg import Registry, layout
+from gitreg.change import Change, trailers_of
+from gitreg.dvcyaml import set_artifact
+from gitreg.history import CommitInfo, FileChange, events_of, tags_of
+from gitreg.manifest import Tombstone, read_manifest, write_tombstone
+from gitreg.model import Artifact, Model, ModelVersion
+from gitreg.names import Reference
+from gitreg.operations.alias import set_alias
+from gitreg.operations.promote import Promotion, promote
+from gitreg.policy import DEFAULT, Policy, write_policy
+from gitreg.state import RegistryState
+
+SOURCE = "model.pkl"
+METRICS = {"accuracy": 0.871, "f1": 0.69, "roc_auc": 0.921}
+PARAMS = {"learning_rate": 0.01, "max_depth": 6, "n_estimators": 400}
+
+#: Names that occur nowhere else in what gitreg writes; the version's are of nine digits.
+MODEL_STAND_IN = "stand-in-for-a-model"
+VERSION_STAND_IN = 987_654_321
+OPERATION = "Gitreg-Op"
+
+def checkout(scale: Scale, folder: Path) -> Path:
+    """Return a repository with a work tree and a registry of this scale.
+
+    It is made in ``folder`` unless it is there already.
+    """
+    repository = folder / "checkout"
+    if not repository.exists():
+        repository.mkdir(parents=True)
+        _start(repository)
+        with FastImport(repository, continues=True) as stream:
+            _Writer(scale, repository, stream).write()
+        # As after a clone: 100,000 tags in files of their own would be nobody's registry.
+        _git(repository, "pack-refs", "--all")
+        _git(repository, "reset", "--quiet", "--hard", "main")
+    return repository
+
+
+def bare(scale: Scale, folder: Path) -> Path:
+    """Return the same registry without a work tree, made in ``folder`` unless it is there."""
+    repository = folder / "bare.git"
+    if not repository.exists():
+        origin = checkout(scale, folder)
+        _git(origin, "clone", "--quiet", "--bare", str(origin), str(repository))
+    return repository
+
+
+def _start(repository: Path) -> None:
+    """Make what is there before the first version: a registry, and a model that DVC tracks."""
+    dvc, gitreg = program("dvc"), program("gitreg")
+    if dvc is None or gitreg is None:
+        raise FileNotFoundError("dvc and gitreg must be installed beside this Python")
+    when = f"@{FIRST_COMMIT} {ZONE}"  # time shall not run backwards along the history
+    dated = {**os.environ, "GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when}
+
+    def run(*argv: str) -> None:
+        subprocess.run(
+            argv, cwd=repository, env=dated, check=True, stdout=subprocess.DEVNULL
+        )
+
+    run("git", "init", "--quiet", "-b", "main")
+    run(gitreg, "init")
+    (repository / SOURCE).write_bytes(b"the bytes of a small model\n" * 40)
+    run(dvc, "add", "--quiet", SOURCE)
+    run("git", "add", "--all")
+    run("git", "commit", "--quiet", "-m", "Train")
+
+
+def _git(repository: Path, *args: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(repository), *args], check=True, stdout=subprocess.PIPE, text=True
+    )
+    return done.stdout
+
+
+class _Memory:
+    """A snapshot of files in memory; the `gitreg.state.Snapshot` of a history to be."""
+
+    commit = None
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self.files = dict(files)
+
+    def read(self, path: str) -> bytes | None:
+        return self.files.get(path)
+
+    def list(self, path: str) -> Sequence[str]:
+        inside = f"{path}/"
+        names = (file[len(inside) :] for file in self.files if file.startswith(inside))
+        return sorted({name.partition("/")[0] for name in names})
+
+    def read_many(self, paths: Sequence[str]) -> Sequence[bytes | None]:
+        return [self.read(path) for path in paths]
+
+    def list_many(self, paths: Sequence[str]) -> Sequence[Sequence[str]]:
+        return [self.list(path) for path in paths]
+
+
+class _State(RegistryState):
+    """A state that knows its policy and manifests without parsing YAML."""
+
+    def __init__(self, snapshot: _Memory, sample: ModelVersion) -> None:
+        super().__init__(snapshot)
+        self._sample = sample
+
+    @property
+    def policy(self) -> Policy:
+        return DEFAULT
+
+    def version_of(self, pointers: Model, version: int) -> ModelVersion:
+        return replace(
+            self._sample,
+            model=pointers.name,
+            version=version,
+            stage=pointers.stage_of(version),
+            aliases=pointers.aliases_of(version),
+        )
+
+
+class _Tagged:
+    """What tags need to know of the history so far; the `gitreg.history.Ledger` of marks."""
+
+    def __init__(self) -> None:
+        self.commits: dict[tuple[str, int], str] = {}
+        self.counters: dict[str, tuple[int, int]] = {}
+
+    def registered(self, model: str, version: int) -> str | None:
+        return self.commits.get((model, version))
+
+    def moves(self, model: str) -> tuple[int, int]:
+        return self.counters.get(model, (0, 0))
+
+
+@dataclass(frozen=True)
+class _Registered:
+    """What one real registration wrote: its message, and its files by name."""
+
+    message: str
+    files: Mapping[str, bytes]
+    created_at: str
+    operation: str
+
+
+def _register_once(repository: Path) -> _Registered:
+    """Let gitreg register the version whose name and number are replaced later.
+
+    It happens in a copy, where a deleted version before it sees to the number.
+    """
+    copy = repository.with_name("stand-in")
+    shutil.copytree(repository, copy)
+    before = copy / layout.tombstone_path(MODEL_STAND_IN, VERSION_STAND_IN - 1)
+    before.parent.mkdir(parents=True)
+    before.write_bytes(write_tombstone(Tombstone("2020-01-01T00:00:00Z", PERSON)))
+    _git(copy, "add", "--all")
+    _git(copy, "commit", "--quiet", "-m", "Count")
+    parent = _git(copy, "rev-parse", "HEAD").strip()
+    with Registry(copy) as registry:
+        registry.register(MODEL_STAND_IN, copy / SOURCE, metrics=METRICS, params=PARAMS)
+    message = _git(copy, "log", "-1", "--format=%B").strip() + "\n"
+    folder = copy / layout.version_path(MODEL_STAND_IN, VERSION_STAND_IN)
+    head = _git(repository, "rev-parse", "HEAD").strip()
+    files = {
+        file.name: file.read_bytes().replace(parent.encode(), head.encode())
+        for file in sorted(folder.iterdir())
+    }
+    shutil.rmtree(copy)
+    version = read_manifest(files["manifest.yaml"], "manifest.yaml")
+    return _Registered(
+        message, files, version.created_at, trailers_of(message)[OPERATION][0]
+    )
+
+
+class _Writer:
+    """Writes the registry of one scale, one model after the other."""
+
+    def __init__(self, scale: Scale, repository: Path, stream: FastImport) -> None:
+        self._scale = scale
+        self._stream = stream
+        self._tagged = _Tagged()
+        self._template = _register_once(repository)
+        self._sample = ModelVersion(
+            MODEL_STAND_IN,
+            VERSION_STAND_IN,
+            self._template.created_at,
+            PERSON,
+            Artifact(SOURCE, 0, 1, ""),
+            METRICS,
+            PARAMS,
+        )
+        # What is the same at each registration, such as the environment, is written once.
+        self._constant = {
+            content: stream.blob(content)
+            for content in self._template.files.values()
+            if self._fill(content, "", 0) == content
+        }
+
+    def write(self) -> None:
+        """Write all commits and tags."""
+        listing = b""
+        for name in self._scale.names:
+            listing = self._write_model(name, listing)
+
+    def _write_model(self, name: str, listing: bytes) -> bytes:
+        """Write one model's history; give ``dvc.yaml`` as it is after it."""
+        memory = _Memory({layout.POLICY: write_policy(DEFAULT)})
+        state = _State(memory, self._sample)
+        marks, listing = self._listings(name, listing)
+        for version, mark in enumerate(marks, 1):
+            self._register(memory, name, version, mark)
+            if version in self._scale.promoted:
+                promotion = Promotion((Reference(name, version=version),), STAGE)
+                self._move(memory, name, promote(state, promotion))
+        newest = Reference(name, version=self._scale.versions)
+        self._move(memory, name, set_alias(state, newest, ALIAS))
+        return listing
+
+    def _listings(self, name: str, before: bytes) -> tuple[list[int], bytes]:
+        """Write ``dvc.yaml`` as each version leaves it: the marks, and the last one's text."""
+        first = layout.version_path(name, 1, SOURCE)
+        content = listing = set_artifact(before, name, first)
+        marks = []
+        for version in range(1, self._scale.versions + 1):
+            path = layout.version_path(name, version, SOURCE)
+            content = listing.replace(first.encode(), path.encode())
+            marks.append(self._stream.blob(content))
+        return marks, content
+
+    def _register(self, memory: _Memory, name: str, version: int, listing: int) -> None:
+        edits: list[Edit] = [(layout.DVC_YAML, listing)]
+        changes = []
+        for file, text in self._template.files.items():
+            path = layout.version_path(name, version, file)
+            content = self._fill(text, name, version)
+            edits.append((path, self._constant.get(content, content)))
+            changes.append(FileChange(path, None, content))
+            memory.files[path] = content
+        message = self._fill(self._template.message.encode(), name, version).decode()
+        self._commit(name, message, edits, changes)
+
+    def _fill(self, text: bytes, name: str, version: int) -> bytes:
+        """Put a model, a version and a time in the places of those that were made once."""
+        when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._stream.time + 60))
+        return (
+            text.replace(MODEL_STAND_IN.encode(), name.encode())
+            .replace(str(VERSION_STAND_IN).encode(), str(version).encode())
+            .replace(self._template.created_at.encode(), when.encode())
+            .replace(self._template.operation.encode(), self._operation().encode())
+        )
+
+    def _operation(self) -> str:
+        """Return the name of the operation that comes next; gitreg's are random."""
+        return f"{self._stream.time:016x}"
+
+    def _move(self, memory: _Memory, name: str, change: Change) -> None:
+        changes = [FileChange(e.path, memory.read(e.path), e.content) for e in change.edits]
+        for edit in change.edits:
+            if edit.content is None:
+                memory.files.pop(edit.path, None)
+            else:
+                memory.files[edit.path] = edit.content
+        edits: list[Edit] = [(edit.path, edit.content) for edit in change.edits]
+        message = change.with_trailer(OPERATION, self._operation()).message()
+        self._commit(name, message, edits, changes)
+
+    def _commit(
+        self, model: str, message: str, edits: list[Edit], changes: list[FileChange]
+    ) -> None:
+        """Write a commit, and the tags that gitreg's history derives from it."""
+        mark = self._stream.commit(message, edits)
+        # Names of commits are not known yet: marks stand for them.
+        commit = CommitInfo(str(mark), None, PERSON, PERSON, self._stream.time, ZONE, message)
+        for tag in tags_of(commit, events_of(commit, changes), self._tagged):
+            self._stream.tag(tag.name, int(tag.target), f"{tag.message}\n", tag.time)
+            if "#" in tag.name:
+                count, _ = self._tagged.moves(model)
+                self._tagged.counters[model] = (count + 1, tag.time)
+            else:
+                _, number = tag.name.rsplit("@v", 1)
+                self._tagged.commits[model, int(number.partition(".")[0])] = str(mark)
