@@ -258,7 +258,7 @@ def _remote_in_tree(config: bytes) -> str | None:
     except (configparser.Error, UnicodeDecodeError):
         return None
     folder = posixpath.normpath(posixpath.join(".dvc", url))
-    outside = "://" in url or folder.startswith(("..", "/", ".dvc/"))
+    outside = "://" in url or folder.startswith(("..", "/"))
     return None if outside else folder
 
 

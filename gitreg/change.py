@@ -63,7 +63,8 @@ class Change:
             parts.append(defuse(self.reason))
         if self.evidence:
             # Indented, so that what gitreg found can be told from what a person said.
-            parts.append("\n".join(f"  {line}" for line in self.evidence))
+            # One line each: the name of a metric must not forge a paragraph.
+            parts.append("\n".join(f"  {' '.join(line.split())}" for line in self.evidence))
         if self.reverts:
             parts.append(f"This reverts commit {self.reverts}.")
         if self.trailers:
@@ -86,7 +87,8 @@ def check_reason(reason: str | None) -> str | None:
     lines = reason.replace("\r\n", "\n").strip().split("\n")
     if any(has_invisible(line.replace("\t", " ")) for line in lines):
         raise InvalidRequest("the reason has a control or invisible character")
-    return "\n".join(line.rstrip() for line in lines)
+    trimmed = "\n".join(line.rstrip() for line in lines)
+    return re.sub("\n{3,}", "\n\n", trimmed)  # one blank line is enough, as Git has it
 
 
 def defuse(text: str) -> str:

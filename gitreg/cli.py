@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import sys
@@ -26,69 +27,114 @@ PIPE_WIDTH = 4096
 """How wide a table may be when no terminal shows it: a script's `grep` wants whole lines."""
 
 
+BROKEN_PIPE, INTERRUPTED = 141, 130
+"""What a shell reports for a process that the signal ended, as it does for Git's."""
+
+# Where this class lives is Typer's business and has changed; that of a bad parameter has not.
+UsageError: Any = typer.BadParameter.__mro__[1]
+
+
+@contextmanager
+def _errors_in_one_place() -> Iterator[None]:
+    """Turn every error into one or two lines on stderr and an exit code."""
+    try:
+        yield
+    except GitregError as error:
+        _complain(str(error), error.hint)
+        raise typer.Exit(error.exit_code) from None
+    except UsageError as error:
+        command = error.ctx.command_path if error.ctx else "gitreg"
+        _complain(error.format_message().rstrip("."), f"{command} --help shows how")
+        raise typer.Exit(2) from None
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough. Python would complain when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(BROKEN_PIPE) from None
+    except KeyboardInterrupt:
+        _complain("interrupted: nothing is half done, run it again", None)
+        raise typer.Exit(INTERRUPTED) from None
+    except (OSError, MemoryError, RecursionError) as error:
+        _complain(f"{type(error).__name__}: {error}", None)
+        raise typer.Exit(3) from None
+
+
 class ErrorsInOnePlace(TyperGroup):
-    """The group of all commands; every error of gitreg's becomes two lines and an exit code here."""
+    """A group of commands without a word of its own about errors; alone, it prints its help."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Parse the options in front of the command."""
+        with _errors_in_one_place():
+            return super().make_context(*args, **kwargs)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments; without any there is nothing to do but to help."""
+        if not args and not ctx.resilient_parsing:
+            typer.echo(ctx.get_help(), err=True)
+            raise typer.Exit(2)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
-        try:
+        with _errors_in_one_place():
             return super().invoke(ctx)
-        except GitregError as error:
-            _complain(str(error), error.hint)
-            raise typer.Exit(error.exit_code) from None
-        except BrokenPipeError:
-            # The reader (`| head`) has seen enough. Python would complain when it flushes.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(0) from None
-        except KeyboardInterrupt:
-            _complain("interrupted", "run it again: what was published stays, nothing is half done")
-            raise typer.Exit(130) from None
-        except (OSError, MemoryError, RecursionError) as error:
-            _complain(f"{type(error).__name__}: {error}", None)
-            raise typer.Exit(3) from None
 
 
-app = typer.Typer(
-    cls=ErrorsInOnePlace,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    help="A machine-learning model registry that is nothing but a Git repository.",
-)
-alias_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Set and delete aliases.")
-tags_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Tags, derived from history.")
+def _group(words: str) -> typer.Typer:
+    return typer.Typer(
+        cls=ErrorsInOnePlace, rich_markup_mode=None, pretty_exceptions_enable=False, help=words
+    )
+
+
+app = _group("A machine-learning model registry that is nothing but a Git repository.")
+alias_app = _group("Set and delete aliases.")
+tags_app = _group("Tags, derived from history.")
 app.add_typer(alias_app, name="alias")
 app.add_typer(tags_app, name="tags")
 
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What this terminal cannot show is shown as its escape: better than a traceback.
+            stream.reconfigure(errors="backslashreplace")
     app(prog_name="gitreg")
 
 
 # Parameters that many commands share
 
 
-def _complete_reference(incomplete: str) -> list[str]:
+def _completing(ctx: typer.Context) -> Registry:
+    """Return the registry that the command line so far names; never one behind a URL."""
+    place = Path(str(ctx.params.get("repo") or "."))
+    return Registry(place if place.is_dir() else ".")
+
+
+def _complete_reference(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return references that start as typed, for the shell."""
+    found = []
     try:
-        with Registry(".") as registry:
-            found = []
+        with _completing(ctx) as registry:
             for model in registry.models():
                 found += [model.name, f"{model.name}@latest"]
                 found += [f"{model.name}@{alias}" for alias in model.aliases]
                 found += [f"{model.name}/{stage}" for stage in model.stages]
-    except GitregError:
+    except (GitregError, OSError):
         return []  # a shell that completes shows no errors
     return [name for name in found if name.startswith(incomplete)]
 
 
-def _complete_stage(incomplete: str) -> list[str]:
+def _complete_model(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return models that start as typed, for the shell."""
+    return [name for name in _complete_reference(ctx, incomplete) if not set("@/") & set(name)]
+
+
+def _complete_stage(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return the stages of the policy that start as typed, for the shell."""
     try:
-        with Registry(".") as registry:
+        with _completing(ctx) as registry:
             return [name for name in registry.state().policy.stages if name.startswith(incomplete)]
-    except GitregError:
+    except (GitregError, OSError):
         return []
 
 
@@ -110,7 +156,8 @@ AtOption = Annotated[
     ),
 ]
 ReasonOption = Annotated[
-    Optional[str], typer.Option("-m", "--message", metavar="REASON", help="Why: goes into the commit.")
+    Optional[str],
+    typer.Option("-m", "--message", metavar="REASON", help="Why: goes into the commit."),
 ]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the commit, make none.")]
 PushOption = Annotated[
@@ -122,7 +169,7 @@ ReferenceArgument = Annotated[
 ]
 ReferencesArgument = Annotated[
     list[str],
-    typer.Argument(metavar="REF...", help=_REFERENCE, autocompletion=_complete_reference),
+    typer.Argument(metavar="REF", help=_REFERENCE, autocompletion=_complete_reference),
 ]
 
 
@@ -136,7 +183,7 @@ def _warn(warnings: tuple[str, ...]) -> None:
     from gitreg import render
 
     for warning in warnings:
-        typer.echo(f"warning: {render.visible(warning)}", err=True)
+        typer.echo(f"warning: {render.line(warning)}", err=True)
 
 
 def _width() -> int:
@@ -145,12 +192,20 @@ def _width() -> int:
     return PIPE_WIDTH
 
 
+def _print_json(value: object) -> None:
+    from gitreg import render
+
+    encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
+    # Escapes of another kind than JSON's own would be no JSON.
+    typer.echo(render.to_json(value, ascii_only=not encoding.startswith("utf")))
+
+
 def _print_outcome(outcome: Outcome, *, dry_run: bool, as_json: bool, **more: object) -> None:
     from gitreg import render
 
     _warn(outcome.warnings)
     if as_json:
-        typer.echo(render.to_json({**render.outcome_json(outcome), **more}))
+        _print_json({**render.outcome_json(outcome), **more})
     else:
         typer.echo(render.outcome_text(outcome, dry_run=dry_run))
 
@@ -162,12 +217,30 @@ def _progress(words: str) -> Iterator[Progress | None]:
         yield None
         return
     from rich.console import Console
-    from rich.progress import DownloadColumn, Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
+    from rich.progress import (
+        DownloadColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TransferSpeedColumn,
+    )
 
     columns = (SpinnerColumn(), TextColumn(words), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(words, total=None)
         yield lambda done: bar.advance(task, done)
+
+
+def _check_model_name(text: str, instead: str) -> None:
+    """Refuse a reference to one version where a whole model is meant."""
+    from gitreg.names import parse_reference
+
+    wanted = parse_reference(text)
+    if not wanted.is_model:
+        known = {"model": wanted.model, "reference": wanted, "version": wanted.version or "N"}
+        raise InvalidRequest(
+            f"{wanted} is one version: name the model", hint=instead.format_map(known)
+        )
 
 
 def _assignments(given: list[str], what: str) -> dict[str, str]:
@@ -197,7 +270,7 @@ def _options(
 
 @app.command()
 def init(
-    path: Annotated[str, typer.Argument(metavar="[PATH]", help="The folder.")] = ".",
+    path: Annotated[str, typer.Argument(metavar="PATH", help="The folder.")] = ".",
     as_json: JsonOption = False,
 ) -> None:
     """Make a registry here: git init and dvc init as needed, and the policy, in one commit.
@@ -381,9 +454,14 @@ def alias_set(
 @alias_app.command("delete")
 def alias_delete(
     reference: Annotated[
-        str, typer.Argument(metavar="NAME@ALIAS", autocompletion=_complete_reference)
+        str,
+        typer.Argument(
+            metavar="NAME@ALIAS",
+            help="churn-predictor@challenger.",
+            autocompletion=_complete_reference,
+        ),
     ],
-    alias: Annotated[Optional[str], typer.Argument(metavar="[ALIAS]", hidden=True)] = None,
+    alias: Annotated[Optional[str], typer.Argument(metavar="ALIAS", hidden=True)] = None,
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
@@ -409,7 +487,8 @@ def alias_delete(
 @app.command()
 def rollback(
     names: Annotated[
-        list[str], typer.Argument(metavar="NAME...", autocompletion=_complete_reference)
+        list[str],
+        typer.Argument(metavar="NAME", help="The models.", autocompletion=_complete_model),
     ],
     to: Annotated[
         Optional[int], typer.Option("--to", metavar="N", help="The version to go back to.")
@@ -417,7 +496,9 @@ def rollback(
     stage: Annotated[str, typer.Option(metavar="STAGE", help="The stage.")] = "production",
     restage: Annotated[
         bool,
-        typer.Option("--restage", help="Put the one withdrawn back where it was, as git revert does."),
+        typer.Option(
+            "--restage", help="Put the one withdrawn back where it was, as git revert does."
+        ),
     ] = False,
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
@@ -433,6 +514,8 @@ def rollback(
     """
     from gitreg import render
 
+    for name in names:
+        _check_model_name(name, "gitreg rollback {model} --to {version}")
     with Registry(repo) as registry:
         outcome, plan = registry.rollback(
             *names, to=to, stage=stage, restage=restage, reason=reason, dry_run=dry_run, push=push
@@ -440,7 +523,7 @@ def rollback(
     if not as_json:
         for title, versions in (("withdrawn", plan.withdrawn), ("restored", plan.restored)):
             if versions:
-                typer.echo(render.visible(render.versions_with_metrics(title, versions)))
+                typer.echo(render.versions_with_metrics(title, versions))
     _print_outcome(
         outcome,
         dry_run=dry_run,
@@ -453,7 +536,8 @@ def rollback(
 @app.command("list")
 def list_(
     name: Annotated[
-        Optional[str], typer.Argument(metavar="[NAME]", autocompletion=_complete_reference)
+        Optional[str],
+        typer.Argument(metavar="NAME", help="The model.", autocompletion=_complete_model),
     ] = None,
     as_json: JsonOption = False,
     rev: RevOption = None,
@@ -466,6 +550,8 @@ def list_(
     """
     from gitreg import render
 
+    if name is not None:
+        _check_model_name(name, "gitreg list {model}, or gitreg show {reference}")
     with Registry(repo) as registry:
         if name is None:
             models = registry.models(rev=rev, at=at)
@@ -473,14 +559,15 @@ def list_(
             entries = [render.model_json(model) for model in models]
         else:
             versions = registry.versions(name, rev=rev, at=at)
-            text = render.versions_text(versions, _width()) if not as_json else ""
+            text = render.versions_text(versions, _width()) if not as_json and versions else ""
             entries = [render.version_json(version) for version in versions]
     if as_json:
-        typer.echo(render.to_json(entries))
+        _print_json(entries)
     elif text:
         typer.echo(text)
     else:
-        typer.echo("no models yet: gitreg register NAME PATH", err=True)
+        none = "no models yet" if name is None else f"no versions of {render.line(name)} are left"
+        typer.echo(f"{none}: gitreg register {render.line(name or 'NAME')} PATH", err=True)
 
 
 @app.command()
@@ -500,7 +587,7 @@ def show(
     with Registry(repo) as registry:
         version = registry.show(reference, rev=rev, at=at)
     if as_json:
-        typer.echo(render.to_json(render.version_json(version)))
+        _print_json(render.version_json(version))
     else:
         typer.echo(render.version_text(version, _width()))
 
@@ -510,7 +597,7 @@ def log(
     reference: Annotated[
         Optional[str],
         typer.Argument(
-            metavar="[REF]",
+            metavar="REF",
             help="A model, one of its stages or aliases, or a version.",
             autocompletion=_complete_reference,
         ),
@@ -532,9 +619,11 @@ def log(
     with Registry(repo) as registry:
         events = registry.log(reference, limit=limit, rev=rev, at=at)
     if as_json:
-        typer.echo(render.to_json([render.event_json(event) for event in events]))
-    else:
+        _print_json([render.event_json(event) for event in events])
+    elif events:
         typer.echo(render.events_text(events, _width()))
+    else:
+        typer.echo("nothing has happened yet: gitreg register NAME PATH", err=True)
 
 
 @app.command()
@@ -554,7 +643,7 @@ def resolve(
     if as_json:
         from gitreg import render
 
-        typer.echo(render.to_json(render.resolved_json(resolved)))
+        _print_json(render.resolved_json(resolved))
     else:
         typer.echo(str(resolved))
 
@@ -577,7 +666,7 @@ def compare(
     with Registry(repo) as registry:
         comparison = registry.compare(a, b, rev=rev, at=at)
     if as_json:
-        typer.echo(render.to_json(render.comparison_json(comparison)))
+        _print_json(render.comparison_json(comparison))
     else:
         typer.echo(render.comparison_text(comparison, _width()))
 
@@ -601,20 +690,18 @@ def pull(
 
     Example: gitreg pull churn-predictor@champion -o /srv/model
     """
+    from gitreg import render
+
     with _progress("pull") as progress, Registry(repo, progress=progress) as registry:
         resolved = registry.resolve(reference, rev=rev, at=at)
-        path = registry.pull(
-            resolved, output, replace_existing=force, rev=resolved.read_from
-        )
-        typer.echo(f"{resolved}, read from {resolved.read_from[:9]}", err=True)
-        if as_json:
-            from gitreg import render
-
-            artifact = registry.show(resolved, rev=resolved.read_from).artifact
-            answer = render.resolved_json(resolved) | {"path": str(path), "sha256": artifact.sha256}
-            typer.echo(render.to_json(answer))
-        else:
-            typer.echo(str(path))
+        path = registry.pull(resolved, output, replace_existing=force, rev=resolved.read_from)
+        version = registry.show(resolved, rev=resolved.read_from)
+    typer.echo(f"{resolved}, read from {resolved.read_from[: render.SHORT]}", err=True)
+    if as_json:
+        answer = render.resolved_json(resolved)
+        _print_json(answer | {"path": str(path), "sha256": version.artifact.sha256})
+    else:
+        typer.echo(str(path))
 
 
 @app.command()
@@ -622,7 +709,7 @@ def verify(
     references: Annotated[
         Optional[list[str]],
         typer.Argument(
-            metavar="[REF...]",
+            metavar="REF",
             help="Versions or models; all by default.",
             autocompletion=_complete_reference,
         ),
@@ -639,17 +726,20 @@ def verify(
     from gitreg import render
 
     findings = []
-    count = 0
+    count = bad = 0
     with Registry(repo) as registry:
         for version, found in registry.verify(*(references or ()), rev=rev, at=at):
             count += 1
+            bad += bool(found)
             findings += found
             if not as_json:
-                typer.echo(render.findings_text(found) or f"{version.reference}: ok")
+                typer.echo(render.findings_text(found) or f"{render.line(version.reference)}: ok")
     if as_json:
-        typer.echo(render.to_json([render.finding_json(finding) for finding in findings]))
-    if findings:
-        raise Refused(f"{len(findings)} of {count} versions: not what their manifests say")
+        _print_json([render.finding_json(finding) for finding in findings])
+    if not count:
+        typer.echo("no versions to verify", err=True)
+    if bad:
+        raise Refused(f"{bad} of {count} versions: not what their manifests say")
 
 
 @app.command()
@@ -728,7 +818,7 @@ def tags_sync(
     with Registry(repo) as registry:
         report = registry.sync_tags(dry_run=dry_run, push=push, force=force)
     if as_json:
-        typer.echo(render.to_json(render.tags_json(report)))
+        _print_json(render.tags_json(report))
     else:
         typer.echo(render.tags_text(report, dry_run=dry_run))
     if report.wrong:
@@ -749,7 +839,7 @@ def doctor(as_json: JsonOption = False, repo: RepoOption = ".") -> None:
     with Registry(repo) as registry:
         findings = registry.doctor()
     if as_json:
-        typer.echo(render.to_json([render.finding_json(finding) for finding in findings]))
+        _print_json([render.finding_json(finding) for finding in findings])
     else:
         typer.echo(render.findings_text(findings) or "nothing is wrong")
     if any(finding.severity == "error" for finding in findings):

@@ -78,7 +78,7 @@ def compare(
     )
 
 
-def _metric(a: int | float | None, b: int | float | None) -> MetricDifference:
+def _metric(a: float | None, b: float | None) -> MetricDifference:
     return MetricDifference(a, b, None if a is None or b is None else b - a)
 
 

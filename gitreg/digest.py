@@ -75,6 +75,10 @@ class FileDigest:
     md5: str
     sha256: str
 
+    def at(self, path: str) -> FileDigest:
+        """Return the same file under another path."""
+        return replace(self, path=path)
+
 
 @dataclass(frozen=True)
 class TreeDigest:
@@ -234,7 +238,7 @@ def hash_tree(source: Path, progress: Progress | None = None) -> TreeDigest:
     """
 
     def digest(path: str) -> FileDigest:
-        return replace(hash_file(source / path, meter), path=path)
+        return hash_file(source / path, meter).at(path)
 
     meter = Meter(progress)
     paths = list_files(source)

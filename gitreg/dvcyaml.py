@@ -3,103 +3,179 @@
 The file is the user's (their pipeline, their comments), so it is edited as lines, and only the
 lines of one entry; a file whose section is written in another way than block style is refused.
 
->>> print(set_artifact(b"stages: {}\\n", "churn", "registry/churn/versions/1/model").decode(), end="")
+>>> print(set_artifact(b"stages: {}\\n", "churn", "registry/churn/model").decode(), end="")
 stages: {}
 artifacts:
   churn:
-    path: registry/churn/versions/1/model
+    path: registry/churn/model
     type: model
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NoReturn
 
 from gitreg.errors import InvalidDocument
 from gitreg.layout import DVC_YAML
 
-_SECTION = re.compile(r"""(?:artifacts|"artifacts"|'artifacts')\s*:\s*(?P<rest>.*)""")
-_ENTRY = re.compile(r"""(?P<indent> +)(?P<quote>["']?)(?P<name>[\w/-]+)(?P=quote)\s*:\s*(?:#.*)?""")
+_LINE = re.compile("[^\n]*\n|[^\n]+")
+
+# `key: value  # comment` on a line of its own; the value may be absent.
+_KEY = re.compile(
+    r"""(?P<head> *(?P<quote>["']?)(?P<name>[\w./-]+)(?P=quote)[ \t]*:)"""
+    r"(?P<value>(?:[ \t]+(?!\#)\S.*?)?)(?P<comment>(?:[ \t]+\#.*?)?[ \t]*)(?P<end>\r?\n?)"
+)
+
+# A key that no YAML reader, of 1.1 or 1.2, takes for a number, a date, a boolean or null.
+_PLAIN_KEY = re.compile(r"(?!(?:null|true|false|yes|no|on|off|y|n)$)[a-z][\w-]*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """An artifact: its first line, the line after its last, and its key's line taken apart."""
+
+    start: int
+    stop: int
+    key: re.Match[str]
 
 
 def set_artifact(content: bytes, name: str, path: str | None) -> bytes:
     """Return ``content`` in which the artifact ``name`` has ``path``; ``None`` removes the entry.
 
     Raises:
-        InvalidDocument: it is not UTF-8, or its section is not in block style.
+        InvalidDocument: it is not UTF-8, or not in block style where it would be edited.
     """
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
         raise InvalidDocument(f"{DVC_YAML}: not UTF-8 text") from None
+    lines: list[str] = _LINE.findall(text)
     newline = "\r\n" if "\r\n" in text else "\n"
-    lines = text.removesuffix(newline).split(newline) if text else []
-    start, end = _section(lines)
-    if start is None:
-        if path is None:
-            return content
-        lines += ["artifacts:", *_entry("  ", name, path)]
-    else:
-        _set_in_section(lines, start, end, name, path)
-    return (newline.join(lines) + newline).encode() if lines else b""
+    head = next((n for n, line in enumerate(lines) if _key(line, "artifacts")), None)
+    if head is not None:
+        _edit_section(lines, head, name, path, newline)
+    elif path is not None:
+        _refuse_other_top_level(lines)
+        _insert(lines, len(lines), [f"artifacts:{newline}", *_entry("  ", name, path, newline)])
+    return "".join(lines).encode()
 
 
-def _entry(indent: str, name: str, path: str) -> list[str]:
-    # A name of digits alone would be read as a number.
-    key = f"'{name}'" if not re.search("[A-Za-z_-]", name) else name
-    return [f"{indent}{key}:", f"{indent * 2}path: {path}", f"{indent * 2}type: model"]
+def _edit_section(lines: list[str], head: int, name: str, path: str | None, newline: str) -> None:
+    value = _parts(lines[head])["value"].replace(" ", "")
+    if value not in ("", "{}"):
+        _refuse("artifacts")
+    entries = list(_entries(lines, head + 1))
+    mine = next((entry for entry in entries if entry.key["name"] == name), None)
+    if mine is not None and mine.key["value"]:
+        _refuse(f"artifacts.{name}")
+    if mine is not None and path is not None:
+        _set_path(lines, mine, path)
+    elif mine is not None:
+        del lines[mine.start : mine.stop]
+        if len(entries) == 1:
+            _set_value(lines, head, " {}")
+    elif path is not None:
+        indent = " " * _depth(lines[entries[0].start]) if entries else "  "
+        _set_value(lines, head, "")
+        _insert(lines, _section_end(lines, head), _entry(indent, name, path, newline))
 
 
-def _section(lines: list[str]) -> tuple[int | None, int]:
-    """Return the line after ``artifacts:`` and the line after the section's last."""
-    for number, line in enumerate(lines):
-        match = _SECTION.fullmatch(line)
-        if match is None:
+def _entries(lines: list[str], start: int) -> Iterator[_Entry]:
+    """Yield the artifacts of the section whose lines begin at ``start``."""
+    end = start
+    while end < len(lines) and (not _says(lines[end]) or lines[end].startswith(" ")):
+        end += 1
+    telling = [number for number in range(start, end) if _says(lines[number])]
+    indent = _depth(lines[telling[0]]) if telling else 0
+    starts = [number for number in telling if _depth(lines[number]) <= indent]
+    for number, following in zip(starts, [*starts[1:], end], strict=True):
+        key = _KEY.fullmatch(lines[number])
+        if key is None or _depth(lines[number]) < indent:
+            _refuse("artifacts")
+        last = telling[bisect_left(telling, following) - 1]
+        yield _Entry(number, last + 1, key)
+
+
+def _section_end(lines: list[str], head: int) -> int:
+    """Return the line after the section's last one: indented, be it a comment."""
+    last = number = head
+    while number + 1 < len(lines) and (
+        lines[number + 1][0] in " #" or not _says(lines[number + 1])
+    ):
+        number += 1
+        if lines[number].startswith(" ") and lines[number].strip():
+            last = number
+    return last + 1
+
+
+def _set_path(lines: list[str], entry: _Entry, path: str) -> None:
+    inside = [number for number in range(entry.start + 1, entry.stop) if _says(lines[number])]
+    for number, following in zip(inside, [*inside[1:], None], strict=True):
+        if _depth(lines[number]) > _depth(lines[inside[0]]) or not _key(
+            lines[number].strip(), "path"
+        ):
             continue
-        rest = match["rest"].split("#")[0].strip()
-        if rest == "{}":
-            lines[number] = "artifacts:"
-        elif rest:
-            raise InvalidDocument(
-                f"{DVC_YAML}: artifacts: not in block style, gitreg cannot add to it",
-                hint="write each artifact on lines of its own",
-            )
-        end = number + 1
-        last = end
-        while end < len(lines) and (not lines[end].strip() or lines[end][0] in " #"):
-            end += 1
-            if lines[end - 1].startswith(" "):
-                last = end
-        return number + 1, last
-    return None, len(lines)
+        if following is not None and _depth(lines[following]) > _depth(lines[number]):
+            break  # the value goes on below, as a folded text does
+        _set_value(lines, number, f" {path}")
+        return
+    raise InvalidDocument(
+        f"{DVC_YAML}: artifacts.{entry.key['name']}: has no path on a line of its own"
+    )
 
 
-def _set_in_section(lines: list[str], start: int, end: int, name: str, path: str | None) -> None:
-    indent = None
-    for number in range(start, end):
-        match = _ENTRY.fullmatch(lines[number])
-        if match is None:
-            continue
-        indent = indent or match["indent"]
-        if match["name"] != name or match["indent"] != indent:
-            continue
-        stop = number + 1
-        while stop < end and _depth(lines[stop]) > len(indent):
-            stop += 1
-        if path is None:
-            del lines[number:stop]
-            if not any(line.strip() for line in lines[start : end - (stop - number)]):
-                lines[start - 1] = "artifacts: {}"
-            return
-        for inner in range(number + 1, stop):
-            found = re.match(r"(\s+path\s*:\s*)\S", lines[inner])
-            if found:
-                lines[inner] = found[1] + path
-                return
-        raise InvalidDocument(f"{DVC_YAML}: artifacts.{name}: has no path on a line of its own")
-    if path is not None:
-        lines[end:end] = _entry(indent or "  ", name, path)
+def _set_value(lines: list[str], number: int, value: str) -> None:
+    parts = _parts(lines[number])
+    lines[number] = parts["head"] + value + parts["comment"] + parts["end"]
+
+
+def _insert(lines: list[str], number: int, new: list[str]) -> None:
+    """Insert lines; the one before them gets the line break that it may lack."""
+    if number and not lines[number - 1].endswith("\n"):
+        lines[number - 1] += "\r\n" if new[0].endswith("\r\n") else "\n"
+    lines[number:number] = new
+
+
+def _entry(indent: str, name: str, path: str, newline: str) -> list[str]:
+    key = name if _PLAIN_KEY.fullmatch(name) else f"'{name}'"
+    texts = (f"{indent}{key}:", f"{indent * 2}path: {path}", f"{indent * 2}type: model")
+    return [text + newline for text in texts]
+
+
+def _key(line: str, name: str) -> bool:
+    """Tell whether a line that is not indented has the key ``name``."""
+    match = None if line.startswith(" ") else _KEY.fullmatch(line)
+    return match is not None and match["name"] == name
+
+
+def _parts(line: str) -> re.Match[str]:
+    match = _KEY.fullmatch(line)
+    assert match is not None
+    return match
+
+
+def _says(line: str) -> bool:
+    """Tell whether a line is more than a blank or a comment."""
+    return line.strip()[:1] not in ("", "#")
 
 
 def _depth(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
+
+
+def _refuse_other_top_level(lines: list[str]) -> None:
+    """Refuse a document to whose end no key can be added."""
+    telling = [line for line in lines if _says(line) and not line.startswith(("---", "%"))]
+    if telling and (telling[0][0] in " {[" or any(line.startswith("...") for line in telling)):
+        _refuse("the top level")
+
+
+def _refuse(where: str) -> NoReturn:
+    raise InvalidDocument(
+        f"{DVC_YAML}: {where}: not in block style, gitreg cannot edit it",
+        hint="write each artifact on lines of its own",
+    )

@@ -43,6 +43,10 @@ class Fields:
         """Tell whether the field is there and not null."""
         return self._mapping.get(name) is not None
 
+    def is_text(self, name: str, text: str) -> bool:
+        """Tell whether the field is this text."""
+        return self._mapping.get(name) == text
+
     def _required(self, name: str) -> Value:
         if name not in self._mapping:
             self.fail(name, "missing")

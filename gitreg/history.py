@@ -6,6 +6,7 @@ hand, a squash or a merge is an event like any other. Trailers only say why.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -22,6 +23,11 @@ from gitreg.names import (
 )
 
 ARCHIVE = LIFECYCLE_STAGES[-1]
+
+# Git stores any number for a date and any digits for a zone; what no calendar has is cut to these.
+_ZONE = re.compile(r"[-+](?P<hours>[01][0-9]|2[0-3])(?P<minutes>[0-5][0-9])")
+_EARLIEST, _LATEST = -62135510400, 253402214400
+"""The second day of year 1 and the last of year 9999, so that any zone stays inside."""
 
 PointerValue: TypeAlias = "tuple[int, ...] | int | None"
 
@@ -50,10 +56,12 @@ class CommitInfo:
 
     @property
     def when(self) -> str:
-        """The committer's date in ISO 8601."""
-        minutes = int(self.zone[1:3]) * 60 + int(self.zone[3:5])
-        offset = timedelta(minutes=-minutes if self.zone[0] == "-" else minutes)
-        return datetime.fromtimestamp(self.time, timezone(offset)).isoformat()
+        """The committer's date in ISO 8601; in UTC where the zone is none, as Git lets it be."""
+        match = _ZONE.fullmatch(self.zone)
+        minutes = int(match["hours"]) * 60 + int(match["minutes"]) if match else 0
+        zone = timezone(timedelta(minutes=-minutes if self.zone[0] == "-" else minutes))
+        moment = min(max(self.time, _EARLIEST), _LATEST)
+        return datetime.fromtimestamp(moment, zone).isoformat()
 
 
 @dataclass(frozen=True)
@@ -186,19 +194,9 @@ def _action(
     message: str,
     trailers: dict[str, tuple[str, ...]],
 ) -> str | None:
-    if place.kind == "manifest":
-        if change.before is None:
-            return "register"
-        return None if change.after is None else "rewrite"
-    if place.kind == "deleted":
-        return "delete" if change.before is None else None
-    if place.kind == "annotations" and trailers.get("Gitreg-Action", ("",))[0] in (
-        "register", "delete",
-    ):  # fmt: skip
-        return None  # written or removed with its version: that event tells it
-    if place.kind in ("annotations", "model"):
-        return "annotate"
     claimed = trailers.get("Gitreg-Action", ("",))[0]
+    if place.pointer is None:
+        return _file_action(place, change, claimed)
     if place.model in trailers.get("Gitreg-Model", ()) and claimed in (
         "promote", "archive", "alias", "rollback",
     ):  # fmt: skip
@@ -207,11 +205,24 @@ def _action(
         return "revert"
     if place.kind == "aliases":
         return "alias"
-    assert isinstance(before, tuple) and isinstance(after, tuple)
+    assert isinstance(before, tuple)
+    assert isinstance(after, tuple)
     if not set(after) - set(before):
         return "move"
     return "archive" if place.name == ARCHIVE else "promote"
 
+
+def _file_action(place: layout.Place, change: FileChange, claimed: str) -> str | None:
+    """Return what happened to a file of a model or version that is no pointer."""
+    if place.kind == "manifest":
+        if change.before is None:
+            return "register"
+        return None if change.after is None else "rewrite"
+    if place.kind == "deleted":
+        return "delete" if change.before is None else None
+    if place.kind == "annotations" and claimed in ("register", "delete"):
+        return None  # written or removed with its version: that event tells it
+    return "annotate"
 
 
 # Where a pointer stood before: the stack that a rollback goes down
@@ -316,18 +327,9 @@ def _plan(
     event: Event, newest: dict[str, int | None], counter: int
 ) -> tuple[RegistryTag, int, str] | None:
     """Return the tag of an event, the version that it names, and its message."""
-    model, version = event.model, event.version
     if event.pointer is None:
-        if version is None or event.action not in ("register", "delete"):
-            return None
-        name = format_version(model, version)
-        if event.action == "delete":
-            gone = RegistryTag(model, version=version, counter=counter, cancelled=True)
-            return gone, version, f"{name} was deleted"
-        if newest.get(model) != version:
-            return None
-        return RegistryTag(model, version=version), version, f"{name}"
-    pointer = event.pointer.partition("/")[2]
+        return _plan_version(event, newest, counter)
+    model, pointer = event.model, event.pointer.partition("/")[2]
     before, after = named_by(event.before), named_by(event.after)
     if before == after or not is_taggable(pointer):
         return None
@@ -337,3 +339,19 @@ def _plan(
         return left, before, f"{pointer} no longer names {format_version(model, before)}"
     now = RegistryTag(model, pointer=pointer, counter=counter)
     return now, after, f"{pointer} names {format_version(model, after)}"
+
+
+def _plan_version(
+    event: Event, newest: dict[str, int | None], counter: int
+) -> tuple[RegistryTag, int, str] | None:
+    """Return the tag of an event that is no pointer's: a registration's or a deletion's."""
+    model, version = event.model, event.version
+    if version is None:
+        return None
+    name = format_version(model, version)
+    if event.action == "delete":
+        gone = RegistryTag(model, version=version, counter=counter, cancelled=True)
+        return gone, version, f"{name} was deleted"
+    if event.action != "register" or newest.get(model) != version:
+        return None
+    return RegistryTag(model, version=version), version, name

@@ -7,7 +7,7 @@ from pathlib import Path
 from gitreg import dvc, layout
 from gitreg.change import Change, Edit
 from gitreg.errors import GitError, InvalidRequest, WorldError
-from gitreg.git import process, publish
+from gitreg.git import process, publish, worktree
 from gitreg.git.repository import GitRepository
 from gitreg.policy import DEFAULT, write_policy
 from gitreg.publisher import Outcome
@@ -42,7 +42,9 @@ def initialise(folder: Path) -> Outcome:
     wanted = {layout.POLICY: write_policy(DEFAULT), layout.GITIGNORE: layout.GITIGNORE_TEXT}
     missing = {path: text for path, text in wanted.items() if state.snapshot.read(path) is None}
     with publish.exclusive(repository.private_dir):
-        publish.refuse_dirty(repository, tuple(missing))
+        worktree.finish(repository)
+        if missing:  # without a path, Git would be asked about all of them
+            worktree.refuse_dirty(repository, dict.fromkeys(missing))
         made = dvc.init(top)
         edits = [Edit(path, text) for path, text in missing.items()]
         edits += [Edit(path, (top / path).read_bytes()) for path in made]

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta, timezone
 from gitreg.errors import InvalidRequest
 
 _AGO = re.compile(r"(?P<count>\d{1,6}) (?P<unit>second|minute|hour|day|week)s? ago")
-_DATE_ONLY = re.compile(r"\d{4}-\d{2}-\d{2}")
+# Later Pythons also read 20261122 and 2026-W47-7: what follows a date sets the time apart.
+_HAS_TIME = re.compile(r"\d[^\dW-]\d")
 
 
 def parse_instant(text: str, now: datetime | None = None) -> int:
@@ -39,7 +40,7 @@ def parse_instant(text: str, now: datetime | None = None) -> int:
             return int((present - elapsed).timestamp())
         # Python 3.10 does not read the Z of UTC.
         moment = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text.strip()))
-        if _DATE_ONLY.fullmatch(text.strip()):
+        if not _HAS_TIME.search(text.strip()):
             moment += timedelta(days=1, seconds=-1)
         return int(moment.timestamp())
     except (ValueError, OverflowError, OSError):

@@ -8,11 +8,19 @@ Place(model='churn-predictor', kind='stages', name='production', version=None)
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
-from gitreg.names import LIFECYCLE_STAGES, check_stage_name, folder_of, name_of
 from gitreg.errors import InvalidRequest
+from gitreg.names import (
+    LIFECYCLE_STAGES,
+    check_stage_name,
+    folder_of,
+    is_alias,
+    is_model_name,
+    name_of,
+)
 
 ROOT = "registry"
 POLICY = f"{ROOT}/policy.yaml"
@@ -31,6 +39,8 @@ GITIGNORE_TEXT = b"""\
 Kind = Literal["stages", "aliases", "manifest", "deleted", "annotations", "model", "other"]
 
 PointerKind = Literal["stages", "aliases"]
+
+_VERSION_FOLDER = re.compile(r"[1-9][0-9]{0,8}")
 
 _VERSION_FILES: dict[str, Kind] = {
     "manifest.yaml": "manifest",
@@ -104,11 +114,15 @@ def dvc_pointer_path(model: str, version: int, artifact: str) -> str:
     return version_path(model, version, f"{artifact}.dvc")
 
 
+def model_of_folder(folder: str) -> str | None:
+    """Return the model that a folder under ``registry/`` stands for, or ``None``."""
+    name = name_of(folder)
+    return name if name is not None and is_model_name(name) else None
+
+
 def version_of_folder(folder: str) -> int | None:
     """Return the number that a folder under ``versions/`` stands for, or ``None``."""
-    if folder.isascii() and folder.isdigit() and folder[0] != "0" and len(folder) <= 9:
-        return int(folder)
-    return None
+    return int(folder) if _VERSION_FOLDER.fullmatch(folder) else None
 
 
 def pointer_name(file: str, kind: PointerKind) -> str | None:
@@ -117,7 +131,8 @@ def pointer_name(file: str, kind: PointerKind) -> str | None:
     if stem == file:
         return None
     if kind == "aliases":
-        return name_of(stem)
+        alias = name_of(stem)
+        return alias if alias is not None and is_alias(alias) else None
     try:
         return stem if check_stage_name(stem) == stem else None
     except InvalidRequest:
@@ -126,22 +141,17 @@ def pointer_name(file: str, kind: PointerKind) -> str | None:
 
 def locate(path: str) -> Place | None:
     """Return what ``path`` is, or ``None`` when it belongs to no model."""
-    parts = path.split("/")
-    if len(parts) < 3 or parts[0] != ROOT:
-        return None
-    model = name_of(parts[1])
+    root, *parts = path.split("/")
+    model = model_of_folder(parts[0]) if root == ROOT and parts[1:] else None
     if model is None:
         return None
-    kind = parts[2]
-    if len(parts) == 3 and kind == "model.yaml":
-        return Place(model, "model")
-    if len(parts) == 4 and (kind == "stages" or kind == "aliases"):
-        name = pointer_name(parts[3], kind)
-        return Place(model, kind, name=name) if name else Place(model, "other")
-    if len(parts) == 5 and kind == "versions":
-        version = version_of_folder(parts[3])
-        if version is not None:
-            return Place(model, _VERSION_FILES.get(parts[4], "other"), version=version)
+    match parts[1:]:
+        case ["model.yaml"]:
+            return Place(model, "model")
+        case [("stages" | "aliases") as kind, file] if name := pointer_name(file, kind):
+            return Place(model, kind, name=name)
+        case ["versions", folder, file] if version := version_of_folder(folder):
+            return Place(model, _VERSION_FILES.get(file, "other"), version=version)
     return Place(model, "other")
 
 

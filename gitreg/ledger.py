@@ -54,23 +54,39 @@ class History:
         self._repository = repository
         self._lock = threading.RLock()
         self._db: sqlite3.Connection | None = None
-        self._limit: int | None = None  # the last commit that queries see, None for all
+        self._views = threading.local()  # a thread asks about the commit that it advanced to
+
+    @property
+    def _limit(self) -> int | None:
+        """The last commit that queries see; ``None`` for all."""
+        limit: int | None = getattr(self._views, "limit", None)
+        return limit
+
+    @_limit.setter
+    def _limit(self, position: int | None) -> None:
+        self._views.limit = position
 
     # Keeping up
 
-    def advance(self, tip: str) -> None:
-        """Bring the index to ``tip``, a commit; do nothing when it is there."""
+    def advance(self, tip: str, *, exact: bool = False) -> None:
+        """Bring the index to ``tip``, a commit; do nothing when it is there.
+
+        Args:
+            tip: what questions are then about.
+            exact: make the index anew when it is ahead of ``tip``, after `git reset`. Otherwise it
+                stays: events and tags end at ``tip``, but what tags are numbered by does not.
+        """
         with self._lock:
             for attempt in (1, 2):
                 try:
-                    self._advance(tip)
+                    self._advance(tip, exact=exact)
                 except sqlite3.DatabaseError:
                     self._discard(in_memory=attempt == 2)
                 else:
                     return
-            self._advance(tip)
+            self._advance(tip, exact=exact)
 
-    def _advance(self, tip: str) -> None:
+    def _advance(self, tip: str, *, exact: bool) -> None:
         db = self._open()
         if self._tip(db) == tip:
             self._limit = None
@@ -78,9 +94,10 @@ class History:
         with _transaction(db):
             known = self._tip(db)  # another process may have been faster
             if known == tip:
+                self._limit = None
                 return
             if known is not None and not first_parents_reach(self._repository, known, tip):
-                if self._seen(db, tip):
+                if not exact and self._seen(db, tip):
                     return
                 _clear(db)
                 known = None
@@ -232,7 +249,7 @@ class History:
         """Return the place of the last commit of the index that is ``commit`` or before it."""
         if commit is None:
             return 0
-        listing = self._repository.run(
+        listing = self._repository.run_at_root(
             "rev-list", "--first-parent", "--max-count=1", commit, "--", "registry"
         ).text
         rows = self._ask("SELECT seq FROM commits WHERE oid = ?", (listing,))
@@ -250,7 +267,8 @@ class History:
 
     def _open(self) -> sqlite3.Connection:
         if self._db is None:
-            self._db = self._connect(self._path)
+            # What a shallow clone sees must not be taken for all there is once it is deepened.
+            self._db = self._connect(None if self._repository.is_shallow else self._path)
         return self._db
 
     @property

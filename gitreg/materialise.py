@@ -15,7 +15,8 @@ from pathlib import Path
 
 from gitreg import digest
 from gitreg.digest import FileDigest, Meter, Progress, shown
-from gitreg.dvc import TEMPORARY, DvcProject, Member
+from gitreg.dvc import DvcProject, Member
+from gitreg.dvc.cache import TEMPORARY
 from gitreg.errors import DvcError, InvalidRequest, WorldError
 from gitreg.model import Artifact
 
@@ -56,7 +57,8 @@ def deliver(
     with _translated(destination):
         if _stands(destination, artifact, replace=replace):  # 1
             return destination
-    assert artifact.md5 is not None
+    if artifact.md5 is None:
+        raise DvcError(f"no .dvc file names the object of {artifact.path}")
     members = project.members(artifact.md5)
     with _workshop(destination) as workshop:
         copy = workshop / "new"

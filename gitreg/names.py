@@ -112,7 +112,7 @@ def check_alias(alias: str, stages: tuple[str, ...] = LIFECYCLE_STAGES) -> str:
         InvalidRequest: it is malformed, or looks like a version, ``latest`` or a stage.
     """
     rule = None
-    if not alias or len(alias) > NAME_LIMIT or not _ALIAS.fullmatch(alias):
+    if not is_alias(alias):
         rule = f"1 to {NAME_LIMIT} letters, digits, _ or -, not starting with -"
     elif len(_encode(alias)) + len(".yaml") > FOLDER_LIMIT:
         rule = f"as a file name it is longer than {FOLDER_LIMIT} bytes"
@@ -125,6 +125,20 @@ def check_alias(alias: str, stages: tuple[str, ...] = LIFECYCLE_STAGES) -> str:
     if rule:
         raise InvalidRequest(f"{_shown(alias)} cannot be an alias: {rule}")
     return alias
+
+
+def is_alias(name: str) -> bool:
+    """Tell whether ``name`` has the form of an alias, reserved words apart."""
+    return len(name) <= NAME_LIMIT and _ALIAS.fullmatch(name) is not None
+
+
+def is_model_name(name: str) -> bool:
+    """Tell whether ``name`` may name a registered model."""
+    try:
+        check_model_name(name)
+    except InvalidRequest:
+        return False
+    return True
 
 
 def _encode(name: str) -> str:
@@ -227,7 +241,7 @@ def parse_reference(text: str) -> Reference:
     if separator in "/#":
         stage = selector.lower()
         return Reference(model, stage=stage if stage == NO_STAGE else check_stage_name(selector))
-    if separator == "@" and _ALIAS.fullmatch(selector) and len(selector) <= NAME_LIMIT:
+    if separator == "@" and is_alias(selector):
         if selector.lower() in (NO_STAGE, *LIFECYCLE_STAGES):
             raise InvalidRequest(
                 f"{_shown(text)}: {selector.lower()} is a stage, not an alias",

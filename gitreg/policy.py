@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from gitreg import yamldoc
 from gitreg.errors import InvalidDocument, InvalidRequest, NotFound
@@ -70,46 +71,58 @@ def write_policy(policy: Policy) -> bytes:
     stages: dict[str, Value] = {}
     for name, rule in policy.stages.items():
         document: dict[str, Value] = {"holds": "any" if rule.holds is None else rule.holds}
-        if rule.holds is not None:
+        if rule.holds is not None or rule.replaced is not None:
             document["replaced"] = rule.replaced or NO_STAGE
         stages[name] = document
     return yamldoc.dump({"format": FORMAT, "stages": stages})
 
 
+@lru_cache(maxsize=64)
 def read_policy(data: bytes | None, where: str) -> Policy:
     """Return the policy of a document; a registry without the file is under `DEFAULT`.
+
+    Parsed once a content: every operation asks for it.
 
     Raises:
         InvalidDocument: an unknown key or format, a stage that is not defined, a wrong type.
     """
     if data is None:
         return DEFAULT
-    document = yamldoc.parse(data, where)
-    fields = Fields(document, where).only(("format", "stages"))
+    fields = Fields(yamldoc.parse(data, where), where).only(("format", "stages"))
     if fields.integer("format") != FORMAT:
         fields.fail("format", f"expected {FORMAT}")
     stages = fields.fields("stages")
-    rules: dict[str, StageRule] = {}
-    for name in fields.mapping("stages"):
-        try:
-            if check_stage_name(name) != name:
-                stages.fail(name, "a stage's name is written in lower case")
-        except InvalidDocument:
-            raise
-        except InvalidRequest as error:
-            stages.fail(name, str(error))
-        rule = stages.fields(name).only(("holds", "replaced"))
-        rules[name] = StageRule(_read_holds(rule), _read_replaced(rule))
+    rules = {name: _read_rule(stages, name) for name in fields.mapping("stages")}
     if not rules:
         fields.fail("stages", "a registry needs at least one stage")
     for name, rule in rules.items():
-        if rule.replaced is not None and rule.replaced not in rules:
-            stages.fail(f"{name}.replaced", f"{rule.replaced!r} is not a stage of this policy")
-        if rule.replaced == name:
-            stages.fail(f"{name}.replaced", "a stage cannot replace into itself")
-        if rule.replaced is not None and rules[rule.replaced].holds is not None:
-            stages.fail(f"{name}.replaced", f"{rule.replaced!r} would have to hold any number")
+        _check_replaced(stages, name, rule, rules)
     return Policy(rules)
+
+
+def _read_rule(stages: Fields, name: str) -> StageRule:
+    try:
+        lowered = check_stage_name(name)
+    except InvalidRequest as error:
+        stages.fail(name, str(error))
+    if lowered != name:
+        stages.fail(name, "a stage's name is written in lower case")
+    fields = stages.fields(name).only(("holds", "replaced"))
+    return StageRule(_read_holds(fields), _read_replaced(fields))
+
+
+def _check_replaced(
+    stages: Fields, name: str, rule: StageRule, rules: Mapping[str, StageRule]
+) -> None:
+    where = f"{name}.replaced"
+    if rule.replaced is None:
+        return
+    if rule.replaced not in rules:
+        stages.fail(where, f"{rule.replaced!a} is not a stage of this policy")
+    if rule.replaced == name:
+        stages.fail(where, "a stage cannot replace into itself")
+    if rules[rule.replaced].holds is not None:
+        stages.fail(where, f"{rule.replaced!r} would have to hold any number")
 
 
 def _read_holds(fields: Fields) -> int | None:
@@ -118,9 +131,9 @@ def _read_holds(fields: Fields) -> int | None:
     try:
         return fields.integer("holds", minimum=1)
     except InvalidDocument:
-        if fields.optional_text("holds") == "any":
+        if fields.is_text("holds", "any"):
             return None
-        fields.fail("holds", "expected a number of versions, or 'any'")
+        fields.fail("holds", "expected a number of versions, at least 1, or 'any'")
 
 
 def _read_replaced(fields: Fields) -> str | None:

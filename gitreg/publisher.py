@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from gitreg import layout, manifest
 from gitreg.change import Change, check_reason
 from gitreg.errors import GitError, LostRace, NotFound
-from gitreg.git import publish, remote
+from gitreg.git import publish, remote, worktree
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.history import CommitInfo, FileChange, Tag
 from gitreg.ledger import History
@@ -82,11 +82,14 @@ class Publisher:
         trailer = ("Gitreg-Op", secrets.token_hex(8))
         expected: dict[str, bytes | None] = {}
         with publish.exclusive(self._repository.private_dir):
+            worktree.finish(self._repository)
             for _attempt in range(_ATTEMPTS):
                 base, state = self._tip()
                 change = replace(operation(state), reason=reason)
                 if not change.edits:
-                    return Outcome(change, warnings=change.warnings)
+                    if push:  # it may have been done here, and not have been published
+                        self._push(base, state, str(base.commit), (), {})
+                    return Outcome(change, pushed=push, warnings=change.warnings)
                 moved = _file_changes(state, change)
                 self._check_expected(expected, moved)
                 try:
@@ -98,15 +101,11 @@ class Publisher:
 
     def _tip(self) -> tuple[Tip, RegistryState]:
         base = self._repository.tip()
-        if self._repository.is_shallow:
-            raise GitError(
-                "this clone is shallow: its history, which numbers the tags, is cut off",
-                hint="git fetch --unshallow",
-            )
+        self._repository.refuse_shallow()
         state = RegistryState(self._repository.snapshot(base.commit))
         if base.commit is None or not state.exists():
             raise NotFound("no registry on this branch", hint="gitreg init makes one")
-        self._history.advance(base.commit)
+        self._history.advance(base.commit, exact=True)
         return base, state
 
     def _check_expected(
@@ -132,14 +131,20 @@ class Publisher:
         moved: Sequence[FileChange],
         push: bool,
     ) -> Outcome:
-        publish.refuse_dirty(self._repository, change.paths)
+        worktree.refuse_dirty(self._repository, {file.path: file.before for file in moved})
         prepared = publish.prepare(self._repository, base, change)
         planned = self._history.plan_tags(prepared.commit, moved)
         tags = publish.write_tags(self._repository, planned)
         if push:
             self._push(base, state, prepared.commit.oid, moved, tags)
-        warnings = publish.publish(self._repository, prepared, tags)
-        self._history.append(prepared.commit, moved)
+        try:
+            warnings = publish.publish(self._repository, prepared, tags)
+        except GitError as error:
+            if not push:
+                raise
+            warnings = (f"published, but this clone could not follow ({error}): git pull --rebase",)
+        else:
+            self._history.append(prepared.commit, moved)
         return Outcome(
             change, prepared.commit.oid, tuple(tags), push, (*change.warnings, *warnings)
         )

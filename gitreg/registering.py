@@ -63,6 +63,7 @@ def collect(
     check_new_name(state, material.name)
     check_tags(material.tags or {})
     source = Source.of(material.source, with_metrics=material.metrics is None)
+    _check_source(source.path)
     tracked = source.tracked
     metrics = _metrics(material, tracked.metrics if tracked else {})
     params = _params(material, tracked.params if tracked else {})
@@ -98,6 +99,14 @@ def collect(
         return register(current, request)
 
     return operation
+
+
+def _check_source(path: Path) -> None:
+    """Refuse what has no bytes to register, and a repository's own folder, which has secrets."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InvalidRequest(f"{path} is neither a file nor a folder")
+    if ".git" in path.parts:
+        raise InvalidRequest(f"{path} is inside a .git folder, which is no model")
 
 
 def _artifact(
@@ -141,9 +150,11 @@ def _plain_numbers(values: Mapping[str, object]) -> dict[str, object]:
     for name, value in values.items():
         if isinstance(value, Mapping):
             found[name] = _plain_numbers(value)
-        elif isinstance(value, Integral) and not isinstance(value, bool):
+        elif isinstance(value, (bool, int, float)):
+            found[name] = value
+        elif isinstance(value, Integral):
             found[name] = int(value)
-        elif isinstance(value, Real) and not isinstance(value, (bool, Integral)):
+        elif isinstance(value, Real):
             found[name] = float(value)
         else:
             found[name] = value

@@ -66,7 +66,7 @@ class Registry:
         self._is_copy = False
         self._base: Path | None = None
         folder = Path(location)
-        if folder.is_dir():
+        if folder.is_dir() and str(location):  # an empty text is a variable that was not set
             self._repository = GitRepository(folder)
             return
         from gitreg.git import remote
@@ -167,9 +167,7 @@ class Registry:
         return RegistryState(self._repository.snapshot(commit))
 
     def _past(self, state: RegistryState) -> History:
-        if state.commit is None or not state.exists():
-            raise NotFound("no registry here", hint="gitreg init makes one")
-        self._history.advance(state.commit)
+        self._history.advance(str(_existing(state).commit))
         return self._history
 
     # Reads
@@ -192,7 +190,7 @@ class Registry:
         """
         wanted = _reference(reference, name, version, alias, stage)
         state = self.state(rev=rev, at=at)
-        number = state.resolve(wanted)
+        number = _resolve(state, wanted)
         return Resolved(wanted.model, number, str(state.commit))
 
     def show(
@@ -209,26 +207,23 @@ class Registry:
         """Return a version: its manifest, pointers, annotations and registering commit."""
         wanted = _reference(reference, name, version, alias, stage)
         state = self.state(rev=rev, at=at)
-        found = state.version(wanted.model, state.resolve(wanted))
+        found = state.version(wanted.model, _resolve(state, wanted))
         commit = self._past(state).registering_commit(found.model, found.version)
         return replace(found, commit=commit)
 
     def models(self, *, rev: str | None = None, at: str | None = None) -> list[Model]:
         """Return all models with their pointers, by name."""
-        state = self.state(rev=rev, at=at)
-        if not state.exists():
-            raise NotFound("no registry here", hint="gitreg init makes one")
-        return list(state.models())
+        return list(_existing(self.state(rev=rev, at=at)).models())
 
     def model(self, name: str, *, rev: str | None = None, at: str | None = None) -> Model:
         """Return one model with its pointers."""
-        return self.state(rev=rev, at=at).model(name)
+        return _existing(self.state(rev=rev, at=at)).model(name)
 
     def versions(
         self, name: str, *, rev: str | None = None, at: str | None = None
     ) -> list[ModelVersion]:
         """Return the versions of a model, newest first."""
-        state = self.state(rev=rev, at=at)
+        state = _existing(self.state(rev=rev, at=at))
         state.check_model(name)
         pointers = state.pointers(name)
         commits = self._past(state).registering_commits(name)
@@ -268,7 +263,9 @@ class Registry:
             if not found:
                 state.resolve(wanted)  # says what is wrong with the name, if it is wrong
             return found
-        number = state.resolve(wanted)
+        number = wanted.version
+        if number is None or number not in state.numbers(model):  # a deleted one has a past, too
+            number = state.resolve(wanted)
         events = [event for event in past.events(model) if _concerns(event, number)]
         return events[:limit]
 
@@ -285,7 +282,7 @@ class Registry:
 
         state = self.state(rev=rev, at=at)
         sides = [
-            state.version(wanted.model, state.resolve(wanted))
+            state.version(wanted.model, _resolve(state, wanted))
             for wanted in (_reference(a), _reference(b))
         ]
         frozen = [state.requirements(side.model, side.version) for side in sides]
@@ -325,7 +322,7 @@ class Registry:
         """
         wanted = _reference(reference, name, version, alias, stage)
         state = self.state(rev=rev, at=at)
-        found = state.version(wanted.model, state.resolve(wanted))
+        found = state.version(wanted.model, _resolve(state, wanted))
         return self._artifacts.deliver(
             state.snapshot,
             found,
@@ -346,7 +343,7 @@ class Registry:
         """
         from gitreg.verify import verify
 
-        state = self.state(rev=rev, at=at)
+        state = _existing(self.state(rev=rev, at=at))
         return verify(state, self._artifacts, [_reference(given) for given in references])
 
     # Writes
@@ -386,6 +383,8 @@ class Registry:
         """
         from gitreg.registering import Material, collect
 
+        if not os.fspath(source):
+            raise InvalidRequest("the path of the source is empty")
         state = self.state()
         self._past(state)
         operation = collect(
@@ -459,16 +458,25 @@ class Registry:
                 *(Gate(metric, higher_is_better=False) for metric in _list(if_lower)),
             ),
         )
+        refused: list[Refused] = []
+
+        def operation(state: RegistryState) -> Change:
+            try:
+                return promote(state, request)
+            except Refused as refusal:
+                refused.append(refusal)
+                raise
+
         try:
-            return self._write(
-                lambda state: promote(state, request), reason, dry_run=dry_run, push=push
-            )
+            return self._write(operation, reason, dry_run=dry_run, push=push)
         except Refused as refusal:
-            if else_archive and not dry_run and request.gates:
+            # Of a gate, that is: a dirty path is refused too, and says nothing of the candidate.
+            if else_archive and not dry_run and refused and request.gates:
                 archived = self._write(
-                    lambda state: archive_instead(state, request, refusal), reason, push=push
+                    lambda state: archive_instead(state, request, refused[-1]), reason, push=push
                 )
-                refusal.hint = f"archived instead, in {str(archived.commit)[:9]}"
+                where = f"archived instead, in {str(archived.commit)[:9]}"
+                refusal.hint = where if archived.commit else "it is archived already"
             raise
 
     def archive(
@@ -656,6 +664,23 @@ def _reference(
     if version is not None:
         return parse_reference(f"{name}@{version}")
     return parse_reference(name if alias is None else f"{name}@{alias}")
+
+
+def _existing(state: RegistryState) -> RegistryState:
+    """Return the state of a registry that is there."""
+    if not state.exists():
+        raise NotFound("no registry here", hint="gitreg init makes one")
+    return state
+
+
+def _resolve(state: RegistryState, wanted: Reference) -> int:
+    """Return the version that a reference names; where it names none, say first what lacks."""
+    try:
+        return state.resolve(wanted)
+    except NotFound:
+        # Asked only now: serving processes resolve often, and in a registry that is there.
+        _existing(state)
+        raise
 
 
 def _list(given: str | Sequence[str]) -> Sequence[str]:

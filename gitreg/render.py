@@ -2,14 +2,17 @@
 
 >>> visible("a\\x1b[31mb")
 'a\\\\x1b[31mb'
+>>> line("two\\nlines")
+'two\\\\nlines'
 """
 
 from __future__ import annotations
 
 import io
 import json
+import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -24,17 +27,31 @@ from gitreg.tagsync import TagReport
 SHORT = 9
 """How many digits of a commit people are shown."""
 
+NARROWEST = 40
+"""A table is at least so many cells wide: below, a terminal's own folding reads better."""
+
+# Control, format (bidirectional overrides, zero width), surrogates, line separators: they move
+# the cursor, hide text or forge lines. The pattern only finds what is worth looking up.
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_SUSPECT = re.compile(r"[^\x20-\x7e]")
+
 
 def visible(text: str) -> str:
     """Return ``text`` with control and formatting characters as escapes; line breaks stay."""
-    return "".join(
-        char if char == "\n" or unicodedata.category(char) not in ("Cc", "Cf", "Cs") else ascii(char)[1:-1]
-        for char in text
-    )
+    return "\n".join(map(line, text.split("\n")))
+
+
+def line(text: str) -> str:
+    """Return ``text`` as one line, control and formatting characters and line breaks escaped."""
+    return _SUSPECT.sub(lambda found: _escape(found[0], ascii), text)
+
+
+def _escape(char: str, quote: Callable[[str], str]) -> str:
+    return quote(char)[1:-1] if unicodedata.category(char) in _UNSAFE else char
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]], width: int) -> str:
-    """Return aligned columns, at most ``width`` cells wide; long cells are folded."""
+    """Return aligned columns, folded to ``width`` cells (or `NARROWEST`, which is more)."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -42,22 +59,24 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]], width: int) 
     grid = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
     for header in headers:
         grid.add_column(header, overflow="fold")
-    for row in rows:
-        grid.add_row(*(Text(visible(_cell(cell))) for cell in row))
+    for first, *others in rows:
+        # Only what begins a row must keep to its line: the folds of the others are indented.
+        cells = [line(_cell(first)), *(visible(_cell(cell)) for cell in others)]
+        grid.add_row(*map(Text, cells))
     console = Console(
-        file=io.StringIO(), width=width, color_system=None, markup=False, emoji=False,
-        highlight=False, legacy_windows=False,
+        file=io.StringIO(), width=max(width, NARROWEST), color_system=None, markup=False,
+        emoji=False, highlight=False, legacy_windows=False,
     )  # fmt: skip
     with console.capture() as captured:
         console.print(grid)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+    return "\n".join(row.rstrip() for row in captured.get().split("\n")).rstrip("\n")
 
 
 def _cell(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
-        return f"{value:g}"
+        return f"{value:.10g}"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple):
@@ -68,9 +87,16 @@ def _cell(value: object) -> str:
 # JSON
 
 
-def to_json(value: object) -> str:
-    """Return a value as JSON text."""
-    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+def to_json(value: object, *, ascii_only: bool = False) -> str:
+    """Return a value as JSON text, in which nothing that is not visible stands for itself.
+
+    >>> print(to_json("\\u202eé"), to_json("é", ascii_only=True))
+    "\\u202eé" "\\u00e9"
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=ascii_only, allow_nan=False)
+    return "\n".join(
+        _SUSPECT.sub(lambda found: _escape(found[0], json.dumps), part) for part in text.split("\n")
+    )
 
 
 def version_json(version: ModelVersion) -> dict[str, Any]:
@@ -147,7 +173,7 @@ def models_text(models: Sequence[Model], width: int) -> str:
             model.latest,
             "  ".join(f"{s}: {_cell(v)}" for s, v in model.stages.items()) or "-",
             "  ".join(f"@{alias}: {number}" for alias, number in model.aliases.items()) or "-",
-            model.description,
+            (model.description or "-").partition("\n")[0],
         )
         for model in models
     ]
@@ -161,8 +187,7 @@ def versions_text(versions: Sequence[ModelVersion], width: int) -> str:
             version.reference,
             version.stage,
             " ".join(f"@{alias}" for alias in version.aliases) or "-",
-            "  ".join(f"{name} {value:g}" for name, value in list(version.metrics.items())[:4])
-            or "-",
+            "  ".join(_metrics(version)[:4]) or "-",
             version.created_at,
             version.created_by.partition(" <")[0],
         )
@@ -217,10 +242,10 @@ def size(count: float) -> str:
     """
     if count < 1024:
         return f"{count:.0f} B"
-    for unit in ("KiB", "MiB", "GiB"):
-        count /= 1024
-        if count < 1024:
-            break
+    units = iter(("KiB", "MiB", "GiB"))
+    unit = ""
+    while count >= 1024 and (larger := next(units, None)):
+        count, unit = count / 1024, larger
     return f"{count:.1f} {unit}"
 
 
@@ -262,28 +287,29 @@ def comparison_text(comparison: Comparison, width: int) -> str:
         ("ENVIRONMENT", comparison.environment),
     ):  # fmt: skip
         if differences:
-            lines = [(name, pair.a, pair.b) for name, pair in differences.items()]
-            parts.append(table((title, a, b), lines, width))
-    if len(parts) <= 1:
+            pairs = [(name, pair.a, pair.b) for name, pair in differences.items()]
+            parts.append(table((title, a, b), pairs, width))
+    if not any((comparison.params, comparison.data, comparison.code, comparison.environment)):
         parts.append("params, data, code and environment are the same")
     return "\n\n".join(parts)
 
 
 def outcome_text(outcome: Outcome, *, dry_run: bool = False) -> str:
     """Return what became of a write."""
+    subject = line(outcome.change.subject)
     if outcome.is_unchanged:
-        return f"nothing to do: {visible(outcome.change.subject)} is so already"
+        return f"nothing to do, it is so already: {subject}"
     if dry_run:
         return change_text(outcome.change, outcome.tags)
     pushed = ", pushed" if outcome.pushed else ""
-    return f"[{str(outcome.commit)[:SHORT]}{pushed}] {visible(outcome.change.subject)}"
+    return f"[{str(outcome.commit)[:SHORT]}{pushed}] {subject}"
 
 
 def change_text(change: Change, tags: Sequence[str]) -> str:
     """Return what a change would do: its message, its files, its tags."""
     lines = ["would commit:", *_indented(change.message().rstrip())]
     for edit in change.edits:
-        lines.append(f"{'remove' if edit.content is None else 'write'} {visible(edit.path)}")
+        lines.append(f"{'remove' if edit.content is None else 'write'} {line(edit.path)}")
         if edit.content is not None and edit.path.endswith(".yaml") and len(edit.content) < 400:
             lines += _indented(edit.content.decode("utf-8", "replace").rstrip())
     lines += [f"tag {tag}" for tag in tags]
@@ -291,44 +317,43 @@ def change_text(change: Change, tags: Sequence[str]) -> str:
 
 
 def _indented(text: str) -> list[str]:
-    return [f"    {line}".rstrip() for line in visible(text).split("\n")]
+    return [f"    {part}".rstrip() for part in visible(text).split("\n")]
 
 
 def versions_with_metrics(title: str, versions: Iterable[ModelVersion]) -> str:
     """Return versions with their metrics, a line each."""
     return "\n".join(
-        f"{title} {version.reference}"
-        + "".join(f"  {name} {value:g}" for name, value in version.metrics.items())
+        line("  ".join([f"{title} {version.reference}", *_metrics(version)]))
         for version in versions
     )
+
+
+def _metrics(version: ModelVersion) -> list[str]:
+    return [f"{name} {_cell(value)}" for name, value in version.metrics.items()]
 
 
 def findings_text(findings: Sequence[Finding]) -> str:
     """Return findings, a line each, the remedy under it."""
     lines = []
     for finding in findings:
-        lines.append(visible(f"{finding.severity}: {finding.subject}: {finding.message}"))
+        lines.append(line(f"{finding.severity}: {finding.subject}: {finding.message}"))
         if finding.remedy:
-            lines.append(visible(f"    {finding.remedy}"))
+            lines.append(f"    {line(finding.remedy)}")
     return "\n".join(lines)
 
 
 def tags_text(report: TagReport, *, dry_run: bool) -> str:
     """Return what became of the tags."""
-    verb = "would make" if dry_run else "made"
-    lines = [f"{verb} {name}" for name in report.made]
-    lines += [f"replaced {name}" for name in report.replaced]
+    lines = [f"{'would make' if dry_run else 'made'} {name}" for name in report.made]
+    lines += [f"{'would replace' if dry_run else 'replaced'} {name}" for name in report.replaced]
     lines += [f"wrong: {name} is not the tag that history implies" for name in report.wrong]
     lines += [f"foreign: {name} has no event of history behind it" for name in report.foreign]
     pushed = ", pushed" if report.pushed else ""
-    lines.append(f"{len(report.made)} {verb}, {len(report.kept)} right already{pushed}")
-    return visible("\n".join(lines))
+    made = f"{len(report.made)} {'to make' if dry_run else 'made'}"
+    lines.append(f"{made}, {len(report.kept)} right already{pushed}")
+    return "\n".join(map(line, lines))
 
 
 def errors_text(message: str, hint: str | None) -> str:
     """Return an error in one line, and what to do next in another."""
-    lines = [f"gitreg: {visible(message)}"]
-    if hint:
-        lines.append(f"  {visible(hint)}")
-    return "\n".join(lines)
-
+    return "\n".join([f"gitreg: {line(message)}", *([f"  {line(hint)}"] if hint else [])])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from gitreg import layout, manifest
 from gitreg.errors import InvalidDocument, NotFound
@@ -18,14 +18,13 @@ from gitreg.names import (
     check_model_name,
     fold,
     format_version,
-    name_of,
 )
 from gitreg.policy import Policy, read_policy
 from gitreg.suggest import did_you_mean
 
 
 class Snapshot(Protocol):
-    """The files of one commit."""
+    """The files of one commit. They never change, so what was read once may be remembered."""
 
     @property
     def commit(self) -> str | None:
@@ -71,10 +70,10 @@ class RegistryState:
 
     def model_names(self) -> list[str]:
         """Return the names of all models, sorted."""
-        names = (name_of(folder) for folder in self.snapshot.list(layout.ROOT))
-        candidates = [name for name in names if name is not None and "." not in name[:1]]
+        found = map(layout.model_of_folder, self.snapshot.list(layout.ROOT))
+        candidates = [name for name in found if name is not None]
         folders = self.snapshot.list_many([layout.versions_path(name) for name in candidates])
-        return sorted(name for name, found in zip(candidates, folders, strict=True) if found)
+        return sorted(name for name, inside in zip(candidates, folders, strict=True) if inside)
 
     def check_model(self, name: str) -> str:
         """Return ``name`` when such a model is registered.
@@ -127,8 +126,11 @@ class RegistryState:
         Raises:
             NotFound: it was never registered, or it was deleted (then it says by whom).
         """
-        if self.has_version(model, version):
-            return version
+        if not self.has_version(model, version):
+            self._fail_missing(model, version)
+        return version
+
+    def _fail_missing(self, model: str, version: int) -> NoReturn:
         self.check_model(model)
         path = layout.tombstone_path(model, version)
         tombstone = self.snapshot.read(path)
@@ -204,21 +206,23 @@ class RegistryState:
         )
 
     def models(self) -> Iterator[Model]:
-        """Yield all models with their pointers, by name; a few reads for the whole registry."""
+        """Yield all models with their pointers, by name.
+
+        What all of them need is read ahead in a few batches; a snapshot remembers it.
+        """
         names = self.model_names()
         folders = [layout.model_path(name) for name in names]
-        listings: dict[str, Sequence[str]] = {}
-        wanted: list[str] = []
-        for kind in ("stages", "aliases", "versions"):
+        wanted = [f"{folder}/model.yaml" for folder in folders]
+        for kind in ("stages", "aliases"):
             paths = [f"{folder}/{kind}" for folder in folders]
-            listings.update(zip(paths, self.snapshot.list_many(paths), strict=True))
-            if kind != "versions":
-                wanted += [f"{path}/{file}" for path in paths for file in listings[path]]
-        wanted += [f"{folder}/model.yaml" for folder in folders]
-        known = _Remembered(self.snapshot, wanted, listings)
-        state = RegistryState(known)
+            for path, files in zip(paths, self.snapshot.list_many(paths), strict=True):
+                wanted += [f"{path}/{file}" for file in files]
+        self.snapshot.list_many([layout.versions_path(name) for name in names])
+        highest = ((name, self.numbers(name)) for name in names)
+        wanted += [layout.manifest_path(name, numbers[-1]) for name, numbers in highest if numbers]
+        self.snapshot.read_many(wanted)
         for name in names:
-            yield state.model(name)
+            yield self.model(name)
 
     def model_annotations(self, name: str) -> Annotations:
         """Return what people said of a model."""
@@ -243,17 +247,26 @@ class RegistryState:
         """Return a model's pointers alone: what `version_of` needs, read once for many."""
         return Model(model, None, self.stages(model), self.aliases(model))
 
-    def version_of(self, pointers: Model, version: int) -> ModelVersion:
-        """Return a version, placed by pointers that were read before."""
-        model = pointers.name
+    def manifest(self, model: str, version: int) -> ModelVersion:
+        """Return what never changes of a version: its manifest alone, in one read.
+
+        Raises:
+            NotFound: it is not there.
+            InvalidDocument: its manifest does not parse, or is another version's.
+        """
         path = layout.manifest_path(model, version)
         data = self.snapshot.read(path)
         if data is None:
-            self.check_version(model, version)
-            raise NotFound(f"no {format_version(model, version)}")
+            self._fail_missing(model, version)
         found = manifest.read_manifest(data, path)
         if (found.model, found.version) != (model, version):
             raise InvalidDocument(f"{path}: it describes {found.reference}")
+        return found
+
+    def version_of(self, pointers: Model, version: int) -> ModelVersion:
+        """Return a version, placed by pointers that were read before."""
+        model = pointers.name
+        found = self.manifest(model, version)
         said = self.annotations(model, version)
         return replace(
             found,
@@ -342,30 +355,3 @@ class RegistryState:
                 self.policy.stage(stage)
             raise NotFound(f"{model!r} has no version in stage {stage!r}")
         return versions[-1]
-
-
-class _Remembered:
-    """A snapshot whose files and folders were read ahead; others are read when asked for."""
-
-    def __init__(
-        self, snapshot: Snapshot, files: list[str], folders: dict[str, Sequence[str]]
-    ) -> None:
-        self._snapshot = snapshot
-        self._files = dict(zip(files, snapshot.read_many(files), strict=True))
-        self._folders = folders
-
-    @property
-    def commit(self) -> str | None:
-        return self._snapshot.commit
-
-    def read(self, path: str) -> bytes | None:
-        return self._files[path] if path in self._files else self._snapshot.read(path)
-
-    def list(self, path: str) -> Sequence[str]:
-        return self._folders[path] if path in self._folders else self._snapshot.list(path)
-
-    def read_many(self, paths: Sequence[str]) -> Sequence[bytes | None]:
-        return [self.read(path) for path in paths]
-
-    def list_many(self, paths: Sequence[str]) -> Sequence[Sequence[str]]:
-        return [self.list(path) for path in paths]

@@ -65,6 +65,7 @@ def sync_tags(
     Raises:
         GitError: a reference could not be written, or the push was refused.
     """
+    repository.refuse_shallow()
     implied = history.tags()
     report = compare_tags(repository, implied)
     replaced = report.wrong if force else ()

@@ -1,14 +1,14 @@
-"""YAML as the registry uses it: a strict reader and a canonical writer.
+r"""YAML as the registry uses it: a strict reader and a canonical writer.
 
 The reader takes YAML 1.2 (core schema) without anchors, aliases, tags, duplicate keys,
 several documents or numbers that are not finite, and refuses what is too large or too deep.
 It builds plain values from the parser's events, so that there is no loader whose constructors
 a document could reach. The writer gives the same bytes for the same value.
 
->>> parse(b"version: 5\\nmetrics:\\n  auc: 0.9\\n", "x.yaml")
+>>> parse(b"version: 5\nmetrics:\n  auc: 0.9\n", "x.yaml")
 {'version': 5, 'metrics': {'auc': 0.9}}
 >>> dump({"version": 5})
-b'version: 5\\n'
+b'version: 5\n'
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from gitreg.errors import InvalidDocument, InvalidRequest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ruamel.yaml import YAML
     from ruamel.yaml.events import Event, ScalarEvent
+    from ruamel.yaml.nodes import ScalarNode
 
 Scalar: TypeAlias = "str | int | float | bool | None"
 Value: TypeAlias = "Scalar | list[Value] | dict[str, Value]"
@@ -35,21 +37,27 @@ DEPTH_LIMIT = 20
 """How deep lists and mappings may be nested."""
 
 INTEGER_LIMIT = 2**63
-"""Integers lie between minus this and this: what JSON readers and SQL columns hold."""
+"""Integers lie between minus this and this: longer ones few readers hold."""
 
 # The core schema of YAML 1.2, https://yaml.org/spec/1.2.2/#103-core-schema
-_NULL = re.compile(r"|~|null|Null|NULL")
-_TRUE = re.compile(r"true|True|TRUE")
-_FALSE = re.compile(r"false|False|FALSE")
-_INT = re.compile(r"[-+]?[0-9]+", re.ASCII)
-_OCT_OR_HEX = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
+_WORDS: dict[str, Scalar] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 
+_INTEGER_DIGITS = 20
+"""The most characters of an integer that are worth converting: sign and `INTEGER_LIMIT`."""
+
 # What gitreg itself writes for a pointer needs no YAML parser: 1 µs instead of 500.
-_POINTER = re.compile(
-    rb"version: ([1-9][0-9]{0,8})\n|versions:\n((?:- [1-9][0-9]{0,8}\n){1,5000})"
-)
+_POINTER = re.compile(rb"version: ([1-9][0-9]{0,8})\n|versions:\n((?:- [1-9][0-9]{0,8}\n)+)")
+
+# Line breaks of other times, which a parser folds into a space, and half surrogate pairs.
+_FOLDED = re.compile("[\x85\u2028\u2029]")
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def parse(data: bytes, where: str) -> dict[str, Value]:
@@ -62,13 +70,13 @@ def parse(data: bytes, where: str) -> dict[str, Value]:
     Raises:
         InvalidDocument: it breaks one of the rules of this module.
     """
+    if len(data) > SIZE_LIMIT:
+        raise InvalidDocument(f"{where}: larger than {SIZE_LIMIT // 1024} KiB")
     pointer = _POINTER.fullmatch(data)
     if pointer:
         if pointer[1]:
             return {"version": int(pointer[1])}
         return {"versions": [int(line[2:]) for line in pointer[2].splitlines()]}
-    if len(data) > SIZE_LIMIT:
-        raise InvalidDocument(f"{where}: larger than {SIZE_LIMIT // 1024} KiB")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
@@ -115,7 +123,7 @@ class _Level:
             if not isinstance(value, str):
                 raise InvalidDocument(f"{where} a key must be text, found {kind(value)}")
             if value in self.container:
-                raise InvalidDocument(f"{where} duplicate key {value!r}")
+                raise InvalidDocument(f"{where} duplicate key {value[:100]!a}")
             self.key = value
         else:
             self.container[self.key] = value
@@ -125,67 +133,68 @@ class _Level:
 def _build(text: str, where: str) -> Value:
     from ruamel.yaml import events
 
-    root = _Level([])
-    levels = [root]
-    documents = 0
+    documents: list[Value] = []
+    levels = [_Level(documents)]
     for event in _events(text, where):
-        at = f"{where}: line {event.start_mark.line + 1}:" if event.start_mark else f"{where}:"
-        if isinstance(event, events.DocumentStartEvent):
-            documents += 1
-            if documents > 1:
-                raise InvalidDocument(f"{at} a second document")
-            if event.tags or event.version:
-                raise InvalidDocument(f"{at} YAML directives are not allowed")
-        if isinstance(event, events.AliasEvent) or getattr(event, "anchor", None):
-            raise InvalidDocument(f"{at} YAML anchors and aliases are not allowed")
-        if getattr(event, "tag", None):
-            raise InvalidDocument(f"{at} YAML tags are not allowed")
+        at = f"{where}: line {event.start_mark.line + 1}:"
+        _refuse_features(event, at)
+        if isinstance(event, events.DocumentStartEvent) and documents:
+            raise InvalidDocument(f"{at} a second document")
         if isinstance(event, events.ScalarEvent):
             levels[-1].add(_scalar(event, at), at)
         elif isinstance(event, (events.MappingStartEvent, events.SequenceStartEvent)):
             if len(levels) > DEPTH_LIMIT:
                 raise InvalidDocument(f"{at} nested deeper than {DEPTH_LIMIT} levels")
             level = _Level({} if isinstance(event, events.MappingStartEvent) else [])
-            if isinstance(levels[-1].container, dict) and levels[-1].key is None:
-                raise InvalidDocument(f"{at} a key must be text")
             levels[-1].add(level.container, at)
             levels.append(level)
         elif isinstance(event, (events.MappingEndEvent, events.SequenceEndEvent)):
             levels.pop()
-    assert isinstance(root.container, list)
-    return root.container[0] if root.container else None
+    return documents[0] if documents else None
+
+
+def _refuse_features(event: Event, at: str) -> None:
+    """Refuse what YAML has and a registry does not need: directives, anchors, aliases, tags."""
+    from ruamel.yaml import events
+
+    if isinstance(event, events.DocumentStartEvent) and (event.tags or event.version):
+        raise InvalidDocument(f"{at} YAML directives are not allowed")
+    if isinstance(event, events.AliasEvent) or getattr(event, "anchor", None):
+        raise InvalidDocument(f"{at} YAML anchors and aliases are not allowed")
+    if getattr(event, "tag", None):
+        raise InvalidDocument(f"{at} YAML tags are not allowed")
 
 
 def _scalar(event: ScalarEvent, at: str) -> Scalar:
     text: str = event.value
-    if event.style:  # quoted or a block: text, whatever it looks like
+    if _HALF.search(text):
+        raise InvalidDocument(f"{at} half a surrogate pair is not text")
+    if event.style or _reads_as_text(text):  # quoted or a block: text, whatever it looks like
         return text
-    if _NULL.fullmatch(text):
-        return None
-    if _TRUE.fullmatch(text):
-        return True
-    if _FALSE.fullmatch(text):
-        return False
-    if _NOT_FINITE.fullmatch(text):
-        raise InvalidDocument(f"{at} {text} is not a finite number")
-    if _INT.fullmatch(text) or _OCT_OR_HEX.fullmatch(text):
-        if len(text) > 20 or abs(number := int(text, 0 if text[:2] in ("0o", "0x") else 10)) > (
-            INTEGER_LIMIT
-        ):
-            raise InvalidDocument(f"{at} {text[:20]}… is too large an integer")
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.fullmatch(text):
+        base = 0 if text[:2] in ("0o", "0x") else 10
+        if len(text) > _INTEGER_DIGITS or abs(number := int(text, base)) > INTEGER_LIMIT:
+            raise InvalidDocument(f"{at} {text[:_INTEGER_DIGITS]}… is too large an integer")
         return number
-    if _FLOAT.fullmatch(text):
-        if not math.isfinite(real := float(text)):
-            raise InvalidDocument(f"{at} {text[:20]} is not a finite number")
-        return real
-    return text
+    if _NOT_FINITE.fullmatch(text) or not math.isfinite(real := float(text)):
+        raise InvalidDocument(f"{at} {text[:_INTEGER_DIGITS]} is not a finite number")
+    return real
+
+
+def _reads_as_text(text: str) -> bool:
+    """Tell whether ``text`` is text without quotes: not a word of YAML's, not a number."""
+    return text not in _WORDS and not any(
+        pattern.fullmatch(text) for pattern in (_INT, _FLOAT, _NOT_FINITE)
+    )
 
 
 def dump(value: dict[str, Value]) -> bytes:
     """Return the canonical document for ``value``: block style, keys in the order given.
 
     Raises:
-        InvalidRequest: the document would be larger than `SIZE_LIMIT`.
+        InvalidRequest: the document would be larger than `SIZE_LIMIT`, or has what `parse` refuses.
     """
     data = _emit(value)
     if len(data) > SIZE_LIMIT:
@@ -197,20 +206,57 @@ def dump(value: dict[str, Value]) -> bytes:
 
 
 def _emit(value: dict[str, Value]) -> bytes:
-    if len(value) == 1 and type(value.get("version")) is int:
-        return b"version: %d\n" % value["version"]
-    versions = value.get("versions")
-    if len(value) == 1 and isinstance(versions, list) and versions:
-        return b"versions:\n" + b"".join(b"- %d\n" % number for number in versions)
+    if len(value) == 1:
+        version, versions = value.get("version"), value.get("versions")
+        if type(version) is int:
+            return f"version: {version}\n".encode()
+        if isinstance(versions, list) and versions and all(type(n) is int for n in versions):
+            return ("versions:\n" + "".join(f"- {n}\n" for n in versions)).encode()
+    _check(value, "", 1)
+    stream = io.BytesIO()
+    _writer().dump(value, stream)
+    return stream.getvalue()
 
+
+def _check(value: Value, name: str, depth: int) -> None:
+    """Refuse what the reader would refuse: what is written must be readable."""
+    rule = None
+    if isinstance(value, dict) and depth <= DEPTH_LIMIT:
+        for key, item in value.items():
+            _check(key, name, depth)
+            _check(item, f"{name}.{key}" if name else key, depth + 1)
+    elif isinstance(value, list) and depth <= DEPTH_LIMIT:
+        for item in value:
+            _check(item, name, depth + 1)
+    elif isinstance(value, (dict, list)):
+        rule = f"nested deeper than {DEPTH_LIMIT} levels"
+    elif isinstance(value, float) and not math.isfinite(value):
+        rule = f"{value} is not a finite number"
+    elif isinstance(value, int) and abs(value) > INTEGER_LIMIT:
+        rule = "too large an integer"
+    elif isinstance(value, str) and _HALF.search(value):
+        rule = "half a surrogate pair is not text"
+    if rule:
+        raise InvalidRequest(f"{name!a}: {rule}")
+
+
+def _writer() -> YAML:
     from ruamel.yaml import YAML
+    from ruamel.yaml.representer import SafeRepresenter
 
+    class Representer(SafeRepresenter):
+        """Quotes what the reader would not read as text; ruamel's own rules differ a little."""
+
+        def represent_str(self, data: str) -> ScalarNode:
+            style = '"' if _FOLDED.search(data) else None if _reads_as_text(data) else "'"
+            return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+    Representer.add_representer(str, Representer.represent_str)
     yaml = YAML(typ="safe", pure=True)
+    yaml.Representer = Representer
     yaml.default_flow_style = False
     yaml.allow_unicode = True
     yaml.width = 2**16  # never fold a line: a folded line is a noisy diff
-    yaml.sort_base_mapping_type_on_output = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # typed as None
     yaml.representer.ignore_aliases = lambda _data: True
-    stream = io.BytesIO()
-    yaml.dump(value, stream)
-    return stream.getvalue()
+    return yaml

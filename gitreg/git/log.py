@@ -60,9 +60,9 @@ def read_commits(
 def _log(
     repository: GitRepository, start: str | None, end: str
 ) -> list[tuple[CommitInfo, list[RawChange]]]:
-    listing = repository.run(
+    listing = repository.run_at_root(
         "-c", "log.showRoot=true", "log", "--first-parent", "-m", "--raw", "-r", "-z",
-        "--no-renames", "--no-abbrev", "--encoding=UTF-8", "--date=raw", "--no-mailmap",
+        "--no-renames", "--no-relative", "--no-abbrev", "--encoding=UTF-8", "--date=raw", "--no-mailmap",
         "--no-notes", "--no-decorate", f"--format=tformat:{_FORMAT}",
         end, *([f"^{start}"] if start else []), "--", layout.ROOT,
     )  # fmt: skip

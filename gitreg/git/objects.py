@@ -128,6 +128,10 @@ class ObjectReader:
         with self._lock:
             self._stop()
 
+    def __del__(self) -> None:
+        # Nobody closes the registry of `Registry(".").pull(…)`.
+        self._stop()
+
 
 @dataclass(frozen=True)
 class TreeEntry:
@@ -167,6 +171,9 @@ class CommitSnapshot:
     def __init__(self, reader: ObjectReader, commit: str | None) -> None:
         self._reader = reader
         self._commit = commit
+        # A commit does not change: what was read once is not asked for again. One operation
+        # looks at the same pointers from several sides.
+        self._known: dict[str, GitObject | None] = {}
 
     @property
     def commit(self) -> str | None:
@@ -200,7 +207,11 @@ class CommitSnapshot:
     def _objects(self, paths: Sequence[str]) -> Sequence[GitObject | None]:
         if self._commit is None:
             return [None] * len(paths)
-        return self._reader.get_many([f"{self._commit}:{path}" for path in paths])
+        unknown = [path for path in paths if path not in self._known]
+        if unknown:
+            found = self._reader.get_many([f"{self._commit}:{path}" for path in unknown])
+            self._known.update(zip(unknown, found, strict=True))
+        return [self._known[path] for path in paths]
 
 
 class ObjectWriter:

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitreg.change import Change, Edit
-from gitreg.errors import GitError, LostRace, Refused, WorldError
+from gitreg.change import Change
+from gitreg.errors import GitError, LostRace, WorldError
+from gitreg.git import worktree
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.history import CommitInfo, Tag
 
@@ -71,33 +72,6 @@ def _lock(handle: int, deadline: float) -> None:
             return
 
 
-def refuse_dirty(repository: GitRepository, paths: Sequence[str]) -> None:
-    """Refuse paths where the user has work that a write would overwrite.
-
-    Raises:
-        Refused: one of them is staged, changed, untracked or ignored in the work tree.
-        GitError: another process holds the index.
-    """
-    if repository.top_level is None:
-        return
-    if (repository.git_dir / "index.lock").exists():
-        raise GitError(
-            "another Git process holds the index (.git/index.lock)",
-            hint="wait for it; if none is running, remove that file",
-        )
-    # Seen from the root: in a subfolder, paths would be relative to it.
-    status = GitRepository(repository.top_level).run(
-        "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all",
-        "--ignored=matching", "--", *paths,
-    )  # fmt: skip
-    dirty = [os.fsdecode(entry[3:]) for entry in status.stdout.split(b"\0") if entry]
-    if dirty:
-        raise Refused(
-            f"{dirty[0]} has uncommitted changes that this would overwrite",
-            hint="commit them, or take them back with git restore; nothing was written",
-        )
-
-
 def prepare(repository: GitRepository, base: Tip, change: Change) -> Prepared:
     """Write a change's blobs, trees and commit; nothing names them yet.
 
@@ -146,13 +120,14 @@ def publish(
         GitError: Git refused; nothing was published.
     """
     fresh = absent_tags(repository, tags)
+    worktree.announce(repository, prepared.base, prepared.commit.oid)
     move_references(
         repository,
         {prepared.base.branch: (prepared.commit.oid, prepared.base.commit)},
         fresh,
         prepared.change.subject,
     )
-    return follow(repository, prepared.change.edits)
+    return worktree.follow(repository, prepared.base, prepared.commit.oid, prepared.change.edits)
 
 
 def absent_tags(repository: GitRepository, tags: dict[str, str]) -> dict[str, str]:
@@ -208,53 +183,3 @@ def _transaction(repository: GitRepository, lines: Sequence[str], why: str) -> N
     if any(words in cause for words in _LOST):
         raise LostRace(f"the branch moved meanwhile: {cause}", hint="nothing was written, run again")
     raise GitError(f"git update-ref: {cause}", hint="nothing was written")
-
-
-def follow(repository: GitRepository, edits: Sequence[Edit]) -> tuple[str, ...]:
-    """Bring work tree and index to what was just published, for the edited paths alone.
-
-    The change is published by then, so that what fails here is a warning, not an error.
-    """
-    top = repository.top_level
-    if top is None or not edits:
-        return ()
-    try:
-        for edit in edits:
-            _write_file(top, edit)
-    except OSError as error:
-        return (_left_behind(edits, f"{error.filename}: {error.strerror}"),)
-    stdin = b"".join(os.fsencode(edit.path) + b"\0" for edit in edits)
-    top_repository = GitRepository(top)
-    for pause in (0.05, 0.1, 0.2, 0.4, 0.8, 0.0):
-        done = top_repository.run(
-            "update-index", "--add", "--remove", "-z", "--stdin", stdin=stdin, check=False
-        )
-        if done.returncode == 0:
-            return ()
-        # Another Git of the user's (an editor, a prompt) holds index.lock for moments.
-        time.sleep(pause)
-    return (_left_behind(edits, done.stderr.strip()),)
-
-
-def _left_behind(edits: Sequence[Edit], cause: str) -> str:
-    paths = " ".join(edit.path for edit in edits)
-    return (
-        f"published, but the work tree could not follow ({cause}); bring it up with: "
-        f"git restore --staged --worktree -- {paths}"
-    )
-
-
-def _write_file(top: Path, edit: Edit) -> None:
-    target = top / edit.path
-    if edit.content is None:
-        target.unlink(missing_ok=True)
-        for folder in list(target.parents)[: edit.path.count("/")]:
-            try:
-                folder.rmdir()
-            except OSError:
-                return  # not empty: somebody else's files live there
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.gitreg")
-    temporary.write_bytes(edit.content)
-    temporary.replace(target)

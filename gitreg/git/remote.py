@@ -15,7 +15,7 @@ from gitreg.git.publish import exclusive
 from gitreg.git.repository import GitRepository, Tip
 
 _URL = re.compile(r"(?P<scheme>file|git|https?|ssh)://(?P<rest>[^-].*)", re.DOTALL)
-_SCP_LIKE = re.compile(r"(?:[\w.-]+@)?(?P<host>[\w.][\w.-]*):(?P<path>[^-:].*)", re.DOTALL)
+_SCP_LIKE = re.compile(r"(?:[\w.-]+@)?(?P<host>[\w.][\w.-]*):(?!//)(?P<path>[^-:].*)", re.DOTALL)
 _REJECTED = (
     "fetch first", "non-fast-forward", "stale info", "failed to update ref", "cannot lock ref",
     "incorrect old value", "remote ref updated since checkout",
@@ -56,7 +56,7 @@ def check_url(url: str) -> str:
             f"{process.hide_credentials(url)[:200]!a} is neither a folder nor a repository's URL",
             hint="give a path, https://…, ssh://… or git@host:path",
         )
-    host = re.match(r"[a-z]+://(?:[^@/]*@)?([^/:]*)", url)
+    host = re.match(r"[a-z]+://(?:[^/]*@)?([^/:]*)", url)
     if host and host[1].startswith("-"):
         raise InvalidRequest("a host name may not start with '-'")
     return url

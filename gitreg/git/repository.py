@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import time
@@ -116,9 +117,27 @@ class GitRepository:
         """Whether history was cut off when it was cloned."""
         return self._places.is_shallow
 
+    def refuse_shallow(self) -> None:
+        """Refuse what needs all of history.
+
+        Raises:
+            GitError: the clone is shallow.
+        """
+        if self.is_shallow:
+            raise GitError(
+                "this clone is shallow: its history, which numbers the tags, is cut off",
+                hint="git fetch --unshallow",
+            )
+
     def run(self, *args: str, stdin: bytes | None = None, check: bool = True) -> process.Completed:
         """Run Git in the repository; see `gitreg.git.process.run`."""
         return process.run(self.folder, *args, stdin=stdin, check=check)
+
+    def run_at_root(
+        self, *args: str, stdin: bytes | None = None, check: bool = True
+    ) -> process.Completed:
+        """Run Git where paths count from the root; in a subfolder they would be relative to it."""
+        return process.run(self.top_level or self.folder, *args, stdin=stdin, check=check)
 
     def writer(self) -> ObjectWriter:
         """Return a writer into the repository's object store."""
@@ -132,22 +151,24 @@ class GitRepository:
         Raises:
             GitError: HEAD is detached.
         """
+        branch = self.head_branch()
+        if branch is None:
+            raise GitError(
+                "HEAD is detached: a commit made here would be on no branch",
+                hint="git switch BRANCH",
+            )
+        return Tip(branch, self.commit_of(branch))
+
+    def head_branch(self) -> str | None:
+        """Return the full name of the checked-out branch; ``None`` when HEAD is detached."""
         try:
             head = (self.git_dir / "HEAD").read_text("utf-8", "surrogateescape")
         except OSError as error:
             raise GitError(f"{self.git_dir / 'HEAD'}: {error.strerror}") from None
         match = _BRANCH_HEAD.fullmatch(head)
-        if match is None or match[1] == "refs/heads/.invalid":  # what a reftable leaves there
-            asked = self.run("symbolic-ref", "--quiet", "HEAD", check=False)
-            if asked.returncode != 0:
-                raise GitError(
-                    "HEAD is detached: a commit made here would be on no branch",
-                    hint="git switch BRANCH",
-                )
-            branch = asked.text
-        else:
-            branch = match[1]
-        return Tip(branch, self.commit_of(branch))
+        if match is not None and match[1] != "refs/heads/.invalid":  # what a reftable leaves there
+            return match[1]
+        return self.run("symbolic-ref", "--quiet", "HEAD", check=False).text or None
 
     def commit_of(self, name: str) -> str | None:
         """Return the commit that a trusted name (``HEAD``, a full ref) stands for, or ``None``."""
@@ -196,6 +217,14 @@ class GitRepository:
     def snapshot(self, commit: str | None) -> CommitSnapshot:
         """Return the files of a commit."""
         return CommitSnapshot(self.reader, commit)
+
+    @staticmethod
+    def blob_name(content: bytes | None) -> str | None:
+        """Return the name that Git gives to a file's content; none to an absent one."""
+        if content is None:
+            return None
+        header = b"blob %d\0" % len(content)
+        return hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
 
     def tags(self) -> dict[str, str]:
         """Return all tags, short name to the object that the reference names."""

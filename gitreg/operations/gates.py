@@ -1,4 +1,4 @@
-"""Metric gates of a promotion: is the candidate better than the version in the stage?
+"""Metric gates of a promotion: a candidate must be better than the version in the stage.
 
 >>> from gitreg.model import Artifact, ModelVersion
 >>> old, new = (

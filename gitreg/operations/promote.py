@@ -44,7 +44,7 @@ def promote(state: RegistryState, request: Promotion) -> Change:
     stage = request.stage.lower()
     if stage != NO_STAGE:
         state.policy.stage(stage)
-    candidates = _candidates(state, request.references)
+    candidates = _candidates(state, request.references, request.aliases)
     evidence = _judge(state, candidates, stage, request.gates)
 
     moves = {model: PointerMoves(state, model) for model in dict.fromkeys(m for m, _ in candidates)}
@@ -77,20 +77,24 @@ def promote(state: RegistryState, request: Promotion) -> Change:
 
 
 def _candidates(
-    state: RegistryState, references: Sequence[Reference]
+    state: RegistryState, references: Sequence[Reference], aliases: Sequence[str]
 ) -> list[tuple[str, int]]:
     found = [(reference.model, state.resolve(reference)) for reference in references]
     if not found:
         raise InvalidRequest("which version? name at least one, as in churn-predictor@5")
     if len(set(found)) != len(found):
         raise InvalidRequest("the same version is named twice")
+    if aliases and len({model for model, _ in found}) != len(found):
+        raise InvalidRequest(f"@{aliases[0]} can name one version of a model, several are given")
     return found
 
 
 def _refuse_crowd(state: RegistryState, stage: str, model: str, newcomers: set[int]) -> None:
     holds = None if stage == NO_STAGE else state.policy.stage(stage).holds
     if holds is not None and len(newcomers) > holds:
-        raise InvalidRequest(f"{stage} holds {holds} version of {model}; {len(newcomers)} are named")
+        raise InvalidRequest(
+            f"{stage} holds {holds} version of {model}; {len(newcomers)} are named"
+        )
 
 
 def _judge(
@@ -101,9 +105,9 @@ def _judge(
     for model, number in candidates:
         if stage in (NO_STAGE, ARCHIVE) and not gates:
             continue
-        candidate = state.version(model, number)
+        candidate = state.manifest(model, number)
         held = state.stage(model, stage) if stage != NO_STAGE else ()
-        incumbents = [state.version(model, other) for other in held if other != number]
+        incumbents = [state.manifest(model, other) for other in held if other != number]
         verdicts = [gate.judge(candidate, other) for gate in gates for other in incumbents]
         if not gates:
             lines += metrics_beside(candidate, incumbents[-1] if incumbents else None)

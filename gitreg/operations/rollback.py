@@ -116,28 +116,28 @@ def _step(state: RegistryState, past: Past, request: Rollback, model: str) -> _S
     for version in target:
         if not state.has_version(model, version):
             raise Refused(
-                f"{format_version(model, version)}, which was in {request.stage} before, is deleted",
+                f"{format_version(model, version)}, in {request.stage} before, is deleted",
                 hint="name another one with --to",
             )
     withdrawn = tuple(version for version in current if version not in target)
-    warnings = _undo(moves, past, undone, request, withdrawn)
+    stayed = _undo(state, moves, past, undone, request, withdrawn)
     for version in target:
         moves.place(version, request.stage)
-    warnings += [
-        f"@{alias} still names {format_version(model, version)}: it had moved in another commit"
-        for version in withdrawn
-        for alias in moves.aliases_of(version)
-    ]
-    warnings += [
-        f"{other} had moved in the same commit {event.commit[:9]}: it stays where it is"
-        for event in undone
-        for other in past.models_of_commit(event.commit)
-        if other not in request.models
+    for version in withdrawn:
+        for alias in moves.aliases_of(version):
+            name = format_version(model, version)
+            stayed.setdefault(alias, f"@{alias} still names {name}: it had moved in another commit")
+    warnings = [
+        *stayed.values(),
+        *(
+            f"{other} had moved in the same commit {event.commit[:9]}: it stays where it is"
+            for event in undone
+            for other in past.models_of_commit(event.commit)
+            if other not in request.models
+        ),
     ]
     restored = tuple(version for version in target if version not in current)
-    return _Step(
-        model, tuple(moves.edits()), tuple(undone), withdrawn, restored, tuple(warnings)
-    )
+    return _Step(model, tuple(moves.edits()), tuple(undone), withdrawn, restored, tuple(warnings))
 
 
 def _back_to_something(stack: Sequence[Event], model: str, stage: str) -> list[Event]:
@@ -177,36 +177,47 @@ def _back_to(
 
 
 def _undo(
+    state: RegistryState,
     moves: PointerMoves,
     past: Past,
     undone: Sequence[Event],
     request: Rollback,
     withdrawn: Sequence[int],
-) -> list[str]:
-    """Take back what the commits of the moves did to aliases, and, restaging, to stages."""
-    warnings = []
+) -> dict[str, str]:
+    """Take back what the commits of the moves did to aliases, and, restaging, to stages.
+
+    Returns:
+        the aliases that could not be taken back, and why.
+    """
+    stayed: dict[str, str] = {}
     for commit in dict.fromkeys(event.commit for event in undone):
         happened = past.events_of_commit(commit, moves.model)
         for event in happened:
             if event.pointer and event.pointer.startswith("aliases/"):
-                warnings += _undo_alias(moves, event)
+                _undo_alias(state, moves, event, stayed)
         if request.restage:
-            _undo_stages(moves, happened)
+            _undo_stages(state, moves, happened)
     if not request.restage:
         for version in withdrawn:
             moves.withdraw(version, request.stage)
-    return warnings
+    return stayed
 
 
-def _undo_alias(moves: PointerMoves, event: Event) -> list[str]:
+def _undo_alias(
+    state: RegistryState, moves: PointerMoves, event: Event, stayed: dict[str, str]
+) -> None:
     alias = (event.pointer or "").partition("/")[2]
+    before = event.before if isinstance(event.before, int) else None
     if moves.alias(alias) != event.after:
-        return [f"@{alias} has moved since: it stays where it is"]
-    moves.point(alias, event.before if isinstance(event.before, int) else None)
-    return []
+        stayed[alias] = f"@{alias} has moved since: it stays where it is"
+    elif before is not None and not state.has_version(moves.model, before):
+        gone = format_version(moves.model, before)
+        stayed[alias] = f"@{alias} named {gone} before, which is deleted: it stays where it is"
+    else:
+        moves.point(alias, before)
 
 
-def _undo_stages(moves: PointerMoves, happened: Sequence[Event]) -> None:
+def _undo_stages(state: RegistryState, moves: PointerMoves, happened: Sequence[Event]) -> None:
     """Put back what one commit moved between stages, as ``git revert`` would."""
     for event in happened:
         if isinstance(event.before, tuple) and isinstance(event.after, tuple):
@@ -214,8 +225,10 @@ def _undo_stages(moves: PointerMoves, happened: Sequence[Event]) -> None:
                 moves.place(version, None)
     for event in happened:
         if isinstance(event.before, tuple) and isinstance(event.after, tuple):
+            stage = (event.pointer or "").partition("/")[2]
             for version in set(event.before) - set(event.after):
-                moves.place(version, (event.pointer or "").partition("/")[2])
+                # One that was deleted since has no place to go back to.
+                moves.place(version, stage if state.has_version(moves.model, version) else None)
 
 
 def _one_commit(past: Past, request: Rollback, steps: Sequence[_Step]) -> Event | None:

@@ -1,0 +1,231 @@
+"""DVC's cache: objects on this machine.
+
+A file's mode in the cache says whether it is vouched for, as DVC has it: 0444 was checked, anything
+writable is checked before use. What comes from a remote stays writable until its bytes were
+compared with the manifest's SHA-256.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import secrets
+import stat
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from gitreg import digest
+from gitreg.digest import FileDigest, Meter
+from gitreg.dvc.door import door
+from gitreg.dvc.listing import (
+    SIZE_LIMIT,
+    Member,
+    ObjectId,
+    check_object_id,
+    may_have_size,
+    md5_of,
+    read_listing,
+)
+from gitreg.errors import DvcError
+
+CHECKED = 0o444
+"""The mode of an object that was checked (``LocalHashFileDB.CACHE_MODE``)."""
+
+TEMPORARY = ".gitreg-"
+"""How the names of unfinished files start; what a killed run leaves is removed a day later."""
+
+_STALE = 24 * 3600
+
+
+class Cache:
+    """The objects of a DVC cache.
+
+    Args:
+        folder: DVC's ``cache.dir``.
+        settings: the rest of the section ``cache`` of DVC's configuration.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+        with door("cannot open DVC's cache"):
+            from dvc.fs import LocalFileSystem
+            from dvc_data.hashfile.db.local import LocalHashFileDB
+
+            self.file_system = LocalFileSystem()
+            path = str(folder.absolute() / "files" / "md5")
+            self._objects = LocalHashFileDB(self.file_system, path, hash_name="md5", **settings)
+        # Beside `md5`, not in it: there DVC would list unfinished files among the objects.
+        self._workshop = folder.absolute() / "files"
+        # What was hashed here: name to the file's state then, so that a push right after a
+        # registration does not hash a gigabyte again.
+        self._hashed: dict[ObjectId, tuple[int, ...]] = {}
+        # A listing is named by its content, so what was read once need not be read again.
+        self._listings: dict[ObjectId, tuple[Member, ...]] = {}
+
+    def path(self, oid: ObjectId) -> Path:
+        """Return where an object lies, whether or not it is there."""
+        return Path(self._objects.oid_to_path(check_object_id(oid)))
+
+    def size(self, oid: ObjectId) -> int | None:
+        """Return an object's size, ``None`` when it is not there or plainly damaged."""
+        with door(f"cannot look for {oid} in DVC's cache"):
+            path = self.path(oid)
+            size = path.stat().st_size if path.is_file() else None
+            return size if may_have_size(oid, size) else None
+
+    def holds(self, oid: ObjectId) -> bool:
+        """Tell whether an object is there; that its bytes are right is another question."""
+        return self.size(oid) is not None
+
+    def add_file(self, source: Path, meter: Meter) -> FileDigest:
+        """Copy a file in, reading it once, and return its digest.
+
+        Raises:
+            DvcError: the cache cannot be written, or holds other bytes under the same MD5.
+            WorldError: the source cannot be read, or changed while it was read.
+        """
+        with self._temporary() as temporary:
+            found = digest.copy_and_hash(source, temporary, meter)
+            self._keep(temporary, found.md5)
+        return found
+
+    def add_bytes(self, data: bytes, oid: ObjectId) -> None:
+        """Write an object whose bytes have the MD5 of its name.
+
+        Raises:
+            DvcError: the cache cannot be written, or holds other bytes under the same MD5.
+        """
+        with self._temporary() as temporary:
+            with door("cannot write to DVC's cache"):
+                temporary.write_bytes(data)
+            self._keep(temporary, oid)
+
+    @contextmanager
+    def _temporary(self) -> Iterator[Path]:
+        """Give a path for a new file in the cache's file system; what is left there is removed."""
+        with door("cannot write to DVC's cache"):
+            self._objects.makedirs(str(self._workshop))
+        path = self._workshop / f"{TEMPORARY}{secrets.token_hex(8)}.tmp"
+        try:
+            yield path
+        finally:
+            with suppress(OSError):
+                path.unlink()
+
+    def remove_stale(self) -> None:
+        """Remove what killed runs left more than a day ago."""
+        with suppress(OSError):
+            for path in self._workshop.glob(f"{TEMPORARY}*.tmp"):
+                if path.lstat().st_mtime < time.time() - _STALE:
+                    path.unlink()
+
+    def _keep(self, temporary: Path, oid: ObjectId) -> None:
+        """Make a checked file the object ``oid``, unless there are the same bytes already."""
+        path = self.path(oid)
+        with door(f"cannot write {oid} to DVC's cache"):
+            if not _has_same_bytes(path, temporary, oid):
+                self._objects.makedirs(str(path.parent))
+                temporary.chmod(CHECKED)
+                temporary.replace(path)
+            self._objects.protect(str(path))
+            self._hashed[oid] = _state(path)
+
+    def members(self, oid: ObjectId) -> tuple[Member, ...] | None:
+        """Return what a listing names, ``None`` when it is not there.
+
+        One that is damaged, and that nobody vouched for, counts as not there.
+
+        Raises:
+            DvcError: it is damaged, or breaks a rule.
+        """
+        path = self.path(oid)
+        if not self.holds(oid):
+            return None
+        if oid not in self._listings:
+            with door(f"cannot read {oid} in DVC's cache"), path.open("rb") as file:
+                data = file.read(SIZE_LIMIT + 1)
+            if digest.listing_name(data) != oid:
+                if not _is_checked(path):
+                    return None
+                raise self._damage(oid)
+            self._listings[oid] = read_listing(data, oid)
+        return self._listings[oid]
+
+    def hash_member(self, member: Member, meter: Meter) -> FileDigest:
+        """Return the digest of a member.
+
+        Raises:
+            DvcError: its bytes do not have the MD5 of their name.
+        """
+        found = digest.hash_file(self.path(member.md5), meter)
+        if found.md5 != md5_of(member.md5):
+            raise self._damage(member.md5)
+        return found.at(member.path)
+
+    def check(self, oid: ObjectId) -> None:
+        """Refuse an object whose bytes do not have the MD5 of its name.
+
+        What was hashed here before and has not changed since is not hashed again.
+
+        Raises:
+            DvcError: so.
+        """
+        path = self.path(oid)
+        if self._hashed.get(oid) == _state(path):
+            return
+        if digest.file_md5(path) != md5_of(oid):
+            raise self._damage(oid)
+        self._hashed[oid] = _state(path)
+
+    def _damage(self, oid: ObjectId) -> DvcError:
+        return DvcError(
+            f"DVC object {oid} in the cache is damaged: its MD5 differs",
+            hint=f"remove {self.path(oid)}, then get the bytes again (dvc fetch, or dvc add)",
+        )
+
+    def damaged(self, oids: Iterable[ObjectId]) -> set[ObjectId]:
+        """Return the objects whose bytes do not have the MD5 of their name."""
+        names = sorted(set(oids))
+        found = digest.each(lambda oid: digest.file_md5(self.path(oid)), names, Meter(None))
+        return {oid for oid, md5 in zip(names, found, strict=True) if md5 != md5_of(oid)}
+
+    def discard(self, oids: Iterable[ObjectId]) -> set[ObjectId]:
+        """Remove objects that nobody vouched for; return the others."""
+        left = set()
+        for oid in oids:
+            with door(f"cannot remove {oid} from DVC's cache"):
+                if _is_checked(self.path(oid)):
+                    left.add(oid)
+                else:
+                    self.path(oid).unlink()
+        return left
+
+    def vouch(self, oids: Iterable[ObjectId]) -> None:
+        """Make objects read-only whose bytes were compared, as DVC does with what it checked."""
+        for oid in oids:
+            self._objects.protect(str(self.path(oid)))
+
+
+def _has_same_bytes(path: Path, temporary: Path, oid: ObjectId) -> bool:
+    if not path.is_file():
+        return False
+    if filecmp.cmp(path, temporary, shallow=False):
+        return True
+    if digest.file_md5(path) == md5_of(oid):
+        # Somebody made two files with one MD5. Replacing the object would change every version
+        # that names it.
+        raise DvcError(
+            f"DVC's cache has other bytes with the same MD5, {oid}: DVC cannot hold both",
+            hint=f"compare the file with {path}; one of them was made to collide",
+        )
+    return False
+
+
+def _is_checked(path: Path) -> bool:
+    return stat.S_IMODE(path.stat().st_mode) == CHECKED
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns

@@ -1,0 +1,214 @@
+"""The user's work tree: what is theirs stays theirs, and it follows what was published.
+
+A publication moves the branch first and the files after it. Killed in between, `git status`
+would show the publication as if the user had taken it back. So it is announced in a small file
+before the branch moves, and whoever writes next finishes what is announced: only where index and
+file are still exactly what they were before.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from gitreg.change import Edit
+from gitreg.errors import GitError, Refused
+from gitreg.git.repository import GitRepository, Tip
+
+_ANNOUNCEMENT = "gitreg-following.json"
+
+
+def refuse_dirty(repository: GitRepository, paths: Mapping[str, bytes | None]) -> None:
+    """Refuse paths where the user has work that a write would overwrite.
+
+    Args:
+        repository: whose work tree and index; a bare one has neither.
+        paths: what will be written, and what the tip has there.
+
+    Raises:
+        Refused: one of them is staged, changed, untracked or ignored in the work tree, or
+            something that is no folder lies where its folder belongs.
+        GitError: another process holds the index.
+    """
+    top = repository.top_level
+    if top is None:
+        return
+    if (repository.git_dir / "index.lock").exists():
+        raise GitError(
+            "another Git process holds the index (.git/index.lock)",
+            hint="wait for it; if none is running, remove that file",
+        )
+    for path in paths:
+        # A folder that is a link would let the file be written wherever it leads.
+        for folder in list((top / path).parents)[: path.count("/")]:
+            if folder.is_symlink():
+                raise Refused(f"{folder} is a symbolic link, not a folder of the registry")
+    for path in paths:
+        _refuse_obstacle(top, path)
+    # Seen from the root: in a subfolder, paths would be relative to it.
+    status = GitRepository(top).run(
+        "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all",
+        "--ignored=matching", "--", *paths,
+    )  # fmt: skip
+    dirty = [os.fsdecode(entry[3:]) for entry in status.stdout.split(b"\0") if entry]
+    # Git does not look at a file that it was told to leave alone (`--skip-worktree`).
+    dirty += [path for path, before in paths.items() if _is_changed(top / path, before)]
+    if dirty:
+        raise Refused(
+            f"{dirty[0]} has uncommitted changes that this would overwrite",
+            hint="commit them, or take them back with git restore; nothing was written",
+        )
+
+
+def _refuse_obstacle(top: Path, path: str) -> None:
+    """Refuse a path that leads through a link, which may leave the repository, or a file."""
+    for place in list((top / path).parents)[: path.count("/")]:
+        if place.is_symlink() or (place.exists() and not place.is_dir()):
+            raise Refused(
+                f"{place.relative_to(top)} is in the way: a folder belongs there",
+                hint="move it away; nothing was written",
+            )
+
+
+def _is_changed(file: Path, before: bytes | None) -> bool:
+    if file.is_symlink():
+        return os.fsencode(os.readlink(file)) != before
+    if not file.exists():
+        return False  # Git says so when it was there, but for a sparse checkout
+    if before is None or file.is_dir():
+        return True
+    # Git may have been told to write CRLF.
+    return file.read_bytes().replace(b"\r\n", b"\n") != before.replace(b"\r\n", b"\n")
+
+
+def announce(repository: GitRepository, base: Tip, commit: str) -> None:
+    """Write down that the work tree is to follow from a tip to a commit."""
+    if repository.top_level is None:
+        return
+    text = json.dumps({"branch": base.branch, "before": base.commit, "after": commit})
+    try:
+        (repository.git_dir / _ANNOUNCEMENT).write_text(text, "utf-8")
+    except OSError as error:
+        raise GitError(f"cannot write to {repository.git_dir}: {error.strerror}") from None
+
+
+def follow(
+    repository: GitRepository, base: Tip, commit: str, edits: Sequence[Edit]
+) -> tuple[str, ...]:
+    """Bring work tree and index to what was just published, for the edited paths alone.
+
+    The change is published by then, so that what fails here is a warning, not an error.
+    """
+    if repository.top_level is None:
+        return ()
+    if repository.head_branch() != base.branch:
+        _forget(repository)
+        return ("the branch was switched meanwhile: the work tree was left alone",)
+    warnings = _bring(repository.top_level, commit, edits)
+    _forget(repository)
+    return warnings
+
+
+def finish(repository: GitRepository) -> None:
+    """Let the work tree follow a publication whose writer was killed before it could."""
+    try:
+        announced = json.loads((repository.git_dir / _ANNOUNCEMENT).read_text("utf-8"))
+        branch, before, after = (announced[key] for key in ("branch", "before", "after"))
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, KeyError, TypeError):
+        _forget(repository)  # cut off while it was written: nothing was published yet
+        return
+    top, tip = repository.top_level, repository.tip()
+    if top is not None and tip == Tip(branch, after):
+        _bring(top, after, _untouched(repository, top, before, after))
+    _forget(repository)
+
+
+def _untouched(
+    repository: GitRepository, top: Path, before: str | None, after: str
+) -> list[Edit]:
+    """Return the edits between two commits at paths that are as they were before."""
+    base = [before] if before else ["--root"]
+    listing = repository.run(
+        "diff-tree", "-r", "-z", "--no-commit-id", "--name-only", "--no-renames", *base, after
+    ).stdout
+    paths = [os.fsdecode(path) for path in listing.split(b"\0") if path]
+    old, new = repository.snapshot(before), repository.snapshot(after)
+    entries = GitRepository(top).run("ls-files", "-s", "-z", "--", *paths).stdout
+    staged = {
+        os.fsdecode(path): fields.split()[1].decode("ascii")
+        for fields, _, path in (entry.partition(b"\t") for entry in entries.split(b"\0") if entry)
+    }
+    return [
+        Edit(path, content)
+        for path, was, content in zip(
+            paths, old.read_many(paths), new.read_many(paths), strict=True
+        )
+        if staged.get(path) in (repository.blob_name(was), repository.blob_name(content))
+        and _file(top / path) in (was, content)
+    ]
+
+
+def _file(path: Path) -> bytes | None:
+    try:
+        return None if path.is_symlink() else path.read_bytes()
+    except OSError:
+        return None
+
+
+def _forget(repository: GitRepository) -> None:
+    with suppress(OSError):  # then the next writer looks at it, and finds it done
+        (repository.git_dir / _ANNOUNCEMENT).unlink(missing_ok=True)
+
+
+def _bring(top: Path, commit: str, edits: Sequence[Edit]) -> tuple[str, ...]:
+    if not edits:
+        return ()
+    try:
+        for edit in edits:
+            _write_file(top, edit)
+    except OSError as error:
+        return (_left_behind(edits, f"{error.filename}: {error.strerror}"),)
+    # Not update-index: it would take the blob from the file, through the user's filters, and drop
+    # the path from the index in a sparse checkout.
+    stdin = b"".join(os.fsencode(edit.path) + b"\0" for edit in edits)
+    top_repository = GitRepository(top)
+    for pause in (0.05, 0.1, 0.2, 0.4, 0.8, 0.0):
+        done = top_repository.run(
+            "reset", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul", commit,
+            stdin=stdin, check=False,
+        )  # fmt: skip
+        if done.returncode == 0:
+            return ()
+        # Another Git of the user's (an editor, a prompt) holds index.lock for moments.
+        time.sleep(pause)
+    return (_left_behind(edits, done.stderr.strip()),)
+
+
+def _left_behind(edits: Sequence[Edit], cause: str) -> str:
+    paths = " ".join(edit.path for edit in edits)
+    return (
+        f"published, but the work tree could not follow ({cause}); bring it up with: "
+        f"git restore --staged --worktree -- {paths}"
+    )
+
+
+def _write_file(top: Path, edit: Edit) -> None:
+    target = top / edit.path
+    if edit.content is None:
+        target.unlink(missing_ok=True)
+        for folder in list(target.parents)[: edit.path.count("/")]:
+            try:
+                folder.rmdir()
+            except OSError:
+                return  # not empty: somebody else's files live there
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.gitreg")
+    temporary.write_bytes(edit.content)
+    temporary.replace(target)
