@@ -39,9 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         facts = machine.describe()
         print(_facts(facts))
         with Launcher(folder) as launcher:
-            measured = {
-                part: _run(part, folder, launcher, quick=options.quick) for part in parts
-            }
+            measured = {part: _run(part, folder, launcher, quick=options.quick) for part in parts}
     everything = [result for results in measured.values() for result in results]
     verdicts = goals.judge(everything)
     print(f"\n\nWhat was asked for\n\n{goals.render(verdicts)}")
@@ -95,13 +93,9 @@ def _run(part: str, folder: Path, launcher: Launcher, *, quick: bool) -> list[Re
     if part == "operations":
         results = operations.run(scales, registries, quick=quick, progress=_progress)
     elif part == "startup":
-        results = startup.run(
-            scales, registries, launcher, quick=quick, progress=_progress
-        )
+        results = startup.run(scales, registries, launcher, quick=quick, progress=_progress)
     else:
-        results = artifacts.run(
-            folder / "artifacts", launcher, quick=quick, progress=_progress
-        )
+        results = artifacts.run(folder / "artifacts", launcher, quick=quick, progress=_progress)
     print(f"\n\n{report.section(PARTS[part], results, OURS)}", flush=True)
     return results
 

@@ -94,9 +94,7 @@ def _write(path: Path, size: int, seed: int) -> None:
             written += len(block)
 
 
-def run(
-    folder: Path, launcher: Launcher, *, quick: bool, progress: Progress
-) -> list[Result]:
+def run(folder: Path, launcher: Launcher, *, quick: bool, progress: Progress) -> list[Result]:
     """Measure each artifact in repositories of its own, and remove them again."""
     results: list[Result] = []
     for artifact in (SMALL, QUICK_FOLDER) if quick else (SMALL, LARGE, FOLDER):
@@ -105,9 +103,7 @@ def run(
         progress(f"writing {artifact.label}")
         workshop = _Workshop(place, artifact, launcher)
         for cases in (workshop.registrations, workshop.pulls):
-            results += measure(
-                cases(), repetitions=REPETITIONS, budget=BUDGET, progress=progress
-            )
+            results += measure(cases(), repetitions=REPETITIONS, budget=BUDGET, progress=progress)
         shutil.rmtree(place)
     return results
 
@@ -162,9 +158,7 @@ class _Workshop:
 
     def _add(self, dvc: str) -> Sampler:
         repository = self._repository(DVC)
-        return self._sampler(
-            [dvc, "add", "model"], repository, lambda: _forget(repository)
-        )
+        return self._sampler([dvc, "add", "model"], repository, lambda: _forget(repository))
 
     def _gitreg_pull(self, gitreg: str) -> Sampler:
         repository = self._place / GITREG
@@ -219,9 +213,7 @@ class _Workshop:
         if self._dvc is not None:
             _quietly([self._dvc, "push", "--quiet"], repository)
 
-    def _sampler(
-        self, argv: Sequence[str], cwd: Path, prepare: Callable[[], None]
-    ) -> Sampler:
+    def _sampler(self, argv: Sequence[str], cwd: Path, prepare: Callable[[], None]) -> Sampler:
         def sample() -> Sample:
             prepare()
             # What the turn before wrote shall not be flushed at this one's expense.
@@ -246,4 +238,4 @@ def _remove(path: Path) -> None:
 
 
 def _quietly(argv: Sequence[str], cwd: Path) -> None:
-    subprocess.run(argv, cwd=cwd, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+    subprocess.run(argv, cwd=cwd, check=True, stdout=subprocess.DEVNULL)

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
+from typing import final
 
 NAME = "Benchmark"
 EMAIL = "benchmark@example.com"
@@ -23,6 +24,7 @@ FIRST_COMMIT = 1_577_836_800
 Edit = tuple[str, bytes | int | None]
 
 
+@final
 class FastImport:
     """A stream of blobs, of commits on ``main`` and of annotated tags."""
 

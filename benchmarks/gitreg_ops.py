@@ -41,9 +41,7 @@ def contenders(scale: Scale, folder: Path) -> list[Contender]:
     ]
 
 
-def _contender(
-    label: str, scale: Scale, location: Path, git_dir: Path, source: Path
-) -> Contender:
+def _contender(label: str, scale: Scale, location: Path, git_dir: Path, source: Path) -> Contender:
     registry = Registry(location)
 
     def register(target: Target, *, dry_run: bool = False) -> object:

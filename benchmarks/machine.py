@@ -3,15 +3,17 @@
 import importlib.metadata
 import os
 import platform
+import re
 import subprocess
 import time
+from pathlib import Path
 
 PACKAGES = ("gitreg", "mlflow", "gto", "dvc", "GitPython", "pygit2", "typer")
 
 
 def describe() -> dict[str, str]:
     """Return what a reader must know to compare these figures with others."""
-    git = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True)  # noqa: S607
+    git = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True)
     facts = {
         "date": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
         "platform": platform.platform(),
@@ -21,12 +23,14 @@ def describe() -> dict[str, str]:
         "python": platform.python_version(),
         "git": git.stdout.removeprefix("git version ").strip(),
     }
-    for package in PACKAGES:
-        try:
-            facts[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            facts[package] = "NOT INSTALLED"
-    return facts
+    return facts | {package: _version(package) for package in PACKAGES}
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "NOT INSTALLED"
 
 
 def _cores() -> int:
@@ -38,10 +42,8 @@ def _cores() -> int:
 
 def _processor() -> str:
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as facts:
-            for line in facts:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
+        facts = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
-        pass
-    return platform.processor() or platform.machine()
+        facts = ""
+    named = re.search(r"^model name\s*: (.*)$", facts, re.MULTILINE)
+    return named[1] if named else platform.processor() or platform.machine()

@@ -40,9 +40,7 @@ def contenders(scale: Scale, folder: Path, *, quick: bool) -> list[Contender]:
     ]
 
 
-def run(
-    scales: Sequence[Scale], folder: Path, *, quick: bool, progress: Progress
-) -> list[Result]:
+def run(scales: Sequence[Scale], folder: Path, *, quick: bool, progress: Progress) -> list[Result]:
     """Fill all registries, then measure each operation, reads before writes."""
     everyone: list[Contender] = []
     for scale in scales:

@@ -53,7 +53,7 @@ def repository(scale: Scale, folder: Path) -> Path:
     if folder.exists():
         return folder
     folder.mkdir(parents=True)
-    subprocess.run(["git", "init", "-q", "-b", "main", str(folder)], check=True)  # noqa: S603, S607
+    subprocess.run(["git", "init", "-q", "-b", "main", str(folder)], check=True)
     with FastImport(folder) as stream:
         for name in scale.names:
             counter = 0
@@ -74,14 +74,14 @@ def repository(scale: Scale, folder: Path) -> Path:
         for number in range(SPARE_COMMITS):
             stream.commit(f"Train again, {number}\n")
     # What a clone looks like: 10,000 tags in files of their own would slow GTO down.
-    subprocess.run(["git", "-C", str(folder), "pack-refs", "--all"], check=True)  # noqa: S603, S607
+    subprocess.run(["git", "-C", str(folder), "pack-refs", "--all"], check=True)
     return folder
 
 
 def _spare_commits(folder: Path) -> list[str]:
     """Return the commits of the repository that have no version yet."""
-    log = subprocess.run(  # noqa: S603
-        ["git", "-C", str(folder), "rev-list", f"--max-count={SPARE_COMMITS}", "main"],  # noqa: S607
+    log = subprocess.run(
+        ["git", "-C", str(folder), "rev-list", f"--max-count={SPARE_COMMITS}", "main"],
         check=True,
         capture_output=True,
         text=True,

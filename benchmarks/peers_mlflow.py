@@ -104,9 +104,7 @@ def _store(client: Any) -> Any:
 
 
 def _register(client: Any, name: str) -> object:
-    return client.create_model_version(
-        name, source=SOURCE, tags=TAGS, await_creation_for=0
-    )
+    return client.create_model_version(name, source=SOURCE, tags=TAGS, await_creation_for=0)
 
 
 def _fill_sqlite(store: Any, scale: Scale) -> None:
@@ -121,7 +119,7 @@ def _fill_sqlite(store: Any, scale: Scale) -> None:
         session.bulk_insert_mappings(
             tables.SqlRegisteredModel, [model | {"name": name} for name in others]
         )
-        keys = [
+        keys: list[dict[str, Any]] = [
             {"name": name, "version": number}
             for name in scale.names
             for number in range(1, scale.versions + 1)
@@ -129,10 +127,7 @@ def _fill_sqlite(store: Any, scale: Scale) -> None:
         ]
         session.bulk_insert_mappings(
             tables.SqlModelVersion,
-            [
-                version | key | {"current_stage": _stage(scale, int(key["version"]))}
-                for key in keys
-            ],
+            [version | key | {"current_stage": _stage(scale, key["version"])} for key in keys],
         )
         session.bulk_insert_mappings(
             tables.SqlModelVersionTag, [tag | key for key in keys for tag in tags]
@@ -148,9 +143,7 @@ def _fill_sqlite(store: Any, scale: Scale) -> None:
 
 
 def _row(entity: Any) -> dict[str, Any]:
-    return {
-        column.key: getattr(entity, column.key) for column in entity.__table__.columns
-    }
+    return {column.key: getattr(entity, column.key) for column in entity.__table__.columns}
 
 
 def _stage(scale: Scale, version: int) -> str:

@@ -39,6 +39,7 @@ MODEL_STAND_IN = "stand-in-for-a-model"
 VERSION_STAND_IN = 987_654_321
 OPERATION = "Gitreg-Op"
 
+
 def checkout(scale: Scale, folder: Path) -> Path:
     """Return a repository with a work tree and a registry of this scale.
 
@@ -74,9 +75,7 @@ def _start(repository: Path) -> None:
     dated = {**os.environ, "GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when}
 
     def run(*argv: str) -> None:
-        subprocess.run(
-            argv, cwd=repository, env=dated, check=True, stdout=subprocess.DEVNULL
-        )
+        subprocess.run(argv, cwd=repository, env=dated, check=True, stdout=subprocess.DEVNULL)
 
     run("git", "init", "--quiet", "-b", "main")
     run(gitreg, "init")
@@ -185,9 +184,7 @@ def _register_once(repository: Path) -> _Registered:
     }
     shutil.rmtree(copy)
     version = read_manifest(files["manifest.yaml"], "manifest.yaml")
-    return _Registered(
-        message, files, version.created_at, trailers_of(message)[OPERATION][0]
-    )
+    return _Registered(message, files, version.created_at, trailers_of(message)[OPERATION][0])
 
 
 class _Writer:

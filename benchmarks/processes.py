@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, final
 
 from benchmarks.harness import Sample
 
@@ -26,12 +26,13 @@ def program(name: str) -> str | None:
     return shutil.which(name, path=str(Path(sys.executable).parent))
 
 
+@final
 class Launcher:
     """The helper process that starts what is measured (``launcher.py`` says why)."""
 
     def __init__(self, folder: Path) -> None:
         self._log = folder / "output-of-the-measured-program"
-        self._process = subprocess.Popen(  # noqa: S603 - our own file
+        self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(LAUNCHER)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -60,7 +61,5 @@ class Launcher:
         answer: dict[str, Any] = json.loads(stdout.readline())
         if answer["exit"] != 0:
             output = self._log.read_text(errors="replace").strip()
-            raise ProgramFailedError(
-                f"{' '.join(argv)}: exit {answer['exit']}: {output[-400:]}"
-            )
+            raise ProgramFailedError(f"{' '.join(argv)}: exit {answer['exit']}: {output[-400:]}")
         return Sample(answer["seconds"], answer["peak_bytes"])

@@ -70,17 +70,17 @@ def section(title: str, results: Sequence[Result], ours: str) -> str:
         ]
         heading = f"{title}: {scale}" if scale else title
         parts.append(f"{heading}\n\n{table(['', *subjects], rows)}")
-    return "\n\n".join([*parts, *notes])
+    if any(len(result.samples) == 1 for result in results):
+        notes.append("* one call, because it takes long")
+    return "\n\n".join([*parts, "\n".join(notes)]).rstrip()
 
 
-def _cell(
-    result: Result | None, here: Sequence[Result], ours: str, notes: list[str]
-) -> str:
+def _cell(result: Result | None, here: Sequence[Result], ours: str, notes: list[str]) -> str:
     if result is None:
         return ""
     if result.median is None:
         return _note(result.note, notes)
-    text = duration(result.median)
+    text = duration(result.median) + ("*" if len(result.samples) == 1 else "")
     if result.peak_bytes is not None:
         text += f" {result.peak_bytes / MIB:.0f} MiB"
     if result.subject != ours:

@@ -66,9 +66,7 @@ class Scale:
         never was in production, so that no contender meets its rule against coming back.
         """
         never_promoted = [
-            version
-            for version in range(1, self.versions + 1)
-            if version % PROMOTED_EVERY != 0
+            version for version in range(1, self.versions + 1) if version % PROMOTED_EVERY != 0
         ]
         targets = (
             Target(name, version)

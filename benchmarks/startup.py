@@ -80,9 +80,7 @@ def _gitreg(scale: Scale, folder: Path, launcher: Launcher) -> list[Case]:
     repository = population.checkout(scale, folder)
     targets = scale.targets(skip=HALF_WAY)
     resolve = [gitreg, "resolve", f"{scale.names[0]}@{ALIAS}"]
-    promote = (
-        [gitreg, "promote", f"{t.model}@{t.version}", "--to", STAGE] for t in targets
-    )
+    promote = ([gitreg, "promote", f"{t.model}@{t.version}", "--to", STAGE] for t in targets)
     return [
         Case(RESOLVE, scale.label, GITREG, _fixed(launcher, resolve, repository)),
         Case(PROMOTE, scale.label, GITREG, _changing(launcher, promote, repository)),
@@ -105,9 +103,7 @@ def _gto(scale: Scale, folder: Path, launcher: Launcher, *, quick: bool) -> list
     )
     return [
         Case(RESOLVE, scale.label, peers_gto.LABEL, _fixed(launcher, show, repository)),
-        Case(
-            PROMOTE, scale.label, peers_gto.LABEL, _changing(launcher, assign, repository)
-        ),
+        Case(PROMOTE, scale.label, peers_gto.LABEL, _changing(launcher, assign, repository)),
     ]
 
 

@@ -92,7 +92,7 @@ def _entries(lines: list[str], start: int) -> Iterator[_Entry]:
     telling = [number for number in range(start, end) if _says(lines[number])]
     indent = _depth(lines[telling[0]]) if telling else 0
     starts = [number for number in telling if _depth(lines[number]) <= indent]
-    for number, following in zip(starts, [*starts[1:], end], strict=True):
+    for number, following in zip(starts, [*starts, end][1:], strict=True):
         key = _KEY.fullmatch(lines[number])
         if key is None or _depth(lines[number]) < indent:
             _refuse("artifacts")
@@ -114,7 +114,7 @@ def _section_end(lines: list[str], head: int) -> int:
 
 def _set_path(lines: list[str], entry: _Entry, path: str) -> None:
     inside = [number for number in range(entry.start + 1, entry.stop) if _says(lines[number])]
-    for number, following in zip(inside, [*inside[1:], None], strict=True):
+    for number, following in zip(inside, [*inside, None][1:], strict=True):
         if _depth(lines[number]) > _depth(lines[inside[0]]) or not _key(
             lines[number].strip(), "path"
         ):

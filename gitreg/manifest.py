@@ -57,7 +57,7 @@ def write_manifest(version: ModelVersion) -> bytes:
     code, run, environment = version.lineage.code, version.lineage.run, version.environment
     lineage = _present(
         source=version.lineage.source,
-        code={"commit": code.commit, "repository": code.repository, "dirty": code.dirty}
+        code=_present(commit=code.commit, repository=code.repository, dirty=code.dirty)
         if code
         else None,
         data=[
