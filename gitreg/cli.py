@@ -53,7 +53,11 @@ def _errors_in_one_place() -> Iterator[None]:
     except KeyboardInterrupt:
         _complain("interrupted: nothing is half done, run it again", None)
         raise typer.Exit(INTERRUPTED) from None
-    except (OSError, MemoryError, RecursionError) as error:
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        _complain(f"{place}{error.strerror or error}", None)
+        raise typer.Exit(3) from None
+    except (MemoryError, RecursionError) as error:
         _complain(f"{type(error).__name__}: {error}", None)
         raise typer.Exit(3) from None
 
@@ -94,8 +98,11 @@ app.add_typer(tags_app, name="tags")
 
 def main() -> None:
     """Run the command line."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the shell, `>&-`
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+        elif isinstance(stream, io.TextIOWrapper):
             # What this terminal cannot show is shown as its escape: better than a traceback.
             stream.reconfigure(errors="backslashreplace")
     app(prog_name="gitreg")
@@ -528,8 +535,8 @@ def rollback(
         outcome,
         dry_run=dry_run,
         as_json=as_json,
-        withdrawn=[render.version_json(version) for version in plan.withdrawn],
-        restored=[render.version_json(version) for version in plan.restored],
+        withdrawn=[render.moved_json(version) for version in plan.withdrawn],
+        restored=[render.moved_json(version) for version in plan.restored],
     )
 
 

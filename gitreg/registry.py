@@ -207,6 +207,9 @@ class Registry:
         """Return a version: its manifest, pointers, annotations and registering commit."""
         wanted = _reference(reference, name, version, alias, stage)
         state = self.state(rev=rev, at=at)
+        return self._show(state, wanted)
+
+    def _show(self, state: RegistryState, wanted: Reference) -> ModelVersion:
         found = state.version(wanted.model, _resolve(state, wanted))
         commit = self._past(state).registering_commit(found.model, found.version)
         return replace(found, commit=commit)
@@ -281,10 +284,7 @@ class Registry:
         from gitreg.compare import compare
 
         state = self.state(rev=rev, at=at)
-        sides = [
-            state.version(wanted.model, _resolve(state, wanted))
-            for wanted in (_reference(a), _reference(b))
-        ]
+        sides = [self._show(state, _reference(given)) for given in (a, b)]
         frozen = [state.requirements(side.model, side.version) for side in sides]
         return compare(sides[0], sides[1], *frozen)
 

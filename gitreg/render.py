@@ -50,18 +50,29 @@ def _escape(char: str, quote: Callable[[str], str]) -> str:
     return quote(char)[1:-1] if unicodedata.category(char) in _UNSAFE else char
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[object]], width: int) -> str:
-    """Return aligned columns, folded to ``width`` cells (or `NARROWEST`, which is more)."""
+def table(
+    headers: Sequence[str], rows: Iterable[Sequence[object]], width: int, folds: str = ""
+) -> str:
+    """Return aligned columns, folded to ``width`` cells (or `NARROWEST`, which is more).
+
+    Where it leaves the others room, only the column ``folds`` is folded.
+    """
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     grid = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
+    # Only what begins a row must keep to its line: the folds of the others are indented.
+    lines = [
+        [line(_cell(first)), *(visible(_cell(cell)) for cell in others)] for first, *others in rows
+    ]
+    widths = [max(map(cell_len, column)) + 2 for column in zip(headers, *lines, strict=True)]
+    rest = sum(cells for header, cells in zip(headers, widths, strict=True) if header != folds)
+    has_room = folds in headers and rest + NARROWEST // 3 <= width
     for header in headers:
-        grid.add_column(header, overflow="fold")
-    for first, *others in rows:
-        # Only what begins a row must keep to its line: the folds of the others are indented.
-        cells = [line(_cell(first)), *(visible(_cell(cell)) for cell in others)]
+        grid.add_column(header, overflow="fold", no_wrap=has_room and header != folds)
+    for cells in lines:
         grid.add_row(*map(Text, cells))
     console = Console(
         file=io.StringIO(), width=max(width, NARROWEST), color_system=None, markup=False,
@@ -107,6 +118,11 @@ def version_json(version: ModelVersion) -> dict[str, Any]:
         "artifact", "lineage", "environment", "created_at", "created_by", "commit", "read_from",
     )  # fmt: skip
     return {name: list(found[name]) if name == "aliases" else found[name] for name in order}
+
+
+def moved_json(version: ModelVersion) -> dict[str, Any]:
+    """Return an entry of what ``rollback --json`` says that it moved."""
+    return {"model": version.model, "version": version.version, "metrics": dict(version.metrics)}
 
 
 def resolved_json(resolved: Resolved) -> dict[str, Any]:
@@ -265,7 +281,7 @@ def events_text(events: Sequence[Event], width: int) -> str:
         for event in events
     ]
     headers = ("WHEN", "WHO", "WHAT", "VERSION", "POINTER", "FROM → TO", "WHY", "COMMIT")
-    return table(headers, rows, width)
+    return table(headers, rows, width, folds="WHY")
 
 
 def _side(value: PointerValue) -> str:

@@ -44,7 +44,7 @@ def play(given: list[str], folder: Path) -> list[str]:
         ["bash"],
         input=script,
         cwd=folder,
-        env={**os.environ, "PATH": path, "COLUMNS": "100"},
+        env={**os.environ, "PATH": path, "COLUMNS": "120"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
