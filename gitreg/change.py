@@ -117,7 +117,7 @@ def trailers_of(message: str) -> dict[str, tuple[str, ...]]:
 def reason_of(message: str) -> str | None:
     """Return why a commit was made: what a person wrote below the subject.
 
-    >>> reason_of("promote m@5\n\nBetter recall.\n\n  auc 0.9\n\nGitreg-Action: promote\n")
+    >>> reason_of("promote m@5\\n\\nBetter recall.\\n\\n  auc 0.9\\n\\nGitreg-Action: promote\\n")
     'Better recall.'
     """
     paragraphs = message.strip().split("\n\n")[1:]

@@ -185,6 +185,11 @@ class History:
         rows = self._ask("SELECT moves, last FROM counters WHERE model = ?", (model,))
         return (rows[0][0], rows[0][1]) if rows else (0, 0)
 
+    def highest_number(self, model: str) -> int:
+        """Return the highest number that a version of a model ever had; 0 for none."""
+        rows = self._ask("SELECT max(version) FROM versions WHERE model = ?", (model,))
+        return int(rows[0][0] or 0)
+
     def registering_commit(self, model: str, version: int) -> str | None:
         """Return the commit that registered a version, or ``None`` where history ends before."""
         rows = self._ask(

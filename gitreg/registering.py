@@ -15,6 +15,7 @@ from gitreg.environment import code_commit, environment
 from gitreg.errors import InvalidDocument, InvalidRequest
 from gitreg.git.repository import GitRepository
 from gitreg.layout import REQUIREMENTS
+from gitreg.ledger import History
 from gitreg.lineage import data_dependency, mlflow_run
 from gitreg.model import Artifact, DataDependency, Environment, Lineage, Run
 from gitreg.names import has_invisible
@@ -45,6 +46,7 @@ def collect(
     repository: GitRepository,
     artifacts: Artifacts,
     state: RegistryState,
+    history: History,
     material: Material,
     *,
     dry_run: bool = False,
@@ -96,7 +98,7 @@ def collect(
     request = replace(request, artifact=_artifact(artifacts, state, source, dry_run, progress))
 
     def operation(current: RegistryState) -> Change:
-        return register(current, request)
+        return register(current, replace(request, above=history.highest_number(request.model)))
 
     return operation
 

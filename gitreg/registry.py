@@ -386,11 +386,11 @@ class Registry:
         if not os.fspath(source):
             raise InvalidRequest("the path of the source is empty")
         state = self.state()
-        self._past(state)
         operation = collect(
             self._repository,
             self._artifacts,
             state,
+            self._past(state),
             Material(
                 name,
                 Path(source),

@@ -14,15 +14,19 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gitreg.change import Change
-from gitreg.compare import Comparison, flatten
-from gitreg.findings import Finding
-from gitreg.history import Event, PointerValue
-from gitreg.model import Model, ModelVersion, Resolved
-from gitreg.publisher import Outcome
-from gitreg.tagsync import TagReport
+from gitreg.compare import flatten
+
+# What is printed was made by then: nothing needs importing to look at it.
+if TYPE_CHECKING:
+    from gitreg.change import Change
+    from gitreg.compare import Comparison
+    from gitreg.findings import Finding
+    from gitreg.history import Event, PointerValue
+    from gitreg.model import Model, ModelVersion, Resolved
+    from gitreg.publisher import Outcome
+    from gitreg.tagsync import TagReport
 
 SHORT = 9
 """How many digits of a commit people are shown."""
@@ -71,7 +75,8 @@ def table(
     rest = sum(cells for header, cells in zip(headers, widths, strict=True) if header != folds)
     has_room = folds in headers and rest + NARROWEST // 3 <= width
     for header in headers:
-        grid.add_column(header, overflow="fold", no_wrap=has_room and header != folds)
+        title = Text(line(header))
+        grid.add_column(title, overflow="fold", no_wrap=has_room and header != folds)
     for cells in lines:
         grid.add_row(*map(Text, cells))
     console = Console(
@@ -328,7 +333,7 @@ def change_text(change: Change, tags: Sequence[str]) -> str:
         lines.append(f"{'remove' if edit.content is None else 'write'} {line(edit.path)}")
         if edit.content is not None and edit.path.endswith(".yaml") and len(edit.content) < 400:
             lines += _indented(edit.content.decode("utf-8", "replace").rstrip())
-    lines += [f"tag {tag}" for tag in tags]
+    lines += [line(f"tag {tag}") for tag in tags]
     return "\n".join(lines)
 
 

@@ -168,7 +168,7 @@ def _refuse_features(event: Event, at: str) -> None:
 def _scalar(event: ScalarEvent, at: str) -> Scalar:
     text: str = event.value
     if _HALF.search(text):
-        raise InvalidDocument(f"{at} half a surrogate pair is not text")
+        raise InvalidDocument(f"{at} not Unicode text")
     if event.style or _reads_as_text(text):  # quoted or a block: text, whatever it looks like
         return text
     if text in _WORDS:
@@ -235,7 +235,7 @@ def _check(value: Value, name: str, depth: int) -> None:
     elif isinstance(value, int) and abs(value) > INTEGER_LIMIT:
         rule = "too large an integer"
     elif isinstance(value, str) and _HALF.search(value):
-        rule = "half a surrogate pair is not text"
+        rule = "not Unicode text"
     if rule:
         raise InvalidRequest(f"{name!a}: {rule}")
 

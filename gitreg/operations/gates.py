@@ -42,7 +42,9 @@ class Gate:
         passed = new > old if self.higher_is_better else new < old
         wanted = ">" if self.higher_is_better else "<"
         found = wanted if passed else "is not " + wanted
-        return Verdict(passed, f"{self.metric} {new:g} {found} {old:g} ({incumbent.reference})")
+        told_apart = f"{new:g}" != f"{old:g}" or new == old
+        shown = f"{new:g} {found} {old:g}" if told_apart else f"{new!r} {found} {old!r}"
+        return Verdict(passed, f"{self.metric} {shown} ({incumbent.reference})")
 
 
 def metrics_beside(candidate: ModelVersion, incumbent: ModelVersion | None) -> list[str]:

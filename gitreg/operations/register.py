@@ -26,6 +26,8 @@ class Registration:
         created_at: when, UTC, ``2026-11-22T20:25:06Z``.
         created_by: who, ``Name <email>``.
         requirements: the frozen environment, the text of ``requirements.txt``.
+        above: the highest number that history knows: a registration that was reverted has left
+            the files, and its number stays taken all the same.
     """
 
     model: str
@@ -39,6 +41,7 @@ class Registration:
     requirements: bytes | None = None
     description: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    above: int = 0
 
 
 def check_new_name(state: RegistryState, model: str) -> str:
@@ -66,7 +69,7 @@ def register(state: RegistryState, request: Registration) -> Change:
     """
     model = check_new_name(state, request.model)
     check_tags(request.tags)
-    version = (state.numbers(model) or [0])[-1] + 1
+    version = max(request.above, *state.numbers(model), 0) + 1
     artifact = request.artifact
     document = ModelVersion(
         model,

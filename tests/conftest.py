@@ -1,0 +1,135 @@
+"""Hermetic tests on real Git and real DVC: no configuration of this machine, dates that advance."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gitreg import Registry
+
+
+def isolate(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    """Give the process an environment that holds nothing of this machine."""
+    for name in list(os.environ):
+        if name.startswith(("GIT_", "DVC_", "XDG_", "GITREG_", "MLFLOW_")):
+            monkeypatch.delenv(name)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    for name, value in {
+        "HOME": str(home),
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "XDG_CONFIG_HOME": str(home / "config"),
+        "XDG_DATA_HOME": str(home / "data"),
+        "DVC_SITE_CACHE_DIR": str(home / "dvc-site"),
+        "DVC_NO_ANALYTICS": "1",
+        **HERMETIC_GIT,
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+HERMETIC_GIT = {
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_SYSTEM": os.devnull,
+    "GIT_AUTHOR_NAME": "Ada Lovelace",
+    "GIT_AUTHOR_EMAIL": "ada@example.com",
+    "GIT_COMMITTER_NAME": "Ada Lovelace",
+    "GIT_COMMITTER_EMAIL": "ada@example.com",
+    "NO_COLOR": "1",
+    "TZ": "UTC",
+}
+
+
+@pytest.fixture(autouse=True)
+def hermetic(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """Take the machine's configuration away; fail when something writes to the home folder."""
+    home = tmp_path_factory.mktemp("home")
+    isolate(monkeypatch, home)
+    yield home
+    strangers = {entry.name for entry in home.iterdir()} - {"cache", "config", "data", "dvc-site"}
+    assert not strangers, f"something wrote to the home folder: {strangers}"
+
+
+def git(folder: Path, *args: str, check: bool = True) -> str:
+    """Run Git as a user would and return what it prints."""
+    done = subprocess.run(
+        ["git", *args], cwd=folder, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert not check or done.returncode == 0, done.stderr
+    return done.stdout.rstrip("\n")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An empty registry in a fresh repository, in the branch ``main``."""
+    path = tmp_path / "registry-repo"
+    Registry.init(path)
+    return path
+
+
+@pytest.fixture
+def registry(folder: Path) -> Iterator[Registry]:
+    """The registry in `folder`."""
+    with Registry(folder) as opened:
+        yield opened
+
+
+def write_model(folder: Path, text: str = "weights", name: str = "models/churn") -> Path:
+    """Write a model folder of two small files, ignored by Git as a real one would be."""
+    path = folder / name
+    path.mkdir(parents=True, exist_ok=True)
+    (path / "model.pkl").write_text(text)
+    (path / "features.json").write_text('["age"]')
+    return path
+
+
+# Repositories that are made once a process and copied for each test: a registration imports DVC.
+
+
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``work`` (a clone), ``origin.git`` (bare) and ``dvc-remote``.
+
+    ``work`` has churn@1 (archived), churn@2 (production, champion), churn@3 and tokenizer@1, all
+    published. Every path in its configuration is relative, so that it can be copied.
+    """
+    base = tmp_path_factory.mktemp("templates")
+    with pytest.MonkeyPatch.context() as patch:
+        isolate(patch, tmp_path_factory.mktemp("templates-home"))
+        work = base / "work"
+        Registry.init(work)
+        (base / "dvc-remote").mkdir()
+        (work / ".dvc" / "config").write_text(
+            "[core]\n    remote = store\n['remote \"store\"']\n    url = ../../dvc-remote\n"
+        )
+        (work / ".gitignore").write_text("/models/\n")
+        git(work, "add", ".dvc/config", ".gitignore")
+        git(work, "commit", "--quiet", "-m", "share the bytes")
+        git(base, "init", "--quiet", "--bare", "--initial-branch=main", "origin.git")
+        git(work, "remote", "add", "origin", "../origin.git")
+        with Registry(work) as opened:
+            for number, auc in enumerate((0.7, 0.8, 0.9), start=1):
+                source = write_model(work, f"weights {number}")
+                opened.register("churn", source, metrics={"auc": auc})
+            opened.register("tokenizer", write_model(work, "words", "models/tokenizer"))
+            opened.promote("churn@1", stage="production")
+            opened.promote("churn@2", stage="production", alias="champion", push=True)
+        git(work, "branch", "--quiet", "--set-upstream-to=origin/main")
+    return base
+
+
+@pytest.fixture
+def shared(templates: Path, tmp_path: Path) -> Path:
+    """A copy of `templates`."""
+    return Path(shutil.copytree(templates, tmp_path / "shared", symlinks=True))
+
+
+@pytest.fixture
+def stocked(shared: Path) -> Path:
+    """A copy of the clone in `templates`, beside its remotes."""
+    return shared / "work"

@@ -1,0 +1,298 @@
+"""The commit, the repository's address and the packages that surround a training run."""
+
+from __future__ import annotations
+
+import json
+import string
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitreg.environment import code_commit, environment, without_credentials
+from gitreg.errors import GitError, InvalidRequest
+
+
+@pytest.fixture(autouse=True)
+def _hermetic(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{name}_NAME", "Ada")
+        monkeypatch.setenv(f"GIT_{name}_EMAIL", "ada@example.com")
+        monkeypatch.setenv(f"GIT_{name}_DATE", "2026-11-22T20:25:06Z")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", "/dev/null")
+    monkeypatch.delenv("GIT_DIR", raising=False)
+
+
+def git(folder: Path, *args: str) -> str:
+    done = subprocess.run(["git", *args], cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    git(folder, "init", "-q", "-b", "main")
+    (folder / "train.py").write_text("print('train')\n")
+    git(folder, "add", "train.py")
+    git(folder, "commit", "-qm", "train")
+    return folder
+
+
+# --- URLs ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://example.com/team/x.git", "https://example.com/team/x.git"),
+        ("https://ada:s3cret@example.com/x", "https://example.com/x"),
+        ("https://ghp_token@example.com/x", "https://example.com/x"),
+        ("https://:s3cret@example.com/x", "https://example.com/x"),
+        ("https://ada:s3:cr@t@example.com:8443/x", "https://example.com:8443/x"),
+        ("https://ada:s3/cr?t@example.com/x", "https://example.com/x"),
+        ("https://ada:s3#t@example.com", "https://example.com"),
+        ("https://ada:s3@cr/et@example.com/x", "https://example.com/x"),
+        ("https://ada@example.com/x@v1", "https://example.com/x@v1"),
+        ("https://example.com/x?private_token=t#frag", "https://example.com/x"),
+        ("https://example.com?token=t", "https://example.com"),
+        ("https://example.com:8443/x@v1", "https://example.com:8443/x@v1"),
+        ("https://[::1]:8443/x@v1", "https://[::1]:8443/x@v1"),
+        ("https://ada:s3cret@[::1]:8443/x", "https://[::1]:8443/x"),
+        ("HTTPS://ada:s3cret@example.com/x", "HTTPS://example.com/x"),
+        ("ssh://git@example.com/x", "ssh://git@example.com/x"),
+        ("ssh://git:s3cret@example.com:22/x", "ssh://git@example.com:22/x"),
+        ("ssh://:s3cret@example.com/x", "ssh://example.com/x"),
+        ("git+ssh://git:s3cret@example.com/x", "git+ssh://git@example.com/x"),
+        ("git+https://ada:s3cret@example.com/x", "git+https://example.com/x"),
+        ("helper::https://ada:s3cret@example.com/x", "helper::https://example.com/x"),
+        ("ext::sh -c https://ada:s3cret@example.com/x", "ext::sh -c https://example.com/x"),
+        ("s3://key:s3cret@bucket/x", "s3://bucket/x"),
+        ("git@example.com:team/x.git", "git@example.com:team/x.git"),
+        ("git@example.com:team/x@v1", "git@example.com:team/x@v1"),
+        ("example.com:team/x.git", "example.com:team/x.git"),
+        ("git:s3cret@example.com:team/x.git", "git@example.com:team/x.git"),
+        ("/srv/git/x.git", "/srv/git/x.git"),
+        ("../x@y:z", "../x@y:z"),
+        ("C:\\git\\x@y", "C:\\git\\x@y"),
+        ("file:///srv/git/x.git", "file:///srv/git/x.git"),
+        ("", ""),
+    ],
+)
+def test_urls_without_credentials(url: str, expected: str) -> None:
+    assert without_credentials(url) == expected
+
+
+SCHEMES = st.sampled_from(["https", "http", "ssh", "git+ssh", "git+https", "ftp", "h::https"])
+HOSTS = st.sampled_from(["example.com", "example.com:8443", "[::1]:22", "127.0.0.1"])
+PATHS = st.text(string.ascii_letters + "/.-_", max_size=20).map(lambda path: f"/{path}")
+# What a person pastes, encoded or not. It does not begin with digits: up to a raw slash they
+# would read as a port, and what follows as a path.
+PASSWORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1).map(
+    lambda text: f"S3CRET{text}S3CRET"
+)
+LOGINS = st.tuples(
+    st.sampled_from(["", "ada", "a.b"]),
+    PASSWORDS | PASSWORDS.map(lambda password: quote(password, safe="")),
+).map(":".join)
+
+
+@given(SCHEMES, LOGINS, HOSTS, PATHS)
+def test_no_password_survives(scheme: str, login: str, host: str, path: str) -> None:
+    cleaned = without_credentials(f"{scheme}://{login}@{host}{path}")
+    assert "S3CRET" not in cleaned
+    assert cleaned.endswith(host + path)
+    assert without_credentials(cleaned) == cleaned
+
+
+@given(SCHEMES, HOSTS, PATHS, st.sampled_from("?#"), PASSWORDS)
+def test_no_token_in_a_query_survives(
+    scheme: str, host: str, path: str, mark: str, token: str
+) -> None:
+    assert "S3CRET" not in without_credentials(f"{scheme}://{host}{path}{mark}t={token}")
+
+
+@given(st.sampled_from(["git", "a.b"]), st.text(string.ascii_letters + "@:", max_size=9), PATHS)
+def test_no_password_of_an_scp_address_survives(user: str, middle: str, path: str) -> None:
+    cleaned = without_credentials(f"{user}:S3CRET{middle}S3CRET@example.com:{path}")
+    assert cleaned == f"{user}@example.com:{path}"
+
+
+@given(st.text())
+def test_any_text_is_cleaned_once_and_for_all(url: str) -> None:
+    cleaned = without_credentials(url)
+    assert len(cleaned) <= len(url)
+
+
+# --- The commit ---------------------------------------------------------------------------------
+
+
+def test_the_commit_of_a_clean_tree(repository: Path) -> None:
+    found = code_commit(repository)
+    assert found is not None
+    assert found.commit == git(repository, "rev-parse", "HEAD")
+    assert (found.dirty, found.repository) == (False, None)
+
+
+def test_a_tree_is_dirty_when_a_tracked_file_differs(repository: Path) -> None:
+    (repository / "untracked.py").write_text("")
+    inner = repository / "models" / "churn"
+    inner.mkdir(parents=True)
+    found = code_commit(inner)
+    assert found is not None
+    assert not found.dirty
+    (repository / "train.py").write_text("changed\n")
+    index = (repository / ".git" / "index").read_bytes()
+    found = code_commit(inner)
+    assert found is not None
+    assert found.dirty
+    assert (repository / ".git" / "index").read_bytes() == index
+    git(repository, "add", "train.py")
+    found = code_commit(repository)
+    assert found is not None
+    assert found.dirty
+
+
+def test_a_detached_head_and_a_linked_work_tree(repository: Path, tmp_path: Path) -> None:
+    git(repository, "worktree", "add", "-q", "--detach", str(tmp_path / "linked"))
+    assert code_commit(tmp_path / "linked") == code_commit(repository)
+
+
+def test_no_commit_where_there_is_none(tmp_path: Path, repository: Path) -> None:
+    assert code_commit(tmp_path) is None
+    git(tmp_path, "init", "-q", "unborn")
+    assert code_commit(tmp_path / "unborn") is None
+    git(tmp_path, "clone", "-q", "--bare", str(repository), "bare")
+    assert code_commit(tmp_path / "bare") is None
+
+
+def test_the_address_is_that_of_origin_or_of_the_only_remote(repository: Path) -> None:
+    def address() -> str | None:
+        found = code_commit(repository)
+        assert found is not None
+        return found.repository
+
+    git(repository, "remote", "add", "up.stream", "https://ada:s3cret@example.com/up.git")
+    assert address() == "https://example.com/up.git"
+    git(repository, "remote", "add", "fork", "git@example.com:fork.git")
+    assert address() is None
+    git(repository, "remote", "add", "origin", "git@example.com:team/churn.git")
+    git(repository, "remote", "set-url", "--add", "origin", "git@example.com:mirror.git")
+    assert address() == "git@example.com:team/churn.git"
+
+
+def test_tokens_of_a_url_rewrite_are_not_picked_up(repository: Path) -> None:
+    git(repository, "remote", "add", "origin", "https://example.com/x.git")
+    git(repository, "config", "url.https://s3cret@host.example/.insteadOf", "https://example.com/")
+    found = code_commit(repository)
+    assert found is not None
+    assert found.repository == "https://example.com/x.git"
+
+
+def test_programs_named_in_the_configuration_do_not_run(repository: Path, tmp_path: Path) -> None:
+    git(repository, "config", "core.fsmonitor", f"touch {tmp_path / 'ran'}; false")
+    assert code_commit(repository) is not None
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_broken_repository_is_an_error(repository: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="no such folder"):
+        code_commit(tmp_path / "nowhere")
+    (repository / ".git" / "index").write_bytes(b"junk")
+    with pytest.raises(GitError, match="git status"):
+        code_commit(repository)
+
+
+# --- The packages -------------------------------------------------------------------------------
+
+
+def install(folder: Path, name: str, version: str | None = "1.0", origin: object = None) -> None:
+    info = folder / f"{name}-{version}.dist-info"
+    info.mkdir(parents=True)
+    lines = [f"Name: {name}"] + ([f"Version: {version}"] if version else [])
+    (info / "METADATA").write_text("\n".join(["Metadata-Version: 2.1", *lines, ""]))
+    if origin is not None:
+        text = origin if isinstance(origin, str) else json.dumps(origin)
+        (info / "direct_url.json").write_text(text)
+
+
+def frozen(monkeypatch: pytest.MonkeyPatch, *folders: Path) -> list[str]:
+    monkeypatch.setattr(sys, "path", [str(folder) for folder in folders])
+    return environment()[1].decode().splitlines()
+
+
+def test_the_environment_is_that_of_the_interpreter() -> None:
+    found, requirements = environment()
+    assert found.python == ".".join(map(str, sys.version_info[:3]))
+    assert found.platform is not None
+    assert found.platform.startswith(f"{sys.platform}-")
+    assert found.requirements == "requirements.txt"
+    assert f"pytest=={metadata.version('pytest')}" in requirements.decode().splitlines()
+
+
+def test_packages_are_sorted_normalised_and_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install(tmp_path / "a", "Zope.Interface", "7.0")
+    install(tmp_path / "a", "attrs", "26.1")
+    install(tmp_path / "b", "zope_interface", "6.0")
+    install(tmp_path / "b", "broken", version=None)
+    (tmp_path / "b" / "~ip-1.0.dist-info").mkdir()
+    lines = frozen(monkeypatch, tmp_path / "a", tmp_path / "b")
+    assert lines == ["attrs==26.1", "zope-interface==7.0"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        (None, "x==1.0"),
+        (
+            {
+                "url": "https://ada:s3cret@example.com/x.git",
+                "vcs_info": {"vcs": "git", "commit_id": "4b652c8", "requested_revision": "main"},
+            },
+            "x @ git+https://example.com/x.git@4b652c8",
+        ),
+        (
+            {
+                "url": "ssh://git@example.com/x.git",
+                "vcs_info": {"vcs": "git", "commit_id": "4b652c8"},
+                "subdirectory": "python",
+            },
+            "x @ git+ssh://git@example.com/x.git@4b652c8#subdirectory=python",
+        ),
+        (
+            {"url": "file:///home/ada/x", "vcs_info": {"vcs": "git", "commit_id": "4b652c8"}},
+            "x==1.0  # local",
+        ),
+        ({"url": "file:///home/ada/x", "dir_info": {"editable": True}}, "x==1.0  # local"),
+        (
+            {"url": "https://t@example.com/x.whl?sig=s", "archive_info": {}},
+            "x @ https://example.com/x.whl",
+        ),
+        ({"vcs_info": {}}, "x==1.0"),
+        ({"url": 5}, "x==1.0"),
+        ([], "x==1.0"),
+        ("{", "x==1.0"),
+    ],
+)
+def test_where_a_package_came_from(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, origin: object, expected: str
+) -> None:
+    install(tmp_path, "x", "1.0", origin)
+    assert frozen(monkeypatch, tmp_path) == [expected]
+
+
+def test_a_large_environment_is_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for number in range(800):
+        install(tmp_path, f"package-{number:03}-{'x' * 90}")
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    requirements = environment()[1]
+    assert len(requirements) > 64 * 1024
+    assert requirements.count(b"\n") == 800

@@ -1,0 +1,320 @@
+"""Promote and archive: stages behave as the policy says, gates judge, aliases follow."""
+
+from __future__ import annotations
+
+import pytest
+
+from gitreg import layout
+from gitreg.errors import InvalidRequest, NotFound, Refused
+from gitreg.model import Artifact, ModelVersion
+from gitreg.operations.gates import Gate
+from gitreg.operations.promote import archive_instead, promote
+from gitreg.policy import Policy, StageRule, write_policy
+from tests.fakes import FakeBranch, branch_with, promotion, trailers
+
+AUC = Gate("auc", higher_is_better=True)
+LATENCY = Gate("latency", higher_is_better=False)
+
+
+@pytest.fixture
+def branch() -> FakeBranch:
+    return branch_with(*({"auc": auc, "latency": 9 - auc} for auc in (0.7, 0.8, 0.9, 0.8)))
+
+
+def test_staging_holds_many(branch: FakeBranch) -> None:
+    for number in (3, 1, 2):
+        branch.promote(f"churn@{number}", to="staging")
+    assert branch.holds("staging") == (1, 2, 3)
+    path = layout.stage_path("churn", "staging")
+    assert branch.snapshot.files[path] == b"versions:\n- 1\n- 2\n- 3\n"
+
+
+def test_production_archives_the_incumbent(branch: FakeBranch) -> None:
+    first = branch.promote("churn@1")
+    assert trailers(first, "Replaces") == []
+    second = branch.promote("churn@2")
+    assert (branch.holds("production"), branch.holds("archived")) == ((2,), (1,))
+    assert trailers(second, "Replaces") == ["1"]
+    assert second.subject == "promote churn@2 to production"
+    assert trailers(second, "Action") == ["promote"]
+    assert trailers(second, "Stage") == ["production"]
+    assert "auc 0.8, was 0.7 (churn@1)" in second.evidence
+
+
+def test_keep_existing_keeps(branch: FakeBranch) -> None:
+    branch.promote("churn@1")
+    change = branch.promote("churn@2", keep_existing=True)
+    assert (branch.holds("production"), branch.holds("archived")) == ((1, 2), ())
+    assert trailers(change, "Replaces") == []
+    branch.promote("churn@3")
+    assert (branch.holds("production"), branch.holds("archived")) == ((3,), (1, 2))
+
+
+def test_an_older_version_may_take_over(branch: FakeBranch) -> None:
+    branch.promote("churn@3")
+    branch.promote("churn@1")
+    assert (branch.holds("production"), branch.holds("archived")) == ((1,), (3,))
+
+
+def test_a_version_leaves_its_old_stage(branch: FakeBranch) -> None:
+    branch.promote("churn@1", "churn@2", to="staging")
+    change = branch.promote("churn@1")
+    assert (branch.holds("staging"), branch.holds("production")) == ((2,), (1,))
+    assert len(change.edits) == 2
+    change = branch.promote("churn@1", to="staging")
+    assert change.paths == (
+        layout.stage_path("churn", "production"),
+        layout.stage_path("churn", "staging"),
+    )
+    assert change.edits[0].content is None  # a stage that is empty has no file
+
+
+def test_stages_in_any_case(branch: FakeBranch) -> None:
+    assert branch.promote("churn@1", to="Production").subject == "promote churn@1 to production"
+    assert branch.holds("production") == (1,)
+
+
+def test_no_stage(branch: FakeBranch) -> None:
+    branch.promote("churn@1", "churn@2", to="staging")
+    change = branch.promote("churn@1", to="None")
+    assert change.subject == "take churn@1 out of staging"
+    assert branch.holds("staging") == (2,)
+    assert branch.state.stage_of("churn", 1) is None
+    nothing = promote(branch.state, promotion("churn@1", to="none"))
+    assert (nothing.edits, nothing.subject) == ((), "take churn@1 out of its stage")
+
+
+def test_archive(branch: FakeBranch) -> None:
+    branch.promote("churn@1", aliases=("champion",))
+    change = branch.promote("churn@1", to="archived")
+    assert (branch.holds("production"), branch.holds("archived")) == ((), (1,))
+    assert (change.subject, trailers(change, "Action")) == ("archive churn@1", ["archive"])
+    assert change.evidence == ()
+    assert change.warnings == ("@champion still names churn@1, which is served by that alias",)
+    assert change.message().count("champion") == 0
+
+
+def test_what_is_so_changes_nothing(branch: FakeBranch) -> None:
+    branch.promote("churn@1", aliases=("champion",))
+    request = promotion("churn@1", aliases=("champion",))
+    assert promote(branch.state, request).edits == ()
+    assert promote(branch.state, promotion("churn@1", gates=(AUC,))).edits == ()
+
+
+def test_aliases_follow_in_the_same_commit(branch: FakeBranch) -> None:
+    branch.promote("churn@1", aliases=("champion",))
+    change = branch.promote("churn@2", aliases=("champion", "best"))
+    assert (branch.names("champion"), branch.names("best")) == (2, 2)
+    assert change.subject == "promote churn@2 to production"
+    assert trailers(change, "Alias") == ["champion", "best"]
+    assert len(branch.commits) == 4 + 2
+    for alias in ("latest", "staging", "-x", "Champion"):
+        with pytest.raises(InvalidRequest):
+            promote(branch.state, promotion("churn@3", aliases=(alias,)))
+
+
+def test_several_models_move_in_one_commit(branch: FakeBranch) -> None:
+    for _ in range(2):
+        branch.register("tokenizer")
+    branch.promote("churn@1", "tokenizer@1")
+    commits = len(branch.commits)
+    change = branch.promote("churn@2", "tokenizer@2", aliases=("champion",))
+    assert len(branch.commits) == commits + 1
+    for model in ("churn", "tokenizer"):
+        assert branch.holds("production", model) == (2,)
+        assert branch.holds("archived", model) == (1,)
+        assert branch.names("champion", model) == 2
+    assert change.subject == "promote churn@2, tokenizer@2 to production"
+    assert trailers(change, "Model") == ["churn", "tokenizer"]
+    assert trailers(change, "Replaces") == ["1", "1"]
+
+
+@pytest.mark.parametrize(
+    ("references", "options", "message"),
+    [
+        ((), {}, "which version"),
+        (("churn@1", "churn@1"), {"to": "staging"}, "the same version is named twice"),
+        (("churn@1", "churn@first"), {"to": "staging"}, "the same version is named twice"),
+        (("churn@1", "churn@2"), {}, "production holds 1 version of churn; 2 are named"),
+        (("churn@1", "churn@2"), {"keep_existing": True}, "production holds 1 version of churn"),
+        (("churn@1", "churn@2"), {"to": "staging", "aliases": ("x",)},
+         "@x can name one version of a model, several are given"),
+    ],
+)  # fmt: skip
+def test_requests_that_make_no_sense(
+    branch: FakeBranch, references: tuple[str, ...], options: dict[str, object], message: str
+) -> None:
+    branch.alias("churn@1", "first")
+    with pytest.raises(InvalidRequest) as caught:
+        promote(branch.state, promotion(*references, **options))  # type: ignore[arg-type]
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("reference", "to", "message", "hint"),
+    [
+        ("churn@9", "production", "no churn@9", None),
+        ("chrun@1", "production", "no model 'chrun'", "did you mean 'churn'?"),
+        ("churn@1", "prodction", "no stage 'prodction'", "did you mean 'production'?"),
+        ("churn@1", "../x", "no stage '../x'", None),
+        ("churn@nobody", "production", "'churn' has no alias 'nobody'", "it has none"),
+        ("churn", "production", "'churn' is a model: which version", "churn@latest"),
+    ],
+)
+def test_what_is_not_there(
+    branch: FakeBranch, reference: str, to: str, message: str, hint: str | None
+) -> None:
+    with pytest.raises(NotFound) as caught:
+        promote(branch.state, promotion(reference, to=to))
+    assert message in str(caught.value)
+    assert hint is None or hint in (caught.value.hint or "")
+
+
+def test_another_policy(branch: FakeBranch) -> None:
+    policy = Policy(
+        {"canary": StageRule(2, "retired"), "live": StageRule(1, None), "retired": StageRule()}
+    )
+    branch.write({layout.POLICY: write_policy(policy)})
+    branch.promote("churn@1", "churn@2", to="canary")
+    branch.promote("churn@3", to="canary")
+    assert (branch.holds("canary"), branch.holds("retired")) == ((2, 3), (1,))
+    branch.promote("churn@3", to="live")
+    branch.promote("churn@2", to="live")
+    assert (branch.holds("live"), branch.holds("retired")) == ((2,), (1,))
+    assert branch.state.stage_of("churn", 3) is None
+    with pytest.raises(NotFound, match="no stage 'archived'"):
+        promote(branch.state, promotion("churn@2", to="archived"))
+
+
+# Gates
+
+
+def version(number: int, **metrics: float) -> ModelVersion:
+    return ModelVersion("m", number, "", "", Artifact("model", 0, 1, ""), metrics)
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("gate", "new", "old", "line"),
+    [
+        (AUC, {"auc": 0.92}, {"auc": 0.9}, "auc 0.92 > 0.9 (m@1)"),
+        (LATENCY, {"latency": 3}, {"latency": 4.5}, "latency 3 < 4.5 (m@1)"),
+        (AUC, {"auc": 1}, {"auc": 0.5}, "auc 1 > 0.5 (m@1)"),
+        (AUC, {"auc": -1}, {"auc": -2}, "auc -1 > -2 (m@1)"),
+    ],
+)
+def test_gates_that_pass(
+    gate: Gate, new: dict[str, float], old: dict[str, float], line: str
+) -> None:
+    verdict = gate.judge(version(2, **new), version(1, **old))
+    assert (verdict.passed, verdict.line) == (True, line)
+
+
+@pytest.mark.parametrize(
+    ("gate", "new", "old", "line"),
+    [
+        (AUC, {"auc": 0.8}, {"auc": 0.9}, "auc 0.8 is not > 0.9 (m@1)"),
+        (AUC, {"auc": 0.9}, {"auc": 0.9}, "auc 0.9 is not > 0.9 (m@1)"),
+        (LATENCY, {"latency": 5}, {"latency": 5}, "latency 5 is not < 5 (m@1)"),
+        (AUC, {}, {"auc": 0.9}, "auc is missing from m@2"),
+        (AUC, {"auc": 0.9}, {}, "auc is missing from m@1"),
+        (AUC, {"AUC": 0.9}, {"auc": 0.1}, "auc is missing from m@2"),
+        (AUC, {"auc": NAN}, {"auc": 0.9}, "auc is missing from m@2"),
+        (AUC, {"auc": 0.9}, {"auc": NAN}, "auc is missing from m@1"),
+        (AUC, {"auc": INF}, {"auc": 0.9}, "auc is missing from m@2"),
+        (LATENCY, {"latency": -INF}, {"latency": 1}, "latency is missing from m@2"),
+        (LATENCY, {"latency": 1}, {"latency": INF}, "latency is missing from m@1"),
+    ],
+)
+def test_gates_that_fail(
+    gate: Gate, new: dict[str, float], old: dict[str, float], line: str
+) -> None:
+    verdict = gate.judge(version(2, **new), version(1, **old))
+    assert (verdict.passed, verdict.line) == (False, line)
+
+
+def test_two_values_that_look_alike_are_told_apart() -> None:
+    verdict = AUC.judge(version(2, auc=0.92000001), version(1, auc=0.92))
+    assert verdict.passed
+    assert verdict.line == "auc 0.92000001 > 0.92 (m@1)"
+
+
+def test_a_better_candidate_is_promoted(branch: FakeBranch) -> None:
+    branch.promote("churn@1")
+    change = branch.promote("churn@2", gates=(AUC, LATENCY))
+    assert branch.holds("production") == (2,)
+    assert change.evidence == ("auc 0.8 > 0.7 (churn@1)", "latency 8.2 < 8.3 (churn@1)")
+
+
+@pytest.mark.parametrize(
+    ("candidate", "gates", "reason"),
+    [
+        ("churn@1", (AUC,), "auc 0.7 is not > 0.8 (churn@2)"),
+        ("churn@4", (AUC,), "auc 0.8 is not > 0.8 (churn@2)"),
+        ("churn@1", (AUC, LATENCY), "auc 0.7 is not > 0.8 (churn@2); latency 8.3 is not < 8.2"),
+        ("churn@3", (AUC, Gate("cost", higher_is_better=False)), "cost is missing from churn@3"),
+        ("churn@5", (AUC,), "auc is missing from churn@5"),
+    ],
+)
+def test_a_candidate_that_is_not_better_is_refused(
+    branch: FakeBranch, candidate: str, gates: tuple[Gate, ...], reason: str
+) -> None:
+    branch.register()
+    branch.promote("churn@2")
+    with pytest.raises(Refused) as caught:
+        promote(branch.state, promotion(candidate, gates=gates))
+    assert str(caught.value).startswith(f"{candidate} is not promoted to production: {reason}")
+    assert caught.value.exit_code == 1
+
+
+def test_an_incumbent_without_the_metric_refuses() -> None:
+    branch = branch_with({}, {"auc": 0.9})
+    branch.promote("churn@1")
+    with pytest.raises(Refused, match="auc is missing from churn@1"):
+        promote(branch.state, promotion("churn@2", gates=(AUC,)))
+
+
+def test_without_an_incumbent_a_gate_passes(branch: FakeBranch) -> None:
+    branch.register()
+    change = branch.promote("churn@5", gates=(AUC,))
+    assert change.evidence == ("churn@5: no version in production to compare with",)
+
+
+def test_every_incumbent_must_be_beaten(branch: FakeBranch) -> None:
+    branch.promote("churn@1")
+    branch.promote("churn@3", keep_existing=True)
+    with pytest.raises(Refused, match=r"auc 0\.8 is not > 0\.9 \(churn@3\)$"):
+        promote(branch.state, promotion("churn@2", gates=(AUC,)))
+
+
+def test_one_model_that_fails_holds_back_all(branch: FakeBranch) -> None:
+    branch.register("tokenizer", auc=0.5)
+    branch.register("tokenizer", auc=0.4)
+    branch.promote("churn@1", "tokenizer@1")
+    with pytest.raises(Refused, match=r"churn@2, tokenizer@2 is not promoted .*\(tokenizer@1\)$"):
+        promote(branch.state, promotion("churn@2", "tokenizer@2", gates=(AUC,)))
+
+
+def test_the_refused_are_archived_instead(branch: FakeBranch) -> None:
+    branch.promote("churn@2", aliases=("champion",))
+    branch.promote("churn@1", to="staging")
+    request = promotion("churn@1", gates=(AUC,), aliases=("champion",))
+    with pytest.raises(Refused) as caught:
+        promote(branch.state, request)
+    change = archive_instead(branch.state, request, caught.value)
+    branch.commit(change)
+    assert change.subject == "archive churn@1"
+    assert change.evidence == (str(caught.value),)
+    assert (branch.holds("production"), branch.holds("archived")) == ((2,), (1,))
+    assert branch.names("champion") == 2
+
+
+def test_the_evidence_is_kept_short() -> None:
+    metrics = {f"m{number}": number for number in range(30)}
+    branch = branch_with(metrics, metrics)
+    branch.promote("churn@1")
+    change = branch.promote("churn@2")
+    assert len(change.evidence) == 20
+    assert change.evidence[3] == "m3 3, was 3 (churn@1)"
