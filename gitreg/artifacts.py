@@ -110,9 +110,7 @@ class Artifacts:
             found = project.stage(source.path, progress)
         else:
             found = self._take_tracked(source.path, tracked, project, progress)
-        return Artifact(
-            source.artifact_name, found.size, found.files, found.sha256, found.md5
-        )
+        return Artifact(source.artifact_name, found.size, found.files, found.sha256, found.md5)
 
     def _take_tracked(
         self, path: Path, tracked: TrackedOutput, project: DvcProject, progress: Progress | None

@@ -332,7 +332,8 @@ def register(
     """Register the next version of a model.
 
     What DVC tracks already is taken by its known hash, and its stage's dependencies, params,
-    metrics and command become the lineage by themselves.
+    metrics and command become the lineage by themselves; metrics and params that are given here
+    stand instead of the stage's.
 
     Example: gitreg register churn-predictor models/churn --metrics metrics.json
     """
@@ -407,7 +408,7 @@ def promote(
         outcome = registry.promote(
             *references,
             stage=to,
-            alias=alias or (),
+            alias=[name.removeprefix("@") for name in alias or ()],
             keep_existing=keep_existing,
             if_better=if_better or (),
             if_lower=if_lower or (),
@@ -625,12 +626,14 @@ def log(
 
     with Registry(repo) as registry:
         events = registry.log(reference, limit=limit, rev=rev, at=at)
+        if registry.is_shallow:
+            _warn(("this clone is shallow, its history cut off: git fetch --unshallow",))
     if as_json:
         _print_json([render.event_json(event) for event in events])
     elif events:
         typer.echo(render.events_text(events, _width()))
     else:
-        typer.echo("nothing has happened yet: gitreg register NAME PATH", err=True)
+        typer.echo("no events", err=True)
 
 
 @app.command()

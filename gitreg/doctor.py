@@ -39,7 +39,7 @@ def _clone(repository: GitRepository) -> Iterator[Finding]:
         yield Finding("detached-head", "warning", "HEAD", str(error), error.hint)
     if repository.is_shallow:
         yield Finding(
-            "shallow-clone", "warning", "git", "history is cut off: no tags, no rollback, no writes",
+            "shallow-clone", "warning", "git", "history is cut off: no rollback, no writes",
             "git fetch --unshallow",
         )  # fmt: skip
     lock = repository.git_dir / "index.lock"
@@ -152,13 +152,18 @@ def _bytes(state: RegistryState, artifacts: Artifacts) -> Iterator[Finding]:
             )  # fmt: skip
             for name, md5 in versions.items():
                 if project.missing(md5):
-                    yield Finding("artifact-missing", "error", name, "its bytes are not in the cache")
+                    yield Finding(
+                        "artifact-missing", "error", name, "its bytes are not in the cache"
+                    )
             return
         for name, md5 in versions.items():
             lacking = project.not_on_remote([md5])
             if lacking and project.missing(md5):
                 yield Finding(
-                    "artifact-missing", "error", name, "its bytes are neither here nor on the remote"
+                    "artifact-missing",
+                    "error",
+                    name,
+                    "its bytes are neither here nor on the remote",
                 )
             elif lacking:
                 yield Finding(

@@ -83,8 +83,9 @@ class Event:
         author: ``Name <email>``.
         model: the model.
         action: ``register``, ``promote``, ``archive``, ``alias``, ``rollback``, ``annotate``,
-            ``delete``, ``revert``, and, in a commit made by hand, ``move`` (a stage lost a version)
-            or ``rewrite`` (a manifest was changed, which gitreg never does).
+            ``delete``, ``revert``, and, in a commit made by hand, ``move`` (a stage lost a version),
+            ``remove`` (a manifest went: a registration was reverted) or ``rewrite`` (one was
+            changed, which gitreg never does).
         version: the version that it is about, or ``None`` (annotations of a model).
         pointer: ``stages/production`` or ``aliases/champion``; ``None`` where none moved.
         before: what the pointer held: ascending versions of a stage, one version of an alias.
@@ -217,7 +218,9 @@ def _file_action(place: layout.Place, change: FileChange, claimed: str) -> str |
     if place.kind == "manifest":
         if change.before is None:
             return "register"
-        return None if change.after is None else "rewrite"
+        if change.after is not None:
+            return "rewrite"
+        return None if claimed == "delete" else "remove"
     if place.kind == "deleted":
         return "delete" if change.before is None else None
     if place.kind == "annotations" and claimed in ("register", "delete"):
@@ -260,6 +263,9 @@ class Ledger(Protocol):
     def moves(self, model: str) -> tuple[int, int]:
         """Return how many tags with a counter a model has, and the time of its last tag."""
 
+    def standing(self, model: str, pointer: str) -> Sequence[int]:
+        """Return the versions that tags gave to a pointer and none took back, the oldest first."""
+
 
 @dataclass(frozen=True)
 class Tag:
@@ -268,6 +274,7 @@ class Tag:
     Attributes:
         name: in GTO's grammar.
         model: whose.
+        version: which one it names.
         target: the commit that registered the version that it names, 40 hex digits.
         tagger: ``Name <email>``, the committer of the commit that made the move.
         time: seconds since the epoch: the commit's, but later than the model's tag before it,
@@ -278,6 +285,7 @@ class Tag:
 
     name: str
     model: str
+    version: int
     target: str
     tagger: str
     time: int
@@ -298,60 +306,93 @@ def tags_of(commit: CommitInfo, events: Sequence[Event], ledger: Ledger) -> list
 
     Only names that GTO's grammar takes are tagged. Of several versions of a model that one commit
     registers (a squash) only the highest is: ``dvc.yaml`` at that commit names no other's bytes. A
-    stage that holds several is tagged when the one that it names, the highest, changes.
+    stage that holds several is tagged when the one that it names, the highest, changes. To GTO a
+    pointer names every version that it was ever given until that is taken back, so that when it
+    comes to name none, or one that has no tag, all that stand are taken back.
     """
-    made: list[Tag] = []
-    counters: dict[str, tuple[int, int]] = {}
-    newest = {e.model: e.version for e in events if e.action == "register" and e.pointer is None}
+    draft = _Draft(commit, events, ledger)
     for event in events:
-        model = event.model
-        if not is_taggable(model):
-            continue
-        counter, last = counters.get(model) or ledger.moves(model)
-        planned = _plan(event, newest, counter + 1)
-        if planned is None:
-            continue
-        tag, version, message = planned
-        target = ledger.registered(model, version)
-        if newest.get(model) == version:
-            target = commit.oid
+        if is_taggable(event.model):
+            draft.add(event)
+    return draft.tags
+
+
+class _Draft:
+    """The tags of one commit while they are made."""
+
+    def __init__(self, commit: CommitInfo, events: Sequence[Event], ledger: Ledger) -> None:
+        self.tags: list[Tag] = []
+        self._commit = commit
+        self._ledger = ledger
+        self._counters: dict[str, tuple[int, int]] = {}
+        self._newest = {event.model: event.version for event in events if _is_birth(event)}
+
+    def add(self, event: Event) -> None:
+        """Add the tags of one event."""
+        if event.pointer is not None:
+            self._move(event, event.pointer.partition("/")[2])
+        elif event.version is None:
+            return
+        elif event.action in ("delete", "remove"):
+            self._make(event.model, event.version, "{} was deleted", cancelled=True)
+        elif _is_birth(event) and self._newest[event.model] == event.version:
+            self._birth(event.model, event.version)
+
+    def _birth(self, model: str, version: int) -> None:
+        # A version that comes back after a revert keeps the tag that it had.
+        if self._ledger.registered(model, version) is None:
+            tag = RegistryTag(model, version=version)
+            self._append(tag, version, self._commit.oid, format_version(model, version))
+
+    def _move(self, event: Event, pointer: str) -> None:
+        model, version = event.model, named_by(event.after)
+        if version == named_by(event.before) or not is_taggable(pointer):
+            return
+        if version is not None and self._target(model, version) is not None:
+            self._make(model, version, f"{pointer} names {{}}", pointer=pointer)
+            return
+        for past in self._ledger.standing(model, pointer):
+            words = f"{pointer} no longer names {{}}"
+            self._make(model, past, words, pointer=pointer, cancelled=True)
+
+    def _target(self, model: str, version: int) -> str | None:
+        """Return the commit that a tag of a version sits on; ``None`` if it has no tag itself."""
+        known = self._ledger.registered(model, version)
+        if known is None and self._newest.get(model) == version:
+            return self._commit.oid
+        return known
+
+    def _make(
+        self,
+        model: str,
+        version: int,
+        words: str,
+        *,
+        pointer: str | None = None,
+        cancelled: bool = False,
+    ) -> None:
+        target = self._target(model, version)
         if target is None:
-            continue  # a pointer to a version that is not there, or that has no tag itself
-        time = max(commit.time, last + 1)
-        counters[model] = (tag.counter or counter, time)
-        made.append(Tag(str(tag), model, target, commit.committer, time, commit.zone, message))
-    return made
+            return
+        counter = self._counter(model)[0] + 1
+        number = version if pointer is None else None
+        tag = RegistryTag(model, number, pointer, counter, cancelled)
+        self._append(tag, version, target, words.format(format_version(model, version)))
+
+    def _counter(self, model: str) -> tuple[int, int]:
+        return self._counters.get(model) or self._ledger.moves(model)
+
+    def _append(self, tag: RegistryTag, version: int, target: str, message: str) -> None:
+        counter, last = self._counter(tag.model)
+        time = max(self._commit.time, last + 1)
+        self._counters[tag.model] = (tag.counter or counter, time)
+        self.tags.append(
+            Tag(
+                str(tag), tag.model, version, target, self._commit.committer, time,
+                self._commit.zone, message,
+            )
+        )  # fmt: skip
 
 
-def _plan(
-    event: Event, newest: dict[str, int | None], counter: int
-) -> tuple[RegistryTag, int, str] | None:
-    """Return the tag of an event, the version that it names, and its message."""
-    if event.pointer is None:
-        return _plan_version(event, newest, counter)
-    model, pointer = event.model, event.pointer.partition("/")[2]
-    before, after = named_by(event.before), named_by(event.after)
-    if before == after or not is_taggable(pointer):
-        return None
-    if after is None:
-        assert before is not None
-        left = RegistryTag(model, pointer=pointer, counter=counter, cancelled=True)
-        return left, before, f"{pointer} no longer names {format_version(model, before)}"
-    now = RegistryTag(model, pointer=pointer, counter=counter)
-    return now, after, f"{pointer} names {format_version(model, after)}"
-
-
-def _plan_version(
-    event: Event, newest: dict[str, int | None], counter: int
-) -> tuple[RegistryTag, int, str] | None:
-    """Return the tag of an event that is no pointer's: a registration's or a deletion's."""
-    model, version = event.model, event.version
-    if version is None:
-        return None
-    name = format_version(model, version)
-    if event.action == "delete":
-        gone = RegistryTag(model, version=version, counter=counter, cancelled=True)
-        return gone, version, f"{name} was deleted"
-    if event.action != "register" or newest.get(model) != version:
-        return None
-    return RegistryTag(model, version=version), version, name
+def _is_birth(event: Event) -> bool:
+    return event.action == "register" and event.pointer is None

@@ -48,7 +48,9 @@ def initialise(folder: Path) -> Outcome:
         made = dvc.init(top)
         edits = [Edit(path, text) for path, text in missing.items()]
         edits += [Edit(path, (top / path).read_bytes()) for path in made]
-        change = Change("start a model registry", tuple(edits), trailers=(("Gitreg-Action", "init"),))
+        change = Change(
+            "start a model registry", tuple(edits), trailers=(("Gitreg-Action", "init"),)
+        )
         if not edits:
             return Outcome(change)
         prepared = publish.prepare(repository, tip, change)

@@ -19,9 +19,9 @@ from typing import Any
 from gitreg.git.log import first_parents_reach, read_commits
 from gitreg.git.repository import GitRepository
 from gitreg.history import CommitInfo, Event, FileChange, PointerValue, Tag, events_of, tags_of
-from gitreg.names import RegistryTag
+from gitreg.names import RegistryTag, parse_tag
 
-FORMAT = 1
+FORMAT = 3
 """Goes up when the fold or the tables change: an index of another format is made anew."""
 
 _TABLES = """
@@ -37,9 +37,10 @@ CREATE TABLE versions (
 ) WITHOUT ROWID;
 CREATE TABLE counters (model TEXT PRIMARY KEY, moves INTEGER, last INTEGER) WITHOUT ROWID;
 CREATE TABLE tags (
-    name TEXT PRIMARY KEY, seq INTEGER, model TEXT, target TEXT, tagger TEXT, time INTEGER,
-    zone TEXT, message TEXT
+    name TEXT PRIMARY KEY, seq INTEGER, model TEXT, version INTEGER, target TEXT, tagger TEXT,
+    time INTEGER, zone TEXT, message TEXT, pointer TEXT
 ) WITHOUT ROWID;
+CREATE INDEX tags_of_pointer ON tags (model, pointer, time);
 """
 _EVENT = (
     "SELECT oid, time, author, model, action, version, pointer, before, after, reason, subject "
@@ -149,7 +150,7 @@ class History:
             ],
         )  # fmt: skip
         db.executemany(
-            "INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO versions VALUES (?, ?, ?, ?)",
             [
                 (
                     e.model, e.version, commit.oid,
@@ -167,8 +168,22 @@ class History:
                 (tag.model, int(moved), tag.time),
             )
         db.executemany(
-            "INSERT OR REPLACE INTO tags VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [(t.name, seq, t.model, t.target, t.tagger, t.time, t.zone, t.message) for t in tags],
+            "INSERT OR IGNORE INTO tags VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    tag.name,
+                    seq,
+                    tag.model,
+                    tag.version,
+                    tag.target,
+                    tag.tagger,
+                    tag.time,
+                    tag.zone,
+                    tag.message,
+                    _pointer_of(tag),
+                )
+                for tag in tags
+            ],
         )
 
     # Questions
@@ -184,6 +199,17 @@ class History:
         """Return how many tags with a counter a model has, and the time of its last tag."""
         rows = self._ask("SELECT moves, last FROM counters WHERE model = ?", (model,))
         return (rows[0][0], rows[0][1]) if rows else (0, 0)
+
+    def standing(self, model: str, pointer: str) -> list[int]:
+        """Return the versions that tags gave to a pointer and none took back, the oldest first."""
+        query = "SELECT name, version FROM tags WHERE model = ? AND pointer = ? ORDER BY time"
+        versions: dict[int, None] = {}
+        for name, version in self._ask(query, (model, pointer)):
+            versions.pop(version, None)
+            tag = parse_tag(name)
+            if tag is not None and not tag.cancelled:
+                versions[version] = None
+        return list(versions)
 
     def highest_number(self, model: str) -> int:
         """Return the highest number that a version of a model ever had; 0 for none."""
@@ -234,9 +260,9 @@ class History:
         return [row[0] for row in self._ask(query, (commit,))]
 
     def tags(self, since: str | None = None) -> list[Tag]:
-        """Return the tags that history implies, oldest first; ``since`` a commit, those after it."""
+        """Return the tags that history implies, oldest first; ``since`` a commit, those after."""
         query = (
-            "SELECT name, model, target, tagger, time, zone, message FROM tags "
+            "SELECT name, model, version, target, tagger, time, zone, message FROM tags "
             "WHERE seq > ? AND seq <= ? ORDER BY seq, time"
         )
         rows = self._ask(query, (self._position(since), self._last_seen))
@@ -344,6 +370,11 @@ def _clear(db: sqlite3.Connection) -> None:
     for statement in _TABLES.split(";"):
         db.execute(statement)
     db.execute("INSERT INTO meta VALUES (?, NULL)", (FORMAT,))
+
+
+def _pointer_of(tag: Tag) -> str | None:
+    parsed = parse_tag(tag.name)
+    return parsed.pointer if parsed else None
 
 
 def _event(row: tuple[Any, ...]) -> Event:

@@ -93,7 +93,9 @@ class Publisher:
                 moved = _file_changes(state, change)
                 self._check_expected(expected, moved)
                 try:
-                    return self._publish(base, state, change.with_trailer(*trailer), moved, push)
+                    return self._publish(
+                        base, state, change.with_trailer(*trailer), moved, push=push
+                    )
                 except LostRace:
                     if push:
                         raise
@@ -129,6 +131,7 @@ class Publisher:
         state: RegistryState,
         change: Change,
         moved: Sequence[FileChange],
+        *,
         push: bool,
     ) -> Outcome:
         worktree.refuse_dirty(self._repository, {file.path: file.before for file in moved})
@@ -177,9 +180,7 @@ class Publisher:
             and place.version is not None
         ]
         pointed = [pair for change in moved for pair in _gained(change)]
-        present = {
-            pair for pair in (*unpublished, *named, *pointed) if new.has_version(*pair)
-        }
+        present = {pair for pair in (*unpublished, *named, *pointed) if new.has_version(*pair)}
         self._send_bytes(new, sorted(present))
         earlier = publish.write_tags(self._repository, self._history.tags(since=published))
         remote.push(self._repository, upstream, commit, published, {**earlier, **tags})

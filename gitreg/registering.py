@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from pathlib import Path
+
 from gitreg import digest
 from gitreg.artifacts import Artifacts, Source
 from gitreg.change import Change
@@ -95,7 +96,9 @@ def collect(
         tags=dict(material.tags or {}),
     )
     register(state, request)  # a document that would be too large is refused now
-    request = replace(request, artifact=_artifact(artifacts, state, source, dry_run, progress))
+    request = replace(
+        request, artifact=_artifact(artifacts, state, source, dry_run=dry_run, progress=progress)
+    )
 
     def operation(current: RegistryState) -> Change:
         return register(current, replace(request, above=history.highest_number(request.model)))
@@ -115,20 +118,21 @@ def _artifact(
     artifacts: Artifacts,
     state: RegistryState,
     source: Source,
+    *,
     dry_run: bool,
     progress: Progress | None,
 ) -> Artifact:
     if not dry_run:
         return artifacts.take(source, artifacts.project(state.snapshot), progress)
     if not source.path.exists():
-        raise InvalidRequest(f"{source.path} is not in the work tree", hint="dvc checkout brings it")
+        raise InvalidRequest(
+            f"{source.path} is not in the work tree", hint="dvc checkout brings it"
+        )
     found = digest.hash_tree(source.path, progress)
     return Artifact(source.artifact_name, found.size, found.files, found.sha256, found.md5)
 
 
-def _metrics(
-    material: Material, known: Mapping[str, int | float]
-) -> Mapping[str, int | float]:
+def _metrics(material: Material, known: Mapping[str, int | float]) -> Mapping[str, int | float]:
     given = material.metrics
     if given is None:
         return known
@@ -172,13 +176,18 @@ def _environment(given: Path | None) -> tuple[Environment, bytes]:
     if given is None:
         found, requirements = environment()
     else:
-        found, requirements = Environment(requirements=REQUIREMENTS), read_bytes(given, REQUIREMENTS)
+        found, requirements = (
+            Environment(requirements=REQUIREMENTS),
+            read_bytes(given, REQUIREMENTS),
+        )
         try:
             requirements.decode("utf-8")
         except UnicodeDecodeError:
             raise InvalidDocument(f"{given}: not UTF-8 text") from None
     if len(requirements) > SIZE_LIMIT:
-        raise InvalidDocument(f"{given or 'the frozen environment'}: larger than {SIZE_LIMIT} bytes")
+        raise InvalidDocument(
+            f"{given or 'the frozen environment'}: larger than {SIZE_LIMIT} bytes"
+        )
     return found, requirements
 
 

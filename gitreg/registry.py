@@ -65,9 +65,9 @@ class Registry:
         self._progress = progress
         self._is_copy = False
         self._base: Path | None = None
-        folder = Path(location)
-        if folder.is_dir() and str(location):  # an empty text is a variable that was not set
-            self._repository = GitRepository(folder)
+        # An empty text is a variable that was not set. Of a name too long, Path.is_dir raises.
+        if str(location) and os.path.isdir(location):  # noqa: PTH112
+            self._repository = GitRepository(Path(location))
             return
         from gitreg.git import remote
 
@@ -271,6 +271,11 @@ class Registry:
             number = state.resolve(wanted)
         events = [event for event in past.events(model) if _concerns(event, number)]
         return events[:limit]
+
+    @property
+    def is_shallow(self) -> bool:
+        """Whether the clone's history is cut off, so that `log` tells only its end."""
+        return self._repository.is_shallow
 
     def compare(
         self,
@@ -700,4 +705,3 @@ def _work_tree_of(url: str) -> Path | None:
     """Return the work tree behind a ``file://`` URL: its relative DVC remote lies beside it."""
     path = Path(url.removeprefix("file://"))
     return path if url.startswith("file:///") and (path / ".dvc").is_dir() else None
-

@@ -81,6 +81,4 @@ def sync_tags(
             upstream = remote.upstream_of(repository, repository.tip())
             remote.push(repository, upstream, None, None, right, force_tags=force)
         publish.set_tags(repository, {n: objects[n] for n in (*report.made, *replaced)})
-    return TagReport(
-        report.made, report.kept, report.wrong, replaced, report.foreign, pushed=push
-    )
+    return TagReport(report.made, report.kept, report.wrong, replaced, report.foreign, pushed=push)

@@ -1,4 +1,4 @@
-"""Verify: do the bytes of registered versions still match their manifests?"""
+"""Verify: whether the bytes of registered versions still match their manifests."""
 
 from __future__ import annotations
 
@@ -27,9 +27,7 @@ def verify(
         yield version, _check(state, artifacts, version)
 
 
-def _wanted(
-    state: RegistryState, references: Sequence[Reference]
-) -> Iterator[tuple[str, int]]:
+def _wanted(state: RegistryState, references: Sequence[Reference]) -> Iterator[tuple[str, int]]:
     for reference in references or [Reference(name) for name in state.model_names()]:
         if reference.is_model:
             state.check_model(reference.model)

@@ -9,7 +9,7 @@ from gitreg.change import Change, Edit
 from gitreg.history import CommitInfo, Event, FileChange, Tag, events_of, tags_of
 from gitreg.manifest import Tombstone
 from gitreg.model import Artifact
-from gitreg.names import Reference, RegistryTag, parse_reference
+from gitreg.names import Reference, RegistryTag, parse_reference, parse_tag
 from gitreg.operations.alias import delete_alias, set_alias
 from gitreg.operations.delete import delete
 from gitreg.operations.gates import Gate
@@ -144,6 +144,15 @@ class FakeBranch:
 
     def moves(self, model: str) -> tuple[int, int]:
         return self._moves.get(model, (0, 0))
+
+    def standing(self, model: str, pointer: str) -> list[int]:
+        versions: list[int] = []
+        for tag in self.tags:
+            parsed = parse_tag(tag.name)
+            if tag.model == model and parsed is not None and parsed.pointer == pointer:
+                versions = [version for version in versions if version != tag.version]
+                versions += [] if parsed.cancelled else [tag.version]
+        return versions
 
     def events(self, model: str, pointer: str) -> list[Event]:
         found = [event for info, changes in self.commits for event in events_of(info, changes)]

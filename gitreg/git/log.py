@@ -11,9 +11,8 @@ from gitreg import layout
 from gitreg.git.repository import GitRepository
 from gitreg.history import CommitInfo, FileChange
 
-_FORMAT = "%x00".join(
-    ("%H", "%P", "%an <%ae>", "%cn <%ce>", "%ct", "%cd", "%B", "")
-)  # fields of a commit; a NUL ends each
+_FORMAT = "%H%x00%P%x00%an <%ae>%x00%cn <%ce>%x00%ct%x00%cd%x00%B%x00"
+"""The fields of a commit; a NUL ends each."""
 _ABSENT = "0" * 40
 _CHUNK = 500
 
@@ -62,8 +61,8 @@ def _log(
 ) -> list[tuple[CommitInfo, list[RawChange]]]:
     listing = repository.run_at_root(
         "-c", "log.showRoot=true", "log", "--first-parent", "-m", "--raw", "-r", "-z",
-        "--no-renames", "--no-relative", "--no-abbrev", "--encoding=UTF-8", "--date=raw", "--no-mailmap",
-        "--no-notes", "--no-decorate", f"--format=tformat:{_FORMAT}",
+        "--no-renames", "--no-relative", "--no-abbrev", "--encoding=UTF-8", "--date=raw",
+        "--no-mailmap", "--no-notes", "--no-decorate", f"--format=tformat:{_FORMAT}",
         end, *([f"^{start}"] if start else []), "--", layout.ROOT,
     )  # fmt: skip
     cut = _shallow_boundary(repository)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -22,8 +22,12 @@ from gitreg.git import process
 READ_LIMIT = 16 * 1024 * 1024
 """The largest object that is read into memory, in bytes: nothing of a registry comes near."""
 
-_BATCH = 200
-"""Requests written ahead of their answers; together they fit the pipe, so neither side blocks."""
+_AHEAD = 4096
+"""Bytes of requests written ahead of their answers.
+
+They have to fit the pipe, or both sides block, each writing to the other; a page is what the
+kernel grants at the least.
+"""
 
 _FOLDER_MODE = 0o040000
 _FILE_MODE = 0o100644
@@ -45,6 +49,7 @@ class ObjectReader:
         self._folder = folder
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._owner = 0  # who started it: after a fork it is the parent's to ask and to end
 
     def get(self, spec: str) -> GitObject | None:
         """Return the object that ``spec`` names (``HEAD:registry``), or ``None``."""
@@ -56,25 +61,21 @@ class ObjectReader:
             raise InvalidRequest("a name in a repository may not have a line break")
         with self._lock:
             try:
-                return [
-                    found
-                    for start in range(0, len(specs), _BATCH)
-                    for found in self._exchange(specs[start : start + _BATCH])
-                ]
+                return [found for batch in _batches(specs) for found in self._exchange(batch)]
             except BaseException:
                 # Cut off between request and answer, the next answer would be the wrong one.
                 self._stop()
                 raise
 
-    def _exchange(self, specs: Sequence[str]) -> list[GitObject | None]:
+    def _exchange(self, requests: Sequence[bytes]) -> list[GitObject | None]:
         running = self._running()
         assert running.stdin is not None and running.stdout is not None
         try:
-            running.stdin.write("".join(f"{spec}\n" for spec in specs).encode())
+            running.stdin.write(b"".join(requests))
             running.stdin.flush()
         except BrokenPipeError:
             raise self._death(running) from None
-        return [self._answer(running) for _ in specs]
+        return [self._answer(running) for _ in requests]
 
     def _answer(self, running: subprocess.Popen[bytes]) -> GitObject | None:
         assert running.stdout is not None
@@ -91,7 +92,12 @@ class ObjectReader:
         return GitObject(words[0].decode(), words[1].decode(), data)
 
     def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is None or self._process.poll() is not None:
+        if self._process is not None and (
+            self._owner != os.getpid() or self._process.poll() is not None
+        ):
+            self._stop()
+        if self._process is None:
+            self._owner = os.getpid()
             try:
                 self._process = subprocess.Popen(
                     process.command("cat-file", "--batch"),
@@ -113,7 +119,7 @@ class ObjectReader:
 
     def _stop(self) -> None:
         running, self._process = self._process, None
-        if running is not None:
+        if running is not None and self._owner == os.getpid():
             running.kill()
             running.wait()
             for pipe in (running.stdin, running.stdout, running.stderr):
@@ -131,6 +137,21 @@ class ObjectReader:
     def __del__(self) -> None:
         # Nobody closes the registry of `Registry(".").pull(…)`.
         self._stop()
+
+
+def _batches(specs: Sequence[str]) -> Iterator[list[bytes]]:
+    """Yield the requests for objects, as many at a time as may be written ahead."""
+    batch: list[bytes] = []
+    size = 0
+    for spec in specs:
+        request = os.fsencode(spec) + b"\n"
+        if batch and size + len(request) > _AHEAD:
+            yield batch
+            batch, size = [], 0
+        batch.append(request)
+        size += len(request)
+    if batch:
+        yield batch
 
 
 @dataclass(frozen=True)
@@ -207,6 +228,8 @@ class CommitSnapshot:
     def _objects(self, paths: Sequence[str]) -> Sequence[GitObject | None]:
         if self._commit is None:
             return [None] * len(paths)
+        # A path with a line break cannot be asked for, and gitreg never writes one.
+        self._known.update((path, None) for path in paths if "\n" in path)
         unknown = [path for path in paths if path not in self._known]
         if unknown:
             found = self._reader.get_many([f"{self._commit}:{path}" for path in unknown])
@@ -236,7 +259,7 @@ class ObjectWriter:
             stream = self._store.store(IStream(kind.encode(), len(data), BytesIO(data)))
             oid: str = stream.binsha.hex()
             # The branch must never name what a power cut can take away.
-            with open(self._store.db_path(self._store.object_path(oid)), "rb") as file:
+            with Path(self._store.db_path(self._store.object_path(oid))).open("rb") as file:
                 os.fsync(file.fileno())
         except OSError as error:
             raise GitError(f"cannot write to the Git object store: {error.strerror}") from None

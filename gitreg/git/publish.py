@@ -104,9 +104,7 @@ def write_tags(repository: GitRepository, tags: Sequence[Tag]) -> dict[str, str]
     return {tag.name: writer.write("tag", tag.content) for tag in tags}
 
 
-def publish(
-    repository: GitRepository, prepared: Prepared, tags: dict[str, str]
-) -> tuple[str, ...]:
+def publish(repository: GitRepository, prepared: Prepared, tags: dict[str, str]) -> tuple[str, ...]:
     """Move branch and tags in one reference transaction, then let the work tree follow.
 
     A tag that is already there is left alone: only the branch is the truth, and `gitreg doctor`
@@ -181,5 +179,7 @@ def _transaction(repository: GitRepository, lines: Sequence[str], why: str) -> N
         return
     cause = done.stderr.strip().removeprefix("fatal: ")
     if any(words in cause for words in _LOST):
-        raise LostRace(f"the branch moved meanwhile: {cause}", hint="nothing was written, run again")
+        raise LostRace(
+            f"the branch moved meanwhile: {cause}", hint="nothing was written, run again"
+        )
     raise GitError(f"git update-ref: {cause}", hint="nothing was written")

@@ -41,7 +41,9 @@ def is_url(text: str) -> bool:
     >>> [is_url(t) for t in ("https://host/r.git", "git@host:r.git", "./r", "ext::sh -c id")]
     [True, True, False, False]
     """
-    return bool(_URL.fullmatch(text) or _SCP_LIKE.fullmatch(text)) and not os.path.exists(text)
+    if not _URL.fullmatch(text) and not _SCP_LIKE.fullmatch(text):
+        return False
+    return not os.path.exists(text)  # noqa: PTH110  of a name too long, Path.exists raises
 
 
 def check_url(url: str) -> str:
@@ -76,7 +78,7 @@ def upstream_of(repository: GitRepository, tip: Tip) -> Upstream:
     if remote and remote != ".":
         return Upstream(remote, merge or tip.branch)
     remotes = repository.run("remote").text.split("\n")
-    if "origin" in remotes or len(remotes) == 1 and remotes[0]:
+    if "origin" in remotes or (len(remotes) == 1 and remotes[0]):
         return Upstream("origin" if "origin" in remotes else remotes[0], tip.branch)
     if remotes == [""]:
         raise GitError("there is no Git remote to push to", hint="git remote add origin URL")
@@ -102,7 +104,9 @@ def fetch_tip(repository: GitRepository, upstream: Upstream) -> str | None:
     if "couldn't find remote ref" in done.stderr:
         return None
     error = process.failure("fetch", done)
-    raise GitError(f"the remote {upstream.remote} cannot be read: {error}", hint="nothing was published")
+    raise GitError(
+        f"the remote {upstream.remote} cannot be read: {error}", hint="nothing was published"
+    )
 
 
 def push(
@@ -161,8 +165,8 @@ def push(
 
 def cache_folder() -> Path:
     """Return where gitreg keeps copies of remote repositories: ``$XDG_CACHE_HOME/gitreg``."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return Path(base if base and os.path.isabs(base) else Path.home() / ".cache") / "gitreg"
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (base if base.is_absolute() else Path.home() / ".cache") / "gitreg"
 
 
 def cached_clone(url: str) -> GitRepository:
@@ -184,7 +188,9 @@ def cached_clone(url: str) -> GitRepository:
             check=False, interactive=True,
         )  # fmt: skip
         if asked.returncode != 0:
-            raise GitError(f"{process.hide_credentials(url)}: {process.failure('ls-remote', asked)}")
+            raise GitError(
+                f"{process.hide_credentials(url)}: {process.failure('ls-remote', asked)}"
+            )
         head = re.match(r"ref: (refs/heads/\S+)\tHEAD", asked.text)
         if head is None:
             raise GitError(f"{process.hide_credentials(url)}: it has no default branch")

@@ -202,7 +202,7 @@ class GitRepository:
             before: seconds since the epoch, compared with committer dates.
         """
         found = self.run(
-            "rev-list", "--first-parent", "--max-count=1", f"--before={before}",
+            "rev-list", "--first-parent", "--max-count=1", f"--before=@{max(before, 0)} +0000",
             "--end-of-options", start,
         )  # fmt: skip
         return found.text or None
@@ -245,12 +245,14 @@ class GitRepository:
                 an audit trail with invented names is worth nothing.
         """
         if role not in self._identities or f"GIT_{role}_DATE" in os.environ:
-            asked = self.run("-c", "user.useConfigOnly=true", "var", f"GIT_{role}_IDENT", check=False)
+            asked = self.run(
+                "-c", "user.useConfigOnly=true", "var", f"GIT_{role}_IDENT", check=False
+            )
             match = _IDENT.fullmatch(asked.text)
             if asked.returncode != 0 or match is None:
                 raise GitError(
                     "no identity: Git does not know who commits",
-                    hint='git config user.name "Your Name" && git config user.email you@example.com',
+                    hint='git config user.name "Your Name" && git config user.email you@host',
                 )
             self._identities[role] = match["name"], match["email"]
             return Signature(match["name"], match["email"], int(match["time"]), match["zone"])

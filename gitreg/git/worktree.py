@@ -76,7 +76,7 @@ def _refuse_obstacle(top: Path, path: str) -> None:
 
 def _is_changed(file: Path, before: bytes | None) -> bool:
     if file.is_symlink():
-        return os.fsencode(os.readlink(file)) != before
+        return os.fsencode(file.readlink()) != before
     if not file.exists():
         return False  # Git says so when it was there, but for a sparse checkout
     if before is None or file.is_dir():
@@ -129,9 +129,7 @@ def finish(repository: GitRepository) -> None:
     _forget(repository)
 
 
-def _untouched(
-    repository: GitRepository, top: Path, before: str | None, after: str
-) -> list[Edit]:
+def _untouched(repository: GitRepository, top: Path, before: str | None, after: str) -> list[Edit]:
     """Return the edits between two commits at paths that are as they were before."""
     base = [before] if before else ["--root"]
     listing = repository.run(
