@@ -31,6 +31,8 @@ from gitreg.state import RegistryState
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from typing_extensions import Self  # in typing itself since Python 3.11
+
     from gitreg.artifacts import Artifacts
     from gitreg.change import Change
     from gitreg.compare import Comparison
@@ -94,7 +96,7 @@ class Registry:
 
         return initialise(Path(location))
 
-    def __enter__(self) -> Registry:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -69,7 +69,7 @@ class ObjectReader:
 
     def _exchange(self, requests: Sequence[bytes]) -> list[GitObject | None]:
         running = self._running()
-        assert running.stdin is not None and running.stdout is not None
+        assert running.stdin is not None
         try:
             running.stdin.write(b"".join(requests))
             running.stdin.flush()
@@ -238,7 +238,10 @@ class CommitSnapshot:
 
 
 class ObjectWriter:
-    """Writes loose objects into ``objects`` (``.git/objects``), durably; references none."""
+    """Writes loose objects into ``objects`` (``.git/objects``); nothing names them yet.
+
+    They are durable after `sync`, which is called before a reference may name one of them.
+    """
 
     def __init__(self, objects: Path, reader: ObjectReader) -> None:
         # GitPython brings gitdb; only writing needs it, and it is slow to import.
@@ -246,6 +249,7 @@ class ObjectWriter:
 
         self._store = LooseObjectDB(str(objects))
         self._reader = reader
+        self._unsynced: list[Path] = []
 
     def write(self, kind: str, data: bytes) -> str:
         """Store an object and return its name, 40 hex digits.
@@ -257,13 +261,30 @@ class ObjectWriter:
 
         try:
             stream = self._store.store(IStream(kind.encode(), len(data), BytesIO(data)))
-            oid: str = stream.binsha.hex()
-            # The branch must never name what a power cut can take away.
-            with Path(self._store.db_path(self._store.object_path(oid))).open("rb") as file:
-                os.fsync(file.fileno())
         except OSError as error:
-            raise GitError(f"cannot write to the Git object store: {error.strerror}") from None
+            raise _unwritable(error) from None
+        oid: str = stream.binsha.hex()
+        self._unsynced.append(Path(self._store.db_path(self._store.object_path(oid))))
         return oid
+
+    def sync(self) -> None:
+        """Make what was written survive a power cut.
+
+        All at once: a file system commits the syncs that wait for it together.
+
+        Raises:
+            GitError: the disk refuses.
+        """
+        paths, self._unsynced = self._unsynced, []
+        if not paths:
+            return
+        from concurrent.futures import ThreadPoolExecutor
+
+        try:
+            with ThreadPoolExecutor(max_workers=8) as pool:
+                list(pool.map(_sync, paths))
+        except OSError as error:
+            raise _unwritable(error) from None
 
     def write_tree(self, base: str | None, edits: Mapping[str, bytes | None]) -> str:
         """Return the root tree that differs from commit ``base`` by ``edits`` alone.
@@ -298,6 +319,15 @@ class ObjectWriter:
             else:
                 entries[name] = TreeEntry(mode, name, oid)
         return self.write("tree", _format_tree(entries.values())) if entries else None
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _unwritable(error: OSError) -> GitError:
+    return GitError(f"cannot write to the Git object store: {error.strerror}")
 
 
 def _format_tree(entries: Iterable[TreeEntry]) -> bytes:

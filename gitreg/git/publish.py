@@ -79,7 +79,7 @@ def prepare(repository: GitRepository, base: Tip, change: Change) -> Prepared:
         GitError: no identity, or the object store cannot be written.
     """
     author, committer = repository.signature("AUTHOR"), repository.signature("COMMITTER")
-    writer = repository.writer()
+    writer = repository.writer
     tree = writer.write_tree(base.commit, {edit.path: edit.content for edit in change.edits})
     parent = f"parent {base.commit}\n" if base.commit else ""
     message = change.message()
@@ -100,7 +100,7 @@ def tag_object_name(content: bytes) -> str:
 
 def write_tags(repository: GitRepository, tags: Sequence[Tag]) -> dict[str, str]:
     """Write tag objects that nothing names yet; return tag name to object."""
-    writer = repository.writer()
+    writer = repository.writer
     return {tag.name: writer.write("tag", tag.content) for tag in tags}
 
 
@@ -170,6 +170,7 @@ def move_references(
 
 
 def _transaction(repository: GitRepository, lines: Sequence[str], why: str) -> None:
+    repository.writer.sync()
     script = "\0".join(["start", *lines, "prepare", "commit", ""])
     done = repository.run(
         "update-ref", "-m", f"gitreg: {why}", "--stdin", "-z",

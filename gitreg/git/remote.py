@@ -140,6 +140,7 @@ def push(
         options.append(f"--force-with-lease={upstream.branch}:{expected or ''}")
     if not refspecs:
         return
+    repository.writer.sync()
     done = process.run(
         repository.folder, "push", *options, "--end-of-options", upstream.remote, *refspecs,
         check=False, interactive=True,

@@ -139,8 +139,9 @@ class GitRepository:
         """Run Git where paths count from the root; in a subfolder they would be relative to it."""
         return process.run(self.top_level or self.folder, *args, stdin=stdin, check=check)
 
+    @cached_property
     def writer(self) -> ObjectWriter:
-        """Return a writer into the repository's object store."""
+        """The writer into the repository's object store."""
         return ObjectWriter(self._places.common_dir / "objects", self.reader)
 
     # What its branch is at
