@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks import artifacts, goals, machine, operations, report, startup, surroundings
@@ -40,28 +40,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(_facts(facts))
         with Launcher(folder) as launcher:
             measured = {part: _run(part, folder, launcher, quick=options.quick) for part in parts}
-    everything = [result for results in measured.values() for result in results]
-    verdicts = goals.judge(everything)
-    print(f"\n\nWhat was asked for\n\n{goals.render(verdicts)}")
-    options.json.write_text(
-        json.dumps(
-            {
-                "machine": facts,
-                "quick": options.quick,
-                "results": {
-                    part: [report.as_json(result) for result in results]
-                    for part, results in measured.items()
-                },
-                "ratios": report.ratios(everything, lambda s: s.startswith(OURS)),
-                "goals": [goals.as_json(verdict) for verdict in verdicts],
-            },
-            indent=1,
-            ensure_ascii=False,
-        )
-        + "\n",
-        encoding="utf-8",
-    )
-    print(f"\nWritten to {options.json}")
+        everything = [result for results in measured.values() for result in results]
+        verdicts = goals.judge(everything)
+        print(f"\n\nWhat was asked for\n\n{goals.render(verdicts)}")
+        _write(options.json, facts, measured, verdicts, quick=options.quick)
+        print(f"\nWritten to {options.json}")
+        _progress("removing the temporary folder")
     failed = [result for result in everything if result.failed]
     for result in failed:
         sys.stderr.write(f"{result.task} {result.scale} {result.subject}: {result.note}\n")
@@ -98,6 +82,30 @@ def _run(part: str, folder: Path, launcher: Launcher, *, quick: bool) -> list[Re
         results = artifacts.run(folder / "artifacts", launcher, quick=quick, progress=_progress)
     print(f"\n\n{report.section(PARTS[part], results, OURS)}", flush=True)
     return results
+
+
+def _write(
+    path: Path,
+    facts: Mapping[str, str],
+    measured: Mapping[str, Sequence[Result]],
+    verdicts: Sequence[goals.Verdict],
+    *,
+    quick: bool,
+) -> None:
+    """Write everything as JSON."""
+    everything = [result for results in measured.values() for result in results]
+    document = {
+        "machine": facts,
+        "quick": quick,
+        "results": {
+            part: [report.as_json(result) for result in results]
+            for part, results in measured.items()
+        },
+        "ratios": report.ratios(everything, lambda subject: subject.startswith(OURS)),
+        "goals": [goals.as_json(verdict) for verdict in verdicts],
+    }
+    text = json.dumps(document, indent=1, ensure_ascii=False)
+    path.write_text(f"{text}\n", encoding="utf-8")
 
 
 def _facts(facts: dict[str, str]) -> str:

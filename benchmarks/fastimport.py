@@ -98,11 +98,12 @@ class FastImport:
         self._stdin.write(b"".join(parts))
         return self._mark
 
-    def tag(self, name: str, mark: int, message: str, time: int | None = None) -> None:
-        """Tag the commit of ``mark``; by default at the time of the newest commit."""
+    def tag(self, name: str, target: int | str, message: str, time: int | None = None) -> None:
+        """Tag a commit, by its mark or by its name; by default at the newest commit's time."""
         text = message.encode()
         who = f"{PERSON} {time or self.time} {ZONE}".encode()
+        commit = f":{target}" if isinstance(target, int) else target
         self._stdin.write(
-            b"tag %s\nfrom :%d\ntagger %s\ndata %d\n%s\n"
-            % (name.encode(), mark, who, len(text), text)
+            b"tag %s\nfrom %s\ntagger %s\ndata %d\n%s\n"
+            % (name.encode(), commit.encode(), who, len(text), text)
         )

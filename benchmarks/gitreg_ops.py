@@ -77,6 +77,10 @@ def _contender(label: str, scale: Scale, location: Path, git_dir: Path, source: 
         found = registry.resolve(f"{last.model}{pointer}").version
         if found != last.version:
             raise ValueError(f"{label} {scale.label} was not filled as intended: {found}")
+    # Reads shall find what a write leaves: the trees of the tip as loose objects, which Git
+    # inflates at each look, and not in a pack, where it keeps them at hand.
+    for version in (1, last.version):
+        registry.promote(f"{last.model}@{version}", stage=STAGE)
     try:
         register(last, dry_run=True)
     except GitregError as error:

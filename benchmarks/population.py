@@ -21,7 +21,8 @@ from benchmarks.scale import ALIAS, STAGE, Scale
 from gitreg import Registry, layout
 from gitreg.change import Change, trailers_of
 from gitreg.dvcyaml import set_artifact
-from gitreg.history import CommitInfo, FileChange, events_of, tags_of
+from gitreg.git.repository import GitRepository
+from gitreg.ledger import History
 from gitreg.manifest import Tombstone, read_manifest, write_tombstone
 from gitreg.model import Artifact, Model, ModelVersion
 from gitreg.names import Reference
@@ -51,8 +52,10 @@ def checkout(scale: Scale, folder: Path) -> Path:
         _start(repository)
         with FastImport(repository, continues=True) as stream:
             _Writer(scale, repository, stream).write()
-        # As after a clone: 100,000 tags in files of their own would be nobody's registry.
-        _git(repository, "pack-refs", "--all")
+        _tag(repository)
+        # As Git itself does every few thousand commits: one pack, a commit graph, and the tags
+        # in one file. 100,000 tags in files of their own would be nobody's registry.
+        _git(repository, "gc", "--quiet")
         _git(repository, "reset", "--quiet", "--hard", "main")
     return repository
 
@@ -83,6 +86,18 @@ def _start(repository: Path) -> None:
     run(dvc, "add", "--quiet", SOURCE)
     run("git", "add", "--all")
     run("git", "commit", "--quiet", "-m", "Train")
+
+
+def _tag(repository: Path) -> None:
+    """Write the tags that gitreg derives from the history; `gitreg tags sync`, but fast."""
+    git = GitRepository(repository)
+    history = History(git)
+    history.advance(_git(repository, "rev-parse", "HEAD").strip())
+    with FastImport(repository) as stream:
+        for tag in history.tags():
+            stream.tag(tag.name, tag.target, f"{tag.message}\n", tag.time)
+    history.close()
+    git.close()
 
 
 def _git(repository: Path, *args: str) -> str:
@@ -136,20 +151,6 @@ class _State(RegistryState):
         )
 
 
-class _Tagged:
-    """What tags need to know of the history so far; the `gitreg.history.Ledger` of marks."""
-
-    def __init__(self) -> None:
-        self.commits: dict[tuple[str, int], str] = {}
-        self.counters: dict[str, tuple[int, int]] = {}
-
-    def registered(self, model: str, version: int) -> str | None:
-        return self.commits.get((model, version))
-
-    def moves(self, model: str) -> tuple[int, int]:
-        return self.counters.get(model, (0, 0))
-
-
 @dataclass(frozen=True)
 class _Registered:
     """What one real registration wrote: its message, and its files by name."""
@@ -193,7 +194,6 @@ class _Writer:
     def __init__(self, scale: Scale, repository: Path, stream: FastImport) -> None:
         self._scale = scale
         self._stream = stream
-        self._tagged = _Tagged()
         self._template = _register_once(repository)
         self._sample = ModelVersion(
             MODEL_STAND_IN,
@@ -212,7 +212,7 @@ class _Writer:
         }
 
     def write(self) -> None:
-        """Write all commits and tags."""
+        """Write all commits."""
         listing = b""
         for name in self._scale.names:
             listing = self._write_model(name, listing)
@@ -226,9 +226,9 @@ class _Writer:
             self._register(memory, name, version, mark)
             if version in self._scale.promoted:
                 promotion = Promotion((Reference(name, version=version),), STAGE)
-                self._move(memory, name, promote(state, promotion))
+                self._move(memory, promote(state, promotion))
         newest = Reference(name, version=self._scale.versions)
-        self._move(memory, name, set_alias(state, newest, ALIAS))
+        self._move(memory, set_alias(state, newest, ALIAS))
         return listing
 
     def _listings(self, name: str, before: bytes) -> tuple[list[int], bytes]:
@@ -244,15 +244,13 @@ class _Writer:
 
     def _register(self, memory: _Memory, name: str, version: int, listing: int) -> None:
         edits: list[Edit] = [(layout.DVC_YAML, listing)]
-        changes = []
         for file, text in self._template.files.items():
             path = layout.version_path(name, version, file)
             content = self._fill(text, name, version)
             edits.append((path, self._constant.get(content, content)))
-            changes.append(FileChange(path, None, content))
             memory.files[path] = content
         message = self._fill(self._template.message.encode(), name, version).decode()
-        self._commit(name, message, edits, changes)
+        self._stream.commit(message, edits)
 
     def _fill(self, text: bytes, name: str, version: int) -> bytes:
         """Put a model, a version and a time in the places of those that were made once."""
@@ -268,8 +266,7 @@ class _Writer:
         """Return the name of the operation that comes next; gitreg's are random."""
         return f"{self._stream.time:016x}"
 
-    def _move(self, memory: _Memory, name: str, change: Change) -> None:
-        changes = [FileChange(e.path, memory.read(e.path), e.content) for e in change.edits]
+    def _move(self, memory: _Memory, change: Change) -> None:
         for edit in change.edits:
             if edit.content is None:
                 memory.files.pop(edit.path, None)
@@ -277,20 +274,4 @@ class _Writer:
                 memory.files[edit.path] = edit.content
         edits: list[Edit] = [(edit.path, edit.content) for edit in change.edits]
         message = change.with_trailer(OPERATION, self._operation()).message()
-        self._commit(name, message, edits, changes)
-
-    def _commit(
-        self, model: str, message: str, edits: list[Edit], changes: list[FileChange]
-    ) -> None:
-        """Write a commit, and the tags that gitreg's history derives from it."""
-        mark = self._stream.commit(message, edits)
-        # Names of commits are not known yet: marks stand for them.
-        commit = CommitInfo(str(mark), None, PERSON, PERSON, self._stream.time, ZONE, message)
-        for tag in tags_of(commit, events_of(commit, changes), self._tagged):
-            self._stream.tag(tag.name, int(tag.target), f"{tag.message}\n", tag.time)
-            if "#" in tag.name:
-                count, _ = self._tagged.moves(model)
-                self._tagged.counters[model] = (count + 1, tag.time)
-            else:
-                _, number = tag.name.rsplit("@v", 1)
-                self._tagged.commits[model, int(number.partition(".")[0])] = str(mark)
+        self._stream.commit(message, edits)

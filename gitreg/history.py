@@ -83,7 +83,7 @@ class Event:
         author: ``Name <email>``.
         model: the model.
         action: ``register``, ``promote``, ``archive``, ``alias``, ``rollback``, ``annotate``,
-            ``delete``, ``revert``, and, in a commit made by hand, ``move`` (a stage lost a version),
+            ``delete``, ``revert``, and, in a commit made by hand, ``move`` (out of a stage),
             ``remove`` (a manifest went: a registration was reverted) or ``rewrite`` (one was
             changed, which gitreg never does).
         version: the version that it is about, or ``None`` (annotations of a model).

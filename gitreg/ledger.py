@@ -307,22 +307,11 @@ class History:
         return self._repository.private_dir / "history.sqlite"
 
     def _connect(self, path: Path | None) -> sqlite3.Connection:
-        try:
-            if path is None:
-                db = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
-            else:
+        if path is not None:
+            with contextlib.suppress(OSError, sqlite3.OperationalError):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                db = sqlite3.connect(path, 60, check_same_thread=False, isolation_level=None)
-                # Losing the last of it in a power cut costs a fold, never the truth.
-                db.execute("PRAGMA journal_mode = WAL")
-                db.execute("PRAGMA synchronous = NORMAL")
-            with _transaction(db):
-                _prepare(db)
-        except (OSError, sqlite3.OperationalError):
-            if path is None:
-                raise
-            return self._connect(None)
-        return db
+                return _open_database(str(path))
+        return _open_database(":memory:")
 
     def _discard(self, *, in_memory: bool) -> None:
         self.close()
@@ -344,6 +333,20 @@ class History:
             if self._db is not None:
                 self._db.close()
                 self._db = None
+
+
+def _open_database(place: str) -> sqlite3.Connection:
+    db = sqlite3.connect(place, 60, check_same_thread=False, isolation_level=None)
+    try:
+        # Losing the last of it in a power cut costs a fold, never the truth.
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        with _transaction(db):
+            _prepare(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
 @contextlib.contextmanager

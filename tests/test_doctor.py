@@ -1,0 +1,150 @@
+"""Doctor names what is wrong, each with the command that mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gitreg import Registry
+from gitreg.findings import Finding
+
+from .conftest import git
+
+
+def findings(folder: Path) -> dict[str, Finding]:
+    with Registry(folder) as registry:
+        found = registry.doctor()
+    order = [("error", "warning", "note").index(finding.severity) for finding in found]
+    assert order == sorted(order)
+    return {finding.code: finding for finding in found}
+
+
+def commit(folder: Path, files: dict[str, str | None]) -> None:
+    for path, text in files.items():
+        if text is None:
+            git(folder, "rm", "-r", "--quiet", "--", path)
+            continue
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+        git(folder, "add", "--force", "--", path)
+    git(folder, "commit", "--quiet", "-m", "by hand")
+
+
+def test_a_sound_registry(stocked: Path) -> None:
+    assert findings(stocked) == {}
+
+
+BROKEN: dict[str, tuple[dict[str, str | None], str]] = {
+    "bad-policy": ({"registry/policy.yaml": "format: 99\n"}, "registry/policy.yaml"),
+    "bad-version": ({"registry/churn/versions/2/manifest.yaml": "model: [\n"}, "churn@2"),
+    "bad-pointer": ({"registry/churn/aliases/champion.yaml": "version: '2'\n"}, "churn"),
+    "two-stages": ({"registry/churn/stages/staging.yaml": "versions:\n- 2\n"}, "churn@2"),
+    "unknown-stage": ({"registry/churn/stages/shadow.yaml": "versions:\n- 3\n"}, "churn/shadow"),
+    "dangling-pointer": ({"registry/churn/aliases/next.yaml": "version: 9\n"}, "churn@next"),
+    "name-collision": ({"registry/Churn/versions/1/manifest.yaml": "x: y\n"}, "Churn, churn"),
+    "no-registry": ({"registry": None}, "registry/"),
+}
+
+
+@pytest.mark.parametrize("code", BROKEN)
+def test_what_is_broken_in_a_commit(stocked: Path, code: str) -> None:
+    files, subject = BROKEN[code]
+    commit(stocked, files)
+    finding = findings(stocked)[code]
+    assert finding.severity == "error"
+    assert finding.subject == subject
+
+
+def test_a_stage_that_names_a_version_that_is_not_there(stocked: Path) -> None:
+    commit(stocked, {"registry/churn/stages/staging.yaml": "versions:\n- 9\n"})
+    assert findings(stocked)["dangling-pointer"].subject == "churn/staging"
+
+
+def test_a_version_without_its_pointer_to_the_bytes(stocked: Path) -> None:
+    commit(stocked, {"registry/churn/versions/2/model.dvc": None})
+    assert "model.dvc" in findings(stocked)["bad-version"].message
+
+
+def _detach(folder: Path) -> None:
+    git(folder, "switch", "--quiet", "--detach")
+
+
+def _lock(folder: Path) -> None:
+    (folder / ".git" / "index.lock").touch()
+
+
+def _lose_a_tag(folder: Path) -> None:
+    git(folder, "tag", "-d", "churn@v2.0.0")
+
+
+def _foreign_tag(folder: Path) -> None:
+    git(folder, "tag", "churn@v9.0.0")
+    git(folder, "tag", "v1.0")
+    git(folder, "tag", "other@v1.0.0")
+
+
+CLONES: dict[str, tuple[Callable[[Path], None], str]] = {
+    "detached-head": (_detach, "git switch BRANCH"),
+    "index-lock": (_lock, "rm "),
+    "missing-tag": (_lose_a_tag, "gitreg tags sync"),
+    "foreign-tag": (_foreign_tag, "git tag -d 'churn@v9.0.0'"),
+}
+
+
+@pytest.mark.parametrize("code", CLONES)
+def test_what_is_wrong_with_a_clone(stocked: Path, code: str) -> None:
+    spoil, remedy = CLONES[code]
+    spoil(stocked)
+    found = findings(stocked)
+    assert list(found) == [code]
+    assert found[code].severity == "warning"
+    assert remedy in str(found[code].remedy)
+
+
+def test_a_tag_that_was_moved(stocked: Path) -> None:
+    git(stocked, "tag", "-f", "-a", "-m", "mine", "churn@v2.0.0", "HEAD")
+    found = findings(stocked)
+    assert found["wrong-tag"].subject == "churn@v2.0.0"
+    with Registry(stocked) as registry:
+        assert registry.sync_tags(force=True).replaced == ("churn@v2.0.0",)
+    assert findings(stocked) == {}
+
+
+def objects_of(folder: Path, reference: str) -> list[str]:
+    with Registry(folder) as registry:
+        md5 = str(registry.show(reference).artifact.md5)
+    return [f"files/md5/{md5[:2]}/{md5[2:]}"]
+
+
+def test_bytes_that_are_not_shared(shared: Path) -> None:
+    work = shared / "work"
+    for path in objects_of(work, "churn@2"):
+        (shared / "dvc-remote" / path).unlink()
+    found = findings(work)["not-shared"]
+    assert (found.subject, found.remedy) == ("churn@2", "dvc push")
+
+
+def test_bytes_that_are_nowhere(shared: Path) -> None:
+    work = shared / "work"
+    for path in objects_of(work, "churn@2"):
+        (shared / "dvc-remote" / path).unlink()
+        (work / ".dvc" / "cache" / path).unlink()
+    assert findings(work)["artifact-missing"].subject == "churn@2"
+
+
+def test_bytes_without_a_remote(shared: Path) -> None:
+    work = shared / "work"
+    (work / ".dvc" / "config").write_text("")
+    assert findings(work)["no-dvc-remote"].severity == "note"
+    for path in objects_of(work, "churn@2"):
+        (work / ".dvc" / "cache" / path).unlink()
+    assert findings(work)["artifact-missing"].subject == "churn@2"
+
+
+def test_a_dvc_that_cannot_be_asked(stocked: Path) -> None:
+    (stocked / ".dvc" / "config").write_text("[core\n")
+    found = findings(stocked)["dvc"]
+    assert found.severity == "error"
+    assert found.subject == ".dvc/config"

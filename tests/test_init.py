@@ -1,0 +1,130 @@
+"""Init makes what is missing, once, in one commit, and says what it cannot do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gitreg import Registry, dvc
+from gitreg.errors import GitError, InvalidRequest, WorldError
+
+from .conftest import git, write_model
+
+
+def test_an_empty_folder_becomes_a_registry(tmp_path: Path) -> None:
+    folder = tmp_path / "not" / "yet"
+    outcome = Registry.init(folder)
+    assert git(folder, "rev-parse", "main") == outcome.commit
+    assert git(folder, "ls-files").split("\n") == [
+        ".dvc/.gitignore", ".dvc/config", ".dvcignore", "registry/.gitignore",
+        "registry/policy.yaml",
+    ]  # fmt: skip
+    assert git(folder, "status", "--porcelain") == ""
+    assert outcome.warnings == ()
+    with Registry(folder) as registry:
+        assert registry.models() == []
+        assert registry.log() == []
+        assert [f.code for f in registry.doctor()] == ["no-dvc-remote"]
+
+
+def test_again_it_does_nothing(folder: Path) -> None:
+    before = git(folder, "for-each-ref")
+    assert Registry.init(folder).is_unchanged
+    assert git(folder, "for-each-ref") == before
+
+
+def test_only_what_is_missing_is_made(folder: Path) -> None:
+    policy = folder / "registry" / "policy.yaml"
+    policy.write_text(policy.read_text() + "# ours\n")
+    git(folder, "rm", "--quiet", "registry/.gitignore")
+    git(folder, "commit", "--quiet", "-am", "ours")
+    outcome = Registry.init(folder)
+    assert outcome.change.paths == ("registry/.gitignore",)
+    assert policy.read_text().endswith("# ours\n")
+    assert git(folder, "status", "--porcelain") == ""
+
+
+def test_the_users_default_branch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "gitconfig"
+    config.write_text("[init]\n\tdefaultBranch = trunk\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    folder = tmp_path / "folder"
+    Registry.init(folder)
+    assert git(folder, "symbolic-ref", "HEAD") == "refs/heads/trunk"
+
+
+def test_a_subfolder_makes_it_at_the_root(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet", "-b", "main", ".")
+    (tmp_path / "src").mkdir()
+    Registry.init(tmp_path / "src")
+    assert (tmp_path / "registry" / "policy.yaml").exists()
+    assert list((tmp_path / "src").iterdir()) == []
+    assert git(tmp_path, "status", "--porcelain") == ""
+
+
+def test_a_dvc_project_that_is_not_committed_is_told(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet", "-b", "main", ".")
+    dvc.init(tmp_path)
+    outcome = Registry.init(tmp_path)
+    assert any(".dvc/config is not committed" in warning for warning in outcome.warnings)
+    assert outcome.commit is not None
+
+
+def test_dvc_init_that_was_committed_is_used(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet", "-b", "main", ".")
+    dvc.init(tmp_path)
+    git(tmp_path, "add", ".dvc", ".dvcignore")
+    git(tmp_path, "commit", "--quiet", "-m", "dvc init")
+    outcome = Registry.init(tmp_path)
+    assert outcome.warnings == ()
+    assert all(path.startswith("registry/") for path in outcome.change.paths)
+    with Registry(tmp_path) as registry:
+        assert registry.register("churn", write_model(tmp_path)).commit is not None
+
+
+def test_what_is_refused_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bare = tmp_path / "bare"
+    git(tmp_path, "init", "--quiet", "--bare", str(bare))
+    with pytest.raises(InvalidRequest, match="bare"):
+        Registry.init(bare)
+
+    detached = tmp_path / "detached"
+    git(tmp_path, "init", "--quiet", "-b", "main", str(detached))
+    git(detached, "commit", "--quiet", "--allow-empty", "-m", "x")
+    git(detached, "switch", "--quiet", "--detach")
+    with pytest.raises(GitError, match="detached"):
+        Registry.init(detached)
+    assert not (detached / ".dvc").exists()
+    assert not (detached / "registry").exists()
+
+    with pytest.raises(InvalidRequest, match=r"inside a \.git folder"):
+        Registry.init(detached / ".git" / "hooks")
+
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(WorldError, match="file"):
+        Registry.init(file)
+    with pytest.raises(WorldError, match="file"):
+        Registry.init(file / "below")
+
+    anonymous = tmp_path / "anonymous"
+    for name in ("AUTHOR_NAME", "AUTHOR_EMAIL", "COMMITTER_NAME", "COMMITTER_EMAIL"):
+        monkeypatch.delenv(f"GIT_{name}")
+    with pytest.raises(GitError, match="identity"):
+        Registry.init(anonymous)
+    assert not (anonymous / ".dvc").exists()
+    assert not (anonymous / "registry").exists()
+
+
+def test_a_repository_of_another_hash_is_refused(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet", "--object-format=sha256", ".")
+    with pytest.raises(GitError, match="sha256"):
+        Registry.init(tmp_path)
+
+
+def test_a_git_that_fails_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".git").write_text("gitdir: nowhere\n")
+    with pytest.raises((GitError, InvalidRequest), match=r"nowhere|not a Git repository"):
+        Registry.init(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".git"]
