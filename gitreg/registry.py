@@ -67,23 +67,17 @@ class Registry:
         self._progress = progress
         self._is_copy = False
         self._base: Path | None = None
+        if not isinstance(location, (str, os.PathLike)):
+            raise InvalidRequest(f"a registry is at a path or a URL, not {type(location).__name__}")
         # An empty text is a variable that was not set. Of a name too long, Path.is_dir raises.
         if str(location) and os.path.isdir(location):  # noqa: PTH112
             self._repository = GitRepository(Path(location))
             return
         from gitreg.git import remote
 
-        if not isinstance(location, str) or not remote.is_url(location):
-            self._refuse_location(str(location))
         self._repository = remote.cached_clone(str(location))
         self._is_copy = True
         self._base = _work_tree_of(str(location))
-
-    @staticmethod
-    def _refuse_location(location: str) -> None:
-        from gitreg.git import remote
-
-        remote.check_url(location)
 
     @classmethod
     def init(cls, location: str | os.PathLike[str] = ".") -> Outcome:
@@ -255,6 +249,8 @@ class Registry:
         """
         state = self.state(rev=rev, at=at)
         past = self._past(state)
+        if limit is not None and limit < 0:
+            raise InvalidRequest(f"limit: {limit} is less than 0")
         most = -1 if limit is None else limit
         if reference is None:
             return past.events(limit=most)
@@ -363,7 +359,7 @@ class Registry:
         metrics: Mapping[str, int | float] | str | os.PathLike[str] | None = None,
         params: Mapping[str, Value] | str | os.PathLike[str] | None = None,
         tags: Mapping[str, str] | None = None,
-        data: Sequence[str | os.PathLike[str]] = (),
+        data: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
         description: str | None = None,
         requirements: str | os.PathLike[str] | None = None,
         run_id: str | None = None,
@@ -388,8 +384,10 @@ class Registry:
             dry_run: return what would be done, and do nothing.
             push: publish on the DVC remote and the Git remote first.
         """
+        from gitreg.change import check_reason
         from gitreg.registering import Material, collect
 
+        check_reason(reason)  # before a gigabyte is read for nothing
         if not os.fspath(source):
             raise InvalidRequest("the path of the source is empty")
         state = self.state()
@@ -404,7 +402,9 @@ class Registry:
                 metrics,
                 params,
                 dict(tags or {}),
-                tuple(Path(path) for path in data),
+                (Path(data),)
+                if isinstance(data, (str, os.PathLike))
+                else tuple(Path(path) for path in data),
                 description,
                 None if requirements is None else Path(requirements),
                 run_id,
@@ -457,8 +457,8 @@ class Registry:
             wanted.append(_reference(None, name, version))
         request = Promotion(
             tuple(wanted),
-            stage,
-            (alias,) if isinstance(alias, str) else tuple(alias),
+            _text(stage, "a stage"),
+            tuple(_list(alias)),
             keep_existing,
             (
                 *(Gate(metric, higher_is_better=True) for metric in _list(if_better)),
@@ -515,7 +515,10 @@ class Registry:
 
         wanted = _reference(reference, name, version, None, stage)
         return self._write(
-            lambda state: set_alias(state, wanted, alias), reason, dry_run=dry_run, push=push
+            lambda state: set_alias(state, wanted, _text(alias, "an alias")),
+            reason,
+            dry_run=dry_run,
+            push=push,
         )
 
     def delete_alias(
@@ -663,7 +666,7 @@ def _reference(
             return given
         if isinstance(given, (Resolved, ModelVersion)):
             return Reference(given.model, version=given.version)
-        return parse_reference(given)
+        return parse_reference(_text(given, "a reference"))
     if name is None or len(keywords) > 1:
         raise InvalidRequest("give a reference, or name with one of version, alias and stage")
     if stage is not None:
@@ -671,6 +674,13 @@ def _reference(
     if version is not None:
         return parse_reference(f"{name}@{version}")
     return parse_reference(name if alias is None else f"{name}@{alias}")
+
+
+def _text(given: object, what: str) -> str:
+    """Return a text that a caller gave; without type checking they may give anything."""
+    if not isinstance(given, str):
+        raise InvalidRequest(f"{what} is text, not {type(given).__name__}")
+    return given
 
 
 def _existing(state: RegistryState) -> RegistryState:

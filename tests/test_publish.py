@@ -340,7 +340,7 @@ def test_the_work_tree_that_cannot_follow_is_a_warning(
 
 def test_the_index_is_tried_again(stocked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lock = stocked / ".git" / "index.lock"
-    monkeypatch.setattr(time, "sleep", lambda _seconds: lock.unlink())
+    monkeypatch.setattr(time, "sleep", lambda _seconds: lock.unlink(missing_ok=True))
     meanwhile(monkeypatch, lock.touch)
     with Registry(stocked) as registry:
         assert registry.set_alias("churn@3", "busy").warnings == ()

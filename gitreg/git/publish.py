@@ -7,6 +7,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,11 @@ from gitreg.history import CommitInfo, Tag
 LOCK_PATIENCE = 60.0
 """How long a writer waits for another one, in seconds."""
 
+_TAKEN = (
+    "tag {} is there already and stands for something else, perhaps of another branch: "
+    "GTO and DVC may answer wrongly until gitreg tags sync --force"
+)
+_LEFT_LOCK = re.compile(r"Unable to create '([^']*\.lock)': File exists")
 _LOST = ("cannot lock ref", "incorrect old value", "but expected", "reference already exists")
 
 
@@ -107,8 +113,8 @@ def write_tags(repository: GitRepository, tags: Sequence[Tag]) -> dict[str, str]
 def publish(repository: GitRepository, prepared: Prepared, tags: dict[str, str]) -> tuple[str, ...]:
     """Move branch and tags in one reference transaction, then let the work tree follow.
 
-    A tag that is already there is left alone: only the branch is the truth, and `gitreg doctor`
-    reports a tag that is not the one that history gives.
+    A tag that is already there is left alone, and told of when it is not the one that history
+    gives: only the branch is the truth, and another branch may have used the name.
 
     Returns:
         What the person should know: warnings, one line each.
@@ -117,7 +123,7 @@ def publish(repository: GitRepository, prepared: Prepared, tags: dict[str, str])
         LostRace: the branch has moved since it was read; nothing was published.
         GitError: Git refused; nothing was published.
     """
-    fresh = absent_tags(repository, tags)
+    fresh, taken = _sort_out(repository, tags)
     worktree.announce(repository, prepared.base, prepared.commit.oid)
     move_references(
         repository,
@@ -125,17 +131,19 @@ def publish(repository: GitRepository, prepared: Prepared, tags: dict[str, str])
         fresh,
         prepared.change.subject,
     )
-    return worktree.follow(repository, prepared.base, prepared.commit.oid, prepared.change.edits)
+    warnings = worktree.follow(
+        repository, prepared.base, prepared.commit.oid, prepared.change.edits
+    )
+    return (*warnings, *(_TAKEN.format(name) for name in taken))
 
 
-def absent_tags(repository: GitRepository, tags: dict[str, str]) -> dict[str, str]:
-    """Return those of the tags whose name is not taken in the repository."""
+def _sort_out(repository: GitRepository, tags: dict[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Return the tags whose name is free, and the names that stand for another object."""
     found = repository.reader.get_many([f"refs/tags/{name}" for name in tags])
-    return {
-        name: oid
-        for (name, oid), present in zip(tags.items(), found, strict=True)
-        if present is None
-    }
+    present = dict(zip(tags, found, strict=True))
+    fresh = {name: oid for name, oid in tags.items() if present[name] is None}
+    taken = [name for name, old in present.items() if old is not None and old.oid != tags[name]]
+    return fresh, taken
 
 
 def set_tags(repository: GitRepository, tags: dict[str, str]) -> None:
@@ -179,6 +187,12 @@ def _transaction(repository: GitRepository, lines: Sequence[str], why: str) -> N
     if done.returncode == 0:
         return
     cause = done.stderr.strip().removeprefix("fatal: ")
+    lock = _LEFT_LOCK.search(cause)
+    if lock:
+        raise GitError(
+            f"another Git process holds {lock[1]}; nothing was written",
+            hint="wait for it; if none is running, remove that file",
+        )
     if any(words in cause for words in _LOST):
         raise LostRace(
             f"the branch moved meanwhile: {cause}", hint="nothing was written, run again"

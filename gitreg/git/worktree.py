@@ -43,19 +43,13 @@ def refuse_dirty(repository: GitRepository, paths: Mapping[str, bytes | None]) -
             hint="wait for it; if none is running, remove that file",
         )
     for path in paths:
-        # A folder that is a link would let the file be written wherever it leads.
-        for folder in list((top / path).parents)[: path.count("/")]:
-            if folder.is_symlink():
-                raise Refused(f"{folder} is a symbolic link, not a folder of the registry")
-    for path in paths:
         _refuse_obstacle(top, path)
-    # Seen from the root: in a subfolder, paths would be relative to it.
-    status = GitRepository(top).run(
-        "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all",
-        "--ignored=matching", "--", *paths,
-    )  # fmt: skip
+    status = repository.run_at_root(
+        "status", "--porcelain", "-z", "--no-renames", "--untracked-files=no", "--", *paths
+    )
     dirty = [os.fsdecode(entry[3:]) for entry in status.stdout.split(b"\0") if entry]
-    # Git does not look at a file that it was told to leave alone (`--skip-worktree`).
+    # Git is not asked for untracked and ignored files, which takes a walk of the tree, and does
+    # not look at those that it was told to leave alone (`--skip-worktree`).
     dirty += [path for path, before in paths.items() if _is_changed(top / path, before)]
     if dirty:
         raise Refused(
