@@ -1,4 +1,4 @@
-"""Where a version came from, found at registration: what DVC, Git and MLflow already know.
+"""Where a version came from, found at registration: what DVC already knows.
 
 DVC's files are read as they are (`.dvc`, `dvc.yaml`, `dvc.lock`), without DVC: they say which
 object holds an output and which stage made it from what. Nothing here runs a stage, copies a
@@ -11,13 +11,12 @@ True
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path, PurePath
@@ -25,45 +24,18 @@ from typing import TypeVar, cast
 
 from gitreg import values
 from gitreg.digest import hash_tree
-from gitreg.environment import code_commit, environment, without_credentials
+from gitreg.environment import without_credentials
 from gitreg.errors import InvalidDocument, InvalidRequest, NotFound, WorldError
 from gitreg.fields import Fields
-from gitreg.model import DataDependency, Run
+from gitreg.foreignyaml import read_file, safely
+from gitreg.model import DataDependency
 from gitreg.names import has_invisible
-from gitreg.values import (
-    parse_assignment,
-    parse_metric,
-    parse_param,
-    read_metrics,
-    read_params,
-    read_values,
-)
 from gitreg.yamldoc import SIZE_LIMIT, Value, kind
-
-__all__ = [
-    "TrackedOutput",
-    "code_commit",
-    "data_dependency",
-    "environment",
-    "find_tracked",
-    "mlflow_run",
-    "parse_assignment",
-    "parse_metric",
-    "parse_param",
-    "read_metrics",
-    "read_params",
-    "read_values",
-    "without_credentials",
-]
 
 DVC_FILE_LIMIT = 16 * 1024 * 1024
 """The largest `dvc.yaml`, `dvc.lock` or `.dvc` file that is read, in bytes."""
 
-MLMODEL_LIMIT = 1024 * 1024
-"""The largest `MLmodel` file that is read, in bytes."""
-
 _MD5 = re.compile(r"[0-9a-f]{32}(?:\.dir)?")
-_RUN_ID = re.compile(r"[A-Za-z0-9][\w-]{0,255}", re.ASCII)
 _TEMPLATE = re.compile(r"\$\{[^}]*\}")
 _T = TypeVar("_T")
 
@@ -239,45 +211,6 @@ def _unchanged(record: _Record) -> bool:
         and record.files == len(states)
         and newest <= record.file.stat().st_mtime_ns
     )
-
-
-def mlflow_run(artifact: Path) -> Run | None:
-    """Return the tracking run that made an MLflow model folder; ``None`` for anything else.
-
-    Raises:
-        InvalidDocument: the folder's ``MLmodel`` file does not parse, or its ``run_id`` is none.
-        WorldError: that file cannot be read.
-    """
-    path = artifact / "MLmodel"
-    data = _read(path, "MLmodel", MLMODEL_LIMIT) if path.is_file() else None
-    if data is None:
-        return None
-    run_id = _safely("MLmodel", lambda: _scalar_text(data, "run_id"))
-    if run_id is None:
-        return None
-    if not _RUN_ID.fullmatch(run_id):
-        raise InvalidDocument(f"{path}: run_id: {run_id[:100]!a} is not the id of a run")
-    return Run(run_id)
-
-
-def _scalar_text(data: bytes, name: str) -> str | None:
-    """Return the text of a top-level scalar of a YAML document, as it is written there.
-
-    A run's id is hex digits. When all but an ``e`` are decimal, MLflow's writer leaves it
-    unquoted and YAML 1.2 reads a number: so the value is never constructed.
-    """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.nodes import MappingNode, ScalarNode
-
-    node = YAML(typ="safe", pure=True).compose(data)
-    if not isinstance(node, MappingNode):
-        raise TypeError("expected a mapping")
-    for key, value in node.value:
-        if isinstance(key, ScalarNode) and key.value == name:
-            if not isinstance(value, ScalarNode):
-                raise TypeError(f"{name}: expected text")
-            return None if value.tag == "tag:yaml.org,2002:null" else str(value.value)
-    return None
 
 
 def _find(source: Path) -> _Record | None:
@@ -575,14 +508,14 @@ def _load(path: Path, root: Path, mentioning: str | None = None) -> Fields | Non
             that takes seconds.
     """
     where = _relative(path, root)
-    data = _read(path, where, DVC_FILE_LIMIT)
+    data = read_file(path, where, DVC_FILE_LIMIT)
     if data is None:
         return None
     # A name with other characters may be escaped in the file.
     is_plain = mentioning and re.fullmatch(r"[\w.-]+", mentioning, re.ASCII)
     if mentioning and is_plain and mentioning.encode() not in data:
         return None
-    document = _safely(where, lambda: _construct(data))
+    document = safely(where, lambda: _construct(data))
     if not isinstance(document, dict):
         raise InvalidDocument(f"{where}: expected a mapping, found {kind(document)}")
     return Fields(cast("dict[str, Value]", document), where)
@@ -595,42 +528,3 @@ def _construct(data: bytes) -> object:
     yaml.composer.warn_double_anchors = False  # legal, and a library does not print
     document: object = yaml.load(data)
     return {} if document is None else document
-
-
-def _read(path: Path, where: str, limit: int) -> bytes | None:
-    """Return the bytes of a file, or ``None`` when there is no such file."""
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(limit + 1)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return None
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:  # a name so long that it takes no `.dvc` behind it
-            return None
-        raise WorldError(f"{where}: cannot be read: {error.strerror}") from None
-    if len(data) > limit:
-        raise InvalidDocument(f"{where}: larger than {limit // 1024:,} KiB")
-    return data
-
-
-def _safely(where: str, parse: Callable[[], _T]) -> _T:
-    """Return what ``parse`` returns; whatever a foreign parser may trip over is one error."""
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        return parse()
-    except RecursionError:
-        raise InvalidDocument(f"{where}: nested too deep") from None
-    except (
-        YAMLError,
-        ValueError,
-        TypeError,
-        LookupError,
-        ArithmeticError,
-        AttributeError,
-        AssertionError,
-    ) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}:" if mark else ""
-        problem = getattr(error, "problem", None) or (str(error).splitlines() or ["unreadable"])[0]
-        raise InvalidDocument(f"{where}:{line} not YAML: {problem[:200]}") from None

@@ -17,7 +17,8 @@ from gitreg.errors import InvalidDocument, InvalidRequest
 from gitreg.git.repository import GitRepository
 from gitreg.layout import REQUIREMENTS
 from gitreg.ledger import History
-from gitreg.lineage import data_dependency, mlflow_run
+from gitreg.lineage import data_dependency
+from gitreg.mlmodel import mlflow_run
 from gitreg.model import Artifact, DataDependency, Environment, Lineage, Run
 from gitreg.names import has_invisible
 from gitreg.operations.annotate import check_tags

@@ -1,0 +1,54 @@
+"""MLflow's model folders: the run that made one, from its ``MLmodel`` file, without MLflow."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from gitreg.errors import InvalidDocument
+from gitreg.foreignyaml import read_file, safely
+from gitreg.model import Run
+
+MLMODEL_LIMIT = 1024 * 1024
+"""The largest `MLmodel` file that is read, in bytes."""
+
+_RUN_ID = re.compile(r"[A-Za-z0-9][\w-]{0,255}", re.ASCII)
+
+
+def mlflow_run(artifact: Path) -> Run | None:
+    """Return the tracking run that made an MLflow model folder; ``None`` for anything else.
+
+    Raises:
+        InvalidDocument: the folder's ``MLmodel`` file does not parse, or its ``run_id`` is none.
+        WorldError: that file cannot be read.
+    """
+    path = artifact / "MLmodel"
+    data = read_file(path, "MLmodel", MLMODEL_LIMIT) if path.is_file() else None
+    if data is None:
+        return None
+    run_id = safely("MLmodel", lambda: _scalar_text(data, "run_id"))
+    if run_id is None:
+        return None
+    if not _RUN_ID.fullmatch(run_id):
+        raise InvalidDocument(f"{path}: run_id: {run_id[:100]!a} is not the id of a run")
+    return Run(run_id)
+
+
+def _scalar_text(data: bytes, name: str) -> str | None:
+    """Return the text of a top-level scalar of a YAML document, as it is written there.
+
+    A run's id is hex digits. When all but an ``e`` are decimal, MLflow's writer leaves it
+    unquoted and YAML 1.2 reads a number: so the value is never constructed.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.nodes import MappingNode, ScalarNode
+
+    node = YAML(typ="safe", pure=True).compose(data)
+    if not isinstance(node, MappingNode):
+        raise TypeError("expected a mapping")
+    for key, value in node.value:
+        if isinstance(key, ScalarNode) and key.value == name:
+            if not isinstance(value, ScalarNode):
+                raise TypeError(f"{name}: expected text")
+            return None if value.tag == "tag:yaml.org,2002:null" else str(value.value)
+    return None
