@@ -12,6 +12,7 @@ import json
 import platform
 import re
 import sys
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
@@ -107,6 +108,20 @@ def environment() -> tuple[Environment, bytes]:
         platform=f"{sys.platform}-{platform.machine()}".lower(),
         requirements="requirements.txt",
     )
+    return described, _frozen(tuple(map(_state, sys.path)))
+
+
+def _state(folder: str) -> tuple[str, int]:
+    """Return a folder of packages and when something was last installed there."""
+    try:
+        return folder, Path(folder).stat().st_mtime_ns
+    except OSError:
+        return folder, 0
+
+
+@lru_cache(maxsize=1)
+def _frozen(_folders: tuple[tuple[str, int], ...]) -> bytes:
+    """Return the packages as ``requirements.txt``; read once, until something is installed."""
     pins: dict[str, str] = {}
     for distribution in metadata.distributions():
         described_by = distribution.metadata
@@ -115,7 +130,7 @@ def environment() -> tuple[Environment, bytes]:
         name = re.sub(r"[-_.]+", "-", described_by["Name"]).lower()
         if name not in pins:  # of two with one name, Python imports the first on its path
             pins[name] = _pin(name, described_by["Version"], distribution)
-    return described, "".join(f"{pins[key]}\n" for key in sorted(pins)).encode()
+    return "".join(f"{pins[key]}\n" for key in sorted(pins)).encode()
 
 
 def _pin(name: str, version: str, distribution: metadata.Distribution) -> str:

@@ -13,6 +13,7 @@ import subprocess
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 
@@ -40,6 +41,11 @@ class GitObject:
     oid: str
     kind: str
     data: bytes
+
+    @cached_property
+    def names(self) -> Sequence[str]:
+        """The names in a tree; of another object, none."""
+        return [entry.name for entry in parse_tree(self.data)] if self.kind == "tree" else []
 
 
 class ObjectReader:
@@ -218,12 +224,7 @@ class CommitSnapshot:
 
     def list_many(self, paths: Sequence[str]) -> Sequence[Sequence[str]]:
         """Return the names in several folders."""
-        return [
-            [entry.name for entry in parse_tree(found.data)]
-            if found is not None and found.kind == "tree"
-            else []
-            for found in self._objects(paths)
-        ]
+        return [[] if found is None else found.names for found in self._objects(paths)]
 
     def _objects(self, paths: Sequence[str]) -> Sequence[GitObject | None]:
         if self._commit is None:
