@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from gitreg import __version__
-from gitreg.errors import GitregError, InvalidRequest, Refused
+from gitreg.errors import GitError, GitregError, InvalidRequest, Refused
 from gitreg.registry import Registry
 
 # What a command prints with is imported when it prints: `gitreg resolve` prints one line.
@@ -39,6 +39,7 @@ def _errors_in_one_place() -> Iterator[None]:
     """Turn every error into one or two lines on stderr and an exit code."""
     try:
         yield
+        sys.stdout.flush()  # a full disk is told here, not by Python at its very end
     except GitregError as error:
         _complain(str(error), error.hint)
         raise typer.Exit(error.exit_code) from None
@@ -48,7 +49,7 @@ def _errors_in_one_place() -> Iterator[None]:
         raise typer.Exit(2) from None
     except BrokenPipeError:
         # The reader (`| head`) has seen enough. Python would complain when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_stdout()
         raise typer.Exit(BROKEN_PIPE) from None
     except KeyboardInterrupt:
         _complain("interrupted: nothing is half done, run it again", None)
@@ -56,10 +57,19 @@ def _errors_in_one_place() -> Iterator[None]:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         _complain(f"{place}{error.strerror or error}", None)
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _give_up_stdout()
         raise typer.Exit(3) from None
     except (MemoryError, RecursionError) as error:
         _complain(f"{type(error).__name__}: {error}", None)
         raise typer.Exit(3) from None
+
+
+def _give_up_stdout() -> None:
+    """Let what is not written yet go nowhere: Python would try again at its end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class ErrorsInOnePlace(TyperGroup):
@@ -284,6 +294,10 @@ def init(
 
     Example: gitreg init
     """
+    folder = Path(path).absolute()
+    standing = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    if not standing.is_dir():
+        raise InvalidRequest(f"{standing} is not a folder")
     outcome = Registry.init(path)
     if not as_json and outcome.is_unchanged:
         typer.echo("nothing to do: there is a registry already")
@@ -626,6 +640,11 @@ def log(
 
     with Registry(repo) as registry:
         events = registry.log(reference, limit=limit, rev=rev, at=at)
+        if registry.is_shallow and not events:
+            raise GitError(
+                "no events in what there is: this clone is shallow, its history cut off",
+                hint="git fetch --unshallow",
+            )
         if registry.is_shallow:
             _warn(("this clone is shallow, its history cut off: git fetch --unshallow",))
     if as_json:

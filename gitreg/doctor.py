@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 
 from gitreg import layout
 from gitreg.artifacts import Artifacts
@@ -15,6 +18,10 @@ from gitreg.names import fold, format_version
 from gitreg.state import RegistryState
 from gitreg.tagsync import compare_tags
 
+_LOCKED = ("HEAD", "index", "packed-refs")
+_MODES = (b"100644", b"100755")
+_KINDS = {b"120000": "a symbolic link", b"160000": "a submodule"}
+
 
 def examine(
     repository: GitRepository, state: RegistryState, history: History, artifacts: Artifacts
@@ -22,6 +29,7 @@ def examine(
     """Return everything that is found, errors first."""
     findings = [*_clone(repository), *_registry(state)]
     if state.commit is not None and state.exists():
+        findings += _not_files(repository, state.commit)
         findings += _tags(repository, state, history)
         findings += _bytes(state, artifacts)
     order = {"error": 0, "warning": 1, "note": 2}
@@ -42,13 +50,43 @@ def _clone(repository: GitRepository) -> Iterator[Finding]:
             "shallow-clone", "warning", "git", "history is cut off: no rollback, no writes",
             "git fetch --unshallow",
         )  # fmt: skip
-    lock = repository.git_dir / "index.lock"
-    if lock.exists():
+    for lock in _locks(repository):
+        code = "index-lock" if lock.name == "index.lock" else "reference-lock"
         yield Finding(
-            "index-lock", "warning", str(lock),
+            code, "warning", str(lock),
             "a Git process is running, or was killed and left this behind",
-            f"if none is running: rm {lock}",
+            f"if none is running: rm {shlex.quote(str(lock))}",
         )  # fmt: skip
+
+
+def _locks(repository: GitRepository) -> Iterator[Path]:
+    """Yield the locks of Git, each of which stops writers for as long as it is there."""
+    for folder in sorted({repository.git_dir, repository.common_dir}):
+        yield from filter(Path.exists, (folder / f"{name}.lock" for name in _LOCKED))
+        yield from sorted((folder / "refs").rglob("*.lock"))
+
+
+def _not_files(repository: GitRepository, commit: str) -> Iterator[Finding]:
+    """Say what is in the place of a file and is none: Git answers with a link's target for one."""
+    listing = repository.run_at_root(
+        "ls-tree", "-r", "-z", "--full-tree", commit, "--", f"{layout.ROOT}/"
+    )
+    folders: set[str] = set()
+    for entry in filter(None, listing.stdout.split(b"\0")):
+        told, _, name = entry.partition(b"\t")
+        path, mode = os.fsdecode(name), told.split()[0]
+        if mode not in _MODES:
+            what = _KINDS.get(mode, f"an entry of mode {mode.decode('ascii')}")
+            yield Finding("not-a-file", "error", path, f"it is {what}", f"git log -- {path}")
+        folders.update(map(str, PurePosixPath(path).parents))
+    for path in sorted(filter(_is_document, folders)):
+        yield Finding("not-a-file", "error", path, "it is a folder", f"git log -- {path}")
+
+
+def _is_document(path: str) -> bool:
+    """Tell whether gitreg reads a path as a file."""
+    place = layout.locate(path)
+    return path == layout.POLICY or (place is not None and place.kind != "other")
 
 
 def _registry(state: RegistryState) -> Iterator[Finding]:
@@ -58,7 +96,8 @@ def _registry(state: RegistryState) -> Iterator[Finding]:
     try:
         stages = set(state.policy.stages)
     except GitregError as error:
-        yield Finding("bad-policy", "error", layout.POLICY, str(error), error.hint)
+        message = str(error).removeprefix(f"{layout.POLICY}: ")  # the subject says it
+        yield Finding("bad-policy", "error", layout.POLICY, message, error.hint)
         stages = None
     names = state.model_names()
     for twin in (name for name, count in Counter(map(fold, names)).items() if count > 1):
@@ -73,7 +112,8 @@ def _registry(state: RegistryState) -> Iterator[Finding]:
 def _model(state: RegistryState, model: str, stages: set[str] | None) -> Iterator[Finding]:
     for number in state.versions(model):
         try:
-            state.version(model, number)
+            _artifact_md5(state, model, number)
+            state.annotations(model, number)
         except GitregError as error:
             yield Finding("bad-version", "error", format_version(model, number), str(error))
     try:
@@ -100,6 +140,11 @@ def _model(state: RegistryState, model: str, stages: set[str] | None) -> Iterato
     for alias, version in pointers.aliases.items():
         if not state.has_version(model, version):
             yield _dangling(f"{model}@{alias}", model, version)
+
+
+def _artifact_md5(state: RegistryState, model: str, number: int) -> str:
+    """Return the object of a version, whatever is wrong with the model's pointers."""
+    return state.artifact_md5(model, number, state.manifest(model, number).artifact.path)
 
 
 def _dangling(subject: str, model: str, version: int) -> Finding:
@@ -138,10 +183,10 @@ def _bytes(state: RegistryState, artifacts: Artifacts) -> Iterator[Finding]:
     for model in state.model_names():
         for number in state.versions(model):
             try:
-                version = state.version(model, number)
+                md5 = _artifact_md5(state, model, number)
             except GitregError:
                 continue  # reported as a bad version
-            versions[version.reference] = version.artifact.md5 or ""
+            versions[format_version(model, number)] = md5
     try:
         project = artifacts.project(state.snapshot)
         if project.remote_name() is None:

@@ -8,26 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Protocol, TypeAlias
 
 from gitreg import layout, manifest
 from gitreg.change import reason_of, trailers_of
 from gitreg.errors import InvalidDocument
-from gitreg.names import (
-    LIFECYCLE_STAGES,
-    RegistryTag,
-    format_version,
-    is_taggable,
-)
-
-ARCHIVE = LIFECYCLE_STAGES[-1]
+from gitreg.names import ARCHIVE, RegistryTag, format_version, is_taggable
 
 # Git stores any number for a date and any digits for a zone; what no calendar has is cut to these.
 _ZONE = re.compile(r"[-+](?P<hours>[01][0-9]|2[0-3])(?P<minutes>[0-5][0-9])")
 _EARLIEST, _LATEST = -62135510400, 253402214400
 """The second day of year 1 and the last of year 9999, so that any zone stays inside."""
+
+# Git's words; abbreviated by `git revert --reference`, and followed by more after a merge.
+_REVERTS = re.compile(r"^This reverts commit ([0-9a-f]{7,64})\b", re.MULTILINE)
+_REVERT_OF = re.compile(r'(?:(Revert)|Reapply) "')
 
 PointerValue: TypeAlias = "tuple[int, ...] | int | None"
 
@@ -92,6 +89,8 @@ class Event:
         after: what it holds since.
         reason: why, as the commit's message says.
         subject: the first line of the commit's message.
+        reverts: the commit that the message says this one reverts, maybe abbreviated; ``None``
+            where it says none, or several.
     """
 
     commit: str
@@ -105,11 +104,16 @@ class Event:
     after: PointerValue
     reason: str | None
     subject: str
+    reverts: str | None = None
 
     @property
     def is_taking_back(self) -> bool:
         """Whether it undoes an earlier event, rather than being a new one."""
         return self.action in ("rollback", "revert")
+
+    def reverts_commit(self, commit: str) -> bool:
+        """Whether its message says that it reverts ``commit``."""
+        return self.reverts is not None and commit.startswith(self.reverts)
 
 
 def named_by(value: PointerValue) -> int | None:
@@ -129,6 +133,7 @@ def events_of(commit: CommitInfo, changes: Iterable[FileChange]) -> list[Event]:
     trailers = trailers_of(commit.message)
     reason = reason_of(commit.message)
     subject = commit.message.partition("\n")[0]
+    reverts = _REVERTS.findall(commit.message)
     for change in changes:
         place = layout.locate(change.path)
         if place is None or place.kind == "other":
@@ -146,6 +151,7 @@ def events_of(commit: CommitInfo, changes: Iterable[FileChange]) -> list[Event]:
             Event(
                 commit.oid, commit.when, commit.author, place.model, action, version,
                 place.pointer, before, after, reason, subject,
+                reverts[0] if len(reverts) == 1 else None,
             )
         )  # fmt: skip
     return sorted(events, key=_order)
@@ -234,21 +240,76 @@ def _file_action(place: layout.Place, change: FileChange, claimed: str) -> str |
 def stack_of(events: Iterable[Event]) -> list[Event]:
     """Return the moves of one pointer that still stand, oldest first.
 
-    A rollback or a revert is no new move: it takes back the one that had led away from the value
-    that it restores, and what came after it. So a second rollback goes back twice, not forth.
+    A rollback or a revert is no new move: it takes back a move and what came after it. So a
+    second rollback goes back twice, not forth. A revert of one of these is a new move again.
+
+    What leads to a value that no move on the stack came from (a rollback to a version that an
+    earlier one had withdrawn) amends the last move: that one now leads there, from where it did.
 
     Args:
         events: all moves of one pointer, oldest first.
     """
     stack: list[Event] = []
+    taking_back: list[str] = []
     for event in events:
-        if event.is_taking_back:
-            led_away = [n for n, earlier in enumerate(stack) if earlier.before == event.after]
-            if led_away:
-                del stack[led_away[-1] :]
-                continue
-        stack.append(event)
+        if not event.is_taking_back or _is_forth(event, taking_back):
+            stack.append(event)
+        else:
+            taking_back.append(event.commit)
+            _take_back(stack, event)
     return stack
+
+
+def _is_forth(event: Event, taking_back: Sequence[str]) -> bool:
+    """Tell whether an event reverts what itself took something back, as a reapplication does."""
+    if event.action != "revert":
+        return False
+    if any(map(event.reverts_commit, taking_back)):
+        return True
+    # The commit may have another name since, after a rebase: then its subject tells. Git writes
+    # `Reapply "x"` for the older `Revert "Revert "x""`, gitreg `roll back …` over several moves.
+    subject, turns = event.subject, 0
+    while match := _REVERT_OF.match(subject):
+        turns += 1 if match[1] else 2
+        subject = subject[match.end() :]
+    turns += bool(turns) and subject.startswith("roll back ")
+    return turns > 0 and turns % 2 == 0
+
+
+def _take_back(stack: list[Event], event: Event) -> None:
+    """Take from a stack what an event takes back, so that its last move leads where it did."""
+    by_name = [n for n, move in enumerate(stack) if event.reverts_commit(move.commit)]
+    led_away = by_name or [n for n, move in enumerate(stack) if _restores(event, move)]
+    if led_away:
+        place = led_away[-1]
+        is_whole = stack[place].before == event.after
+        # A revert that was solved by hand ended elsewhere: then its move is amended, below.
+        del stack[place if _restores(event, stack[place]) else place + 1 :]
+        if is_whole:
+            return
+    withdrawn = _held(event.before) - _held(event.after)
+    while stack and (stack[-1].before == event.after or withdrawn & _held(stack[-1].before)):
+        stack.pop()  # what was withdrawn must not come back as what was there before
+    if stack:
+        stack[-1] = replace(stack[-1], after=event.after)
+
+
+def _restores(event: Event, move: Event) -> bool:
+    """Tell whether an event leads to where a move came from: a rollback maybe to a part of it."""
+    if move.before == event.after:
+        return True
+    return (
+        event.action == "rollback"
+        and bool(_held(event.after))
+        and (_held(event.after) <= _held(move.before))
+    )
+
+
+def _held(value: PointerValue) -> set[int]:
+    """Return the versions in a pointer's value."""
+    if isinstance(value, tuple):
+        return set(value)
+    return set() if value is None else {value}
 
 
 # Tags

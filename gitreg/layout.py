@@ -14,7 +14,7 @@ from typing import Literal
 
 from gitreg.errors import InvalidRequest
 from gitreg.names import (
-    LIFECYCLE_STAGES,
+    ARCHIVE,
     check_stage_name,
     folder_of,
     is_alias,
@@ -157,4 +157,4 @@ def locate(path: str) -> Place | None:
 
 def stage_order(stage: str) -> tuple[bool, str]:
     """Return the key that sorts stages for people: the archive comes last."""
-    return (stage == LIFECYCLE_STAGES[-1], stage)
+    return (stage == ARCHIVE, stage)

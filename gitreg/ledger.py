@@ -21,7 +21,7 @@ from gitreg.git.repository import GitRepository
 from gitreg.history import CommitInfo, Event, FileChange, PointerValue, Tag, events_of, tags_of
 from gitreg.names import RegistryTag, parse_tag
 
-FORMAT = 3
+FORMAT = 5
 """Goes up when the fold or the tables change: an index of another format is made anew."""
 
 _TABLES = """
@@ -29,7 +29,8 @@ CREATE TABLE meta (format INTEGER, tip TEXT);
 CREATE TABLE commits (seq INTEGER PRIMARY KEY, oid TEXT UNIQUE);
 CREATE TABLE events (
     seq INTEGER, place INTEGER, time TEXT, author TEXT, model TEXT, action TEXT, version INTEGER,
-    pointer TEXT, before TEXT, after TEXT, reason TEXT, subject TEXT, PRIMARY KEY (seq, place)
+    pointer TEXT, before TEXT, after TEXT, reason TEXT, subject TEXT, reverts TEXT,
+    PRIMARY KEY (seq, place)
 ) WITHOUT ROWID;
 CREATE INDEX events_of_pointer ON events (model, pointer, seq);
 CREATE TABLE versions (
@@ -43,8 +44,8 @@ CREATE TABLE tags (
 CREATE INDEX tags_of_pointer ON tags (model, pointer, time);
 """
 _EVENT = (
-    "SELECT oid, time, author, model, action, version, pointer, before, after, reason, subject "
-    "FROM events JOIN commits USING (seq)"
+    "SELECT oid, time, author, model, action, version, pointer, before, after, reason, subject, "
+    "reverts FROM events JOIN commits USING (seq)"
 )
 
 
@@ -139,12 +140,12 @@ class History:
         tags = tags_of(commit, events, self)
         names = {tag.name for tag in tags}
         db.executemany(
-            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     seq, place, event.time, event.author, event.model, event.action,
                     event.version, event.pointer, json.dumps(event.before),
-                    json.dumps(event.after), event.reason, event.subject,
+                    json.dumps(event.after), event.reason, event.subject, event.reverts,
                 )
                 for place, event in enumerate(events)
             ],
@@ -381,11 +382,11 @@ def _pointer_of(tag: Tag) -> str | None:
 
 
 def _event(row: tuple[Any, ...]) -> Event:
-    *facts, before, after, reason, subject = row
+    *facts, before, after, reason, subject, reverts = row
     commit, time, author, model, action, version, pointer = facts
     return Event(
         commit, time, author, model, action, version, pointer,
-        _pointer_value(before), _pointer_value(after), reason, subject,
+        _pointer_value(before), _pointer_value(after), reason, subject, reverts,
     )  # fmt: skip
 
 

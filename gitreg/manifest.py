@@ -12,11 +12,12 @@ tags:
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
 from gitreg import yamldoc
-from gitreg.errors import InvalidDocument
+from gitreg.errors import InvalidDocument, InvalidRequest
 from gitreg.fields import Fields
 from gitreg.model import (
     Annotations,
@@ -52,6 +53,20 @@ def _present(**values: Value) -> dict[str, Value]:
     return {key: value for key, value in values.items() if value not in (None, {}, [])}
 
 
+def _dump(document: dict[str, Value], read: Callable[[bytes, str], object], name: str) -> bytes:
+    """Return a document that its own reader takes: nothing else may be committed.
+
+    Raises:
+        InvalidRequest: it does not, or would be too large.
+    """
+    data = yamldoc.dump(document)
+    try:
+        read(data, name)
+    except InvalidDocument as error:
+        raise InvalidRequest(f"this cannot be written: {error}") from None
+    return data
+
+
 def write_manifest(version: ModelVersion) -> bytes:
     """Return ``manifest.yaml``: the part of a version that never changes."""
     code, run, environment = version.lineage.code, version.lineage.run, version.environment
@@ -66,7 +81,7 @@ def write_manifest(version: ModelVersion) -> bytes:
         command=version.lineage.command,
         run=_present(id=run.id, tracking_uri=run.tracking_uri) if run else None,
     )
-    return yamldoc.dump(
+    return _dump(
         {
             "format": FORMAT,
             "model": version.model,
@@ -89,7 +104,9 @@ def write_manifest(version: ModelVersion) -> bytes:
                     requirements=environment.requirements,
                 ),
             ),
-        }
+        },
+        read_manifest,
+        "manifest.yaml",
     )
 
 
@@ -195,7 +212,8 @@ def write_dvc_pointer(artifact: Artifact) -> bytes:
     out: dict[str, Value] = {"md5": artifact.md5, "size": artifact.size}
     if artifact.is_folder:
         out["nfiles"] = artifact.files
-    return yamldoc.dump({"outs": [{**out, "hash": "md5", "path": artifact.path}]})
+    document: dict[str, Value] = {"outs": [{**out, "hash": "md5", "path": artifact.path}]}
+    return _dump(document, read_dvc_pointer, "model.dvc")
 
 
 @lru_cache(maxsize=4096)
@@ -218,7 +236,9 @@ def read_dvc_pointer(data: bytes, where: str) -> str:
 
 def write_versions(versions: tuple[int, ...]) -> bytes | None:
     """Return a stage's pointer file; no versions, no file."""
-    return yamldoc.dump({"versions": [*sorted(versions)]}) if versions else None
+    if not versions:
+        return None
+    return _dump({"versions": [*sorted(versions)]}, read_versions, "the stage")
 
 
 def read_versions(data: bytes | None, where: str) -> tuple[int, ...]:
@@ -230,7 +250,7 @@ def read_versions(data: bytes | None, where: str) -> tuple[int, ...]:
 
 def write_alias(version: int) -> bytes:
     """Return an alias's pointer file."""
-    return yamldoc.dump({"version": version})
+    return _dump({"version": version}, read_alias, "the alias")
 
 
 def read_alias(data: bytes, where: str) -> int:
@@ -244,7 +264,7 @@ def write_annotations(annotations: Annotations) -> bytes | None:
     document = _present(
         description=annotations.description, owner=annotations.owner, tags=tags or None
     )
-    return yamldoc.dump(document) if document else None
+    return _dump(document, read_annotations, "annotations") if document else None
 
 
 def read_annotations(data: bytes | None, where: str) -> Annotations:
@@ -259,13 +279,12 @@ def read_annotations(data: bytes | None, where: str) -> Annotations:
 
 def write_tombstone(tombstone: Tombstone) -> bytes:
     """Return ``deleted.yaml``."""
-    return yamldoc.dump(
-        _present(
-            deleted_at=tombstone.deleted_at,
-            deleted_by=tombstone.deleted_by,
-            reason=tombstone.reason,
-        )
+    document = _present(
+        deleted_at=tombstone.deleted_at,
+        deleted_by=tombstone.deleted_by,
+        reason=tombstone.reason,
     )
+    return _dump(document, read_tombstone, "deleted.yaml")
 
 
 def read_tombstone(data: bytes, where: str) -> Tombstone:

@@ -7,6 +7,7 @@ destination until its SHA-256 was compared, and then appears by a rename.
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -49,7 +50,8 @@ def deliver(
         progress: is told the bytes copied.
 
     Raises:
-        InvalidRequest: the destination is a symbolic link, or something else is there.
+        InvalidRequest: the destination is a symbolic link, below a file, or something else is
+            there.
         DvcError: an object is missing, or the bytes are not those of the manifest.
         WorldError: the destination cannot be written.
     """
@@ -132,6 +134,9 @@ def _stands(destination: Path, artifact: Artifact, *, replace: bool) -> bool:
             f"{shown(str(destination))} is a symbolic link, which is not followed",
             hint="remove it, or name another destination",
         )
+    standing = next(path for path in destination.parents if os.path.lexists(path))
+    if not standing.is_dir():
+        raise InvalidRequest(f"{shown(str(standing))} is not a folder")
     if not destination.exists() or (artifact.is_folder and _is_empty_folder(destination)):
         return False
     if not check_delivered(destination, artifact):
@@ -140,7 +145,7 @@ def _stands(destination: Path, artifact: Artifact, *, replace: bool) -> bool:
         return False
     raise InvalidRequest(
         f"{shown(str(destination))} is there already and is something else",
-        hint="remove it, name another destination, or say that it may be replaced",
+        hint="remove it, name another destination, or replace it with --force",
     )
 
 

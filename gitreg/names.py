@@ -29,7 +29,10 @@ FOLDER_LIMIT = 255
 NO_STAGE = "none"
 """What a person types for 'in no stage'; it is never a pointer file."""
 
-LIFECYCLE_STAGES = ("staging", "production", "archived")
+ARCHIVE = "archived"
+"""The stage of versions that served their time; a registry's policy may have none."""
+
+LIFECYCLE_STAGES = ("staging", "production", ARCHIVE)
 """MLflow's stages beside None; a registry's policy may name others."""
 
 _PORTABLE = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?")

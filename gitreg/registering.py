@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
@@ -11,8 +12,9 @@ from pathlib import Path
 from gitreg import digest
 from gitreg.artifacts import Artifacts, Source
 from gitreg.change import Change
-from gitreg.digest import Progress
-from gitreg.environment import code_commit, environment
+from gitreg.digest import Progress, TreeDigest
+from gitreg.dvc import DvcProject
+from gitreg.environment import code_commit, environment, without_credentials
 from gitreg.errors import InvalidDocument, InvalidRequest
 from gitreg.git.repository import GitRepository
 from gitreg.layout import REQUIREMENTS
@@ -27,6 +29,10 @@ from gitreg.publisher import Operation
 from gitreg.state import RegistryState
 from gitreg.values import flatten_metrics, plain, read_bytes, read_metrics, read_params
 from gitreg.yamldoc import SIZE_LIMIT, Value
+
+_URL = re.compile(r"(?P<url>[a-z][a-z0-9.+-]*://\S*?)(?P<quote>['\"]*)(?!\S)", re.IGNORECASE)
+# What pip reads behind a '#': a name, a folder or a hash, and no secret.
+_FRAGMENT = re.compile(r"#(?:(?:egg|subdirectory|md5|sha\d+)=[\w.,\[\]/%+~-]*(?:&|$))+$")
 
 
 @dataclass(frozen=True)
@@ -125,12 +131,26 @@ def _artifact(
 ) -> Artifact:
     if not dry_run:
         return artifacts.take(source, artifacts.project(state.snapshot), progress)
-    if not source.path.exists():
-        raise InvalidRequest(
-            f"{source.path} is not in the work tree", hint="dvc checkout brings it"
-        )
-    found = digest.hash_tree(source.path, progress)
+    if source.path.exists():
+        found = digest.hash_tree(source.path, progress)
+    else:
+        found = _cached(artifacts.project(state.snapshot), source, progress)
     return Artifact(source.artifact_name, found.size, found.files, found.sha256, found.md5)
+
+
+def _cached(project: DvcProject, source: Source, progress: Progress | None) -> TreeDigest:
+    """Return the digest of a source that is not in the work tree, without fetching anything."""
+    tracked = source.tracked
+    if (
+        tracked is None
+        or tracked.dvc_root.resolve() != project.root.resolve()
+        or project.missing(tracked.md5)
+    ):
+        raise InvalidRequest(
+            f"{source.path} is neither in the work tree nor in DVC's cache",
+            hint="dvc pull brings it",
+        )
+    return project.digest(tracked.md5, progress)
 
 
 def _metrics(material: Material, known: Mapping[str, int | float]) -> Mapping[str, int | float]:
@@ -182,7 +202,7 @@ def _environment(given: Path | None) -> tuple[Environment, bytes]:
             read_bytes(given, REQUIREMENTS),
         )
         try:
-            requirements.decode("utf-8")
+            requirements = _URL.sub(_without_credentials, requirements.decode("utf-8")).encode()
         except UnicodeDecodeError:
             raise InvalidDocument(f"{given}: not UTF-8 text") from None
     if len(requirements) > SIZE_LIMIT:
@@ -190,6 +210,15 @@ def _environment(given: Path | None) -> tuple[Environment, bytes]:
             f"{given or 'the frozen environment'}: larger than {SIZE_LIMIT} bytes"
         )
     return found, requirements
+
+
+def _without_credentials(found: re.Match[str]) -> str:
+    """Return a URL of a requirements file as it may be committed; pip's own fragment stays."""
+    url, pip_s, quote = found["url"], "", found["quote"]
+    fragment = _FRAGMENT.search(url)
+    if fragment is not None:
+        url, pip_s = url[: fragment.start()], fragment[0]
+    return f"{without_credentials(url)}{pip_s}{quote}"
 
 
 def _run(given: str | None, source: Path) -> Run | None:

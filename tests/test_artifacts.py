@@ -78,7 +78,10 @@ def test_what_is_in_the_cache_alone_is_registered(stocked: Path) -> None:
         source.unlink()
         registry.register("tiny", source)
         assert registry.show("tiny@2").artifact == registry.show("tiny@1").artifact
-        with pytest.raises(InvalidRequest, match="not in the work tree"):
+        planned = registry.register("tiny", source, dry_run=True)
+        assert planned.commit is None
+        cache_of(stocked, hashlib.md5(b"tiny").hexdigest()).unlink()
+        with pytest.raises(InvalidRequest, match="neither in the work tree nor in DVC's cache"):
             registry.register("tiny", source, dry_run=True)
 
 

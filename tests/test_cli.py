@@ -372,10 +372,39 @@ def test_a_shallow_clone_says_that_its_log_is_cut_off(
     origin = (templates / "origin.git").as_uri()
     git(tmp_path, "clone", "--quiet", "--depth=1", origin, "shallow")
     monkeypatch.chdir(tmp_path / "shallow")
-    assert "history cut off" in gitreg("log").err
+    for words in ((), ("--json",)):  # nothing would look like nothing ever happened
+        assert "git fetch --unshallow" in error("log", *words, code=3)
     assert gitreg("resolve", "churn@champion").out == "churn@2\n"
     assert gitreg("show", "churn@1", "--json").json["commit"] is None
     assert "git fetch --unshallow" in error("archive", "churn@3", code=3)
+
+
+def test_a_clone_with_some_history_warns(
+    templates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin = (templates / "origin.git").as_uri()
+    git(tmp_path, "clone", "--quiet", "--depth=2", origin, "shallow")
+    monkeypatch.chdir(tmp_path / "shallow")
+    ran = gitreg("log")
+    assert "history cut off" in ran.err
+    assert "churn@2" in ran.out
+
+
+def test_a_file_is_no_folder(work: Path) -> None:
+    (work / "mine").write_text("mine")
+    for place in ("mine", "mine/deeper"):
+        assert "mine is not a folder" in error("init", place)
+        assert "mine is not a folder" in error("pull", "churn@1", "-o", place).replace(
+            "mine/model", "model"
+        )
+    assert (work / "mine").read_text() == "mine"
+
+
+def test_what_stands_in_the_way_of_a_pull_may_be_replaced(work: Path) -> None:
+    (work / "out").mkdir()
+    (work / "out" / "model").write_text("mine")
+    assert "--force" in error("pull", "churn@1", "-o", "out")
+    gitreg("pull", "churn@1", "-o", "out", "--force")
 
 
 def test_doctor_says_what_mends(work: Path) -> None:

@@ -117,6 +117,16 @@ def test_a_pointer_turned_link_and_a_folder_turned_submodule(
     assert opened.log("churn/archived")[0].after == ()
 
 
+def test_a_pointer_that_was_renamed_by_hand_is_two_moves(stocked: Path, opened: Registry) -> None:
+    git(stocked, "mv", "registry/churn/aliases/champion.yaml", "registry/churn/aliases/best.yaml")
+    git(stocked, "commit", "--quiet", "-m", "a better word")
+    assert [(e.pointer, e.before, e.after) for e in opened.log(limit=2)] == [
+        ("aliases/best", None, 2),
+        ("aliases/champion", 2, None),
+    ]
+    assert opened.resolve("churn@best").version == 2
+
+
 @pytest.mark.parametrize("how", ["--no-ff", "--ff-only", "--squash"])
 def test_what_a_branch_brings_is_told_once(stocked: Path, opened: Registry, how: str) -> None:
     git(stocked, "switch", "--quiet", "-c", "pr")

@@ -216,8 +216,11 @@ class TestDestination:
 
     def test_that_cannot_be_written(self, project: DvcProject, file: Artifact, out: Path) -> None:
         (out / "mine").write_text("mine")
-        with pytest.raises(WorldError, match=r"cannot deliver to .*mine: File exists"):
-            deliver(project, file, out / "mine" / "model.pkl", set())
+        for place in (out / "mine" / "model.pkl", out / "mine" / "deeper" / "model.pkl"):
+            with pytest.raises(InvalidRequest, match="mine is not a folder"):
+                deliver(project, file, place, set())
+        with pytest.raises(WorldError, match="cannot deliver to /proc/model.pkl: "):
+            deliver(project, file, Path("/proc/model.pkl"), set())
 
     @pytest.mark.parametrize("error", [OSError(5, "Input/output error"), KeyboardInterrupt()])
     def test_is_put_back_when_the_last_step_fails(

@@ -11,6 +11,8 @@ import pytest
 
 from gitreg import Registry
 from gitreg.errors import DvcError, GitError, InvalidRequest, NotFound, Refused
+from gitreg.history import Event
+from gitreg.ledger import History
 from gitreg.names import Reference
 from gitreg.publisher import Outcome
 
@@ -428,26 +430,50 @@ def test_odd_names_in_the_tree_hide_nothing(stocked: Path) -> None:
         assert registry.promote("churn@3", stage="production").commit is not None
 
 
-def test_one_registry_serves_many_threads(stocked: Path) -> None:
-    answers: list[object] = []
+def test_one_registry_serves_many_threads(stocked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each thread gets the history that it asked for, though all share one index."""
+    barrier = threading.Barrier(4)
+    advance = History.advance
+    answers: dict[str, list[Event]] = {}
+
+    def advance_together(history: History, tip: str, *, exact: bool = False) -> None:
+        advance(history, tip, exact=exact)
+        barrier.wait(timeout=30)
+
     with Registry(stocked) as registry:
-        past = registry.log(rev="HEAD~1")
-        now = registry.log()
+        revisions = ("HEAD", "HEAD~1", "HEAD~2", "HEAD~3")
+        expected = {rev: registry.log(rev=rev) for rev in revisions}
+        assert len({len(events) for events in expected.values()}) == 4
 
-        def ask(n: int) -> None:
-            for _ in range(10):
-                answers.append(registry.resolve("churn@champion").version == 2)
-                old = n % 2 == 0
-                found = registry.log(rev="HEAD~1") if old else registry.log()
-                answers.append(found == (past if old else now))
+        def ask(rev: str) -> None:
+            answers[rev] = registry.log(rev=rev)
 
-        threads = [threading.Thread(target=ask, args=(n,)) for n in range(4)]
+        monkeypatch.setattr(History, "advance", advance_together)
+        threads = [threading.Thread(target=ask, args=(rev,)) for rev in revisions]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(timeout=60)
-    assert len(answers) == 80
-    assert all(answers)
+    assert answers == expected
+
+
+def test_answers_are_not_mixed_up_between_threads(stocked: Path) -> None:
+    wanted = {"churn@champion": 2, "churn@1": 1, "churn@latest": 3, "tokenizer@1": 1}
+    wrong: list[str] = []
+    with Registry(stocked) as registry:
+
+        def ask(reference: str) -> None:
+            answers = {registry.resolve(reference).version for _ in range(25)}
+            if answers != {wanted[reference]}:
+                wrong.append(reference)
+
+        threads = [threading.Thread(target=ask, args=(name,)) for name in wanted]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout=60)
+            assert not thread.is_alive()
+    assert wrong == []
 
 
 def test_the_library_is_quiet(

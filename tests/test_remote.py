@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gitreg import Registry
-from gitreg.errors import DvcError, GitError, GitregError, InvalidRequest, LostRace
+from gitreg.errors import DvcError, GitError, GitregError, InvalidRequest, LostRace, WorldError
 from gitreg.git import publish, remote
 from gitreg.git.repository import GitRepository, Tip
 
@@ -388,10 +389,40 @@ def test_a_url_is_brought_up_to_date_at_every_start(shared: Path) -> None:
         registry.set_alias("churn@3", "champion", push=True)
     with Registry(url) as registry:
         assert registry.resolve("churn@champion").version == 3
-    git(shared / "work", "push", "--quiet", "--force", "origin", "main~1:main")
     git(shared / "origin.git", "branch", "-m", "main", "trunk")
     with Registry(url) as registry:
+        assert registry.resolve("churn@champion").version == 3
+
+
+def test_a_url_whose_history_went_back_is_refused(shared: Path) -> None:
+    """Whoever read it yesterday would be shown another past today, and never know."""
+    url = f"file://{shared / 'origin.git'}"
+    Registry(url).close()
+    git(shared / "work", "push", "--quiet", "--force", "origin", "main~1:main")
+    for _ in range(2):  # the copy stays as it was, so that it is refused the next time, too
+        with pytest.raises(GitError, match="rewritten") as refused:
+            Registry(url)
+    (remedy,) = [line for line in str(refused.value.hint).split(": ") if line.startswith("rm -r ")]
+    shutil.rmtree(shlex.split(remedy)[2])
+    with Registry(url) as registry:
+        assert registry.resolve("churn/production").version == 1
+
+
+def test_a_copy_that_is_damaged_is_made_anew(shared: Path) -> None:
+    url = f"file://{shared / 'origin.git'}"
+    Registry(url).close()
+    (copy,) = remote.cache_folder().glob("*/repository.git")
+    (copy / "HEAD").write_text("nonsense")
+    with Registry(url) as registry:
         assert registry.resolve("churn@champion").version == 2
+
+
+def test_a_cache_folder_that_cannot_be_written(shared: Path) -> None:
+    remote.cache_folder().parent.mkdir(parents=True, exist_ok=True)
+    remote.cache_folder().write_text("a file where a folder should be")
+    with pytest.raises(WorldError, match="cache folder") as refused:
+        Registry(f"file://{shared / 'origin.git'}")
+    assert "XDG_CACHE_HOME" in str(refused.value.hint)
 
 
 def test_a_url_cannot_be_written(shared: Path) -> None:

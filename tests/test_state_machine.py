@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -164,12 +165,18 @@ class RegistryMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.alive())
     @rule(
         data=st.data(),
-        stage=st.sampled_from((*STAGES, "none")),
+        stage=st.sampled_from((*STAGES, "production", "none")),
         alias=st.sampled_from((*ALIASES, None)),
         keep=st.booleans(),
     )
     def promote(self, *, data: st.DataObject, stage: str, alias: str | None, keep: bool) -> None:
-        model, expected, version = self.pick(data)
+        model, _, version = self.pick(data)
+        self.put(model, version, stage, alias, keep=keep)
+
+    def put(
+        self, model: str, version: int, stage: str, alias: str | None, *, keep: bool = False
+    ) -> None:
+        expected = self.models[model]
         after = expected.pointers.copy()
         after.place(version, None if stage == "none" else stage)
         if alias:
@@ -184,6 +191,12 @@ class RegistryMachine(RuleBasedStateMachine):
             ),
             model,
         )
+
+    @initialize()
+    def start_with_two_in_production(self) -> None:
+        for version in (1, 2):
+            self.register(model="churn", content="a" * version, tracked=False)
+            self.put("churn", version, "production", "champion")
 
     @precondition(lambda self: self.alive())
     @rule(data=st.data())

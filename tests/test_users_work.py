@@ -282,6 +282,37 @@ def test_a_sparse_checkout_stays_in_step(stocked: Path) -> None:
     assert git(stocked, "diff", "--cached", "--name-only") == ""
 
 
+def test_a_file_that_git_was_told_to_leave_alone_stays_in_step(stocked: Path) -> None:
+    pointer = "registry/churn/stages/production.yaml"
+    git(stocked, "update-index", "--skip-worktree", pointer)
+    with Registry(stocked) as registry:
+        assert registry.promote("churn@3", stage="production").warnings == ()
+    committed = git(stocked, "ls-tree", "HEAD", pointer).split()[2]
+    assert index_of(stocked)[pointer].split()[2] == committed
+    assert git(stocked, "hash-object", pointer) == committed
+
+
+def test_the_users_filters_do_not_change_what_is_indexed(stocked: Path) -> None:
+    (stocked / ".git" / "info").mkdir(exist_ok=True)
+    (stocked / ".git" / "info" / "attributes").write_text("*.yaml filter=shout\n")
+    git(stocked, "config", "filter.shout.clean", "tr a-z A-Z")
+    with Registry(stocked) as registry:
+        registry.set_alias("churn@3", "challenger")
+    pointer = "registry/churn/aliases/challenger.yaml"
+    assert index_of(stocked)[pointer].split()[2] == git(stocked, "rev-parse", f"HEAD:{pointer}")
+
+
+def test_a_checkout_with_carriage_returns_is_clean(stocked: Path) -> None:
+    git(stocked, "config", "core.autocrlf", "true")
+    pointer = stocked / "registry" / "churn" / "stages" / "production.yaml"
+    pointer.unlink()
+    git(stocked, "checkout", "--", str(pointer))
+    assert b"\r\n" in pointer.read_bytes()
+    with Registry(stocked) as registry:
+        assert registry.promote("churn@3", stage="production").warnings == ()
+    assert git(stocked, "diff", "--cached", "--name-only") == ""
+
+
 def test_a_merge_in_progress_goes_on(stocked: Path) -> None:
     (stocked / "code.py").write_text("base\n")
     git(stocked, "add", "code.py")

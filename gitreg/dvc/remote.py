@@ -5,6 +5,7 @@ Nothing here removes anything on a remote.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitreg import digest
 from gitreg.digest import Meter, Progress
-from gitreg.dvc.door import door, load
+from gitreg.dvc.door import cause, door, load
 from gitreg.dvc.listing import SIZE_LIMIT, ObjectId, may_have_size
 from gitreg.errors import DvcError
 
@@ -70,6 +71,7 @@ class Remote:
         sizes = {}
         for oid, info in zip(oids, found, strict=True):
             if isinstance(info, FileNotFoundError):
+                self._refuse_unanswered(info)
                 continue
             with self._door(f"cannot look for {oid} on DVC remote {self.name}"):
                 if isinstance(info, BaseException):
@@ -89,7 +91,8 @@ class Remote:
             try:
                 with self._objects.fs.open(self._objects.oid_to_path(oid), "rb") as file:
                     data: bytes = file.read(SIZE_LIMIT + 1)
-            except FileNotFoundError:
+            except FileNotFoundError as error:
+                self._refuse_unanswered(error)
                 return None
         if digest.listing_name(data) != oid:
             raise DvcError(
@@ -97,6 +100,18 @@ class Remote:
                 hint="somebody who has the artifact can put it right with gitreg or dvc push",
             )
         return data
+
+    def _refuse_unanswered(self, error: FileNotFoundError) -> None:
+        """Refuse to take a remote that did not answer for one that lacks an object.
+
+        Raises:
+            DvcError: so.
+        """
+        why = error.__cause__
+        if isinstance(why, Exception) and not _says_absent(why):
+            raise DvcError(
+                f"DVC remote {self.name} cannot be reached: {cause(why, self._secrets)}", hint=_LOOK
+            )
 
     def download(self, oids: Sequence[ObjectId], cache: Cache, progress: Progress | None) -> None:
         """Copy objects into the cache, writable, for nobody has checked them yet.
@@ -150,6 +165,22 @@ class Remote:
             f"DVC remote {self.name} does not have {which}",
             hint="somebody who has the artifact can push it: dvc push",
         )
+
+
+def _says_absent(why: Exception) -> bool:
+    """Tell whether what fsspec made a ``FileNotFoundError`` of says that an object is not there.
+
+    Its HTTP file system makes one of every failure, of a refused connection and a 403 too. The
+    others do it only for what their service calls absent, each with an exception of its own.
+    """
+    status = getattr(why, "status", None)
+    if isinstance(status, int):
+        return status in (404, 410)
+    if isinstance(why, OSError):
+        return isinstance(why, FileNotFoundError)
+    return not isinstance(why, asyncio.TimeoutError) and not type(why).__module__.startswith(
+        "aiohttp"
+    )
 
 
 def _secrets(config: Mapping[str, Any]) -> tuple[str, ...]:

@@ -13,6 +13,9 @@ from gitreg.history import CommitInfo, FileChange
 
 _FORMAT = "%H%x00%P%x00%an <%ae>%x00%cn <%ce>%x00%ct%x00%cd%x00%B%x00"
 """The fields of a commit; a NUL ends each."""
+# What a person likes to see of `git log` must not change what happened: the options of the call
+# overrule the rest of the configuration, and these have none.
+_AS_CONFIGURED_NOWHERE = ("-c", "log.showRoot=true", "-c", "log.follow=false")
 _ABSENT = "0" * 40
 _CHUNK = 500
 
@@ -60,9 +63,10 @@ def _log(
     repository: GitRepository, start: str | None, end: str
 ) -> list[tuple[CommitInfo, list[RawChange]]]:
     listing = repository.run_at_root(
-        "-c", "log.showRoot=true", "log", "--first-parent", "-m", "--raw", "-r", "-z",
-        "--no-renames", "--no-relative", "--no-abbrev", "--encoding=UTF-8", "--date=raw",
-        "--no-mailmap", "--no-notes", "--no-decorate", f"--format=tformat:{_FORMAT}",
+        *_AS_CONFIGURED_NOWHERE, "log", "--first-parent", "--diff-merges=first-parent", "--raw",
+        "-r", "-z", "-O/dev/null", "--ignore-submodules=none", "--no-renames", "--no-relative",
+        "--no-abbrev", "--no-color", "--encoding=UTF-8", "--date=raw", "--no-mailmap",
+        "--no-notes", "--no-decorate", f"--format=tformat:{_FORMAT}",
         end, *([f"^{start}"] if start else []), "--", layout.ROOT,
     )  # fmt: skip
     cut = _shallow_boundary(repository)

@@ -34,7 +34,13 @@ _OPTIONS = (
     "-c", "core.fsync=committed,loose-object,reference",  # none is Git's default for commits
 )  # fmt: skip
 
-_URL_SECRET = re.compile(r"(?<=://)[^/@\s']*@")
+# A URL as it stands in a message: up to white space, or to the next URL.
+_URL = re.compile(r"(?<=\w://)(?:(?!\w://)\S)*")
+_HOST = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::[0-9]*)?['\":,.;)]*")
+_QUERY = re.compile(r"[?#]\S*?(?=['\":,.;)]*$)")
+# scp's way to write an SSH address, with a password put where URLs have it.
+_SCP_SECRET = re.compile(r"(?<![\w/@.+-])[\w.+-]+:(?!//)[^\s/]+@(?=(?:[\w.-]+|\[[^\]\s]*\]):)")
+_NO_ANSWER = "Could not read from remote repository"
 
 
 @dataclass(frozen=True)
@@ -69,12 +75,23 @@ def command(*args: str) -> list[str]:
 
 
 def hide_credentials(text: str) -> str:
-    """Return ``text`` with user names and passwords taken out of its URLs.
+    """Return ``text`` with user names, passwords and queries taken out of its URLs.
 
-    >>> hide_credentials("fatal: 'https://ada:secret@example.com/r.git/' not found")
-    "fatal: 'https://example.com/r.git/' not found"
+    >>> hide_credentials("fatal: 'https://ada:secret@example.com/r.git?token=x' not found")
+    "fatal: 'https://example.com/r.git' not found"
+    >>> hide_credentials("ada:secret@example.com:r.git")
+    'example.com:r.git'
     """
-    return _URL_SECRET.sub("", text)
+    return _SCP_SECRET.sub("", _URL.sub(lambda found: _public(found[0]), text))
+
+
+def _public(address: str) -> str:
+    """Return a URL behind its scheme without what may be a secret."""
+    user, at, host = re.split("[/?#]", address, maxsplit=1)[0].rpartition("@")
+    if not _HOST.fullmatch(host):
+        # A password with a slash or question mark in it that nobody encoded: it ends at the last @.
+        user, at, _ = address.rpartition("@")
+    return _QUERY.sub("", address[len(user + at) :])
 
 
 def run(
@@ -134,6 +151,9 @@ def failure(subcommand: str, completed: Completed) -> GitError | InvalidRequest:
     lines = [line.strip() for line in completed.stderr.splitlines() if line.strip()]
     words = ("fatal:", "error:", "! [", "remote:")
     telling = [line for line in lines if line.startswith(words)] or lines or ["no message"]
+    if _NO_ANSWER in telling[0] and lines[0] != telling[0]:
+        # What ssh itself said stands before it, the last of it right before.
+        telling = [lines[lines.index(telling[0]) - 1]]
     if "not a git repository" in completed.stderr:
         return InvalidRequest("not a Git repository", hint="gitreg init makes one here")
     if "dubious ownership" in completed.stderr:

@@ -71,26 +71,32 @@ class GitRepository:
 
     @cached_property
     def _places(self) -> _Places:
-        lines = self.run(
-            "rev-parse",
-            "--absolute-git-dir",
-            "--git-common-dir",
+        paths = ("--absolute-git-dir", "--git-common-dir")
+        answer = self._rev_parse(
             "--is-bare-repository",
             "--is-shallow-repository",
             "--show-object-format",
             "--is-inside-work-tree",
-        ).text.split("\n")
-        git_dir, common_dir, bare, shallow, hash_name, inside = lines
+            *paths,
+        )
+        bare, shallow, hash_name, inside, *places = answer.split("\n")
+        if len(places) != len(paths):  # a path with a line break in it
+            places = [self._rev_parse(path) for path in paths]
+        git_dir, common_dir = places
         if hash_name != "sha1":
             raise GitError(f"this repository names objects by {hash_name}; gitreg needs sha1")
         top_level = None
         if bare == "false":
             if inside != "true":
                 raise InvalidRequest(f"{self.folder} is inside a .git folder, not a work tree")
-            top_level = Path(self.run("rev-parse", "--show-toplevel").text)
+            top_level = Path(self._rev_parse("--show-toplevel"))
         return _Places(
             Path(git_dir), (self.folder / common_dir).resolve(), top_level, shallow == "true"
         )
+
+    def _rev_parse(self, *questions: str) -> str:
+        """Return Git's answers, where paths are the file system's: any bytes."""
+        return os.fsdecode(self.run("rev-parse", *questions).stdout).removesuffix("\n")
 
     @property
     def git_dir(self) -> Path:
@@ -243,13 +249,16 @@ class GitRepository:
 
         Raises:
             GitError: no identity is configured. Git would make one up from the host's name;
-                an audit trail with invented names is worth nothing.
+                an audit trail with invented names is worth nothing. Or the date that the
+                environment gives is none.
         """
         if role not in self._identities or f"GIT_{role}_DATE" in os.environ:
             asked = self.run(
                 "-c", "user.useConfigOnly=true", "var", f"GIT_{role}_IDENT", check=False
             )
             match = _IDENT.fullmatch(asked.text)
+            if "invalid date" in asked.stderr:
+                raise GitError(f"GIT_{role}_DATE: {process.failure('var', asked)}")
             if asked.returncode != 0 or match is None:
                 raise GitError(
                     "no identity: Git does not know who commits",

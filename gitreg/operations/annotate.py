@@ -12,6 +12,7 @@ from gitreg.model import Annotations
 from gitreg.names import Reference, format_version, has_invisible
 from gitreg.state import RegistryState
 from gitreg.suggest import did_you_mean
+from gitreg.yamldoc import kind
 
 TAG_KEY_LIMIT = 250
 """The longest key of a tag, in characters: MLflow's."""
@@ -36,13 +37,25 @@ class Annotation:
     untag: tuple[str, ...] = ()
 
 
-def check_tags(tags: Mapping[str, str]) -> None:
-    """Refuse tags whose key is empty, too long or has invisible characters.
+def check_text(name: str, value: object) -> None:
+    """Refuse what is no text: the types of a Python caller are what it says, not what it gives.
 
     Raises:
         InvalidRequest: so.
     """
-    for key in tags:
+    if not isinstance(value, str):
+        raise InvalidRequest(f"{name}: expected text, found {kind(value)}")
+
+
+def check_tags(tags: Mapping[str, str]) -> None:
+    """Refuse tags that are no texts, or whose key is empty, too long or has invisible characters.
+
+    Raises:
+        InvalidRequest: so.
+    """
+    for key, value in tags.items():
+        check_text("a tag's key", key)
+        check_text(f"tags.{key[:40]}", value)
         if not key.strip() or len(key) > TAG_KEY_LIMIT or has_invisible(key):
             raise InvalidRequest(
                 f"{key[:40]!a} cannot be a tag's key: 1 to {TAG_KEY_LIMIT} visible characters"
@@ -53,10 +66,14 @@ def annotate(state: RegistryState, request: Annotation) -> Change:
     """Return the change that annotates; without edits when it is all said already.
 
     Raises:
-        InvalidRequest: nothing is asked, a version is given an owner, a key is malformed.
+        InvalidRequest: nothing is asked, a version is given an owner, a key is malformed, or
+            a value is no text.
         NotFound: no such model, version, or tag to remove.
     """
     check_tags(request.tags)
+    for name, value in (("description", request.description), ("owner", request.owner)):
+        if value is not None:
+            check_text(name, value)
     nothing = request.description is None and request.owner is None
     if nothing and not request.tags and not request.untag:
         raise InvalidRequest("annotate what? give --description, --owner, --tag or --untag")

@@ -6,9 +6,8 @@ from gitreg import layout, manifest
 from gitreg.change import Change, Edit
 from gitreg.errors import Refused
 from gitreg.manifest import Tombstone
-from gitreg.names import Reference, format_version
+from gitreg.names import ARCHIVE, Reference, format_version
 from gitreg.operations.moves import PointerMoves
-from gitreg.operations.promote import ARCHIVE
 from gitreg.operations.register import dvc_yaml_edit
 from gitreg.state import RegistryState
 

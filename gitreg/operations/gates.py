@@ -34,10 +34,9 @@ class Gate:
 
     def judge(self, candidate: ModelVersion, incumbent: ModelVersion) -> Verdict:
         """Return the verdict. A metric that is missing on either side fails."""
-        for version in (candidate, incumbent):
-            value = version.metrics.get(self.metric)
-            if value is None or not math.isfinite(value):
-                return Verdict(False, f"{self.metric} is missing from {version.reference}")
+        missing = self.missing(candidate) or self.missing(incumbent)
+        if missing is not None:
+            return missing
         new, old = candidate.metrics[self.metric], incumbent.metrics[self.metric]
         passed = new > old if self.higher_is_better else new < old
         wanted = ">" if self.higher_is_better else "<"
@@ -45,6 +44,16 @@ class Gate:
         told_apart = f"{new:g}" != f"{old:g}" or new == old
         shown = f"{new:g} {found} {old:g}" if told_apart else f"{new!r} {found} {old!r}"
         return Verdict(passed, f"{self.metric} {shown} ({incumbent.reference})")
+
+    def missing(self, version: ModelVersion) -> Verdict | None:
+        """Return the verdict on a version without the metric, which fails; ``None`` if it is there.
+
+        A candidate needs it even where there is nothing to beat: a name misspelt must not pass.
+        """
+        value = version.metrics.get(self.metric)
+        if value is not None and math.isfinite(value):
+            return None
+        return Verdict(False, f"{self.metric} is missing from {version.reference}")
 
 
 def metrics_beside(candidate: ModelVersion, incumbent: ModelVersion | None) -> list[str]:

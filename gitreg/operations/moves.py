@@ -5,7 +5,7 @@ from __future__ import annotations
 from gitreg import layout, manifest
 from gitreg.change import Edit
 from gitreg.errors import InvalidRequest
-from gitreg.names import LIFECYCLE_STAGES, check_alias, fold
+from gitreg.names import ARCHIVE, check_alias, fold
 from gitreg.state import RegistryState
 
 
@@ -59,8 +59,8 @@ class PointerMoves:
     def withdraw(self, version: int, stage: str) -> None:
         """Put a version where the policy puts what is replaced in ``stage``; else the archive."""
         replaced = self._policy.stage(stage).replaced
-        if replaced is None and LIFECYCLE_STAGES[-1] in self._policy.stages:
-            replaced = LIFECYCLE_STAGES[-1]
+        if replaced is None and ARCHIVE in self._policy.stages:
+            replaced = ARCHIVE
         self.place(version, replaced)
 
     def point(self, alias: str, version: int | None) -> None:

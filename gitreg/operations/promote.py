@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gitreg.change import Change
 from gitreg.errors import InvalidRequest, Refused
-from gitreg.names import NO_STAGE, Reference, format_version
+from gitreg.names import ARCHIVE, NO_STAGE, Reference, format_version
 from gitreg.operations.gates import Gate, metrics_beside
 from gitreg.operations.moves import PointerMoves
 from gitreg.state import RegistryState
 
-ARCHIVE = "archived"
+
+class GateRefused(Refused):
+    """A gate said no.
+
+    Attributes:
+        candidates: the versions that failed, as they were asked for, each by its number.
+    """
+
+    def __init__(
+        self, message: str, candidates: tuple[Reference, ...], *, hint: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.candidates = candidates
 
 
 @dataclass(frozen=True)
@@ -39,7 +51,7 @@ def promote(state: RegistryState, request: Promotion) -> Change:
 
     Raises:
         NotFound: a reference or the stage is unknown.
-        Refused: a gate says no; the message has its numbers.
+        GateRefused: a gate says no; the message has its numbers.
     """
     stage = request.stage.lower()
     if stage != NO_STAGE:
@@ -48,23 +60,22 @@ def promote(state: RegistryState, request: Promotion) -> Change:
     evidence = _judge(state, candidates, stage, request.gates)
 
     moves = {model: PointerMoves(state, model) for model in dict.fromkeys(m for m, _ in candidates)}
-    replaced: list[str] = []
     trailers: list[tuple[str, str]] = []
-    for model, version in candidates:
-        moves[model].place(version, None if stage == NO_STAGE else stage)
-        for alias in request.aliases:
-            moves[model].point(alias, version)
-        trailers += [("Gitreg-Model", model), ("Gitreg-Version", str(version))]
-        trailers += [("Gitreg-Stage", stage)]
-        trailers += [("Gitreg-Alias", alias) for alias in request.aliases]
     for model, move in moves.items():
-        newcomers = {version for name, version in candidates if name == model}
+        newcomers = [version for name, version in candidates if name == model]
         _refuse_crowd(state, stage, model, newcomers)
-        if stage == NO_STAGE or request.keep_existing:
-            continue
-        for version in move.make_room(stage, newcomers):
-            replaced.append(format_version(model, version))
-            trailers.append(("Gitreg-Replaces", str(version)))
+        for version in newcomers:
+            move.place(version, None if stage == NO_STAGE else stage)
+            for alias in request.aliases:
+                move.point(alias, version)
+        makes_room = stage != NO_STAGE and not request.keep_existing
+        replaced = move.make_room(stage, set(newcomers)) if makes_room else []
+        # Model by model: trailers have no other way to say whose version was replaced.
+        trailers.append(("Gitreg-Model", model))
+        trailers += [("Gitreg-Version", str(version)) for version in newcomers]
+        trailers.append(("Gitreg-Stage", stage))
+        trailers += [("Gitreg-Alias", alias) for alias in request.aliases]
+        trailers += [("Gitreg-Replaces", str(version)) for version in replaced]
     edits = tuple(edit for move in moves.values() for edit in move.edits())
     action = "archive" if stage == ARCHIVE else "promote"
     return Change(
@@ -72,7 +83,7 @@ def promote(state: RegistryState, request: Promotion) -> Change:
         edits,
         evidence=tuple(evidence),
         trailers=(("Gitreg-Action", action), *trailers),
-        warnings=tuple(_warnings(moves, candidates, stage)),
+        warnings=(*_crowded(state, moves, stage), *_still_served(moves, candidates, stage)),
     )
 
 
@@ -89,7 +100,7 @@ def _candidates(
     return found
 
 
-def _refuse_crowd(state: RegistryState, stage: str, model: str, newcomers: set[int]) -> None:
+def _refuse_crowd(state: RegistryState, stage: str, model: str, newcomers: Sequence[int]) -> None:
     holds = None if stage == NO_STAGE else state.policy.stage(stage).holds
     if holds is not None and len(newcomers) > holds:
         raise InvalidRequest(
@@ -100,8 +111,13 @@ def _refuse_crowd(state: RegistryState, stage: str, model: str, newcomers: set[i
 def _judge(
     state: RegistryState, candidates: Sequence[tuple[str, int]], stage: str, gates: Sequence[Gate]
 ) -> list[str]:
+    """Return the evidence for a promotion of the candidates.
+
+    Raises:
+        GateRefused: of those that fail; they hold back the others, too.
+    """
     lines: list[str] = []
-    refusals: list[str] = []
+    failed: dict[tuple[str, int], list[str]] = {}
     for model, number in candidates:
         if stage in (NO_STAGE, ARCHIVE) and not gates:
             continue
@@ -109,16 +125,39 @@ def _judge(
         held = state.stage(model, stage) if stage != NO_STAGE else ()
         incumbents = [state.manifest(model, other) for other in held if other != number]
         verdicts = [gate.judge(candidate, other) for gate in gates for other in incumbents]
+        if not incumbents:
+            verdicts = [missing for gate in gates if (missing := gate.missing(candidate))]
         if not gates:
             lines += metrics_beside(candidate, incumbents[-1] if incumbents else None)
         elif not incumbents:
             lines.append(f"{candidate.reference}: no version in {stage} to compare with")
         lines += [verdict.line for verdict in verdicts]
-        refusals += [verdict.line for verdict in verdicts if not verdict.passed]
-    if refusals:
-        names = ", ".join(format_version(*candidate) for candidate in candidates)
-        raise Refused(f"{names} is not promoted to {stage}: {'; '.join(refusals)}")
+        refusals = [verdict.line for verdict in verdicts if not verdict.passed]
+        if refusals:
+            failed[model, number] = refusals
+    if failed:
+        raise _refusal(failed, candidates, stage)
     return lines
+
+
+def _refusal(
+    failed: Mapping[tuple[str, int], Sequence[str]],
+    candidates: Sequence[tuple[str, int]],
+    stage: str,
+) -> GateRefused:
+    # A metric that is missing is missing beside each incumbent: it is said once.
+    reasons = dict.fromkeys(line for lines in failed.values() for line in lines)
+    passed = [candidate for candidate in candidates if candidate not in failed]
+    verb = "is" if len(failed) == 1 else "are"
+    return GateRefused(
+        f"{_names(list(failed))} {verb} not promoted to {stage}: {'; '.join(reasons)}",
+        tuple(Reference(model, version=number) for model, number in failed),
+        hint=f"all or none: promote {_names(passed)} alone" if passed else None,
+    )
+
+
+def _names(candidates: Sequence[tuple[str, int]]) -> str:
+    return ", ".join(format_version(*candidate) for candidate in candidates)
 
 
 def _subject(
@@ -126,7 +165,7 @@ def _subject(
     candidates: Sequence[tuple[str, int]],
     stage: str,
 ) -> str:
-    names = ", ".join(format_version(*candidate) for candidate in candidates)
+    names = _names(candidates)
     if stage == NO_STAGE:
         left = {state.stage_of(*candidate) for candidate in candidates} - {None}
         subject = f"take {names} out of {', '.join(sorted(filter(None, left))) or 'its stage'}"
@@ -137,8 +176,20 @@ def _subject(
     return subject
 
 
-def _warnings(
-    moves: dict[str, PointerMoves], candidates: Sequence[tuple[str, int]], stage: str
+def _crowded(state: RegistryState, moves: Mapping[str, PointerMoves], stage: str) -> list[str]:
+    """Return a warning for each model of which the stage then holds more than it should."""
+    holds = None if stage == NO_STAGE else state.policy.stage(stage).holds
+    crowds = {model: move.holders(stage) for model, move in moves.items()}
+    return [
+        f"{stage} holds {len(held)} versions of {model}, more than the {holds} of the policy: "
+        + _names([(model, version) for version in held])
+        for model, held in crowds.items()
+        if holds is not None and len(held) > holds
+    ]
+
+
+def _still_served(
+    moves: Mapping[str, PointerMoves], candidates: Sequence[tuple[str, int]], stage: str
 ) -> list[str]:
     if stage not in (NO_STAGE, ARCHIVE):
         return []
@@ -152,8 +203,17 @@ def _warnings(
 def archive_instead(state: RegistryState, request: Promotion, refusal: Refused) -> Change:
     """Return the change that archives candidates which a gate refused; the refusal is its reason.
 
+    Those that passed stay where they are, and so does one that holds the stage already: it
+    serves, and the refusal left it there. Without edits when none is left to archive.
+
     Raises:
         NotFound: the registry has no stage named `ARCHIVE`.
     """
-    change = promote(state, replace(request, stage=ARCHIVE, aliases=(), gates=()))
+    failed = refusal.candidates if isinstance(refusal, GateRefused) else ()
+    held = request.stage.lower()
+    losers = tuple(one for one in failed if state.stage_of(one.model, state.resolve(one)) != held)
+    if not losers:
+        names = ", ".join(map(str, failed or request.references))
+        return Change(f"archive {names}", evidence=(str(refusal),))
+    change = promote(state, Promotion(losers, ARCHIVE))
     return replace(change, evidence=(str(refusal),))

@@ -11,7 +11,7 @@ from gitreg.dvcyaml import set_artifact
 from gitreg.errors import InvalidRequest
 from gitreg.model import Annotations, Artifact, Environment, Lineage, ModelVersion
 from gitreg.names import check_model_name, format_version, is_taggable
-from gitreg.operations.annotate import check_tags
+from gitreg.operations.annotate import check_tags, check_text
 from gitreg.state import RegistryState
 from gitreg.yamldoc import Value
 
@@ -65,10 +65,13 @@ def register(state: RegistryState, request: Registration) -> Change:
     """Return the change that registers the next version.
 
     Raises:
-        InvalidRequest: the name or a tag is malformed, or a document would be too large.
+        InvalidRequest: the name, a tag or the description is malformed, or a document would be too
+            large.
     """
     model = check_new_name(state, request.model)
     check_tags(request.tags)
+    if request.description is not None:
+        check_text("description", request.description)
     version = max(request.above, *state.numbers(model), 0) + 1
     artifact = request.artifact
     document = ModelVersion(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gitreg.change import Change, Edit
-from gitreg.errors import Refused
+from gitreg.errors import InvalidRequest, Refused
 from gitreg.history import Event, stack_of
 from gitreg.model import ModelVersion
 from gitreg.names import format_version
@@ -62,6 +62,7 @@ class _Step:
     model: str
     edits: tuple[Edit, ...]
     undone: tuple[Event, ...]
+    target: tuple[int, ...]
     withdrawn: tuple[int, ...]
     restored: tuple[int, ...]
     warnings: tuple[str, ...]
@@ -71,9 +72,14 @@ def roll_back(state: RegistryState, past: Past, request: Rollback) -> RollbackPl
     """Return the plan of a rollback; its change has no edits when ``to`` is there already.
 
     Raises:
+        InvalidRequest: no model is named, or one twice.
         NotFound: no such model, stage or version.
         Refused: there is nothing before, or ``to`` never was in the stage.
     """
+    if not request.models:
+        raise InvalidRequest("which model? name at least one, as in churn-predictor")
+    if len(set(request.models)) != len(request.models):
+        raise InvalidRequest("the same model is named twice")
     state.policy.stage(request.stage)
     steps = [_step(state, past, request, model) for model in request.models]
     withdrawn = [state.version(step.model, v) for step in steps for v in step.withdrawn]
@@ -105,13 +111,13 @@ def _step(state: RegistryState, past: Past, request: Rollback, model: str) -> _S
     current = moves.holders(request.stage)
     events = past.events(model, f"stages/{request.stage}")
     if request.to is None:
-        undone = _back_to_something(stack_of(reversed(events)), model, request.stage)
+        undone = _back_to_something(stack_of(reversed(events)), current, request.stage, model)
         last = undone[-1].before
         target = last if isinstance(last, tuple) else ()
     else:
         target = (state.check_version(model, request.to),)
         if target == current:
-            return _Step(model, (), (), (), (), ())
+            return _Step(model, (), (), target, (), (), ())
         undone = _back_to(stack_of(reversed(events)), events, request, model)
     for version in target:
         if not state.has_version(model, version):
@@ -137,15 +143,19 @@ def _step(state: RegistryState, past: Past, request: Rollback, model: str) -> _S
         ),
     ]
     restored = tuple(version for version in target if version not in current)
-    return _Step(model, tuple(moves.edits()), tuple(undone), withdrawn, restored, tuple(warnings))
+    return _Step(
+        model, tuple(moves.edits()), tuple(undone), target, withdrawn, restored, tuple(warnings)
+    )
 
 
-def _back_to_something(stack: Sequence[Event], model: str, stage: str) -> list[Event]:
+def _back_to_something(
+    stack: Sequence[Event], current: tuple[int, ...], stage: str, model: str
+) -> list[Event]:
     """Return the moves to undo, newest first, until the stage holds something that differs."""
     undone: list[Event] = []
     for event in reversed(stack):
         undone.append(event)
-        if event.before:
+        if event.before and event.before != current:
             return undone
     raise Refused(
         f"{model}: no version was in {stage} before",
@@ -195,10 +205,12 @@ def _undo(
         for event in happened:
             if event.pointer and event.pointer.startswith("aliases/"):
                 _undo_alias(state, moves, event, stayed)
-        if request.restage:
+        # Of a move that a rollback amended only the way in is known: whom it leads to now came
+        # out of the archive, and goes back there.
+        if request.restage and any(event in undone for event in happened):
             _undo_stages(state, moves, happened)
-    if not request.restage:
-        for version in withdrawn:
+    for version in withdrawn:
+        if not request.restage or moves.stage_of(version) == request.stage:
             moves.withdraw(version, request.stage)
     return stayed
 
@@ -237,12 +249,16 @@ def _one_commit(past: Past, request: Rollback, steps: Sequence[_Step]) -> Event 
     commits = {event.commit for event in undone}
     if len(commits) != 1 or set(past.models_of_commit(undone[0].commit)) != set(request.models):
         return None
-    return undone[0]
+    # One that a rollback amended since is not all that is taken back.
+    is_whole = all(event in past.events_of_commit(event.commit, event.model) for event in undone)
+    return undone[0] if is_whole else None
 
 
 def _subject(request: Rollback, steps: Sequence[_Step]) -> str:
     back = ", ".join(
-        " and ".join(format_version(step.model, version) for version in step.restored) or step.model
+        " and ".join(
+            format_version(step.model, version) for version in step.restored or step.target
+        )
         for step in steps
     )
     return f"roll back {request.stage} to {back}"
