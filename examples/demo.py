@@ -203,7 +203,7 @@ def tell(story: Story, demo: Path) -> None:
         the condition that the metric is better than the incumbent's: stage and alias move in one
         commit, and the incumbent is archived by it.""",
     )
-    ada.run("gitreg compare churn-predictor@2 churn-predictor/production")
+    ada.run("gitreg compare churn-predictor/production churn-predictor@2")
     ada.run(
         "gitreg promote churn-predictor@2 --to production --if-better roc_auc --alias champion "
         "--push -m 'better on every metric'"

@@ -85,7 +85,10 @@ class Artifacts:
         if config is None:
             raise DvcError("this repository has no .dvc/config: its artifacts cannot be found")
         folder = self._own_folder()
-        return DvcProject.from_config(folder / "dvc", config, self._base or folder / "tree")
+        # Inside the repository's tree a relative remote is lent out of Git; anywhere else it
+        # means nothing without the checkout that it is relative to.
+        base = self._base or (folder / "tree" if _remote_in_tree(config) else None)
+        return DvcProject.from_config(folder / "dvc", config, base)
 
     def _own_folder(self) -> Path:
         place = str(self._repository.common_dir).encode("utf-8", "surrogateescape")
@@ -138,7 +141,25 @@ class Artifacts:
         """
         names = [state.version(model, version).artifact.md5 or "" for model, version in versions]
         if names:
+            self._refuse_private_remote(state.snapshot)
             self.project(state.snapshot).push(names)
+
+    def _refuse_private_remote(self, snapshot: Snapshot) -> None:
+        """Refuse a remote that only the uncommitted ``.dvc/config`` names: no clone would find it.
+
+        Raises:
+            DvcError: so.
+        """
+        top = self._repository.top_level
+        committed = snapshot.read(".dvc/config") or b""
+        if top is None or _default_remote(committed) is not None:
+            return
+        here = top / ".dvc" / "config"
+        if here.is_file() and _default_remote(here.read_bytes()) is not None:
+            raise DvcError(
+                "the DVC remote is not committed: whoever pulls would not know where the bytes are",
+                hint="git add .dvc/config && git commit, then run it again",
+            )
 
     def require(self, snapshot: Snapshot, version: ModelVersion) -> None:
         """Refuse a version whose bytes are neither in the cache nor on the remote.
@@ -246,14 +267,21 @@ def _is_linked(path: Path) -> bool:
     return path.is_dir() and any(below.is_symlink() for below in path.rglob("*"))
 
 
-def _remote_in_tree(config: bytes) -> str | None:
-    """Return the folder of the repository that its default DVC remote is, if it is one."""
+def _default_remote(config: bytes) -> str | None:
+    """Return the URL of the default remote that a ``.dvc/config`` names, if it names one."""
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string(config.decode("utf-8"))
         name = parser.get("core", "remote")
-        url = parser.get(f"'remote \"{name}\"'", "url")
+        return parser.get(f"'remote \"{name}\"'", "url")
     except (configparser.Error, UnicodeDecodeError):
+        return None
+
+
+def _remote_in_tree(config: bytes) -> str | None:
+    """Return the folder of the repository that its default DVC remote is, if it is one."""
+    url = _default_remote(config)
+    if url is None:
         return None
     folder = posixpath.normpath(posixpath.join(".dvc", url))
     outside = "://" in url or folder.startswith(("..", "/"))

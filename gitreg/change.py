@@ -10,7 +10,7 @@ Gitreg-Action: promote
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from gitreg.errors import InvalidRequest
 from gitreg.names import has_invisible
@@ -26,7 +26,7 @@ class Edit:
     """The new content of a path, in bytes; ``None`` removes it."""
 
     path: str
-    content: bytes | None
+    content: bytes | None = field(repr=False)
 
 
 @dataclass(frozen=True)

@@ -176,7 +176,9 @@ ReasonOption = Annotated[
     Optional[str],
     typer.Option("-m", "--message", metavar="REASON", help="Why: goes into the commit."),
 ]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the commit, make none.")]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would be committed, and do nothing.")
+]
 PushOption = Annotated[
     bool, typer.Option("--push", help="Publish: bytes to the DVC remote, then branch and tags.")
 ]
@@ -186,7 +188,9 @@ ReferenceArgument = Annotated[
 ]
 ReferencesArgument = Annotated[
     list[str],
-    typer.Argument(metavar="REF", help=_REFERENCE, autocompletion=_complete_reference),
+    typer.Argument(
+        metavar="REF", help=f"One or more: {_REFERENCE}", autocompletion=_complete_reference
+    ),
 ]
 
 
@@ -287,10 +291,14 @@ def _options(
 
 @app.command()
 def init(
-    path: Annotated[str, typer.Argument(metavar="PATH", help="The folder.")] = ".",
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="The folder; made when missing.")
+    ] = ".",
     as_json: JsonOption = False,
 ) -> None:
-    """Make a registry here: git init and dvc init as needed, and the policy, in one commit.
+    """Make a registry here, in one commit.
+
+    Runs git init and dvc init as needed, and writes the policy.
 
     Example: gitreg init
     """
@@ -329,7 +337,9 @@ def register(
     data: Annotated[
         Optional[list[str]], typer.Option(metavar="PATH", help="Data it was made from; may repeat.")
     ] = None,
-    description: Annotated[Optional[str], typer.Option(metavar="TEXT", help="In words.")] = None,
+    description: Annotated[
+        Optional[str], typer.Option(metavar="TEXT", help="Description of the version.")
+    ] = None,
     requirements: Annotated[
         Optional[str],
         typer.Option(metavar="FILE", help="Frozen environment, instead of this interpreter's."),
@@ -376,7 +386,7 @@ def register(
             dry_run=dry_run,
             push=push,
         )
-    number = int(dict(outcome.change.trailers)["Gitreg-Version"])
+    number = outcome.versions[0].version
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json, model=name, version=number)
     if outcome.commit and not push:
         typer.echo("not shared yet: publish with --push, or git push and dvc push", err=True)
@@ -387,7 +397,12 @@ def promote(
     references: ReferencesArgument,
     to: Annotated[
         str,
-        typer.Option("--to", metavar="STAGE", help="Where to.", autocompletion=_complete_stage),
+        typer.Option(
+            "--to",
+            metavar="STAGE",
+            help="A stage of the policy, or none.",
+            autocompletion=_complete_stage,
+        ),
     ],
     alias: Annotated[
         Optional[list[str]], typer.Option(metavar="NAME", help="Move this alias too; may repeat.")
@@ -397,11 +412,11 @@ def promote(
     ] = False,
     if_better: Annotated[
         Optional[list[str]],
-        typer.Option(metavar="METRIC", help="Only if it is higher than the incumbent's."),
+        typer.Option(metavar="METRIC", help="Only if higher than the incumbent's, or without one."),
     ] = None,
     if_lower: Annotated[
         Optional[list[str]],
-        typer.Option(metavar="METRIC", help="Only if it is lower than the incumbent's."),
+        typer.Option(metavar="METRIC", help="Only if lower than the incumbent's, or without one."),
     ] = None,
     else_archive: Annotated[
         bool, typer.Option("--else-archive", help="Archive a candidate that is refused.")
@@ -412,7 +427,9 @@ def promote(
     as_json: JsonOption = False,
     repo: RepoPathOption = ".",
 ) -> None:
-    """Put versions into a stage, in one commit. Exits 1 when a metric is not better.
+    """Put versions into a stage, in one commit.
+
+    Exits 1 when a metric that was asked for is not better. A version is in one stage at most.
 
     Example: gitreg promote churn-predictor@2 --to production --if-better roc_auc --alias champion
     """
@@ -462,7 +479,7 @@ def alias_set(
     as_json: JsonOption = False,
     repo: RepoPathOption = ".",
 ) -> None:
-    """Let an alias name a version; stages are not touched.
+    """Point an alias at a version; stages are not touched.
 
     Example: gitreg alias set churn-predictor@2 champion
     """
@@ -510,12 +527,14 @@ def alias_delete(
 def rollback(
     names: Annotated[
         list[str],
-        typer.Argument(metavar="NAME", help="The models.", autocompletion=_complete_model),
+        typer.Argument(metavar="NAME", help="One or more models.", autocompletion=_complete_model),
     ],
     to: Annotated[
         Optional[int], typer.Option("--to", metavar="N", help="The version to go back to.")
     ] = None,
-    stage: Annotated[str, typer.Option(metavar="STAGE", help="The stage.")] = "production",
+    stage: Annotated[
+        str, typer.Option(metavar="STAGE", help="The stage that goes back.")
+    ] = "production",
     restage: Annotated[
         bool,
         typer.Option(
@@ -528,9 +547,10 @@ def rollback(
     as_json: JsonOption = False,
     repo: RepoPathOption = ".",
 ) -> None:
-    """Bring back the version that was in production before, and the aliases that moved with it.
+    """Bring back the version that was in production before.
 
-    The version withdrawn is archived. Twice in a row goes back twice.
+    The aliases that moved with it go back, too. The version withdrawn is archived. Twice in a
+    row goes back twice.
 
     Example: gitreg rollback churn-predictor -m "predictions drifted"
     """
@@ -625,14 +645,17 @@ def log(
         ),
     ] = None,
     limit: Annotated[
-        Optional[int], typer.Option("-n", "--limit", min=1, metavar="N", help="At most so many.")
+        Optional[int],
+        typer.Option("-n", "--limit", min=1, metavar="N", help="Show at most N events."),
     ] = None,
     as_json: JsonOption = False,
     rev: RevOption = None,
     at: AtOption = None,
     repo: RepoOption = ".",
 ) -> None:
-    """Show what happened, newest first: when, who, what, from which version to which, why.
+    """Show what happened, newest first.
+
+    When, who, what, from which version to which, why, in which commit.
 
     Example: gitreg log churn-predictor/production
     """
@@ -686,7 +709,9 @@ def compare(
     at: AtOption = None,
     repo: RepoOption = ".",
 ) -> None:
-    """Show how two versions differ: metrics, params, data, code, environment.
+    """Show how two versions differ.
+
+    Metrics, params, data, code and environment; DIFFERENCE is the second less the first.
 
     Example: gitreg compare churn-predictor@2 churn-predictor/production
     """
@@ -715,7 +740,9 @@ def pull(
     at: AtOption = None,
     repo: RepoOption = ".",
 ) -> None:
-    """Bring a version's bytes here, check them against its SHA-256, and print their path.
+    """Download a version's files, verified, and print where.
+
+    They are checked against the SHA-256 of the manifest before they appear.
 
     Example: gitreg pull churn-predictor@champion -o /srv/model
     """
@@ -748,7 +775,9 @@ def verify(
     at: AtOption = None,
     repo: RepoOption = ".",
 ) -> None:
-    """Re-hash artifacts and compare them with their manifests; exits 1 when one differs.
+    """Compare artifacts with their manifests.
+
+    Hashes their bytes anew; exits 1 when one differs or is missing.
 
     Example: gitreg verify churn-predictor@champion
     """
@@ -775,7 +804,7 @@ def verify(
 def annotate(
     reference: ReferenceArgument,
     description: Annotated[
-        Optional[str], typer.Option(metavar="TEXT", help="In words; an empty text removes it.")
+        Optional[str], typer.Option(metavar="TEXT", help="Description; an empty text removes it.")
     ] = None,
     owner: Annotated[
         Optional[str], typer.Option(metavar="WHO", help="Who answers for the model.")
@@ -819,7 +848,10 @@ def delete(
     as_json: JsonOption = False,
     repo: RepoPathOption = ".",
 ) -> None:
-    """Delete a version that no stage but the archive and no alias names. Its number stays taken.
+    """Delete a version; its number stays taken.
+
+    Refused while an alias or a stage other than the archive names it. The bytes stay until
+    dvc gc finds nothing that names them.
 
     Example: gitreg delete churn-predictor@1 -m "trained on leaked labels"
     """
@@ -838,7 +870,9 @@ def tags_sync(
     as_json: JsonOption = False,
     repo: RepoPathOption = ".",
 ) -> None:
-    """Make the tags that history implies, so that GTO and DVC read the registry.
+    """Make the tags that history implies.
+
+    GTO and DVC read the registry by them.
 
     Example: gitreg tags sync --push
     """
@@ -859,7 +893,9 @@ def tags_sync(
 
 @app.command()
 def doctor(as_json: JsonOption = False, repo: RepoOption = ".") -> None:
-    """Say what is wrong with the registry and this clone, and what mends it.
+    """Examine the registry and this clone of it.
+
+    Says what is wrong, and what mends it; exits 1 when something is.
 
     Example: gitreg doctor
     """

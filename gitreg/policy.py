@@ -15,7 +15,7 @@ from functools import lru_cache
 from gitreg import yamldoc
 from gitreg.errors import InvalidDocument, InvalidRequest, NotFound
 from gitreg.fields import Fields
-from gitreg.names import NO_STAGE, check_stage_name
+from gitreg.names import ARCHIVE, NO_STAGE, check_stage_name
 from gitreg.suggest import did_you_mean
 from gitreg.yamldoc import Value
 
@@ -59,8 +59,8 @@ class Policy:
 DEFAULT = Policy(
     {
         "staging": StageRule(),
-        "production": StageRule(holds=1, replaced="archived"),
-        "archived": StageRule(),
+        "production": StageRule(holds=1, replaced=ARCHIVE),
+        ARCHIVE: StageRule(),
     }
 )
 """What ``gitreg init`` writes: MLflow's stages, production holding one version."""

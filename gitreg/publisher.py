@@ -13,6 +13,7 @@ from gitreg.git import publish, remote, worktree
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.history import CommitInfo, FileChange, Tag
 from gitreg.ledger import History
+from gitreg.names import Reference
 from gitreg.state import RegistryState
 
 Operation = Callable[[RegistryState], Change]
@@ -41,6 +42,26 @@ class Outcome:
     tags: tuple[str, ...] = ()
     pushed: bool = False
     warnings: tuple[str, ...] = ()
+
+    @property
+    def versions(self) -> tuple[Reference, ...]:
+        """The versions that it is about, such as the one that was registered."""
+        return self._named_by("Gitreg-Version")
+
+    @property
+    def replaced(self) -> tuple[Reference, ...]:
+        """The versions that had to make room, or that an alias named before."""
+        return self._named_by("Gitreg-Replaces")
+
+    def _named_by(self, trailer: str) -> tuple[Reference, ...]:
+        model = ""
+        found = []
+        for key, value in self.change.trailers:
+            if key == "Gitreg-Model":
+                model = value
+            elif key == trailer:
+                found.append(Reference(model, version=int(value)))
+        return tuple(found)
 
     @property
     def is_unchanged(self) -> bool:

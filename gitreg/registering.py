@@ -32,7 +32,9 @@ from gitreg.yamldoc import SIZE_LIMIT, Value
 
 _URL = re.compile(r"(?P<url>[a-z][a-z0-9.+-]*://\S*?)(?P<quote>['\"]*)(?!\S)", re.IGNORECASE)
 # What pip reads behind a '#': a name, a folder or a hash, and no secret.
-_FRAGMENT = re.compile(r"#(?:(?:egg|subdirectory|md5|sha\d+)=[\w.,\[\]/%+~-]*(?:&|$))+$")
+_FRAGMENT = re.compile(r"(#(?:(?:egg|subdirectory|md5|sha\d+)=[\w.,\[\]/%+~-]*(?:&|$))+)$")
+# And behind the path of a repository's URL, the revision; its '@' ends no password.
+_REVISION = re.compile(r"\+\w+://[^/@\s]*@[\w.-]+(?::\d+)?/[\w./~+%-]*(@[\w./+-]+)$")
 
 
 @dataclass(frozen=True)
@@ -214,11 +216,12 @@ def _environment(given: Path | None) -> tuple[Environment, bytes]:
 
 def _without_credentials(found: re.Match[str]) -> str:
     """Return a URL of a requirements file as it may be committed; pip's own fragment stays."""
-    url, pip_s, quote = found["url"], "", found["quote"]
-    fragment = _FRAGMENT.search(url)
-    if fragment is not None:
-        url, pip_s = url[: fragment.start()], fragment[0]
-    return f"{without_credentials(url)}{pip_s}{quote}"
+    url, pip_s = found["url"], ""
+    for pattern in (_FRAGMENT, _REVISION):
+        part = pattern.search(url)
+        if part is not None:
+            url, pip_s = url[: part.start(1)], part[1] + pip_s
+    return f"{without_credentials(url)}{pip_s}{found['quote']}"
 
 
 def _run(given: str | None, source: Path) -> Run | None:

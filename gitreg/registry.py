@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from gitreg.errors import InvalidRequest, NotFound, Refused
 from gitreg.git.repository import GitRepository
 from gitreg.model import Model, ModelVersion, Resolved
-from gitreg.names import LIFECYCLE_STAGES, Reference, check_stage_name, parse_reference
+from gitreg.names import ARCHIVE, Reference, check_stage_name, parse_reference
 from gitreg.state import RegistryState
 
 # What a plain read does not need it does not import: `gitreg resolve` is on the path of a
@@ -483,7 +483,7 @@ class Registry:
                     lambda state: archive_instead(state, request, refused[-1]), reason, push=push
                 )
                 where = f"archived instead, in {str(archived.commit)[:9]}"
-                refusal.hint = where if archived.commit else "it is archived already"
+                refusal.hint = where if archived.commit else "nothing was archived"
             raise
 
     def archive(
@@ -494,9 +494,7 @@ class Registry:
         push: bool = False,
     ) -> Outcome:
         """Put versions into the archive, in one commit."""
-        return self.promote(
-            *references, stage=LIFECYCLE_STAGES[-1], reason=reason, dry_run=dry_run, push=push
-        )
+        return self.promote(*references, stage=ARCHIVE, reason=reason, dry_run=dry_run, push=push)
 
     def set_alias(
         self,
@@ -565,7 +563,7 @@ class Registry:
         """
         from gitreg.operations.rollback import Rollback, roll_back
 
-        request = Rollback(tuple(dict.fromkeys(names)), check_stage_name(stage), to, restage)
+        request = Rollback(names, check_stage_name(stage), to, restage)
         plans: list[RollbackPlan] = []
 
         def operation(state: RegistryState) -> Change:

@@ -323,7 +323,9 @@ def outcome_text(outcome: Outcome, *, dry_run: bool = False) -> str:
     if dry_run:
         return change_text(outcome.change, outcome.tags)
     pushed = ", pushed" if outcome.pushed else ""
-    return f"[{str(outcome.commit)[:SHORT]}{pushed}] {subject}"
+    replaced = ", ".join(str(version) for version in outcome.replaced)
+    instead = f" instead of {replaced}" if replaced and not outcome.change.reverts else ""
+    return f"[{str(outcome.commit)[:SHORT]}{pushed}] {subject}{line(instead)}"
 
 
 def change_text(change: Change, tags: Sequence[str]) -> str:

@@ -537,7 +537,7 @@ def test_a_refused_candidate_is_archived_on_request(work: Path) -> None:
     assert gitreg("show", "churn@3", "--json").json["stage"] == "archived"
     assert "no f1" in tip(work)
     assert "f1 is missing" in tip(work)
-    assert "it is archived already" in error(*words, "--else-archive", code=1)
+    assert "nothing was archived" in error(*words, "--else-archive", code=1)
 
 
 def test_a_dirty_pointer_does_not_archive_the_candidate(work: Path) -> None:

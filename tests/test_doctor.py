@@ -75,6 +75,18 @@ def _lock(folder: Path) -> None:
     (folder / ".git" / "index.lock").touch()
 
 
+def _lock_a_branch(folder: Path) -> None:
+    (folder / ".git" / "refs" / "heads" / "main.lock").touch()
+
+
+def _lock_packed_references(folder: Path) -> None:
+    (folder / ".git" / "packed-refs.lock").touch()
+
+
+def _lock_head(folder: Path) -> None:
+    (folder / ".git" / "HEAD.lock").touch()
+
+
 def _lose_a_tag(folder: Path) -> None:
     git(folder, "tag", "-d", "churn@v2.0.0")
 
@@ -91,6 +103,62 @@ CLONES: dict[str, tuple[Callable[[Path], None], str]] = {
     "missing-tag": (_lose_a_tag, "gitreg tags sync"),
     "foreign-tag": (_foreign_tag, "git tag -d 'churn@v9.0.0'"),
 }
+
+
+@pytest.mark.parametrize("lock", [_lock_a_branch, _lock_packed_references, _lock_head])
+def test_a_lock_that_was_left_behind(stocked: Path, lock: Callable[[Path], None]) -> None:
+    lock(stocked)
+    found = findings(stocked)
+    assert list(found) == ["reference-lock"]
+    assert found["reference-lock"].severity == "warning"
+    assert f"rm {found['reference-lock'].subject}" in str(found["reference-lock"].remedy)
+
+
+def test_locks_of_a_linked_work_tree(shared: Path) -> None:
+    git(shared / "work", "worktree", "add", "--quiet", "-b", "side", "../linked")
+    own, common = shared / "work/.git/worktrees/linked", shared / "work/.git"
+    locks = [common / "refs/tags/x.lock", own / "index.lock", own / "HEAD.lock"]
+    for lock in locks:
+        lock.touch()
+    with Registry(shared / "linked") as registry:
+        found = [f.subject for f in registry.doctor() if f.code.endswith("-lock")]
+    assert sorted(found) == sorted(map(str, locks))
+
+
+NO_FILES = ["registry/policy.yaml", "registry/churn/aliases/champion.yaml"]
+
+
+@pytest.mark.parametrize("path", NO_FILES)
+@pytest.mark.parametrize("kind", ["link", "submodule", "folder"])
+def test_what_is_no_file_in_the_place_of_one(stocked: Path, path: str, kind: str) -> None:
+    git(stocked, "rm", "--quiet", path)
+    if kind == "link":
+        (stocked / path).parent.mkdir(parents=True, exist_ok=True)
+        (stocked / path).symlink_to("version: 1")
+        git(stocked, "add", path)
+    elif kind == "submodule":
+        head = git(stocked, "rev-parse", "HEAD")
+        git(stocked, "update-index", "--add", "--cacheinfo", f"160000,{head},{path}")
+    else:
+        (stocked / path).mkdir(parents=True)
+        (stocked / path / "x").touch()
+        git(stocked, "add", path)
+    git(stocked, "commit", "--quiet", "-m", "by hand")
+    with Registry(stocked) as registry:
+        (found,) = (f for f in registry.doctor() if f.code == "not-a-file")
+    assert (found.subject, found.severity) == (path, "error")
+
+
+def test_a_broken_pointer_is_told_once(stocked: Path) -> None:
+    commit(stocked, {"registry/churn/aliases/champion.yaml": "version: '2'\n"})
+    with Registry(stocked) as registry:
+        found = registry.doctor()
+    assert [f.code for f in found if f.severity == "error"] == ["bad-pointer"]
+
+
+def test_a_path_is_told_once(stocked: Path) -> None:
+    commit(stocked, {"registry/policy.yaml": "format: 99\n"})
+    assert "registry/policy.yaml" not in findings(stocked)["bad-policy"].message
 
 
 @pytest.mark.parametrize("code", CLONES)

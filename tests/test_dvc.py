@@ -646,6 +646,37 @@ class TestHttp:
         assert project.digest(tree.md5) == tree
         assert sum(done) == sum({file.md5: file.size for file in tree.members}.values())
 
+    @pytest.mark.parametrize("status", [None, 403, 500])
+    def test_no_answer_is_not_taken_for_absence(self, tmp_path: Path, status: int | None) -> None:
+        """fsspec raises FileNotFoundError for all of them."""
+
+        class Refusing(http.server.BaseHTTPRequestHandler):
+            def do_HEAD(self) -> None:
+                self.send_error(status or 0)
+
+            def do_GET(self) -> None:
+                self.do_HEAD()
+
+            def log_message(self, *_: object) -> None:
+                """Stay quiet."""
+
+        server = http.server.HTTPServer(("127.0.0.1", 0), Refusing)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        if status is None:
+            server.server_close()
+        else:
+            thread.start()
+        project = make_project(tmp_path / "repo", f"http://127.0.0.1:{server.server_port}")
+        try:
+            for oid in (ABSENT, f"{ABSENT}.dir"):
+                with pytest.raises(DvcError, match="DVC remote storage cannot be reached: "):
+                    project.available(oid)
+        finally:
+            if status is not None:
+                server.shutdown()
+                thread.join()
+                server.server_close()
+
     def test_half_a_file_does_not_stay(self, served: tuple[DvcProject, Any], model: Path) -> None:
         project, truncated = served
         tree = digest.hash_tree(model)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
+from gitreg import Registry
 from gitreg.errors import GitError, InvalidRequest, NotFound
+from gitreg.git.log import read_commits
 from gitreg.git.repository import GitRepository, Tip
 
 from .conftest import git
@@ -37,6 +41,18 @@ def test_where_it_is(shared: Path) -> None:
         "linked": (dot_git / "worktrees" / "linked", dot_git, shared / "linked"),
         "origin.git": (shared / "origin.git", shared / "origin.git", None),
     }
+
+
+@pytest.mark.parametrize("name", [b"a\nb", b"end\n", b"\xff\xe9", "Modelle für alle".encode()])
+def test_any_folder_name(shared: Path, name: bytes) -> None:
+    place = shared / os.fsdecode(name)
+    (shared / "work").rename(place)
+    found = GitRepository(place)
+    assert (found.git_dir, found.common_dir) == (place / ".git", place / ".git")
+    assert found.top_level == place
+    with Registry(place) as registry:
+        assert registry.resolve("churn@champion").version == 2
+        assert registry.log("churn@champion")[0].after == 2
 
 
 def test_inside_of_dot_git_is_no_place(stocked: Path) -> None:
@@ -123,6 +139,17 @@ def test_who_commits(
     assert (dated.time, dated.zone, dated.utc) == (1234567890, "-0330", "2009-02-13T23:31:30Z")
 
 
+def test_why_there_is_no_identity(stocked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "garbage")
+    with pytest.raises(GitError, match=r"GIT_COMMITTER_DATE: .*invalid date format: garbage"):
+        GitRepository(stocked).signature("COMMITTER")
+    monkeypatch.delenv("GIT_COMMITTER_DATE")
+    for key in ("NAME", "EMAIL"):
+        monkeypatch.delenv(f"GIT_COMMITTER_{key}")
+    with pytest.raises(GitError, match="no identity"):
+        GitRepository(stocked).signature("COMMITTER")
+
+
 def test_names_that_break_a_commit_are_cleaned_by_git(
     stocked: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,3 +170,39 @@ def test_blob_names_are_git_s(stocked: Path, repository: GitRepository) -> None:
     policy = stocked / "registry" / "policy.yaml"
     assert repository.blob_name(policy.read_bytes()) == git(stocked, "hash-object", str(policy))
     assert repository.blob_name(None) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("log.diffMerges", "combined"),
+        ("log.diffMerges", "off"),
+        ("log.diffMerges", "remerge"),
+        ("log.follow", "true"),
+        ("log.showRoot", "false"),
+        ("log.showSignature", "true"),
+        ("diff.orderFile", "/no/such/file"),
+        ("diff.ignoreSubmodules", "all"),
+        ("diff.renames", "copies"),
+        ("diff.relative", "true"),
+        ("color.ui", "always"),
+        ("format.pretty", "oneline"),
+    ],
+)
+def test_a_person_s_taste_does_not_change_history(stocked: Path, key: str, value: str) -> None:
+    def read() -> list[object]:
+        with contextlib.closing(GitRepository(stocked)) as opened:
+            return list(read_commits(opened, None, git(stocked, "rev-parse", "HEAD")))
+
+    (stocked / "registry" / "churn" / "stages" / "staging.yaml").write_text("versions:\n- 3\n")
+    git(stocked, "switch", "--quiet", "-c", "side")
+    git(stocked, "add", "registry")
+    submodule = f"160000,{git(stocked, 'rev-parse', 'HEAD')},registry/churn/sub"
+    git(stocked, "update-index", "--add", "--cacheinfo", submodule)
+    git(stocked, "commit", "--quiet", "-m", "by hand")
+    git(stocked, "switch", "--quiet", "main")
+    git(stocked, "merge", "--quiet", "--no-ff", "-m", "merge", "side")
+    before = read()
+    git(stocked, "config", key, value)
+    assert read() == before
+    assert len(before) == 8

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 
@@ -252,7 +253,11 @@ def stack(*values: tuple[object, object, str]) -> list[str]:
     return [event.commit for event in stack_of(moves(*values))]
 
 
-A, B, C = (1,), (2,), (3,)
+def steps(*values: tuple[object, object, str]) -> list[tuple[object, object]]:
+    return [(event.before, event.after) for event in stack_of(moves(*values))]
+
+
+A, B, C, X = (1,), (2,), (3,), (9,)
 UP = (((), A, "promote"), (A, B, "promote"), (B, C, "promote"))
 
 
@@ -265,10 +270,81 @@ def test_moves_stand_until_they_are_taken_back() -> None:
     assert stack(*UP, (C, B, "promote")) == ["c0", "c1", "c2", "c3"]
 
 
-def test_taking_back_to_somewhere_new_is_a_move() -> None:
-    assert stack(*UP, (C, (9,), "rollback")) == ["c0", "c1", "c2", "c3"]
-    forth = ((C, B, "revert"), (B, C, "revert"))
-    assert stack(*UP, *forth) == ["c0", "c1", "c4"]
+def test_taking_back_to_somewhere_new_amends_the_last_move() -> None:
+    assert steps(*UP, (C, X, "rollback")) == [((), A), (A, B), (B, X)]
+    assert steps(*UP, (C, X, "rollback"), (X, B, "rollback")) == [((), A), (A, B)]
+    assert steps(*UP, (C, X, "revert"), (X, (8,), "revert")) == [((), A), (A, B), (B, (8,))]
+    assert stack((C, X, "rollback")) == []  # of a history that was cut off
+
+
+def test_what_was_withdrawn_together_does_not_come_back_one_by_one() -> None:
+    both = ((A, B, "promote"), (B, (2, 3), "promote"))
+    assert steps(*both, ((2, 3), (9,), "rollback")) == [(A, (9,))]
+    assert steps(*both, ((2, 3), C, "promote"), (C, B, "rollback")) == [(A, B)]
+    several = (((), A, "promote"), (A, (1, 2), "promote"), ((1, 2), C, "promote"))
+    assert steps(*several, (C, B, "rollback")) == [((), A), (A, B)]
+    assert steps(*several, (C, A, "rollback")) == [((), A)]
+
+
+@pytest.mark.parametrize(
+    ("subject", "forth"),
+    [
+        ('Revert "x"', False),
+        ('Revert "Revert "x""', True),
+        ('Reapply "x"', True),
+        ('Revert "Reapply "x""', False),
+        ('Revert "Revert "Revert "x"""', False),
+        ('Reapply "Reapply "x""', True),
+        ('Revert "roll back production to m@1"', True),
+        ('Reapply "roll back production to m@1"', False),
+        ("Back to 2", False),
+    ],
+)
+def test_a_revert_that_lost_its_commit_is_told_by_its_subject(subject: str, *, forth: bool) -> None:
+    events = moves(*UP, (C, B, "promote"), (B, C, "revert"))
+    events[-1] = replace(events[-1], subject=subject)
+    found = [event.commit for event in stack_of(events)]
+    assert found == (["c0", "c1", "c2", "c3", "c4"] if forth else ["c0", "c1", "c2"])
+
+
+def test_a_revert_is_of_the_commit_that_it_names() -> None:
+    wavering = moves(*UP, (C, B, "promote"), (B, C, "promote"), (C, B, "revert"), (B, C, "revert"))
+    first = replace(wavering[5], reverts="c2")
+    assert [event.commit for event in stack_of([*wavering[:5], first])] == ["c0", "c1"]
+    again = replace(wavering[6], reverts="c5", subject="whatever")
+    assert [e.commit for e in stack_of([*wavering[:5], first, again])] == ["c0", "c1", "c6"]
+    back = replace(moves((C, B, "rollback"))[0], reverts="c6")
+    assert [e.commit for e in stack_of([*wavering[:5], first, again, back])] == ["c0", "c1"]
+    unknown = replace(wavering[5], reverts="c9")
+    assert [e.commit for e in stack_of([*wavering[:5], unknown])] == ["c0", "c1", "c2", "c3"]
+
+
+def test_a_revert_that_was_solved_by_hand_amends_what_it_reverts() -> None:
+    events = moves(*UP, (C, (9,), "revert"))
+    events[-1] = replace(events[-1], reverts="c1")
+    assert [(e.commit, e.before, e.after) for e in stack_of(events)] == [
+        ("c0", (), A),
+        ("c1", A, (9,)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "reverts"),
+    [
+        ("This reverts commit {}.", "{}"),
+        ("Why.\n\nThis reverts commit {}, reversing\nchanges made to 1234567.", "{}"),
+        ("This reverts commit 0123456 (promote, 2026-11-22).", "0123456"),
+        ("> This reverts commit {}.", None),
+        ("This reverts commit {}.\nThis reverts commit 0123456.", None),
+        ("", None),
+    ],
+)
+def test_an_event_knows_what_it_reverts(branch: FakeBranch, body: str, reverts: str | None) -> None:
+    oid = "ab" * 20
+    branch.by_hand(f'Revert "x"\n\n{body.format(oid)}\n', [])
+    info, _ = branch.commits[-1]
+    event = events_of(info, [FileChange(PRODUCTION, None, b"versions: [1]")])[0]
+    assert event.reverts == (reverts and reverts.format(oid))
 
 
 def test_of_two_ways_to_a_value_the_last_is_taken_back() -> None:

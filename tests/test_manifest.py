@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -279,6 +281,45 @@ def test_a_metric_that_is_not_finite_is_not_written(value: float) -> None:
     version = ModelVersion("m", 1, CREATED, ADA, WHOLE.artifact, metrics={"auc": value})
     with pytest.raises(InvalidRequest, match=r"'metrics\.auc': .* is not a finite number"):
         manifest.write_manifest(version)
+
+
+@pytest.mark.parametrize(
+    ("write", "given", "message"),
+    [
+        (manifest.write_manifest, {"metrics": {"auc": "0.9"}},
+         "manifest.yaml: metrics.auc: expected a number, found text"),
+        (manifest.write_manifest, {"params": {5: 1}},
+         "manifest.yaml: line 14: a key must be text, found an integer"),
+        (manifest.write_manifest, {"version": 0}, "manifest.yaml: version: 0 is less than 1"),
+        (manifest.write_annotations, {"tags": {"a": 5}},
+         "annotations: tags.a: expected text, found an integer"),
+        (manifest.write_annotations, {"owner": True},
+         "annotations: owner: expected text, found a boolean"),
+        (manifest.write_tombstone, {"reason": 5},
+         "deleted.yaml: reason: expected text, found an integer"),
+        (manifest.write_dvc_pointer, {"md5": "x"},
+         "model.dvc: outs[0].md5: expected an MD5, with .dir for a folder"),
+    ],
+)  # fmt: skip
+def test_what_could_not_be_read_back_is_not_written(
+    write: Callable[[object], bytes], given: dict[str, Any], message: str
+) -> None:
+    whole: dict[object, Any] = {
+        manifest.write_manifest: WHOLE,
+        manifest.write_annotations: Annotations(),
+        manifest.write_tombstone: Tombstone("now", "me"),
+        manifest.write_dvc_pointer: WHOLE.artifact,
+    }
+    with pytest.raises(InvalidRequest) as caught:
+        write(replace(whole[write], **given))
+    assert str(caught.value) == f"this cannot be written: {message}"
+
+
+def test_pointers_that_could_not_be_read_back_are_not_written() -> None:
+    with pytest.raises(InvalidRequest, match="the alias: version: 0 is less than 1"):
+        manifest.write_alias(0)
+    with pytest.raises(InvalidRequest, match="the stage: versions: expected version numbers"):
+        manifest.write_versions((0, 1))
 
 
 @pytest.mark.parametrize(

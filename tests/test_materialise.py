@@ -219,7 +219,7 @@ class TestDestination:
         for place in (out / "mine" / "model.pkl", out / "mine" / "deeper" / "model.pkl"):
             with pytest.raises(InvalidRequest, match="mine is not a folder"):
                 deliver(project, file, place, set())
-        with pytest.raises(WorldError, match="cannot deliver to /proc/model.pkl: "):
+        with pytest.raises(WorldError, match=r"cannot deliver to /proc/model\.pkl: "):
             deliver(project, file, Path("/proc/model.pkl"), set())
 
     @pytest.mark.parametrize("error", [OSError(5, "Input/output error"), KeyboardInterrupt()])

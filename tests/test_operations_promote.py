@@ -7,8 +7,9 @@ import pytest
 from gitreg import layout
 from gitreg.errors import InvalidRequest, NotFound, Refused
 from gitreg.model import Artifact, ModelVersion
+from gitreg.names import Reference
 from gitreg.operations.gates import Gate
-from gitreg.operations.promote import archive_instead, promote
+from gitreg.operations.promote import GateRefused, archive_instead, promote
 from gitreg.policy import Policy, StageRule, write_policy
 from tests.fakes import FakeBranch, branch_with, promotion, trailers
 
@@ -90,7 +91,10 @@ def test_archive(branch: FakeBranch) -> None:
     assert (branch.holds("production"), branch.holds("archived")) == ((), (1,))
     assert (change.subject, trailers(change, "Action")) == ("archive churn@1", ["archive"])
     assert change.evidence == ()
-    assert change.warnings == ("@champion still names churn@1, which is served by that alias",)
+    assert change.warnings == (
+        "churn/production holds no version any more",
+        "@champion still names churn@1, which is served by that alias",
+    )
     assert change.message().count("champion") == 0
 
 
@@ -277,9 +281,21 @@ def test_an_incumbent_without_the_metric_refuses() -> None:
 
 
 def test_without_an_incumbent_a_gate_passes(branch: FakeBranch) -> None:
-    branch.register()
-    change = branch.promote("churn@5", gates=(AUC,))
-    assert change.evidence == ("churn@5: no version in production to compare with",)
+    change = branch.promote("churn@4", gates=(AUC,))
+    assert branch.holds("production") == (4,)
+    assert change.evidence == ("churn@4: no version in production to compare with",)
+
+
+@pytest.mark.parametrize("metrics", [{}, {"AUC": 0.9}])
+def test_without_an_incumbent_the_metric_must_be_there_all_the_same(
+    metrics: dict[str, float],
+) -> None:
+    branch = branch_with({"auc": 0.5}, metrics)
+    with pytest.raises(GateRefused, match=r"production: auc is missing from churn@2$"):
+        promote(branch.state, promotion("churn@2", gates=(AUC,)))
+    verdict = AUC.missing(version(2, auc=NAN))
+    assert verdict is not None
+    assert (verdict.passed, verdict.line) == (False, "auc is missing from m@2")
 
 
 def test_every_incumbent_must_be_beaten(branch: FakeBranch) -> None:
@@ -293,8 +309,12 @@ def test_one_model_that_fails_holds_back_all(branch: FakeBranch) -> None:
     branch.register("tokenizer", auc=0.5)
     branch.register("tokenizer", auc=0.4)
     branch.promote("churn@1", "tokenizer@1")
-    with pytest.raises(Refused, match=r"churn@2, tokenizer@2 is not promoted .*\(tokenizer@1\)$"):
+    with pytest.raises(Refused, match=r"^tokenizer@2 is not promoted .*\(tokenizer@1\)$") as caught:
         promote(branch.state, promotion("churn@2", "tokenizer@2", gates=(AUC,)))
+    assert caught.value.hint == "all or none: promote churn@2 alone"
+    branch.promote("churn@2")
+    with pytest.raises(GateRefused, match=r"^churn@1, tokenizer@2 are not promoted to production"):
+        promote(branch.state, promotion("churn@1", "tokenizer@2", gates=(AUC,)))
 
 
 def test_the_refused_are_archived_instead(branch: FakeBranch) -> None:
@@ -311,6 +331,68 @@ def test_the_refused_are_archived_instead(branch: FakeBranch) -> None:
     assert branch.names("champion") == 2
 
 
+def test_only_the_failed_are_archived_instead(branch: FakeBranch) -> None:
+    branch.register("tokenizer", auc=0.5)
+    branch.register("tokenizer", auc=0.4)
+    branch.promote("churn@1", "tokenizer@1")
+    branch.promote("churn@2", "tokenizer@2", to="staging")
+    request = promotion("churn@2", "tokenizer@latest", gates=(AUC,), aliases=("champion",))
+    with pytest.raises(GateRefused) as caught:
+        promote(branch.state, request)
+    assert caught.value.candidates == (Reference("tokenizer", version=2),)
+    branch.register("tokenizer", auc=0.9)  # another one is the latest by the time of the archive
+    change = archive_instead(branch.state, request, caught.value)
+    branch.commit(change)
+    assert change.subject == "archive tokenizer@2"
+    assert branch.state.stages("churn") == {"production": (1,), "staging": (2,)}
+    assert branch.state.stages("tokenizer") == {"production": (1,), "archived": (2,)}
+
+
+def test_what_holds_the_stage_is_never_archived_instead(branch: FakeBranch) -> None:
+    branch.promote("churn@1")
+    branch.promote("churn@2", keep_existing=True)
+    request = promotion("churn@1", gates=(AUC,), to="Production")
+    with pytest.raises(GateRefused) as caught:
+        promote(branch.state, request)
+    change = archive_instead(branch.state, request, caught.value)
+    assert (change.subject, change.edits) == ("archive churn@1", ())
+    assert archive_instead(branch.state, request, Refused("not by a gate")).edits == ()
+
+
+def test_a_metric_that_is_missing_is_said_once(branch: FakeBranch) -> None:
+    branch.register()
+    branch.promote("churn@1")
+    branch.promote("churn@2", keep_existing=True)
+    with pytest.raises(GateRefused, match=r"production: auc is missing from churn@5$"):
+        promote(branch.state, promotion("churn@5", gates=(AUC,)))
+
+
+def test_a_stage_that_holds_more_than_the_policy_says_is_a_warning(branch: FakeBranch) -> None:
+    assert branch.promote("churn@1", keep_existing=True).warnings == ()
+    change = branch.promote("churn@2", keep_existing=True)
+    assert change.warnings == (
+        "production holds 2 versions of churn, more than the 1 of the policy: churn@1, churn@2",
+    )
+    assert branch.promote("churn@3").warnings == ()
+
+
+def test_the_trailers_of_each_model_are_together(branch: FakeBranch) -> None:
+    for _ in range(2):
+        branch.register("tokenizer")
+    branch.promote("churn@1", "tokenizer@1")
+    change = branch.promote("churn@2", "tokenizer@2", aliases=("champion",))
+    assert [f"{key[7:]} {value}" for key, value in change.trailers] == [
+        *("Action promote", "Model churn", "Version 2", "Stage production"),
+        *("Alias champion", "Replaces 1", "Model tokenizer", "Version 2", "Stage production"),
+        *("Alias champion", "Replaces 1"),
+    ]
+    change = branch.promote("churn@3", "tokenizer@1", "churn@4", to="staging")
+    assert [f"{key[7:]} {value}" for key, value in change.trailers] == [
+        *("Action promote", "Model churn", "Version 3", "Version 4", "Stage staging"),
+        *("Model tokenizer", "Version 1", "Stage staging"),
+    ]
+
+
 def test_the_evidence_is_kept_short() -> None:
     metrics = {f"m{number}": number for number in range(30)}
     branch = branch_with(metrics, metrics)
@@ -318,3 +400,11 @@ def test_the_evidence_is_kept_short() -> None:
     change = branch.promote("churn@2")
     assert len(change.evidence) == 20
     assert change.evidence[3] == "m3 3, was 3 (churn@1)"
+
+
+def test_a_stage_that_is_left_empty_is_told() -> None:
+    branch = branch_with({}, {})
+    branch.promote("churn@1")
+    change = branch.promote("churn@1", to="staging")
+    assert change.warnings == ("churn/production holds no version any more",)
+    assert branch.promote("churn@2", to="staging").warnings == ()

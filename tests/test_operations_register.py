@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from ruamel.yaml import YAML
 
@@ -348,3 +350,33 @@ def test_a_version_that_another_kept_pointing_at_dvc_yaml_is_not_needed() -> Non
     assert dvc_artifacts(branch) is None
     branch.delete("churn@2")
     assert dvc_artifacts(branch) is None
+
+
+# A caller of the Python API keeps no type
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"tags": {"epochs": 10}}, "tags.epochs: expected text, found an integer"),
+        ({"tags": {"epochs": None}}, "tags.epochs: expected text, found nothing"),
+        ({"tags": {5: "x"}}, "a tag's key: expected text, found an integer"),
+        ({"description": 5}, "description: expected text, found an integer"),
+        ({"description": ["a"]}, "description: expected text, found a list"),
+    ],
+)
+def test_what_is_no_text_is_refused(given: dict[str, Any], message: str) -> None:
+    request = Registration(
+        "churn", Artifact("model", 1, 1, SHA256, MD5), CREATED, ADA, **given
+    )  # fmt: skip
+    with pytest.raises(InvalidRequest, match=f"^{message}$"):
+        register(FakeBranch().state, request)
+    branch = branch_with({})
+    with pytest.raises(InvalidRequest, match=f"^{message}$"):
+        annotate(branch.state, Annotation(Reference("churn", 1), **given))
+
+
+def test_an_owner_that_is_no_text_is_refused() -> None:
+    request = Annotation(Reference("churn"), owner=5)  # type: ignore[arg-type]
+    with pytest.raises(InvalidRequest, match=r"^owner: expected text, found an integer$"):
+        annotate(branch_with({}).state, request)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from gitreg import layout
-from gitreg.errors import NotFound, Refused
+from gitreg.errors import InvalidRequest, NotFound, Refused
+from gitreg.operations.rollback import Rollback, roll_back
 from gitreg.policy import Policy, StageRule, write_policy
 from tests.fakes import FakeBranch, branch_with, trailers
 
@@ -140,7 +143,7 @@ def test_restage_to_a_version_puts_all_back(branch: FakeBranch) -> None:
 def test_to_what_is_there_changes_nothing(branch: FakeBranch) -> None:
     plan = branch.plan_rollback(to=3)
     assert (plan.change.edits, plan.withdrawn, plan.restored) == ((), (), ())
-    assert plan.change.subject == "roll back production to churn"
+    assert plan.change.subject == "roll back production to churn@3"
 
 
 def test_to_a_version_that_never_was_there(branch: FakeBranch) -> None:
@@ -198,6 +201,110 @@ def test_what_is_not_there(branch: FakeBranch) -> None:
     assert caught.value.hint == "did you mean 'churn'?"
     with pytest.raises(NotFound, match="no stage 'prodction'"):
         branch.plan_rollback(stage="prodction")
+
+
+def test_requests_that_make_no_sense(branch: FakeBranch) -> None:
+    with pytest.raises(InvalidRequest, match="which model"):
+        roll_back(branch.state, branch, Rollback(()))
+    with pytest.raises(InvalidRequest, match="the same model is named twice"):
+        branch.plan_rollback("churn", "churn")
+
+
+# Back and forth
+
+
+def test_after_to_a_withdrawn_version_it_goes_back_not_forth() -> None:
+    branch = branch_with({}, {}, {})
+    for number in (1, 2):
+        branch.promote(f"churn@{number}")
+    branch.rollback()
+    branch.promote("churn@3", aliases=("champion",))
+    branch.rollback(to=2)
+    plan = branch.rollback()
+    assert place(branch) == {"production": (1,), "archived": (2, 3)}
+    assert branch.names("champion") is None
+    # More than the promotion of 3 is taken back: it is no revert of that commit.
+    assert (plan.change.subject, plan.change.reverts) == ("roll back production to churn@1", None)
+    with pytest.raises(Refused, match="no version was in production before"):
+        branch.plan_rollback()
+
+
+def test_restage_after_to_a_withdrawn_version() -> None:
+    branch = branch_with({}, {}, {})
+    branch.promote("churn@3", to="staging")
+    for number in (1, 2):
+        branch.promote(f"churn@{number}")
+    branch.rollback()
+    branch.promote("churn@3")
+    branch.rollback(to=2)
+    branch.rollback(restage=True)
+    assert place(branch) == {"production": (1,), "archived": (2, 3)}
+
+
+def test_to_one_of_several_goes_on_from_there() -> None:
+    branch = branch_with({}, {}, {})
+    branch.promote("churn@1")
+    branch.promote("churn@2", keep_existing=True)
+    branch.promote("churn@3")
+    branch.promote("churn@3", to="archived")
+    branch.rollback(to=2)
+    assert branch.holds("production") == (2,)
+    branch.rollback()
+    assert branch.holds("production") == (1,)
+
+
+def test_a_revert_of_a_revert_is_a_new_move() -> None:
+    branch = branch_with({}, {}, {})
+    for number in (3, 2, 1, 2):
+        branch.promote(f"churn@{number}")
+    branch.git_revert(branch.git_revert(branch.tip))
+    assert branch.holds("production") == (2,)
+    assert [version.version for version in branch.plan_rollback().restored] == [1]
+    branch.git_revert(branch.tip)
+    assert branch.holds("production") == (1,)
+    assert [version.version for version in branch.plan_rollback().restored] == [2]
+    branch.rollback()
+    branch.rollback()
+    assert branch.holds("production") == (3,)
+
+
+STEPS = st.lists(
+    st.sampled_from(["promote", "keep", "empty", "rollback", "restage"]) | st.integers(1, 8),
+    max_size=12,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(STEPS)
+@example(["promote", "promote", "rollback", "promote", 2, "rollback"])
+@example(["promote", "promote", "rollback", "promote", "keep", 2, "rollback"])
+def test_a_row_of_rollbacks_never_restores_what_it_withdrew(steps: list[str | int]) -> None:
+    branch, promoted = FakeBranch(), 0
+    withdrawn: set[int] = set()
+    for step in [*steps, *["rollback"] * len(steps)]:
+        if step in ("promote", "keep"):
+            branch.register()
+            promoted += 1
+            branch.promote(f"churn@{promoted}", keep_existing=step == "keep")
+            withdrawn = set()
+        elif step == "empty" and (held := branch.holds("production")):
+            branch.promote(*(f"churn@{number}" for number in held), to="none")
+            withdrawn = set()
+        elif step != "empty" and promoted:
+            to = step if isinstance(step, int) else None
+            try:
+                plan = branch.plan_rollback(to=to, restage=step == "restage")
+            except (NotFound, Refused):
+                continue
+            restored = {version.version for version in plan.restored}
+            if to is None:
+                assert not restored & withdrawn
+                assert plan.change.edits, "a rollback always gets somewhere"
+            withdrawn |= {version.version for version in plan.withdrawn}
+            withdrawn -= restored
+            if plan.change.edits:
+                branch.commit(plan.change)
+                assert to is None or branch.holds("production") == (to,)
 
 
 def test_an_empty_stage_is_filled_again(branch: FakeBranch) -> None:

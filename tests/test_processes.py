@@ -124,7 +124,7 @@ def test_no_room_for_the_output(templates: Path) -> None:
         cwd=templates / "work", capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert full.returncode == 3
-    assert full.stderr.splitlines()[0] == "gitreg: No space left on device"
+    assert full.stderr.splitlines() == ["gitreg: No space left on device"]
 
 
 @pytest.mark.parametrize(

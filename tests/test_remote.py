@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import subprocess
@@ -135,7 +136,10 @@ def test_a_dry_run_publishes_nothing(shared: Path) -> None:
 def _veto(shared: Path) -> None:
     hook = shared / "origin.git" / "hooks" / "pre-receive"
     hook.parent.mkdir(exist_ok=True)
-    hook.write_text("#!/bin/sh\necho not on a Friday >&2\nexit 1\n")
+    hook.write_text(
+        "#!/bin/sh\necho ===== >&2\necho not on a Friday >&2\necho ask ada >&2\n"
+        "echo or grace >&2\nexit 1\n"
+    )
     hook.chmod(0o755)
 
 
@@ -144,6 +148,10 @@ def _veto_of_one_tag(shared: Path) -> None:
     hook.parent.mkdir(exist_ok=True)
     hook.write_text('#!/bin/sh\ncase "$1" in refs/tags/*) exit 1;; esac\n')
     hook.chmod(0o755)
+
+
+def _lock_over_there(shared: Path) -> None:
+    (shared / "origin.git" / "refs" / "heads" / "main.lock").touch()
 
 
 def _moved(shared: Path) -> None:
@@ -189,7 +197,8 @@ def _no_bytes(shared: Path) -> None:
 
 
 REFUSALS: list[tuple[Callable[[Path], None], type[GitregError], str]] = [
-    (_veto, GitError, "pre-receive hook declined"),
+    (_veto, GitError, "pre-receive hook declined: not on a Friday: ask ada$"),
+    (_lock_over_there, GitError, "Unable to create"),
     (_veto_of_one_tag, GitError, "hook declined|atomic"),
     (_moved, LostRace, "has commits that are not here"),
     (_rewritten, LostRace, "has commits that are not here"),
@@ -232,13 +241,19 @@ def test_a_remote_that_moves_between_fetch_and_push(
         _moved(shared)
         return tip
 
+    git(shared / "work", "branch", "--unset-upstream")  # as after a first --push
     monkeypatch.setattr(remote, "fetch_tip", overtaken)
     here = local(shared / "work")
-    with Registry(shared / "work") as registry, pytest.raises(LostRace, match="somebody else"):
+    with (
+        Registry(shared / "work") as registry,
+        pytest.raises(LostRace, match="somebody else") as lost,
+    ):
         registry.promote("churn@3", stage="production", push=True)
     assert local(shared / "work") == here
     monkeypatch.undo()
-    git(shared / "work", "pull", "--quiet", "--ff-only")  # what the hint says
+    command = re.search(r"git (pull --ff-only [^,]*),", str(lost.value.hint))
+    assert command is not None
+    git(shared / "work", *command[1].split())
     with Registry(shared / "work") as registry:
         assert registry.promote("churn@3", stage="production", push=True).pushed
 
@@ -425,6 +440,40 @@ def test_a_cache_folder_that_cannot_be_written(shared: Path) -> None:
     assert "XDG_CACHE_HOME" in str(refused.value.hint)
 
 
+@pytest.mark.parametrize("how", ["sideways", "renamed"])
+def test_a_url_whose_history_was_rewritten(shared: Path, how: str) -> None:
+    origin, work = shared / "origin.git", shared / "work"
+    url = f"file://{origin}"
+    Registry(url).close()
+    (copy,) = (path for path in remote.cache_folder().iterdir())
+    old, new = (git(work, "rev-parse", name) for name in ("main", "main~1"))
+    if how == "sideways":
+        new = git(work, "commit-tree", "-p", new, "-m", "another", "main^{tree}")
+        git(work, "push", "--quiet", "origin", f"{new}:refs/heads/aside")
+    git(origin, "update-ref", "refs/heads/main", new)
+    if how == "renamed":
+        git(origin, "branch", "-m", "main", "trunk")
+    for _ in range(2):
+        with pytest.raises(GitError, match=f"{old}.*{new}") as refused:
+            Registry(url)
+        assert refused.value.exit_code == 3
+        assert git(copy / "repository.git", "rev-parse", "HEAD") == old
+    assert refused.value.hint == f"if that is right: rm -r {copy}"
+    shutil.rmtree(copy)
+    with Registry(url) as registry:
+        assert registry.state().commit == new
+
+
+@pytest.mark.parametrize("damage", ["objects", "all"])
+def test_a_copy_that_is_no_repository_is_made_anew(shared: Path, damage: str) -> None:
+    url = f"file://{shared / 'origin.git'}"
+    Registry(url).close()
+    (git_dir,) = remote.cache_folder().glob("*/repository.git")
+    shutil.rmtree(git_dir / "objects" if damage == "objects" else git_dir)
+    with Registry(url) as registry:
+        assert registry.resolve("churn@champion").version == 2
+
+
 def test_a_url_cannot_be_written(shared: Path) -> None:
     with (
         Registry(f"file://{shared / 'origin.git'}") as registry,
@@ -436,9 +485,13 @@ def test_a_url_cannot_be_written(shared: Path) -> None:
 def test_a_url_that_cannot_be_reached(tmp_path: Path) -> None:
     with pytest.raises(GitError, match="nowhere"):
         Registry(f"file://{tmp_path}/nowhere.git")
-    with pytest.raises(GitError) as refused:
-        Registry("https://ada:s3cret@localhost:1/churn.git")
-    assert "s3cret" not in str(refused.value)
+    for url in ("https://ada:s3cret@localhost:1/x.git", "https://localhost:1/x?token=s3cret"):
+        with pytest.raises(GitError) as refused:
+            Registry(url)
+        assert "s3cret" not in str(refused.value)
+    with pytest.raises(GitError) as silent:
+        Registry("ssh://ada@localhost:1/x.git")
+    assert str(silent.value).endswith("port 1: Connection refused") or not shutil.which("ssh")
 
 
 def test_a_url_without_a_branch(tmp_path: Path) -> None:

@@ -30,6 +30,9 @@ They have to fit the pipe, or both sides block, each writing to the other; a pag
 kernel grants at the least.
 """
 
+_REMEMBERED = 10_000
+"""Files and folders of one commit that are kept between calls: some 20 MB at the most."""
+
 _FOLDER_MODE = 0o040000
 _FILE_MODE = 0o100644
 
@@ -206,6 +209,11 @@ class CommitSnapshot:
     def commit(self) -> str | None:
         """The commit, 40 hex digits; ``None`` before the first one."""
         return self._commit
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much is remembered that it should not be kept for longer."""
+        return len(self._known) > _REMEMBERED
 
     def read(self, path: str) -> bytes | None:
         """Return a file's content, or ``None`` when there is no such file."""

@@ -88,7 +88,7 @@ def hide_credentials(text: str) -> str:
 def _public(address: str) -> str:
     """Return a URL behind its scheme without what may be a secret."""
     user, at, host = re.split("[/?#]", address, maxsplit=1)[0].rpartition("@")
-    if not _HOST.fullmatch(host):
+    if not _HOST.fullmatch(host) or (at and not host):
         # A password with a slash or question mark in it that nobody encoded: it ends at the last @.
         user, at, _ = address.rpartition("@")
     return _QUERY.sub("", address[len(user + at) :])

@@ -65,6 +65,7 @@ class GitRepository:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.reader = ObjectReader(folder)
+        self._last_snapshot: CommitSnapshot | None = None
         self._identities: dict[str, tuple[str, str]] = {}
 
     # Where it is
@@ -222,8 +223,15 @@ class GitRepository:
         return asked.returncode == 0
 
     def snapshot(self, commit: str | None) -> CommitSnapshot:
-        """Return the files of a commit."""
-        return CommitSnapshot(self.reader, commit)
+        """Return the files of a commit; the last one asked for is kept with what was read of it.
+
+        So a serving process that asks for the champion again and again reads only where the
+        branch is, however large the registry.
+        """
+        last = self._last_snapshot
+        if last is None or last.commit != commit or last.is_full:
+            last = self._last_snapshot = CommitSnapshot(self.reader, commit)
+        return last
 
     @staticmethod
     def blob_name(content: bytes | None) -> str | None:

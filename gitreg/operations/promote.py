@@ -83,7 +83,11 @@ def promote(state: RegistryState, request: Promotion) -> Change:
         edits,
         evidence=tuple(evidence),
         trailers=(("Gitreg-Action", action), *trailers),
-        warnings=(*_crowded(state, moves, stage), *_still_served(moves, candidates, stage)),
+        warnings=(
+            *_crowded(state, moves, stage),
+            *_emptied(state, moves),
+            *_still_served(moves, candidates, stage),
+        ),
     )
 
 
@@ -185,6 +189,16 @@ def _crowded(state: RegistryState, moves: Mapping[str, PointerMoves], stage: str
         + _names([(model, version) for version in held])
         for model, held in crowds.items()
         if holds is not None and len(held) > holds
+    ]
+
+
+def _emptied(state: RegistryState, moves: Mapping[str, PointerMoves]) -> list[str]:
+    """Warn of a stage with one place that holds nothing any more: somebody may serve by it."""
+    return [
+        f"{model}/{stage} holds no version any more"
+        for model, move in moves.items()
+        for stage, rule in state.policy.stages.items()
+        if rule.holds is not None and state.stage(model, stage) and not move.holders(stage)
     ]
 
 
