@@ -102,7 +102,7 @@ def follow(
     if repository.head_branch() != base.branch:
         _forget(repository)
         return ("the branch was switched meanwhile: the work tree was left alone",)
-    warnings = _bring(repository.top_level, commit, edits)
+    warnings = _bring(repository.top_level, edits)
     _forget(repository)
     return warnings
 
@@ -119,7 +119,7 @@ def finish(repository: GitRepository) -> None:
         return
     top, tip = repository.top_level, repository.tip()
     if top is not None and tip == Tip(branch, after):
-        _bring(top, after, _untouched(repository, top, before, after))
+        _bring(top, _untouched(repository, top, before, after))
     _forget(repository)
 
 
@@ -158,7 +158,7 @@ def _forget(repository: GitRepository) -> None:
         (repository.git_dir / _ANNOUNCEMENT).unlink(missing_ok=True)
 
 
-def _bring(top: Path, commit: str, edits: Sequence[Edit]) -> tuple[str, ...]:
+def _bring(top: Path, edits: Sequence[Edit]) -> tuple[str, ...]:
     if not edits:
         return ()
     try:
@@ -166,20 +166,24 @@ def _bring(top: Path, commit: str, edits: Sequence[Edit]) -> tuple[str, ...]:
             _write_file(top, edit)
     except OSError as error:
         return (_left_behind(edits, f"{error.filename}: {error.strerror}"),)
-    # Not update-index: it would take the blob from the file, through the user's filters, and drop
-    # the path from the index in a sparse checkout.
-    stdin = b"".join(os.fsencode(edit.path) + b"\0" for edit in edits)
+    # The blobs are named, not read from the files, which would send them through the user's
+    # filters. `git reset` with paths does the same, and takes four times as long in a large index.
+    stdin = b"".join(_index_line(edit) for edit in edits)
     top_repository = GitRepository(top)
     for pause in (0.05, 0.1, 0.2, 0.4, 0.8, 0.0):
-        done = top_repository.run(
-            "reset", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul", commit,
-            stdin=stdin, check=False,
-        )  # fmt: skip
+        done = top_repository.run("update-index", "-z", "--index-info", stdin=stdin, check=False)
         if done.returncode == 0:
             return ()
         # Another Git of the user's (an editor, a prompt) holds index.lock for moments.
         time.sleep(pause)
     return (_left_behind(edits, done.stderr.strip()),)
+
+
+def _index_line(edit: Edit) -> bytes:
+    """Return the line that makes an index hold an edit; mode 0 takes the path out of it."""
+    oid = GitRepository.blob_name(edit.content)
+    mode, name = ("0", "0" * 40) if oid is None else ("100644", oid)
+    return f"{mode} {name}\t".encode() + os.fsencode(edit.path) + b"\0"
 
 
 def _left_behind(edits: Sequence[Edit], cause: str) -> str:
