@@ -131,9 +131,7 @@ def publish(repository: GitRepository, prepared: Prepared, tags: dict[str, str])
         fresh,
         prepared.change.subject,
     )
-    warnings = worktree.follow(
-        repository, prepared.base, prepared.commit.oid, prepared.change.edits
-    )
+    warnings = worktree.follow(repository, prepared.base, prepared.change.edits)
     return (*warnings, *(_TAKEN.format(name) for name in taken))
 
 

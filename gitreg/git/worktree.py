@@ -90,9 +90,7 @@ def announce(repository: GitRepository, base: Tip, commit: str) -> None:
         raise GitError(f"cannot write to {repository.git_dir}: {error.strerror}") from None
 
 
-def follow(
-    repository: GitRepository, base: Tip, commit: str, edits: Sequence[Edit]
-) -> tuple[str, ...]:
+def follow(repository: GitRepository, base: Tip, edits: Sequence[Edit]) -> tuple[str, ...]:
     """Bring work tree and index to what was just published, for the edited paths alone.
 
     The change is published by then, so that what fails here is a warning, not an error.
