@@ -242,15 +242,12 @@ def test_a_remote_that_moves_between_fetch_and_push(
         return tip
 
     git(shared / "work", "branch", "--unset-upstream")  # as after a first --push
-    monkeypatch.setattr(remote, "fetch_tip", overtaken)
     here = local(shared / "work")
-    with (
-        Registry(shared / "work") as registry,
-        pytest.raises(LostRace, match="somebody else") as lost,
-    ):
-        registry.promote("churn@3", stage="production", push=True)
+    with monkeypatch.context() as patch, Registry(shared / "work") as registry:
+        patch.setattr(remote, "fetch_tip", overtaken)
+        with pytest.raises(LostRace, match="somebody else") as lost:
+            registry.promote("churn@3", stage="production", push=True)
     assert local(shared / "work") == here
-    monkeypatch.undo()
     command = re.search(r"git (pull --ff-only [^,]*),", str(lost.value.hint))
     assert command is not None
     git(shared / "work", *command[1].split())
