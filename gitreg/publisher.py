@@ -186,10 +186,7 @@ class Publisher:
         published = remote.fetch_tip(self._repository, upstream)
         assert base.commit is not None
         if published is not None and not self._repository.is_ancestor(published, base.commit):
-            raise LostRace(
-                f"{upstream.remote} has commits that are not here",
-                hint="nothing was published; git pull --ff-only (or --rebase), then run it again",
-            )
+            raise remote.behind(upstream, "has commits that are not here")
         unpublished = self._history.versions_since(published)
         new = state_after(state, moved)
         named = [

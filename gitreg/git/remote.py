@@ -41,6 +41,20 @@ class Upstream:
         return f"refs/remotes/{self.remote}/{self.branch.removeprefix('refs/heads/')}"
 
 
+def behind(upstream: Upstream, how: str) -> LostRace:
+    """Return the error for a clone that lacks what the remote has.
+
+    Its hint names remote and branch: after a first push the branch may have no upstream, and
+    then a bare `git pull` knows of none.
+    """
+    branch = upstream.branch.removeprefix("refs/heads/")
+    return LostRace(
+        f"{upstream.remote} {how}",
+        hint=f"nothing was published; git pull --ff-only {upstream.remote} {branch}, "
+        "or --rebase when you have commits of your own, then run it again",
+    )
+
+
 def is_url(text: str) -> bool:
     """Tell whether ``text`` is the URL of a repository rather than a path.
 
@@ -161,13 +175,7 @@ def _push_failure(upstream: Upstream, done: process.Completed) -> GitError:
     said = done.stderr + process.hide_credentials(done.stdout.decode("utf-8", "replace"))
     # A lock that was left behind over there is no race, and waits for somebody to remove it.
     if any(words in said for words in _REJECTED) and "Unable to create '" not in said:
-        # The branch may have no upstream yet, and then a bare `git pull` knows of none.
-        branch = upstream.branch.removeprefix("refs/heads/")
-        return LostRace(
-            f"{upstream.remote} has moved: somebody else published meanwhile",
-            hint=f"nothing was published; git pull --ff-only {upstream.remote} {branch}, "
-            "then run it again",
-        )
+        return behind(upstream, "has moved: somebody else published meanwhile")
     taken = re.search(r"refs/tags/(\S+)\s+\[rejected\] \(already exists\)", said)
     if taken:
         return GitError(
