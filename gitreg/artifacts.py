@@ -14,7 +14,7 @@ from gitreg import digest, layout
 from gitreg.digest import Progress, TreeDigest
 from gitreg.dvc import DvcProject
 from gitreg.errors import DvcError, InvalidRequest, NotFound
-from gitreg.git.remote import cache_folder
+from gitreg.git.copies import cache_folder
 from gitreg.git.repository import GitRepository
 from gitreg.lineage import TrackedOutput, find_tracked
 from gitreg.manifest import is_artifact_name

@@ -73,9 +73,9 @@ class Registry:
         if str(location) and os.path.isdir(location):  # noqa: PTH112
             self._repository = GitRepository(Path(location))
             return
-        from gitreg.git import remote
+        from gitreg.git import copies
 
-        self._repository = remote.cached_clone(str(location))
+        self._repository = copies.cached_clone(str(location))
         self._is_copy = True
         self._base = _work_tree_of(str(location))
 
