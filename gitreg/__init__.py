@@ -18,6 +18,7 @@ from gitreg.errors import (
     LostRace,
     NotFound,
     Refused,
+    UnknownOutcome,
     WorldError,
 )
 
@@ -36,6 +37,7 @@ __all__ = [
     "NotFound",
     "Refused",
     "Registry",
+    "UnknownOutcome",
     "WorldError",
     "__version__",
 ]

@@ -16,6 +16,8 @@ from gitreg.errors import InvalidRequest
 from gitreg.names import has_invisible
 
 TRAILER_PREFIX = "Gitreg-"
+OPERATION = "Gitreg-Op"
+"""The trailer that identifies an operation: one that is repeated under its id is done once."""
 
 _TRAILER_LIKE = re.compile(r"^(\s*)(Gitreg-[\w-]+\s*:)", re.IGNORECASE | re.MULTILINE)
 _REVERTS_LIKE = re.compile(r"^(\s*)(This reverts commit)", re.IGNORECASE | re.MULTILINE)
@@ -100,6 +102,39 @@ def defuse(text: str) -> str:
     return _REVERTS_LIKE.sub(r"\1> \2", _TRAILER_LIKE.sub(r"\1> \2", text))
 
 
+def parse_message(message: str) -> Change:
+    """Return the change that a commit message tells of, without its edits.
+
+    The inverse of `Change.message` for what gitreg writes; of a message by hand, all that is no
+    evidence, revert or trailer is the reason.
+
+    >>> text = "promote m@5\\n\\nBetter.\\n\\n  auc 0.9\\n\\nGitreg-Action: promote\\n"
+    >>> told = parse_message(text)
+    >>> told.subject, told.reason, told.evidence, told.trailers
+    ('promote m@5', 'Better.', ('auc 0.9',), (('Gitreg-Action', 'promote'),))
+    """
+    paragraphs = message.strip().split("\n\n")
+    lines = paragraphs[-1].splitlines() if trailers_of(message) else []
+    evidence = (part for part in paragraphs[1:] if lines and _is_evidence(part))
+    reverts = re.search(r"^This reverts commit ([0-9a-f]{40})\.$", message, re.MULTILINE)
+    return Change(
+        paragraphs[0].splitlines()[0] if paragraphs[0] else "",
+        reason=reason_of(message),
+        evidence=tuple(line.strip() for part in evidence for line in part.splitlines()),
+        reverts=reverts[1] if reverts else None,
+        trailers=tuple(
+            (key, value)
+            for key, separator, value in (line.partition(": ") for line in lines)
+            if separator and key.startswith(TRAILER_PREFIX)
+        ),
+    )
+
+
+def _is_evidence(paragraph: str) -> bool:
+    """Tell whether a paragraph is indented throughout, which is how evidence is written."""
+    return all(line.startswith("  ") for line in paragraph.splitlines())
+
+
 def trailers_of(message: str) -> dict[str, tuple[str, ...]]:
     """Return gitreg's trailers of a commit message; only the last paragraph can hold them.
 
@@ -126,6 +161,6 @@ def reason_of(message: str) -> str | None:
         paragraph
         for paragraph in paragraphs
         if not paragraph.startswith(("This reverts commit ", TRAILER_PREFIX))
-        and not (is_ours and all(line.startswith("  ") for line in paragraph.splitlines()))
+        and not (is_ours and _is_evidence(paragraph))
     ]
     return "\n\n".join(kept).strip() or None

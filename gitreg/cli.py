@@ -51,8 +51,8 @@ def _errors_in_one_place() -> Iterator[None]:
         # The reader (`| head`) has seen enough. Python would complain when it flushes.
         _give_up_stdout()
         raise typer.Exit(BROKEN_PIPE) from None
-    except KeyboardInterrupt:
-        _complain("interrupted: nothing is half done, run it again", None)
+    except KeyboardInterrupt as interruption:
+        _complain("interrupted: nothing is half done, run it again", str(interruption) or None)
         raise typer.Exit(INTERRUPTED) from None
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
@@ -181,6 +181,14 @@ DryRunOption = Annotated[
 ]
 PushOption = Annotated[
     bool, typer.Option("--push", help="Publish: bytes to the DVC remote, then branch and tags.")
+]
+OperationOption = Annotated[
+    Optional[str],
+    typer.Option(
+        "--op-id",
+        metavar="ID",
+        help="Identifies the operation: run again under its id, it is done once.",
+    ),
 ]
 ReferenceArgument = Annotated[
     str,
@@ -350,8 +358,9 @@ def register(
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
+    op_id: OperationOption = None,
     as_json: JsonOption = False,
-    repo: RepoPathOption = ".",
+    repo: RepoOption = ".",
 ) -> None:
     """Register the next version of a model.
 
@@ -385,11 +394,12 @@ def register(
             reason=reason,
             dry_run=dry_run,
             push=push,
+            op_id=op_id,
         )
     number = outcome.versions[0].version
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json, model=name, version=number)
-    if outcome.commit and not push:
-        typer.echo("not shared yet: publish with --push, or git push and dvc push", err=True)
+    if outcome.commit and not outcome.pushed:
+        typer.echo("not shared yet: publish with --push, or gitreg push", err=True)
 
 
 @app.command()
@@ -424,8 +434,9 @@ def promote(
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
+    op_id: OperationOption = None,
     as_json: JsonOption = False,
-    repo: RepoPathOption = ".",
+    repo: RepoOption = ".",
 ) -> None:
     """Put versions into a stage, in one commit.
 
@@ -447,6 +458,7 @@ def promote(
             reason=reason,
             dry_run=dry_run,
             push=push,
+            op_id=op_id,
         )
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
 
@@ -457,15 +469,18 @@ def archive(
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
+    op_id: OperationOption = None,
     as_json: JsonOption = False,
-    repo: RepoPathOption = ".",
+    repo: RepoOption = ".",
 ) -> None:
     """Put versions into the archive, in one commit.
 
     Example: gitreg archive churn-predictor@1 -m "superseded"
     """
     with Registry(repo) as registry:
-        outcome = registry.archive(*references, reason=reason, dry_run=dry_run, push=push)
+        outcome = registry.archive(
+            *references, reason=reason, dry_run=dry_run, push=push, op_id=op_id
+        )
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
 
 
@@ -476,8 +491,9 @@ def alias_set(
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
+    op_id: OperationOption = None,
     as_json: JsonOption = False,
-    repo: RepoPathOption = ".",
+    repo: RepoOption = ".",
 ) -> None:
     """Point an alias at a version; stages are not touched.
 
@@ -485,7 +501,12 @@ def alias_set(
     """
     with Registry(repo) as registry:
         outcome = registry.set_alias(
-            reference, alias.removeprefix("@"), reason=reason, dry_run=dry_run, push=push
+            reference,
+            alias.removeprefix("@"),
+            reason=reason,
+            dry_run=dry_run,
+            push=push,
+            op_id=op_id,
         )
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
 
@@ -504,8 +525,9 @@ def alias_delete(
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
+    op_id: OperationOption = None,
     as_json: JsonOption = False,
-    repo: RepoPathOption = ".",
+    repo: RepoOption = ".",
 ) -> None:
     """Remove an alias; the version stays.
 
@@ -518,7 +540,7 @@ def alias_delete(
         raise InvalidRequest(f"which alias? {wanted} names none", hint="churn-predictor@challenger")
     with Registry(repo) as registry:
         outcome = registry.delete_alias(
-            wanted.model, wanted.alias, reason=reason, dry_run=dry_run, push=push
+            wanted.model, wanted.alias, reason=reason, dry_run=dry_run, push=push, op_id=op_id
         )
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
 
@@ -544,8 +566,9 @@ def rollback(
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
+    op_id: OperationOption = None,
     as_json: JsonOption = False,
-    repo: RepoPathOption = ".",
+    repo: RepoOption = ".",
 ) -> None:
     """Bring back the version that was in production before.
 
@@ -560,7 +583,14 @@ def rollback(
         _check_model_name(name, "gitreg rollback {model} --to {version}")
     with Registry(repo) as registry:
         outcome, plan = registry.rollback(
-            *names, to=to, stage=stage, restage=restage, reason=reason, dry_run=dry_run, push=push
+            *names,
+            to=to,
+            stage=stage,
+            restage=restage,
+            reason=reason,
+            dry_run=dry_run,
+            push=push,
+            op_id=op_id,
         )
     if not as_json:
         for title, versions in (("withdrawn", plan.withdrawn), ("restored", plan.restored)):
@@ -818,8 +848,9 @@ def annotate(
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
+    op_id: OperationOption = None,
     as_json: JsonOption = False,
-    repo: RepoPathOption = ".",
+    repo: RepoOption = ".",
 ) -> None:
     """Set description, owner and tags of a model or a version.
 
@@ -835,6 +866,7 @@ def annotate(
             reason=reason,
             dry_run=dry_run,
             push=push,
+            op_id=op_id,
         )
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
 
@@ -845,8 +877,9 @@ def delete(
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
+    op_id: OperationOption = None,
     as_json: JsonOption = False,
-    repo: RepoPathOption = ".",
+    repo: RepoOption = ".",
 ) -> None:
     """Delete a version; its number stays taken.
 
@@ -856,8 +889,70 @@ def delete(
     Example: gitreg delete churn-predictor@1 -m "trained on leaked labels"
     """
     with Registry(repo) as registry:
-        outcome = registry.delete(reference, reason=reason, dry_run=dry_run, push=push)
+        outcome = registry.delete(reference, reason=reason, dry_run=dry_run, push=push, op_id=op_id)
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def fetch(
+    allow_rewind: Annotated[
+        bool,
+        typer.Option(
+            "--allow-rewind", help="Accept a remote branch that went backwards, and follow it."
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+    repo: RepoPathOption = ".",
+) -> None:
+    """Bring this clone to what is published.
+
+    Branch, work tree and tags follow; what you have staged or changed stays as it is.
+
+    Example: gitreg fetch
+    """
+    from gitreg import render
+
+    with Registry(repo) as registry:
+        report = registry.fetch(allow_rewind=allow_rewind)
+    _warn(report.warnings)
+    if as_json:
+        _print_json(render.fetch_json(report))
+    else:
+        typer.echo(render.fetch_text(report, _width()))
+
+
+@app.command()
+def push(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be published, and do nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+    repo: RepoPathOption = ".",
+) -> None:
+    """Publish what was done here without --push.
+
+    Bytes first, then branch and tags. When the remote has moved, the operations are done again
+    on top of it, one by one; exits 1 when one does not hold any more, and leaves it.
+
+    Example: gitreg push
+    """
+    from gitreg import render
+
+    with Registry(repo) as registry:
+        report = registry.push(dry_run=dry_run)
+    _warn(report.warnings)
+    if as_json:
+        _print_json(render.push_json(report))
+    else:
+        typer.echo(render.push_text(report, dry_run=dry_run))
+    if report.own:
+        typer.echo(render.own_commits_text(report), err=True)
+    if report.left:
+        raise Refused(
+            f"{len(report.left)} operation(s) do not hold any more, and were left",
+            hint=f"they stay on this branch; to take them back: git reset --keep "
+            f"{str(report.commit)[: render.SHORT]} && gitreg tags sync",
+        )
 
 
 @tags_app.command("sync")

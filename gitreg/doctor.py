@@ -170,6 +170,12 @@ def _tags(repository: GitRepository, state: RegistryState, history: History) -> 
             "wrong-tag", "error", name, "it is not the tag that history implies",
             "gitreg tags sync --force",
         )  # fmt: skip
+    if report.abandoned:
+        yield Finding(
+            "abandoned-tag", "warning", report.abandoned[0],
+            f"{len(report.abandoned)} tag(s) stand for commits that are on no branch any more",
+            "gitreg tags sync",
+        )  # fmt: skip
     for name in report.foreign:
         yield Finding(
             "foreign-tag", "warning", name, "no event of history stands behind it",

@@ -57,5 +57,9 @@ class DvcError(WorldError):
     """DVC, its cache or its remote refused or failed."""
 
 
+class UnknownOutcome(GitError):
+    """The remote did not answer after a push: it may have been published, or not."""
+
+
 class LostRace(GitError):
     """Somebody else moved the branch between reading it and writing it."""

@@ -16,17 +16,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from gitreg.change import OPERATION, trailers_of
 from gitreg.git.log import first_parents_reach, read_commits
 from gitreg.git.repository import GitRepository
 from gitreg.history import CommitInfo, Event, FileChange, PointerValue, Tag, events_of, tags_of
 from gitreg.names import RegistryTag, parse_tag
 
-FORMAT = 5
+FORMAT = 6
 """Goes up when the fold or the tables change: an index of another format is made anew."""
 
 _TABLES = """
 CREATE TABLE meta (format INTEGER, tip TEXT);
 CREATE TABLE commits (seq INTEGER PRIMARY KEY, oid TEXT UNIQUE);
+CREATE TABLE operations (id TEXT PRIMARY KEY, oid TEXT) WITHOUT ROWID;
 CREATE TABLE events (
     seq INTEGER, place INTEGER, time TEXT, author TEXT, model TEXT, action TEXT, version INTEGER,
     pointer TEXT, before TEXT, after TEXT, reason TEXT, subject TEXT, reverts TEXT,
@@ -42,6 +44,15 @@ CREATE TABLE tags (
     time INTEGER, zone TEXT, message TEXT, pointer TEXT
 ) WITHOUT ROWID;
 CREATE INDEX tags_of_pointer ON tags (model, pointer, time);
+"""
+_FORGET = """
+DELETE FROM versions WHERE oid IN (SELECT oid FROM commits WHERE seq > ?);
+DELETE FROM operations WHERE oid IN (SELECT oid FROM commits WHERE seq > ?);
+DELETE FROM events WHERE seq > ?;
+DELETE FROM tags WHERE seq > ?;
+DELETE FROM commits WHERE seq > ?;
+DELETE FROM counters;
+INSERT INTO counters SELECT model, sum(instr(name, '#') > 0), max(time) FROM tags GROUP BY model
 """
 _EVENT = (
     "SELECT oid, time, author, model, action, version, pointer, before, after, reason, subject, "
@@ -101,12 +112,22 @@ class History:
             if known is not None and not first_parents_reach(self._repository, known, tip):
                 if not exact and self._seen(db, tip):
                     return
-                _clear(db)
-                known = None
+                known = self._step_back(db, known, tip)
             for commit, changes in read_commits(self._repository, known, tip):
                 self._fold(db, commit, changes)
             self._limit = None
             db.execute("UPDATE meta SET tip = ?", (tip,))
+
+    def _step_back(self, db: sqlite3.Connection, known: str, tip: str) -> str | None:
+        """Forget the commits that do not lead to ``tip``; return the last that does, if any."""
+        fork = self._repository.merge_base(known, tip)
+        if fork is None or not all(
+            first_parents_reach(self._repository, fork, end) for end in (known, tip)
+        ):
+            _clear(db)
+            return None
+        _truncate(db, self._position(fork))
+        return fork
 
     def _seen(self, db: sqlite3.Connection, tip: str) -> bool:
         """Look at an earlier commit of the branch: queries then end there, the index stays."""
@@ -128,6 +149,12 @@ class History:
             except sqlite3.DatabaseError:
                 self._discard(in_memory=False)  # the next `advance` makes it anew
 
+    @contextlib.contextmanager
+    def tentative(self) -> Iterator[None]:
+        """Let commits be appended that may come to nothing: an exception takes them back."""
+        with self._lock, _transaction(self._open()):
+            yield
+
     def plan_tags(self, commit: CommitInfo, changes: Sequence[FileChange]) -> list[Tag]:
         """Return the tags that a commit on top of the tip would imply; nothing is stored."""
         return tags_of(commit, events_of(commit, changes), self)
@@ -139,6 +166,10 @@ class History:
         seq = db.execute("INSERT INTO commits (oid) VALUES (?)", (commit.oid,)).lastrowid
         tags = tags_of(commit, events, self)
         names = {tag.name for tag in tags}
+        db.executemany(
+            "INSERT OR IGNORE INTO operations VALUES (?, ?)",
+            [(name, commit.oid) for name in trailers_of(commit.message).get(OPERATION, ())],
+        )
         db.executemany(
             "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
@@ -214,8 +245,17 @@ class History:
 
     def highest_number(self, model: str) -> int:
         """Return the highest number that a version of a model ever had; 0 for none."""
-        rows = self._ask("SELECT max(version) FROM versions WHERE model = ?", (model,))
-        return int(rows[0][0] or 0)
+        query = (
+            "SELECT max(version) FROM versions JOIN commits USING (oid) "
+            "WHERE model = ? AND seq <= ?"
+        )
+        return int(self._ask(query, (model, self._last_seen))[0][0] or 0)
+
+    def operation(self, name: str) -> str | None:
+        """Return the commit that an operation's id stands in, ``None`` when there is none."""
+        query = "SELECT oid FROM operations JOIN commits USING (oid) WHERE id = ? AND seq <= ?"
+        rows = self._ask(query, (name, self._last_seen))
+        return rows[0][0] if rows else None
 
     def registering_commit(self, model: str, version: int) -> str | None:
         """Return the commit that registered a version, or ``None`` where history ends before."""
@@ -247,10 +287,10 @@ class History:
         query = f"{_EVENT} WHERE {' AND '.join(where)} ORDER BY seq DESC, place LIMIT ?"
         return [_event(row) for row in self._ask(query, (*values, limit))]
 
-    def events_of_commit(self, commit: str, model: str) -> list[Event]:
-        """Return what a commit did to a model."""
-        rows = self._ask(f"{_EVENT} WHERE oid = ? AND model = ? ORDER BY place", (commit, model))
-        return [_event(row) for row in rows]
+    def events_of_commit(self, commit: str, model: str | None = None) -> list[Event]:
+        """Return what a commit did to a model, or to all of them."""
+        query = f"{_EVENT} WHERE oid = ? AND model = ifnull(?, model) ORDER BY place"
+        return [_event(row) for row in self._ask(query, (commit, model))]
 
     def models_of_commit(self, commit: str) -> list[str]:
         """Return the models whose pointers a commit moved."""
@@ -268,6 +308,14 @@ class History:
         )
         rows = self._ask(query, (self._position(since), self._last_seen))
         return [Tag(*row) for row in rows]
+
+    def tags_of_commit(self, commit: str) -> list[Tag]:
+        """Return the tags that one commit implies."""
+        query = (
+            "SELECT name, model, version, target, tagger, time, zone, message FROM tags "
+            "JOIN commits USING (seq) WHERE oid = ? ORDER BY time"
+        )
+        return [Tag(*row) for row in self._ask(query, (commit,))]
 
     def versions_since(self, since: str | None) -> list[tuple[str, int]]:
         """Return the versions registered after a commit; all of them when it is ``None``."""
@@ -352,6 +400,9 @@ def _open_database(place: str) -> sqlite3.Connection:
 
 @contextlib.contextmanager
 def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    if db.in_transaction:  # part of one that is under way
+        yield
+        return
     db.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -374,6 +425,12 @@ def _clear(db: sqlite3.Connection) -> None:
     for statement in _TABLES.split(";"):
         db.execute(statement)
     db.execute("INSERT INTO meta VALUES (?, NULL)", (FORMAT,))
+
+
+def _truncate(db: sqlite3.Connection, last: int) -> None:
+    """Forget everything after a commit of the index."""
+    for statement in _FORGET.strip().split(";\n"):
+        db.execute(statement, (last,) if "?" in statement else ())
 
 
 def _pointer_of(tag: Tag) -> str | None:

@@ -47,6 +47,7 @@ _TAG = re.compile(
     r"(?:@v(?P<version>[1-9][0-9]{0,8})\.0\.0(?:(?P<deleted>!)#(?P<deletion>[1-9][0-9]{0,8}))?"
     r"|#(?P<pointer>[a-zA-Z0-9_-]+)(?P<cancelled>!?)#(?P<counter>[1-9][0-9]{0,8}))"
 )
+_OPERATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,62}[A-Za-z0-9]")
 # Cc control, Cf format (bidirectional overrides), Cs surrogate, Zl and Zp line breaks: they
 # change how a terminal or a diff shows a name, so that it can pass for another one.
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -128,6 +129,23 @@ def check_alias(alias: str, stages: tuple[str, ...] = LIFECYCLE_STAGES) -> str:
     if rule:
         raise InvalidRequest(f"{_shown(alias)} cannot be an alias: {rule}")
     return alias
+
+
+def check_operation_id(text: str) -> str:
+    """Return ``text`` when it may identify an operation.
+
+    Raises:
+        InvalidRequest: it is not 4 to 64 letters, digits and inner ``. _ -``.
+
+    >>> check_operation_id("nightly-2026-11-25")
+    'nightly-2026-11-25'
+    """
+    if not _OPERATION_ID.fullmatch(text):
+        raise InvalidRequest(
+            f"{_shown(text)} cannot be an operation's id: 4 to 64 letters, digits and "
+            "inner . _ or -"
+        )
+    return text
 
 
 def is_alias(name: str) -> bool:

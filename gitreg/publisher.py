@@ -1,19 +1,43 @@
-"""Turns an operation into a published commit: one place for lock, race, tags and push."""
+"""Turns an operation into a published commit: one place for lock, race, tags and push.
+
+A published operation goes through these steps, and can be cut off after any of them; run again
+under the same id it goes on from where it was:
+
+1. take the lock of this clone; 2. fetch the published branch; 3. look whether the operation is
+there already, by its id; 4. run it on the tip, check what it expected and put bytes on the DVC
+remote; 5. write blobs, trees, commit and tags, which nothing names yet; 6. nothing here has moved;
+7. push branch and tags at once, if the branch is where it was; 8. push tags that are lacking;
+9. let the clone follow.
+"""
 
 from __future__ import annotations
 
+import random
 import secrets
+import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from gitreg import layout, manifest
-from gitreg.change import Change, check_reason
-from gitreg.errors import GitError, LostRace, NotFound
-from gitreg.git import publish, remote, worktree
+from gitreg.change import OPERATION, Change, check_reason
+from gitreg.clone import Clone, Standing
+from gitreg.errors import (
+    GitError,
+    GitregError,
+    InvalidRequest,
+    LostRace,
+    NotFound,
+    UnknownOutcome,
+    WorldError,
+)
+from gitreg.expectations import first_surprise
+from gitreg.git import publish, worktree
+from gitreg.git.remote import Locked
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.history import CommitInfo, FileChange, Tag
+from gitreg.layout import Place
 from gitreg.ledger import History
-from gitreg.names import Reference
+from gitreg.names import Reference, check_operation_id
 from gitreg.state import RegistryState
 
 Operation = Callable[[RegistryState], Change]
@@ -22,7 +46,21 @@ Operation = Callable[[RegistryState], Change]
 SendBytes = Callable[[RegistryState, Iterable[tuple[str, int]]], None]
 """Puts the bytes of versions on the DVC remote, or raises."""
 
-_ATTEMPTS = 5
+RETRY_BUDGET = 60.0
+"""How long an operation is tried again while others move the branch, in seconds."""
+
+LOCK_BUDGET = 5.0
+"""How long a lock on the other side is taken for a push under way, in seconds."""
+
+LOST_ANSWERS = 3
+"""How often a push is tried whose answer was lost before it is given up."""
+
+_JITTER = 0.4
+"""The longest pause before the next try, in seconds: writers that collided must part."""
+
+
+class Overtaken(LostRace):
+    """Somebody else moved what the operation moves; to run it again is for a person to decide."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +73,8 @@ class Outcome:
         tags: names of the tags that go with it.
         pushed: whether the remote has it.
         warnings: what the person should know.
+        operation: its id; ``None`` when nothing was to be written.
+        repeated: whether it was done before, under the same id.
     """
 
     change: Change
@@ -42,6 +82,8 @@ class Outcome:
     tags: tuple[str, ...] = ()
     pushed: bool = False
     warnings: tuple[str, ...] = ()
+    operation: str | None = None
+    repeated: bool = False
 
     @property
     def versions(self) -> tuple[Reference, ...]:
@@ -69,142 +111,336 @@ class Outcome:
         return not self.change.edits
 
 
+@dataclass
+class _Run:
+    """One operation while it is tried, maybe several times."""
+
+    operation: Operation
+    reason: str | None
+    id: str
+    started: float = field(default_factory=time.monotonic)
+    decided_at: RegistryState | None = None
+    lost_answers: int = 0
+
+    def change_on(self, state: RegistryState) -> Change:
+        return replace(self.operation(state), reason=self.reason)
+
+    def pause(self, error: GitError, budget: float) -> None:
+        """Wait a moment before the next try, unless it took too long already."""
+        if time.monotonic() - self.started > budget:
+            why = "the branch keeps moving" if isinstance(error, LostRace) else str(error)
+            raise type(error)(
+                f"{why}: given up after {budget:.0f} s, nothing was published",
+                hint="run it again when less is going on",
+            ) from None
+        time.sleep(random.uniform(0, _JITTER))  # noqa: S311  no secret
+
+
 class Publisher:
     """Publishes operations on the checked-out branch of one repository."""
 
-    def __init__(self, repository: GitRepository, history: History, send_bytes: SendBytes) -> None:
+    def __init__(
+        self, repository: GitRepository, history: History, clone: Clone, send_bytes: SendBytes
+    ) -> None:
         self._repository = repository
         self._history = history
+        self._clone = clone
         self._send_bytes = send_bytes
 
     def plan(self, operation: Operation, reason: str | None) -> Outcome:
         """Return what an operation would do, without writing anything but the history index."""
-        base, state = self._tip()
+        base = self._repository.tip()
+        state = self._state_at(base)
         change = replace(operation(state), reason=check_reason(reason))
         tags: list[Tag] = []
         if change.edits and base.commit:
-            moved = _file_changes(state, change)
+            moved = file_changes(state, change)
             # Its own hash is not known before it is written; tags only need a place for it.
             unborn = CommitInfo("0" * 40, base.commit, "", "", 0, "+0000", change.message())
             tags = self._history.plan_tags(unborn, moved)
         return Outcome(change, tags=tuple(tag.name for tag in tags), warnings=change.warnings)
 
-    def apply(self, operation: Operation, reason: str | None, *, push: bool = False) -> Outcome:
+    def apply(
+        self,
+        operation: Operation,
+        reason: str | None,
+        *,
+        push: bool = False,
+        op_id: str | None = None,
+    ) -> Outcome:
         """Run an operation on the tip and publish its change.
 
         When somebody else moves the branch meanwhile it runs again on the new tip; when that
-        moved a pointer which the operation moves too, it fails and names the winner.
+        moved a pointer which the operation moves too, it fails and names the winner. Under an id
+        that was used before, it is found and not done again.
+
+        Args:
+            operation: what is done.
+            reason: why, for the commit's message.
+            push: publish it on the remote, before anything moves here.
+            op_id: identifies it; a new one by default.
 
         Raises:
             LostRace: so, or the branch kept moving.
+            UnknownOutcome: the remote did not answer, and cannot be asked.
             GitregError: whatever the operation raises; nothing was written.
         """
-        reason = check_reason(reason)
-        trailer = ("Gitreg-Op", secrets.token_hex(8))
-        expected: dict[str, bytes | None] = {}
-        with publish.exclusive(self._repository.private_dir):
+        name = secrets.token_hex(8) if op_id is None else check_operation_id(op_id)
+        run = _Run(operation, check_reason(reason), name)
+        attempt = self._try_published if push else self._try_here
+        with publish.exclusive(self._repository.private_dir):  # 1
             worktree.finish(self._repository)
-            for _attempt in range(_ATTEMPTS):
-                base, state = self._tip()
-                change = replace(operation(state), reason=reason)
-                if not change.edits:
-                    if push:  # it may have been done here, and not have been published
-                        self._push(base, state, str(base.commit), (), {})
-                    return Outcome(change, pushed=push, warnings=change.warnings)
-                moved = _file_changes(state, change)
-                self._check_expected(expected, moved)
-                try:
-                    return self._publish(
-                        base, state, change.with_trailer(*trailer), moved, push=push
-                    )
-                except LostRace:
-                    if push:
-                        raise
-        raise LostRace("the branch keeps moving", hint="nothing was written, run it again")
+            try:
+                return self._until_done(run, attempt)
+            except KeyboardInterrupt:
+                again = f"with --op-id {name} it is done once, whatever was done by now"
+                raise KeyboardInterrupt(again) from None
 
-    def _tip(self) -> tuple[Tip, RegistryState]:
+    def _until_done(self, run: _Run, attempt: Callable[[_Run], Outcome]) -> Outcome:
+        while True:
+            try:
+                return attempt(run)
+            except Overtaken:
+                raise
+            except LostRace as error:
+                run.pause(error, RETRY_BUDGET)
+            except Locked as error:
+                run.pause(error, LOCK_BUDGET)
+            except UnknownOutcome as error:
+                run.lost_answers += 1
+                self._ask_again(run, error)
+            except WorldError as error:
+                if not run.lost_answers:
+                    raise
+                raise self._unknown(run, error) from None
+
+    def _ask_again(self, run: _Run, error: UnknownOutcome) -> None:
+        """Go on after an answer was lost, as long as it makes sense to try."""
+        if run.lost_answers < LOST_ANSWERS:
+            time.sleep(_JITTER * run.lost_answers)
+            return
+        try:
+            standing = self._clone.look()
+        except GitError as why:
+            raise self._unknown(run, why) from None
+        self._history.advance(str(standing.base.commit), exact=True)
+        if self._history.operation(run.id) is None:
+            raise GitError(str(error), hint="nothing was published, run it again") from None
+
+    def _unknown(self, run: _Run, error: Exception) -> UnknownOutcome:
+        return UnknownOutcome(
+            f"the remote did not answer, and cannot be asked what it did: {error}",
+            hint=f"run it again with --op-id {run.id}: then it is done once, whatever it did",
+        )
+
+    # Here alone
+
+    def _try_here(self, run: _Run) -> Outcome:
         base = self._repository.tip()
         self._repository.refuse_shallow()
+        state = self._state_at(base)
+        done = self._history.operation(run.id)
+        if done is not None:
+            return self._done_before(run, done)
+        change = run.change_on(state)
+        if not change.edits:
+            return Outcome(change, warnings=change.warnings)
+        moved = file_changes(state, change)
+        self._check_expected(run, state, state, moved)
+        prepared, tags = self._prepare(run, base, base, change, moved)
+        warnings = publish.publish(self._repository, prepared, tags)
+        self._history.append(prepared.commit, moved)
+        return Outcome(
+            change,
+            prepared.commit.oid,
+            tuple(tags),
+            warnings=(*change.warnings, *warnings),
+            operation=run.id,
+        )
+
+    # On the remote
+
+    def _try_published(self, run: _Run) -> Outcome:
+        standing = self._clone.look()  # 2
+        state = self._state_at(standing.base)
+        done = self._history.operation(run.id)  # 3
+        if done is not None:
+            return self._published_before(run, standing, state, done)
+        change = run.change_on(state)  # 4
+        if not change.edits:
+            warnings = self._publish_rest(standing, state)
+            return Outcome(change, pushed=True, warnings=(*change.warnings, *warnings))
+        moved = file_changes(state, change)
+        decided_at = RegistryState(self._repository.snapshot(self._clone.decided_at(standing)))
+        try:
+            self._check_expected(run, decided_at, state, moved)
+        except Overtaken:
+            self._clone.remember(standing)  # told now, they may decide to replace the winner
+            raise
+        prepared, tags = self._prepare(run, standing.local, standing.base, change, moved)  # 5
+        self._send(standing, state, moved)  # 4, after what can be refused without bytes moving
+        earlier = self._earlier_tags(standing)
+        self._clone.publish(standing, prepared.commit.oid, {**earlier, **tags})  # 7
+        warnings = self._follow(standing, prepared, moved, tags)  # 9
+        return Outcome(
+            change,
+            prepared.commit.oid,
+            tuple(tags),
+            pushed=True,
+            warnings=(*change.warnings, *warnings),
+            operation=run.id,
+        )
+
+    def _published_before(
+        self, run: _Run, standing: Standing, state: RegistryState, done: str
+    ) -> Outcome:
+        """Bring to its end what was cut off after its commit was made."""
+        outcome = self._done_before(run, done)
+        self._history.advance(str(standing.base.commit), exact=True)
+        published = standing.published
+        if published is not None and self._repository.is_ancestor(done, published):
+            tags = self._history.tags_of_commit(done)
+            warnings = self._clone.publish_missing_tags(standing, tags)  # 8
+            warnings += self._clone.follow(standing, published)  # 9
+        else:
+            warnings = self._publish_rest(standing, state)
+        return replace(outcome, pushed=True, warnings=(*outcome.warnings, *warnings))
+
+    def _publish_rest(self, standing: Standing, state: RegistryState) -> tuple[str, ...]:
+        """Publish what was committed here before, or let the clone follow what is published."""
+        if standing.is_ahead:
+            self._send(standing, state, ())
+            commit = str(standing.base.commit)
+            self._clone.publish(standing, commit, self._earlier_tags(standing))
+            return ()
+        self._clone.remember(standing)
+        return self._clone.follow(standing, str(standing.base.commit))
+
+    def _send(self, standing: Standing, state: RegistryState, moved: Sequence[FileChange]) -> None:
+        """Put the bytes of all that is to be published on the DVC remote."""
+        earlier = self._history.versions_since(standing.published) if standing.is_ahead else []
+        after = state.after({change.path: change.after for change in moved})
+        named = {*earlier, *named_versions(moved)}
+        self._send_bytes(after, sorted(pair for pair in named if after.has_version(*pair)))
+
+    def _earlier_tags(self, standing: Standing) -> dict[str, str]:
+        """Return the tags of commits that were made here before, name to object."""
+        earlier = self._history.tags(since=standing.published) if standing.is_ahead else []
+        return publish.write_tags(self._repository, earlier)
+
+    def _follow(
+        self,
+        standing: Standing,
+        prepared: publish.Prepared,
+        moved: Sequence[FileChange],
+        tags: dict[str, str],
+    ) -> tuple[str, ...]:
+        if standing.local.commit != prepared.base.commit:
+            self._history.append(prepared.commit, moved)
+            return self._clone.follow(standing, prepared.commit.oid)
+        try:
+            warnings = publish.publish(self._repository, prepared, tags)
+        except GitError as error:
+            return (f"published, but this clone could not follow ({error}): gitreg fetch",)
+        self._history.append(prepared.commit, moved)
+        return warnings
+
+    # Both
+
+    def _state_at(self, base: Tip) -> RegistryState:
         state = RegistryState(self._repository.snapshot(base.commit))
         if base.commit is None or not state.exists():
             raise NotFound("no registry on this branch", hint="gitreg init makes one")
         self._history.advance(base.commit, exact=True)
-        return base, state
+        return state
 
-    def _check_expected(
-        self, expected: dict[str, bytes | None], moved: Sequence[FileChange]
-    ) -> None:
-        for change in moved:
-            place = layout.locate(change.path)
-            if place is None or place.pointer is None:
-                continue
-            if expected.setdefault(change.path, change.before) != change.before:
-                winner = self._history.events(place.model, place.pointer, limit=1)[0]
-                raise LostRace(
-                    f"{place.model} {place.pointer} was moved meanwhile by {winner.author}"
-                    f" in {winner.commit[:9]}",
-                    hint="nothing was written; look at it, and run yours again",
-                )
-
-    def _publish(
-        self,
-        base: Tip,
-        state: RegistryState,
-        change: Change,
-        moved: Sequence[FileChange],
-        *,
-        push: bool,
-    ) -> Outcome:
-        worktree.refuse_dirty(self._repository, {file.path: file.before for file in moved})
-        prepared = publish.prepare(self._repository, base, change)
+    def _prepare(
+        self, run: _Run, local: Tip, base: Tip, change: Change, moved: Sequence[FileChange]
+    ) -> tuple[publish.Prepared, dict[str, str]]:
+        """Write the objects of a change, after making sure that it overwrites nobody's work."""
+        here = self._repository.snapshot(local.commit)
+        worktree.refuse_dirty(
+            self._repository, {change.path: here.read(change.path) for change in moved}
+        )
+        prepared = publish.prepare(self._repository, base, change.with_trailer(OPERATION, run.id))
         planned = self._history.plan_tags(prepared.commit, moved)
-        tags = publish.write_tags(self._repository, planned)
-        if push:
-            self._push(base, state, prepared.commit.oid, moved, tags)
+        return prepared, publish.write_tags(self._repository, planned)
+
+    def _done_before(self, run: _Run, commit: str) -> Outcome:
+        """Return the outcome of an operation that is found under its id.
+
+        Raises:
+            InvalidRequest: what was done under the id is something else.
+        """
+        parent = self._repository.commit_of(f"{commit}^")
+        before = RegistryState(self._repository.snapshot(parent))
+        after = self._repository.snapshot(commit)
+        if parent is not None:
+            self._history.advance(parent)  # a rollback looks back from there
         try:
-            warnings = publish.publish(self._repository, prepared, tags)
-        except GitError as error:
-            if not push:
-                raise
-            warnings = (f"published, but this clone could not follow ({error}): git pull --rebase",)
-        else:
-            self._history.append(prepared.commit, moved)
+            change = run.change_on(before)
+        except WorldError:
+            raise
+        except GitregError:
+            change = None
+        if change is None or not _is_the_same(change, after.read):
+            raise InvalidRequest(
+                f"the id {run.id} belongs to another operation, done in {commit[:9]}",
+                hint="give each operation an id of its own, or leave --op-id out",
+            )
+        tags = tuple(tag.name for tag in self._history.tags_of_commit(commit))
         return Outcome(
-            change, prepared.commit.oid, tuple(tags), push, (*change.warnings, *warnings)
+            change, commit, tags, warnings=change.warnings, operation=run.id, repeated=True
         )
 
-    def _push(
-        self,
-        base: Tip,
-        state: RegistryState,
-        commit: str,
-        moved: Sequence[FileChange],
-        tags: dict[str, str],
+    def _check_expected(
+        self, run: _Run, decided_at: RegistryState, now: RegistryState, moved: Sequence[FileChange]
     ) -> None:
-        """Publish on the remote first: bytes, then branch and tags in one atomic push."""
-        upstream = remote.upstream_of(self._repository, base)
-        published = remote.fetch_tip(self._repository, upstream)
-        assert base.commit is not None
-        if published is not None and not self._repository.is_ancestor(published, base.commit):
-            raise remote.behind(upstream, "has commits that are not here")
-        unpublished = self._history.versions_since(published)
-        new = state_after(state, moved)
-        named = [
-            (place.model, place.version)
-            for change in moved
-            if change.after is not None
-            and (place := layout.locate(change.path)) is not None
-            and place.kind == "manifest"
-            and place.version is not None
-        ]
-        pointed = [pair for change in moved for pair in _gained(change)]
-        present = {pair for pair in (*unpublished, *named, *pointed) if new.has_version(*pair)}
-        self._send_bytes(new, sorted(present))
-        earlier = publish.write_tags(self._repository, self._history.tags(since=published))
-        remote.push(self._repository, upstream, commit, published, {**earlier, **tags})
+        """Refuse to move what somebody else has moved since the operation was decided on."""
+        if run.decided_at is None:
+            run.decided_at = decided_at
+        place = first_surprise(run.decided_at.snapshot.read, now.policy, moved)
+        if place is not None:
+            raise self._overtaken(place)
+
+    def _overtaken(self, place: Place) -> Overtaken:
+        moves = self._history.events(place.model, place.pointer, limit=1)
+        by = f" by {moves[0].author} in {moves[0].commit[:9]}" if moves else ""
+        return Overtaken(
+            f"{place.model} {place.pointer} was moved meanwhile{by}; nothing was published",
+            hint=f"see gitreg log {_reference_to(place)}, then run yours again if it still holds",
+        )
 
 
-def _file_changes(state: RegistryState, change: Change) -> list[FileChange]:
+def _reference_to(place: Place) -> Reference:
+    if place.kind == "aliases":
+        return Reference(place.model, alias=place.name)
+    return Reference(place.model, stage=place.name)
+
+
+def _is_the_same(change: Change, after: Callable[[str], bytes | None]) -> bool:
+    """Tell whether a change is what a commit did, as far as a repetition can be the same.
+
+    Who and when differ, and so may the words of a deletion; the bytes of a version may not.
+    """
+    for edit in change.edits:
+        done = after(edit.path)
+        place = layout.locate(edit.path)
+        if (done is None) != (edit.content is None):
+            return False
+        if place is None or done is None or edit.content is None or place.kind == "deleted":
+            continue
+        if place.kind == "manifest":
+            here, there = (manifest.read_manifest(data, edit.path) for data in (edit.content, done))
+            if here.artifact.sha256 != there.artifact.sha256:
+                return False
+        elif place.kind != "other" and done != edit.content:
+            return False
+    return bool(change.edits)
+
+
+def file_changes(state: RegistryState, change: Change) -> list[FileChange]:
+    """Return what a change does to the files of a state."""
     before = state.snapshot.read_many(change.paths)
     return [
         FileChange(edit.path, old, edit.content)
@@ -212,42 +448,19 @@ def _file_changes(state: RegistryState, change: Change) -> list[FileChange]:
     ]
 
 
-def _gained(change: FileChange) -> list[tuple[str, int]]:
-    """Return the versions that a pointer names since a change."""
-    place = layout.locate(change.path)
-    if place is None or place.pointer is None or change.after is None:
-        return []
-    if place.kind == "aliases":
-        return [(place.model, manifest.read_alias(change.after, change.path))]
-    before = manifest.read_versions(change.before, change.path)
-    after = manifest.read_versions(change.after, change.path)
-    return [(place.model, version) for version in after if version not in before]
-
-
-def state_after(state: RegistryState, changes: Sequence[FileChange]) -> RegistryState:
-    """Return the state that a change leads to, before any commit holds it."""
-    return RegistryState(_Overlaid(state, changes))
-
-
-class _Overlaid:
-    """A snapshot with a change laid over it; only files are, which is all that is asked for."""
-
-    def __init__(self, state: RegistryState, changes: Sequence[FileChange]) -> None:
-        self._below = state.snapshot
-        self._files = {change.path: change.after for change in changes}
-
-    @property
-    def commit(self) -> str | None:
-        return self._below.commit
-
-    def read(self, path: str) -> bytes | None:
-        return self._files[path] if path in self._files else self._below.read(path)
-
-    def list(self, path: str) -> Sequence[str]:
-        return self._below.list(path)
-
-    def read_many(self, paths: Sequence[str]) -> Sequence[bytes | None]:
-        return [self.read(path) for path in paths]
-
-    def list_many(self, paths: Sequence[str]) -> Sequence[Sequence[str]]:
-        return [self.list(path) for path in paths]
+def named_versions(moved: Iterable[FileChange]) -> set[tuple[str, int]]:
+    """Return the versions that a change registers, or that its pointers come to name."""
+    named: set[tuple[str, int]] = set()
+    for change in moved:
+        place = layout.locate(change.path)
+        if place is None or change.after is None:
+            continue
+        if place.kind == "manifest" and place.version is not None:
+            named.add((place.model, place.version))
+        elif place.kind == "aliases":
+            named.add((place.model, manifest.read_alias(change.after, change.path)))
+        elif place.kind == "stages":
+            before = manifest.read_versions(change.before, change.path)
+            after = manifest.read_versions(change.after, change.path)
+            named |= {(place.model, version) for version in set(after) - set(before)}
+    return named

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from gitreg.artifacts import Artifacts
     from gitreg.change import Change
+    from gitreg.clone import Clone
     from gitreg.compare import Comparison
     from gitreg.digest import Progress
     from gitreg.findings import Finding
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from gitreg.ledger import History
     from gitreg.operations.rollback import RollbackPlan
     from gitreg.publisher import Operation, Outcome, Publisher
+    from gitreg.synchronise import FetchReport, PushReport, Synchroniser
     from gitreg.tagsync import TagReport
     from gitreg.yamldoc import Value
 
@@ -65,7 +67,7 @@ class Registry:
         self, location: str | os.PathLike[str] = ".", *, progress: Progress | None = None
     ) -> None:
         self._progress = progress
-        self._is_copy = False
+        self._url: str | None = None
         self._base: Path | None = None
         if not isinstance(location, (str, os.PathLike)):
             raise InvalidRequest(f"a registry is at a path or a URL, not {type(location).__name__}")
@@ -76,7 +78,7 @@ class Registry:
         from gitreg.git import copies
 
         self._repository = copies.cached_clone(str(location))
-        self._is_copy = True
+        self._url = str(location)
         self._base = _work_tree_of(str(location))
 
     @classmethod
@@ -122,15 +124,27 @@ class Registry:
         return Artifacts(self._repository, self._base)
 
     @cached_property
+    def _clone(self) -> Clone:
+        from gitreg.clone import Clone
+
+        return Clone(self._repository, self._history, self._url)
+
+    @cached_property
     def _publisher(self) -> Publisher:
         from gitreg.publisher import Publisher
 
-        if self._is_copy:
+        return Publisher(self._repository, self._history, self._clone, self._send)
+
+    @cached_property
+    def _synchroniser(self) -> Synchroniser:
+        from gitreg.synchronise import Synchroniser
+
+        if self._url is not None:
             raise InvalidRequest(
-                "a registry that is read by URL cannot be written",
-                hint="clone it, and run gitreg there",
+                "a registry that is used by URL has nothing to fetch or push",
+                hint="its copy is brought up to date at every start, and what is written published",
             )
-        return Publisher(self._repository, self._history, self._send)
+        return Synchroniser(self._repository, self._history, self._clone, self._send)
 
     def _send(self, state: RegistryState, versions: Iterable[tuple[str, int]]) -> None:
         self._artifacts.send(state, versions)
@@ -366,6 +380,7 @@ class Registry:
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
+        op_id: str | None = None,
     ) -> Outcome:
         """Register the next version of a model; its first one creates the model.
 
@@ -382,7 +397,8 @@ class Registry:
             run_id: of the tracking run that made it; an MLflow model folder says it by itself.
             reason: why, for the commit's message.
             dry_run: return what would be done, and do nothing.
-            push: publish on the DVC remote and the Git remote first.
+            push: publish on the DVC remote and the Git remote first; by URL that is always done.
+            op_id: identifies the operation: repeated under its id, it is done once.
         """
         from gitreg.change import check_reason
         from gitreg.registering import Material, collect
@@ -412,7 +428,7 @@ class Registry:
             dry_run=dry_run,
             progress=self._progress,
         )
-        return self._write(operation, reason, dry_run=dry_run, push=push)
+        return self._write(operation, reason, dry_run=dry_run, push=push, op_id=op_id)
 
     def promote(
         self,
@@ -428,6 +444,7 @@ class Registry:
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
+        op_id: str | None = None,
     ) -> Outcome:
         """Put versions into a stage, in one commit.
 
@@ -445,6 +462,7 @@ class Registry:
             reason: why, for the commit's message.
             dry_run: return what would be done, and do nothing.
             push: publish on the remotes first.
+            op_id: identifies the operation: repeated under its id, it is done once.
 
         Raises:
             Refused: a metric is not better, or is missing. Without an incumbent there is none.
@@ -475,12 +493,15 @@ class Registry:
                 raise
 
         try:
-            return self._write(operation, reason, dry_run=dry_run, push=push)
+            return self._write(operation, reason, dry_run=dry_run, push=push, op_id=op_id)
         except Refused as refusal:
             # Of a gate, that is: a dirty path is refused too, and says nothing of the candidate.
             if else_archive and not dry_run and refused and request.gates:
                 archived = self._write(
-                    lambda state: archive_instead(state, request, refused[-1]), reason, push=push
+                    lambda state: archive_instead(state, request, refused[-1]),
+                    reason,
+                    push=push,
+                    op_id=None if op_id is None else f"{op_id[:56]}-archive",
                 )
                 where = f"archived instead, in {str(archived.commit)[:9]}"
                 refusal.hint = where if archived.commit else "nothing was archived"
@@ -492,9 +513,12 @@ class Registry:
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
+        op_id: str | None = None,
     ) -> Outcome:
         """Put versions into the archive, in one commit."""
-        return self.promote(*references, stage=ARCHIVE, reason=reason, dry_run=dry_run, push=push)
+        return self.promote(
+            *references, stage=ARCHIVE, reason=reason, dry_run=dry_run, push=push, op_id=op_id
+        )
 
     def set_alias(
         self,
@@ -507,6 +531,7 @@ class Registry:
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
+        op_id: str | None = None,
     ) -> Outcome:
         """Let an alias name a version; stages are not touched."""
         from gitreg.operations.alias import set_alias
@@ -517,6 +542,7 @@ class Registry:
             reason,
             dry_run=dry_run,
             push=push,
+            op_id=op_id,
         )
 
     def delete_alias(
@@ -527,12 +553,17 @@ class Registry:
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
+        op_id: str | None = None,
     ) -> Outcome:
         """Remove an alias; the version stays."""
         from gitreg.operations.alias import delete_alias
 
         return self._write(
-            lambda state: delete_alias(state, name, alias), reason, dry_run=dry_run, push=push
+            lambda state: delete_alias(state, name, alias),
+            reason,
+            dry_run=dry_run,
+            push=push,
+            op_id=op_id,
         )
 
     def rollback(
@@ -544,6 +575,7 @@ class Registry:
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
+        op_id: str | None = None,
     ) -> tuple[Outcome, RollbackPlan]:
         """Bring back the version that a stage held before, found by history.
 
@@ -556,6 +588,7 @@ class Registry:
             reason: why, for the commit's message.
             dry_run: return what would be done, and do nothing.
             push: publish on the remotes first.
+            op_id: identifies the operation: repeated under its id, it is done once.
 
         Raises:
             Refused: nothing was in the stage before.
@@ -573,7 +606,7 @@ class Registry:
             plans.append(plan)
             return plan.change
 
-        outcome = self._write(operation, reason, dry_run=dry_run, push=push)
+        outcome = self._write(operation, reason, dry_run=dry_run, push=push, op_id=op_id)
         return outcome, plans[-1]
 
     def annotate(
@@ -587,6 +620,7 @@ class Registry:
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
+        op_id: str | None = None,
     ) -> Outcome:
         """Set description, owner and tags of a model, or description and tags of a version."""
         from gitreg.operations.annotate import Annotation, annotate
@@ -595,7 +629,11 @@ class Registry:
             _reference(reference), description, owner, dict(tags or {}), tuple(_list(untag))
         )
         return self._write(
-            lambda state: annotate(state, request), reason, dry_run=dry_run, push=push
+            lambda state: annotate(state, request),
+            reason,
+            dry_run=dry_run,
+            push=push,
+            op_id=op_id,
         )
 
     def delete(
@@ -605,6 +643,7 @@ class Registry:
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
+        op_id: str | None = None,
     ) -> Outcome:
         """Delete a version; its number stays taken, and who deleted it and why stays said."""
         from gitreg.manifest import Tombstone
@@ -614,8 +653,42 @@ class Registry:
         who = self._repository.signature("AUTHOR")
         tombstone = Tombstone(who.utc, who.person, reason)
         return self._write(
-            lambda state: delete(state, wanted, tombstone), reason, dry_run=dry_run, push=push
+            lambda state: delete(state, wanted, tombstone),
+            reason,
+            dry_run=dry_run,
+            push=push,
+            op_id=op_id,
         )
+
+    def fetch(self, *, allow_rewind: bool = False) -> FetchReport:
+        """Bring the clone to what is published, without touching the user's work.
+
+        Branch, index, work tree and tags follow; what was staged or changed stays as it is.
+
+        Args:
+            allow_rewind: accept that the published branch does not lead on from where it was.
+
+        Raises:
+            Refused: the clone has commits of its own beside new ones over there, or the user's
+                work is in the way; nothing was changed.
+            GitError: the remote cannot be reached, or its branch went backwards.
+        """
+        return self._synchroniser.fetch(allow_rewind=allow_rewind)
+
+    def push(self, *, dry_run: bool = False) -> PushReport:
+        """Publish what was committed here without being published: bytes, branch and tags.
+
+        When the remote has moved, the operations are done again on top of it, one by one; what
+        does not hold any more is told and left, and so are commits that are no operations.
+
+        Args:
+            dry_run: return what would be published, and do nothing.
+
+        Raises:
+            GitError: the remote cannot be reached or refused; nothing was published.
+            DvcError: the bytes cannot be put on the DVC remote; nothing was published.
+        """
+        return self._synchroniser.push(dry_run=dry_run)
 
     def sync_tags(
         self, *, dry_run: bool = False, push: bool = False, force: bool = False
@@ -631,7 +704,12 @@ class Registry:
 
         state = self.state()
         return sync_tags(
-            self._repository, self._past(state), dry_run=dry_run, push=push, force=force
+            self._repository,
+            self._past(state),
+            self._clone,
+            dry_run=dry_run,
+            push=push,
+            force=force,
         )
 
     def doctor(self) -> list[Finding]:
@@ -641,11 +719,20 @@ class Registry:
         return examine(self._repository, self.state(), self._history, self._artifacts)
 
     def _write(
-        self, operation: Operation, reason: str | None, *, dry_run: bool = False, push: bool = False
+        self,
+        operation: Operation,
+        reason: str | None,
+        *,
+        dry_run: bool = False,
+        push: bool = False,
+        op_id: str | None = None,
     ) -> Outcome:
         if dry_run:
             return self._publisher.plan(operation, reason)
-        return self._publisher.apply(operation, reason, push=push)
+        # A copy has nobody who would publish it later.
+        return self._publisher.apply(
+            operation, reason, push=push or self._url is not None, op_id=op_id
+        )
 
 
 def _reference(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gitreg.history import Event, PointerValue
     from gitreg.model import Model, ModelVersion, Resolved
     from gitreg.publisher import Outcome
+    from gitreg.synchronise import FetchReport, PushReport
     from gitreg.tagsync import TagReport
 
 SHORT = 9
@@ -168,9 +169,21 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "files": [edit.path for edit in outcome.change.edits],
         "tags": list(outcome.tags),
         "pushed": outcome.pushed,
+        "operation": outcome.operation,
+        "repeated": outcome.repeated,
         "unchanged": outcome.is_unchanged,
         "warnings": list(outcome.warnings),
     }
+
+
+def fetch_json(report: FetchReport) -> dict[str, Any]:
+    """Return what ``fetch --json`` prints."""
+    return {**asdict(report), "events": [event_json(event) for event in report.events]}
+
+
+def push_json(report: PushReport) -> dict[str, Any]:
+    """Return what ``push --json`` prints."""
+    return asdict(report)
 
 
 def finding_json(finding: Finding) -> dict[str, Any]:
@@ -322,10 +335,45 @@ def outcome_text(outcome: Outcome, *, dry_run: bool = False) -> str:
         return f"nothing to do, it is so already: {subject}"
     if dry_run:
         return change_text(outcome.change, outcome.tags)
-    pushed = ", pushed" if outcome.pushed else ""
+    pushed = (", pushed" if outcome.pushed else "") + (", done before" if outcome.repeated else "")
     replaced = ", ".join(str(version) for version in outcome.replaced)
     instead = f" instead of {replaced}" if replaced and not outcome.change.reverts else ""
     return f"[{str(outcome.commit)[:SHORT]}{pushed}] {subject}{line(instead)}"
+
+
+def fetch_text(report: FetchReport, width: int) -> str:
+    """Return what became of a fetch."""
+    if report.before != report.after:
+        before = report.before[:SHORT] if report.before else "nothing"
+        moved = f"{before} → {str(report.after)[:SHORT]}, {report.upstream}"
+        return "\n".join(
+            [line(moved), *([events_text(report.events, width)] if report.events else [])]
+        )
+    unpublished = f"; {report.unpublished} commit(s) are not published: gitreg push"
+    return line(f"up to date with {report.upstream}{unpublished if report.unpublished else ''}")
+
+
+def push_text(report: PushReport, *, dry_run: bool = False) -> str:
+    """Return what became of a push."""
+    lines = []
+    for sent in report.sent:
+        again = f" (was {sent.was[:SHORT]})" if sent.was else ""
+        where = "would publish" if dry_run else f"[{str(sent.commit)[:SHORT]}, pushed]"
+        lines.append(f"{where} {sent.subject}{again}")
+    lines += [f"left: {left.commit[:SHORT]} {left.subject}: {left.reason}" for left in report.left]
+    if not lines:
+        lines.append(f"nothing to publish on {report.upstream}")
+    return "\n".join(map(line, lines))
+
+
+def own_commits_text(report: PushReport) -> str:
+    """Return how a person brings commits of their own on top of what is published."""
+    names = " ".join(commit[:SHORT] for commit in report.own)
+    return line(
+        f"{len(report.own)} commit(s) of your own stay on this branch alone; bring them over with: "
+        f"git reset --keep {str(report.commit)[:SHORT]} && git cherry-pick {names} "
+        "&& gitreg tags sync"
+    )
 
 
 def change_text(change: Change, tags: Sequence[str]) -> str:
@@ -369,6 +417,7 @@ def tags_text(report: TagReport, *, dry_run: bool) -> str:
     """Return what became of the tags."""
     lines = [f"{'would make' if dry_run else 'made'} {name}" for name in report.made]
     lines += [f"{'would replace' if dry_run else 'replaced'} {name}" for name in report.replaced]
+    lines += [f"{'would put' if dry_run else 'put'} {name} right" for name in report.abandoned]
     lines += [f"wrong: {name} is not the tag that history implies" for name in report.wrong]
     lines += [f"foreign: {name} has no event of history behind it" for name in report.foreign]
     pushed = ", pushed" if report.pushed else ""

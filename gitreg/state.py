@@ -5,7 +5,7 @@ It asks a `Snapshot` for files and folders; Git gives one for a commit, a test o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NoReturn, Protocol
 
@@ -43,6 +43,39 @@ class Snapshot(Protocol):
         """Return the names in several folders."""
 
 
+class _Overlaid:
+    """A snapshot with a change laid over it. A folder that lost all its files is still listed."""
+
+    def __init__(self, below: Snapshot, files: Mapping[str, bytes | None]) -> None:
+        self._below = below
+        self._files = files
+
+    @property
+    def commit(self) -> str | None:
+        return self._below.commit
+
+    def read(self, path: str) -> bytes | None:
+        return self._files[path] if path in self._files else self._below.read(path)
+
+    def list(self, path: str) -> Sequence[str]:
+        names = dict.fromkeys(self._below.list(path))
+        for file, content in self._files.items():
+            name, below, _ = file.removeprefix(f"{path}/").partition("/")
+            if not file.startswith(f"{path}/"):
+                continue
+            if content is not None:
+                names[name] = None
+            elif not below:
+                names.pop(name, None)
+        return list(names)
+
+    def read_many(self, paths: Sequence[str]) -> Sequence[bytes | None]:
+        return [self.read(path) for path in paths]
+
+    def list_many(self, paths: Sequence[str]) -> Sequence[Sequence[str]]:
+        return [self.list(path) for path in paths]
+
+
 class RegistryState:
     """Queries over a registry at a commit."""
 
@@ -61,6 +94,14 @@ class RegistryState:
         if self._policy is None:
             self._policy = read_policy(self.snapshot.read(layout.POLICY), layout.POLICY)
         return self._policy
+
+    def after(self, files: Mapping[str, bytes | None]) -> RegistryState:
+        """Return the state that a change leads to, before any commit holds it.
+
+        Args:
+            files: path to its new content, ``None`` to remove it.
+        """
+        return RegistryState(_Overlaid(self.snapshot, files))
 
     def exists(self) -> bool:
         """Tell whether there is a registry at this commit."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from gitreg.clone import Clone
 from gitreg.git import publish, remote
 from gitreg.git.repository import GitRepository
 from gitreg.history import Tag
@@ -22,6 +23,8 @@ class TagReport:
         replaced: were wrong, and were replaced because that was asked for.
         foreign: have a name of gitreg's grammar for a model of the registry, but no event
             of history stands behind them.
+        abandoned: were wrong or foreign, of a commit that is on no branch any more, as after an
+            unpublished operation was taken back; they are replaced or removed.
         pushed: whether the remote has the right ones now.
     """
 
@@ -30,31 +33,37 @@ class TagReport:
     wrong: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
+    abandoned: tuple[str, ...] = ()
     pushed: bool = False
 
 
 def compare_tags(repository: GitRepository, implied: list[Tag]) -> TagReport:
     """Return how the tags of a clone stand beside those that history implies."""
     present = repository.tags()
-    names = {tag.name for tag in implied}
     models = {tag.model for tag in implied}
     wanted = {tag.name: publish.tag_object_name(tag.content) for tag in implied}
-    foreign = [
+    wrong = [name for name, oid in wanted.items() if present.get(name, oid) != oid]
+    foreign = sorted(
         name
         for name in present
-        if name not in names and (parsed := parse_tag(name)) and parsed.model in models
-    ]
+        if name not in wanted and (parsed := parse_tag(name)) and parsed.model in models
+    )
+    abandoned = {
+        name for name in (*wrong, *foreign) if repository.is_abandoned(f"refs/tags/{name}")
+    }
     return TagReport(
         made=tuple(name for name in wanted if name not in present),
         kept=tuple(name for name, oid in wanted.items() if present.get(name) == oid),
-        wrong=tuple(name for name, oid in wanted.items() if present.get(name, oid) != oid),
-        foreign=tuple(sorted(foreign)),
+        wrong=tuple(name for name in wrong if name not in abandoned),
+        foreign=tuple(name for name in foreign if name not in abandoned),
+        abandoned=tuple(name for name in (*wrong, *foreign) if name in abandoned),
     )
 
 
 def sync_tags(
     repository: GitRepository,
     history: History,
+    clone: Clone,
     *,
     dry_run: bool = False,
     push: bool = False,
@@ -68,17 +77,17 @@ def sync_tags(
     repository.refuse_shallow()
     implied = history.tags()
     report = compare_tags(repository, implied)
-    replaced = report.wrong if force else ()
-    report = TagReport(
-        report.made, report.kept, () if force else report.wrong, replaced, report.foreign
-    )
+    if force:
+        report = replace(report, wrong=(), replaced=report.wrong)
     if dry_run:
         return report
     with publish.exclusive(repository.private_dir):
         objects = publish.write_tags(repository, implied)
         if push:
             right = {name: oid for name, oid in objects.items() if name not in report.wrong}
-            upstream = remote.upstream_of(repository, repository.tip())
-            remote.push(repository, upstream, None, None, right, force_tags=force)
-        publish.set_tags(repository, {n: objects[n] for n in (*report.made, *replaced)})
-    return TagReport(report.made, report.kept, report.wrong, replaced, report.foreign, pushed=push)
+            remote.push(
+                repository, clone.upstream(repository.tip()), None, None, right, force_tags=force
+            )
+        renewed = (*report.made, *report.replaced, *report.abandoned)
+        publish.set_tags(repository, {name: objects.get(name) for name in renewed})
+    return replace(report, pushed=push)

@@ -56,7 +56,7 @@ def test_the_commands_are_those_that_are_promised() -> None:
     assert {" ".join(path) for path in COMMANDS} == {
         "init", "register", "promote", "archive", "alias set", "alias delete", "rollback", "list",
         "show", "log", "resolve", "compare", "pull", "verify", "annotate", "delete", "tags sync",
-        "doctor",
+        "doctor", "fetch", "push",
     }  # fmt: skip
 
 
@@ -302,12 +302,6 @@ def test_reads_of_another_commit_time_and_place(
         assert "no commit is as old" in error("list", *repo, "--at", "2001-01-01")
 
 
-def test_a_url_cannot_be_written(templates: Path) -> None:
-    url = (templates / "origin.git").as_uri()
-    said = error("promote", "churn@3", "--to", "staging", "--repo", url)
-    assert "clone it" in said
-
-
 @pytest.mark.parametrize("given", ["--rev", "--at"])
 def test_pull_and_verify_of_the_past(
     work: Path, given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -445,7 +439,7 @@ def test_the_story(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "--param", "seed=7", "--description", "the first", "--run-id", "0a1b", "-m", "trained",
     )  # fmt: skip
     assert ran.out.endswith("] register churn@1\n")
-    assert ran.err == "not shared yet: publish with --push, or git push and dvc push\n"
+    assert ran.err == "not shared yet: publish with --push, or gitreg push\n"
     write_model(folder, "two")
     done = gitreg(*register, "--metric", "roc_auc=0.95", "--json").json
     assert (done["model"], done["version"], done["tags"]) == ("churn", 2, ["churn@v2.0.0"])

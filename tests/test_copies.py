@@ -164,14 +164,6 @@ def test_a_copy_that_is_no_repository_is_made_anew(shared: Path, damage: str) ->
         assert registry.resolve("churn@champion").version == 2
 
 
-def test_a_url_cannot_be_written(shared: Path) -> None:
-    with (
-        Registry(f"file://{shared / 'origin.git'}") as registry,
-        pytest.raises(InvalidRequest, match="cannot be written"),
-    ):
-        registry.set_alias("churn@3", "champion")
-
-
 def test_a_url_that_cannot_be_reached(tmp_path: Path) -> None:
     with pytest.raises(GitError, match="nowhere"):
         Registry(f"file://{tmp_path}/nowhere.git")

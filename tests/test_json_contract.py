@@ -201,6 +201,8 @@ def test_writes(full: Path) -> None:
         "files": ["registry/full/stages/production.yaml"],
         "tags": ["full#production#4"],
         "pushed": False,
+        "operation": None,
+        "repeated": False,
         "unchanged": False,
         "warnings": [],
     }
@@ -211,7 +213,7 @@ def test_writes(full: Path) -> None:
 
 def test_tags_and_doctor() -> None:
     report = answer("tags", "sync")
-    assert set(report) == {"made", "kept", "wrong", "replaced", "foreign", "pushed"}
+    assert set(report) == {"made", "kept", "wrong", "replaced", "foreign", "abandoned", "pushed"}
     assert "full@v1.0.0" in report["kept"]
     for finding in answer("doctor"):
         assert list(finding) == ["code", "severity", "subject", "message", "remedy"]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from gitreg import Registry
-from gitreg.errors import DvcError, GitError, GitregError, LostRace
+from gitreg import Registry, publisher
+from gitreg.dvc.remote import Remote as DvcRemote
+from gitreg.errors import DvcError, GitError, GitregError, LostRace, NotFound
 from gitreg.git import remote
 from gitreg.git.repository import GitRepository, Tip
 
@@ -198,8 +198,7 @@ REFUSALS: list[tuple[Callable[[Path], None], type[GitregError], str]] = [
     (_veto, GitError, "pre-receive hook declined: not on a Friday: ask ada$"),
     (_lock_over_there, GitError, "Unable to create"),
     (_veto_of_one_tag, GitError, "hook declined|atomic"),
-    (_moved, LostRace, "has commits that are not here"),
-    (_rewritten, LostRace, "has commits that are not here"),
+    (_rewritten, GitError, "went backwards"),
     (_gone, GitError, "cannot be read"),
     (_no_remote, GitError, "no Git remote"),
     (_tag_taken, GitError, "another tag"),
@@ -213,8 +212,13 @@ REFUSALS: list[tuple[Callable[[Path], None], type[GitregError], str]] = [
     ("spoil", "error", "message"), REFUSALS, ids=[spoil.__name__ for spoil, _, _ in REFUSALS]
 )
 def test_nothing_moves_when_publishing_is_refused(
-    shared: Path, spoil: Callable[[Path], None], error: type[GitregError], message: str
+    shared: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    spoil: Callable[[Path], None],
+    error: type[GitregError],
+    message: str,
 ) -> None:
+    monkeypatch.setattr(publisher, "LOCK_BUDGET", 0.0)
     spoil(shared)
     there = published(shared) if (shared / "origin.git").exists() else None
     here = local(shared / "work")
@@ -229,28 +233,170 @@ def test_nothing_moves_when_publishing_is_refused(
         assert published(shared) == there
 
 
-def test_a_remote_that_moves_between_fetch_and_push(
-    shared: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fetch_tip = remote.fetch_tip
+def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object], times: int = 1) -> None:
+    """Let something happen between the fetch of the published branch and the push."""
+    fetch_tip, left = remote.fetch_tip, [act] * times
 
     def overtaken(*args: object) -> str | None:
         tip = fetch_tip(*args)  # type: ignore[arg-type]
-        _moved(shared)
+        if left:
+            left.pop()()
         return tip
 
-    git(shared / "work", "branch", "--unset-upstream")  # as after a first --push
-    here = local(shared / "work")
-    with monkeypatch.context() as patch, Registry(shared / "work") as registry:
-        patch.setattr(remote, "fetch_tip", overtaken)
-        with pytest.raises(LostRace, match="somebody else") as lost:
+    monkeypatch.setattr(remote, "fetch_tip", overtaken)
+
+
+def colleague(shared: Path) -> Path:
+    """Return a clone of somebody else's."""
+    folder = shared / "colleague"
+    if not folder.exists():
+        git(shared, "clone", "--quiet", "origin.git", "colleague")
+        git(folder, "config", "user.name", "Grace Hopper")
+        git(folder, "config", "user.email", "grace@example.com")
+    git(folder, "pull", "--quiet", "--ff-only")
+    return folder
+
+
+def pushed_by_hand(shared: Path, path: str, text: str) -> str:
+    """Publish a file as a colleague would, in an editor."""
+    folder = colleague(shared)
+    commit = commit_by_hand(folder, path, text)
+    git(folder, "push", "--quiet")
+    return commit
+
+
+def test_a_remote_that_moves_between_fetch_and_push(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = shared / "work"
+    git(work, "branch", "--unset-upstream")  # as after a first --push
+    meanwhile(monkeypatch, lambda: _moved(shared))
+    with Registry(work) as registry:
+        outcome = registry.promote("churn@3", stage="production", push=True)
+    assert outcome.pushed
+    assert git(shared / "origin.git", "log", "--format=%s", "-2", "main").split("\n") == [
+        "promote churn@3 to production",
+        "by hand",
+    ]
+    assert git(work, "rev-parse", "HEAD") == outcome.commit
+    assert (work / "code.py").read_text() == "pass\n"
+    assert git(work, "status", "--porcelain") == ""
+    assert tags_of(shared / "origin.git") == tags_of(work)
+
+
+def test_a_clone_that_is_behind_follows(shared: Path) -> None:
+    """Nobody has to pull first: the operation is done on what is published."""
+    work = shared / "work"
+    (work / "notes.txt").write_text("mine\n")
+    (work / ".gitignore").write_text("/models/\n/scratch/\n")
+    git(work, "add", "notes.txt")
+    with Registry(colleague(shared)) as registry:
+        number = registry.register("churn", write_model(shared, "weights 4"), push=True)
+    with Registry(work) as registry:
+        outcome = registry.promote("churn@4", stage="production", push=True)
+        assert registry.resolve("churn/production").version == 4
+    assert git(work, "log", "--format=%H", "-2").split("\n") == [outcome.commit, number.commit]
+    assert git(work, "status", "--porcelain") == " M .gitignore\nA  notes.txt"
+    assert tags_of(shared / "origin.git") == tags_of(work)
+
+
+def test_registering_takes_the_next_free_number(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = shared / "work"
+    uploads: list[object] = []
+    upload = DvcRemote.upload
+
+    def counted(self: DvcRemote, oids: Sequence[str], *args: object) -> None:
+        uploads.extend(oids)
+        upload(self, oids, *args)  # type: ignore[arg-type]
+
+    def register_theirs() -> None:
+        with Registry(colleague(shared)) as theirs:
+            theirs.register("churn", write_model(shared, "theirs", "models/theirs"), push=True)
+
+    meanwhile(monkeypatch, register_theirs)
+    source = write_model(work, "weights 4")
+    with Registry(work) as registry:
+        monkeypatch.setattr(DvcRemote, "upload", counted)
+        outcome = registry.register("churn", source, push=True)
+        assert str(outcome.versions[0]) == "churn@5"
+        assert (registry.pull("churn@5") / "model.pkl").read_text() == "weights 4"
+        assert (registry.pull("churn@4") / "model.pkl").read_text() == "theirs"
+    assert len(uploads) == len(set(uploads))  # nothing was sent twice
+    assert git(work, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_a_pointer_that_somebody_else_has_moved(
+    shared: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """It was decided by comparing with another incumbent: whoever asks is told of the winner."""
+    work, won = shared / "work", []
+    pointer = "registry/churn/stages/production.yaml"
+
+    def win() -> None:
+        won.append(pushed_by_hand(shared, pointer, "versions:\n- 1\n"))
+
+    if when == "before":
+        win()
+    else:
+        meanwhile(monkeypatch, win)
+    here = local(work)
+    with Registry(work) as registry:
+        with pytest.raises(LostRace, match="Grace Hopper") as lost:
             registry.promote("churn@3", stage="production", push=True)
-    assert local(shared / "work") == here
-    command = re.search(r"git (pull --ff-only [^,]*),", str(lost.value.hint))
-    assert command is not None
-    git(shared / "work", *command[1].split())
-    with Registry(shared / "work") as registry:
+        assert lost.value.exit_code == 3
+        assert won[0][:9] in str(lost.value)
+        assert "nothing was published" in str(lost.value)
+        assert local(work) == here
+        assert git(shared / "origin.git", "rev-parse", "main") == won[0]
+        # Who was told and asks again has decided on it.
         assert registry.promote("churn@3", stage="production", push=True).pushed
+
+
+def test_other_pointers_may_have_moved(shared: Path) -> None:
+    pushed_by_hand(shared, "registry/churn/stages/staging.yaml", "versions:\n- 3\n")
+    pushed_by_hand(shared, "registry/churn/aliases/shadow.yaml", "version: 3\n")
+    with Registry(shared / "work") as registry:
+        registry.archive("churn@2", push=True)  # archived holds any number; production is ours
+        assert registry.model("churn").stages == {"staging": (3,), "archived": (1, 2)}
+
+
+def test_the_rule_that_was_published_meanwhile_judges(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = (shared / "work/registry/policy.yaml").read_text()
+    without = policy.replace("  staging:\n    holds: any\n", "")
+    meanwhile(monkeypatch, lambda: pushed_by_hand(shared, "registry/policy.yaml", without))
+    with Registry(shared / "work") as registry, pytest.raises(NotFound, match="no stage 'staging'"):
+        registry.promote("churn@3", stage="staging", push=True)
+
+
+def test_a_remote_that_keeps_moving_is_given_up(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher, "RETRY_BUDGET", 1.0)
+    texts = iter(range(10**6))
+    meanwhile(
+        monkeypatch, lambda: pushed_by_hand(shared, "code.py", f"{next(texts)}\n"), times=10**6
+    )
+    here = local(shared / "work")
+    with Registry(shared / "work") as registry, pytest.raises(LostRace, match="keeps moving"):
+        registry.promote("churn@3", stage="production", push=True)
+    assert local(shared / "work") == here
+
+
+def test_commits_of_ones_own_stay_when_the_remote_moved(shared: Path) -> None:
+    work = shared / "work"
+    mine = commit_by_hand(work, "train.py", "pass\n")
+    theirs = pushed_by_hand(shared, "code.py", "pass\n")
+    with Registry(work) as registry:
+        outcome = registry.promote("churn@3", stage="production", push=True)
+    assert any("commits of its own" in warning for warning in outcome.warnings)
+    assert git(work, "rev-parse", "HEAD") == mine
+    log = git(shared / "origin.git", "log", "--format=%H", "-2", "main").split("\n")
+    assert log == [outcome.commit, theirs]
 
 
 def test_a_clone_that_cannot_follow_is_a_warning(
@@ -268,7 +414,7 @@ def test_a_clone_that_cannot_follow_is_a_warning(
         outcome = registry.promote("churn@3", stage="production", push=True)
     assert outcome.pushed
     assert git(shared / "origin.git", "rev-parse", "main") == outcome.commit
-    assert any("git pull" in warning for warning in outcome.warnings)
+    assert any("gitreg fetch" in warning for warning in outcome.warnings)
 
 
 def test_an_unknown_push_failure_is_told_without_credentials(
@@ -302,10 +448,11 @@ def test_without_upstream_it_is_origin_or_the_only_remote(shared: Path) -> None:
     git(work, "branch", "--unset-upstream")
     repository = GitRepository(work)
     tip = Tip("refs/heads/main", None)
-    assert remote.upstream_of(repository, tip) == remote.Upstream("origin", "refs/heads/main")
-    git(work, "remote", "rename", "origin", "host")
     upstream = remote.upstream_of(repository, tip)
-    assert upstream.tracking == "refs/remotes/host/main"
+    assert (upstream.remote, upstream.branch) == ("origin", "refs/heads/main")
+    git(work, "remote", "rename", "origin", "host")
+    assert remote.upstream_of(repository, tip).remote == "host"
+    assert remote.upstream_of(repository, tip).seen == upstream.seen  # the same place
     git(work, "remote", "add", "second", "../second.git")
     with pytest.raises(GitError, match="several remotes"):
         remote.upstream_of(repository, tip)

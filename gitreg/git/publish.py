@@ -9,14 +9,14 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gitreg.change import Change
 from gitreg.errors import GitError, LostRace, WorldError
 from gitreg.git import worktree
-from gitreg.git.repository import GitRepository, Tip
+from gitreg.git.repository import GitRepository, Signature, Tip
 from gitreg.history import CommitInfo, Tag
 
 LOCK_PATIENCE = 60.0
@@ -27,6 +27,7 @@ _TAKEN = (
     "GTO and DVC may answer wrongly until gitreg tags sync --force"
 )
 _LEFT_LOCK = re.compile(r"Unable to create '([^']*\.lock)': File exists")
+_ABSENT = "0" * 40
 _LOST = ("cannot lock ref", "incorrect old value", "but expected", "reference already exists")
 
 
@@ -78,13 +79,22 @@ def _lock(handle: int, deadline: float) -> None:
             return
 
 
-def prepare(repository: GitRepository, base: Tip, change: Change) -> Prepared:
+def prepare(
+    repository: GitRepository, base: Tip, change: Change, author: Signature | None = None
+) -> Prepared:
     """Write a change's blobs, trees and commit; nothing names them yet.
+
+    Args:
+        repository: where to.
+        base: what the commit comes after.
+        change: what it does.
+        author: who did it first, and when; whoever commits now by default.
 
     Raises:
         GitError: no identity, or the object store cannot be written.
     """
-    author, committer = repository.signature("AUTHOR"), repository.signature("COMMITTER")
+    author = author or repository.signature("AUTHOR")
+    committer = repository.signature("COMMITTER")
     writer = repository.writer
     tree = writer.write_tree(base.commit, {edit.path: edit.content for edit in change.edits})
     parent = f"parent {base.commit}\n" if base.commit else ""
@@ -135,6 +145,46 @@ def publish(repository: GitRepository, prepared: Prepared, tags: dict[str, str])
     return (*warnings, *(_TAKEN.format(name) for name in taken))
 
 
+def switch(
+    repository: GitRepository,
+    base: Tip,
+    commit: str,
+    tags: dict[str, str],
+    stale: Mapping[str, str] | None = None,
+) -> tuple[str, ...]:
+    """Move the branch to a commit that is published, and let index and work tree follow.
+
+    Args:
+        repository: whose branch.
+        base: where it is.
+        commit: where it goes; `gitreg.git.worktree.refuse_to_move` was asked.
+        tags: tags to make, short name to object, where the name is free.
+        stale: tags that stand for commits which the branch loses by it, name to object: they go.
+
+    Returns:
+        What the person should know: warnings, one line each.
+
+    Raises:
+        LostRace: the branch has moved since it was read; nothing was changed.
+        GitError: Git refused; nothing was changed.
+    """
+    fresh, taken = _sort_out(repository, tags)
+    # One that somebody has made to stand for something else meanwhile is theirs.
+    kept, theirs = _sort_out(repository, dict(stale or {}))
+    gone = {n: oid for n, oid in (stale or {}).items() if n not in kept and n not in theirs}
+    worktree.announce(repository, base, commit)
+    lines = [f"update {base.branch}\0{commit}\0{base.commit or _ABSENT}"]
+    lines += [f"create refs/tags/{name}\0{oid}" for name, oid in fresh.items()]
+    for name, oid in gone.items():
+        if name in tags:
+            lines.append(f"update refs/tags/{name}\0{tags[name]}\0{oid}")
+        else:
+            lines.append(f"delete refs/tags/{name}\0{oid}")
+    _transaction(repository, lines, "follow what is published")
+    warnings = worktree.move(repository, base, commit)
+    return (*warnings, *(_TAKEN.format(name) for name in taken if name not in gone))
+
+
 def _sort_out(repository: GitRepository, tags: dict[str, str]) -> tuple[dict[str, str], list[str]]:
     """Return the tags whose name is free, and the names that stand for another object."""
     found = repository.reader.get_many([f"refs/tags/{name}" for name in tags])
@@ -144,9 +194,12 @@ def _sort_out(repository: GitRepository, tags: dict[str, str]) -> tuple[dict[str
     return fresh, taken
 
 
-def set_tags(repository: GitRepository, tags: dict[str, str]) -> None:
-    """Let tags name their objects, whatever they named before, all or nothing."""
-    lines = [f"update refs/tags/{name}\0{oid}\0" for name, oid in tags.items()]
+def set_tags(repository: GitRepository, tags: Mapping[str, str | None]) -> None:
+    """Let tags name their objects, whatever they named before, all or nothing; ``None`` removes."""
+    lines = [
+        f"update refs/tags/{name}\0{oid}\0" if oid else f"delete refs/tags/{name}\0"
+        for name, oid in tags.items()
+    ]
     if lines:
         _transaction(repository, lines, "tags sync")
 
@@ -169,8 +222,7 @@ def move_references(
         LostRace: a reference is not where it was expected.
         GitError: Git refused.
     """
-    zero = "0" * 40
-    lines = [f"update {name}\0{new}\0{old or zero}" for name, (new, old) in branches.items()]
+    lines = [f"update {name}\0{new}\0{old or _ABSENT}" for name, (new, old) in branches.items()]
     lines += [f"create refs/tags/{name}\0{oid}" for name, oid in tags.items()]
     _transaction(repository, lines, why)
 

@@ -2,46 +2,51 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from gitreg.errors import GitError, LostRace
+from gitreg.errors import GitError, LostRace, UnknownOutcome
 from gitreg.git import process
 from gitreg.git.repository import GitRepository, Tip
 
-_REJECTED = (
+_RACED = (
     "fetch first", "non-fast-forward", "stale info", "failed to update ref", "cannot lock ref",
-    "incorrect old value", "remote ref updated since checkout",
+    "incorrect old value", "remote ref updated since checkout", "reference already exists",
 )  # fmt: skip
 _REMOTE_LINES = 2
+_INCOMING = "refs/gitreg/incoming"
+
+
+class Locked(GitError):
+    """A file on the other side says that another push is under way, or was killed."""
 
 
 @dataclass(frozen=True)
 class Upstream:
-    """Where a branch is published: the remote's name and the branch's full name there."""
+    """Where a branch is published.
+
+    Attributes:
+        remote: the remote's name, or its URL.
+        branch: the branch's full name there.
+        seen: the reference that remembers the commit that was last known to be its tip; ``None``
+            where somebody else remembers that.
+    """
 
     remote: str
     branch: str
+    seen: str | None = None
 
     @property
-    def tracking(self) -> str:
-        """The reference that remembers it, ``refs/remotes/origin/main``."""
-        return f"refs/remotes/{self.remote}/{self.branch.removeprefix('refs/heads/')}"
+    def shown(self) -> str:
+        """The remote as it may be shown to a person."""
+        return process.hide_credentials(self.remote)
 
-
-def behind(upstream: Upstream, how: str) -> LostRace:
-    """Return the error for a clone that lacks what the remote has.
-
-    Its hint names remote and branch: after a first push the branch may have no upstream, and
-    then a bare `git pull` knows of none.
-    """
-    branch = upstream.branch.removeprefix("refs/heads/")
-    return LostRace(
-        f"{upstream.remote} {how}",
-        hint=f"nothing was published; git pull --ff-only {upstream.remote} {branch}, "
-        "or --rebase when you have commits of your own, then run it again",
-    )
+    @property
+    def short_branch(self) -> str:
+        """The branch's name without ``refs/heads/``."""
+        return self.branch.removeprefix("refs/heads/")
 
 
 def upstream_of(repository: GitRepository, tip: Tip) -> Upstream:
@@ -53,19 +58,38 @@ def upstream_of(repository: GitRepository, tip: Tip) -> Upstream:
         GitError: the repository has no remote, or several and none is chosen.
     """
     short = tip.branch.removeprefix("refs/heads/")
-    remote = repository.config(f"branch.{short}.remote")
-    merge = repository.config(f"branch.{short}.merge")
+    settings = _settings(repository)
+    urls = {
+        key.removeprefix("remote.").removesuffix(".url"): value
+        for key, value in settings.items()
+        if key.startswith("remote.") and key.endswith(".url")
+    }
+    remote = settings.get(f"branch.{short}.remote")
+    branch = tip.branch
     if remote and remote != ".":
-        return Upstream(remote, merge or tip.branch)
-    remotes = repository.run("remote").text.split("\n")
-    if "origin" in remotes or (len(remotes) == 1 and remotes[0]):
-        return Upstream("origin" if "origin" in remotes else remotes[0], tip.branch)
-    if remotes == [""]:
+        branch = settings.get(f"branch.{short}.merge", branch)
+    elif "origin" in urls or len(urls) == 1:
+        remote = "origin" if "origin" in urls else next(iter(urls))
+    elif not urls:
         raise GitError("there is no Git remote to push to", hint="git remote add origin URL")
-    raise GitError(
-        f"several remotes, and {short} has no upstream",
-        hint=f"git branch --set-upstream-to=REMOTE/{short}",
+    else:
+        raise GitError(
+            f"several remotes, and {short} has no upstream",
+            hint=f"git branch --set-upstream-to=REMOTE/{short}",
+        )
+    # By URL: what another repository was at says nothing about this one.
+    place = f"{urls.get(remote, remote)}\n{branch}".encode("utf-8", "surrogateescape")
+    return Upstream(remote, branch, f"refs/gitreg/seen/{hashlib.sha256(place).hexdigest()[:24]}")
+
+
+def _settings(repository: GitRepository) -> dict[str, str]:
+    """Return what the configuration says of branches and remotes; the last value of a key."""
+    listing = repository.run(
+        "config", "-z", "--get-regexp", r"^(branch|remote)\..*\.(remote|merge|url)$", check=False
     )
+    text = listing.stdout.decode("utf-8", "surrogateescape")
+    entries = (entry.partition("\n") for entry in text.split("\0") if entry)
+    return {key: value for key, _, value in entries}
 
 
 def fetch_tip(repository: GitRepository, upstream: Upstream) -> str | None:
@@ -74,19 +98,34 @@ def fetch_tip(repository: GitRepository, upstream: Upstream) -> str | None:
     Raises:
         GitError: the remote cannot be reached.
     """
-    refspec = f"+{upstream.branch}:{upstream.tracking}"
     done = process.run(
         repository.folder, "fetch", "--no-tags", "--no-write-fetch-head", "--quiet",
-        "--end-of-options", upstream.remote, refspec, check=False, interactive=True,
+        "--no-auto-maintenance", "--no-recurse-submodules", "--end-of-options", upstream.remote,
+        f"+{upstream.branch}:{_INCOMING}", check=False, interactive=True,
     )  # fmt: skip
     if done.returncode == 0:
-        return repository.commit_of(upstream.tracking)
+        return repository.commit_of(_INCOMING)
     if "couldn't find remote ref" in done.stderr:
         return None
     error = process.failure("fetch", done)
     raise GitError(
-        f"the remote {upstream.remote} cannot be read: {error}", hint="nothing was published"
+        f"the remote {upstream.shown} cannot be read: {error}", hint="nothing was published"
     )
+
+
+def last_seen(repository: GitRepository, upstream: Upstream) -> str | None:
+    """Return the commit that the published branch was last known to be at."""
+    return None if upstream.seen is None else repository.commit_of(upstream.seen)
+
+
+def remember(repository: GitRepository, upstream: Upstream, commit: str) -> None:
+    """Remember that the published branch is at a commit.
+
+    Raises:
+        GitError: the reference cannot be written.
+    """
+    if upstream.seen is not None and last_seen(repository, upstream) != commit:
+        repository.run("update-ref", upstream.seen, commit)
 
 
 def push(
@@ -110,11 +149,14 @@ def push(
 
     Raises:
         LostRace: the remote's branch is not at ``expected``; nothing was published.
-        GitError: the remote refused or cannot be reached.
+        Locked: a lock over there stands in the way; nothing was published.
+        UnknownOutcome: the connection was lost before the remote said what it did.
+        GitError: the remote refused; nothing was published.
     """
     force = "+" if force_tags else ""
     refspecs = [f"{force}{oid}:refs/tags/{name}" for name, oid in tags.items()]
     options = ["--atomic", "--porcelain", "--no-verify", "--no-signed", "--no-follow-tags"]
+    options.append("--recurse-submodules=no")
     if commit is not None:
         refspecs.insert(0, f"{commit}:{upstream.branch}")
         options.append(f"--force-with-lease={upstream.branch}:{expected or ''}")
@@ -125,30 +167,44 @@ def push(
         repository.folder, "push", *options, "--end-of-options", upstream.remote, *refspecs,
         check=False, interactive=True,
     )  # fmt: skip
-    if done.returncode == 0:
-        return
-    raise _push_failure(upstream, done)
+    if done.returncode != 0:
+        raise _push_failure(upstream, done)
 
 
 def _push_failure(upstream: Upstream, done: process.Completed) -> GitError:
     """Return the error for a push that failed."""
-    said = done.stderr + process.hide_credentials(done.stdout.decode("utf-8", "replace"))
-    # A lock that was left behind over there is no race, and waits for somebody to remove it.
-    if any(words in said for words in _REJECTED) and "Unable to create '" not in said:
-        return behind(upstream, "has moved: somebody else published meanwhile")
+    answer = process.hide_credentials(done.stdout.decode("utf-8", "replace"))
+    said = done.stderr + answer
+    lock = re.search(r"Unable to create '[^']*\.lock': File exists", said)
+    if lock:
+        return Locked(
+            f"the push to {upstream.shown} failed: {lock[0]}, so another push is under way there, "
+            "or was killed"
+        )
+    if any(words in said for words in _RACED):
+        return LostRace(f"{upstream.shown} has moved: somebody else published meanwhile")
     taken = re.search(r"refs/tags/(\S+)\s+\[rejected\] \(already exists\)", said)
     if taken:
         return GitError(
-            f"{upstream.remote} has another tag {taken[1]}; nothing was published",
+            f"{upstream.shown} has another tag {taken[1]}; nothing was published",
             hint="gitreg doctor compares tags with history",
         )
-    rejected = re.search(r"\[remote rejected\] \(([^)]*)\)", said)
-    cause = rejected[1] if rejected else str(process.failure("push", done))
+    cause = _rejection(answer, done)
     words = [text for text in _remote_words(done.stderr) if text not in cause]
-    return GitError(
-        f"the push to {upstream.remote} failed: {': '.join([cause, *words])}",
-        hint="nothing was published",
-    )
+    message = f"the push to {upstream.shown} failed: {': '.join([cause, *words])}"
+    # A line "! from:to [rejected] (why)" for each reference is the remote's answer, or the
+    # client's, which then has sent nothing. Without one nobody knows what the remote did.
+    if re.search(r"^!\t\S+\t\[(?:remote )?rejected\]", answer, re.MULTILINE):
+        return GitError(message, hint="nothing was published")
+    return UnknownOutcome(message)
+
+
+def _rejection(answer: str, done: process.Completed) -> str:
+    """Return why a push failed: what the remote answered, else what Git says."""
+    causes = re.findall(r"\[remote rejected\] \((.*)\)", answer)
+    # The other references of an atomic push are only rejected along with the one that says why.
+    telling = [cause for cause in causes if "atomic" not in cause] or causes
+    return telling[0] if telling else str(process.failure("push", done))
 
 
 def _remote_words(stderr: str) -> list[str]:
@@ -159,3 +215,26 @@ def _remote_words(stderr: str) -> list[str]:
         if line.startswith("remote:")
     ]
     return [line for line in lines if re.search(r"\w", line)][:_REMOTE_LINES]
+
+
+def published_tags(
+    repository: GitRepository, upstream: Upstream, names: Iterable[str]
+) -> dict[str, str]:
+    """Return the tags of some names that the remote has, short name to object.
+
+    Raises:
+        GitError: the remote cannot be reached.
+    """
+    wanted = [f"refs/tags/{name}" for name in names]
+    if not wanted:
+        return {}
+    done = process.run(
+        repository.folder, "ls-remote", "--refs", "--end-of-options", upstream.remote, *wanted,
+        check=False, interactive=True,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise GitError(
+            f"the remote {upstream.shown} cannot be read: {process.failure('ls-remote', done)}"
+        )
+    lines = (line.split("\t") for line in done.text.splitlines())
+    return {name.removeprefix("refs/tags/"): oid for oid, name in lines}

@@ -222,6 +222,39 @@ class GitRepository:
             raise process.failure("merge-base", asked)
         return asked.returncode == 0
 
+    def merge_base(self, one: str, other: str) -> str | None:
+        """Return the last commit that two commits have in common, ``None`` when there is none."""
+        asked = self.run("merge-base", one, other, check=False)
+        if asked.returncode not in (0, 1):
+            return None  # one of them is gone
+        return asked.text.split("\n")[0] or None
+
+    def parents_of(self, commit: str) -> list[str]:
+        """Return the parents of a commit."""
+        return self.run("rev-parse", f"{commit}^@").text.split()
+
+    def changed_paths(self, before: str, after: str) -> list[str]:
+        """Return the paths whose content, mode or kind differs between two commits."""
+        listing = self.run_at_root(
+            "diff-tree", "-r", "-z", "--no-commit-id", "--name-only", "--no-renames", before, after
+        ).stdout
+        return [os.fsdecode(path) for path in listing.split(b"\0") if path]
+
+    def message_of(self, commit: str) -> str:
+        """Return the message of a commit; undecodable bytes are replaced."""
+        found = self.reader.get(commit)
+        data = b"" if found is None else found.data
+        return data.partition(b"\n\n")[2].decode("utf-8", "replace")
+
+    def subject_of(self, commit: str) -> str:
+        """Return the first line of a commit's message."""
+        return self.message_of(commit).strip().partition("\n")[0]
+
+    def commits_between(self, start: str | None, end: str) -> list[str]:
+        """Return the first-parent commits after ``start`` up to ``end``, the oldest first."""
+        since = [f"^{start}"] if start else []
+        return self.run("rev-list", "--first-parent", "--reverse", end, *since).text.split()
+
     def snapshot(self, commit: str | None) -> CommitSnapshot:
         """Return the files of a commit; the last one asked for is kept with what was read of it.
 
@@ -250,6 +283,15 @@ class GitRepository:
             found[name.removeprefix("refs/tags/")] = oid
         return found
 
+    def is_abandoned(self, tag: str) -> bool:
+        """Tell whether the commit that a tag (``refs/tags/…``) stands for is on no branch."""
+        commit = self.commit_of(tag)
+        branches = ("refs/heads/", "refs/remotes/")
+        return (
+            commit is not None
+            and not self.run("for-each-ref", "--count=1", f"--contains={commit}", *branches).text
+        )
+
     # Who commits to it
 
     def signature(self, role: str) -> Signature:
@@ -277,6 +319,20 @@ class GitRepository:
         now = int(time.time())
         zone = time.strftime("%z", time.localtime(now))
         return Signature(*self._identities[role], now, zone)
+
+    def author_of(self, commit: str) -> Signature:
+        """Return who made a commit, and when.
+
+        Raises:
+            GitError: there is no such commit, or it names nobody as Git would.
+        """
+        found = self.reader.get(commit)
+        header = b"" if found is None else found.data.partition(b"\n\n")[0]
+        line = next((line for line in header.split(b"\n") if line.startswith(b"author ")), b"")
+        match = _IDENT.fullmatch(line.decode("utf-8", "replace").removeprefix("author "))
+        if match is None:
+            raise GitError(f"commit {commit[:9]} does not say who made it")
+        return Signature(match["name"], match["email"], int(match["time"]), match["zone"])
 
     def config(self, key: str) -> str | None:
         """Return a configuration value, or ``None``."""

@@ -10,16 +10,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from gitreg import layout
 from gitreg.change import Edit
 from gitreg.errors import GitError, Refused
+from gitreg.git import process
 from gitreg.git.repository import GitRepository, Tip
 
 _ANNOUNCEMENT = "gitreg-following.json"
+_OURS = (layout.ROOT, layout.DVC_YAML, ".dvc", ".dvcignore")
+"""What gitreg writes; `init` the last two."""
 
 
 def refuse_dirty(repository: GitRepository, paths: Mapping[str, bytes | None]) -> None:
@@ -37,11 +42,7 @@ def refuse_dirty(repository: GitRepository, paths: Mapping[str, bytes | None]) -
     top = repository.top_level
     if top is None:
         return
-    if (repository.git_dir / "index.lock").exists():
-        raise GitError(
-            "another Git process holds the index (.git/index.lock)",
-            hint="wait for it; if none is running, remove that file",
-        )
+    _refuse_locked_index(repository)
     for path in paths:
         _refuse_obstacle(top, path)
     status = repository.run_at_root(
@@ -55,6 +56,14 @@ def refuse_dirty(repository: GitRepository, paths: Mapping[str, bytes | None]) -
         raise Refused(
             f"{dirty[0]} has uncommitted changes that this would overwrite",
             hint="commit them, or take them back with git restore; nothing was written",
+        )
+
+
+def _refuse_locked_index(repository: GitRepository) -> None:
+    if (repository.git_dir / "index.lock").exists():
+        raise GitError(
+            "another Git process holds the index (.git/index.lock)",
+            hint="wait for it; if none is running, remove that file",
         )
 
 
@@ -105,6 +114,65 @@ def follow(repository: GitRepository, base: Tip, edits: Sequence[Edit]) -> tuple
     return warnings
 
 
+def refuse_to_move(repository: GitRepository, before: str | None, after: str) -> None:
+    """Refuse to bring index and work tree from one commit to another when the user's work is there.
+
+    Raises:
+        Refused: a path that differs between the two is staged, changed or untracked.
+        GitError: another process holds the index.
+    """
+    if repository.top_level is None:
+        return
+    _refuse_locked_index(repository)
+    # What was touched but not changed is no work; Git finds out when it looks again.
+    repository.run_at_root("update-index", "-q", "--refresh", check=False)
+    done = _read_trees(repository, before, after, "-n")
+    if done.returncode != 0:
+        raise Refused(
+            f"the work tree cannot follow: {_obstacle(done.stderr)}",
+            hint="commit that, or take it back with git restore, then run it again",
+        )
+
+
+def move(repository: GitRepository, base: Tip, after: str) -> tuple[str, ...]:
+    """Bring index and work tree to a commit that the branch was just moved to.
+
+    `refuse_to_move` was asked before, so that what fails here is a warning, not an error.
+    """
+    if repository.top_level is None:
+        return ()
+    if repository.head_branch() != base.branch:
+        _forget(repository)
+        return ("the branch was switched meanwhile: the work tree was left alone",)
+    done = _read_trees(repository, base.commit, after)
+    if done.returncode == 0:
+        _forget(repository)
+        return ()
+    return (f"the work tree could not follow ({_obstacle(done.stderr)}): gitreg fetch tries again",)
+
+
+def _read_trees(
+    repository: GitRepository, before: str | None, after: str, *options: str
+) -> process.Completed:
+    """Let Git bring index and work tree from one commit to another, or nothing of it."""
+    old = before or repository.writer.write("tree", b"")
+    return repository.run_at_root(
+        "read-tree", *options, "-m", "-u", "--no-recurse-submodules", old, after, check=False
+    )
+
+
+def _obstacle(stderr: str) -> str:
+    """Return the first thing that Git has against it, in a person's words."""
+    first = next((line for line in stderr.splitlines() if line.startswith("error: ")), stderr)
+    entry = re.search(r"Entry '(.*)' (?:not uptodate|would be overwritten|overlaps)", first)
+    untracked = re.search(r"Untracked working tree file '(.*)' would be", first)
+    if entry:
+        return f"{entry[1]} has uncommitted changes"
+    if untracked:
+        return f"{untracked[1]} is there, and not in Git"
+    return first.removeprefix("error: ").strip() or "git read-tree failed"
+
+
 def finish(repository: GitRepository) -> None:
     """Let the work tree follow a publication whose writer was killed before it could."""
     try:
@@ -116,17 +184,23 @@ def finish(repository: GitRepository) -> None:
         _forget(repository)  # cut off while it was written: nothing was published yet
         return
     top, tip = repository.top_level, repository.tip()
+    # Git itself follows where index and files are as they were before. It takes a file that was
+    # written already, beside an index that was not, for the user's work: those are looked at.
     if top is not None and tip == Tip(branch, after):
-        _bring(top, _untouched(repository, top, before, after))
+        done = _read_trees(repository, before, after)
+        if done.returncode != 0:
+            _bring(top, _untouched(repository, top, before, after))
+            _read_trees(repository, before, after)
     _forget(repository)
 
 
 def _untouched(repository: GitRepository, top: Path, before: str | None, after: str) -> list[Edit]:
-    """Return the edits between two commits at paths that are as they were before."""
+    """Return the edits of our files between two commits, where they are as they were before."""
     base = [before] if before else ["--root"]
     listing = repository.run(
-        "diff-tree", "-r", "-z", "--no-commit-id", "--name-only", "--no-renames", *base, after
-    ).stdout
+        "diff-tree", "-r", "-z", "--no-commit-id", "--name-only", "--no-renames", *base, after,
+        "--", *_OURS,
+    ).stdout  # fmt: skip
     paths = [os.fsdecode(path) for path in listing.split(b"\0") if path]
     old, new = repository.snapshot(before), repository.snapshot(after)
     entries = GitRepository(top).run("ls-files", "-s", "-z", "--", *paths).stdout

@@ -1,0 +1,206 @@
+"""A clone and the remote branch that it publishes on: how they stand, and how one follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gitreg.errors import GitError, GitregError
+from gitreg.git import publish, remote, worktree
+from gitreg.git.remote import Upstream
+from gitreg.git.repository import GitRepository, Tip
+from gitreg.history import Tag
+from gitreg.ledger import History
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a clone stands to the remote branch, as it was just fetched.
+
+    Attributes:
+        upstream: the remote branch.
+        local: the checked-out branch and its commit.
+        published: the commit of the remote branch; ``None`` when there is no such branch yet.
+        fork: the last commit that both have; ``None`` when one of them has none.
+        seen: the commit that the remote branch was last known to be at, before it was fetched.
+        rewound: whether the remote branch does not lead on from there; that was allowed.
+    """
+
+    upstream: Upstream
+    local: Tip
+    published: str | None
+    fork: str | None
+    seen: str | None = None
+    rewound: bool = False
+
+    @property
+    def name(self) -> str:
+        """The remote branch as people call it, ``origin/main``."""
+        return f"{self.upstream.shown}/{self.upstream.short_branch}"
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether the clone has all that is published, and commits that are not."""
+        return self.local.commit is not None and self.fork == self.published != self.local.commit
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether all that the clone has is published, and more."""
+        return self.published is not None and self.fork == self.local.commit != self.published
+
+    @property
+    def has_diverged(self) -> bool:
+        """Whether either has commits that the other has not."""
+        return self.fork not in (self.local.commit, self.published)
+
+    @property
+    def base(self) -> Tip:
+        """What the next published commit is made on: what is published, or the clone's own tip.
+
+        What was committed here without being published goes along, as long as nobody else has
+        published something meanwhile.
+        """
+        commit = self.local.commit if self.fork == self.published else self.published
+        return Tip(self.local.branch, commit)
+
+
+class Clone:
+    """A repository and where its branch is published.
+
+    Args:
+        repository: the clone.
+        history: its index.
+        url: where it is published, for a copy of gitreg's own that has no remote configured.
+    """
+
+    def __init__(self, repository: GitRepository, history: History, url: str | None = None) -> None:
+        self._repository = repository
+        self._history = history
+        self._url = url
+
+    def upstream(self, tip: Tip) -> Upstream:
+        """Return where a branch is published.
+
+        Raises:
+            GitError: nowhere, or it is not clear where.
+        """
+        if self._url is not None:
+            return Upstream(self._url, tip.branch)
+        return remote.upstream_of(self._repository, tip)
+
+    def look(self, *, allow_rewind: bool = False) -> Standing:
+        """Fetch the remote branch and return how the clone stands to it.
+
+        Args:
+            allow_rewind: accept a remote branch that does not lead on from where it was.
+
+        Raises:
+            GitError: the remote cannot be reached, or its branch went backwards.
+        """
+        self._repository.refuse_shallow()
+        local = self._repository.tip()
+        upstream = self.upstream(local)
+        seen = remote.last_seen(self._repository, upstream)
+        published = remote.fetch_tip(self._repository, upstream)
+        rewound = seen is not None and not self._leads_to(seen, published)
+        if rewound and not allow_rewind:
+            now = f"is at {published[:9]}, which does not follow it" if published else "is gone"
+            raise GitError(
+                f"{upstream.shown} went backwards: {upstream.short_branch} was at {str(seen)[:9]}, "
+                f"and {now}; nothing was published",
+                hint="if that is right: gitreg fetch --allow-rewind",
+            )
+        return Standing(
+            upstream, local, published, self._fork(local.commit, published), seen, rewound
+        )
+
+    def _leads_to(self, start: str, end: str | None) -> bool:
+        return start == end or (end is not None and self._repository.is_ancestor(start, end))
+
+    def _fork(self, local: str | None, published: str | None) -> str | None:
+        if local is None or published is None:
+            return None
+        return local if local == published else self._repository.merge_base(local, published)
+
+    def decided_at(self, standing: Standing) -> str | None:
+        """Return the commit that a person at this clone has last been told of.
+
+        What they ask for now, they decided on by that: by the clone's branch, or by what gitreg
+        said of the remote since.
+        """
+        local, seen = standing.local.commit, standing.seen
+        if seen is None or standing.rewound or (local and self._leads_to(seen, local)):
+            return local
+        return seen
+
+    def remember(self, standing: Standing) -> None:
+        """Remember where the remote branch is, once the person was told."""
+        if standing.published is not None:
+            remote.remember(self._repository, standing.upstream, standing.published)
+
+    def publish(self, standing: Standing, commit: str, tags: dict[str, str]) -> None:
+        """Publish a commit that follows what is published, with tags; see `remote.push`."""
+        remote.push(self._repository, standing.upstream, commit, standing.published, tags)
+        remote.remember(self._repository, standing.upstream, commit)
+
+    def publish_missing_tags(self, standing: Standing, tags: list[Tag]) -> tuple[str, ...]:
+        """Publish tags that the remote lacks beside a commit that it has.
+
+        Returns:
+            What the person should know: tags over there that stand for something else.
+        """
+        there = remote.published_tags(
+            self._repository, standing.upstream, [tag.name for tag in tags]
+        )
+        objects = publish.write_tags(self._repository, tags)
+        lacking = {name: oid for name, oid in objects.items() if name not in there}
+        remote.push(self._repository, standing.upstream, None, None, lacking)
+        return tuple(
+            f"{standing.upstream.shown} has another tag {name}: gitreg tags sync --push --force"
+            for name, oid in there.items()
+            if objects[name] != oid
+        )
+
+    def follow(self, standing: Standing, commit: str) -> tuple[str, ...]:
+        """Bring the clone to a commit that is published, as far as it can be.
+
+        Returns:
+            What the person should know: why it could not.
+        """
+        local = standing.local.commit
+        if local is not None and not self._leads_to(local, commit):
+            own = f"this clone has commits of its own, and does not follow {standing.name}"
+            return (f"{own}: gitreg push publishes them",)
+        try:
+            return self.bring(standing, commit)
+        except GitregError as error:
+            if self._url is not None:
+                return ()  # a copy of our own is brought up to date when it is next opened
+            return (f"published, but this clone could not follow ({error}): gitreg fetch",)
+
+    def bring(self, standing: Standing, commit: str) -> tuple[str, ...]:
+        """Bring branch, tags, index and work tree to a published commit.
+
+        The tags are worked out from history, not fetched. Those of commits that the branch loses
+        by it, which are done again under other names, go.
+
+        Raises:
+            Refused: the user's work is in the way; nothing was changed.
+            GitError: Git refused; nothing was changed.
+        """
+        local = standing.local
+        if local.commit == commit:
+            return ()
+        worktree.refuse_to_move(self._repository, local.commit, commit)
+        lost: list[Tag] = []
+        if local.commit is not None and not self._leads_to(local.commit, commit):
+            self._history.advance(local.commit, exact=True)
+            lost = self._history.tags(since=standing.fork)
+        self._history.advance(commit, exact=True)
+        tags = self._history.tags(since=standing.fork if lost else local.commit)
+        objects = publish.write_tags(self._repository, tags)
+        stale = {
+            tag.name: name
+            for tag in lost
+            if objects.get(tag.name) != (name := publish.tag_object_name(tag.content))
+        }
+        return publish.switch(self._repository, local, commit, objects, stale)

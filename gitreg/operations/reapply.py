@@ -1,0 +1,331 @@
+"""Reapply: an operation that was committed on one tip, done again on another.
+
+What was not published yet when the remote moved is not rebased as text: two registrations took
+the same number, and two promotions may both apply cleanly and mean something nobody asked for. It
+is read back from its commit as what it did (a version registered, pointers moved, a version
+deleted, words changed), and does that again where it still holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from gitreg import layout, manifest
+from gitreg.change import Change, Edit, parse_message
+from gitreg.errors import Refused
+from gitreg.expectations import first_surprise
+from gitreg.history import FileChange
+from gitreg.layout import Place
+from gitreg.names import Reference, format_version
+from gitreg.operations.delete import delete
+from gitreg.operations.moves import PointerMoves
+from gitreg.operations.register import Registration, register
+from gitreg.state import RegistryState
+
+Numbers = Mapping[tuple[str, int], int]
+"""Model and the number that a version had in the unpublished commits, to the number it has now."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """An operation as its commit recorded it.
+
+    Attributes:
+        commit: 40 hex digits.
+        message: of the commit.
+        files: what it did to each file.
+    """
+
+    commit: str
+    message: str
+    files: tuple[FileChange, ...] = field(repr=False)
+
+    @cached_property
+    def places(self) -> tuple[tuple[Place, FileChange], ...]:
+        """The files that belong to a model, with what each is."""
+        found = ((layout.locate(change.path), change) for change in self.files)
+        return tuple((place, change) for place, change in found if place is not None)
+
+    def of_kind(self, *kinds: str) -> list[tuple[Place, FileChange]]:
+        """Return the changes of some kinds of files."""
+        return [(place, change) for place, change in self.places if place.kind in kinds]
+
+    @property
+    def registered(self) -> list[tuple[str, int]]:
+        """The versions that it registered, by the numbers that it gave them."""
+        return [
+            (place.model, place.version)
+            for place, change in self.of_kind("manifest")
+            if place.version is not None and change.before is None
+        ]
+
+    @property
+    def is_operation(self) -> bool:
+        """Whether all that it did can be told as operations.
+
+        A commit by hand may be one as well; one that changed code, or the policy, is not.
+        """
+        touched = self.of_kind("manifest", "deleted")
+        allowed = {layout.DVC_YAML} if touched else set()
+        known = {change.path for place, change in self.places if _is_told(place, self)}
+        return bool(known) and all(
+            change.path in known or change.path in allowed for change in self.files
+        )
+
+
+def _is_told(place: Place, recorded: Recorded) -> bool:
+    """Tell whether a file's change follows from the operations that are read back."""
+    if place.kind in ("stages", "aliases", "annotations", "model"):
+        return True
+    if place.version is None:
+        return False
+    same = [
+        change
+        for other, change in recorded.of_kind("manifest", "deleted")
+        if (other.model, other.version) == (place.model, place.version)
+    ]
+    born = [c for c in same if c.path.endswith("/manifest.yaml") and c.before is None and c.after]
+    died = [c for c in same if c.path.endswith("/deleted.yaml") and c.before is None and c.after]
+    return bool(born) != bool(died)
+
+
+def reapply(
+    state: RegistryState,
+    recorded: Recorded,
+    numbers: Numbers,
+    above: Callable[[str], int],
+) -> tuple[Change, dict[tuple[str, int], int]]:
+    """Return the change that does a recorded operation again, and the numbers it gave.
+
+    Args:
+        state: where it is done.
+        recorded: what was done.
+        numbers: what versions that were registered in earlier unpublished commits are called now.
+        above: the highest number that history knows of a model.
+
+    Raises:
+        Refused: it does not hold any more; the message says why.
+        NotFound: a version that it names is not there.
+    """
+    todo = _Reapplication(state, recorded, dict(numbers), above)
+    todo.register()
+    todo.move()
+    todo.delete()
+    todo.annotate()
+    told = parse_message(recorded.message)
+    change = Change(
+        todo.renamed(told.subject),
+        tuple(Edit(path, content) for path, content in todo.edits.items()),
+        told.reason,
+        told.evidence,
+        told.reverts,
+        todo.trailers(told.trailers),
+    )
+    new = {key: number for key, number in todo.numbers.items() if key not in numbers}
+    return change, new
+
+
+class _Reapplication:
+    """The edits of an operation that is done again, gathered step by step."""
+
+    def __init__(
+        self,
+        state: RegistryState,
+        recorded: Recorded,
+        numbers: dict[tuple[str, int], int],
+        above: Callable[[str], int],
+    ) -> None:
+        self.edits: dict[str, bytes | None] = {}
+        self.numbers = numbers
+        self._base = state
+        self._recorded = recorded
+        self._above = above
+
+    @property
+    def _state(self) -> RegistryState:
+        return self._base.after(self.edits) if self.edits else self._base
+
+    def _add(self, edits: Sequence[Edit]) -> None:
+        self.edits.update((edit.path, edit.content) for edit in edits)
+
+    def _number(self, model: str, version: int) -> int:
+        return self.numbers.get((model, version), version)
+
+    def register(self) -> None:
+        for place, change in self._recorded.of_kind("manifest"):
+            if change.after is None:
+                continue
+            assert place.version is not None
+            content = {file.path: file.after for file in self._recorded.files}
+            version = manifest.read_manifest(change.after, change.path)
+            pointer = layout.dvc_pointer_path(place.model, place.version, version.artifact.path)
+            said_in = layout.annotations_path(place.model, place.version)
+            said = manifest.read_annotations(content.get(said_in), said_in)
+            frozen = layout.version_path(place.model, place.version, layout.REQUIREMENTS)
+            md5 = manifest.read_dvc_pointer(content.get(pointer) or b"", pointer)
+            request = Registration(
+                place.model,
+                replace(version.artifact, md5=md5),
+                version.created_at,
+                version.created_by,
+                version.metrics,
+                version.params,
+                version.lineage,
+                version.environment,
+                content.get(frozen),
+                said.description,
+                said.tags,
+                self._above(place.model),
+            )
+            done = register(self._state, request)
+            self.numbers[place.model, place.version] = int(dict(done.trailers)["Gitreg-Version"])
+            self._add(done.edits)
+
+    def move(self) -> None:
+        moved = self._recorded.of_kind("stages", "aliases")
+        for model in dict.fromkeys(place.model for place, _ in moved):
+            moves = [
+                _PointerMove.of(place, self._renumbered(place, file))
+                for place, file in moved
+                if place.model == model
+            ]
+            self._add(_moved(self._state, model, moves))
+
+    def _renumbered(self, place: Place, change: FileChange) -> FileChange:
+        """Return a pointer's change with the numbers that versions have now."""
+
+        def renumber(data: bytes | None) -> bytes | None:
+            if data is None:
+                return None
+            if place.kind == "aliases":
+                version = manifest.read_alias(data, change.path)
+                return manifest.write_alias(self._number(place.model, version))
+            held = manifest.read_versions(data, change.path)
+            return manifest.write_versions(
+                tuple(sorted(self._number(place.model, version) for version in held))
+            )
+
+        return FileChange(change.path, renumber(change.before), renumber(change.after))
+
+    def delete(self) -> None:
+        for place, change in self._recorded.of_kind("deleted"):
+            if change.after is None or place.version is None:
+                continue
+            number = self._number(place.model, place.version)
+            tombstone = manifest.read_tombstone(change.after, change.path)
+            done = delete(self._state, Reference(place.model, version=number), tombstone)
+            self._add(done.edits)
+
+    def annotate(self) -> None:
+        for place, change in self._recorded.of_kind("annotations", "model"):
+            path = change.path
+            if place.version is not None:
+                if (place.model, place.version) in self._new_or_gone:
+                    continue
+                number = self._number(place.model, place.version)
+                self._state.check_version(place.model, number)
+                path = layout.annotations_path(place.model, number)
+            else:
+                self._state.check_model(place.model)
+            if self._state.snapshot.read(path) != change.before:
+                raise Refused(f"{path} has been changed by somebody else")
+            self.edits[path] = change.after
+
+    @property
+    def _new_or_gone(self) -> set[tuple[str, int | None]]:
+        return {
+            (place.model, place.version)
+            for place, _ in self._recorded.of_kind("manifest", "deleted")
+        }
+
+    def renamed(self, text: str) -> str:
+        """Return a subject with the numbers that versions have now."""
+        names = {
+            format_version(model, old): format_version(model, new)
+            for (model, old), new in self.numbers.items()
+            if old != new
+        }
+        if not names:
+            return text
+        # All at once: churn@4 may have become churn@5, and churn@5 churn@6.
+        any_name = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+        return re.sub(rf'(?<![^\s"])(?:{any_name})(?!\d)', lambda found: names[found[0]], text)
+
+    def trailers(self, told: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        model = ""
+        found = []
+        for key, value in told:
+            if key == "Gitreg-Model":
+                model = value
+            if key in ("Gitreg-Version", "Gitreg-Replaces") and value.isdigit():
+                found.append((key, str(self._number(model, int(value)))))
+            else:
+                found.append((key, value))
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class _PointerMove:
+    """What an operation did to one pointer: as it was before, what came and what went."""
+
+    place: Place
+    change: FileChange
+    gained: frozenset[int]
+    lost: frozenset[int]
+
+    @classmethod
+    def of(cls, place: Place, change: FileChange) -> _PointerMove:
+        before, after = (
+            frozenset(_versions(place, data, change.path)) for data in (change.before, change.after)
+        )
+        return cls(place, change, after - before, before - after)
+
+    def on(self, state: RegistryState) -> FileChange:
+        """Return what it does to the pointer as it is now."""
+        now = state.snapshot.read(self.change.path)
+        if self.place.kind == "aliases":
+            return FileChange(self.change.path, now, self.change.after)
+        held = frozenset(_versions(self.place, now, self.change.path)) - self.lost | self.gained
+        return FileChange(self.change.path, now, manifest.write_versions(tuple(sorted(held))))
+
+
+def _versions(place: Place, data: bytes | None, path: str) -> tuple[int, ...]:
+    if place.kind == "aliases":
+        return () if data is None else (manifest.read_alias(data, path),)
+    return manifest.read_versions(data, path)
+
+
+def _moved(state: RegistryState, model: str, moves: Sequence[_PointerMove]) -> list[Edit]:
+    """Return the edits that move a model's pointers again.
+
+    Raises:
+        NotFound: a version is not there, or the policy has no such stage any more.
+        Refused: one has been moved by somebody else.
+    """
+    then = {move.change.path: move.change.before for move in moves}
+    surprise = first_surprise(then.get, state.policy, [move.on(state) for move in moves])
+    if surprise is not None:
+        raise Refused(f"{model} {surprise.pointer} has been moved by somebody else")
+    pointers = PointerMoves(state, model)
+    left = {version for move in moves if move.place.kind == "stages" for version in move.lost}
+    for version in left:
+        pointers.place(version, None)
+    for move in moves:
+        name = str(move.place.name)
+        for version in sorted(move.gained):
+            state.check_version(model, version)
+        if move.place.kind == "aliases":
+            pointers.point(name, max(move.gained, default=None))
+            continue
+        if move.gained:
+            state.policy.stage(name)
+        for version in sorted(move.gained):
+            elsewhere = pointers.stage_of(version)
+            if elsewhere is not None:
+                taken = format_version(model, version)
+                raise Refused(f"{taken} has been put into {elsewhere} by somebody else")
+            pointers.place(version, name)
+    return pointers.edits()

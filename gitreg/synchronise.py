@@ -1,0 +1,335 @@
+"""Fetch and push: a clone and the published branch are brought together, in either direction.
+
+What was committed here without being published is pushed as it is while the remote has not moved.
+When it has, the unpublished operations are done again on what is published, one by one, in their
+order: as operations, never merged as text. Those that do not hold any more are told and left.
+Commits of the user's own are neither rewritten nor merged: how to bring them over is said.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from gitreg.change import OPERATION, Change, trailers_of
+from gitreg.clone import Clone, Standing
+from gitreg.errors import GitregError, LostRace, Refused, WorldError
+from gitreg.git import publish, worktree
+from gitreg.git.repository import GitRepository, Tip
+from gitreg.history import Event, FileChange
+from gitreg.ledger import History
+from gitreg.operations.reapply import Recorded, reapply
+from gitreg.publisher import RETRY_BUDGET, SendBytes, file_changes, named_versions
+from gitreg.state import RegistryState
+
+
+@dataclass(frozen=True)
+class FetchReport:
+    """What became of a fetch.
+
+    Attributes:
+        upstream: the remote branch, ``origin/main``.
+        before: the commit that the clone's branch was at, ``None`` before the first one.
+        after: the commit that it is at now.
+        events: what happened to models in between, newest first.
+        unpublished: how many commits the clone has that are not published.
+        warnings: what the person should know.
+    """
+
+    upstream: str
+    before: str | None
+    after: str | None
+    events: tuple[Event, ...] = ()
+    unpublished: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A commit that was published.
+
+    Attributes:
+        subject: its first line.
+        commit: 40 hex digits; ``None`` in a dry run of one that is done again.
+        was: the commit that it was done in here, when it had to be done again.
+    """
+
+    subject: str
+    commit: str | None
+    was: str | None = None
+
+
+@dataclass(frozen=True)
+class Left:
+    """A commit that was not published, and why."""
+
+    commit: str
+    subject: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class PushReport:
+    """What became of a push.
+
+    Attributes:
+        upstream: the remote branch, ``origin/main``.
+        commit: the commit that the remote branch is at.
+        sent: what was published, the oldest first.
+        left: operations that do not hold any more.
+        own: commits of the user's own, which were left alone.
+        warnings: what the person should know.
+    """
+
+    upstream: str
+    commit: str | None
+    sent: tuple[Sent, ...] = ()
+    left: tuple[Left, ...] = ()
+    own: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Step:
+    """An unpublished operation, and what it comes to on top of what is published."""
+
+    recorded: Recorded
+    change: Change
+    moved: tuple[FileChange, ...]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    steps: tuple[_Step, ...]
+    left: tuple[Left, ...]
+    own: tuple[str, ...]
+    state: RegistryState
+
+
+class Synchroniser:
+    """Brings a clone and its published branch together."""
+
+    def __init__(
+        self, repository: GitRepository, history: History, clone: Clone, send_bytes: SendBytes
+    ) -> None:
+        self._repository = repository
+        self._history = history
+        self._clone = clone
+        self._send_bytes = send_bytes
+
+    # Fetch
+
+    def fetch(self, *, allow_rewind: bool = False) -> FetchReport:
+        """Bring the clone to what is published; see `gitreg.registry.Registry.fetch`.
+
+        Raises:
+            Refused: the clone has commits of its own, or the user's work is in the way.
+            GitError: the remote cannot be reached, or went backwards.
+        """
+        with publish.exclusive(self._repository.private_dir):
+            worktree.finish(self._repository)
+            standing = self._clone.look(allow_rewind=allow_rewind)
+            self._clone.remember(standing)
+            local, published = standing.local.commit, standing.published
+            report = FetchReport(standing.name, local, local)
+            if published is None or published == local:
+                return report
+            if standing.is_ahead and not self._was_withdrawn(standing):
+                unpublished = self._repository.commits_between(published, str(local))
+                return replace(report, unpublished=len(unpublished))
+            if standing.has_diverged and not self._was_withdrawn(standing):
+                unpublished = self._repository.commits_between(published, str(local))
+                raise Refused(
+                    f"{standing.name} has moved, and this clone has {len(unpublished)} commit(s) "
+                    "that are not published",
+                    hint="gitreg push publishes them on top of it",
+                )
+            warnings = self._clone.bring(standing, published)
+            events = self._events_between(local, published)
+            return replace(report, after=published, events=events, warnings=warnings)
+
+    def _was_withdrawn(self, standing: Standing) -> bool:
+        """Tell whether all that the clone has beyond the remote was published once."""
+        local, seen = standing.local.commit, standing.seen
+        return (
+            standing.rewound
+            and local is not None
+            and seen is not None
+            and self._repository.is_ancestor(local, seen)
+        )
+
+    def _events_between(self, start: str | None, end: str) -> tuple[Event, ...]:
+        self._history.advance(end)
+        new = set(self._repository.commits_between(start, end))
+        return tuple(event for event in self._history.events() if event.commit in new)
+
+    # Push
+
+    def push(self, *, dry_run: bool = False) -> PushReport:
+        """Publish what is not published yet; see `gitreg.registry.Registry.push`.
+
+        Raises:
+            GitError: the remote cannot be reached or refused, or its branch keeps moving.
+            DvcError: the bytes of a version cannot be put on the DVC remote.
+        """
+        started = time.monotonic()
+        with publish.exclusive(self._repository.private_dir):
+            worktree.finish(self._repository)
+            while True:
+                try:
+                    return self._push(dry_run=dry_run)
+                except LostRace:
+                    if time.monotonic() - started > RETRY_BUDGET:
+                        raise
+
+    def _push(self, *, dry_run: bool) -> PushReport:
+        standing = self._clone.look()
+        if standing.has_diverged:
+            return self._push_again(standing, dry_run=dry_run)
+        report = PushReport(standing.name, standing.published)
+        if standing.is_ahead:
+            return self._push_line(standing, report, dry_run=dry_run)
+        if standing.is_behind:
+            warning = f"{standing.name} has commits that are not here: gitreg fetch"
+            return replace(report, warnings=(warning,))
+        return report
+
+    def _push_line(self, standing: Standing, report: PushReport, *, dry_run: bool) -> PushReport:
+        """Publish the clone's own line of commits, as it is."""
+        commit = str(standing.local.commit)
+        state = self._state_at(commit)
+        unpublished = self._repository.commits_between(standing.published, commit)
+        sent = tuple(Sent(self._repository.subject_of(oid), oid) for oid in unpublished)
+        if not dry_run:
+            versions = self._history.versions_since(standing.published)
+            self._send_bytes(state, [pair for pair in versions if state.has_version(*pair)])
+            tags = self._history.tags(since=standing.published)
+            self._clone.publish(standing, commit, publish.write_tags(self._repository, tags))
+        return replace(report, commit=commit, sent=sent)
+
+    def _push_again(self, standing: Standing, *, dry_run: bool) -> PushReport:
+        """Do the unpublished operations again on what is published, and publish that."""
+        published = str(standing.published)
+        plan = self._plan(standing, self._state_at(published))
+        report = PushReport(standing.name, published, left=plan.left, own=plan.own)
+        if dry_run:
+            sent = tuple(Sent(s.change.subject, None, s.recorded.commit) for s in plan.steps)
+            return replace(report, sent=sent)
+        commit, sent = published, ()
+        if plan.steps:
+            commit, sent = self._publish_steps(standing, plan)
+        self._clone.remember(replace(standing, published=commit))
+        warnings: tuple[str, ...] = ()
+        if not plan.left and not plan.own:
+            warnings = self._replace_line(standing, commit)
+        return replace(report, commit=commit, sent=sent, warnings=warnings)
+
+    def _plan(self, standing: Standing, base: RegistryState) -> _Plan:
+        """Work out what the unpublished operations come to; nothing is written."""
+        edits: dict[str, bytes | None] = {}
+        numbers: dict[tuple[str, int], int] = {}
+        steps: list[_Step] = []
+        left: list[Left] = []
+        own: list[str] = []
+        local = str(standing.local.commit)
+        for commit in self._repository.commits_between(standing.published, local):
+            recorded = self._recorded(commit)
+            if recorded is None:
+                own.append(commit)
+                continue
+            there = self._history.operation(_operation_of(recorded))
+            if there is not None:
+                numbers |= self._renumbered(recorded, there)
+                continue
+            state = base.after(edits)
+            try:
+                change, new = reapply(state, recorded, numbers, self._history.highest_number)
+            except WorldError:
+                raise
+            except GitregError as error:
+                subject = self._repository.subject_of(commit)
+                left.append(Left(commit, subject, str(error)))
+                continue
+            numbers |= new
+            if not change.edits:
+                continue  # somebody else has done the very same
+            if OPERATION not in dict(change.trailers):
+                change = change.with_trailer(OPERATION, _operation_of(recorded))
+            steps.append(_Step(recorded, change, tuple(file_changes(state, change))))
+            edits.update((edit.path, edit.content) for edit in change.edits)
+        return _Plan(tuple(steps), tuple(left), tuple(own), base.after(edits))
+
+    def _recorded(self, commit: str) -> Recorded | None:
+        """Return the operation that a commit is; ``None`` for any other commit."""
+        parents = self._repository.parents_of(commit)
+        if len(parents) != 1:
+            return None
+        before, after = (self._repository.snapshot(oid) for oid in (parents[0], commit))
+        paths = self._repository.changed_paths(parents[0], commit)
+        files = tuple(
+            FileChange(path, old, new)
+            for path, old, new in zip(
+                paths, before.read_many(paths), after.read_many(paths), strict=True
+            )
+        )
+        recorded = Recorded(commit, self._repository.message_of(commit), files)
+        return recorded if recorded.is_operation else None
+
+    def _renumbered(self, recorded: Recorded, there: str) -> dict[tuple[str, int], int]:
+        """Return what the versions of an operation are called where it was published before."""
+        given: dict[str, list[int]] = {}
+        for event in self._history.events_of_commit(there):
+            if event.action == "register" and event.version is not None:
+                given.setdefault(event.model, []).append(event.version)
+        born: dict[str, list[int]] = {}
+        for model, version in recorded.registered:
+            born.setdefault(model, []).append(version)
+        return {
+            (model, old): new
+            for model, numbers in born.items()
+            for old, new in zip(numbers, given.get(model, ()), strict=False)
+        }
+
+    def _publish_steps(self, standing: Standing, plan: _Plan) -> tuple[str, tuple[Sent, ...]]:
+        """Commit the steps on what is published, and publish them all at once."""
+        tip = str(standing.published)
+        became: dict[str, str] = {}
+        tags: dict[str, str] = {}
+        sent: list[Sent] = []
+        named = {pair for step in plan.steps for pair in named_versions(step.moved)}
+        self._send_bytes(plan.state, sorted(p for p in named if plan.state.has_version(*p)))
+        with self._history.tentative():
+            for step in plan.steps:
+                was = step.recorded.commit
+                reverts = step.change.reverts
+                change = replace(step.change, reverts=became.get(reverts or "", reverts))
+                author = self._repository.author_of(was)
+                base = Tip(standing.local.branch, tip)
+                prepared = publish.prepare(self._repository, base, change, author)
+                planned = self._history.plan_tags(prepared.commit, step.moved)
+                tags |= publish.write_tags(self._repository, planned)
+                self._history.append(prepared.commit, step.moved)
+                tip = became[was] = prepared.commit.oid
+                sent.append(Sent(change.subject, tip, was))
+            self._clone.publish(standing, tip, tags)
+        return tip, tuple(sent)
+
+    def _replace_line(self, standing: Standing, commit: str) -> tuple[str, ...]:
+        """Let the clone's branch take what its operations became; nothing of it is lost."""
+        try:
+            return self._clone.bring(standing, commit)
+        except GitregError as error:
+            return (
+                f"published, but this clone could not follow ({error}): gitreg push tries again",
+            )
+
+    def _state_at(self, commit: str) -> RegistryState:
+        self._history.advance(commit, exact=True)
+        return RegistryState(self._repository.snapshot(commit))
+
+
+def _operation_of(recorded: Recorded) -> str:
+    """Return an operation's id; a commit by hand has one by its name, so that it is done once."""
+    given: Sequence[str] = trailers_of(recorded.message).get(OPERATION, ())
+    return given[0] if given else f"from-{recorded.commit[:16]}"
