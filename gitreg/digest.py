@@ -56,6 +56,13 @@ class Progress(Protocol):
         """Take note of ``done`` more bytes."""
 
 
+class Stream(Protocol):
+    """The part of a file that is open for reading bytes which is used here."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to so many bytes, none at the end."""
+
+
 class Hash(Protocol):
     """The part of `hashlib`'s objects that is used here."""
 
@@ -314,6 +321,49 @@ def copy_and_sha256(source: Path, destination: Path, progress: Progress | None) 
     sha256 = hashlib.sha256()
     with _translated(destination), destination.open("xb", buffering=0) as sink:
         return _hexdigest(sha256, _read_through(source, [sha256], sink, progress))
+
+
+def copy_and_md5(source: Path, destination: Path, progress: Progress | None) -> str:
+    """Copy a file into a new one and return its MD5, reading it once.
+
+    Raises:
+        WorldError: a file cannot be read or written, or changed while it was read.
+    """
+    md5 = hashlib.md5(usedforsecurity=False)
+    with _translated(destination), destination.open("xb", buffering=0) as sink:
+        return _hexdigest(md5, _read_through(source, [md5], sink, progress))[0]
+
+
+def hash_stream(stream: Stream, progress: Progress) -> FileDigest:
+    """Return the digest of whatever a file-like object gives until its end, in constant memory.
+
+    Raises:
+        OSError: what its ``read`` raises, and whatever else that does.
+    """
+    md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
+    size = _drain(stream, [md5, sha256], progress)
+    return FileDigest("", size, md5.hexdigest(), sha256.hexdigest())
+
+
+def stream_md5(stream: Stream, progress: Progress) -> str:
+    """Return only the MD5 of what a file-like object gives: half the work of `hash_stream`.
+
+    Raises:
+        OSError: what its ``read`` raises, and whatever else that does.
+    """
+    md5 = hashlib.md5(usedforsecurity=False)
+    _drain(stream, [md5], progress)
+    return md5.hexdigest()
+
+
+def _drain(stream: Stream, hashes: Sequence[Hash], progress: Progress) -> int:
+    size = 0
+    while data := stream.read(CHUNK):
+        for hash_ in hashes:
+            hash_.update(memoryview(data))
+        size += len(data)
+        progress(len(data))
+    return size
 
 
 def hash_file(source: Path, progress: Progress | None) -> FileDigest:

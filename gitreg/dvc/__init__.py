@@ -4,7 +4,8 @@ DVC's own push, pull and status are not used, for four reasons that were seen: a
 members of a folder whose ``.dir`` object is on the remote already; a corrupt cache object is
 uploaded without a word; a fetch of a missing object succeeds; and a check of an object whose file
 is writable re-hashes it and *deletes* it when it is damaged, on a remote too. So objects are
-looked up one by one with the remote's file system, and moved by DVC's own transfer.
+looked up one by one with the remote's file system, and moved by DVC's own transfer, except into a
+folder, where that one is not atomic.
 
 No lock of DVC is taken: an object appears in the cache by an atomic rename under the name of its
 content, so that two writers of the same object write the same bytes, and DVC never sees half of
@@ -14,6 +15,9 @@ one. Only ``dvc gc`` removes objects, and it does so by what the work tree names
 `project`         `DvcProject`: what the rest of gitreg uses
 `cache`           objects on this machine
 `remote`          objects elsewhere
+`folder`          uploads to a remote that is a folder
+`checksums`       what a store says of an object's content
+`audit`           a remote, read from end to end
 `listing`         names of objects, and what a folder's listing may say
 `foreign`         the configuration of a repository that is not the user's
 `door`            foreign errors into ours
@@ -24,7 +28,8 @@ DVC is imported only when it is needed: importing this package does not.
 
 from __future__ import annotations
 
+from gitreg.dvc.audit import Audit, Fault
 from gitreg.dvc.listing import Member, ObjectId, read_listing
 from gitreg.dvc.project import DvcProject, init
 
-__all__ = ["DvcProject", "Member", "ObjectId", "init", "read_listing"]
+__all__ = ["Audit", "DvcProject", "Fault", "Member", "ObjectId", "init", "read_listing"]

@@ -115,10 +115,7 @@ class Cache:
 
     def remove_stale(self) -> None:
         """Remove what killed runs left more than a day ago."""
-        with suppress(OSError):
-            for path in self._workshop.glob(f"{TEMPORARY}*.tmp"):
-                if path.lstat().st_mtime < time.time() - _STALE:
-                    path.unlink()
+        remove_stale(self._workshop)
 
     def _keep(self, temporary: Path, oid: ObjectId) -> None:
         """Make a checked file the object ``oid``, unless there are the same bytes already."""
@@ -129,7 +126,7 @@ class Cache:
                 temporary.chmod(CHECKED)
                 temporary.replace(path)
             self._objects.protect(str(path))
-            self._hashed[oid] = _state(path)
+            self._hashed[oid] = file_state(path)
 
     def members(self, oid: ObjectId) -> tuple[Member, ...] | None:
         """Return what a listing names, ``None`` when it is not there.
@@ -148,7 +145,7 @@ class Cache:
             if digest.listing_name(data) != oid:
                 if not _is_checked(path):
                     return None
-                raise self._damage(oid)
+                raise self.damage(oid)
             self._listings[oid] = read_listing(data, oid)
         return self._listings[oid]
 
@@ -160,7 +157,7 @@ class Cache:
         """
         found = digest.hash_file(self.path(member.md5), meter)
         if found.md5 != md5_of(member.md5):
-            raise self._damage(member.md5)
+            raise self.damage(member.md5)
         return found.at(member.path)
 
     def check(self, oid: ObjectId) -> None:
@@ -171,14 +168,30 @@ class Cache:
         Raises:
             DvcError: so.
         """
-        path = self.path(oid)
-        if self._hashed.get(oid) == _state(path):
-            return
-        if digest.file_md5(path) != md5_of(oid):
-            raise self._damage(oid)
-        self._hashed[oid] = _state(path)
+        if not self.is_intact(oid):
+            raise self.damage(oid)
 
-    def _damage(self, oid: ObjectId) -> DvcError:
+    def is_intact(self, oid: ObjectId) -> bool:
+        """Tell whether an object is there and its bytes have the MD5 of its name.
+
+        What was hashed here before and has not changed since is not hashed again.
+
+        Raises:
+            WorldError: it cannot be read.
+        """
+        if not self.holds(oid):
+            return False
+        path = self.path(oid)
+        before = file_state(path)
+        if self._hashed.get(oid) == before:
+            return True
+        if digest.file_md5(path) != md5_of(oid):
+            return False
+        self._hashed[oid] = before
+        return True
+
+    def damage(self, oid: ObjectId) -> DvcError:
+        """Return the error that says that an object is damaged."""
         return DvcError(
             f"DVC object {oid} in the cache is damaged: its MD5 differs",
             hint=f"remove {self.path(oid)}, then get the bytes again (dvc fetch, or dvc add)",
@@ -226,6 +239,15 @@ def _is_checked(path: Path) -> bool:
     return stat.S_IMODE(path.stat().st_mode) == CHECKED
 
 
-def _state(path: Path) -> tuple[int, ...]:
+def remove_stale(folder: Path) -> None:
+    """Remove the unfinished files that killed runs left in a folder more than a day ago."""
+    with suppress(OSError):
+        for path in folder.glob(f"{TEMPORARY}*.tmp"):
+            if path.lstat().st_mtime < time.time() - _STALE:
+                path.unlink()
+
+
+def file_state(path: Path) -> tuple[int, ...]:
+    """Return what changes when somebody writes to a file: as long as it stays, so do the bytes."""
     found = path.stat()
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from gitreg import digest
 from gitreg.digest import FileDigest, Meter, Progress, TreeDigest
+from gitreg.dvc.audit import Audit, audit, repair
 from gitreg.dvc.cache import Cache
 from gitreg.dvc.door import door, load
 from gitreg.dvc.foreign import read_foreign_config
@@ -21,7 +22,7 @@ from gitreg.dvc.listing import (
     objects_of,
     read_listing,
 )
-from gitreg.dvc.remote import Remote
+from gitreg.dvc.remote import REPAIR, Remote, Seen
 from gitreg.errors import DvcError
 
 _ADD_REMOTE = "configure one: dvc remote add -d NAME URL"
@@ -260,7 +261,7 @@ class DvcProject:
         absent = [oid for oid in objects if not self._cache.holds(oid)]
         if not absent:
             return True
-        return self._remote is not None and len(self._remote.sizes(absent)) == len(absent)
+        return self._remote is not None and len(self._remote.look(absent)) == len(absent)
 
     def not_on_remote(self, md5s: Iterable[ObjectId]) -> list[ObjectId]:
         """Return the objects of artifacts that the default remote lacks; all when there is none.
@@ -281,48 +282,112 @@ class DvcProject:
         return sorted(objects, key=is_listing)
 
     def _lacking(self, objects: Sequence[ObjectId], remote: Remote) -> list[ObjectId]:
-        sizes = remote.sizes(objects)
-        return [oid for oid in objects if oid not in sizes or self._differs(oid, sizes[oid])]
+        seen = remote.look(objects)
+        return [oid for oid in objects if oid not in seen or self._differs(oid, seen[oid])]
 
-    def _differs(self, oid: ObjectId, size: int | None) -> bool:
+    def _differs(self, oid: ObjectId, seen: Seen) -> bool:
         """Tell whether an object on the remote has another size than the one in the cache."""
-        return size is not None and self._cache.size(oid) not in (None, size)
+        return seen.size is not None and self._cache.size(oid) not in (None, seen.size)
 
     def push(self, md5s: Iterable[ObjectId], progress: Progress | None = None) -> int:
-        """Upload what the default remote lacks of some artifacts; return how many objects.
+        """Make sure that the default remote has some artifacts; return how many objects it lacked.
 
         1. Every object is looked up on the remote; that a folder's listing is there proves nothing.
-        2. What is lacking is checked against its MD5, so that no damage is uploaded.
-        3. Members go first and listings last: a listing on the remote has its members.
-        4. Every object uploaded is looked up again, with its size.
+           On a remote that is a folder each is read and hashed, once a process. Elsewhere an MD5
+           that the store tells proves it (S3, GCS, Azure; `gitreg.dvc.checksums`); one whose told
+           MD5 is another, or whose size is not that in the cache, is read and hashed. *Where none
+           is told* (SSH, HTTP, S3 in several parts) *the size decides*: `audit` reads everything.
+        2. What is absent or damaged is checked against its MD5 in the cache before anything is
+           uploaded, so that no damage is.
+        3. Members go first and listings last: a listing on the remote has its members. What is
+           damaged there is replaced by the upload, never removed.
+        4. Every object uploaded is looked at again in the same way.
 
         Raises:
             DvcError: no remote is configured, it cannot be reached or written, or an object is
                 neither there nor intact in the cache. Then no listing was uploaded.
         """
-        remote = self._remote
-        if remote is None:
-            raise DvcError("no DVC remote is configured", hint=_ADD_REMOTE)
-        lacking = self._lacking(self._objects_of_all(md5s), remote)  # 1
-        digest.each(self._check_before_upload, lacking, Meter(None))  # 2
+        remote = self._needed_remote()
+        absent, damaged = self._unfit(self._objects_of_all(md5s), remote, progress)  # 1
+        wanted = sorted({*absent, *damaged}, key=is_listing)
+
+        def check(oid: ObjectId) -> None:
+            self._check_before_upload(oid, remote, is_there=oid in damaged)
+
+        digest.each(check, wanted, Meter(None))  # 2
         for listings in (False, True):  # 3
-            chosen = [oid for oid in lacking if is_listing(oid) is listings]
+            chosen = [oid for oid in wanted if is_listing(oid) is listings]
             remote.upload(chosen, self._cache, progress)
-        left = self._lacking(lacking, remote)  # 4
+        left = set().union(*self._unfit(wanted, remote, None))  # 4
         if left:
             raise DvcError(
-                f"DVC remote {remote.name} does not have {left[0]} although it was uploaded",
+                f"DVC remote {remote.name} does not have {min(left)} although it was uploaded",
                 hint="run the command again; what is there already is not uploaded again",
             )
-        return len(lacking)
+        return len(wanted)
 
-    def _check_before_upload(self, oid: ObjectId) -> None:
-        if not self._cache.holds(oid):
+    def _needed_remote(self) -> Remote:
+        if self._remote is None:
+            raise DvcError("no DVC remote is configured", hint=_ADD_REMOTE)
+        return self._remote
+
+    def _unfit(
+        self, objects: Sequence[ObjectId], remote: Remote, progress: Progress | None
+    ) -> tuple[set[ObjectId], set[ObjectId]]:
+        """Return the objects that a remote lacks, and those that are damaged there."""
+        seen = remote.look(objects)
+        doubtful = [oid for oid in objects if oid in seen and self._is_doubtful(oid, seen, remote)]
+        return set(objects) - set(seen), remote.damaged(doubtful, progress)
+
+    def _is_doubtful(self, oid: ObjectId, seen: Mapping[ObjectId, Seen], remote: Remote) -> bool:
+        """Tell whether an object on a remote has to be read to know that it is good."""
+        if remote.is_proven(oid, seen[oid]):
+            return False
+        return remote.is_folder or seen[oid].md5 is not None or self._differs(oid, seen[oid])
+
+    def _check_before_upload(self, oid: ObjectId, remote: Remote, *, is_there: bool) -> None:
+        """Refuse an object that is not in the cache, or is damaged there.
+
+        Raises:
+            DvcError: so.
+        """
+        if self._cache.is_intact(oid):
+            return
+        here = self._cache.holds(oid)
+        if is_there:
+            where = "damaged in the cache too" if here else "not in the cache"
             raise DvcError(
-                f"DVC object {oid} is neither in the cache nor on remote {self.remote_name()}",
-                hint="push it from where it was made: dvc push",
+                f"DVC object {oid} is damaged on remote {remote.name}, and {where}", hint=REPAIR
             )
-        self._cache.check(oid)
+        if not here:
+            raise DvcError(
+                f"DVC object {oid} is neither in the cache nor on remote {remote.name}", hint=REPAIR
+            )
+        raise self._cache.damage(oid)
+
+    def audit(
+        self, md5s: Iterable[ObjectId], progress: Progress | None = None
+    ) -> dict[ObjectId, Audit]:
+        """Return what the default remote holds of artifacts, every object of them read from it.
+
+        Nothing is written, neither there nor in the cache.
+
+        Raises:
+            DvcError: no remote is configured, or it cannot be reached or read.
+        """
+        return audit(self._needed_remote(), self._cache, md5s, progress)
+
+    def repair(
+        self, audits: Mapping[ObjectId, Audit], progress: Progress | None = None
+    ) -> dict[ObjectId, Audit]:
+        """Upload what audits found wrong, where the cache has it; return new audits of all.
+
+        Raises:
+            DvcError: no remote is configured, or it cannot be reached, read or written.
+        """
+        wrong = {oid: found for oid, found in audits.items() if found.faults}
+        repair(self._needed_remote(), self._cache, wrong.values(), progress)
+        return {**audits, **(self.audit(wrong, progress) if wrong else {})}
 
     # What is in the cache, checked
 
