@@ -6,14 +6,15 @@ import configparser
 import hashlib
 import json
 import posixpath
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from gitreg import digest, layout
 from gitreg.digest import Progress, TreeDigest
-from gitreg.dvc import DvcProject
-from gitreg.errors import DvcError, InvalidRequest, NotFound
+from gitreg.dvc import Audit, DvcProject
+from gitreg.dvc.remote import REPAIR
+from gitreg.errors import DvcError, InvalidRequest, NotFound, WorldError
 from gitreg.git.copies import cache_folder
 from gitreg.git.repository import GitRepository
 from gitreg.lineage import TrackedOutput, find_tracked
@@ -133,16 +134,47 @@ class Artifacts:
 
     # Out
 
+    def audit(
+        self,
+        snapshot: Snapshot,
+        versions: Iterable[ModelVersion],
+        progress: Progress | None = None,
+    ) -> dict[str, Audit]:
+        """Return what the DVC remote holds of versions, by the MD5s of their artifacts.
+
+        Raises:
+            DvcError: there is no remote, or it cannot be reached or read.
+        """
+        md5s = []
+        for version in versions:
+            self._lend(snapshot, version)
+            md5s.append(_md5(version))
+        return self.project(snapshot).audit(md5s, progress) if md5s else {}
+
+    def repair(
+        self, snapshot: Snapshot, audits: Mapping[str, Audit], progress: Progress | None = None
+    ) -> dict[str, Audit]:
+        """Upload what audits found wrong, where the cache has it; return new audits of all.
+
+        Raises:
+            DvcError: the remote cannot be reached, read or written.
+        """
+        return self.project(snapshot).repair(audits, progress) if audits else {}
+
     def send(self, state: RegistryState, versions: Iterable[tuple[str, int]]) -> None:
-        """Put the bytes of versions on the DVC remote.
+        """Put the bytes of versions on the DVC remote; only theirs are looked at.
 
         Raises:
             DvcError: there is no remote, or it does not have them afterwards.
         """
-        names = [state.version(model, version).artifact.md5 or "" for model, version in versions]
-        if names:
+        names = [_md5(state.version(model, version)) for model, version in versions]
+        if not names:
+            return
+        try:
             self._refuse_private_remote(state.snapshot)
             self.project(state.snapshot).push(names)
+        except WorldError as error:
+            raise DvcError(f"{error}; nothing was published", hint=error.hint) from error
 
     def _refuse_private_remote(self, snapshot: Snapshot) -> None:
         """Refuse a remote that only the uncommitted ``.dvc/config`` names: no clone would find it.
@@ -171,7 +203,7 @@ class Artifacts:
         if not self.project(snapshot).available(_md5(version)):
             raise DvcError(
                 f"the bytes of {version.reference} are neither in the DVC cache nor on the remote",
-                hint="nothing was changed; somebody who has them can share them with dvc push",
+                hint=f"nothing was changed; {REPAIR}",
             )
 
     def deliver(

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -800,6 +800,13 @@ def verify(
             autocompletion=_complete_reference,
         ),
     ] = None,
+    remote: Annotated[
+        bool, typer.Option("--remote", help="Read every byte from the DVC remote, not the cache.")
+    ] = False,
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Upload again what is wrong there, if the cache has it."),
+    ] = False,
     as_json: JsonOption = False,
     rev: RevOption = None,
     at: AtOption = None,
@@ -807,18 +814,27 @@ def verify(
 ) -> None:
     """Compare artifacts with their manifests.
 
-    Hashes their bytes anew; exits 1 when one differs or is missing.
+    Hashes their bytes anew; exits 1 when one differs or is missing. With --remote it is what
+    others would pull that is read, and nothing is written unless --repair is given.
 
-    Example: gitreg verify churn-predictor@champion
+    Example: gitreg verify --remote churn-predictor@champion
     """
     from gitreg import render
 
     findings = []
     count = bad = 0
-    with Registry(repo) as registry:
-        for version, found in registry.verify(*(references or ()), rev=rev, at=at):
+    with ExitStack() as stack:
+        bar = stack.enter_context(_progress("verify")) if remote else None
+        registry = stack.enter_context(Registry(repo, progress=bar))
+        verified = registry.verify(
+            *(references or ()), remote=remote, repair=repair, rev=rev, at=at
+        )
+        if remote:  # read to the end, for the bar takes stdout while it is drawn
+            verified = iter(list(verified))
+            stack.close()
+        for version, found in verified:
             count += 1
-            bad += bool(found)
+            bad += any(finding.severity == "error" for finding in found)
             findings += found
             if not as_json:
                 typer.echo(render.findings_text(found) or f"{render.line(version.reference)}: ok")
@@ -827,7 +843,8 @@ def verify(
     if not count:
         typer.echo("no versions to verify", err=True)
     if bad:
-        raise Refused(f"{bad} of {count} versions: not what their manifests say")
+        where = " on the DVC remote" if remote else ""
+        raise Refused(f"{bad} of {count} versions: not what their manifests say{where}")
 
 
 @app.command()

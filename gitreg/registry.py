@@ -349,19 +349,40 @@ class Registry:
         )
 
     def verify(
-        self, *references: ReferenceLike, rev: str | None = None, at: str | None = None
+        self,
+        *references: ReferenceLike,
+        remote: bool = False,
+        repair: bool = False,
+        rev: str | None = None,
+        at: str | None = None,
     ) -> Iterator[tuple[ModelVersion, list[Finding]]]:
         """Re-hash artifacts against their manifests; yield each version with what is wrong.
 
         Args:
             references: which versions, or whole models; all of the registry by default.
+            remote: read every byte from the DVC remote, in place of the DVC cache.
+            repair: upload what is wrong there again, where the cache has it; what was put right is
+                a finding of the severity ``note``.
             rev: read the registry at this commit.
             at: read the registry at this moment.
-        """
-        from gitreg.verify import verify
 
+        Raises:
+            DvcError: with ``remote``: none is configured, or it cannot be reached or read.
+        """
+        from gitreg.verify import verify, verify_remote
+
+        if repair and (not remote or self._is_copy):
+            raise InvalidRequest(
+                "only a DVC remote can be repaired, and only from a clone's own cache",
+                hint="in a clone: gitreg verify --remote --repair",
+            )
         state = _existing(self.state(rev=rev, at=at))
-        return verify(state, self._artifacts, [_reference(given) for given in references])
+        wanted = [_reference(given) for given in references]
+        if remote:
+            return verify_remote(
+                state, self._artifacts, wanted, repair=repair, progress=self._progress
+            )
+        return verify(state, self._artifacts, wanted)
 
     # Writes
 
