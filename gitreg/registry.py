@@ -371,7 +371,7 @@ class Registry:
         """
         from gitreg.verify import verify, verify_remote
 
-        if repair and (not remote or self._is_copy):
+        if repair and (not remote or self._url is not None):
             raise InvalidRequest(
                 "only a DVC remote can be repaired, and only from a clone's own cache",
                 hint="in a clone: gitreg verify --remote --repair",
