@@ -153,7 +153,7 @@ class RegistryState:
     def latest(self, model: str) -> int | None:
         """Return the highest version that is there."""
         for number in reversed(self.numbers(model)):
-            if self.has_version(model, number):
+            if self._lists(model, number):
                 return number
         return None
 
@@ -161,13 +161,17 @@ class RegistryState:
         """Tell whether a version is there (and not deleted)."""
         return self.snapshot.read(layout.manifest_path(model, version)) is not None
 
+    def _lists(self, model: str, version: int) -> bool:
+        """Tell the same from its folder: in a light copy the manifest itself would be fetched."""
+        return "manifest.yaml" in self.snapshot.list(layout.version_path(model, version))
+
     def check_version(self, model: str, version: int) -> int:
         """Return ``version`` when it is there.
 
         Raises:
             NotFound: it was never registered, or it was deleted (then it says by whom).
         """
-        if not self.has_version(model, version):
+        if not self._lists(model, version):
             self._fail_missing(model, version)
         return version
 
@@ -260,7 +264,8 @@ class RegistryState:
                 wanted += [f"{path}/{file}" for file in files]
         self.snapshot.list_many([layout.versions_path(name) for name in names])
         highest = ((name, self.numbers(name)) for name in names)
-        wanted += [layout.manifest_path(name, numbers[-1]) for name, numbers in highest if numbers]
+        newest = [layout.version_path(name, numbers[-1]) for name, numbers in highest if numbers]
+        self.snapshot.list_many(newest)
         self.snapshot.read_many(wanted)
         for name in names:
             yield self.model(name)
@@ -282,7 +287,16 @@ class RegistryState:
             NotFound: it is not there.
             InvalidDocument: its manifest does not parse, or is another version's.
         """
+        self._read_ahead(model, version)
         return self.version_of(self.pointers(model), version)
+
+    def _read_ahead(self, model: str, version: int) -> None:
+        """Have all that a version is put together from at once; a snapshot remembers it."""
+        parts = ("stages", "aliases", f"versions/{version}")
+        folders = [f"{layout.model_path(model)}/{part}" for part in parts]
+        files = zip(folders, self.snapshot.list_many(folders), strict=True)
+        paths = [f"{folder}/{name}" for folder, names in files for name in names]
+        self.snapshot.read_many([path for path in paths if path.endswith((".yaml", ".dvc"))])
 
     def pointers(self, model: str) -> Model:
         """Return a model's pointers alone: what `version_of` needs, read once for many."""
@@ -361,7 +375,7 @@ class RegistryState:
                 f"{model!r} is a model: which version of it?",
                 hint=f"{model}@latest, {model}@5, {model}@champion, {model}/production",
             )
-        if not self.has_version(model, number):
+        if not self._lists(model, number):
             raise InvalidDocument(
                 f"{reference} points at {format_version(model, number)}, which is not there",
                 hint="gitreg doctor shows what else is wrong",

@@ -1,0 +1,126 @@
+"""A light copy of a remote repository: one commit and its folders; a file comes when it is read.
+
+Git calls it a partial clone, and what is not here but promised is had from the remote by whoever
+asks for it. That is right for a pointer or two. Of more, each file would be a connection of its
+own, so that several files are had together first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from gitreg.errors import GitError, InvalidRequest
+from gitreg.git import process
+from gitreg.git.objects import CommitSnapshot, GitObject, ObjectReader, parse_tree
+from gitreg.git.repository import GitRepository
+
+REMOTE = "gitreg"
+"""What the copy calls its remote; `remote_environment` says where that is."""
+
+_NOT_HAD = re.compile(r"could not fetch ([0-9a-f]{40}) from promisor remote")
+
+
+def remote_environment(git_dir: Path, url: str) -> Mapping[str, str]:
+    """Return the variables with which Git, run in a copy, knows its remote.
+
+    The URL may hold a password. Here it gets neither into a file nor into the list of processes,
+    and a Git that is not given it cannot go and have objects behind our back.
+    """
+    options = {
+        f"remote.{REMOTE}.url": url,
+        "gc.auto": "0",  # it would go on in the background when our lock is free again
+        "maintenance.auto": "false",
+    }
+    numbered = list(enumerate(options.items()))
+    return {
+        "GIT_DIR": str(git_dir),  # of a damaged copy Git would take a repository above it
+        "GIT_CONFIG_COUNT": str(len(options)),
+        **{f"GIT_CONFIG_KEY_{number}": key for number, (key, _) in numbered},
+        **{f"GIT_CONFIG_VALUE_{number}": value for number, (_, value) in numbered},
+    }
+
+
+class LightRepository(GitRepository):
+    """The light copy in ``git_dir`` of the repository at ``url``: for reading a few files."""
+
+    def __init__(self, git_dir: Path, url: str) -> None:
+        super().__init__(git_dir)
+        self._url = url
+        self._environment = remote_environment(git_dir, url)
+        self.reader = _LightReader(git_dir, url, self._environment)
+
+    def snapshot(self, commit: str | None) -> CommitSnapshot:
+        """Return the files of a commit; see `GitRepository.snapshot`."""
+        last = self._last_snapshot
+        if last is None or last.commit != commit or last.is_full:
+            last = self._last_snapshot = _LightSnapshot(self, commit)
+        return last
+
+    def bring(self, oids: Sequence[str]) -> None:
+        """Have blobs from the remote, all of them at once; what is here already is not asked for.
+
+        Raises:
+            GitError: they are not here, and the remote cannot be reached.
+        """
+        fetched = process.run(
+            self.folder, "-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", "--no-tags",
+            "--no-write-fetch-head", "--filter=blob:none", REMOTE, *oids,
+            check=False, extra_env=self._environment, interactive=True,
+        )  # fmt: skip
+        if fetched.returncode != 0:
+            raise out_of_reach(self._url, f"{len(oids)} files are", fetched)
+
+
+class _LightReader(ObjectReader):
+    """Reads what the copy has, and lets Git have the rest."""
+
+    def __init__(self, folder: Path, url: str, environment: Mapping[str, str]) -> None:
+        super().__init__(folder, environment)
+        self._url = url
+
+    def _failure(self, completed: process.Completed) -> GitError | InvalidRequest:
+        lacking = _NOT_HAD.search(completed.stderr)
+        if lacking is None:
+            return super()._failure(completed)
+        return out_of_reach(self._url, f"object {lacking[1]} is", completed)
+
+
+class _LightSnapshot(CommitSnapshot):
+    def __init__(self, repository: LightRepository, commit: str | None) -> None:
+        super().__init__(repository.reader, commit)
+        self._repository = repository
+
+    def _objects(self, paths: Sequence[str]) -> Sequence[GitObject | None]:
+        unknown = [path for path in dict.fromkeys(paths) if path not in self._known]
+        if self._commit is not None and len(unknown) > 1:
+            oids = list(dict.fromkeys(self._blobs(unknown)))
+            if len(oids) > 1:
+                self._repository.bring(oids)
+        return super()._objects(paths)
+
+    def _blobs(self, paths: Sequence[str]) -> Iterator[str]:
+        """Yield the names of the files among ``paths``, which the folders above them know."""
+        above = {path: path.rpartition("/") for path in paths if "\n" not in path}
+        parents = list(dict.fromkeys(parent for parent, _, _ in above.values()))
+        folders = dict(zip(parents, super()._objects(parents), strict=True))
+        for parent, _, name in above.values():
+            folder = folders[parent]
+            if folder is not None and folder.kind == "tree":
+                for entry in parse_tree(folder.data):
+                    if entry.name == name and not entry.is_folder:
+                        yield entry.oid
+
+
+def out_of_reach(url: str, what: str, completed: process.Completed) -> GitError:
+    """Return the error for objects that a copy lacks while its remote does not answer."""
+    return GitError(
+        f"{what} not in the copy, and {process.hide_credentials(url)} cannot be reached: "
+        f"{cause(process.failure('fetch', completed))}"
+    )
+
+
+def cause(error: Exception) -> str:
+    """Return what Git said, without which command of Git's said it."""
+    return re.sub(r"^git [a-z-]+: ", "", str(error))
