@@ -66,11 +66,15 @@ class Artifacts:
         repository: the registry's.
         base: a folder where the repository's tree lies, if there is one besides ``repository``:
             a DVC remote may be a path relative to it.
+        place: the folder that stands for the repository in the cache; its own by default.
     """
 
-    def __init__(self, repository: GitRepository, base: Path | None = None) -> None:
+    def __init__(
+        self, repository: GitRepository, base: Path | None = None, place: Path | None = None
+    ) -> None:
         self._repository = repository
         self._base = base
+        self._place = place
         self._projects: dict[str | None, DvcProject] = {}
 
     def project(self, snapshot: Snapshot) -> DvcProject:
@@ -92,8 +96,9 @@ class Artifacts:
         return DvcProject.from_config(folder / "dvc", config, base)
 
     def _own_folder(self) -> Path:
-        place = str(self._repository.common_dir).encode("utf-8", "surrogateescape")
-        return cache_folder() / hashlib.sha256(place).hexdigest()[:24]
+        place = str(self._place or self._repository.common_dir)
+        name = hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:24]
+        return cache_folder() / name
 
     # In
 
@@ -276,10 +281,11 @@ class Artifacts:
         folder = _remote_in_tree(snapshot.read(".dvc/config") or b"")
         if folder is None:
             return
-        for oid in _md5_and_members(snapshot, folder, _md5(version)):
-            path = f"{folder}/files/md5/{oid[:2]}/{oid[2:]}"
+        objects = _md5_and_members(snapshot, folder, _md5(version))
+        paths = [f"{folder}/files/md5/{oid[:2]}/{oid[2:]}" for oid in objects]
+        paths = [path for path in paths if not (self._own_folder() / "tree" / path).exists()]
+        for path, content in zip(paths, snapshot.read_many(paths), strict=True):
             target = self._own_folder() / "tree" / path
-            content = None if target.exists() else snapshot.read(path)
             if content is not None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 temporary = target.with_name(f".{target.name}.gitreg")

@@ -162,6 +162,12 @@ RepoOption = Annotated[
 RepoPathOption = Annotated[
     str, typer.Option("--repo", metavar="PATH", help="The registry's repository.")
 ]
+AllowRewindOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-rewind", help="Accept that the branch behind the URL went back or sideways."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RevOption = Annotated[
     Optional[str], typer.Option("--rev", metavar="REV", help="Read the registry at this commit.")
@@ -213,6 +219,16 @@ def _warn(warnings: tuple[str, ...]) -> None:
 
     for warning in warnings:
         typer.echo(f"warning: {render.line(warning)}", err=True)
+
+
+@contextmanager
+def _reading(repo: str, allow_rewind: bool, progress: Progress | None = None) -> Iterator[Registry]:
+    """Open a registry to read from, and say where its answers came from before they are shown."""
+    with Registry(repo, progress=progress, allow_rewind=allow_rewind) as registry:
+        try:
+            yield registry
+        finally:
+            _warn(registry.warnings)
 
 
 def _width() -> int:
@@ -615,6 +631,7 @@ def list_(
     rev: RevOption = None,
     at: AtOption = None,
     repo: RepoOption = ".",
+    allow_rewind: AllowRewindOption = False,
 ) -> None:
     """List the models, or the versions of one, newest first.
 
@@ -624,7 +641,7 @@ def list_(
 
     if name is not None:
         _check_model_name(name, "gitreg list {model}, or gitreg show {reference}")
-    with Registry(repo) as registry:
+    with _reading(repo, allow_rewind) as registry:
         if name is None:
             models = registry.models(rev=rev, at=at)
             text = render.models_text(models, _width()) if not as_json and models else ""
@@ -649,6 +666,7 @@ def show(
     rev: RevOption = None,
     at: AtOption = None,
     repo: RepoOption = ".",
+    allow_rewind: AllowRewindOption = False,
 ) -> None:
     """Show everything that is known of a version.
 
@@ -656,7 +674,7 @@ def show(
     """
     from gitreg import render
 
-    with Registry(repo) as registry:
+    with _reading(repo, allow_rewind) as registry:
         version = registry.show(reference, rev=rev, at=at)
     if as_json:
         _print_json(render.version_json(version))
@@ -682,6 +700,7 @@ def log(
     rev: RevOption = None,
     at: AtOption = None,
     repo: RepoOption = ".",
+    allow_rewind: AllowRewindOption = False,
 ) -> None:
     """Show what happened, newest first.
 
@@ -691,7 +710,7 @@ def log(
     """
     from gitreg import render
 
-    with Registry(repo) as registry:
+    with _reading(repo, allow_rewind) as registry:
         events = registry.log(reference, limit=limit, rev=rev, at=at)
         if registry.is_shallow and not events:
             raise GitError(
@@ -715,12 +734,13 @@ def resolve(
     rev: RevOption = None,
     at: AtOption = None,
     repo: RepoOption = ".",
+    allow_rewind: AllowRewindOption = False,
 ) -> None:
     """Print which version a reference names.
 
     Example: gitreg resolve models:/churn-predictor/Production
     """
-    with Registry(repo) as registry:
+    with _reading(repo, allow_rewind) as registry:
         resolved = registry.resolve(reference, rev=rev, at=at)
     if as_json:
         from gitreg import render
@@ -738,6 +758,7 @@ def compare(
     rev: RevOption = None,
     at: AtOption = None,
     repo: RepoOption = ".",
+    allow_rewind: AllowRewindOption = False,
 ) -> None:
     """Show how two versions differ.
 
@@ -747,7 +768,7 @@ def compare(
     """
     from gitreg import render
 
-    with Registry(repo) as registry:
+    with _reading(repo, allow_rewind) as registry:
         comparison = registry.compare(a, b, rev=rev, at=at)
     if as_json:
         _print_json(render.comparison_json(comparison))
@@ -769,6 +790,7 @@ def pull(
     rev: RevOption = None,
     at: AtOption = None,
     repo: RepoOption = ".",
+    allow_rewind: AllowRewindOption = False,
 ) -> None:
     """Download a version's files, verified, and print where.
 
@@ -778,14 +800,14 @@ def pull(
     """
     from gitreg import render
 
-    with _progress("pull") as progress, Registry(repo, progress=progress) as registry:
+    with _progress("pull") as progress, _reading(repo, allow_rewind, progress) as registry:
         resolved = registry.resolve(reference, rev=rev, at=at)
         path = registry.pull(resolved, output, replace_existing=force, rev=resolved.read_from)
-        version = registry.show(resolved, rev=resolved.read_from)
+        sha256 = registry.sha256(resolved, rev=resolved.read_from)
     typer.echo(f"{resolved}, read from {resolved.read_from[: render.SHORT]}", err=True)
     if as_json:
         answer = render.resolved_json(resolved)
-        _print_json(answer | {"path": str(path), "sha256": version.artifact.sha256})
+        _print_json(answer | {"path": str(path), "sha256": sha256})
     else:
         typer.echo(str(path))
 
@@ -811,6 +833,7 @@ def verify(
     rev: RevOption = None,
     at: AtOption = None,
     repo: RepoOption = ".",
+    allow_rewind: AllowRewindOption = False,
 ) -> None:
     """Compare artifacts with their manifests.
 
@@ -825,7 +848,9 @@ def verify(
     count = bad = 0
     with ExitStack() as stack:
         bar = stack.enter_context(_progress("verify")) if remote else None
-        registry = stack.enter_context(Registry(repo, progress=bar))
+        registry = stack.enter_context(
+            _reading(repo, allow_rewind, bar)
+        )
         verified = registry.verify(
             *(references or ()), remote=remote, repair=repair, rev=rev, at=at
         )
@@ -1004,7 +1029,11 @@ def tags_sync(
 
 
 @app.command()
-def doctor(as_json: JsonOption = False, repo: RepoOption = ".") -> None:
+def doctor(
+    as_json: JsonOption = False,
+    repo: RepoOption = ".",
+    allow_rewind: AllowRewindOption = False,
+) -> None:
     """Examine the registry and this clone of it.
 
     Says what is wrong, and what mends it; exits 1 when something is.
@@ -1013,7 +1042,7 @@ def doctor(as_json: JsonOption = False, repo: RepoOption = ".") -> None:
     """
     from gitreg import render
 
-    with Registry(repo) as registry:
+    with _reading(repo, allow_rewind) as registry:
         findings = registry.doctor()
     if as_json:
         _print_json([render.finding_json(finding) for finding in findings])

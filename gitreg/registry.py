@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from gitreg.compare import Comparison
     from gitreg.digest import Progress
     from gitreg.findings import Finding
+    from gitreg.git.copies import Copy
     from gitreg.history import Event
     from gitreg.ledger import History
     from gitreg.operations.rollback import RollbackPlan
@@ -55,20 +56,27 @@ class Registry:
 
     Args:
         location: a folder in the repository (a bare one too), or the URL of a repository, of
-            which a copy is kept in the user's cache and brought up to date at every start.
+            which a copy is kept in the user's cache and brought up to date when it is first read.
         progress: told the bytes done of long transfers.
+        allow_rewind: accept that the branch behind a URL went backwards or sideways since it was
+            seen last. Without it such a read raises `GitError`, as it does when the URL cannot
+            be reached and there is no copy to answer from.
 
     Raises:
         InvalidRequest: ``location`` is neither.
-        GitError: the URL cannot be reached.
     """
 
     def __init__(
-        self, location: str | os.PathLike[str] = ".", *, progress: Progress | None = None
+        self,
+        location: str | os.PathLike[str] = ".",
+        *,
+        progress: Progress | None = None,
+        allow_rewind: bool = False,
     ) -> None:
         self._progress = progress
         self._url: str | None = None
         self._base: Path | None = None
+        self._allow_rewind = allow_rewind
         if not isinstance(location, (str, os.PathLike)):
             raise InvalidRequest(f"a registry is at a path or a URL, not {type(location).__name__}")
         # An empty text is a variable that was not set. Of a name too long, Path.is_dir raises.
@@ -77,8 +85,7 @@ class Registry:
             return
         from gitreg.git import copies
 
-        self._repository = copies.cached_clone(str(location))
-        self._url = str(location)
+        self._url = copies.check_url(str(location))
         self._base = _work_tree_of(str(location))
 
     @classmethod
@@ -104,12 +111,43 @@ class Registry:
         self.close()
 
     def close(self) -> None:
-        """End the process that reads objects and close the history index."""
-        self._repository.close()
-        if "_history" in self.__dict__:
-            self._history.close()
+        """End the processes that read objects and close the history index."""
+        for part in ("_repository", "_light", "_history"):
+            if part in self.__dict__:
+                (self._light.repository if part == "_light" else getattr(self, part)).close()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know of where the answers so far came from.
+
+        Of a URL that cannot be reached: why, and how old the copy is that answered instead.
+        """
+        opened = [self.__dict__.get(part) for part in ("_light", "_complete")]
+        stale = [copy.stale for copy in opened if copy is not None and copy.stale]
+        return tuple(dict.fromkeys(stale))
 
     # Parts, made when they are first needed
+
+    @cached_property
+    def _repository(self) -> GitRepository:
+        """The repository with all of its history; of a URL the complete copy."""
+        return self._complete.repository
+
+    @cached_property
+    def _complete(self) -> Copy:
+        return self._open_copy(light=False)
+
+    @cached_property
+    def _light(self) -> Copy:
+        """A copy of a URL from which a few files of the tip can be read."""
+        return self._open_copy(light=True)
+
+    def _open_copy(self, *, light: bool) -> Copy:
+        from gitreg.git.copies import open_copy
+
+        copy = open_copy(str(self._url), light=light, allow_rewind=self._allow_rewind)
+        self._allow_rewind = False  # accepted once, not whatever happens from now on
+        return copy
 
     @cached_property
     def _history(self) -> History:
@@ -121,7 +159,13 @@ class Registry:
     def _artifacts(self) -> Artifacts:
         from gitreg.artifacts import Artifacts
 
-        return Artifacts(self._repository, self._base)
+        if self._url is None:
+            return Artifacts(self._repository, self._base)
+        from gitreg.git.copies import copies_folder
+
+        # Whichever copy names them, the bytes are pulled once.
+        opened = self._repository if "_repository" in self.__dict__ else self._light.repository
+        return Artifacts(opened, self._base, copies_folder(self._url).resolve() / "repository.git")
 
     @cached_property
     def _clone(self) -> Clone:
@@ -176,6 +220,14 @@ class Registry:
                 raise NotFound(f"no commit is as old as {at}")
         return RegistryState(self._repository.snapshot(commit))
 
+    def _glance(self, rev: str | None, at: str | None) -> RegistryState:
+        """Return the registry as `state` does, to read a few files of it and no history."""
+        if self._url is None or "_repository" in self.__dict__ or at is not None:
+            return self.state(rev=rev, at=at)
+        if rev is None or ("_light" in self.__dict__ and rev == self._light.commit):
+            return RegistryState(self._light.repository.snapshot(self._light.commit))
+        return self.state(rev=rev)
+
     def _past(self, state: RegistryState) -> History:
         self._history.advance(str(_existing(state).commit))
         return self._history
@@ -199,7 +251,7 @@ class Registry:
             NotFound: no such model, version, alias or stage; the hint names the near misses.
         """
         wanted = _reference(reference, name, version, alias, stage)
-        state = self.state(rev=rev, at=at)
+        state = self._glance(rev, at)
         number = _resolve(state, wanted)
         return Resolved(wanted.model, number, str(state.commit))
 
@@ -338,7 +390,7 @@ class Registry:
             DvcError: the bytes cannot be had, or are not what the manifest says.
         """
         wanted = _reference(reference, name, version, alias, stage)
-        state = self.state(rev=rev, at=at)
+        state = self._glance(rev, at)
         found = state.version(wanted.model, _resolve(state, wanted))
         return self._artifacts.deliver(
             state.snapshot,
@@ -347,6 +399,14 @@ class Registry:
             replace=replace_existing,
             progress=self._progress,
         )
+
+    def sha256(
+        self, reference: ReferenceLike, *, rev: str | None = None, at: str | None = None
+    ) -> str:
+        """Return the digest of a version's artifact that its manifest records, 64 hex digits."""
+        wanted = _reference(reference)
+        state = self._glance(rev, at)
+        return state.manifest(wanted.model, _resolve(state, wanted)).artifact.sha256
 
     def verify(
         self,

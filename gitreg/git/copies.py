@@ -1,4 +1,10 @@
-"""Copies of repositories that are read by URL: bare, in the user's cache, brought up to date."""
+"""Copies of repositories that are read by URL: bare, in the user's cache, brought up to date.
+
+There are two kinds. A light one has one commit and its folders, which is all that a reference
+needs to be resolved; a complete one has every branch and tag with their history. Where there is a
+complete one it answers everything. Both may only go forward from the commit that was seen last:
+whoever read a branch yesterday would otherwise be shown another past today, and never know.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +13,31 @@ import errno
 import hashlib
 import os
 import re
-import shlex
 import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from gitreg.errors import GitError, InvalidRequest, WorldError
 from gitreg.git import process
+from gitreg.git.light import REMOTE, LightRepository, cause, remote_environment
 from gitreg.git.publish import exclusive
 from gitreg.git.repository import GitRepository
+from gitreg.git.seen import Seen, age, recall, remember
 
 _URL = re.compile(r"(?P<scheme>file|git|https?|ssh)://(?P<rest>[^-].*)", re.DOTALL)
 _SCP_LIKE = re.compile(r"(?:[\w.-]+@)?(?P<host>[\w.][\w.-]*):(?!//)(?P<path>[^-:].*)", re.DOTALL)
 _INCOMING = "refs/gitreg/incoming"
+_OID = re.compile(r"[0-9a-f]{40}")
+_LIGHT = "--filter=blob:none"
+_NO_DEPTH = "does not support shallow"
+_OWN_BRANCH = "refs/heads/gitreg/tip"  # a remote's own would have to be called gitreg/tip
+_Step: TypeAlias = "Callable[[], str]"
+
+_MANY_PACKS = 50
+"""How many fetches leave a pack each before they are put into one; Git's own number."""
 
 
 def is_url(text: str) -> bool:
@@ -56,29 +75,283 @@ def cache_folder() -> Path:
     return (base if base.is_absolute() else Path.home() / ".cache") / "gitreg"
 
 
-def cached_clone(url: str) -> GitRepository:
-    """Return a bare copy of the repository at ``url``, brought up to date.
+@dataclass(frozen=True)
+class Copy:
+    """A repository that is read by URL, as it was when it was last asked.
 
-    The default branch over there may only go forward: whoever read it yesterday would otherwise
-    be shown another past today, and never know.
+    Attributes:
+        repository: the copy.
+        url: where it comes from, credentials and all.
+        commit: the tip of its default branch, 40 hex digits.
+        branch: the full name of that over there; ``None`` when only a light copy has asked.
+        stale: what a person should know of an answer from it, ``None`` when it is up to date.
+    """
+
+    repository: GitRepository
+    url: str
+    commit: str
+    branch: str | None
+    stale: str | None
+
+
+def open_copy(
+    url: str, *, light: bool = False, allow_rewind: bool = False, must_reach: bool = False
+) -> Copy:
+    """Return a copy of the repository at ``url``, brought up to date.
+
+    Args:
+        url: see `check_url`.
+        light: whether files of the tip are all that is wanted: then only its default branch is
+            brought up to date, and when there is no complete copy a light one does.
+        allow_rewind: take the branch as it is, wherever it went, and remember that.
+        must_reach: whether an older state will not do when the remote cannot be reached. Whoever
+            writes insists.
 
     Raises:
         InvalidRequest: ``url`` is no repository's URL.
-        GitError: it cannot be reached, has no default branch, or this went back or sideways; then
-            the copy stays as it was.
+        GitError: it cannot be reached and there is no copy, it has no default branch, or this
+            went back or sideways; then the copy stays as it was.
         WorldError: the cache folder cannot be written.
     """
     check_url(url)
-    name = hashlib.sha256(url.encode("utf-8", "surrogateescape")).hexdigest()[:24]
-    folder = cache_folder() / name
+    folder = copies_folder(url)
     _make_writable(folder)
     with exclusive(folder):
-        git_dir = folder / "repository.git"
-        if not _is_repository(git_dir):
-            shutil.rmtree(git_dir, ignore_errors=True)  # all of it can be had again
-            process.run(folder, "init", "--bare", "--quiet", "--template=", str(git_dir))
-        _update(git_dir, url)
-    return GitRepository(git_dir)
+        copies = _Copies(folder, url, allow_rewind=allow_rewind)
+        try:
+            return copies.glance() if light else copies.complete()
+        except _UnreachableError as unreachable:
+            old = None if must_reach else copies.old(unreachable, light=light)
+            if old is None:
+                message = f"{process.hide_credentials(url)}: {unreachable}"
+                raise GitError(message, hint=unreachable.hint) from None
+            return old
+
+
+def copies_folder(url: str) -> Path:
+    """Return the folder that holds what gitreg keeps of the repository at ``url``."""
+    name = hashlib.sha256(url.encode("utf-8", "surrogateescape")).hexdigest()[:24]
+    return cache_folder() / name
+
+
+class _UnreachableError(GitError):
+    """Talking to the remote failed, for whichever reason."""
+
+
+class _NotProvenError(Exception):
+    """A light copy's short history does not tell whether the branch went forward."""
+
+
+class _DamagedError(Exception):
+    """A copy does not hold what it should; all of it can be had again."""
+
+
+class _Copies:
+    """Both copies of one repository, and what was seen of it; the caller holds their lock."""
+
+    def __init__(self, folder: Path, url: str, *, allow_rewind: bool) -> None:
+        self._folder = folder
+        self._url = url
+        self._shown = process.hide_credentials(url)
+        self._allow_rewind = allow_rewind
+        self._whole = folder / "repository.git"
+        self._light = folder / "light.git"
+        self._seen = recall(folder)
+
+    # What a caller gets
+
+    def glance(self) -> Copy:
+        """Return a copy whose default branch is up to date: the complete one if it is there."""
+        if self._tip(self._whole) is not None:
+            return self._healed(self._whole, self._advance_complete, self._make_complete)
+        try:
+            return self._healed(self._light, self._advance_light, self._make_light)
+        except _NotProvenError:
+            return self.complete()  # it has the history to tell from
+        except _UnreachableError as error:
+            if _NO_DEPTH not in str(error):
+                raise
+            return self.complete()  # of plain files behind a web server nothing less can be had
+
+    def complete(self) -> Copy:
+        """Return the complete copy, all of it up to date."""
+        return self._healed(self._whole, self._update_complete, self._make_complete)
+
+    def old(self, unreachable: GitError, *, light: bool) -> Copy | None:
+        """Return a copy as it is, if there is one and it can answer; it says how old it is."""
+        for git_dir in (self._whole, self._light) if light else (self._whole,):
+            tip = self._tip(git_dir)
+            if tip is None:
+                continue
+            with contextlib.suppress(_DamagedError):
+                then = "unknown age" if self._seen is None else self._age(self._seen)
+                stale = (
+                    f"cannot reach {self._shown} ({cause(unreachable)}): "
+                    f"answering from a copy of {then}, at {tip[:12]}"
+                )
+                return self._copy(git_dir, tip, stale)
+        return None
+
+    @staticmethod
+    def _age(seen: Seen) -> str:
+        return f"{age(time.time() - seen.reached)} ago"
+
+    # Each kind: made, and brought forward
+
+    def _make_light(self) -> str:
+        """Fetch one commit and its folders: one connection, however long the history is."""
+        self._init(self._light)
+        self._fetch(self._light, "--depth=1", _LIGHT, refspecs=(f"+HEAD:{_OWN_BRANCH}",))
+        tip = str(self._tip(self._light))
+        if self._seen and tip != self._seen.commit and not self._allow_rewind:
+            shutil.rmtree(self._light)  # its history is cut off, and cannot show that it follows
+            raise _NotProvenError
+        return tip
+
+    def _advance_light(self) -> str:
+        """Fetch what is new down to the old tip: a fetch of depth one would cut that off."""
+        return self._advance(self._light, _LIGHT)
+
+    def _make_complete(self) -> str:
+        self._init(self._whole)
+        return self._update_complete()
+
+    def _advance_complete(self) -> str:
+        return self._advance(self._whole)
+
+    def _advance(self, git_dir: Path, *options: str) -> str:
+        """Bring forward what HEAD of a copy names: one connection."""
+        known = self._tip(git_dir)
+        self._fetch(git_dir, *options, refspecs=(f"+HEAD:{_INCOMING}",))
+        tip = self._incoming(git_dir)
+        self._check_follows(git_dir, known, tip)
+        if tip != known:
+            self._git(git_dir, "update-ref", "HEAD", tip)
+        return tip
+
+    def _update_complete(self) -> str:
+        """Bring forward the default branch, then all the rest."""
+        branch, tip = self._default_branch()
+        known = self._tip(self._whole)
+        if tip != known:
+            self._fetch(self._whole, refspecs=(f"+{branch}:{_INCOMING}",))
+            tip = self._incoming(self._whole)
+        self._check_follows(self._whole, known, tip)
+        # Not the default branch, which may have moved again since it was looked at.
+        rest = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", f"^{branch}")
+        self._fetch(self._whole, "--prune", refspecs=rest)
+        self._git(self._whole, "update-ref", branch, tip)
+        self._git(self._whole, "symbolic-ref", "HEAD", branch)
+        self._branch = branch
+        return tip
+
+    # Their parts
+
+    _branch: str | None = None
+
+    def _healed(self, git_dir: Path, advance: _Step, make: _Step) -> Copy:
+        """Return a copy brought forward, or made when it is not there or is damaged."""
+        known = self._tip(git_dir)
+        if known is not None:
+            _remove_locks(git_dir)
+            try:
+                return self._accept(git_dir, advance())
+            except _DamagedError:
+                pass
+            except _UnreachableError:
+                # What a damaged copy makes Git say is no reason to answer from it.
+                if _is_repository(git_dir) and _has(git_dir, known):
+                    raise
+        return self._accept(git_dir, make())
+
+    def _accept(self, git_dir: Path, tip: str) -> Copy:
+        """Remember a tip that was checked, and return its copy."""
+        known = self._branch or (self._seen.branch if self._seen else None)
+        copy = self._copy(git_dir, tip, None)
+        self._seen = Seen(tip, known, time.time())
+        remember(self._folder, self._seen)
+        self._tidy(git_dir)
+        return copy
+
+    def _copy(self, git_dir: Path, tip: str, stale: str | None) -> Copy:
+        light = git_dir == self._light
+        repository = LightRepository(git_dir, self._url) if light else GitRepository(git_dir)
+        if repository.commit_of(tip) != tip:
+            repository.close()
+            raise _DamagedError
+        branch = self._branch or (self._seen.branch if self._seen else None)
+        return Copy(repository, self._url, tip, branch, stale)
+
+    def _check_follows(self, git_dir: Path, known: str | None, tip: str) -> None:
+        """Refuse a tip that the commit seen last does not lead to."""
+        past = self._seen.commit if self._seen else known
+        if self._allow_rewind or past is None or past == tip or _leads_to(git_dir, past, tip):
+            return
+        if git_dir == self._light and not _has(git_dir, past):
+            raise _NotProvenError
+        raise GitError(
+            f"{self._shown}: its history was rewritten: it was at {past}, and is at {tip}, which "
+            "does not follow it",
+            hint="--allow-rewind, when that is right (in Python: allow_rewind=True)",
+        )
+
+    def _init(self, git_dir: Path) -> None:
+        shutil.rmtree(git_dir, ignore_errors=True)
+        branch = _OWN_BRANCH.removeprefix("refs/heads/")
+        process.run(
+            self._folder, "-c", "init.defaultRefFormat=files", "init", "--bare", "--quiet",
+            "--template=", f"--initial-branch={branch}", str(git_dir),
+        )  # fmt: skip
+
+    def _default_branch(self) -> tuple[str, str]:
+        """Return the full name of the remote's default branch, and its commit."""
+        asked = self._ask(self._whole, "ls-remote", "--symref", REMOTE, "HEAD")
+        head = re.match(r"ref: (refs/heads/\S+)\tHEAD\n([0-9a-f]{40})\tHEAD", asked.text)
+        if head is None:
+            raise self._no_branch()
+        return head[1], head[2]
+
+    def _no_branch(self) -> GitError:
+        return GitError(f"{self._shown}: it has no default branch")
+
+    def _fetch(self, git_dir: Path, *options: str, refspecs: tuple[str, ...]) -> None:
+        self._ask(
+            git_dir, "fetch", "--quiet", "--force", "--no-tags", "--no-write-fetch-head",
+            *options, REMOTE, *refspecs,
+        )  # fmt: skip
+
+    def _ask(self, git_dir: Path, *args: str) -> process.Completed:
+        """Run what talks to the remote."""
+        asked = process.run(
+            git_dir, *args,
+            check=False, extra_env=remote_environment(git_dir, self._url), interactive=True,
+        )  # fmt: skip
+        if "couldn't find remote ref HEAD" in asked.stderr:
+            raise self._no_branch()
+        if asked.returncode != 0:
+            failure = process.failure(args[0], asked)
+            raise _UnreachableError(str(failure), hint=failure.hint)
+        return asked
+
+    @staticmethod
+    def _git(git_dir: Path, *args: str) -> process.Completed:
+        return process.run(git_dir, *args, extra_env={"GIT_DIR": str(git_dir)})
+
+    def _tip(self, git_dir: Path) -> str | None:
+        """Return the commit that HEAD of a copy names; ``None`` when there is no copy."""
+        return _commit(git_dir, "HEAD")
+
+    def _incoming(self, git_dir: Path) -> str:
+        found = _commit(git_dir, _INCOMING)
+        if found is None:
+            raise _DamagedError
+        return found
+
+    def _tidy(self, git_dir: Path) -> None:
+        """Put many packs into one; each fetch that brings something leaves another."""
+        packs = git_dir / "objects" / "pack"
+        if sum(1 for _ in packs.glob("*.pack")) > _MANY_PACKS:
+            self._git(git_dir, "repack", "-a", "-d", "-q")
 
 
 def _make_writable(folder: Path) -> None:
@@ -103,59 +376,46 @@ def _is_repository(git_dir: Path) -> bool:
     return asked.returncode == 0
 
 
-def _update(git_dir: Path, url: str) -> None:
-    """Bring a copy up to date: its default branch when it went forward, then all the rest."""
-    branch, tip = _default_branch(git_dir, url)
-    known = _commit(git_dir, "HEAD")
-    if tip != known:
-        _fetch(git_dir, url, f"+{branch}:{_INCOMING}")
-        tip = str(_commit(git_dir, _INCOMING))
-        _refuse_another_past(git_dir, url, known, tip)
-    # Not the default branch, which may have moved again since it was looked at.
-    _fetch(git_dir, url, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", f"^{branch}")
-    process.run(git_dir, "update-ref", branch, tip)
-    process.run(git_dir, "symbolic-ref", "HEAD", branch)
-
-
-def _default_branch(git_dir: Path, url: str) -> tuple[str, str]:
-    """Return the full name of a remote's default branch, and its commit."""
-    asked = process.run(
-        git_dir, "ls-remote", "--symref", "--end-of-options", url, "HEAD",
-        check=False, interactive=True,
-    )  # fmt: skip
-    shown = process.hide_credentials(url)
-    if asked.returncode != 0:
-        raise GitError(f"{shown}: {process.failure('ls-remote', asked)}")
-    head = re.match(r"ref: (refs/heads/\S+)\tHEAD\n([0-9a-f]{40})\tHEAD", asked.text)
-    if head is None:
-        raise GitError(f"{shown}: it has no default branch")
-    return head[1], head[2]
-
-
 def _commit(git_dir: Path, name: str) -> str | None:
-    """Return the commit that a reference of a copy names, ``None`` when there is none."""
+    """Return what a reference of a copy names, ``None`` when there is none.
+
+    Read as a file: Git keeps it so until many are packed, and a process costs more.
+    """
+    try:
+        text = (git_dir / name).read_text("utf-8", "replace").rstrip("\n")
+        if text.startswith("ref: refs/"):
+            return _commit(git_dir, text.removeprefix("ref: "))
+    except OSError:
+        text = ""
+    if _OID.fullmatch(text):
+        return text
+    if not _is_repository(git_dir):
+        return None
     found = process.run(
-        git_dir, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}", check=False
-    )
+        git_dir, "rev-parse", "--verify", "--quiet", name,
+        check=False, extra_env={"GIT_DIR": str(git_dir)},
+    )  # fmt: skip
     return found.text or None
 
 
-def _refuse_another_past(git_dir: Path, url: str, known: str | None, tip: str) -> None:
-    """Refuse a tip that what was there before does not lead to."""
-    if known is None:
-        return
-    with contextlib.closing(GitRepository(git_dir)) as copy:
-        if copy.is_ancestor(known, tip):
-            return
-    raise GitError(
-        f"{process.hide_credentials(url)}: its history was rewritten: it was at {known}, and is at "
-        f"{tip}, which does not follow it",
-        hint=f"if that is right: rm -r {shlex.quote(str(git_dir.parent))}",
-    )
-
-
-def _fetch(git_dir: Path, url: str, *refspecs: str) -> None:
-    process.run(
-        git_dir, "fetch", "--quiet", "--force", "--prune", "--no-tags", "--no-write-fetch-head",
-        "--end-of-options", url, *refspecs, interactive=True,
+def _leads_to(git_dir: Path, past: str, tip: str) -> bool:
+    """Tell whether a commit is another one's ancestor; one that is not here is not."""
+    asked = process.run(
+        git_dir, "merge-base", "--is-ancestor", past, tip,
+        check=False, extra_env={"GIT_DIR": str(git_dir)},
     )  # fmt: skip
+    return asked.returncode == 0
+
+
+def _has(git_dir: Path, commit: str) -> bool:
+    asked = process.run(
+        git_dir, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}",
+        check=False, extra_env={"GIT_DIR": str(git_dir)},
+    )  # fmt: skip
+    return asked.returncode == 0
+
+
+def _remove_locks(git_dir: Path) -> None:
+    """Remove what a Git that was killed left behind: the copy is ours, and we hold its lock."""
+    for lock in (*git_dir.glob("*.lock"), *(git_dir / "refs").rglob("*.lock")):
+        lock.unlink(missing_ok=True)

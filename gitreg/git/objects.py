@@ -52,10 +52,16 @@ class GitObject:
 
 
 class ObjectReader:
-    """Reads objects of the repository at ``folder``; safe to share between threads."""
+    """Reads objects of the repository at ``folder``; safe to share between threads.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: where Git runs.
+        environment: variables for it, besides those that every call has.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self._folder = folder
+        self._environment = environment or {}
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0  # who started it: after a fork it is the parent's to ask and to end
@@ -114,7 +120,7 @@ class ObjectReader:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
-                    env=process.environment(),
+                    env=process.environment() | dict(self._environment),
                     start_new_session=True,
                 )
             except OSError as error:
@@ -124,7 +130,10 @@ class ObjectReader:
     def _death(self, running: subprocess.Popen[bytes]) -> GitError | InvalidRequest:
         assert running.stderr is not None
         message = process.hide_credentials(running.stderr.read().decode("utf-8", "replace"))
-        return process.failure("cat-file", process.Completed(running.wait(), b"", message))
+        return self._failure(process.Completed(running.wait(), b"", message))
+
+    def _failure(self, completed: process.Completed) -> GitError | InvalidRequest:
+        return process.failure("cat-file", completed)
 
     def _stop(self) -> None:
         running, self._process = self._process, None
