@@ -102,11 +102,12 @@ class _LightSnapshot(CommitSnapshot):
 
     def _blobs(self, paths: Sequence[str]) -> Iterator[str]:
         """Yield the names of the files among ``paths``, which the folders above them know."""
-        above = {path: path.rpartition("/") for path in paths if "\n" not in path}
-        parents = list(dict.fromkeys(parent for parent, _, _ in above.values()))
+        # With its slash no file answers to the name of a folder, and none is fetched for it.
+        split = [path.rpartition("/") for path in paths if "\n" not in path]
+        parents = list(dict.fromkeys(parent + slash for parent, slash, _ in split))
         folders = dict(zip(parents, super()._objects(parents), strict=True))
-        for parent, _, name in above.values():
-            folder = folders[parent]
+        for parent, slash, name in split:
+            folder = folders[parent + slash]
             if folder is not None and folder.kind == "tree":
                 for entry in parse_tree(folder.data):
                     if entry.name == name and not entry.is_folder:
