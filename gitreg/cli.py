@@ -228,7 +228,8 @@ def _reading(repo: str, allow_rewind: bool, progress: Progress | None = None) ->
         try:
             yield registry
         finally:
-            _warn(registry.warnings)
+            if registry.warnings:  # most often there are none, and nothing to print with is needed
+                _warn(registry.warnings)
 
 
 def _width() -> int:

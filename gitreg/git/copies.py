@@ -262,7 +262,12 @@ class _Copies:
                 # What a damaged copy makes Git say is no reason to answer from it.
                 if _is_repository(git_dir) and _has(git_dir, known):
                     raise
-        return self._accept(git_dir, make())
+        try:
+            return self._accept(git_dir, make())
+        except _DamagedError:
+            raise GitError(
+                f"{self._shown}: what it sent is not whole", hint="run it again"
+            ) from None
 
     def _accept(self, git_dir: Path, tip: str) -> Copy:
         """Remember a tip that was checked, and return its copy."""
@@ -351,7 +356,11 @@ class _Copies:
         """Put many packs into one; each fetch that brings something leaves another."""
         packs = git_dir / "objects" / "pack"
         if sum(1 for _ in packs.glob("*.pack")) > _MANY_PACKS:
-            self._git(git_dir, "repack", "-a", "-d", "-q")
+            # It did what was asked of it before: when this fails, the next one tries again.
+            process.run(
+                git_dir, "repack", "-a", "-d", "-q",
+                check=False, extra_env={"GIT_DIR": str(git_dir)},
+            )  # fmt: skip
 
 
 def _make_writable(folder: Path) -> None:

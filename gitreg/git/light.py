@@ -32,6 +32,7 @@ def remote_environment(git_dir: Path, url: str) -> Mapping[str, str]:
         f"remote.{REMOTE}.url": url,
         "gc.auto": "0",  # it would go on in the background when our lock is free again
         "maintenance.auto": "false",
+        "fetch.unpackLimit": "1",  # packs can be counted, and put into one
     }
     numbered = list(enumerate(options.items()))
     return {
