@@ -222,13 +222,21 @@ def _warn(warnings: tuple[str, ...]) -> None:
 
 
 @contextmanager
-def _reading(repo: str, allow_rewind: bool, progress: Progress | None = None) -> Iterator[Registry]:
-    """Open a registry to read from, and say where its answers came from before they are shown."""
+def _reading(
+    repo: str, allow_rewind: bool, progress: Progress | None = None, *, streams: bool = False
+) -> Iterator[Registry]:
+    """Open a registry to read from, and say where its answers came from before they are shown.
+
+    They are shown when this is left; of a command that ``streams`` already before.
+    """
     with Registry(repo, progress=progress, allow_rewind=allow_rewind) as registry:
         try:
+            if streams:
+                registry.state()
+                _warn(registry.warnings)
             yield registry
         finally:
-            if registry.warnings:  # most often there are none, and nothing to print with is needed
+            if registry.warnings and not streams:  # what prints them is not imported for nothing
                 _warn(registry.warnings)
 
 
@@ -850,7 +858,7 @@ def verify(
     with ExitStack() as stack:
         bar = stack.enter_context(_progress("verify")) if remote else None
         registry = stack.enter_context(
-            _reading(repo, allow_rewind, bar)
+            _reading(repo, allow_rewind, bar, streams=not remote)
         )
         verified = registry.verify(
             *(references or ()), remote=remote, repair=repair, rev=rev, at=at

@@ -366,8 +366,9 @@ def test_a_memory_that_does_not_parse(origin: Path, url: str, text: str) -> None
         assert registry.resolve("churn@champion").version == 2
         assert "a copy of unknown age" in registry.warnings[0]
     rewind(origin)
-    with pytest.raises(GitError, match="rewritten"):
-        champion(url)
+    for read in (champion, read_all):
+        with pytest.raises(GitError, match="rewritten"):
+            read(url)
 
 
 def test_a_branch_that_is_gone_is_not_offline(origin: Path, url: str) -> None:
@@ -417,6 +418,14 @@ def test_offline_a_file_that_was_never_had(origin: Path, url: str) -> None:
             assert str(lacking.value).endswith("does not appear to be a git repository")
             assert "\n" not in str(lacking.value)
         assert registry.resolve("churn@champion").version == 2
+
+
+def test_offline_a_stream_of_answers_comes_after_the_warning(origin: Path, url: str) -> None:
+    read_all(url)
+    with unreachable(origin):
+        done = CliRunner().invoke(app, ["verify", "churn@2", "--repo", url])
+    assert done.output.startswith("warning: cannot reach")
+    assert done.stderr.count("cannot reach file://") == 1
 
 
 def test_offline_without_a_copy(tmp_path: Path) -> None:

@@ -271,9 +271,8 @@ class _Copies:
 
     def _accept(self, git_dir: Path, tip: str) -> Copy:
         """Remember a tip that was checked, and return its copy."""
-        known = self._branch or (self._seen.branch if self._seen else None)
         copy = self._copy(git_dir, tip, None)
-        self._seen = Seen(tip, known, time.time())
+        self._seen = Seen(tip, copy.branch, time.time())
         remember(self._folder, self._seen)
         self._tidy(git_dir)
         return copy
@@ -289,7 +288,7 @@ class _Copies:
 
     def _check_follows(self, git_dir: Path, known: str | None, tip: str) -> None:
         """Refuse a tip that the commit seen last does not lead to."""
-        past = self._seen.commit if self._seen else known
+        past = self._seen.commit if self._seen else known or self._tip(self._light)
         if self._allow_rewind or past is None or past == tip or _leads_to(git_dir, past, tip):
             return
         if git_dir == self._light and not _has(git_dir, past):
