@@ -857,9 +857,7 @@ def verify(
     count = bad = 0
     with ExitStack() as stack:
         bar = stack.enter_context(_progress("verify")) if remote else None
-        registry = stack.enter_context(
-            _reading(repo, allow_rewind, bar, streams=not remote)
-        )
+        registry = stack.enter_context(_reading(repo, allow_rewind, bar, streams=not remote))
         verified = registry.verify(
             *(references or ()), remote=remote, repair=repair, rev=rev, at=at
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from gitreg.errors import GitError, GitregError
 from gitreg.git import publish, remote, worktree
+from gitreg.git.copies import copies_folder
 from gitreg.git.remote import Upstream
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.history import Tag
@@ -76,6 +78,11 @@ class Clone:
         self._repository = repository
         self._history = history
         self._url = url
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Hold the lock that all who write to the clone take; a copy's readers bring it forward."""
+        folder = self._repository.private_dir if self._url is None else copies_folder(self._url)
+        return publish.exclusive(folder)
 
     def upstream(self, tip: Tip) -> Upstream:
         """Return where a branch is published.

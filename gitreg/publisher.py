@@ -188,7 +188,7 @@ class Publisher:
         name = secrets.token_hex(8) if op_id is None else check_operation_id(op_id)
         run = _Run(operation, check_reason(reason), name)
         attempt = self._try_published if push else self._try_here
-        with publish.exclusive(self._repository.private_dir):  # 1
+        with self._clone.exclusive():  # 1
             worktree.finish(self._repository)
             try:
                 return self._until_done(run, attempt)

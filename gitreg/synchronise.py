@@ -127,7 +127,7 @@ class Synchroniser:
             Refused: the clone has commits of its own, or the user's work is in the way.
             GitError: the remote cannot be reached, or went backwards.
         """
-        with publish.exclusive(self._repository.private_dir):
+        with self._clone.exclusive():
             worktree.finish(self._repository)
             standing = self._clone.look(allow_rewind=allow_rewind)
             self._clone.remember(standing)
@@ -174,7 +174,7 @@ class Synchroniser:
             DvcError: the bytes of a version cannot be put on the DVC remote.
         """
         started = time.monotonic()
-        with publish.exclusive(self._repository.private_dir):
+        with self._clone.exclusive():
             worktree.finish(self._repository)
             while True:
                 try:

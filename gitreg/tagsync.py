@@ -81,7 +81,7 @@ def sync_tags(
         report = replace(report, wrong=(), replaced=report.wrong)
     if dry_run:
         return report
-    with publish.exclusive(repository.private_dir):
+    with clone.exclusive():
         objects = publish.write_tags(repository, implied)
         if push:
             right = {name: oid for name, oid in objects.items() if name not in report.wrong}
