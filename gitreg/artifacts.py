@@ -166,7 +166,12 @@ class Artifacts:
         """
         return self.project(snapshot).repair(audits, progress) if audits else {}
 
-    def send(self, state: RegistryState, versions: Iterable[tuple[str, int]]) -> None:
+    def send(
+        self,
+        state: RegistryState,
+        versions: Iterable[tuple[str, int]],
+        progress: Progress | None = None,
+    ) -> None:
         """Put the bytes of versions on the DVC remote; only theirs are looked at.
 
         Raises:
@@ -177,7 +182,7 @@ class Artifacts:
             return
         try:
             self._refuse_private_remote(state.snapshot)
-            self.project(state.snapshot).push(names)
+            self.project(state.snapshot).push(names, progress)
         except WorldError as error:
             raise DvcError(f"{error}; nothing was published", hint=error.hint) from error
 

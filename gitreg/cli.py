@@ -987,7 +987,7 @@ def push(
     """
     from gitreg import render
 
-    with Registry(repo) as registry:
+    with _progress("push") as progress, Registry(repo, progress=progress) as registry:
         report = registry.push(dry_run=dry_run)
     _warn(report.warnings)
     if as_json:

@@ -59,6 +59,10 @@ _JITTER = 0.4
 """The longest pause before the next try, in seconds: writers that collided must part."""
 
 
+_STATES_REACHED = ("nothing was", "published as")
+"""How an error begins to say what had been done when it came."""
+
+
 class Overtaken(LostRace):
     """Somebody else moved what the operation moves; to run it again is for a person to decide."""
 
@@ -192,6 +196,8 @@ class Publisher:
             worktree.finish(self._repository)
             try:
                 return self._until_done(run, attempt)
+            except WorldError as error:
+                raise _with_state_reached(error, published=push) from None
             except KeyboardInterrupt:
                 again = f"with --op-id {name} it is done once, whatever was done by now"
                 raise KeyboardInterrupt(again) from None
@@ -300,7 +306,13 @@ class Publisher:
         published = standing.published
         if published is not None and self._repository.is_ancestor(done, published):
             tags = self._history.tags_of_commit(done)
-            warnings = self._clone.publish_missing_tags(standing, tags)  # 8
+            try:
+                warnings = self._clone.publish_missing_tags(standing, tags)  # 8
+            except GitError as error:
+                raise GitError(
+                    f"published as {done[:9]}; its tags are missing over there: {error}",
+                    hint="gitreg tags sync --push",
+                ) from None
             warnings += self._clone.follow(standing, published)  # 9
         else:
             warnings = self._publish_rest(standing, state)
@@ -410,6 +422,15 @@ class Publisher:
             f"{place.model} {place.pointer} was moved meanwhile{by}; nothing was published",
             hint=f"see gitreg log {_reference_to(place)}, then run yours again if it still holds",
         )
+
+
+def _with_state_reached(error: WorldError, *, published: bool) -> WorldError:
+    """Make sure that an error says what was done before it: nothing, unless it says so itself."""
+    said = f"{error} {error.hint}"
+    if not isinstance(error, UnknownOutcome) and not any(w in said for w in _STATES_REACHED):
+        nothing = f"nothing was {'published' if published else 'written'}"
+        error.hint = f"{nothing}; {error.hint}" if error.hint else nothing
+    return error
 
 
 def _reference_to(place: Place) -> Reference:

@@ -191,7 +191,7 @@ class Registry:
         return Synchroniser(self._repository, self._history, self._clone, self._send)
 
     def _send(self, state: RegistryState, versions: Iterable[tuple[str, int]]) -> None:
-        self._artifacts.send(state, versions)
+        self._artifacts.send(state, versions, self._progress)
 
     # Where to read
 

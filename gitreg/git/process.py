@@ -66,6 +66,10 @@ def environment() -> dict[str, str]:
     }
     # A question on a terminal that nobody watches hangs a job for ever.
     kept.setdefault("GIT_TERMINAL_PROMPT", "0")
+    # Git waits for ever for a web server that says nothing any more. One that is at work (a slow
+    # hook) sends a sign of life every few seconds.
+    kept.setdefault("GIT_HTTP_LOW_SPEED_LIMIT", "1")
+    kept.setdefault("GIT_HTTP_LOW_SPEED_TIME", "60")
     return kept | _FIXED
 
 
