@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 
 from gitreg import Registry
+from tests.servers.git_http import GitHttpServer, git_http_server
+from tests.servers.s3 import S3Server, s3_server
+from tests.servers.ssh import SshServer, ssh_server
 
 
 def isolate(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     """Give the process an environment that holds nothing of this machine."""
     for name in list(os.environ):
-        if name.startswith(("GIT_", "DVC_", "XDG_", "GITREG_", "MLFLOW_")):
+        if name.startswith(("GIT_", "DVC_", "XDG_", "GITREG_", "MLFLOW_", "AWS_", "SSH_")):
             monkeypatch.delenv(name)
     monkeypatch.delenv("COLUMNS", raising=False)
     for name, value in {
@@ -133,3 +136,27 @@ def shared(templates: Path, tmp_path: Path) -> Path:
 def stocked(shared: Path) -> Path:
     """A copy of the clone in `templates`, beside its remotes."""
     return shared / "work"
+
+
+# Servers that are started once a process, by the first test that needs them.
+
+
+@pytest.fixture(scope="session")
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
+    """OpenSSH's server, for Git and for DVC."""
+    with ssh_server(tmp_path_factory.mktemp("sshd")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def git_http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHttpServer]:
+    """Git over HTTP, for every repository in a temporary folder of the tests."""
+    with git_http_server(tmp_path_factory.getbasetemp()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """S3 with a bucket."""
+    with s3_server() as server:
+        yield server
