@@ -82,6 +82,10 @@ class Remote:
                     f"DVC remote {name} is cloud versioned, which holds no objects by their hash",
                     hint="use another remote: dvc remote default NAME",
                 )
+            if file_system.protocol == "ssh":
+                # By default DVC lends the person's SSH agent to whatever host a repository names,
+                # and checks no host key. Copying files needs no agent over there.
+                options["agent_forwarding"] = False
             self._objects = Configured(name, path, file_system(**options), **options).odb
         self._protocol = str(self._objects.fs.protocol)
         # The objects of a folder that were found good, and the state of their files then.
