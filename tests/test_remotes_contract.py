@@ -69,7 +69,6 @@ def test_consume(place: Place, tmp_path: Path) -> None:
     gitreg("verify", "churn", "--repo", place.url)
 
 
-@pytest.mark.xfail(raises=AssertionError, reason="who loses a race does not try again yet")
 def test_race_to_register(place: Place) -> None:
     place.fill()
     before = place.store.objects()
@@ -91,7 +90,6 @@ def test_race_to_register(place: Place) -> None:
     assert weights == {"raced 0", "raced 1", "raced 2"}
 
 
-@pytest.mark.xfail(raises=AssertionError, reason="who loses a race does not try again yet")
 def test_race_for_different_pointers(place: Place) -> None:
     place.fill()
     commands = [("alias", "set", f"churn@{n}", f"alias-{n}", "--push") for n in (1, 2, 3)]
@@ -102,7 +100,6 @@ def test_race_for_different_pointers(place: Place) -> None:
         assert registry.doctor() == []
 
 
-@pytest.mark.xfail(raises=AssertionError, reason="who loses a race is not told yet who won it")
 def test_race_for_the_same_pointer(place: Place) -> None:
     place.fill()
     ended = together(place, [("alias", "set", f"churn@{n}", "champion", "--push") for n in (1, 3)])
