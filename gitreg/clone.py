@@ -79,6 +79,11 @@ class Clone:
         self._history = history
         self._url = url
 
+    @property
+    def how_to_see(self) -> str:
+        """What comes before ``gitreg log`` in advice to look at what others have published."""
+        return "gitreg fetch, see" if self._url is None else "see"
+
     def exclusive(self) -> AbstractContextManager[None]:
         """Hold the lock that all who write to the clone take; a copy's readers bring it forward."""
         folder = self._repository.private_dir if self._url is None else copies_folder(self._url)

@@ -252,7 +252,7 @@ class Publisher:
         if not change.edits:
             return Outcome(change, warnings=change.warnings)
         moved = file_changes(state, change)
-        self._check_expected(run, state, state, moved)
+        self._check_expected(run, state, state, moved, "see")
         prepared, tags = self._prepare(run, base, base, change, moved)
         warnings = publish.publish(self._repository, prepared, tags)
         self._history.append(prepared.commit, moved)
@@ -279,7 +279,7 @@ class Publisher:
         moved = file_changes(state, change)
         decided_at = RegistryState(self._repository.snapshot(self._clone.decided_at(standing)))
         try:
-            self._check_expected(run, decided_at, state, moved)
+            self._check_expected(run, decided_at, state, moved, self._clone.how_to_see)
         except Overtaken:
             self._clone.remember(standing)  # told now, they may decide to replace the winner
             raise
@@ -406,21 +406,27 @@ class Publisher:
         )
 
     def _check_expected(
-        self, run: _Run, decided_at: RegistryState, now: RegistryState, moved: Sequence[FileChange]
+        self,
+        run: _Run,
+        decided_at: RegistryState,
+        now: RegistryState,
+        moved: Sequence[FileChange],
+        how_to_see: str,
     ) -> None:
         """Refuse to move what somebody else has moved since the operation was decided on."""
         if run.decided_at is None:
             run.decided_at = decided_at
         place = first_surprise(run.decided_at.snapshot.read, now.policy, moved)
         if place is not None:
-            raise self._overtaken(place)
+            raise self._overtaken(place, how_to_see)
 
-    def _overtaken(self, place: Place) -> Overtaken:
+    def _overtaken(self, place: Place, how_to_see: str) -> Overtaken:
         moves = self._history.events(place.model, place.pointer, limit=1)
         by = f" by {moves[0].author} in {moves[0].commit[:9]}" if moves else ""
         return Overtaken(
             f"{place.model} {place.pointer} was moved meanwhile{by}; nothing was published",
-            hint=f"see gitreg log {_reference_to(place)}, then run yours again if it still holds",
+            hint=f"{how_to_see} gitreg log {_reference_to(place)}, then run yours again if it "
+            "still holds",
         )
 
 

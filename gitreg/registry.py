@@ -23,7 +23,13 @@ from typing import TYPE_CHECKING, TypeAlias
 from gitreg.errors import InvalidRequest, NotFound, Refused
 from gitreg.git.repository import GitRepository
 from gitreg.model import Model, ModelVersion, Resolved
-from gitreg.names import ARCHIVE, Reference, check_stage_name, parse_reference
+from gitreg.names import (
+    ARCHIVE,
+    Reference,
+    check_operation_id,
+    check_stage_name,
+    parse_reference,
+)
 from gitreg.state import RegistryState
 
 # What a plain read does not need it does not import: `gitreg resolve` is on the path of a
@@ -485,6 +491,8 @@ class Registry:
         from gitreg.registering import Material, collect
 
         check_reason(reason)  # before a gigabyte is read for nothing
+        if op_id is not None:
+            check_operation_id(op_id)
         if not os.fspath(source):
             raise InvalidRequest("the path of the source is empty")
         state = self.state()
@@ -808,6 +816,8 @@ class Registry:
         push: bool = False,
         op_id: str | None = None,
     ) -> Outcome:
+        if op_id is not None:
+            check_operation_id(op_id)
         if dry_run:
             return self._publisher.plan(operation, reason)
         # A copy has nobody who would publish it later.
