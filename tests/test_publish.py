@@ -400,6 +400,75 @@ def test_what_the_user_did_since_stays(killed: Path) -> None:
     assert "registry/churn/aliases/busy.yaml" not in git(killed, "status", "--porcelain")
 
 
+def test_what_cannot_be_finished_yet_stays_announced(
+    killed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A killed Git's own lock on the index, which a person removes."""
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    lock = killed / ".git" / "index.lock"
+    lock.touch()
+    with Registry(killed) as registry:
+        for _ in range(2):
+            with pytest.raises(GitError, match=r"index\.lock"):
+                registry.annotate("churn", owner="Ada")
+        lock.unlink()
+        registry.annotate("churn", owner="Ada")
+    assert git(killed, "status", "--porcelain") == ""
+
+
+def test_a_disk_that_is_full_leaves_no_scraps_and_the_next_writer_follows(
+    stocked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_args: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with Registry(stocked) as registry:
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "replace", _unless_a_pointer(Path.replace, no_room))
+            (warning,) = registry.promote("churn@3", stage="production").warnings
+        assert "stages/archived.yaml: No space left on device" in warning
+        assert not list(stocked.rglob("*.gitreg"))
+        # Two commits ahead of the work tree by now.
+        registry.annotate("churn", owner="Ada")
+    assert git(stocked, "status", "--porcelain") == ""
+
+
+def _unless_a_pointer(
+    replace: Callable[[Path, Path], Path], otherwise: Callable[[], None]
+) -> Callable[[Path, Path], Path]:
+    def patched(source: Path, target: Path) -> Path:
+        if target.parent.name == "stages":
+            otherwise()
+        return replace(source, target)
+
+    return patched
+
+
+def test_what_waits_is_not_forgotten_over_the_next_publication(
+    killed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(worktree, "finish", lambda _repository: None)
+        with Registry(killed) as registry:
+            patch.setattr(worktree, "follow", lambda *_args: ("not yet",))
+            registry.annotate("churn", owner="Ada")
+    with Registry(killed) as registry:
+        registry.annotate("tokenizer", owner="Ada")
+    assert git(killed, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("half", ["nothing", "an empty file", "a part"])
+def test_a_file_that_git_wrote_by_half_is_written_anew(killed: Path, half: str) -> None:
+    """It takes the old file away first."""
+    pointer = killed / "registry/churn/stages/production.yaml"
+    pointer.unlink()
+    if half != "nothing":
+        pointer.write_text("" if half == "an empty file" else "versions:\n- ")
+    with Registry(killed) as registry:
+        registry.annotate("churn", owner="Ada")
+    assert git(killed, "status", "--porcelain") == ""
+
+
 def test_what_was_killed_on_another_branch_is_forgotten(killed: Path) -> None:
     git(killed, "reset", "--quiet", "--hard", "HEAD~1")
     with Registry(killed) as registry:

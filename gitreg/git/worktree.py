@@ -14,6 +14,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from gitreg import layout
@@ -89,12 +90,21 @@ def _is_changed(file: Path, before: bytes | None) -> bool:
 
 
 def announce(repository: GitRepository, base: Tip, commit: str) -> None:
-    """Write down that the work tree is to follow from a tip to a commit."""
+    """Write down that the work tree is to follow from a tip to a commit.
+
+    One that it could not follow to yet stays announced: it has the longer way to go.
+    """
     if repository.top_level is None:
         return
-    text = json.dumps({"branch": base.branch, "before": base.commit, "after": commit})
+    earlier = _announced(repository)
+    behind = earlier is not None and (earlier.branch, earlier.after) == (base.branch, base.commit)
+    before = earlier.before if earlier is not None and behind else base.commit
+    text = json.dumps({"branch": base.branch, "before": before, "after": commit})
+    place = repository.git_dir / _ANNOUNCEMENT
+    fresh = place.with_name(f"{_ANNOUNCEMENT}.new")
     try:
-        (repository.git_dir / _ANNOUNCEMENT).write_text(text, "utf-8")
+        fresh.write_text(text, "utf-8")
+        fresh.replace(place)
     except OSError as error:
         raise GitError(f"cannot write to {repository.git_dir}: {error.strerror}") from None
 
@@ -110,7 +120,8 @@ def follow(repository: GitRepository, base: Tip, edits: Sequence[Edit]) -> tuple
         _forget(repository)
         return ("the branch was switched meanwhile: the work tree was left alone",)
     warnings = _bring(repository.top_level, edits)
-    _forget(repository)
+    if not warnings:  # else the next writer tries again
+        _forget(repository)
     return warnings
 
 
@@ -173,49 +184,109 @@ def _obstacle(stderr: str) -> str:
     return first.removeprefix("error: ").strip() or "git read-tree failed"
 
 
-def finish(repository: GitRepository) -> None:
-    """Let the work tree follow a publication whose writer was killed before it could."""
+@dataclass(frozen=True)
+class _Announced:
+    """The work tree of a branch is to follow from one commit to another."""
+
+    branch: str
+    before: str | None
+    after: str
+
+
+def _announced(repository: GitRepository) -> _Announced | None:
     try:
-        announced = json.loads((repository.git_dir / _ANNOUNCEMENT).read_text("utf-8"))
-        branch, before, after = (announced[key] for key in ("branch", "before", "after"))
-    except FileNotFoundError:
-        return
+        found = json.loads((repository.git_dir / _ANNOUNCEMENT).read_text("utf-8"))
+        return _Announced(found["branch"], found["before"], found["after"])
     except (OSError, ValueError, KeyError, TypeError):
-        _forget(repository)  # cut off while it was written: nothing was published yet
+        return None
+
+
+def finish(repository: GitRepository) -> None:
+    """Let the work tree follow a publication whose writer could not, or was killed before it did.
+
+    What cannot be done this time either (a lock of Git's that was left behind, a full disk) stays
+    announced.
+    """
+    announced = _announced(repository)
+    if announced is None:
+        _forget(repository)
         return
     top, tip = repository.top_level, repository.tip()
     # Git itself follows where index and files are as they were before. It takes a file that was
     # written already, beside an index that was not, for the user's work: those are looked at.
-    if top is not None and tip == Tip(branch, after):
-        done = _read_trees(repository, before, after)
-        if done.returncode != 0:
-            _bring(top, _untouched(repository, top, before, after))
-            _read_trees(repository, before, after)
+    if top is not None and tip == Tip(announced.branch, announced.after):
+        paths = _differing(repository, announced)
+        if _follows(repository, announced):
+            _sweep(top, paths)
+        else:
+            edits = _untouched(repository, top, announced, paths)
+            if _bring(top, [edit for edit in edits if _is_ours(edit.path)]):
+                return
+            # What else a killed Git has written, whole or by half, it writes again.
+            for edit in edits:
+                if not _is_ours(edit.path) and _file(top / edit.path) is not None:
+                    (top / edit.path).unlink()
+            _follows(repository, announced)
     _forget(repository)
 
 
-def _untouched(repository: GitRepository, top: Path, before: str | None, after: str) -> list[Edit]:
-    """Return the edits of our files between two commits, where they are as they were before."""
-    base = [before] if before else ["--root"]
+def _follows(repository: GitRepository, announced: _Announced) -> bool:
+    return _read_trees(repository, announced.before, announced.after).returncode == 0
+
+
+def _is_ours(path: str) -> bool:
+    """Tell whether a path is one that gitreg writes, as it stands in Git: no filter, no mode."""
+    return path in _OURS or path.startswith(tuple(f"{place}/" for place in _OURS))
+
+
+def _differing(repository: GitRepository, announced: _Announced) -> list[str]:
+    base = [announced.before] if announced.before else ["--root"]
     listing = repository.run(
-        "diff-tree", "-r", "-z", "--no-commit-id", "--name-only", "--no-renames", *base, after,
-        "--", *_OURS,
+        "diff-tree", "-r", "-z", "--no-commit-id", "--name-only", "--no-renames", *base,
+        announced.after,
     ).stdout  # fmt: skip
-    paths = [os.fsdecode(path) for path in listing.split(b"\0") if path]
-    old, new = repository.snapshot(before), repository.snapshot(after)
+    return [os.fsdecode(path) for path in listing.split(b"\0") if path]
+
+
+def _untouched(
+    repository: GitRepository, top: Path, announced: _Announced, paths: Sequence[str]
+) -> list[Edit]:
+    """Return the edits between two commits that the user has nothing against.
+
+    Index and file are as they were before, as they are to be, or as a writer who was killed leaves
+    them. Git takes the old file away before it writes the new one, which may then be cut off.
+    """
+    old, new = repository.snapshot(announced.before), repository.snapshot(announced.after)
     entries = GitRepository(top).run("ls-files", "-s", "-z", "--", *paths).stdout
     staged = {
         os.fsdecode(path): fields.split()[1].decode("ascii")
         for fields, _, path in (entry.partition(b"\t") for entry in entries.split(b"\0") if entry)
     }
-    return [
-        Edit(path, content)
-        for path, was, content in zip(
-            paths, old.read_many(paths), new.read_many(paths), strict=True
-        )
-        if staged.get(path) in (repository.blob_name(was), repository.blob_name(content))
-        and _file(top / path) in (was, content)
-    ]
+    found = []
+    for path, was, content in zip(paths, old.read_many(paths), new.read_many(paths), strict=True):
+        index, file = staged.get(path), _file(top / path)
+        as_before = index == repository.blob_name(was)
+        if (as_before and (file == was or _may_be_half(top / path, content))) or (
+            index in (repository.blob_name(was), repository.blob_name(content))
+            and file in (was, content)
+        ):
+            found.append(Edit(path, content))
+    return found
+
+
+def _may_be_half(path: Path, content: bytes | None) -> bool:
+    """Tell whether a file is the beginning of what was to be written there, or not there yet."""
+    file = _file(path)
+    if file is None:
+        return not os.path.lexists(path)
+    return content is not None and content.startswith(file)
+
+
+def _sweep(top: Path, paths: Sequence[str]) -> None:
+    """Remove what a killed writer had not yet given its name."""
+    for path in filter(_is_ours, paths):
+        with suppress(OSError):
+            _temporary(top / path).unlink(missing_ok=True)
 
 
 def _file(path: Path) -> bytes | None:
@@ -233,11 +304,11 @@ def _forget(repository: GitRepository) -> None:
 def _bring(top: Path, edits: Sequence[Edit]) -> tuple[str, ...]:
     if not edits:
         return ()
-    try:
-        for edit in edits:
+    for edit in edits:
+        try:
             _write_file(top, edit)
-    except OSError as error:
-        return (_left_behind(edits, f"{error.filename}: {error.strerror}"),)
+        except OSError as error:
+            return (_left_behind(edits, f"{edit.path}: {error.strerror}"),)
     # The blobs are named, not read from the files, which would send them through the user's
     # filters. `git reset` with paths does the same, and takes four times as long in a large index.
     stdin = b"".join(_index_line(edit) for edit in edits)
@@ -277,6 +348,15 @@ def _write_file(top: Path, edit: Edit) -> None:
                 return  # not empty: somebody else's files live there
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.gitreg")
-    temporary.write_bytes(edit.content)
-    temporary.replace(target)
+    temporary = _temporary(target)
+    try:
+        temporary.write_bytes(edit.content)
+        temporary.replace(target)
+    except OSError:
+        with suppress(OSError):  # a disk that takes nothing may give nothing up either
+            temporary.unlink()
+        raise
+
+
+def _temporary(target: Path) -> Path:
+    return target.with_name(f".{target.name}.gitreg")
