@@ -18,7 +18,7 @@ from gitreg.names import fold, format_version
 from gitreg.state import RegistryState
 from gitreg.tagsync import compare_tags
 
-_LOCKED = ("HEAD", "index", "packed-refs")
+_LOCKED = ("HEAD", "config", "index", "packed-refs")
 _MODES = (b"100644", b"100755")
 _KINDS = {b"120000": "a symbolic link", b"160000": "a submodule"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from gitreg import dvc, layout
@@ -12,6 +13,8 @@ from gitreg.git.repository import GitRepository
 from gitreg.policy import DEFAULT, write_policy
 from gitreg.publisher import Outcome
 from gitreg.state import RegistryState
+
+_LEFT_LOCK = re.compile(r"could not lock config file (.*): File exists")
 
 
 def initialise(folder: Path) -> Outcome:
@@ -45,16 +48,23 @@ def initialise(folder: Path) -> Outcome:
         worktree.finish(repository)
         if missing:  # without a path, Git would be asked about all of them
             worktree.refuse_dirty(repository, dict.fromkeys(missing))
-        made = dvc.init(top)
+        note = repository.private_dir / "dvc-init"
+        made = dvc.init(top, note)
         edits = [Edit(path, text) for path, text in missing.items()]
-        edits += [Edit(path, (top / path).read_bytes()) for path in made]
+        edits += [
+            Edit(path, (top / path).read_bytes())
+            for path in made
+            if state.snapshot.read(path) is None  # else it was killed right after its commit
+        ]
         change = Change(
             "start a model registry", tuple(edits), trailers=(("Gitreg-Action", "init"),)
         )
         if not edits:
+            note.unlink(missing_ok=True)
             return Outcome(change)
         prepared = publish.prepare(repository, tip, change)
         warnings = publish.publish(repository, prepared, {})
+        note.unlink(missing_ok=True)
     if not made and state.snapshot.read(".dvc/config") is None:
         warnings += (".dvc/config is not committed yet: without it, no clone finds the artifacts",)
     return Outcome(change, prepared.commit.oid, warnings=warnings)
@@ -69,6 +79,13 @@ def _git_init(folder: Path) -> GitRepository:
         raise process.failure("rev-parse", asked)
     options = () if repository.config("init.defaultBranch") else ("--initial-branch=main",)
     done = repository.run("init", "--quiet", *options, check=False)
+    lock = _LEFT_LOCK.search(done.stderr)
+    if lock:
+        # Where there is no repository yet there is no doctor to name it.
+        raise GitError(
+            f"another Git process holds {lock[1]}.lock; nothing was made",
+            hint="wait for it; if none is running, remove that file",
+        )
     if done.returncode != 0:
-        raise GitError(f"git init: {process.failure('init', done)}")
+        raise process.failure("init", done)
     return repository

@@ -118,6 +118,7 @@ def test_locks_of_a_linked_work_tree(shared: Path) -> None:
     git(shared / "work", "worktree", "add", "--quiet", "-b", "side", "../linked")
     own, common = shared / "work/.git/worktrees/linked", shared / "work/.git"
     locks = [common / "refs/tags/x.lock", own / "index.lock", own / "HEAD.lock"]
+    locks.append(common / "config.lock")
     for lock in locks:
         lock.touch()
     with Registry(shared / "linked") as registry:

@@ -8,6 +8,7 @@ import pytest
 
 from gitreg import Registry, dvc
 from gitreg.errors import GitError, InvalidRequest, WorldError
+from gitreg.git import publish
 
 from .conftest import git, write_model
 
@@ -128,3 +129,54 @@ def test_a_git_that_fails_is_told(tmp_path: Path) -> None:
     with pytest.raises((GitError, InvalidRequest), match=r"nowhere|not a Git repository"):
         Registry.init(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".git"]
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing of ours handles it."""
+
+
+@pytest.mark.parametrize("step", ["prepare", "publish"])
+def test_what_was_killed_is_finished_in_one_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Between `dvc init` and the commit, and after the commit."""
+    done = getattr(publish, step)
+
+    def kill(*args: object) -> object:
+        done(*args)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publish, step, kill)
+        with pytest.raises(Killed):
+            Registry.init(tmp_path)
+    again = Registry.init(tmp_path)
+    assert again.is_unchanged is (step == "publish")
+    assert git(tmp_path, "rev-list", "--count", "main") == "1"
+    assert git(tmp_path, "status", "--porcelain", "--untracked-files=all") == ""
+    assert Registry.init(tmp_path).is_unchanged
+
+
+def test_half_of_a_dvc_project_is_completed(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet", "-b", "main", ".")
+    note = tmp_path / ".git" / "gitreg" / "dvc-init"
+    note.parent.mkdir()
+    note.write_text(".dvcignore\n")
+    (tmp_path / ".dvcignore").write_text("*.tmp\n")
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text("[core]\n    autostage = false\n")
+    outcome = Registry.init(tmp_path)
+    assert {".dvc/config", ".dvc/.gitignore"} < set(outcome.change.paths)
+    assert ".dvcignore" not in outcome.change.paths  # the user's own
+    assert "autostage" in git(tmp_path, "show", "main:.dvc/config")
+
+
+def test_a_lock_of_a_git_init_that_was_killed_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    lock = tmp_path / ".git" / "config.lock"
+    lock.touch()
+    with pytest.raises(GitError, match=r"another Git process holds .*/config\.lock") as held:
+        Registry.init(tmp_path)
+    assert held.value.hint is not None
+    lock.unlink()
+    assert Registry.init(tmp_path).commit is not None

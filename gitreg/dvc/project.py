@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,19 +29,40 @@ from gitreg.errors import DvcError
 _ADD_REMOTE = "configure one: dvc remote add -d NAME URL"
 
 
-def init(root: Path) -> list[str]:
+_MADE = (".dvc/.gitignore", ".dvc/config", ".dvcignore")
+
+
+def init(root: Path, note: Path | None = None) -> list[str]:
     """Make the Git repository at ``root`` a DVC project; return what was written, relative to it.
 
     The files are those of ``dvc init``. Unlike it, nothing is added to Git's index.
 
+    Args:
+        root: the repository's.
+        note: a file that is there from before the first of them is written. The caller removes it
+            when they are committed; as long as it is there, what was begun is finished and
+            returned again, whoever was killed in between.
+
     Raises:
         DvcError: DVC could not do it.
     """
-    if (root / ".dvc").exists():
-        return []
-    candidates = (".dvc/.gitignore", ".dvc/config", ".dvcignore")
-    there = {path for path in candidates if (root / path).exists()}
     with door("cannot set DVC up"):
+        is_ours = note is not None and note.exists()
+        if (root / ".dvc").exists() and not is_ours:
+            return []  # somebody's own, and theirs to commit
+        theirs = [path for path in _MADE if (root / path).exists()]
+        if note is not None and is_ours:
+            theirs = note.read_text("utf-8").splitlines()
+        elif note is not None:
+            _write_note(note, theirs)
+        _make(root, theirs)
+    return [path for path in _MADE if path not in theirs and (root / path).exists()]
+
+
+def _make(root: Path, theirs: Sequence[str]) -> None:
+    """Make what is missing of a DVC project, or leave nothing of it."""
+    is_new = not (root / ".dvc").exists()
+    try:
         load()
         import dvc.ignore
         from dvc.config import Config
@@ -48,17 +70,25 @@ def init(root: Path) -> list[str]:
 
         # The steps of dvc.repo.init.init, without its last: that one stages the files in the
         # user's index. Opening the repository writes .dvc/.gitignore.
-        (root / ".dvc").mkdir()
-        try:
+        (root / ".dvc").mkdir(exist_ok=True)
+        if not (root / ".dvc" / "config").exists():  # DVC would empty it
             Config.init(str(root / ".dvc"))
-            dvc.ignore.init(str(root))
-            Repo(str(root)).close()
-        except BaseException:
+        dvc.ignore.init(str(root))
+        Repo(str(root)).close()
+    except BaseException:
+        if is_new:
             shutil.rmtree(root / ".dvc", ignore_errors=True)
-            if ".dvcignore" not in there:
-                (root / ".dvcignore").unlink(missing_ok=True)
-            raise
-    return [path for path in candidates if path not in there and (root / path).exists()]
+            if ".dvcignore" not in theirs:
+                with suppress(OSError):
+                    (root / ".dvcignore").unlink(missing_ok=True)
+        raise
+
+
+def _write_note(note: Path, theirs: Sequence[str]) -> None:
+    """Write down what was there before, all or nothing."""
+    fresh = note.with_name(f"{note.name}.new")
+    fresh.write_text("".join(f"{path}\n" for path in theirs), "utf-8")
+    fresh.replace(note)
 
 
 class DvcProject:

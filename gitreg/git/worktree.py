@@ -222,10 +222,7 @@ def finish(repository: GitRepository) -> None:
             edits = _untouched(repository, top, announced, paths)
             if _bring(top, [edit for edit in edits if _is_ours(edit.path)]):
                 return
-            # What else a killed Git has written, whole or by half, it writes again.
-            for edit in edits:
-                if not _is_ours(edit.path) and _file(top / edit.path) is not None:
-                    (top / edit.path).unlink()
+            _take_back(repository, top, announced, edits)
             _follows(repository, announced)
     _forget(repository)
 
@@ -272,6 +269,21 @@ def _untouched(
         ):
             found.append(Edit(path, content))
     return found
+
+
+def _take_back(
+    repository: GitRepository, top: Path, announced: _Announced, edits: Sequence[Edit]
+) -> None:
+    """Bring files that a killed Git wrote, whole or by half, to where they were before."""
+    paths = [edit.path for edit in edits if not _is_ours(edit.path)]
+    before = repository.snapshot(announced.before).read_many(paths)
+    for path in (path for path, was in zip(paths, before, strict=True) if was is None):
+        if _file(top / path) is not None:
+            (top / path).unlink()
+    repository.run_at_root(
+        "checkout-index", "--force", "--quiet", "-z", "--stdin", check=False,
+        stdin=b"".join(os.fsencode(path) + b"\0" for path in paths),
+    )  # fmt: skip
 
 
 def _may_be_half(path: Path, content: bytes | None) -> bool:
