@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 
-.PHONY: demo test check tests bench clean
+.PHONY: demo test check tests crash bench clean
 .DEFAULT_GOAL := test
 
 # One stamp a set of extras: installed again only when pyproject.toml changes.
@@ -28,6 +28,10 @@ check: $(VENV)/test,dev,demo.stamp
 tests: $(VENV)/test,dev,demo.stamp
 	rm -f .coverage*
 	$(BIN)/python -m pytest --numprocesses=auto --cov --cov-report=term
+
+# Every command at every point, for some hours; CRASH=--help shows how to choose.
+crash: $(VENV)/test,dev,demo.stamp
+	$(BIN)/python -m tests.crash $(CRASH)
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python -m benchmarks

@@ -52,7 +52,8 @@ class _Benches:
                 self._count += 1
                 folder = self._folder / f"bench-{self._count}"
                 folder.mkdir()
-                self._own.bench = self._stack.enter_context(Bench(folder, self._shim))
+                self._own.bench = Bench(folder, self._shim)
+                self._stack.callback(self._own.bench.close)
         bench: Bench = self._own.bench
         return bench
 
@@ -141,7 +142,7 @@ def main() -> int:
     reached = len(found) - counts[Result.MISSED]
     recovered = counts[Result.RECOVERED] + counts[Result.UNLOCKED]
     print(f"{reached} points tried, {recovered} recovered ({counts[Result.UNLOCKED]} of them after")
-    print(f"a lock of Git's was removed that doctor named), {counts[Result.FAILED]} failed")
+    print(f"a lock of Git's was removed that gitreg named), {counts[Result.FAILED]} failed")
     return 1 if counts[Result.FAILED] else 0
 
 

@@ -93,7 +93,10 @@ def _colleague(stage: Stage) -> None:
 
 
 def _fetched(stage: Stage) -> Iterator[str]:
-    here, there = git(stage.work, "rev-parse", "origin/main"), git(stage.origin, "rev-parse", "main")
+    here, there = (
+        git(stage.work, "rev-parse", "origin/main"),
+        git(stage.origin, "rev-parse", "main"),
+    )
     if here != there:
         yield f"origin/main is {here}, and main there is {there}"
 
@@ -184,4 +187,3 @@ COMMANDS = (
         modes=NET_MODES,
     ),
 )  # fmt: skip
-

@@ -19,7 +19,6 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 _HEAVY = (
@@ -58,20 +57,11 @@ class Server:
             text=True,
         )
 
-    def __enter__(self) -> Server:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End it."""
         self._process.communicate()
 
-    def run(
-        self, argv: list[str], folder: Path, home: Path, control: Path | None = None
-    ) -> Ran:
+    def run(self, argv: list[str], folder: Path, home: Path, control: Path | None = None) -> Ran:
         """Run a command; with a control file, the shim counts and strikes as that says."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -91,7 +81,7 @@ def main(shim: str) -> None:
     for name in _HEAVY:
         importlib.import_module(name)
     # A thread's locks would be left held in the copy.
-    assert len(os.listdir("/proc/self/task")) == 1
+    assert len(list(Path("/proc/self/task").iterdir())) == 1
     for line in sys.stdin:
         request = json.loads(line)
         out, err = (os.memfd_create(name) for name in ("out", "err"))
@@ -99,13 +89,10 @@ def main(shim: str) -> None:
         if pid == 0:
             os._exit(_supervise(shim, request, out, err))
         _, status = os.waitpid(pid, 0)
-        answer = {
-            "code": os.waitstatus_to_exitcode(status),
-            "out": _read(out),
-            "err": _read(err),
-        }
-        if answer["code"] > _SIGNALS:
-            answer["code"] = _SIGNALS - answer["code"]
+        code = os.waitstatus_to_exitcode(status)
+        if code > _SIGNALS:
+            code = _SIGNALS - code
+        answer = {"code": code, "out": _read(out), "err": _read(err)}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 
@@ -160,7 +147,7 @@ def _work(shim: str, request: dict[str, Any], out: int, err: int) -> int:
         cli.main()
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - what a person would see
         traceback.print_exc()
         code = 1
     else:

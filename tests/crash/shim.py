@@ -1,4 +1,4 @@
-"""The library that is preloaded into gitreg and Git, and the file by which it is told what to do."""
+"""The library that is preloaded into gitreg and Git, and the file that tells it what to do."""
 
 from __future__ import annotations
 
@@ -102,9 +102,7 @@ class Control:
 def controlled(path: Path, folder: Path, mode: Mode, moment: int) -> Iterator[Control]:
     """Write the file that says what happens when in a folder; yield what is told back."""
     head = _HEAD.pack(mode, 0, moment, 0, str(folder.resolve()).encode())
-    with path.open("wb") as file:
-        file.write(head)
-        file.truncate(_SIZE)
+    path.write_bytes(head + bytes(_SIZE - len(head)))
     with path.open("r+b") as file, mmap.mmap(file.fileno(), _SIZE) as memory:
         yield Control(memory)
     path.unlink()

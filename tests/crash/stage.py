@@ -1,4 +1,4 @@
-"""Where a command is crashed: a clone, its remotes, a home, and work of the user's in the middle."""
+"""Where a command is crashed: a clone with work of the user's in it, its remotes, a home."""
 
 from __future__ import annotations
 
@@ -38,9 +38,7 @@ class Stage:
         """Where artifacts are delivered to."""
         return self.root / "out"
 
-    def gitreg(
-        self, *argv: str, folder: Path | None = None, control: Path | None = None
-    ) -> Ran:
+    def gitreg(self, *argv: str, folder: Path | None = None, control: Path | None = None) -> Ran:
         """Run a command in the clone."""
         return self.server.run(list(argv), folder or self.work, self.root / "home", control)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -30,7 +31,7 @@ class Result(Enum):
 
     MISSED = "not reached"
     RECOVERED = "recovered"
-    UNLOCKED = "recovered after a lock of Git's was removed that doctor named"
+    UNLOCKED = "recovered after a lock of Git's was removed that gitreg named"
     FAILED = "failed"
 
 
@@ -72,16 +73,14 @@ class Bench:
         self._server = Server(shim, os.environ)
         self._templates: dict[str, Stage] = {}
         self._stack = contextlib.ExitStack()
-        self._stack.enter_context(self._server)
+        self._stack.callback(self._server.close)
         self._port = 0
         self._trials = 0
         help_text = self._run_anywhere("promote", "--help").out
         self.knows_operations = "--op-id" in help_text
 
-    def __enter__(self) -> Bench:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """End the processes that it started."""
         self._stack.close()
 
     def _run_anywhere(self, *argv: str) -> Ran:
@@ -209,9 +208,7 @@ class Bench:
 class _Scene:
     """One stage, from before the crash to the end."""
 
-    def __init__(
-        self, bench: Bench, stage: Stage, command: Command, argv: tuple[str, ...]
-    ) -> None:
+    def __init__(self, bench: Bench, stage: Stage, command: Command, argv: tuple[str, ...]) -> None:
         self._bench = bench
         self._stage = stage
         self._command = command
@@ -247,7 +244,7 @@ class _Scene:
         """Run the command again; return how that ended, and what is wrong."""
         result = Result.RECOVERED
         ran = self._stage.gitreg(*self.argv)
-        if (ran.code != 0 or self._locks()) and self._unlock():
+        if (ran.code != 0 or self._locks()) and self._unlock(ran.err):
             result = Result.UNLOCKED
             ran = self._stage.gitreg(*self.argv)
         problems = []
@@ -269,9 +266,12 @@ class _Scene:
             if "objects" not in lock.relative_to(place).parts
         ]
 
-    def _unlock(self) -> bool:
-        """Do what a person would: ask doctor, and remove the locks that it names."""
-        removed = False
+    def _unlock(self, said: str) -> bool:
+        """Do what a person would: remove the locks that the error and doctor name."""
+        named = re.search(r"another Git process holds (\S+\.lock)", said)
+        removed = named is not None
+        if named is not None:
+            (self._stage.work / named[1]).unlink(missing_ok=True)
         for place in (".", "../origin.git"):
             ran = self._stage.gitreg("doctor", "--json", "--repo", place)
             if not ran.out.startswith("["):
@@ -297,9 +297,7 @@ class _Scene:
 
     def _wrong_commits(self) -> Iterator[str]:
         stage, command = self._stage, self._command
-        place, base = (
-            (stage.origin, self._there) if command.pushes else (stage.work, self._here)
-        )
+        place, base = (stage.origin, self._there) if command.pushes else (stage.work, self._here)
         if git(place, "rev-list", f"main..{base}"):
             yield "commits were lost"
         made = git(place, "rev-list", f"{base}..main").split()

@@ -1,0 +1,68 @@
+"""A sample of the crashes that ``make crash`` tries at every point: see `tests.crash`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import isolate
+from tests.crash import shim
+from tests.crash.commands import COMMANDS, Command
+from tests.crash.shim import Mode
+from tests.crash.trial import Bench, Result
+
+_WHY_NOT = shim.unavailable()
+pytestmark = pytest.mark.skipif(_WHY_NOT is not None, reason=str(_WHY_NOT))
+
+# Where most happens: early, in the transfer, at the commit point, while the clone follows.
+KILLED = (0.05, 0.4, 0.7, 0.82, 0.93)
+FAILED = {Mode.NO_SPACE: (0.75,), Mode.BROKEN: (0.85,)}
+NET = {Mode.REFUSED: (0.0, 1.0), Mode.CUT: (0.5, 1.0)}
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    folder = tmp_path_factory.mktemp("crash")
+    with pytest.MonkeyPatch.context() as patch:
+        isolate(patch, folder)
+        opened = Bench(folder, shim.build(tmp_path_factory.mktemp("shim")))
+        yield opened
+        opened.close()
+
+
+def _sample(command: Command) -> Iterator[tuple[Mode, float]]:
+    wanted: dict[Mode, tuple[float, ...]] = {Mode.KILL: KILLED, **FAILED, **NET}
+    if command.served:
+        wanted = dict(NET)
+    for mode in command.modes:
+        for share in wanted.get(mode, ()):
+            yield mode, share
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_the_next_run_converges(bench: Bench, command: Command) -> None:
+    assert bench.knows(command)
+    counts: dict[Mode, int] = {}
+    for mode, share in _sample(command):
+        if mode not in counts:
+            counts[mode] = len(bench.points(command, mode))
+        verdict = bench.crash(command, mode, max(1, round(share * counts[mode])))
+        assert verdict.result is not Result.FAILED, str(verdict)
+
+
+@pytest.mark.parametrize(("state", "signal"), [("prepared", "TERM"), ("committed", "KILL")])
+def test_an_acknowledgement_that_is_lost(bench: Bench, state: str, signal: str) -> None:
+    """Whether the remote's branch moved nobody said: the same run finds out."""
+    command = next(command for command in COMMANDS if command.name == "promote-push")
+    verdict = bench.lose_acknowledgement(command, state, signal)
+    assert verdict.result is Result.RECOVERED, str(verdict)
+
+
+def test_points_are_counted_in_every_process(bench: Bench) -> None:
+    """gitreg, the Git that it starts, and the Git on the other side."""
+    command = next(command for command in COMMANDS if command.name == "promote-push")
+    calls = bench.points(command, Mode.KILL)
+    assert {call.split(":")[0] for call in calls} >= {"python", "git", "git-receive-pack"}
+    assert sum("/origin.git/./refs/heads/main" in call for call in calls) > 1
+    assert len(calls) > 100
