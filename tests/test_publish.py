@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 import subprocess
 import sys
@@ -467,6 +468,41 @@ def test_a_file_that_git_wrote_by_half_is_written_anew(killed: Path, half: str) 
     with Registry(killed) as registry:
         registry.annotate("churn", owner="Ada")
     assert git(killed, "status", "--porcelain") == ""
+
+
+@pytest.fixture
+def killed_fetch(stocked: Path) -> Path:
+    """A clone whose branch has moved to a colleague's commits, and Git was killed over the files.
+
+    Of ``code.py`` it has written the beginning, of ``new.py`` too; ``theirs.py`` is to be changed.
+    """
+    for name in ("code.py", "theirs.py"):
+        before = commit_by_hand(stocked, name, "first\n")
+    for name in ("code.py", "new.py", "theirs.py"):
+        after = commit_by_hand(stocked, name, "second\n")
+    git(stocked, "read-tree", before)
+    (stocked / "code.py").write_text("sec")
+    (stocked / "new.py").write_text("")
+    (stocked / "theirs.py").write_text("first\n")
+    text = json.dumps({"branch": "refs/heads/main", "before": before, "after": after})
+    (stocked / ".git" / "gitreg-following.json").write_text(text)
+    return stocked
+
+
+def test_what_git_wrote_by_half_it_writes_again(killed_fetch: Path) -> None:
+    with Registry(killed_fetch) as registry:
+        registry.annotate("churn", owner="Ada")
+    assert git(killed_fetch, "status", "--porcelain") == ""
+    assert (killed_fetch / "code.py").read_text() == "second\n"
+
+
+def test_what_git_wrote_by_half_is_taken_back_where_it_cannot_follow(killed_fetch: Path) -> None:
+    (killed_fetch / "theirs.py").write_text("mine\n")
+    with Registry(killed_fetch) as registry:
+        registry.annotate("churn", owner="Ada")
+    assert (killed_fetch / "theirs.py").read_text() == "mine\n"
+    assert (killed_fetch / "code.py").read_text() == "first\n"
+    assert not (killed_fetch / "new.py").exists()
 
 
 def test_what_was_killed_on_another_branch_is_forgotten(killed: Path) -> None:

@@ -21,6 +21,7 @@ from gitreg import layout
 from gitreg.change import Edit
 from gitreg.errors import GitError, Refused
 from gitreg.git import process
+from gitreg.git.objects import CommitSnapshot
 from gitreg.git.repository import GitRepository, Tip
 
 _ANNOUNCEMENT = "gitreg-following.json"
@@ -212,6 +213,8 @@ def finish(repository: GitRepository) -> None:
         _forget(repository)
         return
     top, tip = repository.top_level, repository.tip()
+    if top is not None and (repository.git_dir / "index.lock").exists():
+        return
     # Git itself follows where index and files are as they were before. It takes a file that was
     # written already, beside an index that was not, for the user's work: those are looked at.
     if top is not None and tip == Tip(announced.branch, announced.after):
@@ -222,7 +225,7 @@ def finish(repository: GitRepository) -> None:
             edits = _untouched(repository, top, announced, paths)
             if _bring(top, [edit for edit in edits if _is_ours(edit.path)]):
                 return
-            _take_back(repository, top, announced, edits)
+            _take_back(repository, top, edits)
             _follows(repository, announced)
     _forget(repository)
 
@@ -254,13 +257,10 @@ def _untouched(
     them. Git takes the old file away before it writes the new one, which may then be cut off.
     """
     old, new = repository.snapshot(announced.before), repository.snapshot(announced.after)
-    entries = GitRepository(top).run("ls-files", "-s", "-z", "--", *paths).stdout
-    staged = {
-        os.fsdecode(path): fields.split()[1].decode("ascii")
-        for fields, _, path in (entry.partition(b"\t") for entry in entries.split(b"\0") if entry)
-    }
+    staged = _staged(repository, paths)
     found = []
-    for path, was, content in zip(paths, old.read_many(paths), new.read_many(paths), strict=True):
+    for path in paths:
+        was, content = _read(old, path), _read(new, path)
         index, file = staged.get(path), _file(top / path)
         as_before = index == repository.blob_name(was)
         if (as_before and (file == was or _may_be_half(top / path, content))) or (
@@ -271,18 +271,35 @@ def _untouched(
     return found
 
 
-def _take_back(
-    repository: GitRepository, top: Path, announced: _Announced, edits: Sequence[Edit]
-) -> None:
+def _staged(repository: GitRepository, paths: Sequence[str]) -> dict[str, str]:
+    """Return those of some paths that the index has, and their objects."""
+    entries = repository.run_at_root("ls-files", "-s", "-z", "--", *paths).stdout if paths else b""
+    return {
+        os.fsdecode(path): fields.split()[1].decode("ascii")
+        for fields, _, path in (entry.partition(b"\t") for entry in entries.split(b"\0") if entry)
+    }
+
+
+def _read(snapshot: CommitSnapshot, path: str) -> bytes | None:
+    """Return a file of a commit; none that is too large to be looked at here."""
+    try:
+        return snapshot.read(path)
+    except GitError:
+        return None
+
+
+def _take_back(repository: GitRepository, top: Path, edits: Sequence[Edit]) -> None:
     """Bring files that a killed Git wrote, whole or by half, to where they were before."""
     paths = [edit.path for edit in edits if not _is_ours(edit.path)]
-    before = repository.snapshot(announced.before).read_many(paths)
-    for path in (path for path, was in zip(paths, before, strict=True) if was is None):
-        if _file(top / path) is not None:
-            (top / path).unlink()
+    known = _staged(repository, paths)
+    for path in paths:
+        if path not in known and _file(top / path) is not None:
+            with suppress(OSError):  # then Git says that it is in the way
+                (top / path).unlink()
+    # One that the index does not have would make it forget what it learnt of the others.
     repository.run_at_root(
-        "checkout-index", "--force", "--quiet", "-z", "--stdin", check=False,
-        stdin=b"".join(os.fsencode(path) + b"\0" for path in paths),
+        "checkout-index", "--force", "--index", "--quiet", "-z", "--stdin", check=False,
+        stdin=b"".join(os.fsencode(path) + b"\0" for path in known),
     )  # fmt: skip
 
 
