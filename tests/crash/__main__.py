@@ -116,7 +116,9 @@ def _losses(options: argparse.Namespace, bench: Bench) -> Iterator[Verdict]:
     for command in COMMANDS:
         chosen = not options.command or command.name in options.command
         if command.pushes and chosen and bench.knows(command):
-            for state, signal in (("prepared", "TERM"), ("committed", "KILL")):
+            # Behind Git's daemon a receive-pack survives TERM, and says itself what became of it.
+            states = [("prepared", "TERM")] if not command.served else []
+            for state, signal in (*states, ("committed", "KILL")):
                 verdict = bench.lose_acknowledgement(command, state, signal)
                 print(verdict, flush=True)
                 yield verdict
