@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
-from gitreg.errors import GitError, GitregError
+from gitreg.errors import GitError, GitregError, UnknownOutcome
 from gitreg.git import publish, remote, worktree
 from gitreg.git.copies import copies_folder
 from gitreg.git.remote import Upstream
@@ -166,8 +166,19 @@ class Clone:
             remote.remember(self._repository, standing.upstream, standing.published)
 
     def publish(self, standing: Standing, commit: str, tags: dict[str, str]) -> None:
-        """Publish a commit that follows what is published, with tags; see `remote.push`."""
-        remote.push(self._repository, standing.upstream, commit, standing.published, tags)
+        """Publish a commit that follows what is published, with tags; see `remote.push`.
+
+        When the answer is lost, the remote is asked whether it has the commit.
+        """
+        try:
+            remote.push(self._repository, standing.upstream, commit, standing.published, tags)
+        except UnknownOutcome as unknown:
+            try:
+                published = remote.fetch_tip(self._repository, standing.upstream)
+            except GitError:
+                raise unknown from None
+            if not self._leads_to(commit, published):
+                raise
         # It is published: what fails from here on is no failure of that. The next look at the
         # remote remembers it.
         with suppress(GitError):
