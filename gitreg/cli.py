@@ -1037,20 +1037,29 @@ def tags_sync(
 
 @app.command()
 def doctor(
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Put right first what is safe to put right.")
+    ] = False,
     as_json: JsonOption = False,
     repo: RepoOption = ".",
     allow_rewind: AllowRewindOption = False,
 ) -> None:
-    """Examine the registry and this clone of it.
+    """Examine the registry, this clone of it and its remotes.
 
-    Says what is wrong, and what mends it; exits 1 when something is.
+    Says what is wrong, and what mends it; exits 1 when something is. Whether bytes are there is
+    looked at, not what is in them: gitreg verify reads the cache, gitreg verify --remote the DVC
+    remote.
 
-    Example: gitreg doctor
+    With --fix, what a crash left is put right: tags that are missing or stand for commits on no
+    branch, a publication that files have not followed, unfinished files of gitreg's, a damaged
+    history index. Never Git's locks, your edits or others' tags; nothing is pushed.
+
+    Example: gitreg doctor --fix
     """
     from gitreg import render
 
     with _reading(repo, allow_rewind) as registry:
-        findings = registry.doctor()
+        findings = registry.doctor(fix=fix)
     if as_json:
         _print_json([render.finding_json(finding) for finding in findings])
     else:

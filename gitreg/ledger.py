@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from gitreg.change import OPERATION, trailers_of
 from gitreg.git.log import first_parents_reach, read_commits
@@ -370,6 +372,24 @@ class History:
         with contextlib.suppress(OSError):  # then it is opened again, and kept in memory
             for suffix in ("", "-wal", "-shm"):
                 self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+
+    def is_damaged(self) -> bool:
+        """Tell whether the file is there and is no sound database; it is only looked at."""
+        if self._repository.is_shallow or not self._path.exists():
+            return False
+        try:
+            place = f"file:{quote(os.fsencode(self._path))}?mode=ro"
+            with contextlib.closing(sqlite3.connect(place, 5, uri=True)) as db:
+                return db.execute("PRAGMA quick_check(1)").fetchall() != [("ok",)]
+        except sqlite3.OperationalError:
+            return False  # it cannot be opened for reading alone, or is busy: that is no damage
+        except sqlite3.DatabaseError:
+            return True
+
+    def throw_away(self) -> None:
+        """Remove the index; the next question makes it anew."""
+        with self._lock:
+            self._discard(in_memory=False)
 
     @staticmethod
     def _tip(db: sqlite3.Connection) -> str | None:

@@ -801,11 +801,30 @@ class Registry:
             force=force,
         )
 
-    def doctor(self) -> list[Finding]:
-        """Return what is wrong with the registry and this clone of it, with the remedies."""
-        from gitreg.doctor import examine
+    def doctor(self, *, fix: bool = False) -> list[Finding]:
+        """Return what is wrong with the registry and this clone of it, with the remedies.
 
-        return examine(self._repository, self.state(), self._history, self._artifacts)
+        Nothing is changed without ``fix``. The Git remote and the DVC remote are asked.
+
+        Args:
+            fix: put right first what is safe to put right. What was done comes first in the list,
+                each a note of the code ``fixed``; what is left follows.
+
+        Raises:
+            InvalidRequest: something is to be put right in a registry that is used by URL.
+        """
+        from gitreg.doctor import Patient, examine, mend
+
+        if fix and self._url is not None:
+            raise InvalidRequest(
+                "a registry that is used by URL has nothing to put right here",
+                hint="run gitreg doctor --fix in a clone",
+            )
+        patient = Patient(
+            self._repository, self.state(), self._history, self._artifacts, self._clone
+        )
+        done = mend(patient) if fix else []
+        return done + examine(patient)
 
     def _write(
         self,

@@ -407,7 +407,8 @@ def findings_text(findings: Sequence[Finding]) -> str:
     """Return findings, a line each, the remedy under it."""
     lines = []
     for finding in findings:
-        lines.append(line(f"{finding.severity}: {finding.subject}: {finding.message}"))
+        kind = "fixed" if finding.code == "fixed" else finding.severity
+        lines.append(line(f"{kind}: {finding.subject}: {finding.message}"))
         if finding.remedy:
             lines.append(f"    {line(finding.remedy)}")
     return "\n".join(lines)

@@ -192,7 +192,8 @@ def test_bytes_that_are_not_shared(shared: Path) -> None:
     for path in objects_of(work, "churn@2"):
         (shared / "dvc-remote" / path).unlink()
     found = findings(work)["not-shared"]
-    assert (found.subject, found.remedy) == ("churn@2", "dvc push")
+    mend = "gitreg verify --remote --repair churn@2"
+    assert (found.subject, found.remedy, found.severity) == ("churn@2", mend, "warning")
 
 
 def test_bytes_that_are_nowhere(shared: Path) -> None:

@@ -26,7 +26,7 @@ def test_an_empty_folder_becomes_a_registry(tmp_path: Path) -> None:
     with Registry(folder) as registry:
         assert registry.models() == []
         assert registry.log() == []
-        assert [f.code for f in registry.doctor()] == ["no-dvc-remote"]
+        assert [f.code for f in registry.doctor()] == ["no-git-remote", "no-dvc-remote"]
 
 
 def test_again_it_does_nothing(folder: Path) -> None:

@@ -113,6 +113,10 @@ class Cache:
             with suppress(OSError):
                 path.unlink()
 
+    def unfinished(self) -> list[Path]:
+        """Return the unfinished files of runs that go on, or were killed."""
+        return sorted(self._workshop.glob(f"{TEMPORARY}*"))
+
     def remove_stale(self) -> None:
         """Remove what killed runs left more than a day ago."""
         remove_stale(self._workshop)

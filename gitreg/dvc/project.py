@@ -304,6 +304,38 @@ class DvcProject:
         objects = self._objects_of_all(md5s)
         return objects if self._remote is None else self._lacking(objects, self._remote)
 
+    def lacking(self, md5s: Iterable[ObjectId]) -> dict[ObjectId, list[ObjectId]]:
+        """Return for each of several artifacts what the default remote lacks of it.
+
+        The remote is asked once for all that is known here, and once more for the files of folders
+        whose listing only the remote has. Of a listing that is nowhere, or that the remote has
+        damaged, the listing alone is named.
+
+        Raises:
+            DvcError: no remote is configured, it cannot be reached, or a listing in the cache is
+                damaged or breaks a rule.
+        """
+        remote = self._needed_remote()
+        parts: dict[ObjectId, list[ObjectId]] = {}
+        for md5 in md5s:
+            known = not is_listing(check_object_id(md5)) or self._cache.members(md5) is not None
+            parts[md5] = self.objects(md5) if known else [md5]
+        absent = set(self._lacking(sorted({o for some in parts.values() for o in some}), remote))
+        there = [md5 for md5, some in parts.items() if some == [md5] and md5 not in absent]
+        for md5 in filter(is_listing, there):
+            try:
+                listing = remote.listing(md5)
+                parts[md5] = objects_of(md5, read_listing(listing or b"", md5))
+            except DvcError:
+                absent.add(md5)
+        late = {oid for md5 in there for oid in parts[md5]} - set(there)
+        absent |= set(self._lacking(sorted(late), remote)) if late else set()
+        return {md5: [oid for oid in some if oid in absent] for md5, some in parts.items()}
+
+    def unfinished(self) -> list[Path]:
+        """Return the unfinished files that runs of gitreg have in the cache, or left there."""
+        return self._cache.unfinished()
+
     def _objects_of_all(self, md5s: Iterable[ObjectId]) -> list[ObjectId]:
         """Return the objects of several artifacts, each once, all listings behind all members."""
         objects: dict[ObjectId, None] = {}

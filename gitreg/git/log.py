@@ -59,6 +59,11 @@ def read_commits(
         )
 
 
+def read_paths(repository: GitRepository, end: str) -> list[tuple[CommitInfo, list[RawChange]]]:
+    """Return the commits up to ``end`` as `read_commits` does, with paths and blobs alone."""
+    return _log(repository, None, end)
+
+
 def _log(
     repository: GitRepository, start: str | None, end: str
 ) -> list[tuple[CommitInfo, list[RawChange]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,6 +142,42 @@ def run(
     if check and completed.returncode != 0:
         raise failure(args[0], completed)
     return completed
+
+
+def run_for(cwd: Path, patience: float, *args: str) -> Completed:
+    """Run Git in ``cwd`` for so long at most; it may ask the person something.
+
+    What it prints goes to files: a pipe would stay open for as long as an ssh that Git started
+    waits for a host that does not answer, and so would we.
+
+    Args:
+        cwd: the folder to run in.
+        patience: seconds until it is given up.
+        args: see `run`.
+
+    Raises:
+        GitError: Git is not there, or it took longer.
+    """
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        try:
+            done = subprocess.run(
+                command(*args),
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                env=environment(),
+                check=False,
+                timeout=patience,
+            )
+        except subprocess.TimeoutExpired:
+            raise GitError(f"git {args[0]}: no answer in {patience:.0f} s") from None
+        except OSError as error:
+            raise no_git(cwd, error) from None
+        for file in (out, err):
+            file.seek(0)
+        said = hide_credentials(err.read().decode("utf-8", "replace"))
+        return Completed(done.returncode, out.read(), said)
 
 
 def no_git(cwd: Path, error: OSError) -> GitError | InvalidRequest:

@@ -65,6 +65,22 @@ def exclusive(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def is_busy(folder: Path) -> bool:
+    """Tell whether another gitreg holds the registry's lock; nothing is made for asking."""
+    try:
+        handle = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False  # nobody has ever written here, or nobody may
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in (errno.EAGAIN, errno.EACCES)
+    else:
+        return False
+    finally:
+        os.close(handle)
+
+
 def _lock(handle: int, deadline: float) -> None:
     while True:
         try:

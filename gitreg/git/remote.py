@@ -241,3 +241,58 @@ def published_tags(
         )
     lines = (line.split("\t") for line in done.text.splitlines())
     return {name.removeprefix("refs/tags/"): oid for oid, name in lines}
+
+
+PATIENCE = 30.0
+"""How long a remote may take to say what it has, in seconds."""
+
+FETCH_PATIENCE = 300.0
+"""How long it may take to send what is new, in seconds."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a remote has.
+
+    Attributes:
+        commit: where the branch is; ``None`` when there is none.
+        tags: short name to the object that the tag names.
+    """
+
+    commit: str | None
+    tags: Mapping[str, str]
+
+
+def survey(repository: GitRepository, upstream: Upstream) -> Survey:
+    """Ask a remote once where its branch and its tags are, and fetch the commits that are not here.
+
+    No reference is moved by it, not even those that follow the remote.
+
+    Raises:
+        GitError: the remote does not answer.
+    """
+    done = process.run_for(
+        repository.folder, PATIENCE, "ls-remote", "--refs", "--end-of-options", upstream.remote,
+        upstream.branch, "refs/tags/*",
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise process.failure("ls-remote", done)
+    lines = (line.split("\t") for line in done.text.splitlines())
+    found = {name: oid for oid, name in lines}
+    commit = found.pop(upstream.branch, None)
+    tags = {
+        name.removeprefix("refs/tags/"): oid
+        for name, oid in found.items()
+        if name.startswith("refs/tags/")
+    }
+    if commit is not None and repository.commit_of(commit) is None:
+        done = process.run_for(
+            repository.folder, FETCH_PATIENCE, "fetch", "--refmap=", "--no-tags", "--quiet",
+            "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules",
+            "--end-of-options", upstream.remote, upstream.branch,
+        )  # fmt: skip
+        if done.returncode != 0:
+            raise process.failure("fetch", done)
+        if repository.commit_of(commit) is None:
+            raise GitError("its branch was rewritten while it was looked at")
+    return Survey(commit, tags)

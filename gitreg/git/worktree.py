@@ -24,8 +24,10 @@ from gitreg.git import process
 from gitreg.git.objects import CommitSnapshot
 from gitreg.git.repository import GitRepository, Tip
 
-_ANNOUNCEMENT = "gitreg-following.json"
-_OURS = (layout.ROOT, layout.DVC_YAML, ".dvc", ".dvcignore")
+ANNOUNCEMENT = "gitreg-following.json"
+"""Where, in the work tree's ``.git``, it is written down what index and files are to follow."""
+
+OURS = (layout.ROOT, layout.DVC_YAML, ".dvc", ".dvcignore")
 """What gitreg writes; `init` the last two."""
 
 
@@ -97,12 +99,12 @@ def announce(repository: GitRepository, base: Tip, commit: str) -> None:
     """
     if repository.top_level is None:
         return
-    earlier = _announced(repository)
+    earlier = announced(repository)
     behind = earlier is not None and (earlier.branch, earlier.after) == (base.branch, base.commit)
     before = earlier.before if earlier is not None and behind else base.commit
     text = json.dumps({"branch": base.branch, "before": before, "after": commit})
-    place = repository.git_dir / _ANNOUNCEMENT
-    fresh = place.with_name(f"{_ANNOUNCEMENT}.new")
+    place = repository.git_dir / ANNOUNCEMENT
+    fresh = place.with_name(f"{ANNOUNCEMENT}.new")
     try:
         fresh.write_text(text, "utf-8")
         fresh.replace(place)
@@ -194,9 +196,10 @@ class Announced:
     after: str
 
 
-def _announced(repository: GitRepository) -> Announced | None:
+def announced(repository: GitRepository) -> Announced | None:
+    """Return what is announced; ``None`` when nothing is, or nothing that can be read."""
     try:
-        found = json.loads((repository.git_dir / _ANNOUNCEMENT).read_text("utf-8"))
+        found = json.loads((repository.git_dir / ANNOUNCEMENT).read_text("utf-8"))
         return Announced(found["branch"], found["before"], found["after"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -211,14 +214,14 @@ def finish(repository: GitRepository) -> Announced | None:
     Returns:
         what was announced and had come to pass; ``None`` when nothing was left to finish.
     """
-    announced = _announced(repository)
-    if announced is None or repository.tip() != Tip(announced.branch, announced.after):
+    found = announced(repository)
+    if found is None or repository.tip() != Tip(found.branch, found.after):
         _forget(repository)
         return None
     top = repository.top_level
     if top is not None and not (repository.git_dir / "index.lock").exists():
-        _finish(repository, top, announced)
-    return announced
+        _finish(repository, top, found)
+    return found
 
 
 def _finish(repository: GitRepository, top: Path, announced: Announced) -> None:
@@ -236,13 +239,45 @@ def _finish(repository: GitRepository, top: Path, announced: Announced) -> None:
     _forget(repository)
 
 
+def lagging(repository: GitRepository, before: str, after: str) -> list[Edit]:
+    """Return the edits of our files between two commits that the index has not followed.
+
+    The index is as ``before`` has it, and the file as either of the two has it, or as a writer who
+    was killed leaves it. Everything else is the user's work, and left out.
+    """
+    top = repository.top_level
+    if top is None:
+        return []
+    way = Announced("", before, after)
+    paths = [path for path in _differing(repository, way) if _is_ours(path)]
+    edits = _untouched(repository, top, way, paths)
+    old, staged = repository.snapshot(before), _staged(repository, paths)
+    return [
+        edit
+        for edit in edits
+        if staged.get(edit.path) == repository.blob_name(_read(old, edit.path))
+    ]
+
+
+def catch_up(repository: GitRepository, edits: Sequence[Edit]) -> tuple[str, ...]:
+    """Bring what `lagging` returned into index and work tree; return warnings.
+
+    Raises:
+        GitError: another process holds the index.
+    """
+    if repository.top_level is None:
+        return ()
+    _refuse_locked_index(repository)
+    return _bring(repository.top_level, edits)
+
+
 def _follows(repository: GitRepository, announced: Announced) -> bool:
     return _read_trees(repository, announced.before, announced.after).returncode == 0
 
 
 def _is_ours(path: str) -> bool:
     """Tell whether a path is one that gitreg writes, as it stands in Git: no filter, no mode."""
-    return path in _OURS or path.startswith(tuple(f"{place}/" for place in _OURS))
+    return path in OURS or path.startswith(tuple(f"{place}/" for place in OURS))
 
 
 def _differing(repository: GitRepository, announced: Announced) -> list[str]:
@@ -333,7 +368,7 @@ def _file(path: Path) -> bytes | None:
 
 def _forget(repository: GitRepository) -> None:
     with suppress(OSError):  # then the next writer looks at it, and finds it done
-        (repository.git_dir / _ANNOUNCEMENT).unlink(missing_ok=True)
+        (repository.git_dir / ANNOUNCEMENT).unlink(missing_ok=True)
 
 
 def _bring(top: Path, edits: Sequence[Edit]) -> tuple[str, ...]:

@@ -1,0 +1,98 @@
+"""Doctor: what is wrong with a registry and this clone of it, and which command mends it.
+
+A module here examines one thing and yields findings; none of them changes anything but what can be
+thrown away, the history index and objects that no reference names. `fixes` puts right what is safe
+to put right, and is only called when that was asked for.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import chain
+
+from gitreg.doctor import artifacts, clone, contents, delivered, fixes, leftovers, past, tags
+from gitreg.doctor import worktree as files
+from gitreg.doctor.patient import Patient
+from gitreg.errors import GitregError
+from gitreg.findings import Finding
+from gitreg.git import publish
+
+__all__ = ["Patient", "examine", "mend"]
+
+_ORDER = {"error": 0, "warning": 1, "note": 2}
+
+# What a hostile repository or a failing disk may raise where it is not foreseen. It must not hide
+# what else is wrong.
+_SURPRISES = (OSError, ValueError, RecursionError, sqlite3.Error)
+
+_Examination = Callable[[], Iterator[Finding]]
+
+
+def examine(patient: Patient) -> list[Finding]:
+    """Return everything that is found, errors first.
+
+    The Git remote and the DVC remote are asked; one that does not answer is a finding.
+    """
+    repository, state = patient.repository, patient.state
+    # Before anybody reads the index: it is made anew by whoever finds it damaged.
+    found = [*_guarded("index", lambda: leftovers.index(patient))]
+    standing = clone.Standing()
+
+    def stand() -> Iterator[Finding]:
+        nonlocal standing
+        findings, standing = clone.against_remote(patient)
+        yield from findings
+
+    examinations: dict[str, _Examination] = {
+        "clone": lambda: clone.itself(patient),
+        "registry": lambda: contents.examine(patient),
+        "locks": lambda: leftovers.locks(patient),
+    }
+    if publish.is_busy(repository.private_dir):
+        found.append(
+            Finding(
+                "writer-at-work", "note", "git",
+                "another gitreg is writing here: what it has not finished is left out",
+            )
+        )  # fmt: skip
+    else:
+        examinations["work tree"] = lambda: files.examine(patient)
+        examinations["unfinished files"] = lambda: leftovers.unfinished(patient)
+    if state.commit is not None and state.exists():
+        examinations |= {
+            "kinds of files": lambda: contents.not_files(repository, str(state.commit)),
+            "remote": stand,
+            "history": lambda: past.examine(patient),
+            "tags": lambda: chain(tags.here(patient), tags.on_remote(patient, standing)),
+            "bytes": lambda: artifacts.examine(patient, standing),
+            "delivered models": lambda: delivered.examine(patient),
+        }
+    for what, examination in examinations.items():
+        found += _guarded(what, examination)
+    return sorted(found, key=lambda finding: _ORDER[finding.severity])
+
+
+def _guarded(what: str, examination: _Examination, code: str = "not-examined") -> Iterator[Finding]:
+    """Yield what an examination finds, and as a finding that it could not be brought to its end."""
+    try:
+        yield from examination()
+    except GitregError as error:
+        yield Finding(code, "error", what, str(error), error.hint)
+    except _SURPRISES as error:
+        why = str(error).partition("\n")[0] or type(error).__name__
+        yield Finding(code, "error", what, f"this could not be brought to its end: {why}")
+
+
+def mend(patient: Patient) -> list[Finding]:
+    """Put right what is safe to put right; return a note of the code ``fixed`` for each thing.
+
+    What was tried and did not work is an error of the code ``not-fixed``.
+
+    See `gitreg.doctor.fixes` for what that is.
+    """
+    done: list[Finding] = []
+    for what, fix in fixes.ALL.items():
+        done += _guarded(what, partial(fix, patient), "not-fixed")
+    return done

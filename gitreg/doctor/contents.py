@@ -1,0 +1,148 @@
+"""What a commit holds: files that do not parse, or that contradict each other."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from gitreg import layout
+from gitreg.digest import shown
+from gitreg.doctor.patient import Patient
+from gitreg.errors import GitregError, InvalidDocument
+from gitreg.findings import Finding
+from gitreg.git.repository import GitRepository
+from gitreg.names import fold, format_version
+from gitreg.state import RegistryState
+
+_MODES = (b"100644", b"100755")
+_KINDS = {b"120000": "a symbolic link", b"160000": "a submodule"}
+
+
+def not_files(repository: GitRepository, commit: str) -> Iterator[Finding]:
+    """Say what is in the place of a file and is none: Git answers with a link's target for one."""
+    listing = repository.run_at_root(
+        "ls-tree", "-r", "-z", "--full-tree", commit, "--", f"{layout.ROOT}/"
+    )
+    folders: set[str] = set()
+    for entry in filter(None, listing.stdout.split(b"\0")):
+        told, _, name = entry.partition(b"\t")
+        path, mode = os.fsdecode(name), told.split()[0]
+        if mode not in _MODES:
+            what = _KINDS.get(mode, f"an entry of mode {mode.decode('ascii')}")
+            yield Finding("not-a-file", "error", path, f"it is {what}", _log(path))
+        folders.update(map(str, PurePosixPath(path).parents))
+    for path in sorted(filter(_is_document, folders)):
+        yield Finding("not-a-file", "error", path, "it is a folder", _log(path))
+
+
+def _log(*paths: str) -> str:
+    """Return the command that shows who made files what they are."""
+    return f"git --no-pager log -- {shlex.join(paths)}"
+
+
+def _is_document(path: str) -> bool:
+    """Tell whether gitreg reads a path as a file."""
+    place = layout.locate(path)
+    return path == layout.POLICY or (place is not None and place.kind != "other")
+
+
+def examine(patient: Patient) -> Iterator[Finding]:
+    """Say what is wrong with the files of a commit, taken for themselves."""
+    state = patient.state
+    if state.commit is None or not state.exists():
+        yield Finding("no-registry", "error", "registry/", "no registry here", "gitreg init")
+        return
+    try:
+        stages = set(state.policy.stages)
+    except GitregError as error:
+        message = str(error).removeprefix(f"{layout.POLICY}: ")  # the subject says it
+        yield Finding("bad-policy", "error", layout.POLICY, message, error.hint)
+        stages = None
+    yield from _not_models(state)
+    names = state.model_names()
+    for twin in (name for name, count in Counter(map(fold, names)).items() if count > 1):
+        same = ", ".join(name for name in names if fold(name) == twin)
+        yield Finding(
+            "name-collision", "error", same,
+            "these names differ only by case or Unicode form: some file systems hold only one of "
+            "them, and people cannot tell them apart; one has to go, with all its versions",
+            _log(layout.ROOT),
+        )  # fmt: skip
+    for name in names:
+        yield from _model(state, name, stages)
+    yield from _versions(patient)
+
+
+def _not_models(state: RegistryState) -> Iterator[Finding]:
+    """Say which folders look like models and are not read as such, for how they are called."""
+    names = state.snapshot.list(layout.ROOT)
+    strange = [f"{layout.ROOT}/{name}" for name in names if layout.model_of_folder(name) is None]
+    inside = state.snapshot.list_many([f"{path}/versions" for path in strange])
+    for path, versions in zip(strange, inside, strict=True):
+        if versions:
+            yield Finding(
+                "not-a-model", "warning", shown(path),
+                "it has versions, but gitreg gives no model a folder of that name, and leaves it "
+                "out everywhere",
+                _log(path),
+            )  # fmt: skip
+
+
+def _model(state: RegistryState, model: str, stages: set[str] | None) -> Iterator[Finding]:
+    try:
+        pointers = state.pointers(model)
+    except InvalidDocument as error:
+        yield Finding("bad-pointer", "error", model, str(error), _log(layout.model_path(model)))
+        return
+    holders: dict[int, list[str]] = {}
+    for stage, versions in pointers.stages.items():
+        path = layout.stage_path(model, stage)
+        if stages is not None and stage not in stages:
+            yield Finding(
+                "unknown-stage", "error", f"{model}/{stage}",
+                f"the policy has no such stage: name it in {layout.POLICY}, or take the file away",
+                _log(layout.POLICY, path),
+            )  # fmt: skip
+        for version in versions:
+            holders.setdefault(version, []).append(stage)
+            if not state.has_version(model, version):
+                yield _dangling(f"{model}/{stage}", model, version, _log(path))
+    for alias, version in pointers.aliases.items():
+        if not state.has_version(model, version):
+            remedy = f"gitreg alias delete {shlex.quote(model)} {shlex.quote(alias)}"
+            yield _dangling(f"{model}@{alias}", model, version, remedy)
+    for version, held_by in holders.items():
+        if len(held_by) > 1:
+            yield _two_stages(format_version(model, version), held_by)
+
+
+def _versions(patient: Patient) -> Iterator[Finding]:
+    for (model, number), read in patient.read.items():
+        error = read if isinstance(read, GitregError) else None
+        try:
+            patient.state.annotations(model, number)
+        except GitregError as annotated:
+            error = error or annotated
+        if error is not None:
+            folder = layout.version_path(model, number)
+            name = format_version(model, number)
+            yield Finding("bad-version", "error", name, str(error), _log(folder))
+
+
+def _two_stages(name: str, stages: list[str]) -> Finding:
+    return Finding(
+        "two-stages", "error", name,
+        f"{' and '.join(stages)} hold it, and one may: promote it to the one where it belongs",
+        f"gitreg promote {shlex.quote(name)} --to {stages[0]}",
+    )  # fmt: skip
+
+
+def _dangling(subject: str, model: str, version: int, remedy: str) -> Finding:
+    return Finding(
+        "dangling-pointer", "error", subject,
+        f"it names {format_version(model, version)}, which is not there",
+        remedy,
+    )  # fmt: skip

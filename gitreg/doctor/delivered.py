@@ -1,0 +1,72 @@
+"""Models that were pulled into their version's own folder, beside what their manifests say."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from gitreg.doctor.patient import Patient
+from gitreg.errors import WorldError
+from gitreg.findings import Finding
+from gitreg.materialise import check_delivered
+from gitreg.model import Artifact, ModelVersion
+
+READ_AT_MOST = 256 * 1024 * 1024
+"""How many bytes are hashed in one examination; beyond, sizes are compared. In bytes."""
+
+
+def examine(patient: Patient) -> Iterator[Finding]:
+    """Say which pulled models are not what was registered.
+
+    Small ones are hashed. Of the others the number of files and their sizes are compared: to read
+    everything is what ``gitreg verify`` is for.
+    """
+    left = READ_AT_MOST
+    for version in patient.versions:
+        place = patient.artifacts.own_place(version)
+        if not os.path.lexists(place):
+            continue
+        wrong = _shape(place, version.artifact)
+        if wrong is None and version.artifact.size <= left:
+            left -= version.artifact.size
+            wrong = _content(place, version.artifact)
+        if wrong is not None:
+            yield _differs(version, wrong)
+
+
+def _differs(version: ModelVersion, wrong: str) -> Finding:
+    return Finding(
+        "model-differs", "error", version.reference,
+        f"what lies in its folder is not what was registered: {wrong}",
+        f"gitreg pull {shlex.quote(version.reference)}",
+    )  # fmt: skip
+
+
+def _shape(place: Path, artifact: Artifact) -> str | None:
+    """Return how the kind, the number of files or the size differs, ``None`` when none does."""
+    if place.is_symlink():
+        return "it is a symbolic link, remove it first"
+    if place.is_dir() != artifact.is_folder:
+        return f"it is {'a folder' if place.is_dir() else 'a file'}"
+    files, size = 0, 0
+    paths = (Path(at, name) for at, _, names in os.walk(place) for name in names)
+    for path in paths if artifact.is_folder else [place]:
+        files += 1
+        size += path.lstat().st_size
+        if files > artifact.files or size > artifact.size:
+            break
+    if files != artifact.files:
+        return f"{'more' if files > artifact.files else 'fewer'} than {artifact.files} file(s)"
+    if size != artifact.size:
+        return f"{'more' if size > artifact.size else 'fewer'} than {artifact.size} bytes"
+    return None
+
+
+def _content(place: Path, artifact: Artifact) -> str | None:
+    try:
+        found = check_delivered(place, artifact)
+    except WorldError as error:
+        return str(error)
+    return found[0] if found else None

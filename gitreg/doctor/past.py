@@ -1,0 +1,132 @@
+"""What history says that the files of today contradict, and what it says twice."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+
+from gitreg import layout
+from gitreg.change import OPERATION, trailers_of
+from gitreg.doctor.patient import Patient
+from gitreg.findings import Finding
+from gitreg.git.log import read_paths
+from gitreg.git.repository import GitRepository
+from gitreg.names import format_version
+
+_Written = dict[str, tuple[str, str]]
+"""Path to the commit that wrote it first, and the blob that it wrote."""
+
+
+def examine(patient: Patient) -> Iterator[Finding]:
+    """Compare the registry with its own history; Git is asked twice, whatever the size of it.
+
+    Blobs are compared by name, no file is read.
+    """
+    repository, commit = patient.repository, str(patient.state.commit)
+    if repository.is_shallow:
+        return
+    written: _Written = {}
+    operations: dict[str, list[str]] = defaultdict(list)
+    for info, changes in read_paths(repository, commit):
+        for name in dict.fromkeys(trailers_of(info.message).get(OPERATION, ())):
+            operations[name].append(info.oid)
+        for change in changes:
+            if change.after is not None and _is_immutable(change.path):
+                written.setdefault(change.path, (info.oid, change.after))
+    yield from _done_twice(operations)
+    yield from _changed(patient, written, _blobs(repository, commit))
+
+
+def _is_immutable(path: str) -> bool:
+    """Tell whether a path is one of those that a version is registered with, once and for all."""
+    place = layout.locate(path)
+    if place is None:
+        return False
+    if place.kind == "manifest":
+        return True
+    name = PurePosixPath(path).name
+    told = name == layout.REQUIREMENTS or name.endswith(".dvc")
+    return place.version is not None and place.kind == "other" and told
+
+
+def _done_twice(operations: Mapping[str, list[str]]) -> Iterator[Finding]:
+    for name, commits in operations.items():
+        if len(commits) > 1:
+            short = [commit[:9] for commit in commits]
+            yield Finding(
+                "done-twice", "warning", name,
+                f"the operation stands in {len(commits)} commits, so it was done more than once: "
+                f"{', '.join(short)}",
+                f"git --no-pager show {' '.join(short)}",
+            )  # fmt: skip
+
+
+def _blobs(repository: GitRepository, commit: str) -> dict[str, str]:
+    listing = repository.run_at_root(
+        "ls-tree", "-r", "-z", "--full-tree", commit, "--", f"{layout.ROOT}/"
+    ).stdout
+    entries = (entry.partition(b"\t") for entry in listing.split(b"\0") if entry)
+    return {os.fsdecode(path): told.split()[2].decode("ascii") for told, _, path in entries}
+
+
+def _changed(patient: Patient, written: _Written, now: Mapping[str, str]) -> Iterator[Finding]:
+    first: dict[tuple[str, int], str] = {}
+    broken: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for path, (commit, blob) in written.items():
+        place = layout.locate(path)
+        assert place is not None
+        assert place.version is not None
+        pair = place.model, place.version
+        first.setdefault(pair, commit)
+        if now.get(path) != blob and layout.tombstone_path(*pair) not in now:
+            broken[pair].append(path)
+    for (model, version), paths in sorted(broken.items()):
+        name = format_version(model, version)
+        gone = not any(path.startswith(layout.version_path(model, version) + "/") for path in now)
+        if gone:
+            message = f"it was registered in {first[model, version][:9]} and is gone, undeleted"
+        else:
+            files = ", ".join(PurePosixPath(path).name for path in paths)
+            message = f"a version never changes, and {files} did since it was registered"
+        yield Finding(
+            "version-gone" if gone else "version-changed", "error", name, message,
+            _bring_back(name, paths, written),
+        )  # fmt: skip
+    for model in patient.state.model_names():
+        yield from _gaps(model, patient.state.numbers(model), first)
+
+
+def _bring_back(name: str, paths: list[str], written: _Written) -> str:
+    """Return the command that commits files as they were registered."""
+    by_commit: dict[str, list[str]] = defaultdict(list)
+    for path in paths:
+        by_commit[written[path][0]].append(path)
+    steps = [
+        f"git checkout {commit[:12]} -- {shlex.join(some)}" for commit, some in by_commit.items()
+    ]
+    reason = shlex.quote(f"bring back {name} as it was registered")
+    return " && ".join([*steps, f"git commit -m {reason} -- {shlex.join(paths)}"])
+
+
+def _gaps(
+    model: str, numbers: list[int], registered: Mapping[tuple[str, int], str]
+) -> Iterator[Finding]:
+    if not numbers or numbers[-1] == len(numbers):
+        return
+    there = set(numbers)
+    last, skipped = 0, []
+    # Numbers can be as high as a hostile folder says: the spans between them are looked at.
+    for number in sorted({*there, *(v for m, v in registered if m == model)}):
+        if number > last + 1:
+            skipped.append((last + 1, number - 1))
+        last = number
+    for start, end in skipped:
+        which = str(start) if start == end else f"{start} to {end}"
+        yield Finding(
+            "number-gap", "warning", format_version(model, start),
+            f"no commit of this branch registered {model} {which}, and later numbers are taken",
+            f"git --no-pager log --oneline -- {shlex.quote(layout.versions_path(model))}",
+        )  # fmt: skip

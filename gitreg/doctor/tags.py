@@ -1,0 +1,92 @@
+"""Tags beside what history implies: those of the clone, and those of its Git remote."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+
+from gitreg.doctor.clone import Standing
+from gitreg.doctor.patient import Patient
+from gitreg.findings import Finding
+from gitreg.git import process, publish
+from gitreg.names import parse_tag
+from gitreg.tagsync import compare_tags
+
+
+def here(patient: Patient) -> Iterator[Finding]:
+    """Compare the clone's tags with those that its history implies."""
+    repository, history = patient.repository, patient.history
+    if repository.is_shallow:
+        return
+    history.advance(str(patient.state.commit))
+    report = compare_tags(repository, history.tags())
+    if report.made:
+        yield Finding(
+            "missing-tag", "warning", report.made[0],
+            f"{len(report.made)} tag(s) that history implies are not here", "gitreg tags sync",
+        )  # fmt: skip
+    for name in report.wrong:
+        yield Finding(
+            "wrong-tag", "error", name, "it is not the tag that history implies",
+            "gitreg tags sync --force",
+        )  # fmt: skip
+    if report.abandoned:
+        yield Finding(
+            "abandoned-tag", "warning", report.abandoned[0],
+            f"{len(report.abandoned)} tag(s) stand for commits that are on no branch any more",
+            "gitreg tags sync",
+        )  # fmt: skip
+    for name in report.foreign:
+        yield Finding(
+            "foreign-tag", "warning", name, "no event of history stands behind it",
+            f"git tag -d '{name}'",
+        )  # fmt: skip
+
+
+def on_remote(patient: Patient, standing: Standing) -> Iterator[Finding]:
+    """Compare the remote's tags with those that the published part of history implies.
+
+    Where the remote has commits that are not here, tags that this clone does not know may be
+    theirs: nothing is said of those before it was brought up to date.
+    """
+    if standing.upstream is None or standing.fork is None:
+        return
+    history = patient.history
+    history.advance(str(patient.state.commit))
+    implied = history.tags()
+    unpublished = {tag.name for tag in history.tags(since=standing.fork)}
+    wanted = {tag.name: publish.tag_object_name(tag.content) for tag in implied}
+    there = standing.tags
+    remote = standing.upstream.shown
+    wrong = [name for name, oid in wanted.items() if there.get(name, oid) != oid]
+    # A push that finds another tag over there is refused as a whole.
+    sync = f"gitreg tags sync --push{' --force' if wrong else ''}"
+    missing = [name for name in wanted if name not in there and name not in unpublished]
+    if missing:
+        yield Finding(
+            "remote-missing-tag", "warning", missing[0],
+            f"{len(missing)} tag(s) of what is published are not on {remote}", sync,
+        )  # fmt: skip
+    for name in wrong:
+        yield Finding(
+            "remote-wrong-tag", "error", name,
+            f"on {remote} it is not the tag that history implies: GTO and DVC answer wrongly", sync,
+        )  # fmt: skip
+    if standing.fork == standing.published:
+        models = {tag.model for tag in implied}
+        extra = [
+            name
+            for name in there
+            if name not in wanted and (parsed := parse_tag(name)) and parsed.model in models
+        ]
+        yield from _foreign(standing.upstream.remote, extra)
+
+
+def _foreign(remote: str, names: Sequence[str]) -> Iterator[Finding]:
+    place = process.hide_credentials(remote)
+    for name in names:
+        yield Finding(
+            "remote-foreign-tag", "warning", name,
+            f"on {place} no event of history stands behind it",
+            f"git push {shlex.quote(place)} {shlex.quote(f':refs/tags/{name}')}",
+        )  # fmt: skip
