@@ -184,12 +184,21 @@ class Clone:
         with suppress(GitError):
             remote.remember(self._repository, standing.upstream, commit)
 
-    def publish_missing_tags(self, standing: Standing, tags: list[Tag]) -> tuple[str, ...]:
-        """Publish tags that the remote lacks beside a commit that it has.
+    def publish_missing_tags(self, standing: Standing) -> tuple[str, ...]:
+        """Publish the tags that the remote lacks beside what it has since it was last seen.
+
+        A remote that was cut off in the middle of a push has the branch, and not its tags.
 
         Returns:
             What the person should know: tags over there that stand for something else.
+
+        Raises:
+            GitError: the remote cannot be reached, or refused.
         """
+        if standing.published is None or standing.seen == standing.published:
+            return ()
+        self._history.advance(standing.published, exact=True)
+        tags = self._history.tags(since=None if standing.rewound else standing.seen)
         there = remote.published_tags(
             self._repository, standing.upstream, [tag.name for tag in tags]
         )

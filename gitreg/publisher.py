@@ -273,19 +273,15 @@ class Publisher:
         """Bring to its end what was cut off after its commit was made."""
         outcome = self._done_before(run, done)
         self._history.advance(str(standing.base.commit), exact=True)
-        published = standing.published
-        if published is not None and self._repository.is_ancestor(done, published):
-            tags = self._history.tags_of_commit(done)
-            try:
-                warnings = self._clone.publish_missing_tags(standing, tags)  # 8
-            except GitError as error:
-                raise GitError(
-                    f"published as {done[:9]}; its tags are missing over there: {error}",
-                    hint="gitreg tags sync --push",
-                ) from None
-            warnings += self._clone.follow(standing, published)  # 9
-        else:
+        try:
             warnings = self._publish_rest(standing, state)
+        except GitError as error:
+            if standing.is_ahead:
+                raise
+            raise GitError(
+                f"published as {done[:9]}; its tags are missing over there: {error}",
+                hint="gitreg tags sync --push",
+            ) from None
         return replace(outcome, pushed=True, warnings=(*outcome.warnings, *warnings))
 
     def _publish_rest(self, standing: Standing, state: RegistryState) -> tuple[str, ...]:
@@ -295,8 +291,9 @@ class Publisher:
             commit = str(standing.base.commit)
             self._clone.publish(standing, commit, self._earlier_tags(standing))
             return ()
+        warnings = self._clone.publish_missing_tags(standing)  # 8
         self._clone.remember(standing)
-        return self._clone.follow(standing, str(standing.base.commit))
+        return warnings + self._clone.follow(standing, str(standing.base.commit))  # 9
 
     def _send(self, standing: Standing, state: RegistryState, moved: Sequence[FileChange]) -> None:
         """Put the bytes of all that is to be published on the DVC remote."""

@@ -190,9 +190,13 @@ class Synchroniser:
         report = PushReport(standing.name, standing.published)
         if standing.is_ahead:
             return self._push_line(standing, report, dry_run=dry_run)
+        if not dry_run:
+            warnings = self._clone.publish_missing_tags(standing)
+            self._clone.remember(standing)
+            report = replace(report, warnings=warnings)
         if standing.is_behind:
             warning = f"{standing.name} has commits that are not here: gitreg fetch"
-            return replace(report, warnings=(warning,))
+            return replace(report, warnings=(*report.warnings, warning))
         return report
 
     def _push_line(self, standing: Standing, report: PushReport, *, dry_run: bool) -> PushReport:
