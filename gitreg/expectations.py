@@ -14,6 +14,7 @@ from gitreg import layout, manifest
 from gitreg.errors import InvalidDocument
 from gitreg.history import FileChange
 from gitreg.layout import Place
+from gitreg.names import ARCHIVE
 from gitreg.policy import Policy
 
 
@@ -22,15 +23,16 @@ def first_surprise(
 ) -> Place | None:
     """Return the first pointer that is not as it was when the operation was decided on.
 
+    The archive is looked at last: it changes because another stage does, which is the one to tell.
+
     Args:
         decided: reads a file as it was then.
         policy: says which stages hold any number.
         changes: what the operation would do to the files as they are now.
     """
-    for change in changes:
-        place = layout.locate(change.path)
-        if place is None or place.pointer is None:
-            continue
+    located = ((layout.locate(change.path), change) for change in changes)
+    pointers = [(place, change) for place, change in located if place and place.pointer]
+    for place, change in sorted(pointers, key=lambda found: found[0].name == ARCHIVE):
         known = decided(change.path)
         if known != change.before and not _agree(place, policy, known, change):
             return place
