@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import artifacts, peers_gto, peers_mlflow, startup
+from benchmarks import artifacts, load, peers_gto, peers_mlflow, startup
 from benchmarks.harness import Result, ratio
-from benchmarks.report import dedupe, find, table, times
+from benchmarks.report import dedupe, duration, find, table, times
 from benchmarks.scale import PROMOTE, RESOLVE_ALIAS, SCALES
 
 GITREG, BARE = "gitreg", "gitreg bare"
@@ -15,11 +15,16 @@ SMALLEST, LARGEST = SCALES[0].label, SCALES[-1].label
 
 @dataclass(frozen=True)
 class Verdict:
-    """One goal: the ratio that was measured and the most that it may be."""
+    """One goal: the ratio, or the seconds, that was measured and the most that it may be."""
 
     goal: str
     measured: float | None
     limit: float
+    seconds: bool = False
+
+    def write(self, value: float) -> str:
+        """Return a value in the goal's unit."""
+        return duration(value) if self.seconds else times(value)
 
     @property
     def answer(self) -> str:
@@ -64,6 +69,7 @@ def judge(results: Sequence[Result]) -> list[Verdict]:
         _artifact("pull / dvc pull", artifacts.PULL, get),
         _memory("register", artifacts.REGISTER, get),
         _memory("pull", artifacts.PULL, get),
+        *_load(get),
     ]
 
 
@@ -100,6 +106,23 @@ def _memory(verb: str, task: str, get: _Get) -> Verdict:
     return Verdict(f"peak memory of {verb}, {scales}", value, 1.25)
 
 
+def _load(get: _Get) -> list[Verdict]:
+    """Judge the load to hold: seconds, whatever machine this is."""
+    bounds = [
+        (load.SLOWEST, load.ALONE.label, 0.25),
+        (load.ALTOGETHER, load.FEW.label, 60.0),
+        (load.ALTOGETHER, load.MANY.label, 180.0),
+        (load.SLOWEST, load.CALM.label, 5.0),
+        (load.SLOWEST, load.TAGGED, 0.5),
+    ]
+    verdicts = []
+    for task, scale, limit in bounds:
+        ours = get(task, scale)
+        goal = f"push: {scale}: {task}"
+        verdicts.append(Verdict(goal, None if ours is None else ours.figure, limit, seconds=True))
+    return verdicts
+
+
 def render(verdicts: Sequence[Verdict]) -> str:
     """Write the goals as a table."""
     return table(
@@ -107,8 +130,8 @@ def render(verdicts: Sequence[Verdict]) -> str:
         [
             [
                 verdict.goal,
-                "-" if verdict.measured is None else times(verdict.measured),
-                times(verdict.limit),
+                "-" if verdict.measured is None else verdict.write(verdict.measured),
+                verdict.write(verdict.limit),
                 verdict.answer,
             ]
             for verdict in verdicts
@@ -122,5 +145,6 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
         "goal": verdict.goal,
         "measured": verdict.measured,
         "limit": verdict.limit,
+        "unit": "s" if verdict.seconds else "x",
         "answer": verdict.answer,
     }

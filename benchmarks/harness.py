@@ -41,7 +41,10 @@ class Case:
 
 @dataclass
 class Result:
-    """What a case measured. Without samples, ``note`` is the reason."""
+    """What a case measured. Without samples, ``note`` is the reason.
+
+    Its figure is the median, or where ``percentile`` says so what most calls stay under.
+    """
 
     task: str
     scale: str
@@ -49,6 +52,15 @@ class Result:
     note: str = ""
     failed: bool = False
     samples: list[Sample] = field(default_factory=list)
+    percentile: int = 50
+
+    @property
+    def figure(self) -> float | None:
+        """Return the seconds a call that this result is about, or None without samples."""
+        if self.percentile == 50 or not self.samples:
+            return self.median
+        ordered = sorted(sample.seconds for sample in self.samples)
+        return ordered[math.ceil(len(ordered) * self.percentile / 100) - 1]
 
     @property
     def median(self) -> float | None:
@@ -66,9 +78,9 @@ class Result:
 
 def ratio(ours: Result | None, theirs: Result | None) -> float | None:
     """Return how many times as long as ``theirs`` ``ours`` took, if both were measured."""
-    if ours is None or theirs is None or ours.median is None or not theirs.median:
+    if ours is None or theirs is None or ours.figure is None or not theirs.figure:
         return None
-    return ours.median / theirs.median
+    return ours.figure / theirs.figure
 
 
 def in_process(call: Callable[[], object], *, most: int) -> Sampler:

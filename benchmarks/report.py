@@ -78,9 +78,9 @@ def section(title: str, results: Sequence[Result], ours: str) -> str:
 def _cell(result: Result | None, here: Sequence[Result], ours: str, notes: list[str]) -> str:
     if result is None:
         return ""
-    if result.median is None:
+    if result.figure is None:
         return _note(result.note, notes)
-    text = duration(result.median) + ("*" if len(result.samples) == 1 else "")
+    text = duration(result.figure) + ("*" if len(result.samples) == 1 else "")
     if result.peak_bytes is not None:
         text += f" {result.peak_bytes / MIB:.0f} MiB"
     if result.subject != ours:
@@ -107,6 +107,8 @@ def as_json(result: Result) -> dict[str, Any]:
         "scale": result.scale,
         "subject": result.subject,
         "median_s": result.median,
+        "percentile": result.percentile,
+        "figure_s": result.figure,
         "samples_s": [sample.seconds for sample in result.samples],
         "peak_bytes": result.peak_bytes,
         "failed": result.failed,
