@@ -19,10 +19,13 @@ from gitreg.git.remote import Locked
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.history import Event, FileChange
 from gitreg.ledger import History
-from gitreg.operations.reapply import Recorded, reapply
+from gitreg.operations.reapply import Recorded, is_told_in_full, reapply
 from gitreg.patience import Patience
 from gitreg.publisher import SendBytes, file_changes, named_versions
 from gitreg.state import RegistryState
+
+_EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+"""Git's name for a tree without entries, which it knows without having it."""
 
 
 @dataclass(frozen=True)
@@ -131,15 +134,17 @@ class Synchroniser:
         with self._clone.exclusive():
             self._clone.settle()
             standing = self._clone.look(allow_rewind=allow_rewind)
-            self._clone.remember(standing)
             local, published = standing.local.commit, standing.published
             report = FetchReport(standing.name, local, local)
+            withdrawn = self._was_withdrawn(standing)
+            if not withdrawn:
+                self._remember(standing)
             if published is None or published == local:
                 return report
-            if standing.is_ahead and not self._was_withdrawn(standing):
+            if standing.is_ahead and not withdrawn:
                 unpublished = self._repository.commits_between(published, str(local))
                 return replace(report, unpublished=len(unpublished))
-            if standing.has_diverged and not self._was_withdrawn(standing):
+            if standing.has_diverged and not withdrawn:
                 unpublished = self._repository.commits_between(published, str(local))
                 raise Refused(
                     f"{standing.name} has moved, and this clone has {len(unpublished)} commit(s) "
@@ -147,14 +152,23 @@ class Synchroniser:
                     hint="gitreg push publishes them on top of it",
                 )
             warnings = self._clone.bring(standing, published)
+            # Not before: a clone that could not follow would take what was withdrawn for its own.
+            self._remember(standing)
             events = self._events_between(local, published)
             return replace(report, after=published, events=events, warnings=warnings)
+
+    def _remember(self, standing: Standing) -> None:
+        """Remember where the remote branch is; one that is gone, and was accepted so, is new."""
+        if standing.published is None and standing.rewound and standing.upstream.seen is not None:
+            self._repository.run("update-ref", "-d", standing.upstream.seen)
+        self._clone.remember(standing)
 
     def _was_withdrawn(self, standing: Standing) -> bool:
         """Tell whether all that the clone has beyond the remote was published once."""
         local, seen = standing.local.commit, standing.seen
         return (
             standing.rewound
+            and standing.published is not None
             and local is not None
             and seen is not None
             and self._repository.is_ancestor(local, seen)
@@ -181,7 +195,14 @@ class Synchroniser:
                 try:
                     return self._push(dry_run=dry_run)
                 except (LostRace, Locked, UnknownOutcome) as error:
-                    patience.again(error)  # operations have ids: one that is there is not redone
+                    try:
+                        patience.again(error)  # operations have ids: one that is there is done
+                    except UnknownOutcome:
+                        raise _unknown(error) from None
+                except WorldError as error:
+                    if not patience.lost_answers:
+                        raise
+                    raise _unknown(error) from None
 
     def _push(self, *, dry_run: bool) -> PushReport:
         standing = self._clone.look()
@@ -232,15 +253,16 @@ class Synchroniser:
     def _plan(self, standing: Standing, base: RegistryState) -> _Plan:
         """Work out what the unpublished operations come to; nothing is written."""
         edits: dict[str, bytes | None] = {}
-        numbers: dict[tuple[str, int], int] = {}
+        numbers: dict[tuple[str, int], int | None] = {}
         steps: list[_Step] = []
         left: list[Left] = []
         own: list[str] = []
         local = str(standing.local.commit)
         for commit in self._repository.commits_between(standing.published, local):
             recorded = self._recorded(commit)
-            if recorded is None:
+            if not self._is_operation(recorded):
                 own.append(commit)
+                numbers |= dict.fromkeys(recorded.registered)
                 continue
             there = self._history.operation(_operation_of(recorded))
             if there is not None:
@@ -254,6 +276,7 @@ class Synchroniser:
             except GitregError as error:
                 subject = self._repository.subject_of(commit)
                 left.append(Left(commit, subject, str(error)))
+                numbers |= dict.fromkeys(recorded.registered)
                 continue
             numbers |= new
             if not change.edits:
@@ -264,21 +287,25 @@ class Synchroniser:
             edits.update((edit.path, edit.content) for edit in change.edits)
         return _Plan(tuple(steps), tuple(left), tuple(own), base.after(edits))
 
-    def _recorded(self, commit: str) -> Recorded | None:
-        """Return the operation that a commit is; ``None`` for any other commit."""
-        parents = self._repository.parents_of(commit)
-        if len(parents) != 1:
-            return None
-        before, after = (self._repository.snapshot(oid) for oid in (parents[0], commit))
-        paths = self._repository.changed_paths(parents[0], commit)
+    def _recorded(self, commit: str) -> Recorded:
+        """Return what a commit did, a merge to its first parent."""
+        parent = next(iter(self._repository.parents_of(commit)), None)
+        before, after = (self._repository.snapshot(oid) for oid in (parent, commit))
+        paths = self._repository.changed_paths(parent or _EMPTY_TREE, commit)
         files = tuple(
             FileChange(path, old, new)
             for path, old, new in zip(
                 paths, before.read_many(paths), after.read_many(paths), strict=True
             )
         )
-        recorded = Recorded(commit, self._repository.message_of(commit), files)
-        return recorded if recorded.is_operation else None
+        return Recorded(commit, self._repository.message_of(commit), files)
+
+    def _is_operation(self, recorded: Recorded) -> bool:
+        """Tell whether a commit can be done again; any other is one of the user's own."""
+        parents = self._repository.parents_of(recorded.commit)
+        if len(parents) != 1 or not recorded.is_operation:
+            return False
+        return is_told_in_full(RegistryState(self._repository.snapshot(parents[0])), recorded)
 
     def _renumbered(self, recorded: Recorded, there: str) -> dict[tuple[str, int], int]:
         """Return what the versions of an operation are called where it was published before."""
@@ -331,6 +358,13 @@ class Synchroniser:
     def _state_at(self, commit: str) -> RegistryState:
         self._history.advance(commit, exact=True)
         return RegistryState(self._repository.snapshot(commit))
+
+
+def _unknown(error: Exception) -> UnknownOutcome:
+    return UnknownOutcome(
+        f"the remote did not say what it did: {error}",
+        hint="run gitreg push again: it finds what was published",
+    )
 
 
 def _operation_of(recorded: Recorded) -> str:

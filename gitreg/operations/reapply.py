@@ -15,7 +15,7 @@ from functools import cached_property
 
 from gitreg import layout, manifest
 from gitreg.change import Change, Edit, parse_message
-from gitreg.errors import Refused
+from gitreg.errors import GitregError, Refused
 from gitreg.expectations import first_surprise
 from gitreg.history import FileChange
 from gitreg.layout import Place
@@ -25,8 +25,13 @@ from gitreg.operations.moves import PointerMoves
 from gitreg.operations.register import Registration, register
 from gitreg.state import RegistryState
 
-Numbers = Mapping[tuple[str, int], int]
-"""Model and the number that a version had in the unpublished commits, to the number it has now."""
+Numbers = Mapping[tuple[str, int], "int | None"]
+"""Model and the number that a version had in the unpublished commits, to the number it has now.
+
+``None`` for one whose commit is left: what has that number now, if anything, is another version.
+"""
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
 
 @dataclass(frozen=True)
@@ -55,12 +60,12 @@ class Recorded:
 
     @property
     def registered(self) -> list[tuple[str, int]]:
-        """The versions that it registered, by the numbers that it gave them."""
-        return [
+        """The versions that it registered, by the numbers that it gave them, ascending."""
+        return sorted(
             (place.model, place.version)
             for place, change in self.of_kind("manifest")
             if place.version is not None and change.before is None
-        ]
+        )
 
     @property
     def is_operation(self) -> bool:
@@ -70,13 +75,13 @@ class Recorded:
         """
         touched = self.of_kind("manifest", "deleted")
         allowed = {layout.DVC_YAML} if touched else set()
-        known = {change.path for place, change in self.places if _is_told(place, self)}
+        known = {change.path for place, change in self.places if _is_told(place, change, self)}
         return bool(known) and all(
             change.path in known or change.path in allowed for change in self.files
         )
 
 
-def _is_told(place: Place, recorded: Recorded) -> bool:
+def _is_told(place: Place, file: FileChange, recorded: Recorded) -> bool:
     """Tell whether a file's change follows from the operations that are read back."""
     if place.kind in ("stages", "aliases", "annotations", "model"):
         return True
@@ -89,7 +94,36 @@ def _is_told(place: Place, recorded: Recorded) -> bool:
     ]
     born = [c for c in same if c.path.endswith("/manifest.yaml") and c.before is None and c.after]
     died = [c for c in same if c.path.endswith("/deleted.yaml") and c.before is None and c.after]
-    return bool(born) != bool(died)
+    if died:
+        return not born and (file.after is None or place.kind == "deleted")
+    # What a registration does not write, such as notes that somebody put beside it, is not told.
+    told = place.kind in ("manifest", "annotations") or _is_registered_file(file.path)
+    return bool(born) and file.before is None and told
+
+
+def _is_registered_file(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    return name == layout.REQUIREMENTS or (
+        name.endswith(".dvc") and manifest.is_artifact_name(name.removesuffix(".dvc"))
+    )
+
+
+def is_told_in_full(parent: RegistryState, recorded: Recorded) -> bool:
+    """Tell whether an operation that is done again does all that its commit did.
+
+    ``dvc.yaml`` is shared with the user: a registration edits it, and so may they in one commit
+    with it, after a squash. To do only the registration again would lose theirs.
+    """
+    shared = next((file for file in recorded.files if file.path == layout.DVC_YAML), None)
+    if shared is None:
+        return True
+    first = dict(reversed(recorded.registered))
+    try:
+        change, _ = reapply(parent, recorded, {}, lambda model: first[model] - 1)
+    except GitregError:
+        return False
+    made = {edit.path: edit.content for edit in change.edits}
+    return made.get(layout.DVC_YAML, shared.before) == shared.after
 
 
 def reapply(
@@ -120,11 +154,15 @@ def reapply(
         todo.renamed(told.subject),
         tuple(Edit(path, content) for path, content in todo.edits.items()),
         told.reason,
-        told.evidence,
+        tuple(map(todo.renamed, told.evidence)),
         told.reverts,
         todo.trailers(told.trailers),
     )
-    new = {key: number for key, number in todo.numbers.items() if key not in numbers}
+    new = {
+        key: number
+        for key, number in todo.numbers.items()
+        if key not in numbers and number is not None
+    }
     return change, new
 
 
@@ -135,7 +173,7 @@ class _Reapplication:
         self,
         state: RegistryState,
         recorded: Recorded,
-        numbers: dict[tuple[str, int], int],
+        numbers: dict[tuple[str, int], int | None],
         above: Callable[[str], int],
     ) -> None:
         self.edits: dict[str, bytes | None] = {}
@@ -152,19 +190,26 @@ class _Reapplication:
         self.edits.update((edit.path, edit.content) for edit in edits)
 
     def _number(self, model: str, version: int) -> int:
-        return self.numbers.get((model, version), version)
+        number = self.numbers.get((model, version), version)
+        if number is None:
+            raise Refused(f"{format_version(model, version)} is of a commit that is left")
+        return number
 
     def register(self) -> None:
-        for place, change in self._recorded.of_kind("manifest"):
-            if change.after is None:
-                continue
-            assert place.version is not None
+        births = [
+            (place.version, place, change)
+            for place, change in self._recorded.of_kind("manifest")
+            if place.version is not None and change.after is not None
+        ]
+        # In the order of the numbers: that of the paths has 10 before 9.
+        for number, place, change in sorted(births, key=lambda birth: birth[0]):
+            assert change.after is not None
             content = {file.path: file.after for file in self._recorded.files}
             version = manifest.read_manifest(change.after, change.path)
-            pointer = layout.dvc_pointer_path(place.model, place.version, version.artifact.path)
-            said_in = layout.annotations_path(place.model, place.version)
+            pointer = layout.dvc_pointer_path(place.model, number, version.artifact.path)
+            said_in = layout.annotations_path(place.model, number)
             said = manifest.read_annotations(content.get(said_in), said_in)
-            frozen = layout.version_path(place.model, place.version, layout.REQUIREMENTS)
+            frozen = layout.version_path(place.model, number, layout.REQUIREMENTS)
             md5 = manifest.read_dvc_pointer(content.get(pointer) or b"", pointer)
             request = Registration(
                 place.model,
@@ -181,7 +226,7 @@ class _Reapplication:
                 self._above(place.model),
             )
             done = register(self._state, request)
-            self.numbers[place.model, place.version] = int(dict(done.trailers)["Gitreg-Version"])
+            self.numbers[place.model, number] = int(dict(done.trailers)["Gitreg-Version"])
             self._add(done.edits)
 
     def move(self) -> None:
@@ -230,7 +275,11 @@ class _Reapplication:
                 path = layout.annotations_path(place.model, number)
             else:
                 self._state.check_model(place.model)
-            if self._state.snapshot.read(path) != change.before:
+            manifest.read_annotations(change.after, path)
+            now = self._state.snapshot.read(path)
+            if now == change.after:
+                continue  # somebody else has said the very same
+            if now != change.before:
                 raise Refused(f"{path} has been changed by somebody else")
             self.edits[path] = change.after
 
@@ -242,17 +291,19 @@ class _Reapplication:
         }
 
     def renamed(self, text: str) -> str:
-        """Return a subject with the numbers that versions have now."""
-        names = {
-            format_version(model, old): format_version(model, new)
-            for (model, old), new in self.numbers.items()
-            if old != new
-        }
+        """Return a line of the message with the numbers that versions have now."""
+        # All names at once: churn@4 may have become churn@5, and churn@5 churn@6. And whole names,
+        # the longest first: "my churn" is a model, too.
+        models = {place.model for place, _ in self._recorded.places}
+        names = "|".join(map(re.escape, sorted(models, key=len, reverse=True)))
         if not names:
             return text
-        # All at once: churn@4 may have become churn@5, and churn@5 churn@6.
-        any_name = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
-        return re.sub(rf'(?<![^\s"])(?:{any_name})(?!\d)', lambda found: names[found[0]], text)
+
+        def rename(found: re.Match[str]) -> str:
+            model, number = found[1], int(found[2])
+            return format_version(model, self.numbers.get((model, number)) or number)
+
+        return re.sub(rf"(?<![^\s\"(])({names})@([1-9][0-9]{{0,8}})(?![0-9])", rename, text)
 
     def trailers(self, told: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         model = ""
@@ -260,7 +311,7 @@ class _Reapplication:
         for key, value in told:
             if key == "Gitreg-Model":
                 model = value
-            if key in ("Gitreg-Version", "Gitreg-Replaces") and value.isdigit():
+            if key in ("Gitreg-Version", "Gitreg-Replaces") and _NUMBER.fullmatch(value):
                 found.append((key, str(self._number(model, int(value)))))
             else:
                 found.append((key, value))
@@ -282,6 +333,14 @@ class _PointerMove:
             frozenset(_versions(place, data, change.path)) for data in (change.before, change.after)
         )
         return cls(place, change, after - before, before - after)
+
+    def is_done(self, state: RegistryState) -> bool:
+        """Tell whether somebody else has brought the pointer to the very same."""
+        now, then = (
+            _versions(self.place, data, self.change.path)
+            for data in (state.snapshot.read(self.change.path), self.change.after)
+        )
+        return set(now) == set(then)
 
     def on(self, state: RegistryState) -> FileChange:
         """Return what it does to the pointer as it is now."""
@@ -306,26 +365,44 @@ def _moved(state: RegistryState, model: str, moves: Sequence[_PointerMove]) -> l
         Refused: one has been moved by somebody else.
     """
     then = {move.change.path: move.change.before for move in moves}
-    surprise = first_surprise(then.get, state.policy, [move.on(state) for move in moves])
+    todo = [move.on(state) for move in moves if not move.is_done(state)]
+    surprise = first_surprise(then.get, state.policy, todo)
     if surprise is not None:
         raise Refused(f"{model} {surprise.pointer} has been moved by somebody else")
     pointers = PointerMoves(state, model)
-    left = {version for move in moves if move.place.kind == "stages" for version in move.lost}
-    for version in left:
+    stages = [(move.place.name, move) for move in moves if move.place.kind == "stages"]
+    goes = {version: stage for stage, move in stages for version in move.gained}
+    leaving = [(version, stage) for stage, move in stages for version in sorted(move.lost)]
+    for version, stage in leaving:
+        # Where it is now, nobody who decided this has seen it, unless that is the same.
+        here = pointers.stage_of(version)
+        if here not in (stage, goes.get(version)):
+            raise _taken(model, version, here)
+    for version, _ in leaving:
         pointers.place(version, None)
     for move in moves:
-        name = str(move.place.name)
-        for version in sorted(move.gained):
-            state.check_version(model, version)
-        if move.place.kind == "aliases":
-            pointers.point(name, max(move.gained, default=None))
-            continue
-        if move.gained:
-            state.policy.stage(name)
-        for version in sorted(move.gained):
-            elsewhere = pointers.stage_of(version)
-            if elsewhere is not None:
-                taken = format_version(model, version)
-                raise Refused(f"{taken} has been put into {elsewhere} by somebody else")
-            pointers.place(version, name)
+        _arrive(state, pointers, move)
     return pointers.edits()
+
+
+def _arrive(state: RegistryState, pointers: PointerMoves, move: _PointerMove) -> None:
+    """Put what a pointer gained where it belongs."""
+    name = str(move.place.name)
+    for version in sorted(move.gained):
+        state.check_version(pointers.model, version)
+    if move.place.kind == "aliases":
+        pointers.point(name, max(move.gained, default=None))
+        return
+    if move.gained:
+        state.policy.stage(name)
+    for version in sorted(move.gained):
+        elsewhere = pointers.stage_of(version)
+        if elsewhere not in (None, name):
+            raise _taken(pointers.model, version, elsewhere)
+        pointers.place(version, name)
+
+
+def _taken(model: str, version: int, stage: str | None) -> Refused:
+    name = format_version(model, version)
+    where = f"put into {stage}" if stage is not None else "taken out of its stage"
+    return Refused(f"{name} has been {where} by somebody else")
