@@ -248,6 +248,10 @@ class Synchroniser:
         warnings: tuple[str, ...] = ()
         if not plan.left and not plan.own:
             warnings = self._replace_line(standing, commit)
+        elif self._repository.top_level is not None:
+            # What gitreg wrote, the index knows by content and not by time. `git reset --keep`,
+            # which the person is told to run, takes that for changes and does not look.
+            self._repository.run_at_root("update-index", "-q", "--refresh", check=False)
         return replace(report, commit=commit, sent=sent, warnings=warnings)
 
     def _plan(self, standing: Standing, base: RegistryState) -> _Plan:
