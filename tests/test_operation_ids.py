@@ -9,7 +9,7 @@ import pytest
 
 from gitreg import Registry
 from gitreg.dvc.remote import Remote as DvcRemote
-from gitreg.errors import InvalidRequest, Refused
+from gitreg.errors import InvalidRequest, LostRace, Refused
 from gitreg.publisher import Outcome
 from tests.commands import error, gitreg
 from tests.conftest import git, write_model
@@ -206,3 +206,32 @@ def test_one_that_was_done_again_with_another_number_is_found(shared: Path) -> N
             again = _register(registry, push=push)
             assert (again.repeated, str(again.versions[0])) == (True, "churn@5")
     check_registry(shared / "origin.git", [ID])
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=LostRace,
+    reason="the clone's own unpublished commit is taken for the pointer that it was decided on",
+)
+def test_one_that_is_only_here_is_pushed_by_its_id_when_others_published(shared: Path) -> None:
+    work = shared / "work"
+    with Registry(work) as registry:
+        registry.set_alias("churn@3", "best", op_id=ID)
+        pushed_by_hand(shared, "code.py", "pass\n")
+        assert registry.set_alias("churn@3", "best", op_id=ID, push=True).pushed
+    assert count(shared / "origin.git", "main") == 1
+
+
+@pytest.mark.xfail(
+    strict=True, raises=InvalidRequest, reason="the id of the archive is cut off at 56 characters"
+)
+def test_long_ids_that_end_differently_are_not_mixed_up(stocked: Path) -> None:
+    with Registry(stocked) as registry:
+        registry.promote("churn@3", stage="production")
+        registry.promote("churn@1", "churn@2", stage="staging")
+        for number in (1, 2):
+            with pytest.raises(Refused):
+                registry.promote(
+                    f"churn@{number}", stage="production", if_better=["auc"], else_archive=True,
+                    op_id=f"{'n' * 58}{number}",
+                )  # fmt: skip
