@@ -117,9 +117,10 @@ def parse_message(message: str) -> Change:
     lines = paragraphs[-1].splitlines() if trailers_of(message) else []
     evidence = (part for part in paragraphs[1:] if lines and _is_evidence(part))
     reverts = re.search(r"^This reverts commit ([0-9a-f]{40})\.$", message, re.MULTILINE)
+    subject, _, below = paragraphs[0].partition("\n")
     return Change(
-        paragraphs[0].splitlines()[0] if paragraphs[0] else "",
-        reason=reason_of(message),
+        subject,
+        reason="\n\n".join(filter(None, (below.strip(), reason_of(message)))) or None,
         evidence=tuple(line.strip() for part in evidence for line in part.splitlines()),
         reverts=reverts[1] if reverts else None,
         trailers=tuple(

@@ -152,12 +152,14 @@ class Clone:
     def decided_at(self, standing: Standing) -> str | None:
         """Return the commit that a person at this clone has last been told of.
 
-        What they ask for now, they decided on by that: by the clone's branch, or by what gitreg
-        said of the remote since.
+        What they ask for now, they decided on by that: by what the clone has of the remote branch,
+        or by what gitreg said of it since. Their own unpublished commits count where they go along.
         """
-        local, seen = standing.local.commit, standing.seen
-        if seen is None or standing.rewound or (local and self._leads_to(seen, local)):
-            return local
+        if standing.base.commit == standing.local.commit:
+            return standing.local.commit
+        known, seen = standing.fork, standing.seen
+        if seen is None or standing.rewound or (known and self._leads_to(seen, known)):
+            return known
         return seen
 
     def remember(self, standing: Standing) -> None:

@@ -222,7 +222,8 @@ class Publisher:
         if not change.edits:
             return Outcome(change, warnings=change.warnings)
         moved = file_changes(state, change)
-        self._check_expected(run, state, state, moved, "see")
+        run.decided_at = run.decided_at or state
+        self._check_expected(run.decided_at, state, moved, "see")
         prepared, tags = self._prepare(run, base, base, change, moved)
         warnings = publish.publish(self._repository, prepared, tags)
         self._history.append(prepared.commit, moved)
@@ -249,7 +250,7 @@ class Publisher:
         moved = file_changes(state, change)
         decided_at = RegistryState(self._repository.snapshot(self._clone.decided_at(standing)))
         try:
-            self._check_expected(run, decided_at, state, moved, self._clone.how_to_see)
+            self._check_expected(decided_at, state, moved, self._clone.how_to_see)
         except Overtaken:
             self._clone.remember(standing)  # told now, they may decide to replace the winner
             raise
@@ -374,16 +375,13 @@ class Publisher:
 
     def _check_expected(
         self,
-        run: _Run,
         decided_at: RegistryState,
         now: RegistryState,
         moved: Sequence[FileChange],
         how_to_see: str,
     ) -> None:
         """Refuse to move what somebody else has moved since the operation was decided on."""
-        if run.decided_at is None:
-            run.decided_at = decided_at
-        place = first_surprise(run.decided_at.snapshot.read, now.policy, moved)
+        place = first_surprise(decided_at.snapshot.read, now.policy, moved)
         if place is not None:
             raise self._overtaken(place, how_to_see)
 

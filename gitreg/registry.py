@@ -13,6 +13,7 @@ and ``at`` (a moment). Nothing is printed, asked or changed outside the reposito
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -590,7 +591,7 @@ class Registry:
                     lambda state: archive_instead(state, request, refused[-1]),
                     reason,
                     push=push,
-                    op_id=None if op_id is None else f"{op_id[:56]}-archive",
+                    op_id=None if op_id is None else _followed_by(op_id, "archive"),
                 )
                 where = f"archived instead, in {str(archived.commit)[:9]}"
                 refusal.hint = where if archived.commit else "nothing was archived"
@@ -869,6 +870,12 @@ def _reference(
     if version is not None:
         return parse_reference(f"{name}@{version}")
     return parse_reference(name if alias is None else f"{name}@{alias}")
+
+
+def _followed_by(op_id: str, what: str) -> str:
+    """Return the id of what an operation does in a second commit."""
+    digest = hashlib.sha256(op_id.encode()).hexdigest()[:32]
+    return f"{what}-{digest}"
 
 
 def _text(given: object, what: str) -> str:

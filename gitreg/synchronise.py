@@ -23,6 +23,7 @@ from gitreg.operations.reapply import Recorded, is_told_in_full, reapply
 from gitreg.patience import Patience
 from gitreg.publisher import SendBytes, file_changes, named_versions
 from gitreg.state import RegistryState
+from gitreg.tagsync import LEFT
 
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 """Git's name for a tree without entries, which it knows without having it."""
@@ -248,7 +249,9 @@ class Synchroniser:
         warnings: tuple[str, ...] = ()
         if not plan.left and not plan.own:
             warnings = self._replace_line(standing, commit)
-        elif self._repository.top_level is not None:
+        else:
+            self._repository.run("update-ref", LEFT, str(standing.local.commit))
+        if (plan.left or plan.own) and self._repository.top_level is not None:
             # What gitreg wrote, the index knows by content and not by time. `git reset --keep`,
             # which the person is told to run, takes that for changes and does not look.
             self._repository.run_at_root("update-index", "-q", "--refresh", check=False)

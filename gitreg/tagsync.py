@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from gitreg.clone import Clone
 from gitreg.git import publish, remote
 from gitreg.git.repository import GitRepository
-from gitreg.history import Tag
 from gitreg.ledger import History
 from gitreg.names import parse_tag
 
@@ -37,8 +36,15 @@ class TagReport:
     pushed: bool = False
 
 
-def compare_tags(repository: GitRepository, implied: list[Tag]) -> TagReport:
-    """Return how the tags of a clone stand beside those that history implies."""
+LEFT = "refs/gitreg/left"
+"""The branch as it was when a push left something of it behind, which its user may take back."""
+
+
+def compare_tags(repository: GitRepository, history: History, tip: str) -> TagReport:
+    """Return how the tags of a clone stand beside those that the history of ``tip`` implies."""
+    taken_back = _taken_back(repository, history, tip)
+    history.advance(tip)
+    implied = history.tags()
     present = repository.tags()
     models = {tag.model for tag in implied}
     wanted = {tag.name: publish.tag_object_name(tag.content) for tag in implied}
@@ -46,10 +52,13 @@ def compare_tags(repository: GitRepository, implied: list[Tag]) -> TagReport:
     foreign = sorted(
         name
         for name in present
-        if name not in wanted and (parsed := parse_tag(name)) and parsed.model in models
+        if name not in wanted
+        and (name in taken_back or ((parsed := parse_tag(name)) and parsed.model in models))
     )
     abandoned = {
-        name for name in (*wrong, *foreign) if repository.is_abandoned(f"refs/tags/{name}")
+        name
+        for name in (*wrong, *foreign)
+        if present[name] == taken_back.get(name) or repository.is_abandoned(f"refs/tags/{name}")
     }
     return TagReport(
         made=tuple(name for name in wanted if name not in present),
@@ -58,6 +67,20 @@ def compare_tags(repository: GitRepository, implied: list[Tag]) -> TagReport:
         foreign=tuple(name for name in foreign if name not in abandoned),
         abandoned=tuple(name for name in (*wrong, *foreign) if name in abandoned),
     )
+
+
+def _taken_back(repository: GitRepository, history: History, tip: str) -> dict[str, str]:
+    """Return the tags of commits that a push left here and that are on no branch any more.
+
+    A tag of a move stands on the commit of its version, which stays when the move does not: only
+    the history that implied it tells whose it was.
+    """
+    left = repository.commit_of(LEFT)
+    if left is None or repository.is_on_a_branch(left):
+        return {}
+    history.advance(left, exact=True)
+    tags = history.tags(since=repository.merge_base(left, tip))
+    return {tag.name: publish.tag_object_name(tag.content) for tag in tags}
 
 
 def sync_tags(
@@ -75,8 +98,8 @@ def sync_tags(
         GitError: a reference could not be written, or the push was refused.
     """
     repository.refuse_shallow()
+    report = compare_tags(repository, history, str(repository.commit_of("HEAD")))
     implied = history.tags()
-    report = compare_tags(repository, implied)
     if force:
         report = replace(report, wrong=(), replaced=report.wrong)
     if dry_run:
@@ -90,4 +113,7 @@ def sync_tags(
             )
         renewed = (*report.made, *report.replaced, *report.abandoned)
         publish.set_tags(repository, {name: objects.get(name) for name in renewed})
+        left = repository.commit_of(LEFT)
+        if left is not None and not repository.is_on_a_branch(left):
+            repository.run("update-ref", "-d", LEFT)
     return replace(report, pushed=push)

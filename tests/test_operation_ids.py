@@ -9,7 +9,7 @@ import pytest
 
 from gitreg import Registry
 from gitreg.dvc.remote import Remote as DvcRemote
-from gitreg.errors import InvalidRequest, LostRace, Refused
+from gitreg.errors import InvalidRequest, Refused
 from gitreg.publisher import Outcome
 from tests.commands import error, gitreg
 from tests.conftest import git, write_model
@@ -208,11 +208,6 @@ def test_one_that_was_done_again_with_another_number_is_found(shared: Path) -> N
     check_registry(shared / "origin.git", [ID])
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=LostRace,
-    reason="the clone's own unpublished commit is taken for the pointer that it was decided on",
-)
 def test_one_that_is_only_here_is_pushed_by_its_id_when_others_published(shared: Path) -> None:
     work = shared / "work"
     with Registry(work) as registry:
@@ -222,9 +217,6 @@ def test_one_that_is_only_here_is_pushed_by_its_id_when_others_published(shared:
     assert count(shared / "origin.git", "main") == 1
 
 
-@pytest.mark.xfail(
-    strict=True, raises=InvalidRequest, reason="the id of the archive is cut off at 56 characters"
-)
 def test_long_ids_that_end_differently_are_not_mixed_up(stocked: Path) -> None:
     with Registry(stocked) as registry:
         registry.promote("churn@3", stage="production")

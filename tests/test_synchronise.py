@@ -197,20 +197,11 @@ def test_own_commits_are_left_and_brought_over(
     same_everywhere(shared)
 
 
-# The tag of a move stands on the commit of the version, which is on a branch whatever becomes of
-# the move; and of a model that history does not know, no tag is looked at.
-by_tags_sync_alone = pytest.mark.xfail(
-    strict=True, reason="gitreg tags sync does not know the tags of commits that were taken back"
-)
-
-
-@by_tags_sync_alone
 def test_what_was_left_is_taken_back_as_printed(shared: Path) -> None:
     run_printed(shared / "work", leave_one(shared))
     same_everywhere(shared)
 
 
-@by_tags_sync_alone
 def test_own_commits_are_brought_over_as_printed(
     shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,7 +210,6 @@ def test_own_commits_are_brought_over_as_printed(
     same_everywhere(shared)
 
 
-@by_tags_sync_alone
 def test_a_registration_that_was_left_is_taken_back_as_printed(shared: Path) -> None:
     work = shared / "work"
     with Registry(work) as registry:

@@ -56,8 +56,7 @@ def _tags(patient: Patient) -> Iterator[Finding]:
     repository, state = patient.repository, patient.state
     if repository.is_shallow or repository.head_branch() is None or not state.exists():
         return
-    patient.history.advance(str(state.commit))
-    report = compare_tags(repository, patient.history.tags())
+    report = compare_tags(repository, patient.history, str(state.commit))
     if report.made or report.abandoned:
         report = sync_tags(repository, patient.history, patient.clone)
     for name in report.made:

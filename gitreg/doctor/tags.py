@@ -18,8 +18,7 @@ def here(patient: Patient) -> Iterator[Finding]:
     repository, history = patient.repository, patient.history
     if repository.is_shallow:
         return
-    history.advance(str(patient.state.commit))
-    report = compare_tags(repository, history.tags())
+    report = compare_tags(repository, history, str(patient.state.commit))
     if report.made:
         yield Finding(
             "missing-tag", "warning", report.made[0],

@@ -286,11 +286,13 @@ class GitRepository:
     def is_abandoned(self, tag: str) -> bool:
         """Tell whether the commit that a tag (``refs/tags/…``) stands for is on no branch."""
         commit = self.commit_of(tag)
+        return commit is not None and not self.is_on_a_branch(commit)
+
+    def is_on_a_branch(self, commit: str) -> bool:
+        """Tell whether a commit is on a branch, of this repository or as a remote last had it."""
         branches = ("refs/heads/", "refs/remotes/")
-        return (
-            commit is not None
-            and not self.run("for-each-ref", "--count=1", f"--contains={commit}", *branches).text
-        )
+        listing = self.run("for-each-ref", "--count=1", f"--contains={commit}", *branches)
+        return bool(listing.text)
 
     # Who commits to it
 
