@@ -5,6 +5,8 @@ the UTF-8 bytes of the path, so that plain tools can check it::
 
     find . -type f -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum
 
+(of a folder that has no file named ``-``, which `sha256sum` takes for its standard input).
+
 >>> folder_sha256([FileDigest("b", 0, "", "22"), FileDigest("a", 0, "", "11")])
 '416ccbb108242872963558d2b2800ec8cc6d6c2b62ec0ce35f6a0ae486adbfaa'
 """

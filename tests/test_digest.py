@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gitreg import digest
@@ -183,6 +183,7 @@ class TestOfAFolder:
     def test_of_any_tree_is_what_coreutils_say(
         self, tmp_path_factory: pytest.TempPathFactory, tree: dict[str, bytes]
     ) -> None:
+        assume("-" not in tree)  # sha256sum would read its standard input
         root = tmp_path_factory.mktemp("tree")
         write_tree(root, tree)
         found = digest.hash_tree(root)

@@ -225,7 +225,8 @@ def make_missing_tags(repository: GitRepository, tags: Sequence[Tag]) -> None:
     names = [f"refs/tags/{tag.name}" for tag in tags]
     found = repository.reader.get_many(names)
     missing = [tag for tag, there in zip(tags, found, strict=True) if there is None]
-    set_tags(repository, write_tags(repository, missing))
+    if missing:
+        set_tags(repository, write_tags(repository, missing))
 
 
 def move_references(
