@@ -181,8 +181,13 @@ class Clone:
                 raise unknown from None
             if not self._leads_to(commit, published):
                 raise
-        # It is published: what fails from here on is no failure of that. The next look at the
-        # remote remembers it.
+
+    def note(self, standing: Standing, commit: str) -> None:
+        """Remember that the remote branch is at a commit that was just published.
+
+        It is published: what fails from here on is no failure of that, and the next look at the
+        remote remembers it.
+        """
         with suppress(GitError):
             remote.remember(self._repository, standing.upstream, commit)
 

@@ -291,6 +291,7 @@ class Publisher:
             self._send(standing, state, ())
             commit = str(standing.base.commit)
             self._clone.publish(standing, commit, self._earlier_tags(standing))
+            self._clone.note(standing, commit)
             return ()
         warnings = self._clone.publish_missing_tags(standing)  # 8
         self._clone.remember(standing)
@@ -316,11 +317,15 @@ class Publisher:
         tags: dict[str, str],
     ) -> tuple[str, ...]:
         if standing.local.commit != prepared.base.commit:
+            self._clone.note(standing, prepared.commit.oid)
             self._history.append(prepared.commit, moved)
             return self._clone.follow(standing, prepared.commit.oid)
         try:
-            warnings = publish.publish(self._repository, prepared, tags)
+            warnings = publish.publish(
+                self._repository, prepared, tags, seen=standing.upstream.seen
+            )
         except GitError as error:
+            self._clone.note(standing, prepared.commit.oid)
             return (f"published, but this clone could not follow ({error}): gitreg fetch",)
         self._history.append(prepared.commit, moved)
         return warnings

@@ -232,6 +232,7 @@ class Synchroniser:
             self._send_bytes(state, [pair for pair in versions if state.has_version(*pair)])
             tags = self._history.tags(since=standing.published)
             self._clone.publish(standing, commit, publish.write_tags(self._repository, tags))
+            self._clone.note(standing, commit)
         return replace(report, commit=commit, sent=sent)
 
     def _push_again(self, standing: Standing, *, dry_run: bool) -> PushReport:

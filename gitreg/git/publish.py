@@ -136,11 +136,19 @@ def write_tags(repository: GitRepository, tags: Sequence[Tag]) -> dict[str, str]
     return {tag.name: writer.write("tag", tag.content) for tag in tags}
 
 
-def publish(repository: GitRepository, prepared: Prepared, tags: dict[str, str]) -> tuple[str, ...]:
+def publish(
+    repository: GitRepository, prepared: Prepared, tags: dict[str, str], seen: str | None = None
+) -> tuple[str, ...]:
     """Move branch and tags in one reference transaction, then let the work tree follow.
 
     A tag that is already there is left alone, and told of when it is not the one that history
     gives: only the branch is the truth, and another branch may have used the name.
+
+    Args:
+        repository: whose branch.
+        prepared: the commit.
+        tags: short name to object.
+        seen: the reference that remembers where the remote is, when it is at that commit now.
 
     Returns:
         What the person should know: warnings, one line each.
@@ -156,6 +164,7 @@ def publish(repository: GitRepository, prepared: Prepared, tags: dict[str, str])
         {prepared.base.branch: (prepared.commit.oid, prepared.base.commit)},
         fresh,
         prepared.change.subject,
+        {seen: prepared.commit.oid} if seen else None,
     )
     warnings = worktree.follow(repository, prepared.base, prepared.change.edits)
     return (*warnings, *(_TAKEN.format(name) for name in taken))
@@ -234,6 +243,7 @@ def move_references(
     branches: dict[str, tuple[str, str | None]],
     tags: dict[str, str],
     why: str,
+    others: Mapping[str, str] | None = None,
 ) -> None:
     """Move branches from what they were expected at, and create tags, all or nothing.
 
@@ -242,6 +252,7 @@ def move_references(
         branches: full name to (new commit, expected commit or ``None`` when it is to be made).
         tags: short name to object.
         why: the line for the reflog.
+        others: references that are set whatever they were at, full name to commit.
 
     Raises:
         LostRace: a reference is not where it was expected.
@@ -249,6 +260,7 @@ def move_references(
     """
     lines = [f"update {name}\0{new}\0{old or _ABSENT}" for name, (new, old) in branches.items()]
     lines += [f"create refs/tags/{name}\0{oid}" for name, oid in tags.items()]
+    lines += [f"update {name}\0{oid}\0" for name, oid in (others or {}).items()]
     _transaction(repository, lines, why, {name: new for name, (new, _) in branches.items()})
 
 
