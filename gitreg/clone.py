@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
 from gitreg.errors import GitError, GitregError
@@ -79,6 +79,22 @@ class Clone:
         self._history = history
         self._url = url
 
+    def settle(self) -> None:
+        """Finish what a writer who was killed had begun here: its work tree, and its tags.
+
+        Git moves branch and tags in one transaction, but a kill in the middle of it leaves the
+        branch moved and tags unmade. The caller holds the lock.
+        """
+        unfinished = worktree.finish(self._repository)
+        tip = self._repository.tip().commit
+        if tip is None or self._repository.is_shallow:
+            return
+        self._history.advance(tip, exact=True)
+        tags = self._history.tags_of_commit(tip)
+        if unfinished is not None:
+            tags = self._history.tags(since=unfinished.before)
+        publish.make_missing_tags(self._repository, tags)
+
     @property
     def how_to_see(self) -> str:
         """What comes before ``gitreg log`` in advice to look at what others have published."""
@@ -152,7 +168,10 @@ class Clone:
     def publish(self, standing: Standing, commit: str, tags: dict[str, str]) -> None:
         """Publish a commit that follows what is published, with tags; see `remote.push`."""
         remote.push(self._repository, standing.upstream, commit, standing.published, tags)
-        remote.remember(self._repository, standing.upstream, commit)
+        # It is published: what fails from here on is no failure of that. The next look at the
+        # remote remembers it.
+        with suppress(GitError):
+            remote.remember(self._repository, standing.upstream, commit)
 
     def publish_missing_tags(self, standing: Standing, tags: list[Tag]) -> tuple[str, ...]:
         """Publish tags that the remote lacks beside a commit that it has.

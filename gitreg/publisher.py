@@ -12,9 +12,7 @@ remote; 5. write blobs, trees, commit and tags, which nothing names yet; 6. noth
 
 from __future__ import annotations
 
-import random
 import secrets
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -38,6 +36,7 @@ from gitreg.history import CommitInfo, FileChange, Tag
 from gitreg.layout import Place
 from gitreg.ledger import History
 from gitreg.names import Reference, check_operation_id
+from gitreg.patience import Patience
 from gitreg.state import RegistryState
 
 Operation = Callable[[RegistryState], Change]
@@ -46,20 +45,7 @@ Operation = Callable[[RegistryState], Change]
 SendBytes = Callable[[RegistryState, Iterable[tuple[str, int]]], None]
 """Puts the bytes of versions on the DVC remote, or raises."""
 
-RETRY_BUDGET = 60.0
-"""How long an operation is tried again while others move the branch, in seconds."""
-
-LOCK_BUDGET = 5.0
-"""How long a lock on the other side is taken for a push under way, in seconds."""
-
-LOST_ANSWERS = 3
-"""How often a push is tried whose answer was lost before it is given up."""
-
-_JITTER = 0.4
-"""The longest pause before the next try, in seconds: writers that collided must part."""
-
-
-_STATES_REACHED = ("nothing was", "published as")
+_STATES_REACHED = ("nothing was", "published as", "written as")
 """How an error begins to say what had been done when it came."""
 
 
@@ -122,22 +108,11 @@ class _Run:
     operation: Operation
     reason: str | None
     id: str
-    started: float = field(default_factory=time.monotonic)
+    patience: Patience = field(default_factory=Patience)
     decided_at: RegistryState | None = None
-    lost_answers: int = 0
 
     def change_on(self, state: RegistryState) -> Change:
         return replace(self.operation(state), reason=self.reason)
-
-    def pause(self, error: GitError, budget: float) -> None:
-        """Wait a moment before the next try, unless it took too long already."""
-        if time.monotonic() - self.started > budget:
-            why = "the branch keeps moving" if isinstance(error, LostRace) else str(error)
-            raise type(error)(
-                f"{why}: given up after {budget:.0f} s, nothing was published",
-                hint="run it again when less is going on",
-            ) from None
-        time.sleep(random.uniform(0, _JITTER))  # noqa: S311  no secret
 
 
 class Publisher:
@@ -193,7 +168,7 @@ class Publisher:
         run = _Run(operation, check_reason(reason), name)
         attempt = self._try_published if push else self._try_here
         with self._clone.exclusive():  # 1
-            worktree.finish(self._repository)
+            self._clone.settle()
             try:
                 return self._until_done(run, attempt)
             except WorldError as error:
@@ -208,23 +183,18 @@ class Publisher:
                 return attempt(run)
             except Overtaken:
                 raise
-            except LostRace as error:
-                run.pause(error, RETRY_BUDGET)
-            except Locked as error:
-                run.pause(error, LOCK_BUDGET)
-            except UnknownOutcome as error:
-                run.lost_answers += 1
-                self._ask_again(run, error)
+            except (LostRace, Locked, UnknownOutcome) as error:
+                try:
+                    run.patience.again(error)
+                except UnknownOutcome:
+                    self._look_what_came_of_it(run, error)
             except WorldError as error:
-                if not run.lost_answers:
+                if not run.patience.lost_answers:
                     raise
                 raise self._unknown(run, error) from None
 
-    def _ask_again(self, run: _Run, error: UnknownOutcome) -> None:
-        """Go on after an answer was lost, as long as it makes sense to try."""
-        if run.lost_answers < LOST_ANSWERS:
-            time.sleep(_JITTER * run.lost_answers)
-            return
+    def _look_what_came_of_it(self, run: _Run, error: GitError) -> None:
+        """Go on when an operation is found whose answer was lost for the last time."""
         try:
             standing = self._clone.look()
         except GitError as why:

@@ -8,19 +8,20 @@ Commits of the user's own are neither rewritten nor merged: how to bring them ov
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gitreg.change import OPERATION, Change, trailers_of
 from gitreg.clone import Clone, Standing
-from gitreg.errors import GitregError, LostRace, Refused, WorldError
-from gitreg.git import publish, worktree
+from gitreg.errors import GitregError, LostRace, Refused, UnknownOutcome, WorldError
+from gitreg.git import publish
+from gitreg.git.remote import Locked
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.history import Event, FileChange
 from gitreg.ledger import History
 from gitreg.operations.reapply import Recorded, reapply
-from gitreg.publisher import RETRY_BUDGET, SendBytes, file_changes, named_versions
+from gitreg.patience import Patience
+from gitreg.publisher import SendBytes, file_changes, named_versions
 from gitreg.state import RegistryState
 
 
@@ -128,7 +129,7 @@ class Synchroniser:
             GitError: the remote cannot be reached, or went backwards.
         """
         with self._clone.exclusive():
-            worktree.finish(self._repository)
+            self._clone.settle()
             standing = self._clone.look(allow_rewind=allow_rewind)
             self._clone.remember(standing)
             local, published = standing.local.commit, standing.published
@@ -173,15 +174,14 @@ class Synchroniser:
             GitError: the remote cannot be reached or refused, or its branch keeps moving.
             DvcError: the bytes of a version cannot be put on the DVC remote.
         """
-        started = time.monotonic()
+        patience = Patience()
         with self._clone.exclusive():
-            worktree.finish(self._repository)
+            self._clone.settle()
             while True:
                 try:
                     return self._push(dry_run=dry_run)
-                except LostRace:
-                    if time.monotonic() - started > RETRY_BUDGET:
-                        raise
+                except (LostRace, Locked, UnknownOutcome) as error:
+                    patience.again(error)  # operations have ids: one that is there is not redone
 
     def _push(self, *, dry_run: bool) -> PushReport:
         standing = self._clone.look()

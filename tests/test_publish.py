@@ -17,11 +17,12 @@ from pathlib import Path
 
 import pytest
 
-from gitreg import Registry, publisher
+from gitreg import Registry, patience
 from gitreg.errors import GitError, LostRace, NotFound, WorldError
 from gitreg.git import publish, worktree
 from gitreg.git.objects import GitObject, ObjectReader
 from gitreg.git.repository import GitRepository
+from gitreg.publisher import Outcome
 
 from .conftest import git
 
@@ -108,7 +109,7 @@ def test_a_branch_that_keeps_moving_is_given_up(
         lambda: git(stocked, "commit", "--quiet", "--allow-empty", "-m", "x"),
         times=10**6,
     )
-    monkeypatch.setattr(publisher, "RETRY_BUDGET", 1.0)
+    monkeypatch.setattr(patience, "RETRY_BUDGET", 1.0)
     tags = git(stocked, "for-each-ref", "refs/tags")
     with Registry(stocked) as registry, pytest.raises(LostRace, match="keeps moving"):
         registry.promote("churn@3", stage="production")
@@ -628,6 +629,6 @@ def test_an_outcome_tells_whether_anything_changed(stocked: Path) -> None:
         assert again.is_unchanged
         assert again.commit is None
         planned = registry.promote("churn@3", stage="production", dry_run=True)
-    assert isinstance(planned, publisher.Outcome)
+    assert isinstance(planned, Outcome)
     assert not planned.is_unchanged
     assert planned.commit is None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gitreg import Registry, publisher
+from gitreg import Registry, patience
 from gitreg.dvc.remote import Remote as DvcRemote
 from gitreg.errors import DvcError, GitError, GitregError, LostRace, NotFound
 from gitreg.git import remote
@@ -218,7 +218,7 @@ def test_nothing_moves_when_publishing_is_refused(
     error: type[GitregError],
     message: str,
 ) -> None:
-    monkeypatch.setattr(publisher, "LOCK_BUDGET", 0.0)
+    monkeypatch.setattr(patience, "LOCK_BUDGET", 0.0)
     spoil(shared)
     there = published(shared) if (shared / "origin.git").exists() else None
     here = local(shared / "work")
@@ -376,7 +376,7 @@ def test_the_rule_that_was_published_meanwhile_judges(
 def test_a_remote_that_keeps_moving_is_given_up(
     shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publisher, "RETRY_BUDGET", 1.0)
+    monkeypatch.setattr(patience, "RETRY_BUDGET", 1.0)
     texts = iter(range(10**6))
     meanwhile(
         monkeypatch, lambda: pushed_by_hand(shared, "code.py", f"{next(texts)}\n"), times=10**6

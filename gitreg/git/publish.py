@@ -28,7 +28,7 @@ _TAKEN = (
 )
 _LEFT_LOCK = re.compile(r"Unable to create '([^']*\.lock)': File exists")
 _ABSENT = "0" * 40
-_LOST = ("cannot lock ref", "incorrect old value", "but expected", "reference already exists")
+_LOST = ("incorrect old value", "but expected", "reference already exists")
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def switch(
             lines.append(f"update refs/tags/{name}\0{tags[name]}\0{oid}")
         else:
             lines.append(f"delete refs/tags/{name}\0{oid}")
-    _transaction(repository, lines, "follow what is published")
+    _transaction(repository, lines, "follow what is published", {base.branch: commit})
     warnings = worktree.move(repository, base, commit)
     return (*warnings, *(_TAKEN.format(name) for name in taken if name not in gone))
 
@@ -204,6 +204,14 @@ def set_tags(repository: GitRepository, tags: Mapping[str, str | None]) -> None:
         _transaction(repository, lines, "tags sync")
 
 
+def make_missing_tags(repository: GitRepository, tags: Sequence[Tag]) -> None:
+    """Make those of some tags whose names are free."""
+    names = [f"refs/tags/{tag.name}" for tag in tags]
+    found = repository.reader.get_many(names)
+    missing = [tag for tag, there in zip(tags, found, strict=True) if there is None]
+    set_tags(repository, write_tags(repository, missing))
+
+
 def move_references(
     repository: GitRepository,
     branches: dict[str, tuple[str, str | None]],
@@ -224,10 +232,16 @@ def move_references(
     """
     lines = [f"update {name}\0{new}\0{old or _ABSENT}" for name, (new, old) in branches.items()]
     lines += [f"create refs/tags/{name}\0{oid}" for name, oid in tags.items()]
-    _transaction(repository, lines, why)
+    _transaction(repository, lines, why, {name: new for name, (new, _) in branches.items()})
 
 
-def _transaction(repository: GitRepository, lines: Sequence[str], why: str) -> None:
+def _transaction(
+    repository: GitRepository,
+    lines: Sequence[str],
+    why: str,
+    branches: Mapping[str, str] | None = None,
+) -> None:
+    """Change references, all or nothing; ``branches`` says which it moves, and where to."""
     repository.writer.sync()
     script = "\0".join(["start", *lines, "prepare", "commit", ""])
     done = repository.run(
@@ -237,6 +251,14 @@ def _transaction(repository: GitRepository, lines: Sequence[str], why: str) -> N
     if done.returncode == 0:
         return
     cause = done.stderr.strip().removeprefix("fatal: ")
+    for name, commit in (branches or {}).items():
+        # Git checks everything before it changes anything, but it can still be cut off after the
+        # first: by a disk that is full when the reflog is to be written, or by a kill.
+        if repository.commit_of(name) == commit:
+            raise GitError(
+                f"written as {commit[:9]}, but Git did not get to its end: {cause}",
+                hint="run it again, and it goes on from there",
+            )
     lock = _LEFT_LOCK.search(cause)
     if lock:
         raise GitError(

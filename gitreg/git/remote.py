@@ -15,6 +15,9 @@ _RACED = (
     "fetch first", "non-fast-forward", "stale info", "failed to update ref", "cannot lock ref",
     "incorrect old value", "remote ref updated since checkout", "reference already exists",
 )  # fmt: skip
+_OF_THE_DISK = (
+    "No space left", "Disk quota", "Permission denied", "Read-only file system", "Input/output",
+)  # fmt: skip
 _REMOTE_LINES = 2
 _INCOMING = "refs/gitreg/incoming"
 
@@ -181,7 +184,7 @@ def _push_failure(upstream: Upstream, done: process.Completed) -> GitError:
             f"the push to {upstream.shown} failed: {lock[0]}, so another push is under way there, "
             "or was killed"
         )
-    if any(words in said for words in _RACED):
+    if any(words in said for words in _RACED) and not any(words in said for words in _OF_THE_DISK):
         return LostRace(f"{upstream.shown} has moved: somebody else published meanwhile")
     taken = re.search(r"refs/tags/(\S+)\s+\[rejected\] \(already exists\)", said)
     if taken:

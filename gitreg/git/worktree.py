@@ -186,51 +186,57 @@ def _obstacle(stderr: str) -> str:
 
 
 @dataclass(frozen=True)
-class _Announced:
-    """The work tree of a branch is to follow from one commit to another."""
+class Announced:
+    """The branch is to move from one commit to another, and the work tree to follow."""
 
     branch: str
     before: str | None
     after: str
 
 
-def _announced(repository: GitRepository) -> _Announced | None:
+def _announced(repository: GitRepository) -> Announced | None:
     try:
         found = json.loads((repository.git_dir / _ANNOUNCEMENT).read_text("utf-8"))
-        return _Announced(found["branch"], found["before"], found["after"])
+        return Announced(found["branch"], found["before"], found["after"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def finish(repository: GitRepository) -> None:
+def finish(repository: GitRepository) -> Announced | None:
     """Let the work tree follow a publication whose writer could not, or was killed before it did.
 
     What cannot be done this time either (a lock of Git's that was left behind, a full disk) stays
     announced.
+
+    Returns:
+        what was announced and had come to pass; ``None`` when nothing was left to finish.
     """
     announced = _announced(repository)
-    if announced is None:
+    if announced is None or repository.tip() != Tip(announced.branch, announced.after):
         _forget(repository)
-        return
-    top, tip = repository.top_level, repository.tip()
-    if top is not None and (repository.git_dir / "index.lock").exists():
-        return
+        return None
+    top = repository.top_level
+    if top is not None and not (repository.git_dir / "index.lock").exists():
+        _finish(repository, top, announced)
+    return announced
+
+
+def _finish(repository: GitRepository, top: Path, announced: Announced) -> None:
     # Git itself follows where index and files are as they were before. It takes a file that was
     # written already, beside an index that was not, for the user's work: those are looked at.
-    if top is not None and tip == Tip(announced.branch, announced.after):
-        paths = _differing(repository, announced)
-        if _follows(repository, announced):
-            _sweep(top, paths)
-        else:
-            edits = _untouched(repository, top, announced, paths)
-            if _bring(top, [edit for edit in edits if _is_ours(edit.path)]):
-                return
-            _take_back(repository, top, edits)
-            _follows(repository, announced)
+    paths = _differing(repository, announced)
+    if _follows(repository, announced):
+        _sweep(top, paths)
+    else:
+        edits = _untouched(repository, top, announced, paths)
+        if _bring(top, [edit for edit in edits if _is_ours(edit.path)]):
+            return
+        _take_back(repository, top, edits)
+        _follows(repository, announced)
     _forget(repository)
 
 
-def _follows(repository: GitRepository, announced: _Announced) -> bool:
+def _follows(repository: GitRepository, announced: Announced) -> bool:
     return _read_trees(repository, announced.before, announced.after).returncode == 0
 
 
@@ -239,7 +245,7 @@ def _is_ours(path: str) -> bool:
     return path in _OURS or path.startswith(tuple(f"{place}/" for place in _OURS))
 
 
-def _differing(repository: GitRepository, announced: _Announced) -> list[str]:
+def _differing(repository: GitRepository, announced: Announced) -> list[str]:
     base = [announced.before] if announced.before else ["--root"]
     listing = repository.run(
         "diff-tree", "-r", "-z", "--no-commit-id", "--name-only", "--no-renames", *base,
@@ -249,7 +255,7 @@ def _differing(repository: GitRepository, announced: _Announced) -> list[str]:
 
 
 def _untouched(
-    repository: GitRepository, top: Path, announced: _Announced, paths: Sequence[str]
+    repository: GitRepository, top: Path, announced: Announced, paths: Sequence[str]
 ) -> list[Edit]:
     """Return the edits between two commits that the user has nothing against.
 
