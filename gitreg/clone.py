@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
@@ -179,10 +180,8 @@ class Clone:
         Returns:
             What the person should know: tags over there that stand for something else.
         """
-        there = remote.published_tags(
-            self._repository, standing.upstream, [tag.name for tag in tags]
-        )
         objects = publish.write_tags(self._repository, tags)
+        there = self.published_tags(standing.upstream, tags, objects)
         lacking = {name: oid for name, oid in objects.items() if name not in there}
         remote.push(self._repository, standing.upstream, None, None, lacking)
         return tuple(
@@ -191,8 +190,41 @@ class Clone:
             if objects[name] != oid
         )
 
-    def follow(self, standing: Standing, commit: str) -> tuple[str, ...]:
+    def published_tags(
+        self, upstream: Upstream, tags: list[Tag], objects: Mapping[str, str]
+    ) -> dict[str, str]:
+        """Return the tags that the remote has, name to object.
+
+        Where it has one of ours signed by somebody else, or without our signature, that is ours.
+
+        Args:
+            upstream: where.
+            tags: which ones.
+            objects: what they are here, name to object.
+
+        Raises:
+            GitError: the remote cannot be reached.
+        """
+        there = remote.published_tags(self._repository, upstream, [tag.name for tag in tags])
+        other = [tag for tag in tags if there.get(tag.name, objects[tag.name]) != objects[tag.name]]
+        remote.fetch_tags(self._repository, upstream, [tag.name for tag in other])
+        found = self._repository.reader.get_many([there[tag.name] for tag in other])
+        same = [
+            tag.name
+            for tag, data in zip(other, found, strict=True)
+            if data is not None and publish.is_tag(data, tag)
+        ]
+        return there | {name: objects[name] for name in same}
+
+    def follow(
+        self, standing: Standing, commit: str, made: Mapping[str, str] | None = None
+    ) -> tuple[str, ...]:
         """Bring the clone to a commit that is published, as far as it can be.
+
+        Args:
+            standing: how it stands.
+            commit: where to.
+            made: tags as they were published with it, name to object.
 
         Returns:
             What the person should know: why it could not.
@@ -202,16 +234,19 @@ class Clone:
             own = f"this clone has commits of its own, and does not follow {standing.name}"
             return (f"{own}: gitreg push publishes them",)
         try:
-            return self.bring(standing, commit)
+            return self.bring(standing, commit, made)
         except GitregError as error:
             if self._url is not None:
                 return ()  # a copy of our own is brought up to date when it is next opened
             return (f"published, but this clone could not follow ({error}): gitreg fetch",)
 
-    def bring(self, standing: Standing, commit: str) -> tuple[str, ...]:
+    def bring(
+        self, standing: Standing, commit: str, made: Mapping[str, str] | None = None
+    ) -> tuple[str, ...]:
         """Bring branch, tags, index and work tree to a published commit.
 
-        The tags are worked out from history, not fetched. Those of commits that the branch loses
+        The tags are worked out from history, not fetched, and have no signature then: nobody
+        signs what others have done. Those that were ``made`` are taken as they are. Those of commits that the branch loses
         by it, which are done again under other names, go.
 
         Raises:
@@ -228,10 +263,9 @@ class Clone:
             lost = self._history.tags(since=standing.fork)
         self._history.advance(commit, exact=True)
         tags = self._history.tags(since=standing.fork if lost else local.commit)
-        objects = publish.write_tags(self._repository, tags)
-        stale = {
-            tag.name: name
-            for tag in lost
-            if objects.get(tag.name) != (name := publish.tag_object_name(tag.content))
-        }
+        fresh = [tag for tag in tags if tag.name not in (made or {})]
+        objects = publish.write_tags(self._repository, fresh)
+        objects |= {tag.name: made[tag.name] for tag in tags if made and tag.name in made}
+        here = publish.present_tags(self._repository, lost)
+        stale = {name: oid for name, oid in here.items() if objects.get(name) != oid}
         return publish.switch(self._repository, local, commit, objects, stale)

@@ -38,11 +38,16 @@ class TagReport:
 
 
 def compare_tags(repository: GitRepository, implied: list[Tag]) -> TagReport:
-    """Return how the tags of a clone stand beside those that history implies."""
+    """Return how the tags of a clone stand beside those that history implies.
+
+    A signature behind a tag makes it no other one: see `publish.present_tags`.
+    """
     present = repository.tags()
     models = {tag.model for tag in implied}
     wanted = {tag.name: publish.tag_object_name(tag.content) for tag in implied}
-    wrong = [name for name, oid in wanted.items() if present.get(name, oid) != oid]
+    other = [tag for tag in implied if present.get(tag.name, wanted[tag.name]) != wanted[tag.name]]
+    signed = publish.present_tags(repository, other)
+    wrong = [tag.name for tag in other if tag.name not in signed]
     foreign = sorted(
         name
         for name in present
@@ -53,7 +58,7 @@ def compare_tags(repository: GitRepository, implied: list[Tag]) -> TagReport:
     }
     return TagReport(
         made=tuple(name for name in wanted if name not in present),
-        kept=tuple(name for name, oid in wanted.items() if present.get(name) == oid),
+        kept=tuple(name for name in wanted if name in present and name not in wrong),
         wrong=tuple(name for name in wrong if name not in abandoned),
         foreign=tuple(name for name in foreign if name not in abandoned),
         abandoned=tuple(name for name in (*wrong, *foreign) if name in abandoned),
@@ -82,12 +87,16 @@ def sync_tags(
     if dry_run:
         return report
     with clone.exclusive():
-        objects = publish.write_tags(repository, implied)
+        objects = publish.write_tags(repository, implied, sign=True)
         if push:
-            right = {name: oid for name, oid in objects.items() if name not in report.wrong}
-            remote.push(
-                repository, clone.upstream(repository.tip()), None, None, right, force_tags=force
-            )
+            upstream = clone.upstream(repository.tip())
+            there = clone.published_tags(upstream, implied, objects)
+            right = {
+                name: oid
+                for name, oid in objects.items()
+                if name not in report.wrong and there.get(name) != oid
+            }
+            remote.push(repository, upstream, None, None, right, force_tags=force)
         renewed = (*report.made, *report.replaced, *report.abandoned)
         publish.set_tags(repository, {name: objects.get(name) for name in renewed})
     return replace(report, pushed=push)

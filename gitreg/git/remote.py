@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitreg.errors import GitError, LostRace, UnknownOutcome
@@ -218,6 +218,20 @@ def _remote_words(stderr: str) -> list[str]:
         if line.startswith("remote:")
     ]
     return [line for line in lines if re.search(r"\w", line)][:_REMOTE_LINES]
+
+
+def fetch_tags(repository: GitRepository, upstream: Upstream, names: Sequence[str]) -> None:
+    """Fetch the objects of tags; no reference here comes to name them.
+
+    Raises:
+        GitError: the remote cannot be reached.
+    """
+    if names:
+        process.run(
+            repository.folder, "fetch", "--no-tags", "--no-write-fetch-head", "--quiet",
+            "--no-auto-maintenance", "--no-recurse-submodules", "--end-of-options",
+            upstream.remote, *(f"refs/tags/{name}" for name in names), interactive=True,
+        )  # fmt: skip
 
 
 def published_tags(

@@ -10,10 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git import process
 from gitreg.git.objects import CommitSnapshot, ObjectReader, ObjectWriter
+
+# Who only reads does not sign.
+if TYPE_CHECKING:
+    from gitreg.git.signing import Signing
 
 _OID = re.compile(r"[0-9a-f]{40}")
 _BRANCH_HEAD = re.compile(r"ref: (refs/heads/.+)\n?")
@@ -67,6 +72,7 @@ class GitRepository:
         self.reader = ObjectReader(folder)
         self._last_snapshot: CommitSnapshot | None = None
         self._identities: dict[str, tuple[str, str]] = {}
+        self._roots: dict[str, str] = {}
 
     # Where it is
 
@@ -222,6 +228,20 @@ class GitRepository:
             raise process.failure("merge-base", asked)
         return asked.returncode == 0
 
+    def root_of(self, commit: str) -> str:
+        """Return the first commit of the first parents of a commit: what tells repositories apart.
+
+        Raises:
+            GitError: the clone is shallow.
+        """
+        self.refuse_shallow()
+        known = self._roots.get(commit)
+        if known is None:
+            # Several only where a graft says so; the walk ends at the last of them.
+            listing = self.run("rev-list", "--first-parent", "--max-parents=0", commit).text
+            known = self._roots[commit] = listing.rpartition("\n")[2]
+        return known
+
     def merge_base(self, one: str, other: str) -> str | None:
         """Return the last commit that two commits have in common, ``None`` when there is none."""
         asked = self.run("merge-base", one, other, check=False)
@@ -293,6 +313,13 @@ class GitRepository:
         )
 
     # Who commits to it
+
+    @cached_property
+    def signing(self) -> Signing:
+        """How whoever commits signs."""
+        from gitreg.git.signing import Signing
+
+        return Signing(self.top_level or self.git_dir)
 
     def signature(self, role: str) -> Signature:
         """Return who commits now, as ``AUTHOR`` or ``COMMITTER``, the way Git itself finds out.

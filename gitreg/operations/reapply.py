@@ -28,6 +28,9 @@ from gitreg.state import RegistryState
 Numbers = Mapping[tuple[str, int], int]
 """Model and the number that a version had in the unpublished commits, to the number it has now."""
 
+ApprovalHolds = Callable[[RegistryState, Place, bytes], bool]
+"""Tells whether an approval's signature verifies in a state."""
+
 
 @dataclass(frozen=True)
 class Recorded:
@@ -78,7 +81,7 @@ class Recorded:
 
 def _is_told(place: Place, recorded: Recorded) -> bool:
     """Tell whether a file's change follows from the operations that are read back."""
-    if place.kind in ("stages", "aliases", "annotations", "model"):
+    if place.kind in ("stages", "aliases", "annotations", "approval", "model"):
         return True
     if place.version is None:
         return False
@@ -97,6 +100,7 @@ def reapply(
     recorded: Recorded,
     numbers: Numbers,
     above: Callable[[str], int],
+    holds: ApprovalHolds,
 ) -> tuple[Change, dict[tuple[str, int], int]]:
     """Return the change that does a recorded operation again, and the numbers it gave.
 
@@ -105,6 +109,7 @@ def reapply(
         recorded: what was done.
         numbers: what versions that were registered in earlier unpublished commits are called now.
         above: the highest number that history knows of a model.
+        holds: whether an approval verifies where it is done.
 
     Raises:
         Refused: it does not hold any more; the message says why.
@@ -112,6 +117,7 @@ def reapply(
     """
     todo = _Reapplication(state, recorded, dict(numbers), above)
     todo.register()
+    todo.approve(holds)
     todo.move()
     todo.delete()
     todo.annotate()
@@ -209,6 +215,28 @@ class _Reapplication:
             )
 
         return FileChange(change.path, renumber(change.before), renumber(change.after))
+
+    def approve(self, holds: ApprovalHolds) -> None:
+        """Keep the approvals that hold here; the text that was signed names what is replaced."""
+        for place, change in self._recorded.of_kind("approval"):
+            if (place.model, place.version) in self._new_or_gone:
+                continue
+            assert place.version is not None
+            stage, principal = str(place.name), str(place.principal)
+            number = self._number(place.model, place.version)
+            self._state.check_version(place.model, number)
+            path = layout.approval_path(place.model, number, stage, principal)
+            if change.after is None:
+                if self._state.snapshot.read(path) is not None:
+                    self.edits[path] = None
+            elif holds(self._state, replace(place, version=number), change.after):
+                self.edits[path] = change.after
+            else:
+                name = format_version(place.model, number)
+                raise Refused(
+                    f"the approval of {name} for {stage} does not hold any more: it was for what "
+                    "the registry was then"
+                )
 
     def delete(self) -> None:
         for place, change in self._recorded.of_kind("deleted"):
