@@ -46,7 +46,7 @@ def signers_of(policy: Policy) -> Signers:
     return Signers.of(policy.signers, policy.revoked)
 
 
-def approvers(
+def approvers(  # noqa: PLR0913, PLR0917  all of it is what an approval depends on
     snapshot_after: Snapshot,
     policy: Policy,
     repository_id: str,

@@ -246,8 +246,8 @@ class Clone:
         """Bring branch, tags, index and work tree to a published commit.
 
         The tags are worked out from history, not fetched, and have no signature then: nobody
-        signs what others have done. Those that were ``made`` are taken as they are. Those of commits that the branch loses
-        by it, which are done again under other names, go.
+        signs what others have done. Those that were ``made`` are taken as they are. Those of
+        commits that the branch loses by it, which are done again under other names, go.
 
         Raises:
             Refused: the user's work is in the way; nothing was changed.

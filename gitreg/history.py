@@ -80,7 +80,8 @@ class Event:
         author: ``Name <email>``.
         model: the model.
         action: ``register``, ``promote``, ``archive``, ``alias``, ``rollback``, ``annotate``,
-            ``approve``, ``withdraw`` (of an approval), ``delete``, ``revert``, and, in a commit made by hand, ``move`` (out of a stage),
+            ``approve``, ``withdraw`` (of an approval), ``delete``, ``revert``, and, in a commit
+            made by hand, ``move`` (out of a stage),
             ``remove`` (a manifest went: a registration was reverted) or ``rewrite`` (one was
             changed, which gitreg never does).
         version: the version that it is about, or ``None`` (annotations of a model).
@@ -236,9 +237,8 @@ def _file_action(place: layout.Place, change: FileChange, claimed: str) -> str |
         return "delete" if change.before is None else None
     if place.kind in ("annotations", "approval") and claimed in ("register", "delete"):
         return None  # written or removed with its version: that event tells it
-    if place.kind == "approval":
-        return "approve" if change.after is not None else "withdraw"
-    return "annotate"
+    approved = "withdraw" if change.after is None else "approve"
+    return approved if place.kind == "approval" else "annotate"
 
 
 # Where a pointer stood before: the stack that a rollback goes down

@@ -1,4 +1,4 @@
-"""Approve: a signature in the tree says that somebody wants a version in a stage, and in whose place.
+"""Approve: a signature in the tree says that somebody wants a version in a stage.
 
 What is signed is a text that anybody can put together again from the registry as it is before the
 move. So an approval cannot be used for another version, stage, incumbent or repository, and
