@@ -10,8 +10,8 @@ signers.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 from gitreg import layout
 from gitreg.errors import InvalidRequest
@@ -103,19 +103,27 @@ def why_not(data: bytes, wanted: Approval, principal: str, signers: Signers) -> 
 
 
 def stored_approvals(
-    state: RegistryState, before: RegistryState, repository_id: str, version: ModelVersion
+    state: RegistryState,
+    repository_id: Callable[[], str],
+    version: ModelVersion,
+    replaced: Callable[[str], tuple[int, ...]],
 ) -> list[StoredApproval]:
     """Return the approvals of a version, by stage and principal.
 
+    They are verified by the policy as it is here, for a move from here; of a version that is in
+    the stage already, for the move that brought it there.
+
     Args:
         state: where they are.
-        before: the state that a move would leave; of a version that is in the stage already, the
-            one that it left.
-        repository_id: the first commit of the branch.
+        repository_id: gives the first commit of the branch; asked when there are any.
         version: which one.
+        replaced: gives what a stage held before the version came into it, if it is there.
+
+    Raises:
+        GitError: ``ssh-keygen`` cannot be run, or the clone is shallow.
     """
     found = []
-    signers = signers_of(before.policy)
+    signers = signers_of(state.policy)
     folder = layout.approvals_path(version.model, version.version)
     for file in sorted(state.snapshot.list(folder)):
         named = layout.approval_name(file)
@@ -123,7 +131,9 @@ def stored_approvals(
         if named is None or data is None:
             continue
         stage, principal = named
-        wanted = approval_of(before, repository_id, version.model, version.version, stage)
+        wanted = approval_of(state, repository_id(), version.model, version.version, stage)
+        if version.stage == stage:
+            wanted = replace(wanted, replaces=replaced(stage))
         if is_same_person(principal, version.created_by):
             reason: str | None = "who registered a version does not count"
         else:

@@ -489,6 +489,55 @@ def promote(
 
 
 @app.command()
+def approve(
+    reference: ReferenceArgument,
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="STAGE",
+            help="The stage that it may enter.",
+            autocompletion=_complete_stage,
+        ),
+    ],
+    withdraw: Annotated[
+        bool, typer.Option("--withdraw", help="Take your approval back, instead.")
+    ] = False,
+    key: Annotated[
+        Optional[str],
+        typer.Option(metavar="FILE", help="The SSH key, instead of Git's user.signingkey."),
+    ] = None,
+    reason: ReasonOption = None,
+    dry_run: DryRunOption = False,
+    push: PushOption = False,
+    op_id: OperationOption = None,
+    as_json: JsonOption = False,
+    repo: RepoOption = ".",
+) -> None:
+    """Approve that a version enters a stage, with your signature.
+
+    Shows what you approve, and signs it with the SSH key that Git signs with: for this version,
+    stage and what the stage holds now, and no other. Exits 1 when your approval would not count.
+
+    Example: gitreg approve churn-predictor@2 --to production -m "recall holds on November"
+    """
+    from gitreg import render
+
+    with Registry(repo) as registry:
+        if withdraw:
+            outcome = registry.withdraw_approval(
+                reference, stage=to, key=key, reason=reason, dry_run=dry_run, push=push, op_id=op_id
+            )
+        else:
+            proposal = registry.propose(reference, stage=to)
+            typer.echo(render.proposal_text(proposal), err=True)
+            outcome = registry.approve(
+                proposal, key=key, reason=reason, dry_run=dry_run, push=push, op_id=op_id
+            )
+    _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
 def archive(
     references: ReferencesArgument,
     reason: ReasonOption = None,
@@ -685,10 +734,12 @@ def show(
 
     with _reading(repo, allow_rewind) as registry:
         version = registry.show(reference, rev=rev, at=at)
+        approvals = registry.approvals(reference, rev=version.read_from)
     if as_json:
-        _print_json(render.version_json(version))
+        answer = render.version_json(version)
+        _print_json(answer | {"approvals": render.approvals_json(approvals)})
     else:
-        typer.echo(render.version_text(version, _width()))
+        typer.echo(render.version_text(version, _width(), approvals))
 
 
 @app.command()

@@ -288,6 +288,16 @@ class History:
         query = f"{_EVENT} WHERE {' AND '.join(where)} ORDER BY seq DESC, place LIMIT ?"
         return [_event(row) for row in self._ask(query, (*values, limit))]
 
+    def held_before(self, model: str, version: int, stage: str) -> tuple[int, ...]:
+        """Return what a stage held before a version last came into it, ascending; else nothing."""
+        for event in self.events(model, f"stages/{stage}"):
+            before, after = event.before, event.after
+            if not (isinstance(before, tuple) and isinstance(after, tuple)):
+                continue
+            if version in after and version not in before:
+                return before
+        return ()
+
     def events_of_commit(self, commit: str, model: str | None = None) -> list[Event]:
         """Return what a commit did to a model, or to all of them."""
         query = f"{_EVENT} WHERE oid = ? AND model = ifnull(?, model) ORDER BY place"

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self  # in typing itself since Python 3.11
 
+    from gitreg.approvals import StoredApproval
+    from gitreg.approving import Proposal
     from gitreg.artifacts import Artifacts
     from gitreg.change import Change
     from gitreg.clone import Clone
@@ -289,6 +291,34 @@ class Registry:
     def model(self, name: str, *, rev: str | None = None, at: str | None = None) -> Model:
         """Return one model with its pointers."""
         return _existing(self.state(rev=rev, at=at)).model(name)
+
+    def approvals(
+        self,
+        reference: ReferenceLike,
+        *,
+        rev: str | None = None,
+        at: str | None = None,
+    ) -> list[StoredApproval]:
+        """Return the approvals of a version, and whether each verifies.
+
+        By the policy as it is, for a move as it would be made now; of a version that is in the
+        stage already, for the move that brought it there.
+
+        Raises:
+            GitError: ``ssh-keygen`` is not there, or the clone is shallow; where there are any.
+        """
+        from gitreg.approvals import stored_approvals
+
+        wanted = _reference(reference)
+        state = self.state(rev=rev, at=at)
+        found = state.version(wanted.model, _resolve(state, wanted))
+        past = self._past(state)
+        return stored_approvals(
+            state,
+            lambda: self._repository.root_of(str(state.commit)),
+            found,
+            lambda stage: past.held_before(found.model, found.version, stage),
+        )
 
     def versions(
         self, name: str, *, rev: str | None = None, at: str | None = None
@@ -608,6 +638,72 @@ class Registry:
         return self.promote(
             *references, stage=ARCHIVE, reason=reason, dry_run=dry_run, push=push, op_id=op_id
         )
+
+    def propose(self, reference: ReferenceLike, *, stage: str) -> Proposal:
+        """Return what an approval of a version for a stage would be for; nothing is signed.
+
+        Raises:
+            Refused: the version is in the stage already.
+            GitError: the clone is shallow.
+        """
+        from gitreg.approving import propose
+
+        wanted = _reference(reference)
+        return propose(self._repository, self.state(), wanted, _text(stage, "a stage"))
+
+    def approve(
+        self,
+        proposal: Proposal,
+        *,
+        key: str | None = None,
+        reason: str | None = None,
+        dry_run: bool = False,
+        push: bool = False,
+        op_id: str | None = None,
+    ) -> Outcome:
+        """Approve that a version moves into a stage: sign what was proposed, and keep it.
+
+        Args:
+            proposal: what `propose` gave, as it was looked at.
+            key: in place of Git's ``user.signingkey``: a file, or ``key::`` and a public key.
+            reason: why, for the commit's message.
+            dry_run: sign, so that it is known that one can, and write nothing.
+            push: publish on the remotes first.
+            op_id: identifies the operation: repeated under its id, it is done once.
+
+        Raises:
+            Refused: the key would not count (none of the policy's signers', revoked, of who
+                registered the version), or what was proposed has changed.
+            GitError: there is no key, or it cannot sign; nothing was written.
+        """
+        from gitreg.approving import approving
+
+        operation = approving(self._repository, self.state(), proposal, key)
+        return self._write(operation, reason, dry_run=dry_run, push=push, op_id=op_id)
+
+    def withdraw_approval(
+        self,
+        reference: ReferenceLike,
+        *,
+        stage: str,
+        key: str | None = None,
+        reason: str | None = None,
+        dry_run: bool = False,
+        push: bool = False,
+        op_id: str | None = None,
+    ) -> Outcome:
+        """Take back the approval that was made with a key; see `approve`.
+
+        Raises:
+            NotFound: there is none.
+            Refused: the key is none of the policy's signers'.
+        """
+        from gitreg.approving import withdrawing
+
+        operation = withdrawing(
+            self._repository, self.state(), _reference(reference), _text(stage, "a stage"), key
+        )
+        return self._write(operation, reason, dry_run=dry_run, push=push, op_id=op_id)
 
     def set_alias(
         self,

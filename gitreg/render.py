@@ -17,9 +17,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from gitreg.compare import flatten
+from gitreg.operations.gates import metrics_beside
 
 # What is printed was made by then: nothing needs importing to look at it.
 if TYPE_CHECKING:
+    from gitreg.approvals import StoredApproval
+    from gitreg.approving import Proposal
     from gitreg.change import Change
     from gitreg.compare import Comparison
     from gitreg.findings import Finding
@@ -149,6 +152,11 @@ def model_json(model: Model) -> dict[str, Any]:
     }
 
 
+def approvals_json(approvals: Sequence[StoredApproval]) -> list[dict[str, Any]]:
+    """Return what ``show --json`` says of approvals."""
+    return [asdict(approval) for approval in approvals]
+
+
 def event_json(event: Event) -> dict[str, Any]:
     """Return an entry of what ``log --json`` prints."""
     return asdict(event)
@@ -230,7 +238,9 @@ def versions_text(versions: Sequence[ModelVersion], width: int) -> str:
     return table(("VERSION", "STAGE", "ALIASES", "METRICS", "CREATED", "BY"), rows, width)
 
 
-def version_text(version: ModelVersion, width: int) -> str:
+def version_text(
+    version: ModelVersion, width: int, approvals: Sequence[StoredApproval] = ()
+) -> str:
     """Return everything that is known of a version."""
     code, run, artifact = version.lineage.code, version.lineage.run, version.artifact
     rows: list[tuple[str, object]] = [
@@ -259,9 +269,31 @@ def version_text(version: ModelVersion, width: int) -> str:
     environment = version.environment
     known = [word for word in (environment.python, environment.platform) if word]
     rows.append(("environment", ", ".join(["python " + known[0], *known[1:]]) if known else None))
+    rows += [(f"approved for {given.stage}", _approval(given)) for given in approvals]
     rows.append(("registered in", version.commit and version.commit[:SHORT]))
     rows.append(("read from", version.read_from and version.read_from[:SHORT]))
     return table(("", ""), rows, width).lstrip("\n")
+
+
+def _approval(given: StoredApproval) -> str:
+    if given.verified:
+        return f"{given.principal}, verified"
+    return f"{given.principal}, does not verify: {given.reason}"
+
+
+def proposal_text(proposal: Proposal) -> str:
+    """Return what is about to be approved, in words."""
+    approval, candidate = proposal.approval, proposal.candidate
+    artifact = candidate.artifact
+    over = ", ".join(version.reference for version in proposal.incumbents) or "nothing"
+    incumbent = proposal.incumbents[-1] if proposal.incumbents else None
+    lines = [
+        f"approving {approval.reference} for {approval.stage}, which holds {over}",
+        f"registered by {candidate.created_by} at {candidate.created_at}",
+        f"sha256 {artifact.sha256}, {_files(artifact.files)}, {size(artifact.size)}",
+        *metrics_beside(candidate, incumbent),
+    ]
+    return "\n".join([line(lines[0]), *(f"    {line(text)}" for text in lines[1:])])
 
 
 def _files(count: int) -> str:
@@ -291,7 +323,7 @@ def events_text(events: Sequence[Event], width: int) -> str:
             event.author.partition(" <")[0],
             event.action,
             event.model + (f"@{event.version}" if event.version is not None else ""),
-            (event.pointer or "-").replace("aliases/", "@").replace("stages/", ""),
+            (event.pointer or event.stage or "-").replace("aliases/", "@").replace("stages/", ""),
             f"{_side(event.before)} → {_side(event.after)}" if event.pointer else "-",
             (event.reason or "-").partition("\n")[0],
             event.commit[:SHORT],

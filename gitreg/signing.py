@@ -117,7 +117,7 @@ def verify(text: bytes, signature: bytes, namespace: str, signers: Signers) -> s
     # What was verified once holds: text, key and signature are all there is to it.
     ask = _is_good if len(text) <= _REMEMBERED else _is_good.__wrapped__
     if not ask(text, found):
-        raise Unverified("it does not hold: it was made over another text")
+        raise Unverified("it was made over something else")
     return principal
 
 

@@ -95,12 +95,14 @@ class Approve:
         principal: who approves.
         sign: gives the signature; asked when one is needed.
         holds: whether a signature that is there is this principal's over this approval.
+        warnings: what they should know.
     """
 
     approval: Approval
     principal: str
     sign: Callable[[], bytes]
     holds: Callable[[bytes], bool]
+    warnings: tuple[str, ...] = ()
 
 
 def approve(state: RegistryState, request: Approve) -> Change:
@@ -130,6 +132,7 @@ def approve(state: RegistryState, request: Approve) -> Change:
         edits,
         evidence=tuple(metrics_beside(state.manifest(model, version), incumbent)),
         trailers=_trailers("approve", model, version, stage),
+        warnings=request.warnings,
     )
 
 

@@ -91,7 +91,11 @@ class Approved:
 
     def judge(self, case: Case) -> Verdict:
         """Return the verdict on the approvals that verify."""
-        given = dict.fromkeys(case.facts.approvers(case.candidate, case.stage, case.replaces))
+        # What approvers sign is what the stage holds: more than what makes room, where it holds any
+        # number or keeps what it has.
+        numbers = (version.version for version in case.held.get(case.stage, ()))
+        held = tuple(number for number in numbers if number != case.candidate.version)
+        given = dict.fromkeys(case.facts.approvers(case.candidate, case.stage, held))
         own = {fold(who) for who in involved(case)}
         counted = [who for who in given if who in self.members and fold(who) not in own]
         passed = len(counted) >= self.count > 0
