@@ -35,6 +35,12 @@ RSA_BITS = 2048
 _ED25519_BYTES = 32
 _KEY_LIMIT = 16 * 1024
 _CURVES = {"nistp256": 65, "nistp384": 97, "nistp521": 133}  # bytes of an uncompressed point
+_KINDS = frozenset(
+    {
+        "ssh-ed25519", "ssh-rsa", *(f"ecdsa-sha2-{curve}" for curve in _CURVES),
+        "sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com",
+    }
+)  # fmt: skip
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}=?")
 
 
@@ -87,17 +93,19 @@ def key_of_blob(blob: bytes) -> PublicKey:
     Raises:
         InvalidRequest: they are none of the kinds of `parse_key`.
     """
-    kind, *parts = split_fields(blob)
-    name = kind.decode("ascii", "replace")
+    name = blob[4 : 4 + int.from_bytes(blob[:4], "big")].decode("ascii", "replace")
+    if name not in _KINDS:
+        raise InvalidRequest(
+            f"keys of type {name[:40]!a} do not count",
+            hint="ed25519, ecdsa, rsa, or a security key: no certificates",
+        )
+    _, *parts = split_fields(blob)
     if name == "ssh-rsa" and len(parts) == 2:
         bits = int.from_bytes(parts[1], "big").bit_length()
         if bits < RSA_BITS:
             raise InvalidRequest(f"an RSA key of {bits} bits: {RSA_BITS} is the least")
     elif not _is_curve(name, parts):
-        raise InvalidRequest(
-            f"keys of type {name[:40]!a} do not count",
-            hint="ed25519, ecdsa, rsa, or a security key: no certificates",
-        )
+        raise InvalidRequest(f"it says that it is {name}, and is not")
     return PublicKey(name, blob)
 
 
