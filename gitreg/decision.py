@@ -164,8 +164,8 @@ def is_way_out(policy: Policy, stage: str, came_from: str | None) -> bool:
 def _entry(policy: Policy, rule: StageRule, case: Case) -> Iterator[Rule]:
     if rule.sources is not None:
         yield From(case.stage, rule.sources)
-    if rule.holds is not None:
-        yield Holds(case.stage, rule.holds, rule.crowded)
+    if rule.holds is not None and not rule.crowded:
+        yield Holds(case.stage, rule.holds)
     yield from rule.gates
     if rule.approvals is not None:
         by = rule.approvals.by

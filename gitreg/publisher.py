@@ -36,6 +36,7 @@ from gitreg.history import CommitInfo, FileChange, Tag
 from gitreg.layout import Place
 from gitreg.ledger import History
 from gitreg.names import Reference, check_operation_id
+from gitreg.operations.judging import GateRefused
 from gitreg.patience import Patience
 from gitreg.state import RegistryState
 
@@ -359,12 +360,15 @@ class Publisher:
         after = self._repository.snapshot(commit)
         if parent is not None:
             self._history.advance(parent)  # a rollback looks back from there
+        change: Change | None = None
         try:
             change = run.change_on(before)
         except WorldError:
             raise
+        except GateRefused as refused:
+            change = refused.change  # judged when it was done; a freeze may have begun since
         except GitregError:
-            change = None
+            pass
         if change is None or not _is_the_same(change, after.read):
             raise InvalidRequest(
                 f"the id {run.id} belongs to another operation, done in {commit[:9]}",

@@ -20,12 +20,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from gitreg.errors import InvalidRequest, NotFound, Refused
+from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git.repository import GitRepository
 from gitreg.model import Model, ModelVersion, Resolved
 from gitreg.names import (
     ARCHIVE,
     Reference,
+    check_model_name,
     check_operation_id,
     check_stage_name,
     parse_reference,
@@ -50,7 +51,9 @@ if TYPE_CHECKING:
     from gitreg.git.copies import Copy
     from gitreg.history import Event
     from gitreg.ledger import History
+    from gitreg.operations.judging import Mover
     from gitreg.operations.rollback import RollbackPlan
+    from gitreg.policy import Judgement, Policy
     from gitreg.publisher import Operation, Outcome, Publisher
     from gitreg.synchronise import FetchReport, PushReport, Synchroniser
     from gitreg.tagsync import TagReport
@@ -196,7 +199,7 @@ class Registry:
                 "a registry that is used by URL has nothing to fetch or push",
                 hint="its copy is brought up to date at every start, and what is written published",
             )
-        return Synchroniser(self._repository, self._history, self._clone, self._send)
+        return Synchroniser(self._repository, self._history, self._clone, self._send, self._mover)
 
     def _send(self, state: RegistryState, versions: Iterable[tuple[str, int]]) -> None:
         self._artifacts.send(state, versions, self._progress)
@@ -560,12 +563,13 @@ class Registry:
         if_better: Sequence[str] = (),
         if_lower: Sequence[str] = (),
         else_archive: bool = False,
+        override: str | None = None,
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
         op_id: str | None = None,
     ) -> Outcome:
-        """Put versions into a stage, in one commit.
+        """Put versions into a stage, in one commit, if the policy lets them.
 
         Args:
             references: which versions, of one model or several.
@@ -576,17 +580,20 @@ class Registry:
             keep_existing: leave the versions that the stage holds where they are.
             if_better: metrics that must be higher than the incumbent's.
             if_lower: metrics that must be lower than the incumbent's.
-            else_archive: archive a candidate that is refused, in a commit of its own; the refusal
-                is raised all the same.
+            else_archive: archive a candidate that a metric speaks against, in a commit of its own;
+                the refusal is raised all the same.
+            override: why it shall be done even if it is refused, where the policy lets one.
             reason: why, for the commit's message.
             dry_run: return what would be done, and do nothing.
             push: publish on the remotes first.
             op_id: identifies the operation: repeated under its id, it is done once.
 
         Raises:
-            Refused: a metric is not better, or is missing. Without an incumbent there is none.
+            GateRefused: a rule of the policy, or a metric asked for, says no; its ``judgements``
+                have every verdict. Without an incumbent nothing is to be beaten.
+            Refused: a protected alias would move without its stage.
         """
-        from gitreg.operations.gates import Gate
+        from gitreg.operations.judging import GateRefused
         from gitreg.operations.promote import Promotion, archive_instead, promote
 
         wanted = [_reference(given) for given in references]
@@ -597,34 +604,99 @@ class Registry:
             _text(stage, "a stage"),
             tuple(_list(alias)),
             keep_existing,
-            (
-                *(Gate(metric, higher_is_better=True) for metric in _list(if_better)),
-                *(Gate(metric, higher_is_better=False) for metric in _list(if_lower)),
-            ),
+            tuple(_list(if_better)),
+            tuple(_list(if_lower)),
+            override,
         )
-        refused: list[Refused] = []
-
-        def operation(state: RegistryState) -> Change:
-            try:
-                return promote(state, request)
-            except Refused as refusal:
-                refused.append(refusal)
-                raise
-
         try:
-            return self._write(operation, reason, dry_run=dry_run, push=push, op_id=op_id)
-        except Refused as refusal:
-            # Of a gate, that is: a dirty path is refused too, and says nothing of the candidate.
-            if else_archive and not dry_run and refused and request.gates:
+            return self._write(
+                lambda state: promote(state, request, self._mover(state)),
+                reason,
+                dry_run=dry_run,
+                push=push,
+                op_id=op_id,
+            )
+        except GateRefused as refused:
+            if else_archive and not dry_run and refused.losers:
+                refusal = refused  # Python forgets the name, and the lambda needs it
                 archived = self._write(
-                    lambda state: archive_instead(state, request, refused[-1]),
+                    lambda state: archive_instead(state, request, refusal, self._mover(state)),
                     reason,
                     push=push,
                     op_id=None if op_id is None else f"{op_id[:56]}-archive",
                 )
                 where = f"archived instead, in {str(archived.commit)[:9]}"
-                refusal.hint = where if archived.commit else "nothing was archived"
+                refused.hint = where if archived.commit else "nothing was archived"
             raise
+
+    def _mover(self, state: RegistryState, author: str | None = None) -> Mover:
+        """Return who moves pointers here, and what the rules may ask of the world."""
+        from gitreg.facts import CloneFacts
+        from gitreg.operations.judging import Mover
+
+        if author is None:
+            try:
+                author = self._repository.signature("AUTHOR").person
+            except GitError:
+                author = ""  # nobody; where a commit follows, that says what is missing
+        facts = CloneFacts(self._repository, self._history, lambda: self._artifacts, state)
+        return Mover(author, facts)
+
+    def policy(
+        self, model: str | None = None, *, rev: str | None = None, at: str | None = None
+    ) -> Policy:
+        """Return the rules that a model is under, or the general ones.
+
+        Args:
+            model: its name; it may be one that is not registered yet.
+            rev: read the policy of this commit.
+            at: read the policy of this moment.
+
+        Raises:
+            InvalidDocument: ``policy.yaml`` breaks a rule.
+        """
+        policy = _existing(self.state(rev=rev, at=at)).policy
+        return policy if model is None else policy.of(check_model_name(_text(model, "a model")))
+
+    def test_policy(
+        self,
+        *references: ReferenceLike,
+        stage: str,
+        if_better: Sequence[str] = (),
+        if_lower: Sequence[str] = (),
+        override: str | None = None,
+    ) -> tuple[Judgement, ...]:
+        """Return what `promote` would decide and why, and write nothing.
+
+        Args:
+            references: which versions.
+            stage: where to.
+            if_better: metrics that must be higher than the incumbent's, beside the policy.
+            if_lower: metrics that must be lower.
+            override: what ``promote`` would be given as such.
+
+        Returns:
+            All verdicts, version by version; none of a version that is there already.
+
+        Raises:
+            Refused: a protected alias would move without its stage.
+        """
+        from gitreg.operations.judging import GateRefused
+        from gitreg.operations.promote import Promotion, promote
+
+        request = Promotion(
+            tuple(_reference(given) for given in references),
+            _text(stage, "a stage"),
+            if_better=tuple(_list(if_better)),
+            if_lower=tuple(_list(if_lower)),
+            override=override,
+        )
+        state = _existing(self.state())
+        self._past(state)
+        try:
+            return promote(state, request, self._mover(state)).judgements
+        except GateRefused as refused:
+            return refused.judgements
 
     def archive(
         self,
@@ -785,7 +857,7 @@ class Registry:
         plans: list[RollbackPlan] = []
 
         def operation(state: RegistryState) -> Change:
-            plan = roll_back(state, self._history, request)
+            plan = roll_back(state, self._history, request, self._mover(state))
             for restored in plan.restored:
                 self._artifacts.require(state.snapshot, restored)
             plans.append(plan)

@@ -8,7 +8,7 @@ Commits of the user's own are neither rewritten nor merged: how to bring them ov
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from gitreg import approvals
@@ -20,6 +20,7 @@ from gitreg.git.remote import Locked
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.history import Event, FileChange
 from gitreg.ledger import History
+from gitreg.operations.judging import Mover
 from gitreg.operations.reapply import Recorded, reapply
 from gitreg.patience import Patience
 from gitreg.publisher import SendBytes, file_changes, named_versions
@@ -113,12 +114,18 @@ class Synchroniser:
     """Brings a clone and its published branch together."""
 
     def __init__(
-        self, repository: GitRepository, history: History, clone: Clone, send_bytes: SendBytes
+        self,
+        repository: GitRepository,
+        history: History,
+        clone: Clone,
+        send_bytes: SendBytes,
+        mover: Callable[[RegistryState, str], Mover],
     ) -> None:
         self._repository = repository
         self._history = history
         self._clone = clone
         self._send_bytes = send_bytes
+        self._mover = mover
 
     # Fetch
 
@@ -252,6 +259,7 @@ class Synchroniser:
                     numbers,
                     self._history.highest_number,
                     lambda on, place, data: approvals.holds(on, self._root(standing), place, data),
+                    self._mover(state, self._repository.author_of(commit).person),
                 )
             except WorldError:
                 raise

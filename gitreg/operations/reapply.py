@@ -14,13 +14,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from gitreg import layout, manifest
-from gitreg.change import Change, Edit, parse_message
+from gitreg.change import OVERRIDE, Change, Edit, parse_message
 from gitreg.errors import Refused
 from gitreg.expectations import first_surprise
 from gitreg.history import FileChange
 from gitreg.layout import Place
 from gitreg.names import Reference, format_version
 from gitreg.operations.delete import delete
+from gitreg.operations.judging import Demand, Mover, refusal, rule_on
 from gitreg.operations.moves import PointerMoves
 from gitreg.operations.register import Registration, register
 from gitreg.state import RegistryState
@@ -101,8 +102,12 @@ def reapply(
     numbers: Numbers,
     above: Callable[[str], int],
     holds: ApprovalHolds,
+    mover: Mover,
 ) -> tuple[Change, dict[tuple[str, int], int]]:
     """Return the change that does a recorded operation again, and the numbers it gave.
+
+    Moves are judged again, by the policy of where it is done. What somebody had overridden needs
+    no new reason, but has to be theirs to override by that policy.
 
     Args:
         state: where it is done.
@@ -110,9 +115,10 @@ def reapply(
         numbers: what versions that were registered in earlier unpublished commits are called now.
         above: the highest number that history knows of a model.
         holds: whether an approval verifies where it is done.
+        mover: who did it, and what may be asked to judge it.
 
     Raises:
-        Refused: it does not hold any more; the message says why.
+        Refused: it does not hold any more, or the policy refuses it; the message says why.
         NotFound: a version that it names is not there.
     """
     todo = _Reapplication(state, recorded, dict(numbers), above)
@@ -131,7 +137,37 @@ def reapply(
         todo.trailers(told.trailers),
     )
     new = {key: number for key, number in todo.numbers.items() if key not in numbers}
-    return change, new
+    return _judged(state, change, mover), new
+
+
+def _judged(state: RegistryState, change: Change, mover: Mover) -> Change:
+    """Return the change with what the policy of the state says of it as evidence.
+
+    Raises:
+        GateRefused: the policy refuses it.
+    """
+    told = dict(change.trailers)
+    returns = told.get("Gitreg-Action") == "rollback" or change.reverts is not None
+    named, stage = _named(change.trailers)
+    demand = Demand(named, override=told.get(OVERRIDE), returns=returns)
+    ruling = rule_on(state, change.edits, mover, demand)
+    if ruling.refused:
+        raise refusal(ruling, named, stage, change)
+    kept = [line for line in change.evidence if line not in ruling.evidence]
+    return replace(change, evidence=(*kept, *ruling.evidence), judgements=ruling.judgements)
+
+
+def _named(trailers: Sequence[tuple[str, str]]) -> tuple[tuple[tuple[str, int], ...], str]:
+    """Return the versions that trailers name, and the stage that they went to."""
+    model, stage, named = "", "", []
+    for key, value in trailers:
+        if key == "Gitreg-Model":
+            model = value
+        elif key == "Gitreg-Version" and value.isdigit():
+            named.append((model, int(value)))
+        elif key == "Gitreg-Stage":
+            stage = value
+    return tuple(named), stage or "another stage"
 
 
 class _Reapplication:
@@ -356,4 +392,16 @@ def _moved(state: RegistryState, model: str, moves: Sequence[_PointerMove]) -> l
                 taken = format_version(model, version)
                 raise Refused(f"{taken} has been put into {elsewhere} by somebody else")
             pointers.place(version, name)
+    _send_aliases(state, pointers, moves)
     return pointers.edits()
+
+
+def _send_aliases(
+    state: RegistryState, pointers: PointerMoves, moves: Sequence[_PointerMove]
+) -> None:
+    """Let the aliases of a stage's rule follow, which may be newer than the operation."""
+    rules = state.policy.of(pointers.model)
+    for move in moves:
+        if move.place.kind == "stages" and move.gained:
+            for alias in rules.stage(str(move.place.name)).aliases:
+                pointers.point(alias, max(move.gained))

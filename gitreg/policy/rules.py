@@ -37,7 +37,7 @@ class StageRule:
     Attributes:
         holds: the most versions of one model that it holds; ``None`` for any number.
         replaced: the stage where a version goes that has to make room; ``None`` for no stage.
-        crowded: whether ``--keep-existing`` may let it hold more, for a while and with a warning.
+        crowded: whether ``--keep-existing`` may let it hold more, with a warning.
         sources: the stages that a version may come from, `gitreg.names.NO_STAGE` for none;
             ``None`` for any.
         aliases: aliases that move to the version that enters, in the same commit.

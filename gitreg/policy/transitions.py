@@ -37,20 +37,17 @@ class From:
 
 @dataclass(frozen=True)
 class Holds:
-    """A stage holds no more versions than so many, unless more are put up with (``crowded``)."""
+    """A stage holds no more versions than so many."""
 
     stage: str
     holds: int
-    crowded: bool
 
     def judge(self, case: Case) -> Verdict:
         """Return the verdict on how many it holds after the move."""
         before = {version.version for version in case.held.get(self.stage, ())}
         after = before - set(case.replaces) | {case.candidate.version}
         line = f"{self.stage} holds {len(after)} then, {self.holds} at most"
-        if len(after) > self.holds and self.crowded:
-            line = f"{self.stage} holds {len(after)} then, more than {self.holds} for a while"
-        return Verdict(codes.HOLDS, self.crowded or len(after) <= self.holds, line)
+        return Verdict(codes.HOLDS, len(after) <= self.holds, line)
 
 
 @dataclass(frozen=True)

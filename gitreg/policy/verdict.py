@@ -89,7 +89,10 @@ class Facts(Protocol):
     def approvers(
         self, version: ModelVersion, stage: str, replaces: tuple[int, ...]
     ) -> Sequence[str]:
-        """Return the principals whose approval of this very move verifies, each once."""
+        """Return the principals whose approval of this very move verifies, each once.
+
+        ``replaces`` are the other versions that the stage holds before the move, ascending.
+        """
 
     def signer(self) -> str | None:
         """Return the principal that signs the move, if any does."""
