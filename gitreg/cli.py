@@ -21,6 +21,7 @@ from gitreg.registry import Registry
 # What a command prints with is imported when it prints: `gitreg resolve` prints one line.
 if TYPE_CHECKING:
     from gitreg.digest import Progress
+    from gitreg.policy import Judgement
     from gitreg.publisher import Outcome
 
 PIPE_WIDTH = 4096
@@ -102,8 +103,10 @@ def _group(words: str) -> typer.Typer:
 app = _group("A machine-learning model registry that is nothing but a Git repository.")
 alias_app = _group("Set and delete aliases.")
 tags_app = _group("Tags, derived from history.")
+policy_app = _group("The rules that promotions are under.")
 app.add_typer(alias_app, name="alias")
 app.add_typer(tags_app, name="tags")
+app.add_typer(policy_app, name="policy")
 
 
 def main() -> None:
@@ -258,10 +261,35 @@ def _print_outcome(outcome: Outcome, *, dry_run: bool, as_json: bool, **more: ob
     from gitreg import render
 
     _warn(outcome.warnings)
+    if not as_json:
+        _show_verdicts(outcome.change.judgements)
     if as_json:
         _print_json({**render.outcome_json(outcome), **more})
     else:
         typer.echo(render.outcome_text(outcome, dry_run=dry_run))
+
+
+def _show_verdicts(judgements: tuple[Judgement, ...]) -> None:
+    from gitreg import render
+
+    if judgements:
+        typer.echo(render.verdicts_text(judgements), err=True)
+
+
+@contextmanager
+def _showing_refusals(*, as_json: bool) -> Iterator[None]:
+    """Print all verdicts of a refusal, those that passed too, before the error sums it up."""
+    try:
+        yield
+    except Refused as refused:
+        judgements = getattr(refused, "judgements", ())
+        if as_json and judgements:
+            from gitreg import render
+
+            _print_json(render.refusal_json(str(refused), judgements))
+        else:
+            _show_verdicts(judgements)
+        raise
 
 
 @contextmanager
@@ -454,8 +482,14 @@ def promote(
         typer.Option(metavar="METRIC", help="Only if lower than the incumbent's, or without one."),
     ] = None,
     else_archive: Annotated[
-        bool, typer.Option("--else-archive", help="Archive a candidate that is refused.")
+        bool, typer.Option("--else-archive", help="Archive a candidate that a metric refuses.")
     ] = False,
+    override: Annotated[
+        Optional[str],
+        typer.Option(
+            metavar="REASON", help="Do it though it is refused, where the policy lets you."
+        ),
+    ] = None,
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
@@ -463,15 +497,16 @@ def promote(
     as_json: JsonOption = False,
     repo: RepoOption = ".",
 ) -> None:
-    """Put versions into a stage, in one commit.
+    """Put versions into a stage, in one commit, if the policy lets them.
 
-    Exits 1 when a metric that was asked for is not better. A version is in one stage at most.
+    Each rule's verdict is shown and goes into the commit; exits 1 when one says no, or a metric
+    that was asked for is not better. A version is in one stage at most.
 
     Example: gitreg promote churn-predictor@2 --to production --if-better roc_auc --alias champion
     """
     if else_archive and not if_better and not if_lower:
         raise InvalidRequest("--else-archive needs --if-better or --if-lower")
-    with Registry(repo) as registry:
+    with Registry(repo) as registry, _showing_refusals(as_json=as_json):
         outcome = registry.promote(
             *references,
             stage=to,
@@ -480,6 +515,7 @@ def promote(
             if_better=if_better or (),
             if_lower=if_lower or (),
             else_archive=else_archive,
+            override=override,
             reason=reason,
             dry_run=dry_run,
             push=push,
@@ -551,7 +587,7 @@ def archive(
 
     Example: gitreg archive churn-predictor@1 -m "superseded"
     """
-    with Registry(repo) as registry:
+    with Registry(repo) as registry, _showing_refusals(as_json=as_json):
         outcome = registry.archive(
             *references, reason=reason, dry_run=dry_run, push=push, op_id=op_id
         )
@@ -655,7 +691,7 @@ def rollback(
 
     for name in names:
         _check_model_name(name, "gitreg rollback {model} --to {version}")
-    with Registry(repo) as registry:
+    with Registry(repo) as registry, _showing_refusals(as_json=as_json):
         outcome, plan = registry.rollback(
             *names,
             to=to,
@@ -991,6 +1027,75 @@ def delete(
     with Registry(repo) as registry:
         outcome = registry.delete(reference, reason=reason, dry_run=dry_run, push=push, op_id=op_id)
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
+
+
+@policy_app.command("show")
+def policy_show(
+    model: Annotated[
+        Optional[str],
+        typer.Argument(metavar="MODEL", help="A model.", autocompletion=_complete_model),
+    ] = None,
+    as_json: JsonOption = False,
+    rev: RevOption = None,
+    at: AtOption = None,
+    repo: RepoOption = ".",
+    allow_rewind: AllowRewindOption = False,
+) -> None:
+    """Show the rules that a model is under, or the general ones.
+
+    What its name or a glob of the policy says is worked in, and what the file leaves away spelled
+    out.
+
+    Example: gitreg policy show churn-predictor
+    """
+    from gitreg import render
+    from gitreg.policy import policy_document
+
+    if model is not None:
+        _check_model_name(model, "gitreg policy show {model}")
+    with _reading(repo, allow_rewind) as registry:
+        policy = registry.policy(model, rev=rev, at=at)
+    if as_json:
+        _print_json(policy_document(policy, with_defaults=True))
+    else:
+        typer.echo(render.policy_text(policy))
+
+
+@policy_app.command("test")
+def policy_test(
+    references: ReferencesArgument,
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="STAGE",
+            help="A stage of the policy, or none.",
+            autocompletion=_complete_stage,
+        ),
+    ],
+    as_json: JsonOption = False,
+    repo: RepoOption = ".",
+    allow_rewind: AllowRewindOption = False,
+) -> None:
+    """Show what a promotion would be told, rule by rule, and do nothing.
+
+    Exits 1 when it would be refused.
+
+    Example: gitreg policy test churn-predictor@2 --to production
+    """
+    from gitreg import render
+
+    with _reading(repo, allow_rewind) as registry:
+        judgements = registry.test_policy(*references, stage=to)
+    if as_json:
+        _print_json(render.verdicts_json(judgements))
+    else:
+        none = "no rule of the policy is about this"
+        typer.echo(render.verdicts_text(judgements) or none)
+    failed = sum(len(judgement.failed) for judgement in judgements)
+    if failed:
+        every = sum(len(judgement.verdicts) for judgement in judgements)
+        raise Refused(f"it would be refused: {failed} of {every} rules say no")
 
 
 @app.command()

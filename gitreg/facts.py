@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from gitreg.errors import InvalidRequest, WorldError
+from gitreg.errors import GitError, InvalidRequest, WorldError
 from gitreg.git.repository import GitRepository
 from gitreg.model import Artifact, ModelVersion
 from gitreg.names import has_invisible
@@ -99,9 +99,31 @@ class CloneFacts:
         self, version: ModelVersion, stage: str, replaces: tuple[int, ...]
     ) -> Sequence[str]:
         """Return whose approvals of the move verify, by the keys of the policy before it."""
-        del version, stage, replaces
-        return ()
+        policy = self._state.policy
+        if not policy.signers or self._state.commit is None:
+            return ()
+        from gitreg import approvals
+
+        return approvals.approvers(
+            self._state.snapshot,
+            policy,
+            self._repository.root_of(self._state.commit),
+            version,
+            stage,
+            replaces,
+            author="",  # whose approval does not count is for the rule to say
+            registrant=version.created_by,
+        )
 
     def signer(self) -> str | None:
-        """Return the principal whose key a commit would be signed with now."""
-        return None
+        """Return the principal whose key a commit would be signed with now, if it counts."""
+        policy = self._state.policy
+        if not policy.signers or not self._repository.signing.signs_commits:
+            return None
+        from gitreg import approvals
+
+        try:
+            key = self._repository.signing.public_key()
+        except GitError:
+            return None  # OpenPGP, or no key: where a commit is made, Git says what is wrong
+        return None if key is None else approvals.signers_of(policy).principal_of(key)

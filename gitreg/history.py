@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Protocol, TypeAlias
 
 from gitreg import layout, manifest
-from gitreg.change import reason_of, trailers_of
+from gitreg.change import OVERRIDE, reason_of, trailers_of
 from gitreg.errors import InvalidDocument
 from gitreg.names import ARCHIVE, RegistryTag, format_version, is_taggable
 
@@ -94,6 +94,7 @@ class Event:
             where it says none, or several.
         stage: the stage that an approval is for; ``None`` of all else. Who approved is for the
             signature to say (`gitreg.approvals`); the author is only who committed it.
+        override: why a refusal of the policy was overridden; ``None`` where none was.
     """
 
     commit: str
@@ -109,6 +110,7 @@ class Event:
     subject: str
     reverts: str | None = None
     stage: str | None = None
+    override: str | None = None
 
     @property
     def is_taking_back(self) -> bool:
@@ -138,6 +140,7 @@ def events_of(commit: CommitInfo, changes: Iterable[FileChange]) -> list[Event]:
     reason = reason_of(commit.message)
     subject = commit.message.partition("\n")[0]
     reverts = _REVERTS.findall(commit.message)
+    overrides = trailers.get(OVERRIDE, ())
     for change in changes:
         place = layout.locate(change.path)
         if place is None or place.kind == "other":
@@ -157,6 +160,7 @@ def events_of(commit: CommitInfo, changes: Iterable[FileChange]) -> list[Event]:
                 place.pointer, before, after, reason, subject,
                 reverts[0] if len(reverts) == 1 else None,
                 place.name if place.kind == "approval" else None,
+                overrides[0] if overrides and place.kind == "stages" else None,
             )
         )  # fmt: skip
     return sorted(events, key=_order)

@@ -22,7 +22,7 @@ from gitreg.git.repository import GitRepository
 from gitreg.history import CommitInfo, Event, FileChange, PointerValue, Tag, events_of, tags_of
 from gitreg.names import RegistryTag, parse_tag
 
-FORMAT = 7
+FORMAT = 8
 """Goes up when the fold or the tables change: an index of another format is made anew."""
 
 _TABLES = """
@@ -32,7 +32,7 @@ CREATE TABLE operations (id TEXT PRIMARY KEY, oid TEXT) WITHOUT ROWID;
 CREATE TABLE events (
     seq INTEGER, place INTEGER, time TEXT, author TEXT, model TEXT, action TEXT, version INTEGER,
     pointer TEXT, before TEXT, after TEXT, reason TEXT, subject TEXT, reverts TEXT,
-    stage TEXT, PRIMARY KEY (seq, place)
+    stage TEXT, override TEXT, PRIMARY KEY (seq, place)
 ) WITHOUT ROWID;
 CREATE INDEX events_of_pointer ON events (model, pointer, seq);
 CREATE TABLE versions (
@@ -56,7 +56,7 @@ INSERT INTO counters SELECT model, sum(instr(name, '#') > 0), max(time) FROM tag
 """
 _EVENT = (
     "SELECT oid, time, author, model, action, version, pointer, before, after, reason, subject, "
-    "reverts, stage FROM events JOIN commits USING (seq)"
+    "reverts, stage, override FROM events JOIN commits USING (seq)"
 )
 
 
@@ -171,13 +171,13 @@ class History:
             [(name, commit.oid) for name in trailers_of(commit.message).get(OPERATION, ())],
         )
         db.executemany(
-            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     seq, place, event.time, event.author, event.model, event.action,
                     event.version, event.pointer, json.dumps(event.before),
                     json.dumps(event.after), event.reason, event.subject, event.reverts,
-                    event.stage,
+                    event.stage, event.override,
                 )
                 for place, event in enumerate(events)
             ],
@@ -450,11 +450,11 @@ def _pointer_of(tag: Tag) -> str | None:
 
 
 def _event(row: tuple[Any, ...]) -> Event:
-    *facts, before, after, reason, subject, reverts, stage = row
+    *facts, before, after, reason, subject, reverts, stage, override = row
     commit, time, author, model, action, version, pointer = facts
     return Event(
         commit, time, author, model, action, version, pointer,
-        _pointer_value(before), _pointer_value(after), reason, subject, reverts, stage,
+        _pointer_value(before), _pointer_value(after), reason, subject, reverts, stage, override,
     )  # fmt: skip
 
 

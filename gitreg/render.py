@@ -16,8 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from gitreg.compare import flatten
-from gitreg.operations.gates import metrics_beside
+from gitreg.compare import flatten, metrics_beside
 
 # What is printed was made by then: nothing needs importing to look at it.
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from gitreg.findings import Finding
     from gitreg.history import Event, PointerValue
     from gitreg.model import Model, ModelVersion, Resolved
+    from gitreg.policy import Judgement, Policy
     from gitreg.publisher import Outcome
     from gitreg.synchronise import FetchReport, PushReport
     from gitreg.tagsync import TagReport
@@ -181,7 +181,22 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "repeated": outcome.repeated,
         "unchanged": outcome.is_unchanged,
         "warnings": list(outcome.warnings),
+        "verdicts": verdicts_json(outcome.change.judgements),
     }
+
+
+def verdicts_json(judgements: Iterable[Judgement]) -> list[dict[str, Any]]:
+    """Return what the policy says of versions, a verdict an entry."""
+    return [
+        {"version": judgement.reference, "stage": judgement.stage, **asdict(verdict)}
+        for judgement in judgements
+        for verdict in judgement.verdicts
+    ]
+
+
+def refusal_json(message: str, judgements: Iterable[Judgement]) -> dict[str, Any]:
+    """Return what ``promote --json`` prints when it refuses."""
+    return {"refused": message, "verdicts": verdicts_json(judgements)}
 
 
 def fetch_json(report: FetchReport) -> dict[str, Any]:
@@ -249,7 +264,7 @@ def version_text(
         ("aliases", version.aliases),
         ("description", version.description),
         ("created", f"{version.created_at} by {version.created_by}"),
-        ("artifact", f"{artifact.path}, {_files(artifact.files)}, {size(artifact.size)}"),
+        ("artifact", f"{artifact.path}, {_count(artifact.files, 'file')}, {size(artifact.size)}"),
         ("sha256", artifact.sha256),
     ]
     for label, values in (
@@ -290,14 +305,10 @@ def proposal_text(proposal: Proposal) -> str:
     lines = [
         f"approving {approval.reference} for {approval.stage}, which holds {over}",
         f"registered by {candidate.created_by} at {candidate.created_at}",
-        f"sha256 {artifact.sha256}, {_files(artifact.files)}, {size(artifact.size)}",
+        f"sha256 {artifact.sha256}, {_count(artifact.files, 'file')}, {size(artifact.size)}",
         *metrics_beside(candidate, incumbent),
     ]
     return "\n".join([line(lines[0]), *(f"    {line(text)}" for text in lines[1:])])
-
-
-def _files(count: int) -> str:
-    return f"{count} file" + ("s" if count != 1 else "")
 
 
 def size(count: float) -> str:
@@ -321,11 +332,11 @@ def events_text(events: Sequence[Event], width: int) -> str:
         (
             event.time[:19].replace("T", " "),
             event.author.partition(" <")[0],
-            event.action,
+            event.action + (" (override)" if event.override else ""),
             event.model + (f"@{event.version}" if event.version is not None else ""),
             (event.pointer or event.stage or "-").replace("aliases/", "@").replace("stages/", ""),
             f"{_side(event.before)} → {_side(event.after)}" if event.pointer else "-",
-            (event.reason or "-").partition("\n")[0],
+            (event.reason or event.override or "-").partition("\n")[0],
             event.commit[:SHORT],
         )
         for event in events
@@ -371,6 +382,64 @@ def outcome_text(outcome: Outcome, *, dry_run: bool = False) -> str:
     replaced = ", ".join(str(version) for version in outcome.replaced)
     instead = f" instead of {replaced}" if replaced and not outcome.change.reverts else ""
     return f"[{str(outcome.commit)[:SHORT]}{pushed}] {subject}{line(instead)}"
+
+
+def verdicts_text(judgements: Sequence[Judgement]) -> str:
+    """Return what the policy says of versions, a verdict a line."""
+    several = len(judgements) > 1
+    return "\n".join(
+        line((f"{judgement.reference}  " if several else "") + verdict.text)
+        for judgement in judgements
+        for verdict in judgement.verdicts
+    )
+
+
+def policy_text(policy: Policy) -> str:
+    """Return the rules that a model is under, for people: stage by stage, then the rest."""
+    parts = []
+    for name, rule in policy.stages.items():
+        held = "any number" if rule.holds is None else str(rule.holds)
+        rows = [("holds", held)]
+        if rule.holds is not None:
+            rows.append(("replaced", f"goes to {rule.replaced or 'no stage'}"))
+            rows.append(("crowded", "--keep-existing may" if rule.crowded else "never"))
+        sources = ("no stage" if source == "none" else source for source in rule.sources or ())
+        rows.append(("from", ", ".join(sources) if rule.sources else "any stage"))
+        rows += [("alias", f"@{alias} moves along") for alias in rule.aliases]
+        rows += [("gate", str(gate)) for gate in rule.gates] or [("gates", "none")]
+        approvals = rule.approvals
+        wanted = f"{approvals.count} by {_who(policy, approvals.by)}" if approvals else "none"
+        rows.append(("approvals", wanted))
+        rows.append(("signed", f"by {_who(policy, rule.signed)}" if rule.signed else "not needed"))
+        rows.append(("override", _who(policy, rule.override) if rule.override else "nobody"))
+        parts.append((name, rows))
+    rest = [
+        (f"@{alias}", "protected" if is_protected else "free")
+        for alias, is_protected in policy.protected.items()
+    ]
+    rest += [(f"role {role}", ", ".join(who) or "nobody") for role, who in policy.roles.items()]
+    rest += [(f"signer {who}", _count(len(keys), "key")) for who, keys in policy.signers.items()]
+    rest += [("revoked", fingerprint) for fingerprint in policy.revoked]
+    rest += [("freeze", window.text) for window in policy.freeze]
+    rest += [("differs for", pattern) for pattern in policy.models]
+    parts += [("besides", rest)] if rest else []
+    lines = []
+    for title, rows in parts:
+        lines.append(line(title))
+        lines += [line(f"  {key:<10} {value}") for key, value in rows]
+    return "\n".join(lines)
+
+
+def _who(policy: Policy, by: Iterable[str]) -> str:
+    """Return roles with their members, and principals."""
+    return ", ".join(
+        f"{name} ({', '.join(policy.roles[name]) or 'nobody'})" if name in policy.roles else name
+        for name in by
+    )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def fetch_text(report: FetchReport, width: int) -> str:

@@ -205,6 +205,7 @@ def test_writes(full: Path) -> None:
         "repeated": False,
         "unchanged": False,
         "warnings": [],
+        "verdicts": [],
     }
     assert "Gitreg-Action: promote\n" in done["message"]
     again = answer("promote", "full@1", "--to", "staging")

@@ -22,9 +22,9 @@ from dataclasses import dataclass
 
 from gitreg import layout
 from gitreg.change import Change, Edit
+from gitreg.compare import metrics_beside
 from gitreg.errors import NotFound, Refused
 from gitreg.names import format_version
-from gitreg.operations.gates import metrics_beside
 from gitreg.state import RegistryState
 
 

@@ -13,7 +13,6 @@ from gitreg import layout
 from gitreg.change import Change, Edit, check_reason
 from gitreg.decision import Move, case_of, decide, judge_aliases, may_override, moves_of
 from gitreg.errors import InvalidRequest, Refused
-from gitreg.model import ModelVersion
 from gitreg.names import ARCHIVE, NO_STAGE, Reference, format_version
 from gitreg.policy.gates import MetricBetter
 from gitreg.policy.verdict import METRIC, Case, Facts, Judgement
@@ -239,14 +238,3 @@ def refusal(ruling: Ruling, named: Sequence[Version], stage: str, change: Change
 def names_of(versions: Iterable[Version]) -> str:
     """Return ``churn@5, tokenizer@2``."""
     return ", ".join(format_version(*version) for version in versions)
-
-
-def metrics_beside(candidate: ModelVersion, incumbent: ModelVersion | None) -> list[str]:
-    """Return the candidate's metrics as lines of evidence, beside the incumbent's."""
-    lines = []
-    for name, value in candidate.metrics.items():
-        line = f"{name} {value:g}"
-        if incumbent is not None and name in incumbent.metrics:
-            line += f", was {incumbent.metrics[name]:g} ({incumbent.reference})"
-        lines.append(line)
-    return lines[:20]

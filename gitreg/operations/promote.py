@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gitreg.change import OVERRIDE, Change
+from gitreg.compare import metrics_beside
 from gitreg.errors import InvalidRequest
 from gitreg.names import ARCHIVE, NO_STAGE, Reference, format_version
 from gitreg.operations.judging import (
@@ -14,7 +15,6 @@ from gitreg.operations.judging import (
     Mover,
     Ruling,
     check_override,
-    metrics_beside,
     names_of,
     refusal,
     rule_on,

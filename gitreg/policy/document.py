@@ -13,6 +13,7 @@ from functools import lru_cache
 from gitreg import yamldoc
 from gitreg.errors import InvalidDocument, InvalidRequest
 from gitreg.fields import Fields
+from gitreg.keys import check_fingerprint, check_principal, parse_key
 from gitreg.names import NO_STAGE, check_alias, check_stage_name, has_invisible
 from gitreg.policy.gates import (
     Annotated,
@@ -51,8 +52,6 @@ _STAGE_KEYS = {
 """A key of the file to the attribute of `StageRule`."""
 
 _EXTENSION = re.compile(r"\.?([a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*)", re.IGNORECASE | re.ASCII)
-_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}=?")
-_KEY_TYPE = re.compile(r"(?:ssh|ecdsa|sk-ssh|sk-ecdsa)-[A-Za-z0-9@.-]+ +[A-Za-z0-9+/=]+(?: .*)?")
 _MOST_APPROVALS = 100
 
 
@@ -85,8 +84,8 @@ def policy_document(policy: Policy, *, with_defaults: bool = False) -> dict[str,
         "revoked": list(policy.revoked),
     }
     document.update((key, value) for key, value in parts.items() if value or with_defaults)
-    if with_defaults:
-        del document["models"]  # what is effective has been worked out
+    if not policy.models:
+        document.pop("models", None)  # of what is effective for one it has been worked in
     return document
 
 
@@ -283,37 +282,33 @@ class _People:
 
     @classmethod
     def read(cls, fields: Fields) -> _People:
-        signers = {}
+        signers, roles = {}, {}
         inner = fields.fields("signers")
         for principal in fields.mapping("signers"):
-            if not _is_principal(principal):
-                inner.fail(principal, "expected a principal such as ada@example.com")
+            _check(inner, principal[:100], check_principal, principal)
             keys = inner.text_list(principal)
             if not keys:
                 inner.fail(principal, "expected a list of public keys, at least one")
             for key in keys:
-                if not _KEY_TYPE.fullmatch(key) or has_invisible(key):
-                    inner.fail(
-                        principal, f"{key[:40]!a} is no public key such as ssh-ed25519 AAAA…"
-                    )
+                _check(inner, principal, parse_key, key)
             signers[principal] = keys
-        roles = {}
         inner = fields.fields("roles")
         for role in fields.mapping("roles"):
             if not role or "@" in role or has_invisible(role):
-                inner.fail(role, "a role's name has no @: that is a principal's")
+                inner.fail(ascii(role[:100]), "a role's name has no @: that is a principal's")
             members = inner.text_list(role)
             for member in members:
-                if member not in signers and not ("@" in member and _is_principal(member)):
-                    inner.fail(role, f"{member[:100]!a} is neither a signer nor an e-mail")
+                if member not in signers and not _is_email(member):
+                    inner.fail(
+                        role,
+                        f"{member[:100]!a} is neither a signer nor an e-mail",
+                        did_you_mean(member, signers),
+                    )
             roles[role] = members
         revoked = fields.text_list("revoked")
         for fingerprint in revoked:
-            if not _FINGERPRINT.fullmatch(fingerprint):
-                fields.fail(
-                    "revoked", f"{fingerprint[:60]!a} is no fingerprint: ssh-keygen -l prints it"
-                )
-        return cls(signers, roles, tuple(value.rstrip("=") for value in revoked))
+            _check(fields, "revoked", check_fingerprint, fingerprint)
+        return cls(signers, roles, tuple(map(check_fingerprint, revoked)))
 
     def by(self, fields: Fields) -> tuple[str, ...]:
         """Return the list ``by`` of roles and principals, which must name somebody."""
@@ -323,7 +318,7 @@ class _People:
         for name in names:
             if name in self.roles or name in self.signers:
                 continue
-            if "@" not in name or not _is_principal(name):
+            if not _is_email(name):
                 known = [*self.roles, *self.signers]
                 fields.fail(
                     "by",
@@ -333,9 +328,19 @@ class _People:
         return names
 
 
-def _is_principal(text: str) -> bool:
-    """Tell whether a text may stand as a principal in a file of allowed signers."""
-    return bool(text) and not has_invisible(text) and not set(text) & set(" \t,\"'*?!<>#\\")
+def _check(fields: Fields, name: str, rule: Callable[[str], object], text: str) -> None:
+    """Refuse a text of the field ``name`` that a rule refuses, in the rule's words."""
+    try:
+        rule(text)
+    except InvalidRequest as error:
+        fields.fail(name, str(error), error.hint)
+
+
+def _is_email(text: str) -> bool:
+    try:
+        return "@" in check_principal(text)
+    except InvalidRequest:
+        return False
 
 
 class _Reader:
@@ -385,10 +390,7 @@ class _Reader:
         return found
 
     def _check_alias(self, fields: Fields, field: str, alias: str) -> None:
-        try:
-            check_alias(alias, self._stages)
-        except InvalidRequest as error:
-            fields.fail(field, str(error))
+        _check(fields, field, lambda text: check_alias(text, self._stages), alias)
 
     def freeze(self, fields: Fields) -> tuple[Freeze, ...] | None:
         if not fields.lists("freeze"):

@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from gitreg.errors import NotFound
 from gitreg.names import ARCHIVE, NO_STAGE
 from gitreg.policy.gates import Gate
+from gitreg.policy.measures import format_moment
 from gitreg.suggest import did_you_mean
 
 
@@ -73,6 +74,13 @@ class Freeze:
     end: int
     stages: tuple[str, ...] | None = None
     reason: str | None = None
+
+    @property
+    def text(self) -> str:
+        """One line for people."""
+        stages = "all stages" if self.stages is None else ", ".join(self.stages)
+        why = f": {self.reason}" if self.reason else ""
+        return f"{stages} from {format_moment(self.start)} until {format_moment(self.end)}{why}"
 
     def covers(self, stage: str, moment: int) -> bool:
         """Tell whether a stage may not change at a moment."""
