@@ -193,6 +193,10 @@ DryRunOption = Annotated[
 PushOption = Annotated[
     bool, typer.Option("--push", help="Publish: bytes to the DVC remote, then branch and tags.")
 ]
+PrOption = Annotated[
+    bool,
+    typer.Option("--pr", help="Push a branch with it and open a pull request, instead."),
+]
 OperationOption = Annotated[
     Optional[str],
     typer.Option(
@@ -413,6 +417,7 @@ def register(
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
+    pr: PrOption = False,
     op_id: OperationOption = None,
     as_json: JsonOption = False,
     repo: RepoOption = ".",
@@ -449,6 +454,7 @@ def register(
             reason=reason,
             dry_run=dry_run,
             push=push,
+            pr=pr,
             op_id=op_id,
         )
     number = outcome.versions[0].version
@@ -495,6 +501,7 @@ def promote(
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
+    pr: PrOption = False,
     op_id: OperationOption = None,
     as_json: JsonOption = False,
     repo: RepoOption = ".",
@@ -521,6 +528,7 @@ def promote(
             reason=reason,
             dry_run=dry_run,
             push=push,
+            pr=pr,
             op_id=op_id,
         )
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
@@ -581,6 +589,7 @@ def archive(
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
+    pr: PrOption = False,
     op_id: OperationOption = None,
     as_json: JsonOption = False,
     repo: RepoOption = ".",
@@ -591,7 +600,7 @@ def archive(
     """
     with Registry(repo) as registry, _showing_refusals(as_json=as_json):
         outcome = registry.archive(
-            *references, reason=reason, dry_run=dry_run, push=push, op_id=op_id
+            *references, reason=reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id
         )
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
 
@@ -603,6 +612,7 @@ def alias_set(
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
+    pr: PrOption = False,
     op_id: OperationOption = None,
     as_json: JsonOption = False,
     repo: RepoOption = ".",
@@ -618,6 +628,7 @@ def alias_set(
             reason=reason,
             dry_run=dry_run,
             push=push,
+            pr=pr,
             op_id=op_id,
         )
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
@@ -637,6 +648,7 @@ def alias_delete(
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
+    pr: PrOption = False,
     op_id: OperationOption = None,
     as_json: JsonOption = False,
     repo: RepoOption = ".",
@@ -652,7 +664,13 @@ def alias_delete(
         raise InvalidRequest(f"which alias? {wanted} names none", hint="churn-predictor@challenger")
     with Registry(repo) as registry:
         outcome = registry.delete_alias(
-            wanted.model, wanted.alias, reason=reason, dry_run=dry_run, push=push, op_id=op_id
+            wanted.model,
+            wanted.alias,
+            reason=reason,
+            dry_run=dry_run,
+            push=push,
+            pr=pr,
+            op_id=op_id,
         )
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
 
@@ -678,6 +696,7 @@ def rollback(
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
+    pr: PrOption = False,
     op_id: OperationOption = None,
     as_json: JsonOption = False,
     repo: RepoOption = ".",
@@ -702,6 +721,7 @@ def rollback(
             reason=reason,
             dry_run=dry_run,
             push=push,
+            pr=pr,
             op_id=op_id,
         )
     if not as_json:
@@ -986,6 +1006,7 @@ def annotate(
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
+    pr: PrOption = False,
     op_id: OperationOption = None,
     as_json: JsonOption = False,
     repo: RepoOption = ".",
@@ -1004,6 +1025,7 @@ def annotate(
             reason=reason,
             dry_run=dry_run,
             push=push,
+            pr=pr,
             op_id=op_id,
         )
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
@@ -1015,6 +1037,7 @@ def delete(
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
+    pr: PrOption = False,
     op_id: OperationOption = None,
     as_json: JsonOption = False,
     repo: RepoOption = ".",
@@ -1027,7 +1050,9 @@ def delete(
     Example: gitreg delete churn-predictor@1 -m "trained on leaked labels"
     """
     with Registry(repo) as registry:
-        outcome = registry.delete(reference, reason=reason, dry_run=dry_run, push=push, op_id=op_id)
+        outcome = registry.delete(
+            reference, reason=reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id
+        )
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
 
 

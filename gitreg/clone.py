@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitreg.errors import GitError, GitregError
 from gitreg.git import publish, remote, worktree
@@ -64,6 +64,11 @@ class Standing:
         """
         commit = self.local.commit if self.fork == self.published else self.published
         return Tip(self.local.branch, commit)
+
+    @property
+    def as_published(self) -> Standing:
+        """How a clone would stand that is at what is published, and has nothing of its own."""
+        return replace(self, local=Tip(self.local.branch, self.published), fork=self.published)
 
 
 class Clone:
@@ -173,6 +178,47 @@ class Clone:
         # remote remembers it.
         with suppress(GitError):
             remote.remember(self._repository, standing.upstream, commit)
+
+    def push_url(self) -> str:
+        """Return where the clone's branch is pushed to; it may hold credentials."""
+        return remote.push_url(self._repository, self.upstream(self._repository.tip()))
+
+    def proposed(self, standing: Standing, branch: str) -> str | None:
+        """Fetch a branch beside the published one; return its commit, ``None`` if there is none.
+
+        Args:
+            standing: where the remote is.
+            branch: its full name there.
+
+        Raises:
+            GitError: the remote cannot be reached.
+        """
+        return remote.fetch_tip(self._repository, Upstream(standing.upstream.remote, branch))
+
+    def propose(
+        self,
+        standing: Standing,
+        branch: str,
+        commit: str,
+        expected: str | None,
+        push_options: Sequence[str],
+    ) -> str:
+        """Put a commit on a branch beside the published one; see `remote.push`.
+
+        Args:
+            standing: where the remote is.
+            branch: its full name there.
+            commit: what it is at from now on, whether or not it leads on from where it was.
+            expected: what it must be at; ``None`` when it must not be there.
+            push_options: what the remote is asked beside.
+
+        Returns:
+            What the remote said.
+        """
+        beside = Upstream(standing.upstream.remote, branch)
+        return remote.push(
+            self._repository, beside, commit, expected, {}, push_options=push_options
+        )
 
     def publish_missing_tags(self, standing: Standing, tags: list[Tag]) -> tuple[str, ...]:
         """Publish tags that the remote lacks beside a commit that it has.

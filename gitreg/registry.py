@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from gitreg.operations.rollback import RollbackPlan
     from gitreg.policy import Judgement, Policy
     from gitreg.publisher import Operation, Outcome, Publisher
+    from gitreg.review import Reviewer
     from gitreg.synchronise import FetchReport, PushReport, Synchroniser
     from gitreg.tagsync import TagReport
     from gitreg.yamldoc import Value
@@ -190,6 +191,12 @@ class Registry:
         from gitreg.publisher import Publisher
 
         return Publisher(self._repository, self._history, self._clone, self._send)
+
+    @cached_property
+    def _reviewer(self) -> Reviewer:
+        from gitreg.review import Reviewer
+
+        return Reviewer(self._repository, self._publisher, self._clone.push_url)
 
     @cached_property
     def _synchroniser(self) -> Synchroniser:
@@ -501,6 +508,7 @@ class Registry:
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
+        pr: bool = False,
         op_id: str | None = None,
     ) -> Outcome:
         """Register the next version of a model; its first one creates the model.
@@ -519,11 +527,13 @@ class Registry:
             reason: why, for the commit's message.
             dry_run: return what would be done, and do nothing.
             push: publish on the DVC remote and the Git remote first; by URL that is always done.
+            pr: push a branch with it and open a pull request, instead; see `Outcome.review`.
             op_id: identifies the operation: repeated under its id, it is done once.
         """
         from gitreg.change import check_reason
         from gitreg.registering import Material, collect
 
+        _check_way(push=push, pr=pr)
         check_reason(reason)  # before a gigabyte is read for nothing
         if op_id is not None:
             check_operation_id(op_id)
@@ -551,7 +561,7 @@ class Registry:
             dry_run=dry_run,
             progress=self._progress,
         )
-        return self._write(operation, reason, dry_run=dry_run, push=push, op_id=op_id)
+        return self._write(operation, reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id)
 
     def promote(
         self,
@@ -568,6 +578,7 @@ class Registry:
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
+        pr: bool = False,
         op_id: str | None = None,
     ) -> Outcome:
         """Put versions into a stage, in one commit, if the policy lets them.
@@ -587,6 +598,7 @@ class Registry:
             reason: why, for the commit's message.
             dry_run: return what would be done, and do nothing.
             push: publish on the remotes first.
+            pr: push a branch with it and open a pull request, instead; see `Outcome.review`.
             op_id: identifies the operation: repeated under its id, it is done once.
 
         Raises:
@@ -611,29 +623,34 @@ class Registry:
         )
         try:
             return self._write(
-                lambda state: promote(state, request, self._mover(state)),
+                lambda state: promote(state, request, self._mover(state, pr=pr)),
                 reason,
                 dry_run=dry_run,
                 push=push,
+                pr=pr,
                 op_id=op_id,
             )
         except GateRefused as refused:
             if else_archive and not dry_run and refused.losers:
                 refusal = refused  # Python forgets the name, and the lambda needs it
                 archived = self._write(
-                    lambda state: archive_instead(state, request, refusal, self._mover(state)),
+                    lambda state: archive_instead(
+                        state, request, refusal, self._mover(state, pr=pr)
+                    ),
                     reason,
                     push=push,
+                    pr=pr,
                     op_id=None if op_id is None else f"{op_id[:56]}-archive",
                 )
                 where = f"archived instead, in {str(archived.commit)[:9]}"
                 refused.hint = where if archived.commit else "nothing was archived"
             raise
 
-    def _mover(self, state: RegistryState, author: str | None = None) -> Mover:
+    def _mover(self, state: RegistryState, author: str | None = None, *, pr: bool = False) -> Mover:
         """Return who moves pointers here, and what the rules may ask of the world."""
         from gitreg.facts import CloneFacts
         from gitreg.operations.judging import Mover
+        from gitreg.policy.verdict import APPROVALS
 
         if author is None:
             try:
@@ -641,7 +658,7 @@ class Registry:
             except GitError:
                 author = ""  # nobody; where a commit follows, that says what is missing
         facts = CloneFacts(self._repository, self._history, lambda: self._artifacts, state)
-        return Mover(author, facts)
+        return Mover(author, facts, frozenset({APPROVALS}) if pr else frozenset())
 
     def policy(
         self, model: str | None = None, *, rev: str | None = None, at: str | None = None
@@ -705,11 +722,18 @@ class Registry:
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
+        pr: bool = False,
         op_id: str | None = None,
     ) -> Outcome:
         """Put versions into the archive, in one commit."""
         return self.promote(
-            *references, stage=ARCHIVE, reason=reason, dry_run=dry_run, push=push, op_id=op_id
+            *references,
+            stage=ARCHIVE,
+            reason=reason,
+            dry_run=dry_run,
+            push=push,
+            pr=pr,
+            op_id=op_id,
         )
 
     def propose(self, reference: ReferenceLike, *, stage: str) -> Proposal:
@@ -789,6 +813,7 @@ class Registry:
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
+        pr: bool = False,
         op_id: str | None = None,
     ) -> Outcome:
         """Let an alias name a version; stages are not touched."""
@@ -800,6 +825,7 @@ class Registry:
             reason,
             dry_run=dry_run,
             push=push,
+            pr=pr,
             op_id=op_id,
         )
 
@@ -811,6 +837,7 @@ class Registry:
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
+        pr: bool = False,
         op_id: str | None = None,
     ) -> Outcome:
         """Remove an alias; the version stays."""
@@ -821,6 +848,7 @@ class Registry:
             reason,
             dry_run=dry_run,
             push=push,
+            pr=pr,
             op_id=op_id,
         )
 
@@ -833,6 +861,7 @@ class Registry:
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
+        pr: bool = False,
         op_id: str | None = None,
     ) -> tuple[Outcome, RollbackPlan]:
         """Bring back the version that a stage held before, found by history.
@@ -846,6 +875,7 @@ class Registry:
             reason: why, for the commit's message.
             dry_run: return what would be done, and do nothing.
             push: publish on the remotes first.
+            pr: push a branch with it and open a pull request, instead; see `Outcome.review`.
             op_id: identifies the operation: repeated under its id, it is done once.
 
         Raises:
@@ -858,13 +888,13 @@ class Registry:
         plans: list[RollbackPlan] = []
 
         def operation(state: RegistryState) -> Change:
-            plan = roll_back(state, self._history, request, self._mover(state))
+            plan = roll_back(state, self._history, request, self._mover(state, pr=pr))
             for restored in plan.restored:
                 self._artifacts.require(state.snapshot, restored)
             plans.append(plan)
             return plan.change
 
-        outcome = self._write(operation, reason, dry_run=dry_run, push=push, op_id=op_id)
+        outcome = self._write(operation, reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id)
         return outcome, plans[-1]
 
     def annotate(
@@ -878,6 +908,7 @@ class Registry:
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
+        pr: bool = False,
         op_id: str | None = None,
     ) -> Outcome:
         """Set description, owner and tags of a model, or description and tags of a version."""
@@ -891,7 +922,9 @@ class Registry:
             reason,
             dry_run=dry_run,
             push=push,
+            pr=pr,
             op_id=op_id,
+            topic=repr(request),  # what is said, for it is not in the name of what it is said of
         )
 
     def delete(
@@ -901,6 +934,7 @@ class Registry:
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
+        pr: bool = False,
         op_id: str | None = None,
     ) -> Outcome:
         """Delete a version; its number stays taken, and who deleted it and why stays said."""
@@ -915,6 +949,7 @@ class Registry:
             reason,
             dry_run=dry_run,
             push=push,
+            pr=pr,
             op_id=op_id,
         )
 
@@ -1037,16 +1072,29 @@ class Registry:
         *,
         dry_run: bool = False,
         push: bool = False,
+        pr: bool = False,
         op_id: str | None = None,
+        topic: str = "",
     ) -> Outcome:
         if op_id is not None:
             check_operation_id(op_id)
+        _check_way(push=push, pr=pr)
+        if pr:
+            return self._reviewer.propose(
+                operation, reason, op_id=op_id, dry_run=dry_run, topic=topic
+            )
         if dry_run:
             return self._publisher.plan(operation, reason)
         # A copy has nobody who would publish it later.
         return self._publisher.apply(
             operation, reason, push=push or self._url is not None, op_id=op_id
         )
+
+
+def _check_way(*, push: bool, pr: bool) -> None:
+    """Refuse to do at once what is asked to be reviewed first."""
+    if pr and push:
+        raise InvalidRequest("--pr asks for a review, --push does it without: give one of them")
 
 
 def _reference(

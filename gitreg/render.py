@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gitreg.history import Event, PointerValue
     from gitreg.model import Model, ModelVersion, Resolved
     from gitreg.policy import Judgement, Policy
-    from gitreg.publisher import Outcome
+    from gitreg.publisher import Outcome, Review
     from gitreg.synchronise import FetchReport, PushReport
     from gitreg.tagsync import TagReport
 
@@ -170,6 +170,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
 
 def outcome_json(outcome: Outcome) -> dict[str, Any]:
     """Return what a write prints with ``--json``."""
+    review = outcome.review
     return {
         "commit": outcome.commit,
         "subject": outcome.change.subject,
@@ -182,6 +183,7 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "unchanged": outcome.is_unchanged,
         "warnings": list(outcome.warnings),
         "verdicts": verdicts_json(outcome.change.judgements),
+        **({} if review is None else asdict(review)),
     }
 
 
@@ -376,6 +378,8 @@ def outcome_text(outcome: Outcome, *, dry_run: bool = False) -> str:
     subject = line(outcome.change.subject)
     if outcome.is_unchanged:
         return f"nothing to do, it is so already: {subject}"
+    if outcome.review is not None:
+        return _review_text(outcome, outcome.review, dry_run=dry_run)
     if dry_run:
         return change_text(outcome.change, outcome.tags)
     pushed = (", pushed" if outcome.pushed else "") + (", done before" if outcome.repeated else "")
@@ -440,6 +444,21 @@ def _who(policy: Policy, by: Iterable[str]) -> str:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}" + ("" if number == 1 else "s")
+
+
+def _review_text(outcome: Outcome, review: Review, *, dry_run: bool) -> str:
+    """Return where a change waits for a review; of a dry run the text of the request."""
+    if dry_run:
+        return visible(f"would push {review.branch} and ask: {review.title}\n\n{review.body}")
+    done = "unchanged" if outcome.repeated else "pushed"
+    first = f"[{str(outcome.commit)[:SHORT]}, {done}: {review.branch}] {review.title}"
+    if review.url is None:
+        second = f"open a pull request of it into {review.base} at your Git host"
+    elif review.state == "by hand":
+        second = f"open the pull request: {review.url}"
+    else:
+        second = f"{review.state}: {review.url}"
+    return "\n".join(map(line, (first, second)))
 
 
 def fetch_text(report: FetchReport, width: int) -> str:

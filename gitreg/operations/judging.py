@@ -29,10 +29,13 @@ class Mover:
     Attributes:
         author: ``Name <email>``.
         facts: what the rules may ask.
+        awaited: kinds of rules that need not be met yet: what a review is there to bring, where
+            the change is only proposed, is no refusal of it.
     """
 
     author: str
     facts: Facts
+    awaited: frozenset[str] = frozenset()
 
 
 class GateRefused(Refused):
@@ -89,15 +92,17 @@ class Ruling:
     Attributes:
         judgements: all verdicts, version by version.
         overridden: whether some did not pass, and that was overridden.
+        awaited: kinds of rules that need not be met yet; see `Mover`.
     """
 
     judgements: tuple[Judgement, ...]
     overridden: bool = False
+    awaited: frozenset[str] = frozenset()
 
     @property
     def refused(self) -> tuple[Judgement, ...]:
         """The versions that may not move."""
-        failed = tuple(judgement for judgement in self.judgements if not judgement.passed)
+        failed = tuple(one for one in self.judgements if _fails(one, self.awaited))
         return () if self.overridden else failed
 
     @property
@@ -108,14 +113,20 @@ class Ruling:
             (f"{judgement.reference}: " if several and not _names_itself(judgement, line) else "")
             + line
             for judgement in self.judgements
-            for line in _lines(judgement)
+            for line in _lines(judgement, self.awaited)
         )
 
 
-def _lines(judgement: Judgement) -> Iterable[str]:
+def _fails(judgement: Judgement, awaited: frozenset[str]) -> bool:
+    return any(verdict.rule not in awaited for verdict in judgement.failed)
+
+
+def _lines(judgement: Judgement, awaited: frozenset[str]) -> Iterable[str]:
     for verdict in judgement.verdicts:
         line = verdict.line if verdict.rule == METRIC else f"{verdict.rule}: {verdict.line}"
-        if not verdict.passed:
+        if not verdict.passed and verdict.rule in awaited:
+            line = f"awaited: {line}"
+        elif not verdict.passed:
             line = f"overridden: {line}" if verdict.known else f"overridden, not known: {line}"
         yield line
 
@@ -181,7 +192,8 @@ def rule_on(state: RegistryState, edits: Sequence[Edit], mover: Mover, demand: D
         wrong = judge_aliases(state.policy, state, after, model)
         if wrong:
             raise Refused("; ".join(f"{model}: {verdict.line}" for verdict in wrong))
-    return _overridden(state, cases, found, demand)
+    ruling = _overridden(state, cases, found, demand, mover.awaited)
+    return replace(ruling, awaited=mover.awaited)
 
 
 def _named_first(moves: Iterable[Move], named: Collection[Version]) -> list[Move]:
@@ -204,8 +216,9 @@ def _overridden(
     cases: dict[Version, Case],
     found: dict[Version, Judgement],
     demand: Demand,
+    awaited: frozenset[str],
 ) -> Ruling:
-    failed = [key for key, judgement in found.items() if not judgement.passed]
+    failed = [key for key, judgement in found.items() if _fails(judgement, awaited)]
     if demand.override is None or not failed:
         return Ruling(tuple(found.values()))
     allowed = True
