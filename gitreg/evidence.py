@@ -82,8 +82,9 @@ def evidence_text(before: RegistryState, change: Change, host: Host | None = Non
         parts.append("\n".join(f"- {code(line)}" for line in change.evidence))
     parts += _way_back(before, change, moves)
     operation = next((value for key, value in change.trailers if key == OPERATION), "")
+    named = f"Operation {code(operation)}. " if operation else ""
     last = (
-        f"Operation {code(operation)}. The same command with <code>--pr</code> brings this "
+        f"{named}The same command with <code>--pr</code> brings this "
         "request up to date; after the merge, <code>gitreg tags sync --push</code> makes the tags."
     )
     return _cut(parts, last)

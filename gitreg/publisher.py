@@ -389,9 +389,10 @@ class Publisher:
             return Proposal(Outcome(change, warnings=change.warnings), state, base)
         moved = self._expected(run, here, state, change)
         branch = draft.branch(change, base)
-        planned = Outcome(change, warnings=change.warnings, operation=run.id)
+        planned = Outcome(change, warnings=change.warnings)
         if dry_run:
             return Proposal(planned, state, base, branch)
+        planned = replace(planned, operation=run.id)
         there = self._clone.proposed(standing, f"refs/heads/{branch}")
         if there is not None and self._proposes(there, standing.published, state, change):
             said = trailers_of(self._repository.message_of(there)).get(OPERATION, (run.id,))

@@ -80,12 +80,14 @@ class Reviewer:
         outcome = proposal.outcome
         if not proposal.branch:
             return outcome
-        change = outcome.change.with_trailer(OPERATION, str(outcome.operation))
+        change = outcome.change
+        if outcome.operation is not None:
+            change = change.with_trailer(OPERATION, outcome.operation)
         text = evidence_text(proposal.before, change, host)
         request = Request(proposal.branch, proposal.base, change.subject, text)
         review = Review(request.head, request.base, request.title, request.body)
         if dry_run:
-            return replace(outcome, operation=None, review=review)
+            return replace(outcome, review=review)
         review, warnings = _open(review, request, proposal, host, cli)
         return replace(outcome, review=review, warnings=(*outcome.warnings, *warnings))
 
