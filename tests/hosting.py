@@ -12,14 +12,16 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from tests.conftest import git
+
+if TYPE_CHECKING:
+    import pytest
 
 _PROGRAM = """\
 #!{python}
@@ -175,8 +177,6 @@ def hosted(
 
 
 def _which(program: str) -> str:
-    import shutil
-
     path = shutil.which(program)
     assert path is not None
     return os.path.realpath(path) if program == "sh" else path

@@ -33,20 +33,26 @@ GITLAB = (
         ("ssh://git@altssh.gitlab.com:443/ml/models/churn.git", GITLAB),
         (
             "https://bitbucket.org/team/churn.git",
-            "https://bitbucket.org/team/churn/pull-requests/new?"
-            "source=gitreg%2Fpromote-churn-5-production&dest=main",
+            (
+                "https://bitbucket.org/team/churn/pull-requests/new?"
+                "source=gitreg%2Fpromote-churn-5-production&dest=main"
+            ),
         ),
         (
             "ssh://git@bitbucket.example.com:7999/ml/churn.git",
-            "https://bitbucket.example.com/projects/ML/repos/churn/pull-requests?create&"
-            "sourceBranch=refs%2Fheads%2Fgitreg%2Fpromote-churn-5-production&"
-            "targetBranch=refs%2Fheads%2Fmain",
+            (
+                "https://bitbucket.example.com/projects/ML/repos/churn/pull-requests?create&"
+                "sourceBranch=refs%2Fheads%2Fgitreg%2Fpromote-churn-5-production&"
+                "targetBranch=refs%2Fheads%2Fmain"
+            ),
         ),
         (
             "https://bitbucket.example.com/scm/~ada/churn.git",
-            "https://bitbucket.example.com/users/ada/repos/churn/pull-requests?create&"
-            "sourceBranch=refs%2Fheads%2Fgitreg%2Fpromote-churn-5-production&"
-            "targetBranch=refs%2Fheads%2Fmain",
+            (
+                "https://bitbucket.example.com/users/ada/repos/churn/pull-requests?create&"
+                "sourceBranch=refs%2Fheads%2Fgitreg%2Fpromote-churn-5-production&"
+                "targetBranch=refs%2Fheads%2Fmain"
+            ),
         ),
         ("https://codeberg.org/team/churn", f"https://codeberg.org/team/churn/compare/main...{HEAD}"),
         (

@@ -26,6 +26,7 @@ from tests.hosting import hosted
 from tests.test_publish import commit_by_hand
 
 BRANCH = "gitreg/promote-churn-3-production"
+OWN = {"isCrossRepository": False}
 ASK = ("promote", "churn@3", "--to", "production", "-m", "better", "--pr")
 
 
@@ -416,9 +417,15 @@ def test_a_gh_that_fails_leaves_the_rest_to_a_person(
 
 @pytest.mark.parametrize(
     "said",
-    ["", "[", "{}", "[1]", '[{"number": 1, "url": "https://evil.example/x/pull/1", '
-     '"isCrossRepository": false}]', '[{"number": "--web", "url": "u", "isCrossRepository": false}]'],
-)  # fmt: skip
+    [
+        "",
+        "[",
+        "{}",
+        "[1]",
+        json.dumps([{"number": 1, "url": "https://evil.example/x/y/pull/1", **OWN}]),
+        json.dumps([{"number": "--web", "url": "https://github.com/x/pull", **OWN}]),
+    ],
+)
 def test_what_gh_prints_is_not_believed(
     stocked: Path, monkeypatch: pytest.MonkeyPatch, said: str
 ) -> None:
