@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gitreg.digest import Progress
     from gitreg.policy import Judgement
     from gitreg.publisher import Outcome
+    from gitreg.workflows import HostFile
 
 PIPE_WIDTH = 4096
 """How wide a table may be when no terminal shows it: a script's `grep` wants whole lines."""
@@ -103,10 +104,12 @@ def _group(words: str) -> typer.Typer:
 app = _group("A machine-learning model registry that is nothing but a Git repository.")
 alias_app = _group("Set and delete aliases.")
 tags_app = _group("Tags, derived from history.")
+ci_app = _group("Files that let a Git host run gitreg.")
 policy_app = _group("The rules that promotions are under.")
 hook_app = _group("Hooks for Git: what a server refuses, what a commit is warned of.")
 app.add_typer(alias_app, name="alias")
 app.add_typer(tags_app, name="tags")
+app.add_typer(ci_app, name="ci")
 app.add_typer(policy_app, name="policy")
 app.add_typer(hook_app, name="hook")
 
@@ -1347,3 +1350,60 @@ def doctor(
         typer.echo(render.findings_text(findings) or "nothing is wrong")
     if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(1)
+
+
+WriteOption = Annotated[
+    bool, typer.Option("--write", help="Write the file into the work tree, for you to commit.")
+]
+ForceFileOption = Annotated[
+    bool, typer.Option("--force", help="Replace the file, whatever is in it.")
+]
+
+
+def _print_file(file: HostFile) -> None:
+    if file.state == "shown":
+        typer.echo(file.text, nl=False)
+    else:
+        typer.echo(f"{file.state}: {file.path}")
+
+
+@ci_app.command("github")
+def ci_github(
+    write: WriteOption = False, force: ForceFileOption = False, repo: RepoPathOption = "."
+) -> None:
+    """Print or write a workflow for GitHub Actions.
+
+    It checks pull requests, makes tags after a merge, and has a place for your deploy command,
+    which runs when production moved.
+
+    Example: gitreg ci github --write
+    """
+    with Registry(repo) as registry:
+        _print_file(registry.workflow("github", write=write, force=force))
+
+
+@ci_app.command("gitlab")
+def ci_gitlab(
+    write: WriteOption = False, force: ForceFileOption = False, repo: RepoPathOption = "."
+) -> None:
+    """Print or write jobs for GitLab CI, to be included in .gitlab-ci.yml.
+
+    They check merge requests, make tags after a merge, and have a place for your deploy command,
+    which runs when production moved.
+
+    Example: gitreg ci gitlab --write
+    """
+    with Registry(repo) as registry:
+        _print_file(registry.workflow("gitlab", write=write, force=force))
+
+
+@app.command()
+def codeowners(write: WriteOption = False, repo: RepoPathOption = ".") -> None:
+    """Print or write CODEOWNERS, by the owners that the policy names.
+
+    Lines of others stay as they are.
+
+    Example: gitreg codeowners --write
+    """
+    with Registry(repo) as registry:
+        _print_file(registry.codeowners(write=write))

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from gitreg.review import Reviewer
     from gitreg.synchronise import FetchReport, PushReport, Synchroniser
     from gitreg.tagsync import TagReport
+    from gitreg.workflows import HostFile
     from gitreg.yamldoc import Value
 
 ReferenceLike: TypeAlias = "str | Reference | Resolved | ModelVersion"
@@ -1058,6 +1059,46 @@ class Registry:
         if project.remote_name() is None or artifact.md5 is None:
             return None
         return not project.not_on_remote([artifact.md5])
+
+    def workflow(self, host: str, *, write: bool = False, force: bool = False) -> HostFile:
+        """Return the file that lets a Git host check, tag and deploy; see `gitreg.workflows`.
+
+        Args:
+            host: ``github`` or ``gitlab``.
+            write: write it into the work tree; committing it is left to a person.
+            force: replace one that is something else.
+
+        Raises:
+            InvalidRequest: there is none for the host, or no work tree to write into.
+            Refused: the file is there and is something else.
+        """
+        from gitreg.workflows import workflow, write_file
+
+        file = workflow(host)
+        return write_file(self._top(), file, force=force) if write else file
+
+    def codeowners(self, *, write: bool = False) -> HostFile:
+        """Return the CODEOWNERS file with the lines that the policy implies, others as they are.
+
+        Args:
+            write: write it into the work tree; committing it is left to a person.
+
+        Raises:
+            InvalidRequest: the policy names no owners, or there is no work tree to write into.
+        """
+        from gitreg.codeowners import codeowners
+        from gitreg.workflows import write_file
+
+        policy = _existing(self.state()).policy
+        file, text = codeowners(policy, None if self._url else self._repository.top_level)
+        return write_file(self._top(), file, expected=text) if write else file
+
+    def _top(self) -> Path:
+        """Return the root of the work tree."""
+        top = None if self._url is not None else self._repository.top_level
+        if top is None:
+            raise InvalidRequest("there is no work tree to write into", hint="in a clone: --repo")
+        return top
 
     def doctor(self) -> list[Finding]:
         """Return what is wrong with the registry and this clone of it, with the remedies."""

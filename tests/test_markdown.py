@@ -22,13 +22,13 @@ NASTY = [
 ]  # fmt: skip
 
 
-def texts(markdown: str) -> list[str]:
-    """Render Markdown; return what stands in its code, after a look that there is no more."""
+def texts(markdown: str, *more: str) -> list[str]:
+    """Render Markdown; return what stands in its code, after a look at which tags there are."""
     rendered = PARSER.render(markdown)
     assert set(re.findall(r"<(/?\w+)", rendered)) <= {
         f"{end}{tag}"
         for end in ("", "/")
-        for tag in ("p", "code", "pre", "table", "thead", "tbody", "tr", "th", "td")
+        for tag in ("p", "code", "pre", "table", "thead", "tbody", "tr", "th", "td", *more)
     }
     return [html.unescape(text) for text in re.findall(r"<code>(.*?)</code>", rendered)]
 

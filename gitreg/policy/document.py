@@ -48,11 +48,13 @@ _KEYS = ("format", "stages", "aliases", "freeze", "models", "signers", "roles", 
 _STAGE_KEYS = {
     "holds": "holds", "replaced": "replaced", "crowded": "crowded", "from": "sources",
     "aliases": "aliases", "gates": "gates", "approvals": "approvals", "signed": "signed",
-    "override": "override",
+    "override": "override", "owners": "owners",
 }  # fmt: skip
 """A key of the file to the attribute of `StageRule`."""
 
 _EXTENSION = re.compile(r"\.?([a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*)", re.IGNORECASE | re.ASCII)
+# As CODEOWNERS of GitHub and GitLab read them; on GitLab a group may have subgroups.
+_OWNER = re.compile(r"@@?[\w.-]+(?:/[\w.-]+)*|[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.ASCII)
 _MOST_APPROVALS = 100
 
 
@@ -121,6 +123,7 @@ def _stage_document(
         "approvals": approvals,
         "signed": by(rule.signed),
         "override": by(rule.override),
+        "owners": list(rule.owners),
     }
     return {key: values[key] for key in _STAGE_KEYS if all_keys or key in keys}
 
@@ -379,6 +382,7 @@ class _Reader:
             self._approvals(fields),
             self._by(fields, "signed"),
             self._by(fields, "override"),
+            _owners(fields),
         )
         return StagePart(
             rule, tuple(what for key, what in _STAGE_KEYS.items() if fields.lists(key))
@@ -518,6 +522,14 @@ def _read_holds(fields: Fields) -> int | None:
 def _read_replaced(fields: Fields) -> str | None:
     name = fields.optional_text("replaced")
     return None if name == NO_STAGE else name
+
+
+def _owners(fields: Fields) -> tuple[str, ...]:
+    owners = fields.text_list("owners")
+    for owner in owners:
+        if not _OWNER.fullmatch(owner):
+            fields.fail("owners", f"{owner[:100]!a} is no @user, @org/team or e-mail")
+    return tuple(dict.fromkeys(owners))
 
 
 def _word(fields: Fields, key: str, word: str, gate: Gate) -> Gate:

@@ -46,6 +46,7 @@ class StageRule:
         approvals: what others must have said, ``None`` for nothing.
         signed: who signs a commit that moves this stage, ``None`` for anybody, unsigned too.
         override: who may override refusals, ``None`` for nobody.
+        owners: whom a Git host asks to review a change of it; see `gitreg.codeowners`.
     """
 
     holds: int | None = None
@@ -57,6 +58,7 @@ class StageRule:
     approvals: Approvals | None = None
     signed: tuple[str, ...] | None = None
     override: tuple[str, ...] | None = None
+    owners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
