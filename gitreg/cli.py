@@ -559,6 +559,7 @@ def approve(
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
+    pr: PrOption = False,
     op_id: OperationOption = None,
     as_json: JsonOption = False,
     repo: RepoOption = ".",
@@ -575,13 +576,20 @@ def approve(
     with Registry(repo) as registry:
         if withdraw:
             outcome = registry.withdraw_approval(
-                reference, stage=to, key=key, reason=reason, dry_run=dry_run, push=push, op_id=op_id
+                reference,
+                stage=to,
+                key=key,
+                reason=reason,
+                dry_run=dry_run,
+                push=push,
+                pr=pr,
+                op_id=op_id,
             )
         else:
             proposal = registry.propose(reference, stage=to)
             typer.echo(render.proposal_text(proposal), err=True)
             outcome = registry.approve(
-                proposal, key=key, reason=reason, dry_run=dry_run, push=push, op_id=op_id
+                proposal, key=key, reason=reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id
             )
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
 

@@ -757,6 +757,7 @@ class Registry:
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
+        pr: bool = False,
         op_id: str | None = None,
     ) -> Outcome:
         """Approve that a version moves into a stage: sign what was proposed, and keep it.
@@ -767,6 +768,7 @@ class Registry:
             reason: why, for the commit's message.
             dry_run: sign, so that it is known that one can, and write nothing.
             push: publish on the remotes first.
+            pr: push a branch with it and open a pull request, instead; see `Outcome.review`.
             op_id: identifies the operation: repeated under its id, it is done once.
 
         Raises:
@@ -777,7 +779,15 @@ class Registry:
         from gitreg.approving import approving
 
         operation = approving(self._repository, self.state(), proposal, key)
-        return self._write(operation, reason, dry_run=dry_run, push=push, op_id=op_id)
+        return self._write(
+            operation,
+            reason,
+            dry_run=dry_run,
+            push=push,
+            pr=pr,
+            op_id=op_id,
+            topic=f"by {key or self._repository.config('user.signingkey')}",
+        )
 
     def withdraw_approval(
         self,
@@ -788,6 +798,7 @@ class Registry:
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
+        pr: bool = False,
         op_id: str | None = None,
     ) -> Outcome:
         """Take back the approval that was made with a key; see `approve`.
@@ -801,7 +812,15 @@ class Registry:
         operation = withdrawing(
             self._repository, self.state(), _reference(reference), _text(stage, "a stage"), key
         )
-        return self._write(operation, reason, dry_run=dry_run, push=push, op_id=op_id)
+        return self._write(
+            operation,
+            reason,
+            dry_run=dry_run,
+            push=push,
+            pr=pr,
+            op_id=op_id,
+            topic=f"by {key or self._repository.config('user.signingkey')}",
+        )
 
     def set_alias(
         self,

@@ -74,9 +74,8 @@ jobs:
     permissions:
       contents: read
     steps:
-      - uses: actions/checkout@v6
+      - uses: actions/checkout@v6  # what the merge would be, on the base as it is now
         with:
-          ref: ${{{{ github.event.pull_request.head.sha }}}}
           fetch-depth: 0  # every commit is judged against its parents
           persist-credentials: false
       - uses: actions/setup-python@v6
@@ -86,13 +85,10 @@ jobs:
         run: python -m pip install --quiet "$GITREG"
       - name: Check what the request changes
         shell: bash
-        env:
-          BASE: ${{{{ github.event.pull_request.base.sha }}}}
-          HEAD: ${{{{ github.event.pull_request.head.sha }}}}
         run: |
           code=0
-          gitreg check "$BASE..$HEAD" --format markdown >> "$GITHUB_STEP_SUMMARY" || code=$?
-          gitreg check "$BASE..$HEAD" --format github || true  # beside the lines of the diff
+          gitreg check HEAD^1..HEAD --format markdown >> "$GITHUB_STEP_SUMMARY" || code=$?
+          gitreg check HEAD^1..HEAD --format github || true  # beside the lines of the diff
           exit "$code"
 
   tags:

@@ -8,6 +8,7 @@ whoever pressed the button, whose message says nothing of why.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from gitreg import Registry
-from gitreg.errors import LostRace
+from gitreg.errors import LostRace, Refused
 from tests.conftest import git, write_model
+from tests.signers import make_key, use_ssh, write_policy
 from tests.test_gto_and_dvc import version_by_gto
 from tests.test_publish import commit_by_hand
 from tests.test_review import reviewed
@@ -248,3 +250,58 @@ def test_the_branch_was_brought_up_to_date_by_the_hosts_button(shared: Path, hos
     with Registry(shared / "ada") as registry:
         event = registry.log("churn/production")[0]
         assert (event.author, event.reason) == ("Ada Lovelace <ada@example.com>", "better recall")
+
+
+# Under a policy: the request waits for approvals, and CI's check tells
+
+
+def passes(folder: Path, base: str, head: str) -> tuple[bool, set[str]]:
+    with Registry(folder) as registry:
+        report = registry.check(f"{base}..{head}")
+    return report.passed, {finding.code for finding in report.findings}
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="needs ssh-keygen")
+@pytest.mark.parametrize("button", BUTTONS)
+def test_approvals_are_awaited_and_come_by_request_too(
+    shared: Path, host: Path, tmp_path: Path, button: Button
+) -> None:
+    ada, grace = shared / "ada", shared / "grace"
+    keys = {who: make_key(tmp_path / "keys", who) for who in ("ada", "grace")}
+    write_policy(
+        ada,
+        {f"{who}@example.com": [key.line] for who, key in keys.items()},
+        count=1,
+    )
+    git(ada, "push", "--quiet")
+    git(shared, "clone", "--quiet", "origin.git", "grace")
+    use_ssh(grace, str(keys["grace"].file))
+    branch = ask(ada)
+    git(host, "fetch", "--quiet")
+    with Registry(ada) as registry:
+        outcome = registry.promote("churn@3", stage="production", reason="better recall", pr=True)
+        assert any(
+            line.startswith("awaited: approvals: 0 of 1") for line in outcome.change.evidence
+        )
+        assert "| failed | <code>approvals</code> |" in reviewed(outcome).body
+        with pytest.raises(Refused, match="0 of 1 approvals"):
+            registry.promote("churn@3", stage="production", push=True)
+    branch = reviewed(outcome).branch
+    git(host, "fetch", "--quiet")
+    assert passes(host, "origin/main", f"origin/{branch}") == (False, {"policy-approvals"})
+
+    with Registry(grace) as registry:
+        approval = registry.approve(registry.propose("churn@3", stage="production"), pr=True)
+    land(host, button, reviewed(approval).branch)
+    with Registry(ada) as registry:
+        again = registry.promote("churn@3", stage="production", reason="better recall", pr=True)
+    assert reviewed(again).branch == branch
+    assert any(line.startswith("approvals: 1 of 1") for line in again.change.evidence)
+    git(host, "fetch", "--quiet")
+    assert passes(host, "origin/main", f"origin/{branch}") == (True, set())
+    before = git(host, "rev-parse", "origin/main")
+    land(host, button, branch)
+    assert passes(host, before, "HEAD") == (True, set())
+    follow(ada)
+    with Registry(ada) as registry:
+        assert registry.resolve("churn/production").version == 3
