@@ -152,7 +152,7 @@ class Artifacts:
         """
         md5s = []
         for version in versions:
-            self._lend(snapshot, version)
+            self._lend(snapshot, _md5(version))
             md5s.append(_md5(version))
         return self.project(snapshot).audit(md5s, progress) if md5s else {}
 
@@ -209,12 +209,32 @@ class Artifacts:
         Raises:
             DvcError: so, or the remote cannot be asked.
         """
-        self._lend(snapshot, version)
+        self._lend(snapshot, _md5(version))
         if not self.project(snapshot).available(_md5(version)):
             raise DvcError(
                 f"the bytes of {version.reference} are neither in the DVC cache nor on the remote",
                 hint=f"nothing was changed; {REPAIR}",
             )
+
+    def is_on_remote(self, snapshot: Snapshot, md5: str) -> bool | None:
+        """Tell whether all of an artifact is on the DVC remote; ``None`` when there is none.
+
+        Raises:
+            DvcError: the remote cannot be asked.
+        """
+        self._lend(snapshot, md5)
+        project = self.project(snapshot)
+        return None if project.remote_name() is None else not project.not_on_remote([md5])
+
+    def files(self, snapshot: Snapshot, md5: str) -> list[str] | None:
+        """Return the paths of a folder's files; ``None`` when its listing is nowhere.
+
+        Raises:
+            DvcError: the remote cannot be asked, or the listing breaks a rule.
+        """
+        self._lend(snapshot, md5)
+        members = self.project(snapshot).members_anywhere(md5)
+        return None if members is None else [member.path for member in members]
 
     def deliver(
         self,
@@ -239,7 +259,7 @@ class Artifacts:
             InvalidRequest: something else of that name is there.
         """
         project = self.project(snapshot)
-        self._lend(snapshot, version)
+        self._lend(snapshot, _md5(version))
         fetched = project.fetch(_md5(version), progress)
         folder = destination or self.own_place(version).parent
         return deliver(
@@ -265,7 +285,7 @@ class Artifacts:
         """
         project = self.project(snapshot)
         md5 = _md5(version)
-        self._lend(snapshot, version)
+        self._lend(snapshot, _md5(version))
         fetched = project.fetch(md5)
         for member in project.verify_cached(version.artifact.sha256, md5):
             yield f"DVC cache: {member}"
@@ -275,8 +295,8 @@ class Artifacts:
             for member in check_delivered(place, version.artifact, project):
                 yield f"{place}: {member}"
 
-    def _lend(self, snapshot: Snapshot, version: ModelVersion) -> None:
-        """Copy what a remote inside the repository's own tree holds of a version out of Git.
+    def _lend(self, snapshot: Snapshot, md5: str) -> None:
+        """Copy what a remote inside the repository's own tree holds of an artifact out of Git.
 
         A registry may keep small artifacts in a DVC remote that is a folder of the repository
         itself. Read by URL there is no such folder, but the commit has its files.
@@ -286,7 +306,7 @@ class Artifacts:
         folder = _remote_in_tree(snapshot.read(".dvc/config") or b"")
         if folder is None:
             return
-        objects = _md5_and_members(snapshot, folder, _md5(version))
+        objects = _md5_and_members(snapshot, folder, md5)
         paths = [f"{folder}/files/md5/{oid[:2]}/{oid[2:]}" for oid in objects]
         paths = [path for path in paths if not (self._own_folder() / "tree" / path).exists()]
         for path, content in zip(paths, snapshot.read_many(paths), strict=True):

@@ -14,10 +14,14 @@ from dataclasses import dataclass, field, replace
 
 from gitreg.errors import InvalidRequest
 from gitreg.names import has_invisible
+from gitreg.policy.verdict import Judgement
 
 TRAILER_PREFIX = "Gitreg-"
 OPERATION = "Gitreg-Op"
 """The trailer that identifies an operation: one that is repeated under its id is done once."""
+
+OVERRIDE = "Gitreg-Override"
+"""The trailer that says why what the policy refused was done all the same."""
 
 _TRAILER_LIKE = re.compile(r"^(\s*)(Gitreg-[\w-]+\s*:)", re.IGNORECASE | re.MULTILINE)
 _REVERTS_LIKE = re.compile(r"^(\s*)(This reverts commit)", re.IGNORECASE | re.MULTILINE)
@@ -43,6 +47,7 @@ class Change:
         reverts: the commit that this one takes back, 40 hex digits.
         trailers: key and value; keys may repeat.
         warnings: what the person should know; not part of the commit.
+        judgements: what the policy says of the versions that move; the evidence tells of it.
     """
 
     subject: str
@@ -52,6 +57,7 @@ class Change:
     reverts: str | None = None
     trailers: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
+    judgements: tuple[Judgement, ...] = ()
 
     @property
     def paths(self) -> tuple[str, ...]:

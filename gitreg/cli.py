@@ -21,7 +21,9 @@ from gitreg.registry import Registry
 # What a command prints with is imported when it prints: `gitreg resolve` prints one line.
 if TYPE_CHECKING:
     from gitreg.digest import Progress
+    from gitreg.policy import Judgement
     from gitreg.publisher import Outcome
+    from gitreg.workflows import HostFile
 
 PIPE_WIDTH = 4096
 """How wide a table may be when no terminal shows it: a script's `grep` wants whole lines."""
@@ -102,8 +104,14 @@ def _group(words: str) -> typer.Typer:
 app = _group("A machine-learning model registry that is nothing but a Git repository.")
 alias_app = _group("Set and delete aliases.")
 tags_app = _group("Tags, derived from history.")
+ci_app = _group("Files that let a Git host run gitreg.")
+policy_app = _group("The rules that promotions are under.")
+hook_app = _group("Hooks for Git: what a server refuses, what a commit is warned of.")
 app.add_typer(alias_app, name="alias")
 app.add_typer(tags_app, name="tags")
+app.add_typer(ci_app, name="ci")
+app.add_typer(policy_app, name="policy")
+app.add_typer(hook_app, name="hook")
 
 
 def main() -> None:
@@ -188,6 +196,10 @@ DryRunOption = Annotated[
 PushOption = Annotated[
     bool, typer.Option("--push", help="Publish: bytes to the DVC remote, then branch and tags.")
 ]
+PrOption = Annotated[
+    bool,
+    typer.Option("--pr", help="Push a branch with it and open a pull request, instead."),
+]
 OperationOption = Annotated[
     Optional[str],
     typer.Option(
@@ -258,10 +270,35 @@ def _print_outcome(outcome: Outcome, *, dry_run: bool, as_json: bool, **more: ob
     from gitreg import render
 
     _warn(outcome.warnings)
+    if not as_json:
+        _show_verdicts(outcome.change.judgements)
     if as_json:
         _print_json({**render.outcome_json(outcome), **more})
     else:
         typer.echo(render.outcome_text(outcome, dry_run=dry_run))
+
+
+def _show_verdicts(judgements: tuple[Judgement, ...]) -> None:
+    from gitreg import render
+
+    if judgements:
+        typer.echo(render.verdicts_text(judgements), err=True)
+
+
+@contextmanager
+def _showing_refusals(*, as_json: bool) -> Iterator[None]:
+    """Print all verdicts of a refusal, those that passed too, before the error sums it up."""
+    try:
+        yield
+    except Refused as refused:
+        judgements = getattr(refused, "judgements", ())
+        if as_json and judgements:
+            from gitreg import render
+
+            _print_json(render.refusal_json(str(refused), judgements))
+        else:
+            _show_verdicts(judgements)
+        raise
 
 
 @contextmanager
@@ -383,6 +420,7 @@ def register(
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
+    pr: PrOption = False,
     op_id: OperationOption = None,
     as_json: JsonOption = False,
     repo: RepoOption = ".",
@@ -419,6 +457,7 @@ def register(
             reason=reason,
             dry_run=dry_run,
             push=push,
+            pr=pr,
             op_id=op_id,
         )
     number = outcome.versions[0].version
@@ -454,24 +493,32 @@ def promote(
         typer.Option(metavar="METRIC", help="Only if lower than the incumbent's, or without one."),
     ] = None,
     else_archive: Annotated[
-        bool, typer.Option("--else-archive", help="Archive a candidate that is refused.")
+        bool, typer.Option("--else-archive", help="Archive a candidate that a metric refuses.")
     ] = False,
+    override: Annotated[
+        Optional[str],
+        typer.Option(
+            metavar="REASON", help="Do it though it is refused, where the policy lets you."
+        ),
+    ] = None,
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
+    pr: PrOption = False,
     op_id: OperationOption = None,
     as_json: JsonOption = False,
     repo: RepoOption = ".",
 ) -> None:
-    """Put versions into a stage, in one commit.
+    """Put versions into a stage, in one commit, if the policy lets them.
 
-    Exits 1 when a metric that was asked for is not better. A version is in one stage at most.
+    Each rule's verdict is shown and goes into the commit; exits 1 when one says no, or a metric
+    that was asked for is not better. A version is in one stage at most.
 
     Example: gitreg promote churn-predictor@2 --to production --if-better roc_auc --alias champion
     """
     if else_archive and not if_better and not if_lower:
         raise InvalidRequest("--else-archive needs --if-better or --if-lower")
-    with Registry(repo) as registry:
+    with Registry(repo) as registry, _showing_refusals(as_json=as_json):
         outcome = registry.promote(
             *references,
             stage=to,
@@ -480,11 +527,70 @@ def promote(
             if_better=if_better or (),
             if_lower=if_lower or (),
             else_archive=else_archive,
+            override=override,
             reason=reason,
             dry_run=dry_run,
             push=push,
+            pr=pr,
             op_id=op_id,
         )
+    _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def approve(
+    reference: ReferenceArgument,
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="STAGE",
+            help="The stage that it may enter.",
+            autocompletion=_complete_stage,
+        ),
+    ],
+    withdraw: Annotated[
+        bool, typer.Option("--withdraw", help="Take your approval back, instead.")
+    ] = False,
+    key: Annotated[
+        Optional[str],
+        typer.Option(metavar="FILE", help="The SSH key, instead of Git's user.signingkey."),
+    ] = None,
+    reason: ReasonOption = None,
+    dry_run: DryRunOption = False,
+    push: PushOption = False,
+    pr: PrOption = False,
+    op_id: OperationOption = None,
+    as_json: JsonOption = False,
+    repo: RepoOption = ".",
+) -> None:
+    """Approve that a version enters a stage, with your signature.
+
+    Shows what you approve, and signs it with the SSH key that Git signs with: for this version,
+    stage and what the stage holds now, and no other. Exits 1 when your approval would not count.
+
+    Example: gitreg approve churn-predictor@2 --to production -m "recall holds on November"
+    """
+    from gitreg import render
+
+    with Registry(repo) as registry:
+        if withdraw:
+            outcome = registry.withdraw_approval(
+                reference,
+                stage=to,
+                key=key,
+                reason=reason,
+                dry_run=dry_run,
+                push=push,
+                pr=pr,
+                op_id=op_id,
+            )
+        else:
+            proposal = registry.propose(reference, stage=to)
+            typer.echo(render.proposal_text(proposal), err=True)
+            outcome = registry.approve(
+                proposal, key=key, reason=reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id
+            )
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
 
 
@@ -494,6 +600,7 @@ def archive(
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
+    pr: PrOption = False,
     op_id: OperationOption = None,
     as_json: JsonOption = False,
     repo: RepoOption = ".",
@@ -502,9 +609,9 @@ def archive(
 
     Example: gitreg archive churn-predictor@1 -m "superseded"
     """
-    with Registry(repo) as registry:
+    with Registry(repo) as registry, _showing_refusals(as_json=as_json):
         outcome = registry.archive(
-            *references, reason=reason, dry_run=dry_run, push=push, op_id=op_id
+            *references, reason=reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id
         )
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
 
@@ -516,6 +623,7 @@ def alias_set(
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
+    pr: PrOption = False,
     op_id: OperationOption = None,
     as_json: JsonOption = False,
     repo: RepoOption = ".",
@@ -531,6 +639,7 @@ def alias_set(
             reason=reason,
             dry_run=dry_run,
             push=push,
+            pr=pr,
             op_id=op_id,
         )
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
@@ -550,6 +659,7 @@ def alias_delete(
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
+    pr: PrOption = False,
     op_id: OperationOption = None,
     as_json: JsonOption = False,
     repo: RepoOption = ".",
@@ -565,7 +675,13 @@ def alias_delete(
         raise InvalidRequest(f"which alias? {wanted} names none", hint="churn-predictor@challenger")
     with Registry(repo) as registry:
         outcome = registry.delete_alias(
-            wanted.model, wanted.alias, reason=reason, dry_run=dry_run, push=push, op_id=op_id
+            wanted.model,
+            wanted.alias,
+            reason=reason,
+            dry_run=dry_run,
+            push=push,
+            pr=pr,
+            op_id=op_id,
         )
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
 
@@ -591,6 +707,7 @@ def rollback(
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
+    pr: PrOption = False,
     op_id: OperationOption = None,
     as_json: JsonOption = False,
     repo: RepoOption = ".",
@@ -606,7 +723,7 @@ def rollback(
 
     for name in names:
         _check_model_name(name, "gitreg rollback {model} --to {version}")
-    with Registry(repo) as registry:
+    with Registry(repo) as registry, _showing_refusals(as_json=as_json):
         outcome, plan = registry.rollback(
             *names,
             to=to,
@@ -615,6 +732,7 @@ def rollback(
             reason=reason,
             dry_run=dry_run,
             push=push,
+            pr=pr,
             op_id=op_id,
         )
     if not as_json:
@@ -685,10 +803,12 @@ def show(
 
     with _reading(repo, allow_rewind) as registry:
         version = registry.show(reference, rev=rev, at=at)
+        approvals = registry.approvals(reference, rev=version.read_from)
     if as_json:
-        _print_json(render.version_json(version))
+        answer = render.version_json(version)
+        _print_json(answer | {"approvals": render.approvals_json(approvals)})
     else:
-        typer.echo(render.version_text(version, _width()))
+        typer.echo(render.version_text(version, _width(), approvals))
 
 
 @app.command()
@@ -897,6 +1017,7 @@ def annotate(
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
+    pr: PrOption = False,
     op_id: OperationOption = None,
     as_json: JsonOption = False,
     repo: RepoOption = ".",
@@ -915,6 +1036,7 @@ def annotate(
             reason=reason,
             dry_run=dry_run,
             push=push,
+            pr=pr,
             op_id=op_id,
         )
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
@@ -926,6 +1048,7 @@ def delete(
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
+    pr: PrOption = False,
     op_id: OperationOption = None,
     as_json: JsonOption = False,
     repo: RepoOption = ".",
@@ -938,8 +1061,79 @@ def delete(
     Example: gitreg delete churn-predictor@1 -m "trained on leaked labels"
     """
     with Registry(repo) as registry:
-        outcome = registry.delete(reference, reason=reason, dry_run=dry_run, push=push, op_id=op_id)
+        outcome = registry.delete(
+            reference, reason=reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id
+        )
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
+
+
+@policy_app.command("show")
+def policy_show(
+    model: Annotated[
+        Optional[str],
+        typer.Argument(metavar="MODEL", help="A model.", autocompletion=_complete_model),
+    ] = None,
+    as_json: JsonOption = False,
+    rev: RevOption = None,
+    at: AtOption = None,
+    repo: RepoOption = ".",
+    allow_rewind: AllowRewindOption = False,
+) -> None:
+    """Show the rules that a model is under, or the general ones.
+
+    What its name or a glob of the policy says is worked in, and what the file leaves away spelled
+    out.
+
+    Example: gitreg policy show churn-predictor
+    """
+    from gitreg import render
+    from gitreg.policy import policy_document
+
+    if model is not None:
+        _check_model_name(model, "gitreg policy show {model}")
+    with _reading(repo, allow_rewind) as registry:
+        policy = registry.policy(model, rev=rev, at=at)
+    if as_json:
+        _print_json(policy_document(policy, with_defaults=True))
+    else:
+        typer.echo(render.policy_text(policy))
+
+
+@policy_app.command("test")
+def policy_test(
+    references: ReferencesArgument,
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="STAGE",
+            help="A stage of the policy, or none.",
+            autocompletion=_complete_stage,
+        ),
+    ],
+    as_json: JsonOption = False,
+    repo: RepoOption = ".",
+    allow_rewind: AllowRewindOption = False,
+) -> None:
+    """Show what a promotion would be told, rule by rule, and do nothing.
+
+    Exits 1 when it would be refused.
+
+    Example: gitreg policy test churn-predictor@2 --to production
+    """
+    from gitreg import render
+
+    with _reading(repo, allow_rewind) as registry:
+        judgements = registry.test_policy(*references, stage=to)
+    if as_json:
+        _print_json(render.verdicts_json(judgements))
+    else:
+        none = "no rule of the policy is about this"
+        typer.echo(render.verdicts_text(judgements) or none)
+    failed = sum(len(judgement.failed) for judgement in judgements)
+    if failed:
+        every = sum(len(judgement.verdicts) for judgement in judgements)
+        raise Refused(f"it would be refused: {failed} of {every} rules say no")
 
 
 @app.command()
@@ -1036,6 +1230,113 @@ def tags_sync(
 
 
 @app.command()
+def check(
+    commits: Annotated[
+        Optional[str],
+        typer.Argument(
+            metavar="BASE..HEAD", help="What to judge; by default what is not upstream yet."
+        ),
+    ] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="Every commit since the start, by its time's policy.")
+    ] = False,
+    only_registry: Annotated[
+        bool,
+        typer.Option(
+            "--only-registry", help="Refuse commits that change the registry and other files."
+        ),
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="What cannot be known here is an error.")
+    ] = False,
+    remote: Annotated[
+        bool, typer.Option("--remote", help="Ask the DVC remote for the bytes of new versions.")
+    ] = False,
+    form: Annotated[
+        str,
+        typer.Option("--format", metavar="FORM", help="text, markdown, sarif, github or gitlab."),
+    ] = "text",
+    as_json: JsonOption = False,
+    repo: RepoOption = ".",
+    allow_rewind: AllowRewindOption = False,
+) -> None:
+    """Judge commits: what the registry's rules refuse.
+
+    Each commit is judged against each of its parents, under the policy of BASE: a policy that is
+    changed in between judges what comes after it. Exits 1 when something is refused.
+
+    Example: gitreg check origin/main..HEAD --format markdown
+    """
+    from gitreg import render, reports
+
+    if form not in reports.FORMATS:
+        raise InvalidRequest(f"--format: no {form!a}", hint=f"one of {', '.join(reports.FORMATS)}")
+    with _reading(repo, allow_rewind) as registry:
+        report = registry.check(
+            commits,
+            history=history,
+            only_registry=only_registry,
+            strict=strict,
+            remote=remote,
+        )
+    if as_json:
+        _print_json(reports.report_json(report))
+    else:
+        text = reports.formatted(report, form, __version__)
+        if text:
+            typer.echo(text if form in ("sarif", "gitlab") else render.visible(text))
+    if not report.passed:
+        raise typer.Exit(1)
+
+
+@hook_app.command("install")
+def hook_install(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="pre-receive, pre-commit or post-merge.")
+    ],
+    as_json: JsonOption = False,
+    repo: RepoPathOption = ".",
+) -> None:
+    """Put a hook into a repository; one that is there already is kept, and runs first.
+
+    pre-receive, on a server, refuses what check refuses on the default branch (or that of the
+    configuration gitreg.branch), force pushes of it, tags that are not what history implies, and
+    refs/replace. pre-commit judges what is about to be committed. post-merge makes tags.
+
+    Example: gitreg hook install pre-receive --repo /srv/git/models.git
+    """
+    from gitreg import hooks, render
+    from gitreg.git.repository import GitRepository
+
+    repository = GitRepository(Path(repo))
+    installed = hooks.install(repository, name)
+    if as_json:
+        chained = None if installed.chained is None else str(installed.chained)
+        _print_json({"path": str(installed.path), "chained": chained, "changed": installed.changed})
+        return
+    typer.echo(render.line(str(installed.path)))
+    if installed.chained is not None:
+        typer.echo(f"{render.line(installed.chained.name)} runs before it", err=True)
+
+
+@hook_app.command("run")
+def hook_run(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="pre-receive, pre-commit or post-merge.")
+    ],
+) -> None:
+    """Run a hook as Git would: what an installed script calls.
+
+    Example: gitreg hook run pre-commit
+    """
+    from gitreg import hooks
+
+    code = hooks.main(name)
+    if code:
+        raise typer.Exit(code)
+
+
+@app.command()
 def doctor(
     fix: Annotated[
         bool, typer.Option("--fix", help="Put right first what is safe to put right.")
@@ -1066,3 +1367,60 @@ def doctor(
         typer.echo(render.findings_text(findings) or "nothing is wrong")
     if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(1)
+
+
+WriteOption = Annotated[
+    bool, typer.Option("--write", help="Write the file into the work tree, for you to commit.")
+]
+ForceFileOption = Annotated[
+    bool, typer.Option("--force", help="Replace the file, whatever is in it.")
+]
+
+
+def _print_file(file: HostFile) -> None:
+    if file.state == "shown":
+        typer.echo(file.text, nl=False)
+    else:
+        typer.echo(f"{file.state}: {file.path}")
+
+
+@ci_app.command("github")
+def ci_github(
+    write: WriteOption = False, force: ForceFileOption = False, repo: RepoPathOption = "."
+) -> None:
+    """Print or write a workflow for GitHub Actions.
+
+    It checks pull requests, makes tags after a merge, and has a place for your deploy command,
+    which runs when production moved.
+
+    Example: gitreg ci github --write
+    """
+    with Registry(repo) as registry:
+        _print_file(registry.workflow("github", write=write, force=force))
+
+
+@ci_app.command("gitlab")
+def ci_gitlab(
+    write: WriteOption = False, force: ForceFileOption = False, repo: RepoPathOption = "."
+) -> None:
+    """Print or write jobs for GitLab CI, to be included in .gitlab-ci.yml.
+
+    They check merge requests, make tags after a merge, and have a place for your deploy command,
+    which runs when production moved.
+
+    Example: gitreg ci gitlab --write
+    """
+    with Registry(repo) as registry:
+        _print_file(registry.workflow("gitlab", write=write, force=force))
+
+
+@app.command()
+def codeowners(write: WriteOption = False, repo: RepoPathOption = ".") -> None:
+    """Print or write CODEOWNERS, by the owners that the policy names.
+
+    Lines of others stay as they are.
+
+    Example: gitreg codeowners --write
+    """
+    with Registry(repo) as registry:
+        _print_file(registry.codeowners(write=write))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitreg.errors import GitError, GitregError, UnknownOutcome
 from gitreg.git import publish, remote, worktree
@@ -63,6 +64,11 @@ class Standing:
         """
         commit = self.local.commit if self.fork == self.published else self.published
         return Tip(self.local.branch, commit)
+
+    @property
+    def as_published(self) -> Standing:
+        """How a clone would stand that is at what is published, and has nothing of its own."""
+        return replace(self, local=Tip(self.local.branch, self.published), fork=self.published)
 
 
 class Clone:
@@ -191,6 +197,47 @@ class Clone:
         with suppress(GitError):
             remote.remember(self._repository, standing.upstream, commit)
 
+    def push_url(self) -> str:
+        """Return where the clone's branch is pushed to; it may hold credentials."""
+        return remote.push_url(self._repository, self.upstream(self._repository.tip()))
+
+    def proposed(self, standing: Standing, branch: str) -> str | None:
+        """Fetch a branch beside the published one; return its commit, ``None`` if there is none.
+
+        Args:
+            standing: where the remote is.
+            branch: its full name there.
+
+        Raises:
+            GitError: the remote cannot be reached.
+        """
+        return remote.fetch_tip(self._repository, Upstream(standing.upstream.remote, branch))
+
+    def propose(
+        self,
+        standing: Standing,
+        branch: str,
+        commit: str,
+        expected: str | None,
+        push_options: Sequence[str],
+    ) -> str:
+        """Put a commit on a branch beside the published one; see `remote.push`.
+
+        Args:
+            standing: where the remote is.
+            branch: its full name there.
+            commit: what it is at from now on, whether or not it leads on from where it was.
+            expected: what it must be at; ``None`` when it must not be there.
+            push_options: what the remote is asked beside.
+
+        Returns:
+            What the remote said.
+        """
+        beside = Upstream(standing.upstream.remote, branch)
+        return remote.push(
+            self._repository, beside, commit, expected, {}, push_options=push_options
+        )
+
     def publish_missing_tags(self, standing: Standing) -> tuple[str, ...]:
         """Publish the tags that the remote lacks beside what it has since it was last seen.
 
@@ -206,10 +253,8 @@ class Clone:
             return ()
         self._history.advance(standing.published, exact=True)
         tags = self._history.tags(since=None if standing.rewound else standing.seen)
-        there = remote.published_tags(
-            self._repository, standing.upstream, [tag.name for tag in tags]
-        )
         objects = publish.write_tags(self._repository, tags)
+        there = self.published_tags(standing.upstream, tags, objects)
         lacking = {name: oid for name, oid in objects.items() if name not in there}
         remote.push(self._repository, standing.upstream, None, None, lacking)
         return tuple(
@@ -218,8 +263,61 @@ class Clone:
             if objects[name] != oid
         )
 
-    def follow(self, standing: Standing, commit: str) -> tuple[str, ...]:
+    def published_tags(
+        self, upstream: Upstream, tags: list[Tag], objects: Mapping[str, str]
+    ) -> dict[str, str]:
+        """Return the tags that the remote has, name to object.
+
+        Where it has one of ours signed by somebody else, or without our signature, that is ours.
+
+        Args:
+            upstream: where.
+            tags: which ones.
+            objects: what they are here, name to object.
+
+        Raises:
+            GitError: the remote cannot be reached.
+        """
+        there = remote.published_tags(self._repository, upstream, [tag.name for tag in tags])
+        return self.but_for_signatures(upstream, tags, objects, there)
+
+    def but_for_signatures(
+        self,
+        upstream: Upstream,
+        tags: list[Tag],
+        objects: Mapping[str, str],
+        there: Mapping[str, str],
+    ) -> dict[str, str]:
+        """Return a remote's tags, with our objects for those that only a signature tells apart.
+
+        Args:
+            upstream: which remote; what it has under names of ours is fetched.
+            tags: which ones.
+            objects: what they are here, name to object.
+            there: what the remote has, name to object.
+
+        Raises:
+            GitError: the remote cannot be reached.
+        """
+        other = [tag for tag in tags if there.get(tag.name, objects[tag.name]) != objects[tag.name]]
+        remote.fetch_tags(self._repository, upstream, [tag.name for tag in other])
+        found = self._repository.reader.get_many([there[tag.name] for tag in other])
+        same = [
+            tag.name
+            for tag, data in zip(other, found, strict=True)
+            if data is not None and publish.is_tag(data, tag)
+        ]
+        return {**there, **{name: objects[name] for name in same}}
+
+    def follow(
+        self, standing: Standing, commit: str, made: Mapping[str, str] | None = None
+    ) -> tuple[str, ...]:
         """Bring the clone to a commit that is published, as far as it can be.
+
+        Args:
+            standing: how it stands.
+            commit: where to.
+            made: tags as they were published with it, name to object.
 
         Returns:
             What the person should know: why it could not.
@@ -229,17 +327,20 @@ class Clone:
             own = f"this clone has commits of its own, and does not follow {standing.name}"
             return (f"{own}: gitreg push publishes them",)
         try:
-            return self.bring(standing, commit)
+            return self.bring(standing, commit, made)
         except GitregError as error:
             if self._url is not None:
                 return ()  # a copy of our own is brought up to date when it is next opened
             return (f"published, but this clone could not follow ({error}): gitreg fetch",)
 
-    def bring(self, standing: Standing, commit: str) -> tuple[str, ...]:
+    def bring(
+        self, standing: Standing, commit: str, made: Mapping[str, str] | None = None
+    ) -> tuple[str, ...]:
         """Bring branch, tags, index and work tree to a published commit.
 
-        The tags are worked out from history, not fetched. Those of commits that the branch loses
-        by it, which are done again under other names, go.
+        The tags are worked out from history, not fetched, and have no signature then: nobody
+        signs what others have done. Those that were ``made`` are taken as they are. Those of
+        commits that the branch loses by it, which are done again under other names, go.
 
         Raises:
             Refused: the user's work is in the way; nothing was changed.
@@ -255,10 +356,9 @@ class Clone:
             lost = self._history.tags(since=standing.fork)
         self._history.advance(commit, exact=True)
         tags = self._history.tags(since=standing.fork if lost else local.commit)
-        objects = publish.write_tags(self._repository, tags)
-        stale = {
-            tag.name: name
-            for tag in lost
-            if objects.get(tag.name) != (name := publish.tag_object_name(tag.content))
-        }
+        fresh = [tag for tag in tags if tag.name not in (made or {})]
+        objects = publish.write_tags(self._repository, fresh)
+        objects |= {tag.name: made[tag.name] for tag in tags if made and tag.name in made}
+        here = publish.present_tags(self._repository, lost)
+        stale = {name: oid for name, oid in here.items() if objects.get(name) != oid}
         return publish.switch(self._repository, local, commit, objects, stale)

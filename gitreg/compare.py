@@ -133,3 +133,14 @@ def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Differen
         # 1 == 1.0 == True in Python; to a person they are not the same parameter.
         if (type(a.get(name)), a.get(name)) != (type(b.get(name)), b.get(name))
     }
+
+
+def metrics_beside(candidate: ModelVersion, incumbent: ModelVersion | None) -> list[str]:
+    """Return the candidate's metrics as lines of evidence, beside the incumbent's."""
+    lines = []
+    for name, value in candidate.metrics.items():
+        line = f"{name} {value:g}"
+        if incumbent is not None and name in incumbent.metrics:
+            line += f", was {incumbent.metrics[name]:g} ({incumbent.reference})"
+        lines.append(line)
+    return lines[:20]

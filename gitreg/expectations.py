@@ -49,7 +49,7 @@ def _agree(place: Place, policy: Policy, known: bytes | None, change: FileChange
         )
     except InvalidDocument:
         return False  # known differs from what is there now, and cannot be read
-    rule = policy.stages.get(str(place.name))
+    rule = policy.of(place.model).stages.get(str(place.name))
     if rule is not None and rule.holds is None:
         return all((version in then) == (version in now) for version in now ^ then_on)
     return then == now

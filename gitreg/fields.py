@@ -25,9 +25,13 @@ class Fields:
         self.where = where
         self._prefix = prefix
 
-    def fail(self, name: str, rule: str) -> NoReturn:
+    def fail(self, name: str, rule: str, hint: str | None = None) -> NoReturn:
         """Raise `InvalidDocument` for the field ``name``."""
-        raise InvalidDocument(f"{self.where}: {self._prefix}{name}: {rule}")
+        raise InvalidDocument(f"{self.where}: {self._prefix}{name}: {rule}", hint=hint)
+
+    def refuse(self, rule: str) -> NoReturn:
+        """Raise `InvalidDocument` for the mapping itself."""
+        raise InvalidDocument(f"{self.where}: {self._prefix.rstrip('.')}: {rule}")
 
     def only(self, known: Collection[str]) -> Fields:
         """Refuse fields that are not known, with the near miss; return self."""
@@ -43,9 +47,27 @@ class Fields:
         """Tell whether the field is there and not null."""
         return self._mapping.get(name) is not None
 
+    def lists(self, name: str) -> bool:
+        """Tell whether the field is there, even if it is null."""
+        return name in self._mapping
+
     def is_text(self, name: str, text: str) -> bool:
         """Tell whether the field is this text."""
         return self._mapping.get(name) == text
+
+    def is_integer(self, name: str) -> bool:
+        """Tell whether the field is an integer."""
+        return type(self._mapping.get(name)) is int
+
+    def one_of(self, name: str, known: Collection[str], what: str, text: str) -> str:
+        """Return ``text``, found in the field ``name``, when it is one of those known.
+
+        Raises:
+            InvalidDocument: it is not; the hint names the near miss.
+        """
+        if text not in known:
+            self.fail(name, f"{text[:100]!a} is not {what}", did_you_mean(text, known))
+        return text
 
     def _required(self, name: str) -> Value:
         if name not in self._mapping:
@@ -104,6 +126,40 @@ class Fields:
     def fields(self, name: str) -> Fields:
         """Return the fields of a mapping inside this one."""
         return Fields(self.mapping(name), self.where, f"{self._prefix}{name}.")
+
+    def fields_of(self, name: str) -> Fields:
+        """Return the fields of a mapping that must be there; an empty one is null in YAML."""
+        self._required(name)
+        return self.fields(name)
+
+    def entries(self, name: str) -> list[Fields]:
+        """Return the fields of each mapping in a list; an absent one is empty."""
+        found = []
+        for number, item in enumerate(self.items(name), start=1):
+            if not isinstance(item, dict):
+                self.fail(f"{name}[{number}]", f"expected a mapping, found {kind(item)}")
+            found.append(Fields(item, self.where, f"{self._prefix}{name}[{number}]."))
+        return found
+
+    def text_list(self, name: str) -> tuple[str, ...]:
+        """Return a list of texts, each once; an absent one is empty."""
+        found: list[str] = []
+        for item in self.items(name):
+            if not isinstance(item, str):
+                self.fail(name, f"expected a list of texts, found {kind(item)} in it")
+            if item in found:
+                self.fail(name, f"{item[:100]!a} is there twice")
+            found.append(item)
+        return tuple(found)
+
+    def number(self, name: str) -> int | float:
+        """Return a finite number."""
+        value = self._required(name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            self.fail(name, f"expected a number, found {kind(value)}")
+        if not math.isfinite(value):
+            self.fail(name, "not a finite number")
+        return value
 
     def numbers(self, name: str) -> dict[str, int | float]:
         """Return a mapping from names to finite numbers."""

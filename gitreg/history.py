@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Protocol, TypeAlias
 
 from gitreg import layout, manifest
-from gitreg.change import reason_of, trailers_of
+from gitreg.change import OVERRIDE, reason_of, trailers_of
 from gitreg.errors import InvalidDocument
 from gitreg.names import ARCHIVE, RegistryTag, format_version, is_taggable
 
@@ -80,7 +80,8 @@ class Event:
         author: ``Name <email>``.
         model: the model.
         action: ``register``, ``promote``, ``archive``, ``alias``, ``rollback``, ``annotate``,
-            ``delete``, ``revert``, and, in a commit made by hand, ``move`` (out of a stage),
+            ``approve``, ``withdraw`` (of an approval), ``delete``, ``revert``, and, in a commit
+            made by hand, ``move`` (out of a stage),
             ``remove`` (a manifest went: a registration was reverted) or ``rewrite`` (one was
             changed, which gitreg never does).
         version: the version that it is about, or ``None`` (annotations of a model).
@@ -91,6 +92,9 @@ class Event:
         subject: the first line of the commit's message.
         reverts: the commit that the message says this one reverts, maybe abbreviated; ``None``
             where it says none, or several.
+        stage: the stage that an approval is for; ``None`` of all else. Who approved is for the
+            signature to say (`gitreg.approvals`); the author is only who committed it.
+        override: why a refusal of the policy was overridden; ``None`` where none was.
     """
 
     commit: str
@@ -105,6 +109,8 @@ class Event:
     reason: str | None
     subject: str
     reverts: str | None = None
+    stage: str | None = None
+    override: str | None = None
 
     @property
     def is_taking_back(self) -> bool:
@@ -134,6 +140,7 @@ def events_of(commit: CommitInfo, changes: Iterable[FileChange]) -> list[Event]:
     reason = reason_of(commit.message)
     subject = commit.message.partition("\n")[0]
     reverts = _REVERTS.findall(commit.message)
+    overrides = trailers.get(OVERRIDE, ())
     for change in changes:
         place = layout.locate(change.path)
         if place is None or place.kind == "other":
@@ -152,6 +159,8 @@ def events_of(commit: CommitInfo, changes: Iterable[FileChange]) -> list[Event]:
                 commit.oid, commit.when, commit.author, place.model, action, version,
                 place.pointer, before, after, reason, subject,
                 reverts[0] if len(reverts) == 1 else None,
+                place.name if place.kind == "approval" else None,
+                overrides[0] if overrides and place.kind == "stages" else None,
             )
         )  # fmt: skip
     return sorted(events, key=_order)
@@ -163,7 +172,8 @@ def _order(event: Event) -> tuple[str, int, bool, bool, str, int]:
     The counters of tags follow this order, so that it may never change.
     """
     pointer = event.pointer or ""
-    rank = {"register": 0, "annotate": 3, "delete": 4}.get(event.action, 1) if not pointer else 1
+    ranks = {"register": 0, "annotate": 3, "approve": 3, "withdraw": 3, "delete": 4}
+    rank = ranks.get(event.action, 1) if not pointer else 1
     return (
         event.model,
         rank,
@@ -229,9 +239,10 @@ def _file_action(place: layout.Place, change: FileChange, claimed: str) -> str |
         return None if claimed == "delete" else "remove"
     if place.kind == "deleted":
         return "delete" if change.before is None else None
-    if place.kind == "annotations" and claimed in ("register", "delete"):
+    if place.kind in ("annotations", "approval") and claimed in ("register", "delete"):
         return None  # written or removed with its version: that event tells it
-    return "annotate"
+    approved = "withdraw" if change.after is None else "approve"
+    return approved if place.kind == "approval" else "annotate"
 
 
 # Where a pointer stood before: the stack that a rollback goes down

@@ -3,7 +3,7 @@
 >>> stage_path("churn-predictor", "production")
 'registry/churn-predictor/stages/production.yaml'
 >>> locate(stage_path("churn-predictor", "production"))
-Place(model='churn-predictor', kind='stages', name='production', version=None)
+Place(model='churn-predictor', kind='stages', name='production', version=None, principal=None)
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import quote, unquote
 
 from gitreg.errors import InvalidRequest
+from gitreg.keys import check_principal
 from gitreg.names import (
     ARCHIVE,
+    FOLDER_LIMIT,
     check_stage_name,
     folder_of,
     is_alias,
@@ -36,7 +39,9 @@ GITIGNORE_TEXT = b"""\
 !/*/versions/*/model.*.dvc
 """
 
-Kind = Literal["stages", "aliases", "manifest", "deleted", "annotations", "model", "other"]
+Kind = Literal[
+    "stages", "aliases", "manifest", "deleted", "annotations", "approval", "model", "other"
+]
 
 PointerKind = Literal["stages", "aliases"]
 
@@ -51,12 +56,21 @@ _VERSION_FILES: dict[str, Kind] = {
 
 @dataclass(frozen=True)
 class Place:
-    """What a path under ``registry/`` is: a pointer, or a file of a version or of a model."""
+    """What a path under ``registry/`` is: a pointer, or a file of a version or of a model.
+
+    Attributes:
+        model: whose.
+        kind: which file it is.
+        name: the stage or alias of a pointer, the stage that an approval is for.
+        version: which version's, if it is one's.
+        principal: who approves, as the file's name claims.
+    """
 
     model: str
     kind: Kind
     name: str | None = None
     version: int | None = None
+    principal: str | None = None
 
     @property
     def pointer(self) -> str | None:
@@ -109,6 +123,23 @@ def tombstone_path(model: str, version: int) -> str:
     return version_path(model, version, "deleted.yaml")
 
 
+def approvals_path(model: str, version: int) -> str:
+    """Return the folder of a version's approvals."""
+    return version_path(model, version, "approvals")
+
+
+def approval_path(model: str, version: int, stage: str, principal: str) -> str:
+    """Return the path of one principal's approval of a version for a stage.
+
+    Raises:
+        InvalidRequest: the principal's name cannot be one, or is too long for a file's.
+    """
+    file = f"{stage}.{_in_a_name(check_principal(principal))}.sig"
+    if len(file) > FOLDER_LIMIT:
+        raise InvalidRequest(f"{principal!a}: too long a name for an approval's file")
+    return f"{approvals_path(model, version)}/{file}"
+
+
 def dvc_pointer_path(model: str, version: int, artifact: str) -> str:
     """Return the path of the ``.dvc`` file of a version's artifact."""
     return version_path(model, version, f"{artifact}.dvc")
@@ -139,6 +170,24 @@ def pointer_name(file: str, kind: PointerKind) -> str | None:
         return None
 
 
+def approval_name(file: str) -> tuple[str, str] | None:
+    """Return the stage and the principal that a file under ``approvals/`` stands for."""
+    stem = file.removesuffix(".sig")
+    stage, _, folder = stem.partition(".")
+    if stem == file or pointer_name(f"{stage}.yaml", "stages") is None:
+        return None
+    try:
+        principal = check_principal(unquote(folder, errors="strict"))
+    except (InvalidRequest, UnicodeDecodeError):
+        return None
+    return (stage, principal) if _in_a_name(principal) == folder else None
+
+
+def _in_a_name(principal: str) -> str:
+    """Return a principal as a part of a file's name: an e-mail address stays readable."""
+    return quote(principal, safe="@+")
+
+
 def locate(path: str) -> Place | None:
     """Return what ``path`` is, or ``None`` when it belongs to no model."""
     root, *parts = path.split("/")
@@ -152,6 +201,10 @@ def locate(path: str) -> Place | None:
             return Place(model, kind, name=name)
         case ["versions", folder, file] if version := version_of_folder(folder):
             return Place(model, _VERSION_FILES.get(file, "other"), version=version)
+        case ["versions", folder, "approvals", file] if (version := version_of_folder(folder)) and (
+            named := approval_name(file)
+        ):
+            return Place(model, "approval", named[0], version, named[1])
     return Place(model, "other")
 
 

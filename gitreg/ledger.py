@@ -24,7 +24,7 @@ from gitreg.git.repository import GitRepository
 from gitreg.history import CommitInfo, Event, FileChange, PointerValue, Tag, events_of, tags_of
 from gitreg.names import RegistryTag, parse_tag
 
-FORMAT = 6
+FORMAT = 10
 """Goes up when the fold or the tables change: an index of another format is made anew."""
 
 _TABLES = """
@@ -34,7 +34,7 @@ CREATE TABLE operations (id TEXT PRIMARY KEY, oid TEXT) WITHOUT ROWID;
 CREATE TABLE events (
     seq INTEGER, place INTEGER, time TEXT, author TEXT, model TEXT, action TEXT, version INTEGER,
     pointer TEXT, before TEXT, after TEXT, reason TEXT, subject TEXT, reverts TEXT,
-    PRIMARY KEY (seq, place)
+    stage TEXT, override TEXT, PRIMARY KEY (seq, place)
 ) WITHOUT ROWID;
 CREATE INDEX events_of_pointer ON events (model, pointer, seq);
 CREATE TABLE versions (
@@ -58,7 +58,7 @@ INSERT INTO counters SELECT model, sum(instr(name, '#') > 0), max(time) FROM tag
 """
 _EVENT = (
     "SELECT oid, time, author, model, action, version, pointer, before, after, reason, subject, "
-    "reverts FROM events JOIN commits USING (seq)"
+    "reverts, stage, override FROM events JOIN commits USING (seq)"
 )
 
 
@@ -173,12 +173,13 @@ class History:
             [(name, commit.oid) for name in trailers_of(commit.message).get(OPERATION, ())],
         )
         db.executemany(
-            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     seq, place, event.time, event.author, event.model, event.action,
                     event.version, event.pointer, json.dumps(event.before),
                     json.dumps(event.after), event.reason, event.subject, event.reverts,
+                    event.stage, event.override,
                 )
                 for place, event in enumerate(events)
             ],
@@ -288,6 +289,16 @@ class History:
                 values.append(value)
         query = f"{_EVENT} WHERE {' AND '.join(where)} ORDER BY seq DESC, place LIMIT ?"
         return [_event(row) for row in self._ask(query, (*values, limit))]
+
+    def held_before(self, model: str, version: int, stage: str) -> tuple[int, ...]:
+        """Return what a stage held before a version last came into it, ascending; else nothing."""
+        for event in self.events(model, f"stages/{stage}"):
+            before, after = event.before, event.after
+            if not (isinstance(before, tuple) and isinstance(after, tuple)):
+                continue
+            if version in after and version not in before:
+                return before
+        return ()
 
     def events_of_commit(self, commit: str, model: str | None = None) -> list[Event]:
         """Return what a commit did to a model, or to all of them."""
@@ -459,11 +470,11 @@ def _pointer_of(tag: Tag) -> str | None:
 
 
 def _event(row: tuple[Any, ...]) -> Event:
-    *facts, before, after, reason, subject, reverts = row
+    *facts, before, after, reason, subject, reverts, stage, override = row
     commit, time, author, model, action, version, pointer = facts
     return Event(
         commit, time, author, model, action, version, pointer,
-        _pointer_value(before), _pointer_value(after), reason, subject, reverts,
+        _pointer_value(before), _pointer_value(after), reason, subject, reverts, stage, override,
     )  # fmt: skip
 
 

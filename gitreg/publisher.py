@@ -15,9 +15,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol, TypeVar
 
 from gitreg import layout, manifest
-from gitreg.change import OPERATION, Change, check_reason
+from gitreg.change import OPERATION, Change, Edit, check_reason, parse_message, trailers_of
 from gitreg.clone import Clone, Standing
 from gitreg.errors import (
     GitError,
@@ -25,6 +26,7 @@ from gitreg.errors import (
     InvalidRequest,
     LostRace,
     NotFound,
+    Refused,
     UnknownOutcome,
     WorldError,
 )
@@ -36,8 +38,11 @@ from gitreg.history import CommitInfo, FileChange, Tag
 from gitreg.layout import Place
 from gitreg.ledger import History
 from gitreg.names import Reference, check_operation_id
+from gitreg.operations.judging import GateRefused
 from gitreg.patience import Patience
 from gitreg.state import RegistryState
+
+_Done = TypeVar("_Done")
 
 Operation = Callable[[RegistryState], Change]
 """A function from the state at a tip to the change that is asked for."""
@@ -54,6 +59,27 @@ class Overtaken(LostRace):
 
 
 @dataclass(frozen=True)
+class Review:
+    """Where an operation is put under review.
+
+    Attributes:
+        branch: the branch that has it, without ``refs/heads/``.
+        base: the branch that it shall go into.
+        title: of the pull request, one line.
+        body: of the pull request, Markdown.
+        url: the pull request, or where a person opens it; ``None`` where nothing is known.
+        state: ``opened`` or ``updated`` by gitreg, else ``by hand``.
+    """
+
+    branch: str
+    base: str
+    title: str
+    body: str
+    url: str | None = None
+    state: Literal["opened", "updated", "by hand"] = "by hand"
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What became of an operation.
 
@@ -65,6 +91,7 @@ class Outcome:
         warnings: what the person should know.
         operation: its id; ``None`` when nothing was to be written.
         repeated: whether it was done before, under the same id.
+        review: where it waits for a review; ``None`` for what takes effect at once.
     """
 
     change: Change
@@ -74,6 +101,7 @@ class Outcome:
     warnings: tuple[str, ...] = ()
     operation: str | None = None
     repeated: bool = False
+    review: Review | None = None
 
     @property
     def versions(self) -> tuple[Reference, ...]:
@@ -101,6 +129,35 @@ class Outcome:
         return not self.change.edits
 
 
+class Draft(Protocol):
+    """What is decided of a change before it is put under review."""
+
+    def branch(self, change: Change, base: str) -> str:
+        """Return the name, without ``refs/heads/``, of the branch that holds it alone."""
+
+    def push_options(self, change: Change, base: str) -> Sequence[str]:
+        """Return what the Git host is asked when the branch is pushed."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A change on a branch of its own, on top of what is published.
+
+    Attributes:
+        outcome: what it does; without edits when all of it is published.
+        before: the registry as it is published.
+        base: the branch that it shall go into, without ``refs/heads/``.
+        branch: the branch that has it.
+        remote_words: what the remote said to the push; empty when nothing had to be pushed.
+    """
+
+    outcome: Outcome
+    before: RegistryState
+    base: str
+    branch: str = ""
+    remote_words: str = ""
+
+
 @dataclass
 class _Run:
     """One operation while it is tried, maybe several times."""
@@ -113,6 +170,14 @@ class _Run:
 
     def change_on(self, state: RegistryState) -> Change:
         return replace(self.operation(state), reason=self.reason)
+
+    def proposed_on(self, state: RegistryState) -> Change:
+        try:
+            return self.change_on(state)
+        except NotFound as error:
+            unpublished = "only what is published can be proposed, by gitreg push or a merge"
+            error.hint = f"{error.hint}; {unpublished}" if error.hint else unpublished
+            raise
 
 
 class Publisher:
@@ -164,8 +229,7 @@ class Publisher:
             UnknownOutcome: the remote did not answer, and cannot be asked.
             GitregError: whatever the operation raises; nothing was written.
         """
-        name = secrets.token_hex(8) if op_id is None else check_operation_id(op_id)
-        run = _Run(operation, check_reason(reason), name)
+        run = _new_run(operation, reason, op_id)
         attempt = self._try_published if push else self._try_here
         with self._clone.exclusive():  # 1
             self._clone.settle()
@@ -174,10 +238,44 @@ class Publisher:
             except WorldError as error:
                 raise _with_state_reached(error, published=push) from None
             except KeyboardInterrupt:
-                again = f"with --op-id {name} it is done once, whatever was done by now"
+                again = f"with --op-id {run.id} it is done once, whatever was done by now"
                 raise KeyboardInterrupt(again) from None
 
-    def _until_done(self, run: _Run, attempt: Callable[[_Run], Outcome]) -> Outcome:
+    def propose(
+        self,
+        operation: Operation,
+        reason: str | None,
+        draft: Draft,
+        *,
+        op_id: str | None = None,
+        dry_run: bool = False,
+    ) -> Proposal:
+        """Put an operation's commit on a branch of its own, on top of what is published.
+
+        The clone's branch, index, work tree and tags are left alone, and so is the published
+        branch. The branch is replaced when it has the same operation from before; what is there
+        already is not pushed again.
+
+        Args:
+            operation: what is done.
+            reason: why, for the commit's message.
+            draft: names the branch.
+            op_id: identifies it; a new one by default.
+            dry_run: fetch, but neither write nor push.
+
+        Raises:
+            LostRace: the branch kept moving, or what the operation moves was moved meanwhile.
+            Refused: the branch has commits that are somebody else's.
+            GitregError: whatever the operation raises; nothing was published.
+        """
+        run = _new_run(operation, reason, op_id)
+        with self._clone.exclusive():  # 1
+            try:
+                return self._until_done(run, lambda run: self._try_proposed(run, draft, dry_run))
+            except WorldError as error:
+                raise _with_state_reached(error, published=True) from None
+
+    def _until_done(self, run: _Run, attempt: Callable[[_Run], _Done]) -> _Done:
         while True:
             try:
                 return attempt(run)
@@ -247,13 +345,7 @@ class Publisher:
         if not change.edits:
             warnings = self._publish_rest(standing, state)
             return Outcome(change, pushed=True, warnings=(*change.warnings, *warnings))
-        moved = file_changes(state, change)
-        decided_at = RegistryState(self._repository.snapshot(self._clone.decided_at(standing)))
-        try:
-            self._check_expected(decided_at, state, moved, self._clone.how_to_see)
-        except Overtaken:
-            self._clone.remember(standing)  # told now, they may decide to replace the winner
-            raise
+        moved = self._expected(standing, state, change)
         prepared, tags = self._prepare(run, standing.local, standing.base, change, moved)  # 5
         self._send(standing, state, moved)  # 4, after what can be refused without bytes moving
         earlier = self._earlier_tags(standing)
@@ -267,6 +359,99 @@ class Publisher:
             warnings=(*change.warnings, *warnings),
             operation=run.id,
         )
+
+    def _expected(
+        self, standing: Standing, state: RegistryState, change: Change
+    ) -> list[FileChange]:
+        """Return what a change does, after a look at what others have published meanwhile."""
+        moved = file_changes(state, change)
+        decided_at = RegistryState(self._repository.snapshot(self._clone.decided_at(standing)))
+        try:
+            self._check_expected(decided_at, state, moved, self._clone.how_to_see)
+        except Overtaken:
+            self._clone.remember(standing)  # told now, they may decide to replace the winner
+            raise
+        return moved
+
+    # On a branch beside
+
+    def _try_proposed(self, run: _Run, draft: Draft, dry_run: bool) -> Proposal:  # noqa: FBT001
+        here = self._clone.look()  # 2
+        standing = here.as_published
+        if standing.published is None:
+            raise GitError(f"{here.name} is not there yet", hint="gitreg push publishes the first")
+        state = self._state_at(standing.base)
+        base = here.upstream.short_branch
+        done = self._history.operation(run.id)  # 3
+        if done is not None:
+            return Proposal(self._done_before(run, done), state, base)
+        change = run.proposed_on(state)  # 4
+        if not change.edits:
+            return Proposal(Outcome(change, warnings=change.warnings), state, base)
+        moved = self._expected(here, state, change)
+        branch = draft.branch(change, base)
+        planned = Outcome(change, warnings=change.warnings)
+        if dry_run:
+            return Proposal(planned, state, base, branch)
+        planned = replace(planned, operation=run.id)
+        there = self._clone.proposed(standing, f"refs/heads/{branch}")
+        if there is not None and self._proposes(there, standing.published, state, change):
+            said = trailers_of(self._repository.message_of(there)).get(OPERATION, (run.id,))
+            outcome = replace(planned, commit=there, pushed=True, operation=said[0], repeated=True)
+            return Proposal(outcome, state, base, branch)
+        if there is not None:
+            self._refuse_strangers(there, standing.published, branch)
+        prepared = publish.prepare(
+            self._repository, standing.base, change.with_trailer(OPERATION, run.id)
+        )  # 5
+        self._send(standing, state, moved)  # bytes first, here too
+        words = self._clone.propose(
+            standing,
+            f"refs/heads/{branch}",
+            prepared.commit.oid,
+            there,
+            draft.push_options(change, base),
+        )
+        self._clone.remember(here)
+        outcome = replace(planned, commit=prepared.commit.oid, pushed=True)
+        return Proposal(outcome, state, base, branch, words)
+
+    def _proposes(self, commit: str, base: str, state: RegistryState, change: Change) -> bool:
+        """Tell whether a commit is the one that a change would make now, who and when apart."""
+        if self._repository.parents_of(commit) != [base]:
+            return False
+        told = parse_message(self._repository.message_of(commit))
+        said = [pair for pair in told.trailers if pair[0] != OPERATION]
+        if (told.subject, told.reason, said) != (
+            change.subject,
+            parse_message(change.message()).reason,
+            list(change.trailers),
+        ):
+            return False
+        after = self._repository.snapshot(commit)
+        differing = {one.path for one in file_changes(state, change) if one.before != one.after}
+        return set(self._repository.changed_paths(base, commit)) == differing and all(
+            _is_the_same_file(edit, after.read(edit.path)) for edit in change.edits
+        )
+
+    def _refuse_strangers(self, tip: str, base: str, branch: str) -> None:
+        """Refuse to replace a branch that has more on it than one operation's commit.
+
+        Merges of the published branch, which hosts offer a button for, are nobody's work.
+        """
+        listing = self._repository.run("rev-list", "--no-merges", tip, f"^{base}")
+        commits = listing.text.split()
+        strangers = [
+            commit
+            for commit in commits
+            if OPERATION not in trailers_of(self._repository.message_of(commit))
+        ] or commits[:-1]
+        if strangers:
+            raise Refused(
+                f"{branch} has commits besides its operation, such as {strangers[0][:9]} "
+                f"({self._repository.subject_of(strangers[0])}); nothing was published",
+                hint=f"merge or close its request; git push origin --delete {branch} drops them",
+            )
 
     def _published_before(
         self, run: _Run, standing: Standing, state: RegistryState, done: str
@@ -319,7 +504,7 @@ class Publisher:
         if standing.local.commit != prepared.base.commit:
             self._clone.note(standing, prepared.commit.oid)
             self._history.append(prepared.commit, moved)
-            return self._clone.follow(standing, prepared.commit.oid)
+            return self._clone.follow(standing, prepared.commit.oid, tags)
         try:
             warnings = publish.publish(
                 self._repository, prepared, tags, seen=standing.upstream.seen
@@ -349,7 +534,7 @@ class Publisher:
         )
         prepared = publish.prepare(self._repository, base, change.with_trailer(OPERATION, run.id))
         planned = self._history.plan_tags(prepared.commit, moved)
-        return prepared, publish.write_tags(self._repository, planned)
+        return prepared, publish.write_tags(self._repository, planned, sign=True)
 
     def _done_before(self, run: _Run, commit: str) -> Outcome:
         """Return the outcome of an operation that is found under its id.
@@ -362,12 +547,15 @@ class Publisher:
         after = self._repository.snapshot(commit)
         if parent is not None:
             self._history.advance(parent)  # a rollback looks back from there
+        change: Change | None = None
         try:
             change = run.change_on(before)
         except WorldError:
             raise
+        except GateRefused as refused:
+            change = refused.change  # judged when it was done; a freeze may have begun since
         except GitregError:
-            change = None
+            pass
         if change is None or not _is_the_same(change, after.read):
             raise InvalidRequest(
                 f"the id {run.id} belongs to another operation, done in {commit[:9]}",
@@ -400,6 +588,24 @@ class Publisher:
         )
 
 
+def _new_run(operation: Operation, reason: str | None, op_id: str | None) -> _Run:
+    name = secrets.token_hex(8) if op_id is None else check_operation_id(op_id)
+    return _Run(operation, check_reason(reason), name)
+
+
+def _is_the_same_file(edit: Edit, there: bytes | None) -> bool:
+    """Tell whether a file is what an edit would write; of a manifest, when it was made apart."""
+    place = layout.locate(edit.path)
+    if place is None or edit.content is None or there is None:
+        return edit.content == there
+    if place.kind == "deleted":
+        return True  # when and by whom; why is in the message
+    if place.kind != "manifest":
+        return edit.content == there
+    ours, theirs = (manifest.read_manifest(data, edit.path) for data in (edit.content, there))
+    return replace(ours, created_at=theirs.created_at) == theirs
+
+
 def _with_state_reached(error: WorldError, *, published: bool) -> WorldError:
     """Make sure that an error says what was done before it: nothing, unless it says so itself."""
     said = f"{error} {error.hint}"
@@ -425,7 +631,9 @@ def _is_the_same(change: Change, after: Callable[[str], bytes | None]) -> bool:
         place = layout.locate(edit.path)
         if (done is None) != (edit.content is None):
             return False
-        if place is None or done is None or edit.content is None or place.kind == "deleted":
+        if place is None or done is None or edit.content is None:
+            continue
+        if place.kind in ("deleted", "approval"):  # two signatures over the same text differ, too
             continue
         if place.kind == "manifest":
             here, there = (manifest.read_manifest(data, edit.path) for data in (edit.content, done))

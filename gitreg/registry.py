@@ -21,12 +21,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from gitreg.errors import InvalidRequest, NotFound, Refused
+from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git.repository import GitRepository
-from gitreg.model import Model, ModelVersion, Resolved
+from gitreg.model import Artifact, Model, ModelVersion, Resolved
 from gitreg.names import (
     ARCHIVE,
     Reference,
+    check_model_name,
     check_operation_id,
     check_stage_name,
     parse_reference,
@@ -40,8 +41,11 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self  # in typing itself since Python 3.11
 
+    from gitreg.approvals import StoredApproval
+    from gitreg.approving import Proposal
     from gitreg.artifacts import Artifacts
     from gitreg.change import Change
+    from gitreg.check import CheckReport
     from gitreg.clone import Clone
     from gitreg.compare import Comparison
     from gitreg.digest import Progress
@@ -49,10 +53,14 @@ if TYPE_CHECKING:
     from gitreg.git.copies import Copy
     from gitreg.history import Event
     from gitreg.ledger import History
+    from gitreg.operations.judging import Mover
     from gitreg.operations.rollback import RollbackPlan
+    from gitreg.policy import Judgement, Policy
     from gitreg.publisher import Operation, Outcome, Publisher
+    from gitreg.review import Reviewer
     from gitreg.synchronise import FetchReport, PushReport, Synchroniser
     from gitreg.tagsync import TagReport
+    from gitreg.workflows import HostFile
     from gitreg.yamldoc import Value
 
 ReferenceLike: TypeAlias = "str | Reference | Resolved | ModelVersion"
@@ -187,6 +195,12 @@ class Registry:
         return Publisher(self._repository, self._history, self._clone, self._send)
 
     @cached_property
+    def _reviewer(self) -> Reviewer:
+        from gitreg.review import Reviewer
+
+        return Reviewer(self._repository, self._publisher, self._clone.push_url)
+
+    @cached_property
     def _synchroniser(self) -> Synchroniser:
         from gitreg.synchronise import Synchroniser
 
@@ -195,7 +209,7 @@ class Registry:
                 "a registry that is used by URL has nothing to fetch or push",
                 hint="its copy is brought up to date at every start, and what is written published",
             )
-        return Synchroniser(self._repository, self._history, self._clone, self._send)
+        return Synchroniser(self._repository, self._history, self._clone, self._send, self._mover)
 
     def _send(self, state: RegistryState, versions: Iterable[tuple[str, int]]) -> None:
         self._artifacts.send(state, versions, self._progress)
@@ -290,6 +304,34 @@ class Registry:
     def model(self, name: str, *, rev: str | None = None, at: str | None = None) -> Model:
         """Return one model with its pointers."""
         return _existing(self.state(rev=rev, at=at)).model(name)
+
+    def approvals(
+        self,
+        reference: ReferenceLike,
+        *,
+        rev: str | None = None,
+        at: str | None = None,
+    ) -> list[StoredApproval]:
+        """Return the approvals of a version, and whether each verifies.
+
+        By the policy as it is, for a move as it would be made now; of a version that is in the
+        stage already, for the move that brought it there.
+
+        Raises:
+            GitError: there are some, and ``ssh-keygen`` is not there.
+        """
+        from gitreg.approvals import stored_approvals
+
+        wanted = _reference(reference)
+        state = self.state(rev=rev, at=at)
+        found = state.version(wanted.model, _resolve(state, wanted))
+        past = self._past(state)
+        return stored_approvals(
+            state,
+            lambda: self._repository.root_of(str(state.commit)),
+            found,
+            lambda stage: past.held_before(found.model, found.version, stage),
+        )
 
     def versions(
         self, name: str, *, rev: str | None = None, at: str | None = None
@@ -468,6 +510,7 @@ class Registry:
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
+        pr: bool = False,
         op_id: str | None = None,
     ) -> Outcome:
         """Register the next version of a model; its first one creates the model.
@@ -486,11 +529,13 @@ class Registry:
             reason: why, for the commit's message.
             dry_run: return what would be done, and do nothing.
             push: publish on the DVC remote and the Git remote first; by URL that is always done.
+            pr: push a branch with it and open a pull request, instead; see `Outcome.review`.
             op_id: identifies the operation: repeated under its id, it is done once.
         """
         from gitreg.change import check_reason
         from gitreg.registering import Material, collect
 
+        _check_way(push=push, pr=pr)
         check_reason(reason)  # before a gigabyte is read for nothing
         if op_id is not None:
             check_operation_id(op_id)
@@ -518,7 +563,7 @@ class Registry:
             dry_run=dry_run,
             progress=self._progress,
         )
-        return self._write(operation, reason, dry_run=dry_run, push=push, op_id=op_id)
+        return self._write(operation, reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id)
 
     def promote(
         self,
@@ -531,12 +576,14 @@ class Registry:
         if_better: Sequence[str] = (),
         if_lower: Sequence[str] = (),
         else_archive: bool = False,
+        override: str | None = None,
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
+        pr: bool = False,
         op_id: str | None = None,
     ) -> Outcome:
-        """Put versions into a stage, in one commit.
+        """Put versions into a stage, in one commit, if the policy lets them.
 
         Args:
             references: which versions, of one model or several.
@@ -547,17 +594,21 @@ class Registry:
             keep_existing: leave the versions that the stage holds where they are.
             if_better: metrics that must be higher than the incumbent's.
             if_lower: metrics that must be lower than the incumbent's.
-            else_archive: archive a candidate that is refused, in a commit of its own; the refusal
-                is raised all the same.
+            else_archive: archive a candidate that a metric speaks against, in a commit of its own;
+                the refusal is raised all the same.
+            override: why it shall be done even if it is refused, where the policy lets one.
             reason: why, for the commit's message.
             dry_run: return what would be done, and do nothing.
             push: publish on the remotes first.
+            pr: push a branch with it and open a pull request, instead; see `Outcome.review`.
             op_id: identifies the operation: repeated under its id, it is done once.
 
         Raises:
-            Refused: a metric is not better, or is missing. Without an incumbent there is none.
+            GateRefused: a rule of the policy, or a metric asked for, says no; its ``judgements``
+                have every verdict. Without an incumbent nothing is to be beaten.
+            Refused: a protected alias would move without its stage.
         """
-        from gitreg.operations.gates import Gate
+        from gitreg.operations.judging import GateRefused
         from gitreg.operations.promote import Promotion, archive_instead, promote
 
         wanted = [_reference(given) for given in references]
@@ -568,34 +619,104 @@ class Registry:
             _text(stage, "a stage"),
             tuple(_list(alias)),
             keep_existing,
-            (
-                *(Gate(metric, higher_is_better=True) for metric in _list(if_better)),
-                *(Gate(metric, higher_is_better=False) for metric in _list(if_lower)),
-            ),
+            tuple(_list(if_better)),
+            tuple(_list(if_lower)),
+            override,
         )
-        refused: list[Refused] = []
-
-        def operation(state: RegistryState) -> Change:
-            try:
-                return promote(state, request)
-            except Refused as refusal:
-                refused.append(refusal)
-                raise
-
         try:
-            return self._write(operation, reason, dry_run=dry_run, push=push, op_id=op_id)
-        except Refused as refusal:
-            # Of a gate, that is: a dirty path is refused too, and says nothing of the candidate.
-            if else_archive and not dry_run and refused and request.gates:
+            return self._write(
+                lambda state: promote(state, request, self._mover(state, pr=pr)),
+                reason,
+                dry_run=dry_run,
+                push=push,
+                pr=pr,
+                op_id=op_id,
+            )
+        except GateRefused as refused:
+            if else_archive and not dry_run and refused.losers:
+                refusal = refused  # Python forgets the name, and the lambda needs it
                 archived = self._write(
-                    lambda state: archive_instead(state, request, refused[-1]),
+                    lambda state: archive_instead(
+                        state, request, refusal, self._mover(state, pr=pr)
+                    ),
                     reason,
                     push=push,
+                    pr=pr,
                     op_id=None if op_id is None else _followed_by(op_id, "archive"),
                 )
                 where = f"archived instead, in {str(archived.commit)[:9]}"
-                refusal.hint = where if archived.commit else "nothing was archived"
+                refused.hint = where if archived.commit else "nothing was archived"
             raise
+
+    def _mover(self, state: RegistryState, author: str | None = None, *, pr: bool = False) -> Mover:
+        """Return who moves pointers here, and what the rules may ask of the world."""
+        from gitreg.facts import CloneFacts
+        from gitreg.operations.judging import Mover
+        from gitreg.policy.verdict import APPROVALS
+
+        if author is None:
+            try:
+                author = self._repository.signature("AUTHOR").person
+            except GitError:
+                author = ""  # nobody; where a commit follows, that says what is missing
+        facts = CloneFacts(self._repository, self._history, lambda: self._artifacts, state)
+        return Mover(author, facts, frozenset({APPROVALS}) if pr else frozenset())
+
+    def policy(
+        self, model: str | None = None, *, rev: str | None = None, at: str | None = None
+    ) -> Policy:
+        """Return the rules that a model is under, or the general ones.
+
+        Args:
+            model: its name; it may be one that is not registered yet.
+            rev: read the policy of this commit.
+            at: read the policy of this moment.
+
+        Raises:
+            InvalidDocument: ``policy.yaml`` breaks a rule.
+        """
+        policy = _existing(self.state(rev=rev, at=at)).policy
+        return policy if model is None else policy.of(check_model_name(_text(model, "a model")))
+
+    def test_policy(
+        self,
+        *references: ReferenceLike,
+        stage: str,
+        if_better: Sequence[str] = (),
+        if_lower: Sequence[str] = (),
+        override: str | None = None,
+    ) -> tuple[Judgement, ...]:
+        """Return what `promote` would decide and why, and write nothing.
+
+        Args:
+            references: which versions.
+            stage: where to.
+            if_better: metrics that must be higher than the incumbent's, beside the policy.
+            if_lower: metrics that must be lower.
+            override: what ``promote`` would be given as such.
+
+        Returns:
+            All verdicts, version by version; none of a version that is there already.
+
+        Raises:
+            Refused: a protected alias would move without its stage.
+        """
+        from gitreg.operations.judging import GateRefused
+        from gitreg.operations.promote import Promotion, promote
+
+        request = Promotion(
+            tuple(_reference(given) for given in references),
+            _text(stage, "a stage"),
+            if_better=tuple(_list(if_better)),
+            if_lower=tuple(_list(if_lower)),
+            override=override,
+        )
+        state = _existing(self.state())
+        self._past(state)
+        try:
+            return promote(state, request, self._mover(state)).judgements
+        except GateRefused as refused:
+            return refused.judgements
 
     def archive(
         self,
@@ -603,11 +724,103 @@ class Registry:
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
+        pr: bool = False,
         op_id: str | None = None,
     ) -> Outcome:
         """Put versions into the archive, in one commit."""
         return self.promote(
-            *references, stage=ARCHIVE, reason=reason, dry_run=dry_run, push=push, op_id=op_id
+            *references,
+            stage=ARCHIVE,
+            reason=reason,
+            dry_run=dry_run,
+            push=push,
+            pr=pr,
+            op_id=op_id,
+        )
+
+    def propose(self, reference: ReferenceLike, *, stage: str) -> Proposal:
+        """Return what an approval of a version for a stage would be for; nothing is signed.
+
+        Raises:
+            Refused: the version is in the stage already.
+            GitError: the clone is shallow.
+        """
+        from gitreg.approving import propose
+
+        wanted = _reference(reference)
+        return propose(self._repository, self.state(), wanted, _text(stage, "a stage"))
+
+    def approve(
+        self,
+        proposal: Proposal,
+        *,
+        key: str | None = None,
+        reason: str | None = None,
+        dry_run: bool = False,
+        push: bool = False,
+        pr: bool = False,
+        op_id: str | None = None,
+    ) -> Outcome:
+        """Approve that a version moves into a stage: sign what was proposed, and keep it.
+
+        Args:
+            proposal: what `propose` gave, as it was looked at.
+            key: in place of Git's ``user.signingkey``: a file, or ``key::`` and a public key.
+            reason: why, for the commit's message.
+            dry_run: sign, so that it is known that one can, and write nothing.
+            push: publish on the remotes first.
+            pr: push a branch with it and open a pull request, instead; see `Outcome.review`.
+            op_id: identifies the operation: repeated under its id, it is done once.
+
+        Raises:
+            Refused: the key would not count (none of the policy's signers', revoked, of who
+                registered the version), or what was proposed has changed.
+            GitError: there is no key, or it cannot sign; nothing was written.
+        """
+        from gitreg.approving import approving
+
+        operation = approving(self._repository, self.state(), proposal, key)
+        return self._write(
+            operation,
+            reason,
+            dry_run=dry_run,
+            push=push,
+            pr=pr,
+            op_id=op_id,
+            topic=f"by {key or self._repository.config('user.signingkey')}",
+        )
+
+    def withdraw_approval(
+        self,
+        reference: ReferenceLike,
+        *,
+        stage: str,
+        key: str | None = None,
+        reason: str | None = None,
+        dry_run: bool = False,
+        push: bool = False,
+        pr: bool = False,
+        op_id: str | None = None,
+    ) -> Outcome:
+        """Take back the approval that was made with a key; see `approve`.
+
+        Raises:
+            NotFound: there is none.
+            Refused: the key is none of the policy's signers'.
+        """
+        from gitreg.approving import withdrawing
+
+        operation = withdrawing(
+            self._repository, self.state(), _reference(reference), _text(stage, "a stage"), key
+        )
+        return self._write(
+            operation,
+            reason,
+            dry_run=dry_run,
+            push=push,
+            pr=pr,
+            op_id=op_id,
+            topic=f"by {key or self._repository.config('user.signingkey')}",
         )
 
     def set_alias(
@@ -621,6 +834,7 @@ class Registry:
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
+        pr: bool = False,
         op_id: str | None = None,
     ) -> Outcome:
         """Let an alias name a version; stages are not touched."""
@@ -632,6 +846,7 @@ class Registry:
             reason,
             dry_run=dry_run,
             push=push,
+            pr=pr,
             op_id=op_id,
         )
 
@@ -643,6 +858,7 @@ class Registry:
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
+        pr: bool = False,
         op_id: str | None = None,
     ) -> Outcome:
         """Remove an alias; the version stays."""
@@ -653,6 +869,7 @@ class Registry:
             reason,
             dry_run=dry_run,
             push=push,
+            pr=pr,
             op_id=op_id,
         )
 
@@ -665,6 +882,7 @@ class Registry:
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
+        pr: bool = False,
         op_id: str | None = None,
     ) -> tuple[Outcome, RollbackPlan]:
         """Bring back the version that a stage held before, found by history.
@@ -678,6 +896,7 @@ class Registry:
             reason: why, for the commit's message.
             dry_run: return what would be done, and do nothing.
             push: publish on the remotes first.
+            pr: push a branch with it and open a pull request, instead; see `Outcome.review`.
             op_id: identifies the operation: repeated under its id, it is done once.
 
         Raises:
@@ -690,13 +909,13 @@ class Registry:
         plans: list[RollbackPlan] = []
 
         def operation(state: RegistryState) -> Change:
-            plan = roll_back(state, self._history, request)
+            plan = roll_back(state, self._history, request, self._mover(state, pr=pr))
             for restored in plan.restored:
                 self._artifacts.require(state.snapshot, restored)
             plans.append(plan)
             return plan.change
 
-        outcome = self._write(operation, reason, dry_run=dry_run, push=push, op_id=op_id)
+        outcome = self._write(operation, reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id)
         return outcome, plans[-1]
 
     def annotate(
@@ -710,6 +929,7 @@ class Registry:
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
+        pr: bool = False,
         op_id: str | None = None,
     ) -> Outcome:
         """Set description, owner and tags of a model, or description and tags of a version."""
@@ -723,7 +943,9 @@ class Registry:
             reason,
             dry_run=dry_run,
             push=push,
+            pr=pr,
             op_id=op_id,
+            topic=repr(request),  # what is said, for it is not in the name of what it is said of
         )
 
     def delete(
@@ -733,6 +955,7 @@ class Registry:
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
+        pr: bool = False,
         op_id: str | None = None,
     ) -> Outcome:
         """Delete a version; its number stays taken, and who deleted it and why stays said."""
@@ -747,6 +970,7 @@ class Registry:
             reason,
             dry_run=dry_run,
             push=push,
+            pr=pr,
             op_id=op_id,
         )
 
@@ -802,6 +1026,100 @@ class Registry:
             force=force,
         )
 
+    def check(
+        self,
+        commits: str | None = None,
+        *,
+        history: bool = False,
+        only_registry: bool = False,
+        strict: bool = False,
+        remote: bool = False,
+    ) -> CheckReport:
+        """Judge every commit of a range against each of its parents, under its base's policy.
+
+        Args:
+            commits: ``BASE..HEAD`` (what Git understands as commits), ``BASE...HEAD`` from where
+                they parted, or ``BASE`` up to the checked-out commit; by default what is not
+                upstream yet, and where there is no upstream all of history.
+            history: judge all commits since the start, each under the policy of its parent; the
+                tags of this clone, too. ``commits`` may then name the last one.
+            only_registry: refuse commits that change the registry and other files.
+            strict: what cannot be known here (no DVC remote) is an error, not a warning.
+            remote: ask if the bytes of new versions are on the DVC remote.
+
+        Raises:
+            NotFound: there is no such commit.
+            InvalidRequest: the base does not lead to the head, or its policy does not parse.
+            GitError: a shallow clone does not have what has to be judged.
+        """
+        from gitreg.check.facts import Bytes, Past
+        from gitreg.check.past import IndexedPast
+        from gitreg.check.ranges import CheckOptions, Range, check_range, parse_range
+        from gitreg.check.tags import judge_clone
+
+        if history:
+            wanted = Range(None, self._repository.parse_revision(commits or "HEAD"))
+        else:
+            wanted = parse_range(self._repository, commits)
+        base = wanted.base
+        past = Past() if base is None else IndexedPast(lambda: self._history, base)
+        known = Bytes(self._is_on_remote) if remote else Bytes()
+        options = CheckOptions(only_registry, strict, remote, past, known)
+        report = check_range(self._repository, base, wanted.head, options)
+        tags = judge_clone(self._repository, self._history, wanted.head) if history else ()
+        return replace(
+            report,
+            findings=(*report.findings, *tags),
+            notes=(*wanted.notes, *report.notes),
+        )
+
+    def _is_on_remote(self, artifact: Artifact) -> bool | None:
+        """Tell whether an artifact is on the DVC remote; ``None`` where there is none."""
+        project = self._artifacts.project(self.state().snapshot)
+        if project.remote_name() is None or artifact.md5 is None:
+            return None
+        return not project.not_on_remote([artifact.md5])
+
+    def workflow(self, host: str, *, write: bool = False, force: bool = False) -> HostFile:
+        """Return the file that lets a Git host check, tag and deploy; see `gitreg.workflows`.
+
+        Args:
+            host: ``github`` or ``gitlab``.
+            write: write it into the work tree; committing it is left to a person.
+            force: replace one that is something else.
+
+        Raises:
+            InvalidRequest: there is none for the host, or no work tree to write into.
+            Refused: the file is there and is something else.
+        """
+        from gitreg.workflows import workflow, write_file
+
+        file = workflow(host)
+        return write_file(self._top(), file, force=force) if write else file
+
+    def codeowners(self, *, write: bool = False) -> HostFile:
+        """Return the CODEOWNERS file with the lines that the policy implies, others as they are.
+
+        Args:
+            write: write it into the work tree; committing it is left to a person.
+
+        Raises:
+            InvalidRequest: the policy names no owners, or there is no work tree to write into.
+        """
+        from gitreg.codeowners import codeowners
+        from gitreg.workflows import write_file
+
+        policy = _existing(self.state()).policy
+        file, text = codeowners(policy, None if self._url else self._repository.top_level)
+        return write_file(self._top(), file, expected=text) if write else file
+
+    def _top(self) -> Path:
+        """Return the root of the work tree."""
+        top = None if self._url is not None else self._repository.top_level
+        if top is None:
+            raise InvalidRequest("there is no work tree to write into", hint="in a clone: --repo")
+        return top
+
     def doctor(self, *, fix: bool = False) -> list[Finding]:
         """Return what is wrong with the registry and this clone of it, with the remedies.
 
@@ -834,16 +1152,29 @@ class Registry:
         *,
         dry_run: bool = False,
         push: bool = False,
+        pr: bool = False,
         op_id: str | None = None,
+        topic: str = "",
     ) -> Outcome:
         if op_id is not None:
             check_operation_id(op_id)
+        _check_way(push=push, pr=pr)
+        if pr:
+            return self._reviewer.propose(
+                operation, reason, op_id=op_id, dry_run=dry_run, topic=topic
+            )
         if dry_run:
             return self._publisher.plan(operation, reason)
         # A copy has nobody who would publish it later.
         return self._publisher.apply(
             operation, reason, push=push or self._url is not None, op_id=op_id
         )
+
+
+def _check_way(*, push: bool, pr: bool) -> None:
+    """Refuse to do at once what is asked to be reviewed first."""
+    if pr and push:
+        raise InvalidRequest("--pr asks for a review, --push does it without: give one of them")
 
 
 def _reference(

@@ -16,16 +16,19 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from gitreg.compare import flatten
+from gitreg.compare import flatten, metrics_beside
 
 # What is printed was made by then: nothing needs importing to look at it.
 if TYPE_CHECKING:
+    from gitreg.approvals import StoredApproval
+    from gitreg.approving import Proposal
     from gitreg.change import Change
     from gitreg.compare import Comparison
     from gitreg.findings import Finding
     from gitreg.history import Event, PointerValue
     from gitreg.model import Model, ModelVersion, Resolved
-    from gitreg.publisher import Outcome
+    from gitreg.policy import Judgement, Policy
+    from gitreg.publisher import Outcome, Review
     from gitreg.synchronise import FetchReport, PushReport
     from gitreg.tagsync import TagReport
 
@@ -149,6 +152,11 @@ def model_json(model: Model) -> dict[str, Any]:
     }
 
 
+def approvals_json(approvals: Sequence[StoredApproval]) -> list[dict[str, Any]]:
+    """Return what ``show --json`` says of approvals."""
+    return [asdict(approval) for approval in approvals]
+
+
 def event_json(event: Event) -> dict[str, Any]:
     """Return an entry of what ``log --json`` prints."""
     return asdict(event)
@@ -162,6 +170,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
 
 def outcome_json(outcome: Outcome) -> dict[str, Any]:
     """Return what a write prints with ``--json``."""
+    review = outcome.review
     return {
         "commit": outcome.commit,
         "subject": outcome.change.subject,
@@ -173,7 +182,23 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "repeated": outcome.repeated,
         "unchanged": outcome.is_unchanged,
         "warnings": list(outcome.warnings),
+        "verdicts": verdicts_json(outcome.change.judgements),
+        **({} if review is None else asdict(review)),
     }
+
+
+def verdicts_json(judgements: Iterable[Judgement]) -> list[dict[str, Any]]:
+    """Return what the policy says of versions, a verdict an entry."""
+    return [
+        {"version": judgement.reference, "stage": judgement.stage, **asdict(verdict)}
+        for judgement in judgements
+        for verdict in judgement.verdicts
+    ]
+
+
+def refusal_json(message: str, judgements: Iterable[Judgement]) -> dict[str, Any]:
+    """Return what ``promote --json`` prints when it refuses."""
+    return {"refused": message, "verdicts": verdicts_json(judgements)}
 
 
 def fetch_json(report: FetchReport) -> dict[str, Any]:
@@ -230,7 +255,9 @@ def versions_text(versions: Sequence[ModelVersion], width: int) -> str:
     return table(("VERSION", "STAGE", "ALIASES", "METRICS", "CREATED", "BY"), rows, width)
 
 
-def version_text(version: ModelVersion, width: int) -> str:
+def version_text(
+    version: ModelVersion, width: int, approvals: Sequence[StoredApproval] = ()
+) -> str:
     """Return everything that is known of a version."""
     code, run, artifact = version.lineage.code, version.lineage.run, version.artifact
     rows: list[tuple[str, object]] = [
@@ -239,7 +266,7 @@ def version_text(version: ModelVersion, width: int) -> str:
         ("aliases", version.aliases),
         ("description", version.description),
         ("created", f"{version.created_at} by {version.created_by}"),
-        ("artifact", f"{artifact.path}, {_files(artifact.files)}, {size(artifact.size)}"),
+        ("artifact", f"{artifact.path}, {_count(artifact.files, 'file')}, {size(artifact.size)}"),
         ("sha256", artifact.sha256),
     ]
     for label, values in (
@@ -259,13 +286,31 @@ def version_text(version: ModelVersion, width: int) -> str:
     environment = version.environment
     known = [word for word in (environment.python, environment.platform) if word]
     rows.append(("environment", ", ".join(["python " + known[0], *known[1:]]) if known else None))
+    rows += [(f"approved for {given.stage}", _approval(given)) for given in approvals]
     rows.append(("registered in", version.commit and version.commit[:SHORT]))
     rows.append(("read from", version.read_from and version.read_from[:SHORT]))
     return table(("", ""), rows, width).lstrip("\n")
 
 
-def _files(count: int) -> str:
-    return f"{count} file" + ("s" if count != 1 else "")
+def _approval(given: StoredApproval) -> str:
+    if given.verified:
+        return f"{given.principal}, verified"
+    return f"{given.principal}, does not verify: {given.reason}"
+
+
+def proposal_text(proposal: Proposal) -> str:
+    """Return what is about to be approved, in words."""
+    approval, candidate = proposal.approval, proposal.candidate
+    artifact = candidate.artifact
+    over = ", ".join(version.reference for version in proposal.incumbents) or "nothing"
+    incumbent = proposal.incumbents[-1] if proposal.incumbents else None
+    lines = [
+        f"approving {approval.reference} for {approval.stage}, which holds {over}",
+        f"registered by {candidate.created_by} at {candidate.created_at}",
+        f"sha256 {artifact.sha256}, {_count(artifact.files, 'file')}, {size(artifact.size)}",
+        *metrics_beside(candidate, incumbent),
+    ]
+    return "\n".join([line(lines[0]), *(f"    {line(text)}" for text in lines[1:])])
 
 
 def size(count: float) -> str:
@@ -289,11 +334,11 @@ def events_text(events: Sequence[Event], width: int) -> str:
         (
             event.time[:19].replace("T", " "),
             event.author.partition(" <")[0],
-            event.action,
+            event.action + (" (override)" if event.override else ""),
             event.model + (f"@{event.version}" if event.version is not None else ""),
-            (event.pointer or "-").replace("aliases/", "@").replace("stages/", ""),
+            (event.pointer or event.stage or "-").replace("aliases/", "@").replace("stages/", ""),
             f"{_side(event.before)} → {_side(event.after)}" if event.pointer else "-",
-            (event.reason or "-").partition("\n")[0],
+            (event.reason or event.override or "-").partition("\n")[0],
             event.commit[:SHORT],
         )
         for event in events
@@ -333,12 +378,87 @@ def outcome_text(outcome: Outcome, *, dry_run: bool = False) -> str:
     subject = line(outcome.change.subject)
     if outcome.is_unchanged:
         return f"nothing to do, it is so already: {subject}"
+    if outcome.review is not None:
+        return _review_text(outcome, outcome.review, dry_run=dry_run)
     if dry_run:
         return change_text(outcome.change, outcome.tags)
     pushed = (", pushed" if outcome.pushed else "") + (", done before" if outcome.repeated else "")
     replaced = ", ".join(str(version) for version in outcome.replaced)
     instead = f" instead of {replaced}" if replaced and not outcome.change.reverts else ""
     return f"[{str(outcome.commit)[:SHORT]}{pushed}] {subject}{line(instead)}"
+
+
+def verdicts_text(judgements: Sequence[Judgement]) -> str:
+    """Return what the policy says of versions, a verdict a line."""
+    several = len(judgements) > 1
+    return "\n".join(
+        line((f"{judgement.reference}  " if several else "") + verdict.text)
+        for judgement in judgements
+        for verdict in judgement.verdicts
+    )
+
+
+def policy_text(policy: Policy) -> str:
+    """Return the rules that a model is under, for people: stage by stage, then the rest."""
+    parts = []
+    for name, rule in policy.stages.items():
+        held = "any number" if rule.holds is None else str(rule.holds)
+        rows = [("holds", held)]
+        if rule.holds is not None:
+            rows.append(("replaced", f"goes to {rule.replaced or 'no stage'}"))
+            rows.append(("crowded", "--keep-existing may" if rule.crowded else "never"))
+        sources = ("no stage" if source == "none" else source for source in rule.sources or ())
+        rows.append(("from", ", ".join(sources) if rule.sources else "any stage"))
+        rows += [("alias", f"@{alias} moves along") for alias in rule.aliases]
+        rows += [("gate", str(gate)) for gate in rule.gates] or [("gates", "none")]
+        approvals = rule.approvals
+        wanted = f"{approvals.count} by {_who(policy, approvals.by)}" if approvals else "none"
+        rows.append(("approvals", wanted))
+        rows.append(("signed", f"by {_who(policy, rule.signed)}" if rule.signed else "not needed"))
+        rows.append(("override", _who(policy, rule.override) if rule.override else "nobody"))
+        parts.append((name, rows))
+    rest = [
+        (f"@{alias}", "protected" if is_protected else "free")
+        for alias, is_protected in policy.protected.items()
+    ]
+    rest += [(f"role {role}", ", ".join(who) or "nobody") for role, who in policy.roles.items()]
+    rest += [(f"signer {who}", _count(len(keys), "key")) for who, keys in policy.signers.items()]
+    rest += [("revoked", fingerprint) for fingerprint in policy.revoked]
+    rest += [("freeze", window.text) for window in policy.freeze]
+    rest += [("differs for", pattern) for pattern in policy.models]
+    parts += [("besides", rest)] if rest else []
+    lines = []
+    for title, rows in parts:
+        lines.append(line(title))
+        lines += [line(f"  {key:<10} {value}") for key, value in rows]
+    return "\n".join(lines)
+
+
+def _who(policy: Policy, by: Iterable[str]) -> str:
+    """Return roles with their members, and principals."""
+    return ", ".join(
+        f"{name} ({', '.join(policy.roles[name]) or 'nobody'})" if name in policy.roles else name
+        for name in by
+    )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
+def _review_text(outcome: Outcome, review: Review, *, dry_run: bool) -> str:
+    """Return where a change waits for a review; of a dry run the text of the request."""
+    if dry_run:
+        return visible(f"would push {review.branch} and ask: {review.title}\n\n{review.body}")
+    done = "unchanged" if outcome.repeated else "pushed"
+    first = f"[{str(outcome.commit)[:SHORT]}, {done}: {review.branch}] {review.title}"
+    if review.url is None:
+        second = f"open a pull request of it into {review.base} at your Git host"
+    elif review.state == "by hand":
+        second = f"open the pull request: {review.url}"
+    else:
+        second = f"{review.state}: {review.url}"
+    return "\n".join(map(line, (first, second)))
 
 
 def fetch_text(report: FetchReport, width: int) -> str:

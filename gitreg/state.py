@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from gitreg import layout, manifest
 from gitreg.errors import InvalidDocument, NotFound
@@ -19,8 +19,11 @@ from gitreg.names import (
     fold,
     format_version,
 )
-from gitreg.policy import Policy, read_policy
 from gitreg.suggest import did_you_mean
+
+# Resolving a reference needs no rules: a serving process does not wait for them.
+if TYPE_CHECKING:
+    from gitreg.policy import Policy
 
 
 class Snapshot(Protocol):
@@ -92,6 +95,8 @@ class RegistryState:
     def policy(self) -> Policy:
         """The rules in force."""
         if self._policy is None:
+            from gitreg.policy import read_policy
+
             self._policy = read_policy(self.snapshot.read(layout.POLICY), layout.POLICY)
         return self._policy
 

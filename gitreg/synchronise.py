@@ -8,9 +8,10 @@ Commits of the user's own are neither rewritten nor merged: how to bring them ov
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from gitreg import approvals
 from gitreg.change import OPERATION, Change, trailers_of
 from gitreg.clone import Clone, Standing
 from gitreg.errors import GitregError, LostRace, Refused, UnknownOutcome, WorldError
@@ -19,6 +20,7 @@ from gitreg.git.remote import Locked
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.history import Event, FileChange
 from gitreg.ledger import History
+from gitreg.operations.judging import Mover
 from gitreg.operations.reapply import Recorded, is_told_in_full, reapply
 from gitreg.patience import Patience
 from gitreg.publisher import SendBytes, file_changes, named_versions
@@ -116,12 +118,18 @@ class Synchroniser:
     """Brings a clone and its published branch together."""
 
     def __init__(
-        self, repository: GitRepository, history: History, clone: Clone, send_bytes: SendBytes
+        self,
+        repository: GitRepository,
+        history: History,
+        clone: Clone,
+        send_bytes: SendBytes,
+        mover: Callable[[RegistryState, str], Mover],
     ) -> None:
         self._repository = repository
         self._history = history
         self._clone = clone
         self._send_bytes = send_bytes
+        self._mover = mover
 
     # Fetch
 
@@ -244,12 +252,13 @@ class Synchroniser:
             sent = tuple(Sent(s.change.subject, None, s.recorded.commit) for s in plan.steps)
             return replace(report, sent=sent)
         commit, sent = published, ()
+        made: dict[str, str] = {}
         if plan.steps:
-            commit, sent = self._publish_steps(standing, plan)
+            commit, sent, made = self._publish_steps(standing, plan)
         self._clone.remember(replace(standing, published=commit))
         warnings: tuple[str, ...] = ()
         if not plan.left and not plan.own:
-            warnings = self._replace_line(standing, commit)
+            warnings = self._replace_line(standing, commit, made)
         else:
             self._repository.run("update-ref", LEFT, str(standing.local.commit))
         if (plan.left or plan.own) and self._repository.top_level is not None:
@@ -278,7 +287,14 @@ class Synchroniser:
                 continue
             state = base.after(edits)
             try:
-                change, new = reapply(state, recorded, numbers, self._history.highest_number)
+                change, new = reapply(
+                    state,
+                    recorded,
+                    numbers,
+                    self._history.highest_number,
+                    lambda on, place, data: approvals.holds(on, self._root(standing), place, data),
+                    self._mover(state, self._repository.author_of(commit).person),
+                )
             except WorldError:
                 raise
             except GitregError as error:
@@ -294,6 +310,9 @@ class Synchroniser:
             steps.append(_Step(recorded, change, tuple(file_changes(state, change))))
             edits.update((edit.path, edit.content) for edit in change.edits)
         return _Plan(tuple(steps), tuple(left), tuple(own), base.after(edits))
+
+    def _root(self, standing: Standing) -> str:
+        return self._repository.root_of(str(standing.published))
 
     def _recorded(self, commit: str) -> Recorded:
         """Return what a commit did, a merge to its first parent."""
@@ -330,7 +349,9 @@ class Synchroniser:
             for old, new in zip(numbers, given.get(model, ()), strict=False)
         }
 
-    def _publish_steps(self, standing: Standing, plan: _Plan) -> tuple[str, tuple[Sent, ...]]:
+    def _publish_steps(
+        self, standing: Standing, plan: _Plan
+    ) -> tuple[str, tuple[Sent, ...], dict[str, str]]:
         """Commit the steps on what is published, and publish them all at once."""
         tip = str(standing.published)
         became: dict[str, str] = {}
@@ -347,17 +368,19 @@ class Synchroniser:
                 base = Tip(standing.local.branch, tip)
                 prepared = publish.prepare(self._repository, base, change, author)
                 planned = self._history.plan_tags(prepared.commit, step.moved)
-                tags |= publish.write_tags(self._repository, planned)
+                tags |= publish.write_tags(self._repository, planned, sign=True)
                 self._history.append(prepared.commit, step.moved)
                 tip = became[was] = prepared.commit.oid
                 sent.append(Sent(change.subject, tip, was))
             self._clone.publish(standing, tip, tags)
-        return tip, tuple(sent)
+        return tip, tuple(sent), tags
 
-    def _replace_line(self, standing: Standing, commit: str) -> tuple[str, ...]:
+    def _replace_line(
+        self, standing: Standing, commit: str, made: dict[str, str]
+    ) -> tuple[str, ...]:
         """Let the clone's branch take what its operations became; nothing of it is lost."""
         try:
-            return self._clone.bring(standing, commit)
+            return self._clone.bring(standing, commit, made)
         except GitregError as error:
             return (
                 f"published, but this clone could not follow ({error}): gitreg push tries again",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from gitreg.clone import Clone
 from gitreg.git import publish, remote
 from gitreg.git.repository import GitRepository
+from gitreg.history import Tag
 from gitreg.ledger import History
 from gitreg.names import parse_tag
 
@@ -41,35 +42,42 @@ LEFT = "refs/gitreg/left"
 
 
 def compare_tags(repository: GitRepository, history: History, tip: str) -> TagReport:
-    """Return how the tags of a clone stand beside those that the history of ``tip`` implies."""
-    taken_back = _taken_back(repository, history, tip)
+    """Return how the tags of a clone stand beside those that the history of ``tip`` implies.
+
+    A signature behind a tag makes it no other one: see `publish.present_tags`.
+    """
+    left = _tags_left(repository, history, tip)
+    taken_back = publish.present_tags(repository, left)
     history.advance(tip)
     implied = history.tags()
     present = repository.tags()
     models = {tag.model for tag in implied}
+    names_left = {tag.name for tag in left}
     wanted = {tag.name: publish.tag_object_name(tag.content) for tag in implied}
-    wrong = [name for name, oid in wanted.items() if present.get(name, oid) != oid]
+    other = [tag for tag in implied if present.get(tag.name, wanted[tag.name]) != wanted[tag.name]]
+    signed = publish.present_tags(repository, other)
+    wrong = [tag.name for tag in other if tag.name not in signed]
     foreign = sorted(
         name
         for name in present
         if name not in wanted
-        and (name in taken_back or ((parsed := parse_tag(name)) and parsed.model in models))
+        and (name in names_left or ((parsed := parse_tag(name)) and parsed.model in models))
     )
     abandoned = {
         name
         for name in (*wrong, *foreign)
-        if present[name] == taken_back.get(name) or repository.is_abandoned(f"refs/tags/{name}")
+        if name in taken_back or repository.is_abandoned(f"refs/tags/{name}")
     }
     return TagReport(
         made=tuple(name for name in wanted if name not in present),
-        kept=tuple(name for name, oid in wanted.items() if present.get(name) == oid),
+        kept=tuple(name for name in wanted if name in present and name not in wrong),
         wrong=tuple(name for name in wrong if name not in abandoned),
         foreign=tuple(name for name in foreign if name not in abandoned),
         abandoned=tuple(name for name in (*wrong, *foreign) if name in abandoned),
     )
 
 
-def _taken_back(repository: GitRepository, history: History, tip: str) -> dict[str, str]:
+def _tags_left(repository: GitRepository, history: History, tip: str) -> list[Tag]:
     """Return the tags of commits that a push left here and that are on no branch any more.
 
     A tag of a move stands on the commit of its version, which stays when the move does not: only
@@ -77,10 +85,9 @@ def _taken_back(repository: GitRepository, history: History, tip: str) -> dict[s
     """
     left = repository.commit_of(LEFT)
     if left is None or repository.is_on_a_branch(left):
-        return {}
+        return []
     history.advance(left, exact=True)
-    tags = history.tags(since=repository.merge_base(left, tip))
-    return {tag.name: publish.tag_object_name(tag.content) for tag in tags}
+    return history.tags(since=repository.merge_base(left, tip))
 
 
 def sync_tags(
@@ -105,12 +112,16 @@ def sync_tags(
     if dry_run:
         return report
     with clone.exclusive():
-        objects = publish.write_tags(repository, implied)
+        objects = publish.write_tags(repository, implied, sign=True)
         if push:
-            right = {name: oid for name, oid in objects.items() if name not in report.wrong}
-            remote.push(
-                repository, clone.upstream(repository.tip()), None, None, right, force_tags=force
-            )
+            upstream = clone.upstream(repository.tip())
+            there = clone.published_tags(upstream, implied, objects)
+            right = {
+                name: oid
+                for name, oid in objects.items()
+                if name not in report.wrong and there.get(name) != oid
+            }
+            remote.push(repository, upstream, None, None, right, force_tags=force)
         renewed = (*report.made, *report.replaced, *report.abandoned)
         publish.set_tags(repository, {name: objects.get(name) for name in renewed})
         left = repository.commit_of(LEFT)

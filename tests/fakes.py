@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gitreg.change import Change, Edit
 from gitreg.history import CommitInfo, Event, FileChange, Tag, events_of, tags_of
 from gitreg.manifest import Tombstone
-from gitreg.model import Artifact
+from gitreg.model import Artifact, ModelVersion
 from gitreg.names import Reference, RegistryTag, parse_reference, parse_tag
 from gitreg.operations.alias import delete_alias, set_alias
 from gitreg.operations.delete import delete
-from gitreg.operations.gates import Gate
+from gitreg.operations.judging import Mover
 from gitreg.operations.promote import Promotion, promote
 from gitreg.operations.register import Registration, register
 from gitreg.operations.rollback import Rollback, RollbackPlan, roll_back
@@ -22,6 +22,50 @@ ADA = "Ada Lovelace <ada@example.com>"
 SHA256 = "9f" * 32
 MD5 = "d4" * 16
 CREATED = "2026-11-22T20:25:06Z"
+
+
+@dataclass
+class FakeFacts:
+    """What the world answers in a test; ``asked`` are the questions, in their order."""
+
+    now: int = 2_000_000
+    since: Mapping[tuple[str, int, str], int] = field(default_factory=dict)
+    reachable: Mapping[tuple[str, str], bool] = field(default_factory=dict)
+    on_remote: bool | None = None
+    names: Sequence[str] | None = None
+    approved: Callable[[ModelVersion, str, tuple[int, ...]], Sequence[str]] | None = None
+    signed_by: str | None = None
+    asked: list[str] = field(default_factory=list)
+
+    def moment(self) -> int:
+        self.asked.append("moment")
+        return self.now
+
+    def entered(self, model: str, version: int, stage: str) -> int | None:
+        self.asked.append("entered")
+        return self.since.get((model, version, stage))
+
+    def is_reachable(self, commit: str, branch: str) -> bool | None:
+        self.asked.append("is_reachable")
+        return self.reachable.get((commit, branch))
+
+    def is_on_remote(self, artifact: Artifact) -> bool | None:
+        self.asked.append("is_on_remote")
+        return self.on_remote
+
+    def files(self, artifact: Artifact) -> Sequence[str] | None:
+        self.asked.append("files")
+        return self.names
+
+    def approvers(
+        self, version: ModelVersion, stage: str, replaces: tuple[int, ...]
+    ) -> Sequence[str]:
+        self.asked.append("approvers")
+        return () if self.approved is None else self.approved(version, stage, replaces)
+
+    def signer(self) -> str | None:
+        self.asked.append("signer")
+        return self.signed_by
 
 
 @dataclass(frozen=True)
@@ -68,12 +112,18 @@ class FakeBranch:
         self.commits: list[tuple[CommitInfo, list[FileChange]]] = []
         self.tags: list[Tag] = []
         self.clock = start
+        self.facts = FakeFacts()
         self._tagged: dict[tuple[str, int], str] = {}
         self._moves: dict[str, tuple[int, int]] = {}
 
     @property
     def state(self) -> RegistryState:
         return RegistryState(self.snapshot)
+
+    @property
+    def mover(self) -> Mover:
+        """Ada, and what the world answers her."""
+        return Mover(ADA, self.facts)
 
     @property
     def tip(self) -> str:
@@ -177,14 +227,20 @@ class FakeBranch:
         to: str = "production",
         aliases: tuple[str, ...] = (),
         keep_existing: bool = False,
-        gates: tuple[Gate, ...] = (),
+        if_better: tuple[str, ...] = (),
+        if_lower: tuple[str, ...] = (),
+        override: str | None = None,
     ) -> Change:
-        change = promote(
-            self.state,
-            promotion(
-                *references, to=to, aliases=aliases, keep_existing=keep_existing, gates=gates
-            ),
+        request = promotion(
+            *references,
+            to=to,
+            aliases=aliases,
+            keep_existing=keep_existing,
+            if_better=if_better,
+            if_lower=if_lower,
+            override=override,
         )
+        change = promote(self.state, request, self.mover)
         self.commit(change)
         return change
 
@@ -202,7 +258,7 @@ class FakeBranch:
         self, *models: str, to: int | None = None, restage: bool = False, stage: str = "production"
     ) -> RollbackPlan:
         request = Rollback(models or ("churn",), stage, to, restage)
-        return roll_back(self.state, self, request)
+        return roll_back(self.state, self, request, self.mover)
 
     def rollback(
         self, *models: str, to: int | None = None, restage: bool = False, stage: str = "production"
@@ -243,10 +299,12 @@ def promotion(
     to: str = "production",
     aliases: tuple[str, ...] = (),
     keep_existing: bool = False,
-    gates: tuple[Gate, ...] = (),
+    if_better: tuple[str, ...] = (),
+    if_lower: tuple[str, ...] = (),
+    override: str | None = None,
 ) -> Promotion:
     parsed: tuple[Reference, ...] = tuple(map(parse_reference, references))
-    return Promotion(parsed, to, aliases, keep_existing, gates)
+    return Promotion(parsed, to, aliases, keep_existing, if_better, if_lower, override)
 
 
 def trailers(change: Change, key: str) -> list[str]:

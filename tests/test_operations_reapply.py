@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitreg import layout
-from gitreg.change import Edit, parse_message
+from gitreg.change import Change, Edit, parse_message
 from gitreg.errors import GitregError, InvalidDocument, InvalidRequest, NotFound, Refused
 from gitreg.history import FileChange
 from gitreg.names import parse_reference
 from gitreg.operations.annotate import Annotation, annotate
 from gitreg.operations.promote import promote
-from gitreg.operations.reapply import Recorded, is_told_in_full, reapply
+from gitreg.operations.reapply import Numbers, Recorded, is_told_in_full, reapply
 from gitreg.operations.register import register
 from gitreg.policy import Policy, StageRule, write_policy
 from gitreg.state import RegistryState
@@ -39,6 +39,16 @@ def recorded(branch: FakeBranch, number: int = -1) -> Recorded:
     return Recorded(info.oid, info.message, tuple(changes))
 
 
+def again(
+    onto: FakeBranch,
+    done: Recorded,
+    numbers: Numbers,
+    above: Callable[[str], int],
+) -> tuple[Change, dict[tuple[str, int], int]]:
+    """Do an operation again, as Ada; whatever was approved is approved there, too."""
+    return reapply(onto.state, done, numbers, above, lambda *_: True, onto.mover)
+
+
 class Rebase:
     """The unpublished commits of one branch, done again on another, as `gitreg push` does."""
 
@@ -52,7 +62,7 @@ class Rebase:
 
     def one(self, done: Recorded) -> str | None:
         """Do one again; return its new subject, ``None`` when nothing is left to do."""
-        change, new = reapply(self.onto.state, done, self.numbers, self.highest)
+        change, new = again(self.onto, done, self.numbers, self.highest)
         self.numbers |= new
         if change.edits:
             self.onto.commit(change)
@@ -123,7 +133,7 @@ def test_a_number_of_the_past_is_not_taken() -> None:
     ours = base()
     theirs = fork(ours)
     ours.register()
-    change, new = reapply(theirs.state, recorded(ours), {}, lambda _: 7)
+    change, new = again(theirs, recorded(ours), {}, lambda _: 7)
     assert change.subject == "register churn@8"
     assert new == {("churn", 4): 8}
 
@@ -208,7 +218,7 @@ def test_a_version_of_a_commit_that_is_left_is_not_mistaken_for_theirs() -> None
     ours.register(auc=0.99)
     ours.promote("churn@4")
     with pytest.raises(Refused, match="churn@4 is of a commit that is left"):
-        reapply(theirs.state, recorded(ours), {("churn", 4): None}, lambda _: 4)
+        again(theirs, recorded(ours), {("churn", 4): None}, lambda _: 4)
 
 
 # Pointers
@@ -409,7 +419,7 @@ def test_a_revert_says_what_it_reverts() -> None:
     ours.git_revert(ours.tip)
     done = Rebase(theirs)
     done.one(recorded(ours, -2))
-    change, _ = reapply(theirs.state, recorded(ours), done.numbers, done.highest)
+    change, _ = again(theirs, recorded(ours), done.numbers, done.highest)
     assert change.reverts == ours.commits[-2][0].oid
     assert change.subject == 'Revert "promote churn@3 to production"'
     assert f"This reverts commit {change.reverts}." in change.message()
@@ -421,7 +431,7 @@ def test_reason_and_operation_id_go_along() -> None:
     ours = base()
     theirs = fork(ours)
     theirs.register()
-    change = promote(ours.state, promotion("churn@3"))
+    change = promote(ours.state, promotion("churn@3"), ours.mover)
     told = replace(change, reason="Better.\n\nMuch better.").with_trailer("Gitreg-Op", "abc-1")
     ours.commit(told)
     Rebase(theirs).one(recorded(ours))

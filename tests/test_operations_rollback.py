@@ -205,7 +205,7 @@ def test_what_is_not_there(branch: FakeBranch) -> None:
 
 def test_requests_that_make_no_sense(branch: FakeBranch) -> None:
     with pytest.raises(InvalidRequest, match="which model"):
-        roll_back(branch.state, branch, Rollback(()))
+        roll_back(branch.state, branch, Rollback(()), branch.mover)
     with pytest.raises(InvalidRequest, match="the same model is named twice"):
         branch.plan_rollback("churn", "churn")
 

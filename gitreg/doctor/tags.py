@@ -55,7 +55,8 @@ def on_remote(patient: Patient, standing: Standing) -> Iterator[Finding]:
     implied = history.tags()
     unpublished = {tag.name for tag in history.tags(since=standing.fork)}
     wanted = {tag.name: publish.tag_object_name(tag.content) for tag in implied}
-    there = standing.tags
+    wanted |= publish.present_tags(patient.repository, implied)
+    there = patient.clone.but_for_signatures(standing.upstream, implied, wanted, standing.tags)
     remote = standing.upstream.shown
     wrong = [name for name, oid in wanted.items() if there.get(name, oid) != oid]
     # A push that finds another tag over there is refused as a whole.

@@ -203,13 +203,22 @@ class DvcProject:
 
         A listing that is only on the remote is read there and not brought into the cache.
         """
+        members = self.members_anywhere(md5)
+        return None if members is None else objects_of(md5, members)
+
+    def members_anywhere(self, md5: ObjectId) -> tuple[Member, ...] | None:
+        """Return the files of an artifact, ``None`` when its listing is nowhere; see `members`.
+
+        Raises:
+            DvcError: the remote cannot be reached, or the listing is damaged or breaks a rule.
+        """
         if not is_listing(check_object_id(md5)):
-            return [md5]
+            return (Member("", md5),)
         members = self._cache.members(md5)
         if members is None and self._remote is not None:
             listing = self._remote.listing(md5)
             members = None if listing is None else read_listing(listing, md5)
-        return None if members is None else objects_of(md5, members)
+        return members
 
     # Into the cache
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from gitreg import layout
+from gitreg.change import OPERATION, trailers_of
 from gitreg.git.repository import GitRepository
 from gitreg.history import CommitInfo, FileChange
 
@@ -47,8 +48,11 @@ def read_commits(
 ) -> Iterator[tuple[CommitInfo, list[FileChange]]]:
     """Yield the commits after ``start`` up to ``end`` that touched the registry, oldest first.
 
-    A merge is compared with its first parent: what it brought in is one event. The commits at
-    which a shallow clone was cut off are left out, because what they did cannot be seen.
+    A merge is compared with its first parent: what it brought in is one event. Where that is just
+    what one commit of the other side did, as with a pull request that is merged, author and
+    message are of that commit: who pressed the button did not decide it, and does not say why.
+    The commits at which a shallow clone was cut off are left out, because what they did cannot be
+    seen.
     """
     commits = iter(_log(repository, start, end))
     while chunk := list(islice(commits, _CHUNK)):
@@ -67,16 +71,32 @@ def read_paths(repository: GitRepository, end: str) -> list[tuple[CommitInfo, li
 def _log(
     repository: GitRepository, start: str | None, end: str
 ) -> list[tuple[CommitInfo, list[RawChange]]]:
-    listing = repository.run_at_root(
-        *_AS_CONFIGURED_NOWHERE, "log", "--first-parent", "--diff-merges=first-parent", "--raw",
-        "-r", "-z", "-O/dev/null", "--ignore-submodules=none", "--no-renames", "--no-relative",
-        "--no-abbrev", "--no-color", "--encoding=UTF-8", "--date=raw", "--no-mailmap",
-        "--no-notes", "--no-decorate", f"--format=tformat:{_FORMAT}",
-        end, *([f"^{start}"] if start else []), "--", layout.ROOT,
-    )  # fmt: skip
+    first_parents = ("--first-parent", "--diff-merges=first-parent")
+    listing = _list(repository, end, *([f"^{start}"] if start else []), *first_parents)
     cut = _shallow_boundary(repository)
-    fields = iter(listing.stdout.split(b"\0"))
-    commits: list[tuple[CommitInfo, list[RawChange]]] = []
+    commits = _parse(listing)
+    commits.reverse()
+    return [
+        (_as_told(repository, commit, parents, changes), changes)
+        for commit, parents, changes in commits
+        if commit.oid not in cut
+    ]
+
+
+def _list(repository: GitRepository, *revisions: str) -> bytes:
+    """Return what Git says of the commits that touched the registry, newest first."""
+    return repository.run_at_root(
+        *_AS_CONFIGURED_NOWHERE, "log", "--raw", "-r", "-z", "-O/dev/null",
+        "--ignore-submodules=none", "--no-renames", "--no-relative", "--no-abbrev", "--no-color",
+        "--encoding=UTF-8", "--date=raw", "--no-mailmap", "--no-notes", "--no-decorate",
+        f"--format=tformat:{_FORMAT}", *revisions, "--", layout.ROOT,
+    ).stdout  # fmt: skip
+
+
+def _parse(listing: bytes) -> list[tuple[CommitInfo, list[str], list[RawChange]]]:
+    """Return commits with their parents and changes, in the order in which they are listed."""
+    fields = iter(listing.split(b"\0"))
+    commits: list[tuple[CommitInfo, list[str], list[RawChange]]] = []
     for field in fields:
         text = field.lstrip(b"\n")
         if text.startswith(b":"):
@@ -86,26 +106,55 @@ def _log(
                 None if before == _ABSENT else before,
                 None if after == _ABSENT else after,
             )
-            commits[-1][1].append(raw)
+            commits[-1][2].append(raw)
         elif text:
-            commits.append((_commit(text, fields), []))
-    commits.reverse()
-    return [entry for entry in commits if entry[0].oid not in cut]
+            commits.append((*_commit(text, fields), []))
+    return commits
 
 
-def _commit(oid: bytes, fields: Iterator[bytes]) -> CommitInfo:
-    parents, author, committer, time, date, message = (
+def _commit(oid: bytes, fields: Iterator[bytes]) -> tuple[CommitInfo, list[str]]:
+    names, author, committer, time, date, message = (
         next(fields).decode("utf-8", "replace") for _ in range(6)
     )
-    return CommitInfo(
+    parents = names.split()
+    commit = CommitInfo(
         oid.decode("ascii"),
-        parents.split()[0] if parents else None,
+        parents[0] if parents else None,
         author,
         committer,
         int(time),
         date.split()[1],
         message,
     )
+    return commit, parents
+
+
+def _as_told(
+    repository: GitRepository, commit: CommitInfo, parents: list[str], changes: list[RawChange]
+) -> CommitInfo:
+    """Return a merge with author and message of the one commit that did all that it brings in.
+
+    Approvals that were added to the branch are nothing that happened to a model. A merge that was
+    changed by hand, or that brings in several operations, speaks for itself.
+    """
+    brought = _told_of(changes)
+    if len(parents) != 2 or not brought or OPERATION in trailers_of(commit.message):
+        return commit
+    side = _list(repository, f"{parents[0]}..{parents[1]}", "--no-merges")
+    tellers = [
+        told
+        for told, _, changed in _parse(side)
+        if OPERATION in trailers_of(told.message) and _told_of(changed) == brought
+    ]
+    if len(tellers) != 1:
+        return commit
+    return replace(commit, author=tellers[0].author, message=tellers[0].message)
+
+
+def _told_of(changes: list[RawChange]) -> set[RawChange]:
+    """Return the changes that events are made of."""
+    places = ((change, layout.locate(change.path)) for change in changes)
+    return {change for change, place in places if place is not None and place.kind != "other"}
 
 
 def _shallow_boundary(repository: GitRepository) -> set[str]:

@@ -16,7 +16,9 @@ from pathlib import Path
 from gitreg.change import Change
 from gitreg.errors import GitError, LostRace, WorldError
 from gitreg.git import worktree
+from gitreg.git.objects import GitObject
 from gitreg.git.repository import GitRepository, Signature, Tip
+from gitreg.git.signing import split_signature
 from gitreg.history import CommitInfo, Tag
 
 LOCK_PATIENCE = 60.0
@@ -106,8 +108,10 @@ def prepare(
         change: what it does.
         author: who did it first, and when; whoever commits now by default.
 
+    It is signed where the user's Git configuration says so, by whoever commits now.
+
     Raises:
-        GitError: no identity, or the object store cannot be written.
+        GitError: no identity, it cannot be signed, or the object store cannot be written.
     """
     author = author or repository.signature("AUTHOR")
     committer = repository.signature("COMMITTER")
@@ -115,10 +119,10 @@ def prepare(
     tree = writer.write_tree(base.commit, {edit.path: edit.content for edit in change.edits})
     parent = f"parent {base.commit}\n" if base.commit else ""
     message = change.message()
-    oid = writer.write(
-        "commit",
-        f"tree {tree}\n{parent}author {author}\ncommitter {committer}\n\n{message}".encode(),
-    )
+    content = f"tree {tree}\n{parent}author {author}\ncommitter {committer}\n\n{message}".encode()
+    if repository.signing.signs_commits:
+        content = repository.signing.sign_commit(content, committer.person)
+    oid = writer.write("commit", content)
     commit = CommitInfo(
         oid, base.commit, author.person, committer.person, committer.time, committer.zone, message
     )
@@ -130,10 +134,48 @@ def tag_object_name(content: bytes) -> str:
     return hashlib.sha1(b"tag %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
-def write_tags(repository: GitRepository, tags: Sequence[Tag]) -> dict[str, str]:
-    """Write tag objects that nothing names yet; return tag name to object."""
-    writer = repository.writer
-    return {tag.name: writer.write("tag", tag.content) for tag in tags}
+def present_tags(repository: GitRepository, tags: Sequence[Tag]) -> dict[str, str]:
+    """Return the tags that are here and as history has them, name to object.
+
+    A tag is what its content says, whoever signed it or not: that a clone derives tags without a
+    signature makes those of another one, which has `tag.gpgsign` set, no less right.
+    """
+    found = repository.reader.get_many([f"refs/tags/{tag.name}" for tag in tags])
+    return {
+        tag.name: present.oid
+        for tag, present in zip(tags, found, strict=True)
+        if present is not None and is_tag(present, tag)
+    }
+
+
+def is_tag(found: GitObject, tag: Tag) -> bool:
+    """Tell whether an object is a tag that history implies, signed or not."""
+    return found.kind == "tag" and split_signature(found.data)[0] == tag.content
+
+
+def write_tags(
+    repository: GitRepository, tags: Sequence[Tag], *, sign: bool = False
+) -> dict[str, str]:
+    """Write tag objects that nothing names yet; return tag name to object.
+
+    One that is here already stays the object that it is, with its signature.
+
+    Args:
+        repository: where to.
+        tags: that history implies.
+        sign: whether they are the user's own to sign, where their Git configuration says so.
+
+    Raises:
+        GitError: one cannot be signed, or the object store cannot be written.
+    """
+    objects = present_tags(repository, tags)
+    lacking = [tag for tag in tags if tag.name not in objects]
+    signing = repository.signing if sign and lacking and repository.signing.signs_tags else None
+    who = repository.signature("COMMITTER").person if signing else ""
+    for tag in lacking:
+        content = signing.sign_tag(tag.content, who) if signing else tag.content
+        objects[tag.name] = repository.writer.write("tag", content)
+    return {tag.name: objects[tag.name] for tag in tags}
 
 
 def publish(

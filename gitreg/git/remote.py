@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitreg.errors import GitError, LostRace, UnknownOutcome
@@ -15,6 +15,7 @@ _RACED = (
     "fetch first", "non-fast-forward", "stale info", "failed to update ref", "cannot lock ref",
     "incorrect old value", "remote ref updated since checkout", "reference already exists",
 )  # fmt: skip
+_NO_OPTIONS = "does not support push options"
 _OF_THE_DISK = (
     "No space left", "Disk quota", "Permission denied", "Read-only file system", "Input/output",
 )  # fmt: skip
@@ -85,6 +86,19 @@ def upstream_of(repository: GitRepository, tip: Tip) -> Upstream:
     return Upstream(remote, branch, f"refs/gitreg/seen/{hashlib.sha256(place).hexdigest()[:24]}")
 
 
+def push_url(repository: GitRepository, upstream: Upstream) -> str:
+    """Return the URL that a push to a remote goes to, as the configuration rewrites it.
+
+    It may hold credentials: not to be shown.
+    """
+    named = repository.run(
+        "remote", "get-url", "--push", "--end-of-options", upstream.remote, check=False
+    )
+    if named.returncode == 0:
+        return named.text
+    return repository.run("ls-remote", "--get-url", "--end-of-options", upstream.remote).text
+
+
 def _settings(repository: GitRepository) -> dict[str, str]:
     """Return what the configuration says of branches and remotes; the last value of a key."""
     listing = repository.run(
@@ -139,7 +153,8 @@ def push(
     tags: Mapping[str, str],
     *,
     force_tags: bool = False,
-) -> None:
+    push_options: Sequence[str] = (),
+) -> str:
     """Publish a commit as the branch's tip, and tags, in one atomic push.
 
     Args:
@@ -149,6 +164,10 @@ def push(
         expected: what the branch must be at; ``None`` when it must not be there.
         tags: short name to object.
         force_tags: replace tags that the remote has with other objects.
+        push_options: what the remote is asked beside; left out where it takes none.
+
+    Returns:
+        What the other side said, such as where a pull request can be opened.
 
     Raises:
         LostRace: the remote's branch is not at ``expected``; nothing was published.
@@ -164,14 +183,20 @@ def push(
         refspecs.insert(0, f"{commit}:{upstream.branch}")
         options.append(f"--force-with-lease={upstream.branch}:{expected or ''}")
     if not refspecs:
-        return
+        return ""
     repository.writer.sync()
+    asked = [f"--push-option={option}" for option in push_options]
     done = process.run(
-        repository.folder, "push", *options, "--end-of-options", upstream.remote, *refspecs,
-        check=False, interactive=True,
+        repository.folder, "push", *options, *asked, "--end-of-options", upstream.remote,
+        *refspecs, check=False, interactive=True,
     )  # fmt: skip
+    if done.returncode != 0 and asked and _NO_OPTIONS in done.stderr:
+        # Which only the remote can tell, and does before anything is sent.
+        return push(repository, upstream, commit, expected, tags, force_tags=force_tags)
     if done.returncode != 0:
         raise _push_failure(upstream, done)
+    words = [line for line in done.stderr.splitlines() if line.startswith("remote:")]
+    return "\n".join(line.removeprefix("remote:").strip() for line in words)
 
 
 def _push_failure(upstream: Upstream, done: process.Completed) -> GitError:
@@ -218,6 +243,20 @@ def _remote_words(stderr: str) -> list[str]:
         if line.startswith("remote:")
     ]
     return [line for line in lines if re.search(r"\w", line)][:_REMOTE_LINES]
+
+
+def fetch_tags(repository: GitRepository, upstream: Upstream, names: Sequence[str]) -> None:
+    """Fetch the objects of tags; no reference here comes to name them.
+
+    Raises:
+        GitError: the remote cannot be reached.
+    """
+    if names:
+        process.run(
+            repository.folder, "fetch", "--no-tags", "--no-write-fetch-head", "--quiet",
+            "--no-auto-maintenance", "--no-recurse-submodules", "--end-of-options",
+            upstream.remote, *(f"refs/tags/{name}" for name in names), interactive=True,
+        )  # fmt: skip
 
 
 def published_tags(

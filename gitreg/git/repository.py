@@ -6,14 +6,20 @@ import hashlib
 import os
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git import process
 from gitreg.git.objects import CommitSnapshot, ObjectReader, ObjectWriter
+
+# Who only reads does not sign.
+if TYPE_CHECKING:
+    from gitreg.git.signing import Signing
 
 _OID = re.compile(r"[0-9a-f]{40}")
 _BRANCH_HEAD = re.compile(r"ref: (refs/heads/.+)\n?")
@@ -60,13 +66,20 @@ class _Places:
 
 
 class GitRepository:
-    """The repository that holds ``folder``. Nothing is run before something is asked."""
+    """The repository that holds ``folder``. Nothing is run before something is asked.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: the repository, or a folder in its work tree.
+        environment: variables for Git besides those that every call has: a hook's quarantine.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self.folder = folder
-        self.reader = ObjectReader(folder)
+        self._variables = dict(environment or {})
+        self.reader = ObjectReader(folder, self._variables)
         self._last_snapshot: CommitSnapshot | None = None
         self._identities: dict[str, tuple[str, str]] = {}
+        self._roots: dict[str, str] = {}
 
     # Where it is
 
@@ -138,13 +151,19 @@ class GitRepository:
 
     def run(self, *args: str, stdin: bytes | None = None, check: bool = True) -> process.Completed:
         """Run Git in the repository; see `gitreg.git.process.run`."""
-        return process.run(self.folder, *args, stdin=stdin, check=check)
+        return process.run(self.folder, *args, stdin=stdin, check=check, extra_env=self._variables)
 
     def run_at_root(
         self, *args: str, stdin: bytes | None = None, check: bool = True
     ) -> process.Completed:
         """Run Git where paths count from the root; in a subfolder they would be relative to it."""
-        return process.run(self.top_level or self.folder, *args, stdin=stdin, check=check)
+        return process.run(
+            self.top_level or self.folder,
+            *args,
+            stdin=stdin,
+            check=check,
+            extra_env=self._variables,
+        )
 
     @cached_property
     def writer(self) -> ObjectWriter:
@@ -222,6 +241,20 @@ class GitRepository:
             raise process.failure("merge-base", asked)
         return asked.returncode == 0
 
+    def root_of(self, commit: str) -> str:
+        """Return the first commit of the first parents of a commit: what tells repositories apart.
+
+        Raises:
+            GitError: the clone is shallow.
+        """
+        self.refuse_shallow()
+        known = self._roots.get(commit)
+        if known is None:
+            # Several only where a graft says so; the walk ends at the last of them.
+            listing = self.run("rev-list", "--first-parent", "--max-parents=0", commit).text
+            known = self._roots[commit] = listing.rpartition("\n")[2]
+        return known
+
     def merge_base(self, one: str, other: str) -> str | None:
         """Return the last commit that two commits have in common, ``None`` when there is none."""
         asked = self.run("merge-base", one, other, check=False)
@@ -295,6 +328,13 @@ class GitRepository:
         return bool(listing.text)
 
     # Who commits to it
+
+    @cached_property
+    def signing(self) -> Signing:
+        """How whoever commits signs."""
+        from gitreg.git.signing import Signing
+
+        return Signing(self.top_level or self.git_dir)
 
     def signature(self, role: str) -> Signature:
         """Return who commits now, as ``AUTHOR`` or ``COMMITTER``, the way Git itself finds out.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gitreg.change import Change
-from gitreg.errors import NotFound
+from gitreg.decision import protected_line
+from gitreg.errors import NotFound, Refused
 from gitreg.names import Reference, check_alias, format_version
 from gitreg.operations.moves import PointerMoves
 from gitreg.state import RegistryState
@@ -16,11 +17,14 @@ def set_alias(state: RegistryState, reference: Reference, alias: str) -> Change:
     Raises:
         InvalidRequest: the alias is malformed or taken but for case.
         NotFound: no such version.
+        Refused: the alias is protected: it moves with a stage.
     """
     check_alias(alias, tuple(state.policy.stages))
     version = state.resolve(reference)
     moves = PointerMoves(state, reference.model)
     before = moves.alias(alias)
+    if before != version:
+        _refuse_protected(state, reference.model, alias, f"promote {reference.model}@{version}")
     moves.point(alias, version)
     replaces = () if before is None else (("Gitreg-Replaces", str(before)),)
     return Change(
@@ -41,6 +45,7 @@ def delete_alias(state: RegistryState, model: str, alias: str) -> Change:
 
     Raises:
         NotFound: the model has no such alias; the hint names the near miss.
+        Refused: the alias is protected: it moves with a stage.
     """
     state.check_model(model)
     moves = PointerMoves(state, model)
@@ -51,6 +56,7 @@ def delete_alias(state: RegistryState, model: str, alias: str) -> Change:
             f"{model!r} has no alias {alias!r}",
             hint=did_you_mean(alias, known) or f"it has {', '.join(known) or 'none'}",
         )
+    _refuse_protected(state, model, alias, None)
     moves.point(alias, None)
     return Change(
         f"delete {model}@{alias}",
@@ -63,3 +69,11 @@ def delete_alias(state: RegistryState, model: str, alias: str) -> Change:
             ("Gitreg-Replaces", str(version)),
         ),
     )
+
+
+def _refuse_protected(state: RegistryState, model: str, alias: str, instead: str | None) -> None:
+    policy = state.policy.of(model)
+    if policy.is_protected(alias):
+        stages = policy.stages_naming(alias)
+        hint = f"gitreg {instead} --to {stages[0]}" if instead and stages else None
+        raise Refused(f"{model}: {protected_line(policy, alias)}", hint=hint)

@@ -33,7 +33,13 @@ def delete(state: RegistryState, reference: Reference, tombstone: Tombstone) -> 
         )
     moves.place(version, None)
     folder = layout.version_path(model, version)
-    edits = [Edit(f"{folder}/{file}", None) for file in state.snapshot.list(folder)]
+    approvals = layout.approvals_path(model, version)
+    edits = [
+        Edit(f"{place}/{file}", None)
+        for place in (folder, approvals)
+        for file in state.snapshot.list(place)
+        if f"{place}/{file}" != approvals
+    ]
     edits.append(Edit(layout.tombstone_path(model, version), manifest.write_tombstone(tombstone)))
     edits += moves.edits()
     if state.latest(model) == version:

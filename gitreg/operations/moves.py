@@ -14,7 +14,7 @@ class PointerMoves:
 
     def __init__(self, state: RegistryState, model: str) -> None:
         self.model = model
-        self._policy = state.policy
+        self._policy = state.policy.of(model)
         self._stages_before = state.stages(model)
         self._aliases_before = state.aliases(model)
         self._stages = {name: set(versions) for name, versions in self._stages_before.items()}

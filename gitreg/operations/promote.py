@@ -5,26 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gitreg.change import Change
-from gitreg.errors import InvalidRequest, Refused
+from gitreg.change import OVERRIDE, Change
+from gitreg.compare import metrics_beside
+from gitreg.errors import InvalidRequest
 from gitreg.names import ARCHIVE, NO_STAGE, Reference, format_version
-from gitreg.operations.gates import Gate, metrics_beside
+from gitreg.operations.judging import (
+    Demand,
+    GateRefused,
+    Mover,
+    Ruling,
+    check_override,
+    names_of,
+    refusal,
+    rule_on,
+)
 from gitreg.operations.moves import PointerMoves
+from gitreg.policy.gates import MetricBetter
+from gitreg.policy.verdict import METRIC
 from gitreg.state import RegistryState
-
-
-class GateRefused(Refused):
-    """A gate said no.
-
-    Attributes:
-        candidates: the versions that failed, as they were asked for, each by its number.
-    """
-
-    def __init__(
-        self, message: str, candidates: tuple[Reference, ...], *, hint: str | None = None
-    ) -> None:
-        super().__init__(message, hint=hint)
-        self.candidates = candidates
 
 
 @dataclass(frozen=True)
@@ -34,31 +32,44 @@ class Promotion:
     Attributes:
         references: which versions; of several models, or several of one.
         stage: where to; `NO_STAGE` takes them out of their stage.
-        aliases: aliases that shall name each version (of its own model).
+        aliases: aliases that shall name each version (of its own model), beside the policy's.
         keep_existing: leave the versions that the stage holds where they are.
-        gates: each candidate must pass all of them against each version that it would replace.
+        if_better: metrics that must be higher than those of each version in the stage.
+        if_lower: metrics that must be lower.
+        override: why it shall be done even if it is refused; ``None`` for not at all.
     """
 
     references: tuple[Reference, ...]
     stage: str
     aliases: tuple[str, ...] = ()
     keep_existing: bool = False
-    gates: tuple[Gate, ...] = ()
+    if_better: tuple[str, ...] = ()
+    if_lower: tuple[str, ...] = ()
+    override: str | None = None
+
+    @property
+    def gates(self) -> tuple[MetricBetter, ...]:
+        """What is asked of each candidate beside the policy."""
+        stage = self.stage.lower()
+        return (
+            *(MetricBetter(metric, stage) for metric in self.if_better),
+            *(MetricBetter(metric, stage, lower_is_better=True) for metric in self.if_lower),
+        )
 
 
-def promote(state: RegistryState, request: Promotion) -> Change:
+def promote(state: RegistryState, request: Promotion, mover: Mover) -> Change:
     """Return the change that promotes; one without edits when everything is there already.
 
     Raises:
         NotFound: a reference or the stage is unknown.
-        GateRefused: a gate says no; the message has its numbers.
+        GateRefused: the policy or a gate says no; the message has the numbers.
+        Refused: a protected alias would move without its stage.
     """
     stage = request.stage.lower()
     if stage != NO_STAGE:
         state.policy.stage(stage)
+    override = check_override(request.override)
     candidates = _candidates(state, request.references, request.aliases)
-    evidence = _judge(state, candidates, stage, request.gates)
-
     moves = {model: PointerMoves(state, model) for model in dict.fromkeys(m for m, _ in candidates)}
     trailers: list[tuple[str, str]] = []
     for model, move in moves.items():
@@ -66,29 +77,67 @@ def promote(state: RegistryState, request: Promotion) -> Change:
         _refuse_crowd(state, stage, model, newcomers)
         for version in newcomers:
             move.place(version, None if stage == NO_STAGE else stage)
-            for alias in request.aliases:
-                move.point(alias, version)
+        aliases = _aliases(state, stage, model, request.aliases)
+        for alias in aliases:
+            move.point(alias, max(newcomers))  # several: the one that the stage then names
         makes_room = stage != NO_STAGE and not request.keep_existing
         replaced = move.make_room(stage, set(newcomers)) if makes_room else []
         # Model by model: trailers have no other way to say whose version was replaced.
         trailers.append(("Gitreg-Model", model))
         trailers += [("Gitreg-Version", str(version)) for version in newcomers]
         trailers.append(("Gitreg-Stage", stage))
-        trailers += [("Gitreg-Alias", alias) for alias in request.aliases]
+        trailers += [("Gitreg-Alias", alias) for alias in aliases]
         trailers += [("Gitreg-Replaces", str(version)) for version in replaced]
-    edits = tuple(edit for move in moves.values() for edit in move.edits())
-    action = "archive" if stage == ARCHIVE else "promote"
-    return Change(
+    change = Change(
         _subject(state, candidates, stage),
-        edits,
-        evidence=tuple(evidence),
-        trailers=(("Gitreg-Action", action), *trailers),
+        tuple(edit for move in moves.values() for edit in move.edits()),
+        trailers=(("Gitreg-Action", "archive" if stage == ARCHIVE else "promote"), *trailers),
         warnings=(
             *_crowded(state, moves, stage),
             *_emptied(state, moves),
             *_still_served(moves, candidates, stage),
         ),
     )
+    demand = Demand(tuple(candidates), request.gates, override)
+    ruling = rule_on(state, change.edits, mover, demand)
+    change = replace(
+        change,
+        evidence=(*_compared(state, candidates, stage, ruling), *ruling.evidence),
+        judgements=ruling.judgements,
+    )
+    if ruling.overridden:
+        change = change.with_trailer(OVERRIDE, str(override))
+    elif override is not None and not ruling.refused:
+        unneeded = "nothing was to be overridden: every rule passed"
+        change = replace(change, warnings=(*change.warnings, unneeded))
+    if ruling.refused:
+        raise refusal(ruling, candidates, stage, change)
+    return change
+
+
+def _aliases(state: RegistryState, stage: str, model: str, asked: Sequence[str]) -> tuple[str, ...]:
+    """Return the aliases that move along: those that the stage's rule names, and those asked."""
+    rule = state.policy.of(model).stages.get(stage)
+    return tuple(dict.fromkeys([*(rule.aliases if rule else ()), *asked]))
+
+
+def _compared(
+    state: RegistryState, candidates: Sequence[tuple[str, int]], stage: str, ruling: Ruling
+) -> list[str]:
+    """Return the metrics of the candidates beside the incumbents', where no rule tells of them."""
+    judged = {
+        (judgement.model, judgement.version)
+        for judgement in ruling.judgements
+        if any(verdict.rule == METRIC for verdict in judgement.verdicts)
+    }
+    lines: list[str] = []
+    for model, number in candidates:
+        if stage in (NO_STAGE, ARCHIVE) or (model, number) in judged:
+            continue
+        held = [other for other in state.stage(model, stage) if other != number]
+        incumbent = state.manifest(model, held[-1]) if held else None
+        lines += metrics_beside(state.manifest(model, number), incumbent)
+    return lines
 
 
 def _candidates(
@@ -105,63 +154,11 @@ def _candidates(
 
 
 def _refuse_crowd(state: RegistryState, stage: str, model: str, newcomers: Sequence[int]) -> None:
-    holds = None if stage == NO_STAGE else state.policy.stage(stage).holds
+    holds = None if stage == NO_STAGE else state.policy.of(model).stage(stage).holds
     if holds is not None and len(newcomers) > holds:
         raise InvalidRequest(
             f"{stage} holds {holds} version of {model}; {len(newcomers)} are named"
         )
-
-
-def _judge(
-    state: RegistryState, candidates: Sequence[tuple[str, int]], stage: str, gates: Sequence[Gate]
-) -> list[str]:
-    """Return the evidence for a promotion of the candidates.
-
-    Raises:
-        GateRefused: of those that fail; they hold back the others, too.
-    """
-    lines: list[str] = []
-    failed: dict[tuple[str, int], list[str]] = {}
-    for model, number in candidates:
-        if stage in (NO_STAGE, ARCHIVE) and not gates:
-            continue
-        candidate = state.manifest(model, number)
-        held = state.stage(model, stage) if stage != NO_STAGE else ()
-        incumbents = [state.manifest(model, other) for other in held if other != number]
-        verdicts = [gate.judge(candidate, other) for gate in gates for other in incumbents]
-        if not incumbents:
-            verdicts = [missing for gate in gates if (missing := gate.missing(candidate))]
-        if not gates:
-            lines += metrics_beside(candidate, incumbents[-1] if incumbents else None)
-        elif not incumbents:
-            lines.append(f"{candidate.reference}: no version in {stage} to compare with")
-        lines += [verdict.line for verdict in verdicts]
-        refusals = [verdict.line for verdict in verdicts if not verdict.passed]
-        if refusals:
-            failed[model, number] = refusals
-    if failed:
-        raise _refusal(failed, candidates, stage)
-    return lines
-
-
-def _refusal(
-    failed: Mapping[tuple[str, int], Sequence[str]],
-    candidates: Sequence[tuple[str, int]],
-    stage: str,
-) -> GateRefused:
-    # A metric that is missing is missing beside each incumbent: it is said once.
-    reasons = dict.fromkeys(line for lines in failed.values() for line in lines)
-    passed = [candidate for candidate in candidates if candidate not in failed]
-    verb = "is" if len(failed) == 1 else "are"
-    return GateRefused(
-        f"{_names(list(failed))} {verb} not promoted to {stage}: {'; '.join(reasons)}",
-        tuple(Reference(model, version=number) for model, number in failed),
-        hint=f"all or none: promote {_names(passed)} alone" if passed else None,
-    )
-
-
-def _names(candidates: Sequence[tuple[str, int]]) -> str:
-    return ", ".join(format_version(*candidate) for candidate in candidates)
 
 
 def _subject(
@@ -169,7 +166,7 @@ def _subject(
     candidates: Sequence[tuple[str, int]],
     stage: str,
 ) -> str:
-    names = _names(candidates)
+    names = names_of(candidates)
     if stage == NO_STAGE:
         left = {state.stage_of(*candidate) for candidate in candidates} - {None}
         subject = f"take {names} out of {', '.join(sorted(filter(None, left))) or 'its stage'}"
@@ -182,14 +179,16 @@ def _subject(
 
 def _crowded(state: RegistryState, moves: Mapping[str, PointerMoves], stage: str) -> list[str]:
     """Return a warning for each model of which the stage then holds more than it should."""
-    holds = None if stage == NO_STAGE else state.policy.stage(stage).holds
-    crowds = {model: move.holders(stage) for model, move in moves.items()}
-    return [
-        f"{stage} holds {len(held)} versions of {model}, more than the {holds} of the policy: "
-        + _names([(model, version) for version in held])
-        for model, held in crowds.items()
-        if holds is not None and len(held) > holds
-    ]
+    warnings = []
+    for model, move in moves.items():
+        holds = None if stage == NO_STAGE else state.policy.of(model).stage(stage).holds
+        held = move.holders(stage)
+        if holds is not None and len(held) > holds:
+            warnings.append(
+                f"{stage} holds {len(held)} versions of {model}, more than the {holds} of the "
+                f"policy: {names_of((model, version) for version in held)}"
+            )
+    return warnings
 
 
 def _emptied(state: RegistryState, moves: Mapping[str, PointerMoves]) -> list[str]:
@@ -197,7 +196,7 @@ def _emptied(state: RegistryState, moves: Mapping[str, PointerMoves]) -> list[st
     return [
         f"{model}/{stage} holds no version any more"
         for model, move in moves.items()
-        for stage, rule in state.policy.stages.items()
+        for stage, rule in state.policy.of(model).stages.items()
         if rule.holds is not None and state.stage(model, stage) and not move.holders(stage)
     ]
 
@@ -214,20 +213,23 @@ def _still_served(
     ]
 
 
-def archive_instead(state: RegistryState, request: Promotion, refusal: Refused) -> Change:
-    """Return the change that archives candidates which a gate refused; the refusal is its reason.
+def archive_instead(
+    state: RegistryState, request: Promotion, refused: GateRefused, mover: Mover
+) -> Change:
+    """Return the change that archives candidates which a metric spoke against, with the reason.
 
     Those that passed stay where they are, and so does one that holds the stage already: it
     serves, and the refusal left it there. Without edits when none is left to archive.
 
     Raises:
         NotFound: the registry has no stage named `ARCHIVE`.
+        GateRefused: the stage that they are in is frozen.
     """
-    failed = refusal.candidates if isinstance(refusal, GateRefused) else ()
+    failed = refused.losers
     held = request.stage.lower()
     losers = tuple(one for one in failed if state.stage_of(one.model, state.resolve(one)) != held)
     if not losers:
         names = ", ".join(map(str, failed or request.references))
-        return Change(f"archive {names}", evidence=(str(refusal),))
-    change = promote(state, Promotion(losers, ARCHIVE))
-    return replace(change, evidence=(str(refusal),))
+        return Change(f"archive {names}", evidence=(str(refused),))
+    change = promote(state, Promotion(losers, ARCHIVE), mover)
+    return replace(change, evidence=(str(refused), *change.evidence))

@@ -14,13 +14,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from gitreg import layout, manifest
-from gitreg.change import Change, Edit, parse_message
+from gitreg.change import OVERRIDE, Change, Edit, parse_message
 from gitreg.errors import GitregError, Refused
 from gitreg.expectations import first_surprise
 from gitreg.history import FileChange
 from gitreg.layout import Place
 from gitreg.names import Reference, format_version
 from gitreg.operations.delete import delete
+from gitreg.operations.judging import Demand, Mover, refusal, rule_on
 from gitreg.operations.moves import PointerMoves
 from gitreg.operations.register import Registration, register
 from gitreg.state import RegistryState
@@ -32,6 +33,9 @@ Numbers = Mapping[tuple[str, int], "int | None"]
 """
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+
+ApprovalHolds = Callable[[RegistryState, Place, bytes], bool]
+"""Tells whether an approval's signature verifies in a state."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,8 @@ def _is_told(place: Place, file: FileChange, recorded: Recorded) -> bool:
     died = [c for c in same if c.path.endswith("/deleted.yaml") and c.before is None and c.after]
     if died:
         return not born and (file.after is None or place.kind == "deleted")
+    if place.kind == "approval" and not born:
+        return True
     # What a registration does not write, such as notes that somebody put beside it, is not told.
     told = place.kind in ("manifest", "annotations") or _is_registered_file(file.path)
     return bool(born) and file.before is None and told
@@ -119,7 +125,9 @@ def is_told_in_full(parent: RegistryState, recorded: Recorded) -> bool:
         return True
     first = dict(reversed(recorded.registered))
     try:
-        change, _ = reapply(parent, recorded, {}, lambda model: first[model] - 1)
+        change, _ = _done_again(
+            parent, recorded, {}, lambda model: first[model] - 1, lambda *_: True
+        )
     except GitregError:
         return False
     made = {edit.path: edit.content for edit in change.edits}
@@ -131,21 +139,41 @@ def reapply(
     recorded: Recorded,
     numbers: Numbers,
     above: Callable[[str], int],
+    holds: ApprovalHolds,
+    mover: Mover,
 ) -> tuple[Change, dict[tuple[str, int], int]]:
     """Return the change that does a recorded operation again, and the numbers it gave.
+
+    Moves are judged again, by the policy of where it is done. What somebody had overridden needs
+    no new reason, but has to be theirs to override by that policy.
 
     Args:
         state: where it is done.
         recorded: what was done.
         numbers: what versions that were registered in earlier unpublished commits are called now.
         above: the highest number that history knows of a model.
+        holds: whether an approval verifies where it is done.
+        mover: who did it, and what may be asked to judge it.
 
     Raises:
-        Refused: it does not hold any more; the message says why.
+        Refused: it does not hold any more, or the policy refuses it; the message says why.
         NotFound: a version that it names is not there.
     """
+    change, new = _done_again(state, recorded, numbers, above, holds)
+    return _judged(state, change, mover), new
+
+
+def _done_again(
+    state: RegistryState,
+    recorded: Recorded,
+    numbers: Numbers,
+    above: Callable[[str], int],
+    holds: ApprovalHolds,
+) -> tuple[Change, dict[tuple[str, int], int]]:
+    """Return what `reapply` does, which no policy has judged yet."""
     todo = _Reapplication(state, recorded, dict(numbers), above)
     todo.register()
+    todo.approve(holds)
     todo.move()
     todo.delete()
     todo.annotate()
@@ -164,6 +192,36 @@ def reapply(
         if key not in numbers and number is not None
     }
     return change, new
+
+
+def _judged(state: RegistryState, change: Change, mover: Mover) -> Change:
+    """Return the change with what the policy of the state says of it as evidence.
+
+    Raises:
+        GateRefused: the policy refuses it.
+    """
+    told = dict(change.trailers)
+    returns = told.get("Gitreg-Action") == "rollback" or change.reverts is not None
+    named, stage = _named(change.trailers)
+    demand = Demand(named, override=told.get(OVERRIDE), returns=returns)
+    ruling = rule_on(state, change.edits, mover, demand)
+    if ruling.refused:
+        raise refusal(ruling, named, stage, change)
+    kept = [line for line in change.evidence if line not in ruling.evidence]
+    return replace(change, evidence=(*kept, *ruling.evidence), judgements=ruling.judgements)
+
+
+def _named(trailers: Sequence[tuple[str, str]]) -> tuple[tuple[tuple[str, int], ...], str]:
+    """Return the versions that trailers name, and the stage that they went to."""
+    model, stage, named = "", "", []
+    for key, value in trailers:
+        if key == "Gitreg-Model":
+            model = value
+        elif key == "Gitreg-Version" and _NUMBER.fullmatch(value):
+            named.append((model, int(value)))
+        elif key == "Gitreg-Stage":
+            stage = value
+    return tuple(named), stage or "another stage"
 
 
 class _Reapplication:
@@ -254,6 +312,28 @@ class _Reapplication:
             )
 
         return FileChange(change.path, renumber(change.before), renumber(change.after))
+
+    def approve(self, holds: ApprovalHolds) -> None:
+        """Keep the approvals that hold here; the text that was signed names what is replaced."""
+        for place, change in self._recorded.of_kind("approval"):
+            if (place.model, place.version) in self._new_or_gone:
+                continue
+            assert place.version is not None
+            stage, principal = str(place.name), str(place.principal)
+            number = self._number(place.model, place.version)
+            self._state.check_version(place.model, number)
+            path = layout.approval_path(place.model, number, stage, principal)
+            if change.after is None:
+                if self._state.snapshot.read(path) is not None:
+                    self.edits[path] = None
+            elif holds(self._state, replace(place, version=number), change.after):
+                self.edits[path] = change.after
+            else:
+                name = format_version(place.model, number)
+                raise Refused(
+                    f"the approval of {name} for {stage} does not hold any more: it was for what "
+                    "the registry was then"
+                )
 
     def delete(self) -> None:
         for place, change in self._recorded.of_kind("deleted"):
@@ -382,6 +462,7 @@ def _moved(state: RegistryState, model: str, moves: Sequence[_PointerMove]) -> l
         pointers.place(version, None)
     for move in moves:
         _arrive(state, pointers, move)
+    _send_aliases(state, pointers, moves)
     return pointers.edits()
 
 
@@ -406,3 +487,14 @@ def _taken(model: str, version: int, stage: str | None) -> Refused:
     name = format_version(model, version)
     where = f"put into {stage}" if stage is not None else "taken out of its stage"
     return Refused(f"{name} has been {where} by somebody else")
+
+
+def _send_aliases(
+    state: RegistryState, pointers: PointerMoves, moves: Sequence[_PointerMove]
+) -> None:
+    """Let the aliases of a stage's rule follow, which may be newer than the operation."""
+    rules = state.policy.of(pointers.model)
+    for move in moves:
+        if move.place.kind == "stages" and move.gained:
+            for alias in rules.stage(str(move.place.name)).aliases:
+                pointers.point(alias, max(move.gained))

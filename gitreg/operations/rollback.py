@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from gitreg.change import Change, Edit
@@ -11,6 +11,7 @@ from gitreg.errors import InvalidRequest, Refused
 from gitreg.history import Event, stack_of
 from gitreg.model import ModelVersion
 from gitreg.names import format_version
+from gitreg.operations.judging import Demand, Mover, refusal, rule_on
 from gitreg.operations.moves import PointerMoves
 from gitreg.state import RegistryState
 
@@ -68,13 +69,17 @@ class _Step:
     warnings: tuple[str, ...]
 
 
-def roll_back(state: RegistryState, past: Past, request: Rollback) -> RollbackPlan:
+def roll_back(state: RegistryState, past: Past, request: Rollback, mover: Mover) -> RollbackPlan:
     """Return the plan of a rollback; its change has no edits when ``to`` is there already.
+
+    It must be possible in any emergency, and what it brings back has passed once: of the policy
+    only the demand for a signature holds, and aliases go where the stage's rule sends them.
 
     Raises:
         InvalidRequest: no model is named, or one twice.
         NotFound: no such model, stage or version.
         Refused: there is nothing before, or ``to`` never was in the stage.
+        GateRefused: the policy demands a signature of somebody else.
     """
     if not request.models:
         raise InvalidRequest("which model? name at least one, as in churn-predictor")
@@ -102,6 +107,15 @@ def roll_back(state: RegistryState, past: Past, request: Rollback) -> RollbackPl
         trailers=tuple(trailers),
         warnings=tuple(warning for step in steps for warning in step.warnings),
     )
+    named = tuple((version.model, version.version) for version in restored)
+    ruling = rule_on(state, change.edits, mover, Demand(named, returns=True))
+    change = replace(
+        change,
+        evidence=(*change.evidence, *ruling.evidence),
+        judgements=ruling.judgements,
+    )
+    if ruling.refused:
+        raise refusal(ruling, named, request.stage, change)
     return RollbackPlan(change, tuple(withdrawn), tuple(restored))
 
 
@@ -129,6 +143,9 @@ def _step(state: RegistryState, past: Past, request: Rollback, model: str) -> _S
     stayed = _undo(state, moves, past, undone, request, withdrawn)
     for version in target:
         moves.place(version, request.stage)
+    for alias in state.policy.of(model).stage(request.stage).aliases:
+        moves.point(alias, max(target))
+        stayed.pop(alias, None)
     for version in withdrawn:
         for alias in moves.aliases_of(version):
             name = format_version(model, version)
@@ -220,7 +237,10 @@ def _undo_alias(
 ) -> None:
     alias = (event.pointer or "").partition("/")[2]
     before = event.before if isinstance(event.before, int) else None
-    if moves.alias(alias) != event.after:
+    if state.policy.of(moves.model).is_protected(alias):
+        # It goes where the rule of the stage sends it, or not at all.
+        stayed[alias] = f"@{alias} is protected: it stays where it is"
+    elif moves.alias(alias) != event.after:
         stayed[alias] = f"@{alias} has moved since: it stays where it is"
     elif before is not None and not state.has_version(moves.model, before):
         gone = format_version(moves.model, before)

@@ -1,0 +1,131 @@
+"""CODEOWNERS: who a Git host asks for a review, as the policy says it.
+
+A stage's rule names its ``owners`` (``production: {owners: ['@org/managers']}``), in general and
+for some models. Whoever owns a stage owns the policy, too: else it would be the way around.
+
+>>> from gitreg.policy import DEFAULT
+>>> owner_lines(DEFAULT)
+[]
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from gitreg.errors import InvalidDocument, InvalidRequest
+from gitreg.layout import POLICY, ROOT
+from gitreg.names import folder_of, is_model_name
+from gitreg.policy import Policy
+from gitreg.workflows import HostFile
+
+PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS")
+"""Where the hosts look for the file; a new one is made at the first."""
+
+BEGIN = "# >>> gitreg: written by `gitreg codeowners --write`, from registry/policy.yaml"
+END = "# <<< gitreg"
+
+_GLOB = re.compile(r"[A-Za-z0-9_.*?-]+")
+# What CODEOWNERS reads as something else in a path.
+_SPECIAL = re.compile(r"([\s#\\\[\]!])")
+
+
+def owner_lines(policy: Policy) -> list[str]:
+    """Return the lines that a policy implies; none when no stage has owners.
+
+    The last line that matches a path counts, so that what is more special comes later.
+
+    Raises:
+        InvalidRequest: the rules of some models are for a glob that CODEOWNERS does not know.
+    """
+    lines = []
+    everybody: dict[str, None] = {}
+    for stage, rule in policy.stages.items():
+        if rule.owners:
+            lines.append(f"/{ROOT}/*/stages/{stage}.yaml {' '.join(rule.owners)}")
+            everybody.update(dict.fromkeys(rule.owners))
+    for pattern, rules in policy.models.items():
+        for stage, part in rules.stages.items():
+            if "owners" not in part.given:
+                continue
+            path = f"/{ROOT}/{_folder_pattern(pattern)}/stages/{stage}.yaml"
+            lines.append(" ".join([path, *part.rule.owners]))
+            everybody.update(dict.fromkeys(part.rule.owners))
+    if everybody:
+        owners = " ".join(everybody)
+        lines += [f"/{POLICY} {owners}", *(f"/{place} {owners}" for place in PLACES)]
+        lines.append(f"/.github/workflows/ {owners}")
+        lines.append(f"/.gitlab/gitreg.yml {owners}")
+    return lines
+
+
+def _folder_pattern(pattern: str) -> str:
+    """Return the folders of the models that a name or glob of the policy matches."""
+    if is_model_name(pattern) and not set(pattern) & set("*?["):
+        return escape_path(folder_of(pattern))
+    if not _GLOB.fullmatch(pattern):
+        raise InvalidRequest(
+            f"{POLICY}: models: {pattern!a}: CODEOWNERS has no such pattern",
+            hint="owners need a model's name, or a glob of letters, digits, - _ . * and ?",
+        )
+    return pattern
+
+
+def escape_path(path: str) -> str:
+    r"""Return a path as CODEOWNERS writes it, spaces and what else is special escaped.
+
+    >>> escape_path("a b#c")
+    'a\\ b\\#c'
+    """
+    return _SPECIAL.sub(r"\\\1", path)
+
+
+def merge(text: str, lines: list[str]) -> str:
+    """Return the text of a CODEOWNERS file with gitreg's lines, all others as they are.
+
+    Gitreg's come last when they are new: the last line that matches counts.
+
+    Raises:
+        InvalidDocument: the marks around gitreg's lines are not a pair.
+    """
+    own = "".join(f"{line}\n" for line in (BEGIN, *lines, END)) if lines else ""
+    found = text.splitlines(keepends=True)
+    marks = [line.rstrip("\r\n") for line in found]
+    starts = [place for place, line in enumerate(marks) if line.startswith("# >>> gitreg")]
+    ends = [place for place, line in enumerate(marks) if line.startswith("# <<< gitreg")]
+    if not starts and not ends:
+        if not own:
+            return text
+        gap = "" if not text else "\n" if text.endswith("\n") else "\n\n"
+        return f"{text}{gap}{own}"
+    if len(starts) != 1 or len(ends) != 1 or starts[0] > ends[0]:
+        raise InvalidDocument(
+            f"the lines {BEGIN.partition(':')[0]!r} and {END!r} are not one pair",
+            hint="remove them, and what is between them, by hand",
+        )
+    return "".join([*found[: starts[0]], own, *found[ends[0] + 1 :]])
+
+
+def codeowners(policy: Policy, top: Path | None) -> tuple[HostFile, str]:
+    """Return the CODEOWNERS file as it shall be, and the text that it has now.
+
+    Args:
+        policy: whose owners.
+        top: the root of a work tree; ``None`` where there is none, as in a bare repository.
+
+    Raises:
+        InvalidRequest: the policy names no owners, or a file cannot be read as text.
+    """
+    lines = owner_lines(policy)
+    there = [place for place in PLACES if top is not None and (top / place).is_file()]
+    path = there[0] if there else PLACES[0]
+    try:
+        text = (top / path).read_bytes().decode() if top is not None and there else ""
+    except UnicodeDecodeError:
+        raise InvalidRequest(f"{path} is not UTF-8") from None
+    if not lines and BEGIN not in text:
+        raise InvalidRequest(
+            f"{POLICY} names no owners",
+            hint="under a stage: owners: ['@org/release-managers']",
+        )
+    return HostFile(path, merge(text, lines)), text

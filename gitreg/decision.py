@@ -1,0 +1,234 @@
+"""What a policy says of moves: `decide` about one version, `moves_of` two states, aliases beside.
+
+`gitreg promote`, `gitreg policy test`, a push that does things again and `gitreg check` all judge
+by these functions, so that what one lets through the other does not refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from gitreg.model import ModelVersion
+from gitreg.names import ARCHIVE, NO_STAGE, format_version
+from gitreg.policy import verdict as codes
+from gitreg.policy.rules import Policy, StageRule
+from gitreg.policy.transitions import Approved, From, Holds, MayOverride, NotFrozen, SignedBy
+from gitreg.policy.verdict import Case, Facts, Rule, Verdict
+from gitreg.state import RegistryState
+
+
+@dataclass(frozen=True)
+class Move:
+    """A version that enters a stage, or leaves its stage for none.
+
+    Attributes:
+        model: whose.
+        version: which.
+        stage: where to; ``None`` for no stage.
+        came_from: the stage that it leaves, or ``None``.
+        replaces: the versions that leave ``stage`` in the same change, ascending.
+    """
+
+    model: str
+    version: int
+    stage: str | None
+    came_from: str | None
+    replaces: tuple[int, ...]
+
+
+def moves_of(before: RegistryState, after: RegistryState, model: str) -> list[Move]:
+    """Return the moves between stages that lead from one state of a model to another.
+
+    A version that (by hand) is put into several stages enters each.
+    """
+    old, new = before.stages(model), after.stages(model)
+    if old == new:
+        return []
+    moves = []
+    for version in sorted({number for held in (*old.values(), *new.values()) for number in held}):
+        was = [stage for stage, held in old.items() if version in held]
+        is_in = [stage for stage, held in new.items() if version in held]
+        left = [stage for stage in was if stage not in is_in]
+        came_from = next(iter(left or was), None)
+        entered: list[str | None] = [stage for stage in is_in if stage not in was]
+        for stage in entered or ([None] if left else []):
+            gone = set(old.get(stage or "", ())) - set(new.get(stage or "", ()))
+            moves.append(Move(model, version, stage, came_from, tuple(sorted(gone))))
+    return moves
+
+
+class Held(Mapping[str, tuple[ModelVersion, ...]]):
+    """What each stage of a model holds, whole versions, read when a rule asks for them."""
+
+    def __init__(self, state: RegistryState, model: str) -> None:
+        self._state = state
+        self._pointers = state.pointers(model)
+
+    def __getitem__(self, stage: str) -> tuple[ModelVersion, ...]:
+        return tuple(
+            self._state.version_of(self._pointers, number)
+            for number in self._pointers.stages[stage]
+            if self._state.has_version(self._pointers.name, number)
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._pointers.stages)
+
+    def __len__(self) -> int:
+        return len(self._pointers.stages)
+
+
+def case_of(
+    state: RegistryState, move: Move, author: str, facts: Facts, *, returns: bool = False
+) -> Case:
+    """Return the case of a move away from a state.
+
+    Args:
+        state: the registry before the move.
+        move: one of `moves_of`.
+        author: ``Name <email>`` of who makes it.
+        facts: what may be asked of the world.
+        returns: whether it takes an earlier move back; see `Case`.
+
+    Raises:
+        NotFound: the version is not there.
+    """
+    return Case(
+        state.version(move.model, move.version),
+        move.stage or NO_STAGE,
+        move.came_from,
+        Held(state, move.model),
+        move.replaces,
+        author,
+        facts,
+        returns,
+    )
+
+
+def decide(policy: Policy, case: Case) -> tuple[Verdict, ...]:
+    """Return the verdicts of all rules on a move, those that passed too; none where none apply.
+
+    1. A version that enters a stage must obey the stage's transitions and gates, and be approved.
+    2. On its way out (into the archive, into no stage, or where the policy puts what is replaced)
+       it need not: what is bad must be able to leave. 3. Nor need one that returns: a rollback is
+       possible in any emergency, a freeze included. 4. Otherwise neither the stage that it enters
+       nor the one that it leaves may be frozen. 5. Who moves signs, where either stage demands it.
+
+    Args:
+        policy: of the whole registry, as it is before the move.
+        case: the move.
+
+    Raises:
+        NotFound: the policy has no such stage.
+    """
+    return tuple(rule.judge(case) for rule in rules_for(policy, case))
+
+
+def rules_for(policy: Policy, case: Case) -> list[Rule]:
+    """Return the rules that a move is under; see `decide`."""
+    rules = policy.of(case.candidate.model)
+    touched = _touched(rules, case)
+    found: list[Rule] = []
+    if not case.returns:
+        if not is_way_out(rules, case.stage, case.came_from):
+            found += _entry(rules, rules.stage(case.stage), case)
+        windows = tuple(
+            window
+            for window in rules.freeze
+            if window.stages is None or set(window.stages) & set(touched)
+        )
+        if windows:
+            found.append(NotFrozen(tuple(touched), windows))
+    for name in touched:
+        signed = rules.stages[name].signed
+        if signed is not None:
+            found.append(SignedBy(name, rules.members(signed), signed))
+    return found
+
+
+def _touched(policy: Policy, case: Case) -> list[str]:
+    """Return the stages that a move changes: the one that is entered, then the one left."""
+    ends = dict.fromkeys((case.stage, case.came_from or NO_STAGE))
+    return [stage for stage in ends if stage in policy.stages]
+
+
+def is_way_out(policy: Policy, stage: str, came_from: str | None) -> bool:
+    """Tell whether a move only takes a version out of service, which needs no gates."""
+    if stage in (NO_STAGE, ARCHIVE):
+        return True
+    leaves = None if came_from is None else policy.stages.get(came_from)
+    return leaves is not None and leaves.replaced == stage
+
+
+def _entry(policy: Policy, rule: StageRule, case: Case) -> Iterator[Rule]:
+    if rule.sources is not None:
+        yield From(case.stage, rule.sources)
+    if rule.holds is not None and not rule.crowded:
+        yield Holds(case.stage, rule.holds)
+    yield from rule.gates
+    if rule.approvals is not None:
+        by = rule.approvals.by
+        yield Approved(rule.approvals.count, policy.members(by), by)
+
+
+def may_override(policy: Policy, case: Case) -> Verdict:
+    """Return whether who makes a move may override what its rules refuse.
+
+    Where the stage, or the one that is left, demands signatures, who overrides must have signed:
+    the e-mail of an author is free text.
+    """
+    rules = policy.of(case.candidate.model)
+    touched = _touched(rules, case)
+    # Of what only leaves, the stage that it leaves says who may.
+    decides = touched[-1:] if is_way_out(rules, case.stage, case.came_from) else touched[:1]
+    by = next((rules.stages[stage].override for stage in decides), None) or ()
+    needs_signature = any(rules.stages[stage].signed is not None for stage in touched)
+    stage = decides[0] if decides else case.stage
+    return MayOverride(stage, rules.members(by), by, needs_signature).judge(case)
+
+
+def judge_aliases(
+    policy: Policy, before: RegistryState, after: RegistryState, model: str
+) -> tuple[Verdict, ...]:
+    """Return what is wrong with the aliases of a model after a change, under the policy before.
+
+    1. An alias that a stage's rule names goes to a version that enters the stage. 2. A protected
+    alias changes only so; besides it may be put right where the one version of such a stage lacks
+    it, and go where no such stage holds a version any more. These refusals are not overridden.
+    """
+    rules = policy.of(model)
+    old, new = before.aliases(model), after.aliases(model)
+    entered: dict[str, list[int]] = {}
+    for move in moves_of(before, after, model):
+        if move.stage is not None:
+            entered.setdefault(move.stage, []).append(move.version)
+    found = []
+    for stage, versions in entered.items():
+        for alias in rules.stages[stage].aliases if stage in rules.stages else ():
+            if new.get(alias) not in versions:
+                names = " or ".join(format_version(model, version) for version in versions)
+                line = f"@{alias} moves with {stage}: it has to name {names}"
+                found.append(Verdict(codes.ALIAS, passed=False, line=line))
+    for alias in sorted({*old, *new}):
+        if old.get(alias) == new.get(alias) or not rules.is_protected(alias):
+            continue
+        stages = rules.stages_naming(alias)
+        held = {stage: after.stage(model, stage) for stage in stages}
+        target = new.get(alias)
+        if target is None:
+            is_right = not any(held.values())
+        else:
+            is_right = any(
+                target in entered.get(stage, ()) or held[stage] == (target,) for stage in stages
+            )
+        if not is_right:
+            found.append(Verdict(codes.ALIAS, passed=False, line=protected_line(rules, alias)))
+    return tuple(found)
+
+
+def protected_line(policy: Policy, alias: str) -> str:
+    """Return why a protected alias does not move by itself."""
+    stages = " or ".join(policy.stages_naming(alias))
+    how = f"it moves together with {stages}" if stages else "no stage's rule names it"
+    return f"@{alias} is protected: {how}"

@@ -1,0 +1,251 @@
+"""Signs what Git would sign: by the user's configuration, with the program that it names.
+
+The settings are Git's own: ``commit.gpgsign``, ``tag.gpgsign``, ``gpg.format`` (``openpgp``,
+``ssh``, ``x509``), ``user.signingkey`` and the programs. Programs and commands that the
+configuration names are run when `git commit -S` would run them: to sign, and for nothing else.
+``gpg.ssh.defaultKeyCommand`` is one of them, asked when ``user.signingkey`` is not set.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import tempfile
+from functools import cached_property
+from pathlib import Path
+
+from gitreg.errors import GitError, InvalidRequest
+from gitreg.git import process
+from gitreg.keys import PublicKey, parse_key
+
+_WANTED = (
+    r"^((commit|tag)\.gpgsign|tag\.forcesignannotated|user\.signingkey"
+    r"|gpg\.(format|program|ssh\.defaultkeycommand|(openpgp|ssh|x509)\.program))$"
+)
+_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0", "")
+_PROGRAMS = {"openpgp": "gpg", "x509": "gpgsm", "ssh": "ssh-keygen"}
+_BEGIN = re.compile(
+    rb"^-----BEGIN (?:PGP SIGNATURE|PGP MESSAGE|SIGNED MESSAGE|SSH SIGNATURE)-----$", re.MULTILINE
+)
+_LOCKED = ("passphrase", "agent refused", "No private key", "invalid format", "error in libcrypto")
+
+
+def split_signature(content: bytes) -> tuple[bytes, bytes]:
+    """Return a tag object's content, and the signature behind it; empty without one."""
+    begins = [match.start() for match in _BEGIN.finditer(content)]
+    end = begins[-1] if begins else len(content)
+    return content[:end], content[end:]
+
+
+class Signing:
+    """How the user of a repository signs.
+
+    Args:
+        folder: where Git runs, and from where a key's relative path counts.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @cached_property
+    def _settings(self) -> dict[str, str]:
+        listing = process.run(self._folder, "config", "-z", "--get-regexp", _WANTED, check=False)
+        text = listing.stdout.decode("utf-8", "surrogateescape")
+        entries = (entry.partition("\n") for entry in text.split("\0") if entry)
+        # A key without = is true.
+        return {key: value if equals else "true" for key, equals, value in entries}
+
+    def _is_set(self, key: str) -> bool:
+        value = self._settings.get(key, "false").lower()
+        if value in _TRUE or (value.isdigit() and int(value)):
+            return True
+        if value in _FALSE or value.isdigit():
+            return False
+        raise GitError(f"{key} is {value[:40]!a}, neither true nor false")
+
+    @property
+    def signs_commits(self) -> bool:
+        """Whether commits shall be signed.
+
+        Raises:
+            GitError: the setting is malformed.
+        """
+        return self._is_set("commit.gpgsign")
+
+    @property
+    def signs_tags(self) -> bool:
+        """Whether annotated tags shall be signed; likewise."""
+        return self._is_set("tag.gpgsign") or self._is_set("tag.forcesignannotated")
+
+    @property
+    def _format(self) -> str:
+        found = self._settings.get("gpg.format", "openpgp")
+        if found not in _PROGRAMS:
+            raise GitError(f"gpg.format is {found[:40]!a}", hint="one of openpgp, ssh and x509")
+        return found
+
+    def _program(self, kind: str) -> str:
+        own = self._settings.get(f"gpg.{kind}.program")
+        if kind == "openpgp":
+            own = own or self._settings.get("gpg.program")
+        return (
+            str(Path(own).expanduser()) if own and own.startswith("~") else own or _PROGRAMS[kind]
+        )
+
+    # Commits and tags
+
+    def sign_commit(self, content: bytes, committer: str) -> bytes:
+        """Return a commit object's content with a signature in its header.
+
+        Args:
+            content: without one.
+            committer: ``Name <email>``, whose key is taken where none is configured.
+
+        Raises:
+            GitError: it cannot be signed; the message has the program's own words.
+        """
+        signature = self._sign(content, committer)
+        header, separator, message = content.partition(b"\n\n")
+        folded = signature.rstrip(b"\n").replace(b"\n", b"\n ")
+        return header + b"\ngpgsig " + folded + separator + message
+
+    def sign_tag(self, content: bytes, tagger: str) -> bytes:
+        """Return a tag object's content with a signature behind it; likewise."""
+        return content + self._sign(content, tagger)
+
+    def _sign(self, content: bytes, who: str) -> bytes:
+        if self._format == "ssh":
+            return self.sign_text(content, "git")
+        program = self._program(self._format)
+        key = self._settings.get("user.signingkey") or who
+        done = self._run(program, ["--status-fd=2", "-bsau", key], content)
+        said = done.stderr.decode("utf-8", "replace")
+        if done.returncode != 0 or "\n[GNUPG:] SIG_CREATED " not in f"\n{said}":
+            raise _failure(program, said)
+        return done.stdout.replace(b"\r\n", b"\n")
+
+    # SSH
+
+    def sign_text(self, text: bytes, namespace: str, key: str | None = None) -> bytes:
+        """Return an armored SSH signature over a text.
+
+        Args:
+            text: what is signed.
+            namespace: what for; so that a signature cannot be taken for one of another kind.
+            key: as in ``user.signingkey``, in place of it: a file, or a public key whose private
+                half an agent has.
+
+        Raises:
+            GitError: there is no key, or it cannot be used: no agent, a passphrase and no terminal.
+        """
+        program = self._program("ssh")
+        with tempfile.TemporaryDirectory(prefix="gitreg-") as place:
+            literal = _literal(self._chosen(key))
+            if literal is None:
+                file = self._file(self._chosen(key))
+            else:
+                file = Path(place, "key")
+                file.write_text(literal + "\n", "utf-8")
+            buffer = Path(place, "text")
+            buffer.write_bytes(text)
+            # In a file, as Git has it: programs that stand in for ssh-keygen know no other way.
+            args = ["-Y", "sign", "-n", namespace, "-f", str(file), str(buffer)]
+            done = self._run(program, args, None)
+            said = done.stderr.decode("utf-8", "replace")
+            written = buffer.with_name("text.sig")
+            if done.returncode != 0 or not written.exists():
+                raise _failure(program, said)
+            return written.read_bytes().replace(b"\r\n", b"\n")
+
+    def public_key(self, key: str | None = None) -> PublicKey | None:
+        """Return the public half of the key that `sign_text` would use, where a file has it.
+
+        Raises:
+            GitError: no key is configured, or none that is SSH's.
+        """
+        literal = _literal(self._chosen(key))
+        if literal is not None:
+            return _parse(literal)
+        file = self._file(self._chosen(key))
+        for candidate in (file, file.with_name(f"{file.name}.pub")):
+            try:
+                found = _parse(candidate.read_bytes()[:65536].decode("utf-8", "replace"))
+            except OSError:
+                continue
+            if found is not None:
+                return found
+        return None
+
+    def _chosen(self, given: str | None) -> str:
+        """Return the key that is given, or the one that is configured.
+
+        The path of one given counts from here, that of one configured from the repository's root.
+        """
+        if given is None:
+            return self._ssh_key
+        return given if _literal(given) else str(Path(given).expanduser().absolute())
+
+    @cached_property
+    def _ssh_key(self) -> str:
+        configured = self._settings.get("user.signingkey")
+        if configured and (self._format == "ssh" or _literal(configured)):
+            return configured
+        command = self._settings.get("gpg.ssh.defaultkeycommand")
+        if command and self._format == "ssh":
+            asked = self._run(shlex.split(command)[0], shlex.split(command)[1:], None)
+            first = asked.stdout.decode("utf-8", "replace").partition("\n")[0].strip()
+            if asked.returncode == 0 and _literal(first):
+                return first
+            raise GitError("gpg.ssh.defaultKeyCommand names no key", hint="it prints key::ssh-…")
+        hint = "git config gpg.format ssh && git config user.signingkey ~/.ssh/id_ed25519.pub"
+        raise GitError("no SSH key to sign with is configured", hint=hint)
+
+    def _file(self, key: str) -> Path:
+        return self._folder.absolute() / Path(key).expanduser()
+
+    def _run(
+        self, program: str, args: list[str], stdin: bytes | None
+    ) -> subprocess.CompletedProcess[bytes]:
+        try:
+            return subprocess.run(
+                [program, *args],
+                cwd=self._folder,
+                input=stdin,
+                stdin=subprocess.DEVNULL if stdin is None else None,
+                capture_output=True,
+                check=False,
+                # In our session: a terminal, if there is one, is where a passphrase is asked for.
+                env=process.environment(),
+            )
+        except OSError as error:
+            raise GitError(
+                f"cannot sign: {program} cannot be run: {error.strerror}",
+                hint="git config --show-origin --get-regexp '^gpg|sign'",
+            ) from None
+
+
+def _literal(key: str) -> str | None:
+    """Return the public key that a setting spells out; ``None`` when it names a file."""
+    if key.startswith("key::"):
+        return key.removeprefix("key::")
+    return key if key.startswith("ssh-") else None
+
+
+def _parse(text: str) -> PublicKey | None:
+    try:
+        return parse_key(text)
+    except InvalidRequest:
+        return None
+
+
+def _failure(program: str, said: str) -> GitError:
+    """Return the error for a signature that was not made, with the line that says why."""
+    lines = [line.strip() for line in said.splitlines() if not line.startswith("[GNUPG:]")]
+    telling = [line for line in lines if line and not line.startswith("Signing file ")]
+    cause = telling[-1] if telling else "no message"
+    name = Path(program).name
+    hint = None
+    if any(word in said for word in _LOCKED):
+        hint = "unlock it: ssh-add FILE; without a terminal, an agent has to hold the key"
+    return GitError(f"cannot sign: {name}: {cause.removeprefix(f'{name}: ')}", hint=hint)

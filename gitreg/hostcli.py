@@ -1,0 +1,236 @@
+"""Runs GitHub's ``gh`` and GitLab's ``glab``: finds the request of a branch, or opens one.
+
+They are programs of the person's own, logged in as they are. Each is called with a fixed list of
+arguments and never through a shell; a text goes to its standard input; of what it prints only an
+address is believed, and only one on the host that was asked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from gitreg.errors import WorldError
+from gitreg.git.process import hide_credentials
+from gitreg.hosts import Host
+
+PATIENCE = 60
+"""How long a program may take, in seconds: it may wait for a network that is not there."""
+
+_PROGRAMS = {"github": "gh", "gitlab": "glab"}
+# Git's variables name another repository inside a hook; the others change what is printed, or
+# which repository is meant.
+_DROPPED = re.compile(
+    r"GIT_.*|GH_(?:REPO|DEBUG|FORCE_TTY|HOST)|GITLAB_(?:REPO|HOST|URI)|DEBUG|CLICOLOR_FORCE"
+)
+_FIXED = {
+    "GH_PROMPT_DISABLED": "1",  # a question that nobody is asked hangs
+    "GH_NO_UPDATE_NOTIFIER": "1",
+    "GLAB_NO_PROMPT": "1",
+    "NO_PROMPT": "1",  # what earlier releases of glab call it
+    "GLAB_CHECK_UPDATE": "false",
+    "NO_COLOR": "1",
+    "LC_ALL": "C",
+}
+_NUMBER = re.compile(r"[1-9][0-9]{0,11}")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A pull request to be.
+
+    Attributes:
+        head: the branch that has the commit.
+        base: the branch that it shall go into.
+        title: one line.
+        body: Markdown.
+    """
+
+    head: str
+    base: str
+    title: str
+    body: str
+
+
+class HostCli:
+    """The program that talks to a host for the person.
+
+    Args:
+        program: its path.
+        host: the repository on the host.
+        folder: where it is run, for settings of its own that it keeps with a clone.
+    """
+
+    def __init__(self, program: str, host: Host, folder: Path) -> None:
+        self._program = program
+        self._host = host
+        self._folder = folder
+
+    @classmethod
+    def of(cls, host: Host | None, folder: Path) -> HostCli | None:
+        """Return the program for a host; ``None`` where there is none, or it is not installed."""
+        name = None if host is None or host.kind is None else _PROGRAMS.get(host.kind)
+        program = None if name is None else shutil.which(name)
+        return None if host is None or program is None else cls(program, host, folder)
+
+    @property
+    def name(self) -> str:
+        """``gh`` or ``glab``."""
+        return _PROGRAMS[str(self._host.kind)]
+
+    def put(self, request: Request) -> tuple[str, bool]:
+        """Open a request, or bring the one that is open to this title and body.
+
+        Returns:
+            Its address, and whether it was open before.
+
+        Raises:
+            WorldError: the program failed, or printed no address on this host.
+        """
+        found = self._find(request)
+        if found is None:
+            return self._checked(self._open(request)), False
+        number, url = found
+        self._update(number, request)
+        return self._checked(url), True
+
+    def _checked(self, url: str) -> str:
+        if not self._host.is_request(url):
+            raise WorldError(f"{self.name} printed no address of a request on {self._host.name}")
+        return url
+
+    # What either program calls it
+
+    def _find(self, request: Request) -> tuple[str, str] | None:
+        """Return number and address of the request that is open for the branch."""
+        if self.name == "gh":
+            listing = self._run(
+                "pr", "list", "--repo", self._repository, "--head", request.head,
+                "--base", request.base, "--state", "open", "--json",
+                "number,url,isCrossRepository",
+            )  # fmt: skip
+            # A fork may have a branch of the same name.
+            entries = [
+                (one.get("number"), one.get("url"))
+                for one in self._parsed(listing, list)
+                if one.get("isCrossRepository") is False
+            ]
+        else:
+            query = {
+                "source_branch": request.head,
+                "target_branch": request.base,
+                "state": "opened",
+            }
+            listing = self._api("GET", f"{self._requests}?{urlencode(query)}")
+            entries = [
+                (one.get("iid"), one.get("web_url"))
+                for one in self._parsed(listing, list)
+                if one.get("source_project_id") == one.get("target_project_id")
+            ]
+        for number, url in entries:
+            if _NUMBER.fullmatch(str(number)) and isinstance(url, str):
+                return str(number), url
+        return None
+
+    def _open(self, request: Request) -> str:
+        if self.name == "gh":
+            printed = self._run(
+                "pr", "create", "--repo", self._repository, "--head", request.head,
+                "--base", request.base, "--title", request.title, "--body-file", "-",
+                stdin=request.body,
+            )  # fmt: skip
+            return self._host.find_request(printed) or ""
+        document = {
+            "source_branch": request.head,
+            "target_branch": request.base,
+            "title": request.title,
+            "description": request.body,
+            "remove_source_branch": True,
+        }
+        made = self._parsed(self._api("POST", self._requests, document), dict)
+        return str(made.get("web_url"))
+
+    def _update(self, number: str, request: Request) -> None:
+        if self.name == "gh":
+            self._run(
+                "pr", "edit", number, "--repo", self._repository, "--title", request.title,
+                "--body-file", "-", stdin=request.body,
+            )  # fmt: skip
+            return
+        document = {"title": request.title, "description": request.body}
+        self._api("PUT", f"{self._requests}/{number}", document)
+
+    @property
+    def _repository(self) -> str:
+        """The repository as gh takes it, ``github.com/team/churn``."""
+        return f"{self._host.name}/{self._host.project}"
+
+    @property
+    def _requests(self) -> str:
+        return f"projects/{quote(self._host.project, safe='')}/merge_requests"
+
+    def _api(self, method: str, endpoint: str, document: dict[str, Any] | None = None) -> str:
+        """Ask GitLab's own interface, which takes a long text where glab's options do not."""
+        body = [] if document is None else ["--header", "Content-Type: application/json"]
+        body += [] if document is None else ["--input", "-"]
+        return self._run(
+            "api", "--hostname", self._host.name, "--method", method, *body, endpoint,
+            stdin=None if document is None else json.dumps(document),
+        )  # fmt: skip
+
+    # Running it
+
+    def _parsed(self, printed: str, kind: type) -> Any:
+        try:
+            found = json.loads(printed)
+        except ValueError:
+            found = None
+        if not isinstance(found, kind) or (
+            isinstance(found, list) and not all(isinstance(one, dict) for one in found)
+        ):
+            raise WorldError(f"{self.name} printed something else than it was asked for")
+        return found
+
+    def _run(self, *args: str, stdin: str | None = None) -> str:
+        try:
+            done = subprocess.run(
+                [self._program, *args],
+                cwd=self._folder,
+                input=None if stdin is None else stdin.encode("utf-8", "replace"),
+                stdin=subprocess.DEVNULL if stdin is None else None,
+                capture_output=True,
+                env=_environment(),
+                check=False,
+                timeout=PATIENCE,
+            )
+        except subprocess.TimeoutExpired:
+            raise WorldError(f"{self.name} did not answer within {PATIENCE} s") from None
+        except OSError as error:
+            raise WorldError(f"{self.name} cannot be run: {error.strerror}") from None
+        if done.returncode != 0:
+            raise WorldError(f"{self.name} {args[0]} failed: {_cause(done.stderr, done.stdout)}")
+        return done.stdout.decode("utf-8", "replace")
+
+
+def _environment() -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not _DROPPED.fullmatch(key)}
+    return kept | _FIXED
+
+
+def _cause(*printed: bytes) -> str:
+    """Return the first line that a program printed, the errors before the answers."""
+    lines: Sequence[str] = [
+        line.strip()
+        for output in printed
+        for line in output.decode("utf-8", "replace").splitlines()
+        if re.search(r"\w", line)
+    ]
+    return hide_credentials(lines[0])[:200] if lines else "no message"

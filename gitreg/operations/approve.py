@@ -1,0 +1,165 @@
+"""Approve: a signature in the tree says that somebody wants a version in a stage.
+
+What is signed is a text that anybody can put together again from the registry as it is before the
+move. So an approval cannot be used for another version, stage, incumbent or repository, and
+survives what happens to commits: squash, rebase, cherry-pick.
+
+>>> print(Approval("4b65…", "churn", 5, "9f2c…", "production", (4,)).text.decode(), end="")
+gitreg-approval 1
+repository: 4b65…
+model: churn
+version: 5
+manifest: 9f2c…
+stage: production
+replaces: 4
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gitreg import layout
+from gitreg.change import Change, Edit
+from gitreg.compare import metrics_beside
+from gitreg.errors import NotFound, Refused
+from gitreg.names import format_version
+from gitreg.state import RegistryState
+
+
+@dataclass(frozen=True)
+class Approval:
+    """What an approval is for.
+
+    Attributes:
+        repository: the first commit of its history, 40 hex digits.
+        model: the model.
+        version: which one is to move.
+        manifest: SHA-256 of its ``manifest.yaml``, 64 hex digits, and by it of its bytes.
+        stage: where to.
+        replaces: the versions that the stage holds before, ascending.
+    """
+
+    repository: str
+    model: str
+    version: int
+    manifest: str
+    stage: str
+    replaces: tuple[int, ...] = ()
+
+    @property
+    def text(self) -> bytes:
+        """The text that is signed."""
+        replaces = ", ".join(map(str, self.replaces)) or "none"
+        return (
+            "gitreg-approval 1\n"
+            f"repository: {self.repository}\n"
+            f"model: {self.model}\n"
+            f"version: {self.version}\n"
+            f"manifest: {self.manifest}\n"
+            f"stage: {self.stage}\n"
+            f"replaces: {replaces}\n"
+        ).encode()
+
+    @property
+    def reference(self) -> str:
+        """``churn-predictor@5``."""
+        return format_version(self.model, self.version)
+
+
+def approval_of(
+    state: RegistryState, repository: str, model: str, version: int, stage: str
+) -> Approval:
+    """Return what an approval has to be for, so that it holds for a move out of this state.
+
+    Raises:
+        NotFound: no such version.
+    """
+    path = layout.manifest_path(model, version)
+    manifest = state.snapshot.read(path)
+    if manifest is None:
+        state.check_version(model, version)
+        raise NotFound(f"{path}: not there")
+    replaces = tuple(other for other in state.stage(model, stage) if other != version)
+    digest = hashlib.sha256(manifest).hexdigest()
+    return Approval(repository, model, version, digest, stage, replaces)
+
+
+@dataclass(frozen=True)
+class Approve:
+    """What is asked: that an approval be kept.
+
+    Attributes:
+        approval: what was seen, and is approved.
+        principal: who approves.
+        sign: gives the signature; asked when one is needed.
+        holds: whether a signature that is there is this principal's over this approval.
+        warnings: what they should know.
+    """
+
+    approval: Approval
+    principal: str
+    sign: Callable[[], bytes]
+    holds: Callable[[bytes], bool]
+    warnings: tuple[str, ...] = ()
+
+
+def approve(state: RegistryState, request: Approve) -> Change:
+    """Return the change that adds an approval; without edits when it is there and holds.
+
+    Raises:
+        NotFound: the version or the stage is gone.
+        Refused: what was approved is not what is there any more.
+    """
+    seen = request.approval
+    model, version, stage = seen.model, seen.version, seen.stage
+    state.policy.stage(stage)
+    now = approval_of(state, seen.repository, model, version, stage)
+    if now != seen:
+        held = ", ".join(format_version(model, other) for other in now.replaces) or "nothing"
+        raise Refused(
+            f"{seen.reference} was not approved: what it would replace has changed, "
+            f"{stage} holds {held} now",
+            hint=f"look again: gitreg approve {seen.reference} --to {stage}",
+        )
+    path = layout.approval_path(model, version, stage, request.principal)
+    before = state.snapshot.read(path)
+    edits = () if before is not None and request.holds(before) else (Edit(path, request.sign()),)
+    incumbent = state.manifest(model, now.replaces[-1]) if now.replaces else None
+    return Change(
+        f"approve {seen.reference} for {stage}",
+        edits,
+        evidence=tuple(metrics_beside(state.manifest(model, version), incumbent)),
+        trailers=_trailers("approve", model, version, stage),
+        warnings=request.warnings,
+    )
+
+
+def withdraw(state: RegistryState, model: str, version: int, stage: str, principal: str) -> Change:
+    """Return the change that takes an approval back.
+
+    Raises:
+        NotFound: there is none of this principal.
+    """
+    state.check_version(model, version)
+    path = layout.approval_path(model, version, stage, principal)
+    name = format_version(model, version)
+    if state.snapshot.read(path) is None:
+        raise NotFound(
+            f"{principal} has not approved {name} for {stage}", hint=f"gitreg show {name}"
+        )
+    return Change(
+        f"withdraw the approval of {name} for {stage}",
+        (Edit(path, None),),
+        trailers=_trailers("withdraw", model, version, stage),
+    )
+
+
+def _trailers(action: str, model: str, version: int, stage: str) -> tuple[tuple[str, str], ...]:
+    return (
+        ("Gitreg-Action", action),
+        ("Gitreg-Model", model),
+        ("Gitreg-Version", str(version)),
+        ("Gitreg-Stage", stage),
+    )

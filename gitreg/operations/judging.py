@@ -1,0 +1,259 @@
+"""Judging: what the policy of the tip says of a change, before it is one.
+
+Every move between stages that a change makes is judged, those too that it only brings with it: what
+`gitreg check` would refuse afterwards is refused here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from gitreg import layout
+from gitreg.change import Change, Edit, check_reason
+from gitreg.decision import Move, case_of, decide, judge_aliases, may_override, moves_of
+from gitreg.errors import InvalidRequest, Refused
+from gitreg.names import ARCHIVE, NO_STAGE, Reference, format_version
+from gitreg.policy.gates import MetricBetter
+from gitreg.policy.verdict import METRIC, Case, Facts, Judgement
+from gitreg.state import RegistryState
+
+Version = tuple[str, int]
+"""A model and a number."""
+
+
+@dataclass(frozen=True)
+class Mover:
+    """Who makes a change, and what may be asked of the world to judge it.
+
+    Attributes:
+        author: ``Name <email>``.
+        facts: what the rules may ask.
+        awaited: kinds of rules that need not be met yet: what a review is there to bring, where
+            the change is only proposed, is no refusal of it.
+    """
+
+    author: str
+    facts: Facts
+    awaited: frozenset[str] = frozenset()
+
+
+class GateRefused(Refused):
+    """The policy, or a gate of the command line, said no.
+
+    Attributes:
+        judgements: all verdicts, on the versions that passed as well.
+        change: what would have been done.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        judgements: tuple[Judgement, ...],
+        change: Change | None = None,
+        *,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.judgements = judgements
+        self.change = change
+
+    @property
+    def losers(self) -> tuple[Reference, ...]:
+        """The versions that a metric spoke against, each by its number."""
+        return tuple(
+            Reference(judgement.model, version=judgement.version)
+            for judgement in self.judgements
+            if any(verdict.rule == METRIC for verdict in judgement.failed)
+        )
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What is asked of a change beside the policy.
+
+    Attributes:
+        named: the versions that somebody asked to move; others only make room.
+        gates: what each of them must pass as well, of the command line.
+        override: why what the policy refuses shall be done all the same; ``None`` for not at all.
+        returns: whether earlier moves are taken back; see `gitreg.policy.verdict.Case`.
+    """
+
+    named: tuple[Version, ...] = ()
+    gates: tuple[MetricBetter, ...] = ()
+    override: str | None = None
+    returns: bool = False
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """What came of judging a change.
+
+    Attributes:
+        judgements: all verdicts, version by version.
+        overridden: whether some did not pass, and that was overridden.
+        awaited: kinds of rules that need not be met yet; see `Mover`.
+    """
+
+    judgements: tuple[Judgement, ...]
+    overridden: bool = False
+    awaited: frozenset[str] = frozenset()
+
+    @property
+    def refused(self) -> tuple[Judgement, ...]:
+        """The versions that may not move."""
+        failed = tuple(one for one in self.judgements if _fails(one, self.awaited))
+        return () if self.overridden else failed
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """The verdicts as lines of a commit's message."""
+        several = len(self.judgements) > 1
+        return tuple(
+            (f"{judgement.reference}: " if several and not _names_itself(judgement, line) else "")
+            + line
+            for judgement in self.judgements
+            for line in _lines(judgement, self.awaited)
+        )
+
+
+def _fails(judgement: Judgement, awaited: frozenset[str]) -> bool:
+    return any(verdict.rule not in awaited for verdict in judgement.failed)
+
+
+def _lines(judgement: Judgement, awaited: frozenset[str]) -> Iterable[str]:
+    for verdict in judgement.verdicts:
+        line = verdict.line if verdict.rule == METRIC else f"{verdict.rule}: {verdict.line}"
+        if not verdict.passed and verdict.rule in awaited:
+            line = f"awaited: {line}"
+        elif not verdict.passed:
+            line = f"overridden: {line}" if verdict.known else f"overridden, not known: {line}"
+        yield line
+
+
+def _names_itself(judgement: Judgement, line: str) -> bool:
+    return judgement.reference in line.replace(":", " ").split()
+
+
+def check_override(reason: str | None) -> str | None:
+    """Return the reason for an override, in one line.
+
+    Raises:
+        InvalidRequest: it says nothing, or has control characters.
+    """
+    if reason is None:
+        return None
+    checked = check_reason(reason)
+    if checked is None:
+        raise InvalidRequest("--override needs a reason", hint='--override "why this once"')
+    return " ".join(checked.split())
+
+
+def rule_on(state: RegistryState, edits: Sequence[Edit], mover: Mover, demand: Demand) -> Ruling:
+    """Return what the policy of a state says of the moves that edits would make.
+
+    Args:
+        state: the registry before them.
+        edits: of pointers.
+        mover: who makes them.
+        demand: what is asked beside the policy.
+
+    Raises:
+        NotFound: a version is not there, or a stage.
+        Refused: a pointer does not move like this, whoever asks: a protected alias.
+    """
+    after = state.after({edit.path: edit.content for edit in edits})
+    moved = (layout.locate(edit.path) for edit in edits)
+    models = dict.fromkeys(
+        [*(model for model, _ in demand.named), *(p.model for p in moved if p and p.pointer)]
+    )
+    cases: dict[Version, Case] = {}
+    found: dict[Version, Judgement] = {}
+    for model in models:
+        for move in _named_first(moves_of(state, after, model), demand.named):
+            key = model, move.version
+            case = case_of(state, move, mover.author, mover.facts, returns=demand.returns)
+            verdicts = decide(state.policy, case)
+            if key in demand.named:
+                verdicts += tuple(gate.judge(case) for gate in demand.gates)
+            else:
+                # Whoever makes room stands for nothing of its own: only refusals count.
+                said = {verdict.line for other in found.values() for verdict in other.verdicts}
+                verdicts = tuple(v for v in verdicts if not v.passed and v.line not in said)
+            if verdicts:
+                before = found[key].verdicts if key in found else ()
+                stage = move.stage or NO_STAGE
+                found[key] = Judgement(model, move.version, stage, before + verdicts)
+                cases.setdefault(key, case)
+        for version in (number for name, number in demand.named if name == model):
+            if demand.gates and (model, version) not in found:
+                case, judgement = _stays(state, (model, version), mover, demand)
+                cases[model, version], found[model, version] = case, judgement
+        wrong = judge_aliases(state.policy, state, after, model)
+        if wrong:
+            raise Refused("; ".join(f"{model}: {verdict.line}" for verdict in wrong))
+    ruling = _overridden(state, cases, found, demand, mover.awaited)
+    return replace(ruling, awaited=mover.awaited)
+
+
+def _named_first(moves: Iterable[Move], named: Collection[Version]) -> list[Move]:
+    return sorted(moves, key=lambda move: (move.model, move.version) not in named)
+
+
+def _stays(
+    state: RegistryState, version: Version, mover: Mover, demand: Demand
+) -> tuple[Case, Judgement]:
+    """Judge one that is where it shall be by the gates of the command line alone."""
+    stage = state.stage_of(*version)
+    move = Move(*version, stage, stage, ())
+    case = case_of(state, move, mover.author, mover.facts)
+    verdicts = tuple(gate.judge(case) for gate in demand.gates)
+    return case, Judgement(*version, stage or NO_STAGE, verdicts)
+
+
+def _overridden(
+    state: RegistryState,
+    cases: dict[Version, Case],
+    found: dict[Version, Judgement],
+    demand: Demand,
+    awaited: frozenset[str],
+) -> Ruling:
+    failed = [key for key, judgement in found.items() if _fails(judgement, awaited)]
+    if demand.override is None or not failed:
+        return Ruling(tuple(found.values()))
+    allowed = True
+    for key in failed:
+        verdict = may_override(state.policy, cases[key])
+        found[key] = replace(found[key], verdicts=(*found[key].verdicts, verdict))
+        allowed &= verdict.passed
+    return Ruling(tuple(found.values()), overridden=allowed)
+
+
+def refusal(ruling: Ruling, named: Sequence[Version], stage: str, change: Change) -> GateRefused:
+    """Return the error for a ruling that refuses, with all that speaks against it."""
+    failed = {(judgement.model, judgement.version) for judgement in ruling.refused}
+    brought = {model for model, number in failed if (model, number) not in named}
+    held_back = [one for one in named if one in failed or one[0] in brought] or sorted(failed)
+    # What speaks against several, or is missing beside each incumbent, is said once.
+    reasons = dict.fromkeys(
+        ("" if (judgement.model, judgement.version) in held_back else f"{judgement.reference}: ")
+        + verdict.line
+        for judgement in ruling.refused
+        for verdict in judgement.failed
+    )
+    passed = [version for version in named if version not in held_back]
+    verb = "is" if len(held_back) == 1 else "are"
+    what = {ARCHIVE: "archived", NO_STAGE: "taken out of its stage"}.get(
+        stage, f"promoted to {stage}"
+    )
+    return GateRefused(
+        f"{names_of(held_back)} {verb} not {what}: {'; '.join(reasons)}",
+        ruling.judgements,
+        change,
+        hint=f"all or none: promote {names_of(passed)} alone" if passed else None,
+    )
+
+
+def names_of(versions: Iterable[Version]) -> str:
+    """Return ``churn@5, tokenizer@2``."""
+    return ", ".join(format_version(*version) for version in versions)

@@ -1,0 +1,38 @@
+"""The rules of a registry: its stages, gates, approvals and freezes, read, shown and judged by.
+
+============= ===============================================================================
+`verdict`     what a rule is asked and answers: `Case`, `Facts`, `Verdict`
+`measures`    sizes, durations and moments as a policy spells them
+`gates`       the gates: small frozen objects, each judges a case in one line
+`rules`       the policy as data, and the part of it that one model is under
+`transitions` the rules of a move itself: from where, how many, when, by whom
+`document`    ``policy.yaml`` read and written
+============= ===============================================================================
+
+>>> DEFAULT.stage("production").replaced
+'archived'
+>>> print(write_policy(DEFAULT).decode().splitlines()[1])
+stages:
+"""
+
+from gitreg.policy.document import policy_document, read_policy, write_policy
+from gitreg.policy.rules import DEFAULT, Approvals, Freeze, ModelRules, Policy, StagePart, StageRule
+from gitreg.policy.verdict import Case, Facts, Judgement, Rule, Verdict
+
+__all__ = [
+    "DEFAULT",
+    "Approvals",
+    "Case",
+    "Facts",
+    "Freeze",
+    "Judgement",
+    "ModelRules",
+    "Policy",
+    "Rule",
+    "StagePart",
+    "StageRule",
+    "Verdict",
+    "policy_document",
+    "read_policy",
+    "write_policy",
+]

@@ -1,0 +1,580 @@
+"""``policy.yaml``: read strictly, written in one form.
+
+Every error names file and field, and a mistyped key its near miss: a gate that nobody notices to be
+misspelt would let everything pass.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import lru_cache
+
+from gitreg import yamldoc
+from gitreg.errors import InvalidDocument, InvalidRequest
+from gitreg.fields import Fields
+from gitreg.keys import check_fingerprint, check_principal, parse_key
+from gitreg.names import ARCHIVE, NO_STAGE, check_alias, check_stage_name, has_invisible
+from gitreg.policy.gates import (
+    Annotated,
+    ArtifactOnRemote,
+    CodeClean,
+    CodeOn,
+    DataHashed,
+    EnvironmentPresent,
+    Formats,
+    Gate,
+    MetricBetter,
+    MetricLimit,
+    Size,
+    Soak,
+)
+from gitreg.policy.measures import (
+    MOST,
+    format_duration,
+    format_moment,
+    format_size,
+    parse_duration,
+    parse_moment,
+    parse_size,
+)
+from gitreg.policy.rules import DEFAULT, Approvals, Freeze, ModelRules, Policy, StagePart, StageRule
+from gitreg.suggest import did_you_mean
+from gitreg.yamldoc import Value
+
+FORMAT = 1
+
+_KEYS = ("format", "stages", "aliases", "freeze", "models", "signers", "roles", "revoked")
+_STAGE_KEYS = {
+    "holds": "holds", "replaced": "replaced", "crowded": "crowded", "from": "sources",
+    "aliases": "aliases", "gates": "gates", "approvals": "approvals", "signed": "signed",
+    "override": "override", "owners": "owners",
+}  # fmt: skip
+"""A key of the file to the attribute of `StageRule`."""
+
+_EXTENSION = re.compile(r"\.?([a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*)", re.IGNORECASE | re.ASCII)
+# As CODEOWNERS of GitHub and GitLab read them; on GitLab a group may have subgroups.
+_OWNER = re.compile(r"@@?[\w.-]+(?:/[\w.-]+)*|[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.ASCII)
+_MOST_APPROVALS = 100
+
+
+# Writing
+
+
+def write_policy(policy: Policy) -> bytes:
+    """Return ``policy.yaml``."""
+    return yamldoc.dump(policy_document(policy))
+
+
+def policy_document(policy: Policy, *, with_defaults: bool = False) -> dict[str, Value]:
+    """Return a policy as the values that its file holds.
+
+    Args:
+        policy: which.
+        with_defaults: spell out what a file would leave away, for people who look.
+    """
+    document: dict[str, Value] = {"format": FORMAT}
+    document["stages"] = {
+        name: _stage_document(rule, _keys_to_write(rule), all_keys=with_defaults)
+        for name, rule in policy.stages.items()
+    }
+    parts: dict[str, Value] = {
+        "aliases": {name: {"protected": value} for name, value in policy.protected.items()},
+        "freeze": [_freeze_document(window) for window in policy.freeze],
+        "models": {name: _model_document(rules) for name, rules in policy.models.items()},
+        "signers": {name: list(keys) for name, keys in policy.signers.items()},
+        "roles": {name: list(members) for name, members in policy.roles.items()},
+        "revoked": list(policy.revoked),
+    }
+    document.update((key, value) for key, value in parts.items() if value or with_defaults)
+    if not policy.models:
+        document.pop("models", None)  # of what is effective for one it has been worked in
+    return document
+
+
+def _keys_to_write(rule: StageRule) -> list[str]:
+    default = StageRule()
+    keys = ["holds"]
+    if rule.holds is not None or rule.replaced is not None:
+        keys.append("replaced")
+    return keys + [
+        key
+        for key, name in _STAGE_KEYS.items()
+        if key not in ("holds", "replaced") and getattr(rule, name) != getattr(default, name)
+    ]
+
+
+def _stage_document(
+    rule: StageRule, keys: Collection[str], *, all_keys: bool = False
+) -> dict[str, Value]:
+    def by(names: Sequence[str] | None) -> Value:
+        return None if names is None else {"by": list(names)}
+
+    approvals: Value = None
+    if rule.approvals is not None:
+        approvals = {"count": rule.approvals.count, "by": list(rule.approvals.by)}
+    values: dict[str, Value] = {
+        "holds": "any" if rule.holds is None else rule.holds,
+        "replaced": rule.replaced or NO_STAGE,
+        "crowded": rule.crowded,
+        "from": "any" if rule.sources is None else list(rule.sources),
+        "aliases": list(rule.aliases),
+        "gates": [gate_document(gate) for gate in rule.gates],
+        "approvals": approvals,
+        "signed": by(rule.signed),
+        "override": by(rule.override),
+        "owners": list(rule.owners),
+    }
+    return {key: values[key] for key in _STAGE_KEYS if all_keys or key in keys}
+
+
+def gate_document(gate: Gate) -> dict[str, Value]:
+    """Return a gate as its entry in the file."""
+    found: dict[str, Value] = {}
+    match gate:
+        case MetricLimit(metric, at_least, at_most):
+            limits = {"at_least": at_least, "at_most": at_most}
+            found["metric"] = metric
+            found.update((key, value) for key, value in limits.items() if value is not None)
+        case MetricBetter(metric, than, by, lower_is_better):
+            found.update(metric=metric, better_than=than)
+            found.update({"by": by} if by else {})
+            found.update({"lower_is_better": True} if lower_is_better else {})
+        case CodeClean():
+            found["code"] = "clean"
+        case CodeOn(branch):
+            found["code_on"] = branch
+        case DataHashed():
+            found["data"] = "hashed"
+        case EnvironmentPresent():
+            found["environment"] = "present"
+        case ArtifactOnRemote():
+            found["artifact"] = "on_remote"
+        case Formats(allowed, forbidden):
+            which = "forbidden" if allowed is None else "allowed"
+            found["formats"] = {which: list((forbidden if allowed is None else allowed) or ())}
+        case Size(at_most):
+            found["size"] = {"at_most": format_size(at_most)}
+        case Soak(stage, at_least):
+            found["soak"] = {"in": stage, "at_least": format_duration(at_least)}
+        case Annotated(name):
+            found["annotation"] = name
+    return found
+
+
+def _freeze_document(window: Freeze) -> dict[str, Value]:
+    document: dict[str, Value] = {
+        "from": format_moment(window.start),
+        "until": format_moment(window.end),
+    }
+    if window.stages is not None:
+        document["stages"] = list(window.stages)
+    if window.reason is not None:
+        document["reason"] = window.reason
+    return document
+
+
+def _model_document(rules: ModelRules) -> dict[str, Value]:
+    document: dict[str, Value] = {}
+    if rules.stages:
+        keys = {name: key for key, name in _STAGE_KEYS.items()}
+        document["stages"] = {
+            name: _stage_document(part.rule, [keys[given] for given in part.given])
+            for name, part in rules.stages.items()
+        }
+    if rules.protected is not None:
+        document["aliases"] = {
+            name: {"protected": value} for name, value in rules.protected.items()
+        }
+    if rules.freeze is not None:
+        document["freeze"] = [_freeze_document(window) for window in rules.freeze]
+    return document
+
+
+# Reading
+
+
+@lru_cache(maxsize=64)
+def read_policy(data: bytes | None, where: str) -> Policy:
+    """Return the policy of a document; a registry without the file is under `DEFAULT`.
+
+    Parsed once a content: every operation asks for it.
+
+    Raises:
+        InvalidDocument: an unknown key or format, a stage that is not defined, a wrong type.
+    """
+    if data is None:
+        return DEFAULT
+    fields = Fields(yamldoc.parse(data, where), where).only(_KEYS)
+    if fields.integer("format") != FORMAT:
+        fields.fail("format", f"expected {FORMAT}")
+    people = _People.read(fields)
+    stages = fields.fields("stages")
+    names = [_stage_name(stages, name) for name in fields.mapping("stages")]
+    if not names:
+        fields.fail("stages", "a registry needs at least one stage")
+    reader = _Reader(tuple(names), people)
+    rules = {name: reader.stage(name, stages.fields_of(name)).rule for name in names}
+    _check_replaced(stages, rules)
+    return Policy(
+        rules,
+        reader.protected(fields) or {},
+        reader.freeze(fields) or (),
+        _read_models(fields, reader, rules),
+        people.signers,
+        people.roles,
+        people.revoked,
+    )
+
+
+def _stage_name(stages: Fields, name: str) -> str:
+    try:
+        lowered = check_stage_name(name)
+    except InvalidRequest as error:
+        stages.fail(name, str(error))
+    if lowered != name:
+        stages.fail(name, "a stage's name is written in lower case")
+    return name
+
+
+def _check_replaced(stages: Fields, rules: Mapping[str, StageRule]) -> None:
+    for name, rule in rules.items():
+        where = f"{name}.replaced"
+        if rule.replaced is None:
+            continue
+        if rule.replaced not in rules:
+            stages.fail(where, f"{rule.replaced!a} is not a stage of this policy")
+        if rule.replaced == name:
+            stages.fail(where, "a stage cannot replace into itself")
+        if rules[rule.replaced].holds is not None:
+            stages.fail(where, f"{rule.replaced!r} would have to hold any number")
+
+
+def _read_models(
+    fields: Fields, reader: _Reader, general: Mapping[str, StageRule]
+) -> dict[str, ModelRules]:
+    found = {}
+    models = fields.fields("models")
+    for pattern in fields.mapping("models"):
+        if not pattern or has_invisible(pattern):
+            models.fail(ascii(pattern), "expected the name of a model, or a glob such as churn-*")
+        inner = models.fields_of(pattern).only(("stages", "aliases", "freeze"))
+        stages = inner.fields("stages")
+        parts = {}
+        for name in inner.mapping("stages"):
+            stages.one_of(name, general, "a stage of this policy", name)
+            parts[name] = reader.stage(name, stages.fields_of(name))
+        merged = {name: parts[name].over(rule) if name in parts else rule
+                  for name, rule in general.items()}  # fmt: skip
+        _check_replaced(stages, merged)
+        found[pattern] = ModelRules(parts, reader.protected(inner), reader.freeze(inner))
+    return found
+
+
+class _People:
+    """Signers, roles and revoked keys: whom ``by:`` may name."""
+
+    def __init__(
+        self,
+        signers: Mapping[str, tuple[str, ...]],
+        roles: Mapping[str, tuple[str, ...]],
+        revoked: tuple[str, ...],
+    ) -> None:
+        self.signers = signers
+        self.roles = roles
+        self.revoked = revoked
+
+    @classmethod
+    def read(cls, fields: Fields) -> _People:
+        signers, roles = {}, {}
+        inner = fields.fields("signers")
+        for principal in fields.mapping("signers"):
+            _check(inner, principal[:100], check_principal, principal)
+            keys = inner.text_list(principal)
+            if not keys:
+                inner.fail(principal, "expected a list of public keys, at least one")
+            for key in keys:
+                _check(inner, principal, parse_key, key)
+            signers[principal] = keys
+        inner = fields.fields("roles")
+        for role in fields.mapping("roles"):
+            if not role or "@" in role or has_invisible(role):
+                inner.fail(ascii(role[:100]), "a role's name has no @: that is a principal's")
+            members = inner.text_list(role)
+            for member in members:
+                if member not in signers and not _is_email(member):
+                    inner.fail(
+                        role,
+                        f"{member[:100]!a} is neither a signer nor an e-mail",
+                        did_you_mean(member, signers),
+                    )
+            roles[role] = members
+        revoked = fields.text_list("revoked")
+        for fingerprint in revoked:
+            _check(fields, "revoked", check_fingerprint, fingerprint)
+        return cls(signers, roles, tuple(map(check_fingerprint, revoked)))
+
+    def by(self, fields: Fields) -> tuple[str, ...]:
+        """Return the list ``by`` of roles and principals, which must name somebody."""
+        names = fields.text_list("by")
+        if not names:
+            fields.fail("by", "expected a list of roles and principals, at least one")
+        for name in names:
+            if name in self.roles or name in self.signers:
+                continue
+            if not _is_email(name):
+                known = [*self.roles, *self.signers]
+                fields.fail(
+                    "by",
+                    f"{name[:100]!a} is neither a role, a signer nor an e-mail",
+                    did_you_mean(name, known),
+                )
+        return names
+
+
+def _check(fields: Fields, name: str, rule: Callable[[str], object], text: str) -> None:
+    """Refuse a text of the field ``name`` that a rule refuses, in the rule's words."""
+    try:
+        rule(text)
+    except InvalidRequest as error:
+        fields.fail(name, str(error), error.hint)
+
+
+def _is_email(text: str) -> bool:
+    try:
+        return "@" in check_principal(text)
+    except InvalidRequest:
+        return False
+
+
+class _Reader:
+    """Reads the parts of a policy that are said in general and for some models."""
+
+    def __init__(self, stages: tuple[str, ...], people: _People) -> None:
+        self._stages = stages
+        self._people = people
+        self._kinds: dict[str, tuple[tuple[str, ...], Callable[[Fields], Gate]]] = {
+            "metric": (("at_least", "at_most", "better_than", "by", "lower_is_better"),
+                       self._metric),
+            "code": ((), lambda f: _word(f, "code", "clean", CodeClean())),
+            "code_on": ((), lambda f: CodeOn(_name(f, "code_on"))),
+            "data": ((), lambda f: _word(f, "data", "hashed", DataHashed())),
+            "environment": ((), lambda f: _word(f, "environment", "present",
+                                                EnvironmentPresent())),
+            "artifact": ((), lambda f: _word(f, "artifact", "on_remote", ArtifactOnRemote())),
+            "formats": ((), _formats),
+            "size": ((), _size),
+            "soak": ((), self._soak),
+            "annotation": ((), lambda f: Annotated(_name(f, "annotation"))),
+        }  # fmt: skip
+
+    def stage(self, name: str, fields: Fields) -> StagePart:
+        fields.only(_STAGE_KEYS)
+        if name == ARCHIVE:
+            _refuse_gated_archive(fields)
+        rule = StageRule(
+            _read_holds(fields),
+            _read_replaced(fields),
+            fields.boolean("crowded") if fields.has("crowded") else True,
+            self._sources(fields),
+            self._aliases(fields),
+            self._gates(fields),
+            self._approvals(fields),
+            self._by(fields, "signed"),
+            self._by(fields, "override"),
+            _owners(fields),
+        )
+        return StagePart(
+            rule, tuple(what for key, what in _STAGE_KEYS.items() if fields.lists(key))
+        )
+
+    def protected(self, fields: Fields) -> dict[str, bool] | None:
+        if not fields.lists("aliases"):
+            return None
+        inner = fields.fields("aliases")
+        found = {}
+        for alias in fields.mapping("aliases"):
+            self._check_alias(inner, alias, alias)
+            found[alias] = inner.fields_of(alias).only(("protected",)).boolean("protected")
+        return found
+
+    def _check_alias(self, fields: Fields, field: str, alias: str) -> None:
+        _check(fields, field, lambda text: check_alias(text, self._stages), alias)
+
+    def freeze(self, fields: Fields) -> tuple[Freeze, ...] | None:
+        if not fields.lists("freeze"):
+            return None
+        windows = []
+        for entry in fields.entries("freeze"):
+            entry.only(("from", "until", "stages", "reason"))
+            start, end = (_moment(entry, key) for key in ("from", "until"))
+            if start >= end:
+                entry.fail("until", "it is not after from")
+            stages = None
+            if entry.has("stages"):
+                stages = entry.text_list("stages")
+                if not stages:
+                    entry.fail("stages", "name at least one, or leave it out for all")
+                for name in stages:
+                    entry.one_of("stages", self._stages, "a stage of this policy", name)
+            reason = _name(entry, "reason") if entry.has("reason") else None
+            windows.append(Freeze(start, end, stages, reason))
+        return tuple(windows)
+
+    def _sources(self, fields: Fields) -> tuple[str, ...] | None:
+        if not fields.has("from") or fields.is_text("from", "any"):
+            return None
+        sources = fields.text_list("from")
+        if not sources:
+            fields.fail("from", "name at least one stage, or leave it out for any")
+        for name in sources:
+            fields.one_of("from", (*self._stages, NO_STAGE), "a stage of this policy", name)
+        return sources
+
+    def _aliases(self, fields: Fields) -> tuple[str, ...]:
+        aliases = fields.text_list("aliases")
+        for alias in aliases:
+            self._check_alias(fields, "aliases", alias)
+        return aliases
+
+    def _approvals(self, fields: Fields) -> Approvals | None:
+        if not fields.has("approvals"):
+            return None
+        inner = fields.fields("approvals").only(("count", "by"))
+        count = inner.integer("count", minimum=1)
+        if count > _MOST_APPROVALS:
+            inner.fail("count", f"{_MOST_APPROVALS} is the most")
+        return Approvals(count, self._people.by(inner))
+
+    def _by(self, fields: Fields, key: str) -> tuple[str, ...] | None:
+        if not fields.has(key):
+            return None
+        return self._people.by(fields.fields(key).only(("by",)))
+
+    # Gates
+
+    def _gates(self, fields: Fields) -> tuple[Gate, ...]:
+        return tuple(self._gate(entry) for entry in fields.entries("gates"))
+
+    def _gate(self, entry: Fields) -> Gate:
+        kinds = [name for name in self._kinds if entry.lists(name)]
+        if len(kinds) > 1:
+            entry.fail(kinds[1], f"each gate is an entry of its own, beside {kinds[0]}")
+        if not kinds:
+            every = [*self._kinds, *(key for keys, _ in self._kinds.values() for key in keys)]
+            entry.only(every)
+            entry.refuse(f"expected one of {', '.join(self._kinds)}")
+        more, read = self._kinds[kinds[0]]
+        entry.only((kinds[0], *more))
+        return read(entry)
+
+    def _metric(self, entry: Fields) -> Gate:
+        metric = _name(entry, "metric")
+        if not entry.has("better_than"):
+            for key in ("by", "lower_is_better"):
+                if entry.lists(key):
+                    entry.fail(key, "goes with better_than")
+            at_least, at_most = (
+                entry.number(key) if entry.lists(key) else None for key in ("at_least", "at_most")
+            )
+            if at_least is not None and at_most is not None and at_least > at_most:
+                entry.fail("at_most", "it is below at_least: nothing would pass")
+            return MetricLimit(metric, at_least, at_most)
+        for key in ("at_least", "at_most"):
+            if entry.lists(key):
+                entry.fail(key, "each gate is an entry of its own, beside better_than")
+        than = entry.text("better_than")
+        entry.one_of("better_than", self._stages, "a stage of this policy", than)
+        by = entry.number("by") if entry.lists("by") else 0
+        if by < 0:
+            entry.fail("by", "expected 0 or more; lower_is_better turns the direction")
+        lower = entry.boolean("lower_is_better") if entry.lists("lower_is_better") else False
+        return MetricBetter(metric, than, by, lower)
+
+    def _soak(self, entry: Fields) -> Gate:
+        inner = entry.fields("soak").only(("in", "at_least"))
+        stage = inner.text("in")
+        inner.one_of("in", self._stages, "a stage of this policy", stage)
+        seconds = parse_duration(inner.text("at_least"))
+        if seconds is None:
+            inner.fail("at_least", "expected a duration such as 30m, 24h or 7d")
+        return Soak(stage, seconds)
+
+
+def _refuse_gated_archive(fields: Fields) -> None:
+    """Refuse what would have no effect: what is bad must be able to leave."""
+    for key in ("from", "gates", "approvals"):
+        if fields.has(key):
+            fields.fail(key, "whatever is archived needs nothing for it")
+
+
+def _read_holds(fields: Fields) -> int | None:
+    if not fields.has("holds"):
+        return None
+    try:
+        return fields.integer("holds", minimum=1)
+    except InvalidDocument:
+        if fields.is_text("holds", "any"):
+            return None
+        fields.fail("holds", "expected a number of versions, at least 1, or 'any'")
+
+
+def _read_replaced(fields: Fields) -> str | None:
+    name = fields.optional_text("replaced")
+    return None if name == NO_STAGE else name
+
+
+def _owners(fields: Fields) -> tuple[str, ...]:
+    owners = fields.text_list("owners")
+    for owner in owners:
+        if not _OWNER.fullmatch(owner):
+            fields.fail("owners", f"{owner[:100]!a} is no @user, @org/team or e-mail")
+    return tuple(dict.fromkeys(owners))
+
+
+def _word(fields: Fields, key: str, word: str, gate: Gate) -> Gate:
+    if not fields.is_text(key, word):
+        fields.text(key)
+        fields.fail(key, f"expected {word}")
+    return gate
+
+
+def _name(fields: Fields, key: str) -> str:
+    text = fields.text(key)
+    if not text.strip() or text != text.strip() or has_invisible(text):
+        fields.fail(key, "expected a text of one line, without spaces around it")
+    return text
+
+
+def _formats(entry: Fields) -> Gate:
+    inner = entry.fields("formats").only(("allowed", "forbidden"))
+    if inner.lists("allowed") == inner.lists("forbidden"):
+        entry.fail("formats", "expected either allowed or forbidden")
+    key = "allowed" if inner.lists("allowed") else "forbidden"
+    extensions = []
+    for text in inner.text_list(key):
+        match = _EXTENSION.fullmatch(text)
+        if match is None:
+            inner.fail(key, f"{text[:40]!a} is no file extension such as pkl")
+        extensions.append(match[1].lower())
+    if not extensions:
+        inner.fail(key, "expected a list of file extensions, at least one")
+    found = tuple(dict.fromkeys(extensions))
+    return Formats(allowed=found) if key == "allowed" else Formats(forbidden=found)
+
+
+def _size(entry: Fields) -> Gate:
+    inner = entry.fields("size").only(("at_most",))
+    if not inner.is_integer("at_most"):
+        size = parse_size(inner.text("at_most"))
+        if size is None:
+            inner.fail("at_most", "expected a size such as 500 MB or 2 GiB")
+        return Size(size)
+    return Size(min(inner.integer("at_most"), MOST - 1))  # nothing is so large
+
+
+def _moment(fields: Fields, key: str) -> int:
+    moment = parse_moment(fields.text(key))
+    if moment is None:
+        fields.fail(key, "expected a time with its zone, as in 2026-12-20T00:00:00Z")
+    return moment

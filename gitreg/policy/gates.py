@@ -1,0 +1,378 @@
+"""The gates of a stage: each a small object, each says in one line why a version passes or not.
+
+>>> from gitreg.model import Artifact, ModelVersion
+>>> metrics_line(ModelVersion("m", 2, "", "", Artifact("model", 0, 1, ""), {"auc": 0.92}), "auc")
+'auc 0.92 (m@2)'
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeAlias
+
+from gitreg.model import ModelVersion
+from gitreg.policy import verdict as codes
+from gitreg.policy.measures import format_duration, format_size, spoken_duration
+from gitreg.policy.verdict import Case, Verdict, unknown
+from gitreg.yamldoc import kind
+
+_SHOWN = 3
+"""How many of several culprits a line names."""
+
+SHORT = 9
+"""How many digits of a commit a line shows."""
+
+
+# Metrics
+
+
+def number_of(version: ModelVersion, metric: str) -> int | float | str:
+    """Return a metric of a version, or why it is none: absent, text, a boolean, not finite."""
+    value: object = version.metrics.get(metric)
+    if value is None:
+        return f"{metric} is missing from {version.reference}"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return f"{metric} of {version.reference} is {kind(value)}, not a number"
+    if not math.isfinite(value):
+        return f"{metric} of {version.reference} is {value}, not a finite number"
+    return value
+
+
+def metrics_line(version: ModelVersion, metric: str) -> str:
+    """Return a metric beside the version that has it."""
+    value = number_of(version, metric)
+    return value if isinstance(value, str) else f"{metric} {value:g} ({version.reference})"
+
+
+def _shown(*values: float) -> list[str]:
+    """Return numbers short, unless that makes different ones look alike."""
+    short = [f"{value:g}" for value in values]
+    is_faithful = len(set(short)) == len(set(values))
+    return short if is_faithful else [repr(value) for value in values]
+
+
+@dataclass(frozen=True)
+class MetricLimit:
+    """A metric is present, and within limits when there are some.
+
+    Attributes:
+        metric: its name.
+        at_least: the lowest value that passes.
+        at_most: the highest value that passes.
+    """
+
+    metric: str
+    at_least: int | float | None = None
+    at_most: int | float | None = None
+
+    def __str__(self) -> str:
+        limits = [
+            f"{word} {limit:g}"
+            for word, limit in (("at least", self.at_least), ("at most", self.at_most))
+            if limit is not None
+        ]
+        return f"{self.metric} is {' and '.join(limits) or 'present'}"
+
+    def judge(self, case: Case) -> Verdict:
+        """Return the verdict on the candidate's value."""
+        value = number_of(case.candidate, self.metric)
+        if isinstance(value, str):
+            return Verdict(codes.METRIC, passed=False, line=value)
+        parts, passed = [], True
+        for words, limit, sign in (
+            ("at least", self.at_least, 1), ("at most", self.at_most, -1),
+        ):  # fmt: skip
+            if limit is None:
+                continue
+            within = value >= limit if sign > 0 else value <= limit
+            passed &= within
+            parts.append(f"{'' if within else 'not '}{words} {_shown(value, limit)[1]}")
+        shown = _shown(value, *(x for x in (self.at_least, self.at_most) if x is not None))[0]
+        said = f" is {' and '.join(parts)}" if parts else " is present"
+        return Verdict(codes.METRIC, passed, f"{self.metric} {shown}{said}")
+
+
+@dataclass(frozen=True)
+class MetricBetter:
+    """A metric is better than that of every other version in a stage.
+
+    Attributes:
+        metric: its name.
+        than: the stage whose versions are to be beaten; it passes where there is no other one.
+        by: the least difference; 0 asks for any. It is worked out in decimals, so that 0.905 is
+            better than 0.9 by 0.005 whatever binary fractions make of it.
+        lower_is_better: whether less is better.
+    """
+
+    metric: str
+    than: str
+    by: int | float = 0
+    lower_is_better: bool = False
+
+    def __str__(self) -> str:
+        better = "lower" if self.lower_is_better else "higher"
+        margin = f" by {self.by:g} or more" if self.by else ""
+        return f"{self.metric} is {better} than that of {self.than}{margin}"
+
+    def judge(self, case: Case) -> Verdict:
+        """Return the verdict; of several incumbents all must be beaten."""
+        candidate = case.candidate
+        value = number_of(candidate, self.metric)
+        if isinstance(value, str):
+            return Verdict(codes.METRIC, passed=False, line=value)
+        incumbents = [v for v in case.held.get(self.than, ()) if v.version != candidate.version]
+        if not incumbents:
+            shown = f"{self.metric} {value:g}"
+            none = f"no other version in {self.than} to compare with"
+            return Verdict(codes.METRIC, passed=True, line=f"{shown}: {none}")
+        verdicts = [self._against(value, incumbent) for incumbent in incumbents]
+        passed = all(beaten for beaten, _ in verdicts)
+        # What was beaten does not explain a refusal.
+        lines = [line for beaten, line in verdicts if beaten == passed]
+        return Verdict(codes.METRIC, passed, "; ".join(lines))
+
+    def _against(self, value: float, incumbent: ModelVersion) -> tuple[bool, str]:
+        old = number_of(incumbent, self.metric)
+        if isinstance(old, str):
+            return False, old
+        gain = _exact(value) - _exact(old)
+        gain = -gain if self.lower_is_better else gain
+        passed = gain >= _exact(self.by) if self.by else gain > 0
+        sign = "<" if self.lower_is_better else ">"
+        new_shown, old_shown = _shown(value, old)
+        margin = ""
+        if self.by:
+            margin = f" by {float(gain):g}, {'' if passed else 'not '}{self.by:g} or more"
+            margin = margin if gain > 0 else f", let alone by {self.by:g}"
+        found = sign if gain > 0 else f"is not {sign}"
+        return (
+            passed,
+            f"{self.metric} {new_shown} {found} {old_shown}{margin} ({incumbent.reference})",
+        )
+
+
+def _exact(value: float) -> Decimal:
+    """Return the decimal that a person wrote: the shortest that reads as this number."""
+    return Decimal(repr(value))
+
+
+# Lineage
+
+
+@dataclass(frozen=True)
+class CodeClean:
+    """The commit of the code is known, and nothing differed from it."""
+
+    def __str__(self) -> str:
+        return "the code's commit is known, without uncommitted changes"
+
+    def judge(self, case: Case) -> Verdict:
+        """Return the verdict on the candidate's lineage."""
+        code = case.candidate.lineage.code
+        if code is None:
+            return Verdict(codes.CODE, passed=False, line="the code's commit is not known")
+        state = "with uncommitted changes" if code.dirty else "clean"
+        return Verdict(codes.CODE, not code.dirty, f"code {code.commit[:SHORT]} {state}")
+
+
+@dataclass(frozen=True)
+class CodeOn:
+    """The commit of the code is reachable from a branch."""
+
+    branch: str
+
+    def __str__(self) -> str:
+        return f"the code's commit is on the branch {self.branch}"
+
+    def judge(self, case: Case) -> Verdict:
+        """Return the verdict on the candidate's lineage, by what Git knows."""
+        code = case.candidate.lineage.code
+        if code is None:
+            return Verdict(codes.CODE_ON, passed=False, line="the code's commit is not known")
+        found = case.facts.is_reachable(code.commit, self.branch)
+        name = f"code {code.commit[:SHORT]}"
+        if found is None:
+            line = f"{name} or the branch {self.branch} is not in this repository"
+            return unknown(codes.CODE_ON, line)
+        return Verdict(codes.CODE_ON, found, f"{name} is {'' if found else 'not '}on {self.branch}")
+
+
+@dataclass(frozen=True)
+class DataHashed:
+    """What the version was made from is known, each with its hash."""
+
+    def __str__(self) -> str:
+        return "data dependencies are known, each with its hash"
+
+    def judge(self, case: Case) -> Verdict:
+        """Return the verdict on the candidate's lineage; no data known fails."""
+        data = case.candidate.lineage.data
+        if not data:
+            return Verdict(codes.DATA, passed=False, line="no data dependency is known")
+        bare = [item.path for item in data if not item.md5]
+        if bare:
+            return Verdict(codes.DATA, passed=False, line=f"no hash of {_some(bare)}")
+        return Verdict(codes.DATA, passed=True, line=f"{len(data)} data dependencies, all hashed")
+
+
+@dataclass(frozen=True)
+class EnvironmentPresent:
+    """The environment was frozen with the version."""
+
+    def __str__(self) -> str:
+        return "the environment is frozen beside the version"
+
+    def judge(self, case: Case) -> Verdict:
+        """Return the verdict on the candidate's environment."""
+        environment = case.candidate.environment
+        if not environment.requirements:
+            return Verdict(codes.ENVIRONMENT, passed=False, line="no frozen environment")
+        python = f", python {environment.python}" if environment.python else ""
+        return Verdict(codes.ENVIRONMENT, passed=True, line=f"{environment.requirements}{python}")
+
+
+# The artifact
+
+
+@dataclass(frozen=True)
+class ArtifactOnRemote:
+    """All of the artifact is on the DVC remote."""
+
+    def __str__(self) -> str:
+        return "the artifact is on the DVC remote"
+
+    def judge(self, case: Case) -> Verdict:
+        """Return the verdict, by what DVC knows."""
+        found = case.facts.is_on_remote(case.candidate.artifact)
+        if found is None:
+            return unknown(codes.REMOTE, "the DVC remote cannot be asked for the artifact")
+        where = "on" if found else "not on"
+        return Verdict(codes.REMOTE, found, f"the artifact is {where} the DVC remote")
+
+
+@dataclass(frozen=True)
+class Formats:
+    """No file has a forbidden extension, or every file has an allowed one.
+
+    A forbidden extension counts anywhere in a name: ``model.pkl.gz`` is a pickle all the same.
+
+    Attributes:
+        allowed: extensions in lower case without the dot; ``None`` where ``forbidden`` says it.
+        forbidden: likewise.
+    """
+
+    allowed: tuple[str, ...] | None = None
+    forbidden: tuple[str, ...] | None = None
+
+    def __str__(self) -> str:
+        if self.allowed is not None:
+            return f"every file is one of {', '.join(self.allowed)}"
+        return f"no file is one of {', '.join(self.forbidden or ())}"
+
+    def judge(self, case: Case) -> Verdict:
+        """Return the verdict on the names of the artifact's files."""
+        files = case.facts.files(case.candidate.artifact)
+        if files is None:
+            return unknown(codes.FORMATS, "the artifact's files cannot be listed here")
+        if not files:
+            return Verdict(codes.FORMATS, passed=False, line="the artifact has no files")
+        if self.allowed is not None:
+            wrong = [path for path in files if not _endings(path) & set(self.allowed)]
+            rule = f"{'is' if len(wrong) == 1 else 'are'} not one of {', '.join(self.allowed)}"
+        else:
+            forbidden = set(self.forbidden or ())
+            wrong = [path for path in files if (_endings(path) | _parts(path)) & forbidden]
+            rule = f"{'is' if len(wrong) == 1 else 'are'} forbidden: {', '.join(sorted(forbidden))}"
+        if wrong:
+            return Verdict(codes.FORMATS, passed=False, line=f"{_some(wrong)} {rule}")
+        count = f"{len(files)} file{'' if len(files) == 1 else 's'}"
+        return Verdict(codes.FORMATS, passed=True, line=f"{count}: {self}")
+
+
+def _parts(path: str) -> set[str]:
+    return set(path.rpartition("/")[2].lower().split(".")[1:])
+
+
+def _endings(path: str) -> set[str]:
+    parts = path.rpartition("/")[2].lower().split(".")[1:]
+    return {".".join(parts[n:]) for n in range(len(parts))}
+
+
+@dataclass(frozen=True)
+class Size:
+    """The artifact is not too large; ``at_most`` in bytes."""
+
+    at_most: int
+
+    def __str__(self) -> str:
+        return f"the artifact has at most {format_size(self.at_most)}"
+
+    def judge(self, case: Case) -> Verdict:
+        """Return the verdict on the size that the manifest says."""
+        size = case.candidate.artifact.size
+        passed = size <= self.at_most
+        more = "at most" if passed else "more than"
+        return Verdict(codes.SIZE, passed, f"{size:,} bytes, {more} {format_size(self.at_most)}")
+
+
+# Time and words
+
+
+@dataclass(frozen=True)
+class Soak:
+    """The version has been in a stage for a while; ``at_least`` in seconds."""
+
+    stage: str
+    at_least: int
+
+    def __str__(self) -> str:
+        return f"it has been in {self.stage} for {format_duration(self.at_least)}"
+
+    def judge(self, case: Case) -> Verdict:
+        """Return the verdict, by history and the time of the move."""
+        candidate = case.candidate
+        if case.came_from != self.stage:
+            line = f"{candidate.reference} is not in {self.stage}"
+            return Verdict(codes.SOAK, passed=False, line=line)
+        entered = case.facts.entered(candidate.model, candidate.version, self.stage)
+        if entered is None:
+            line = f"when {candidate.reference} entered {self.stage} is not known here"
+            return unknown(codes.SOAK, line)
+        elapsed = case.facts.moment() - entered
+        passed = elapsed >= self.at_least
+        wanted = format_duration(self.at_least)
+        line = f"{spoken_duration(max(elapsed, 0))} in {self.stage}, {{}} {wanted}"
+        return Verdict(codes.SOAK, passed, line.format("at least" if passed else "not yet"))
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """The version has a tag of this name that says something; ``description`` is its own."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"the annotation {self.name} is present"
+
+    def judge(self, case: Case) -> Verdict:
+        """Return the verdict on what people said of the candidate."""
+        said = case.candidate.tags.get(self.name)
+        if said is None and self.name == "description":
+            said = case.candidate.description
+        passed = bool(said and said.strip())
+        state = "present" if passed else "missing or empty"
+        return Verdict(codes.ANNOTATION, passed, f"{self.name} is {state}")
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+Gate: TypeAlias = (
+    "MetricLimit | MetricBetter | CodeClean | CodeOn | DataHashed | EnvironmentPresent"
+    " | ArtifactOnRemote | Formats | Size | Soak | Annotated"
+)

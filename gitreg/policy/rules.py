@@ -1,0 +1,194 @@
+"""The rules of a registry as data: stages, aliases, freezes, who may; and what a model is under.
+
+>>> policy = Policy({"live": StageRule(holds=1)}, roles={"leads": ("ada@example.com",)})
+>>> policy.members(("leads", "bob@example.com"))
+('ada@example.com', 'bob@example.com')
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+
+from gitreg.errors import NotFound
+from gitreg.names import ARCHIVE, NO_STAGE
+from gitreg.policy.gates import Gate
+from gitreg.policy.measures import format_moment
+from gitreg.suggest import did_you_mean
+
+
+@dataclass(frozen=True)
+class Approvals:
+    """How many approvals a move into a stage needs.
+
+    Attributes:
+        count: the least number of people, whoever moves or registered the version not counted.
+        by: names of roles, and principals.
+    """
+
+    count: int
+    by: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StageRule:
+    """How a stage behaves, and what a version must have to enter it.
+
+    Attributes:
+        holds: the most versions of one model that it holds; ``None`` for any number.
+        replaced: the stage where a version goes that has to make room; ``None`` for no stage.
+        crowded: whether ``--keep-existing`` may let it hold more, with a warning.
+        sources: the stages that a version may come from, `gitreg.names.NO_STAGE` for none;
+            ``None`` for any.
+        aliases: aliases that move to the version that enters, in the same commit.
+        gates: what a version must have, all of it.
+        approvals: what others must have said, ``None`` for nothing.
+        signed: who signs a commit that moves this stage, ``None`` for anybody, unsigned too.
+        override: who may override refusals, ``None`` for nobody.
+        owners: whom a Git host asks to review a change of it; see `gitreg.codeowners`.
+    """
+
+    holds: int | None = None
+    replaced: str | None = None
+    crowded: bool = True
+    sources: tuple[str, ...] | None = None
+    aliases: tuple[str, ...] = ()
+    gates: tuple[Gate, ...] = ()
+    approvals: Approvals | None = None
+    signed: tuple[str, ...] | None = None
+    override: tuple[str, ...] | None = None
+    owners: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Freeze:
+    """A time during which stages do not change but for rollbacks.
+
+    Attributes:
+        start: the first second of it, since the epoch.
+        end: the first second after it.
+        stages: which; ``None`` for all.
+        reason: why, in one line.
+    """
+
+    start: int
+    end: int
+    stages: tuple[str, ...] | None = None
+    reason: str | None = None
+
+    @property
+    def text(self) -> str:
+        """One line for people."""
+        stages = "all stages" if self.stages is None else ", ".join(self.stages)
+        why = f": {self.reason}" if self.reason else ""
+        return f"{stages} from {format_moment(self.start)} until {format_moment(self.end)}{why}"
+
+    def covers(self, stage: str, moment: int) -> bool:
+        """Tell whether a stage may not change at a moment."""
+        return self.start <= moment < self.end and (self.stages is None or stage in self.stages)
+
+
+@dataclass(frozen=True)
+class StagePart:
+    """What a policy says of a stage for some models: those keys of the rule that are given."""
+
+    rule: StageRule
+    given: tuple[str, ...]
+
+    def over(self, general: StageRule) -> StageRule:
+        """Return the general rule with the keys given replaced."""
+        return replace(general, **{name: getattr(self.rule, name) for name in self.given})
+
+
+@dataclass(frozen=True)
+class ModelRules:
+    """What is different for the models of one name or glob; ``None`` leaves the general rule."""
+
+    stages: Mapping[str, StagePart] = field(default_factory=dict)
+    protected: Mapping[str, bool] | None = None
+    freeze: tuple[Freeze, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The rules that a registry is under at a commit.
+
+    Attributes:
+        stages: the stages there are.
+        protected: aliases, and whether one moves only together with a stage that names it.
+        freeze: when stages do not change.
+        models: what is different for some models, by name or glob, in the order of the file.
+        signers: principals and their public keys, as in a file of allowed signers.
+        roles: groups of principals.
+        revoked: fingerprints of keys that count no more.
+    """
+
+    stages: Mapping[str, StageRule] = field(default_factory=dict)
+    protected: Mapping[str, bool] = field(default_factory=dict)
+    freeze: tuple[Freeze, ...] = ()
+    models: Mapping[str, ModelRules] = field(default_factory=dict)
+    signers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    revoked: tuple[str, ...] = ()
+
+    def stage(self, name: str) -> StageRule:
+        """Return the rule of a stage.
+
+        Raises:
+            NotFound: the policy has no such stage; the hint names the near miss.
+        """
+        if name not in self.stages:
+            known = ", ".join(self.stages)
+            raise NotFound(
+                f"no stage {name!r}: this registry has {known}",
+                hint=did_you_mean(name, [*self.stages, NO_STAGE]),
+            )
+        return self.stages[name]
+
+    def of(self, model: str) -> Policy:
+        """Return the rules that one model is under: globs in the order of the file, then its name.
+
+        Keys that are given for it replace those of the general rule, one by one.
+        """
+        if not self.models:
+            return self
+        matching = [name for name in self.models if name != model and fnmatchcase(model, name)]
+        effective = replace(self, models={})
+        for name in [*matching, *([model] if model in self.models else [])]:
+            effective = _with(effective, self.models[name])
+        return effective
+
+    def members(self, by: Iterable[str]) -> tuple[str, ...]:
+        """Return the principals that a list of roles and principals comes to, each once."""
+        return tuple(dict.fromkeys(who for name in by for who in self.roles.get(name, (name,))))
+
+    def is_protected(self, alias: str) -> bool:
+        """Tell whether an alias moves only together with a stage."""
+        return self.protected.get(alias, False)
+
+    def stages_naming(self, alias: str) -> tuple[str, ...]:
+        """Return the stages with which an alias moves."""
+        return tuple(name for name, rule in self.stages.items() if alias in rule.aliases)
+
+
+def _with(policy: Policy, different: ModelRules) -> Policy:
+    stages = dict(policy.stages)
+    for name, part in different.stages.items():
+        stages[name] = part.over(stages.get(name, StageRule()))
+    return replace(
+        policy,
+        stages=stages,
+        protected={**policy.protected, **(different.protected or {})},
+        freeze=policy.freeze if different.freeze is None else different.freeze,
+    )
+
+
+DEFAULT = Policy(
+    {
+        "staging": StageRule(),
+        "production": StageRule(holds=1, replaced=ARCHIVE),
+        ARCHIVE: StageRule(),
+    }
+)
+"""What ``gitreg init`` writes: MLflow's stages, production holding one version."""

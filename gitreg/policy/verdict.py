@@ -1,0 +1,156 @@
+"""What rules are asked and what they answer: a `Case`, the `Facts` of the world, a `Verdict`.
+
+A rule is a small frozen object with ``judge(case) -> Verdict``. It looks at the case alone, and
+asks the facts only for what it needs, so that a policy without a rule on artifacts never wakes DVC.
+
+>>> Verdict("metric", passed=True, line="auc 0.92 is at least 0.9").word
+'passed'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gitreg.model import Artifact, ModelVersion
+from gitreg.names import format_version
+
+METRIC = "metric"
+FROM = "from"
+HOLDS = "holds"
+FREEZE = "freeze"
+ALIAS = "alias"
+CODE = "code"
+CODE_ON = "code-on"
+DATA = "data"
+ENVIRONMENT = "environment"
+REMOTE = "remote"
+FORMATS = "formats"
+SIZE = "size"
+SOAK = "soak"
+ANNOTATION = "annotation"
+APPROVALS = "approvals"
+SIGNED = "signed"
+OVERRIDE = "override"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a rule says of a case.
+
+    Attributes:
+        rule: the kind of rule, a code that stays: one of those that this module names.
+        passed: whether the case obeys it.
+        line: why, in one line with the numbers.
+        known: whether what the rule asks can be known here; where it cannot (no DVC remote, no
+            history) it is false, and ``passed`` is false with it.
+    """
+
+    rule: str
+    passed: bool
+    line: str
+    known: bool = True
+
+    @property
+    def word(self) -> str:
+        """``passed``, ``failed`` or ``unknown``."""
+        return ("passed" if self.passed else "failed") if self.known else "unknown"
+
+    @property
+    def text(self) -> str:
+        """One line for people: ``failed  soak: …``."""
+        return f"{self.word}  {self.rule}: {self.line}"
+
+
+def unknown(rule: str, line: str) -> Verdict:
+    """Return the verdict of a rule whose question has no answer here; it does not pass."""
+    return Verdict(rule, passed=False, line=line, known=False)
+
+
+class Facts(Protocol):
+    """What rules ask of the world; ``None`` answers what cannot be known here."""
+
+    def moment(self) -> int:
+        """Return when the move is made, in seconds since the epoch."""
+
+    def entered(self, model: str, version: int, stage: str) -> int | None:
+        """Return when a version entered the stage that it is in, in seconds since the epoch."""
+
+    def is_reachable(self, commit: str, branch: str) -> bool | None:
+        """Tell whether a commit is on a branch of the repository."""
+
+    def is_on_remote(self, artifact: Artifact) -> bool | None:
+        """Tell whether all of an artifact is on the DVC remote."""
+
+    def files(self, artifact: Artifact) -> Sequence[str] | None:
+        """Return the paths of an artifact's files, relative to it; of a file, its name."""
+
+    def approvers(
+        self, version: ModelVersion, stage: str, replaces: tuple[int, ...]
+    ) -> Sequence[str]:
+        """Return the principals whose approval of this very move verifies, each once.
+
+        ``replaces`` are the other versions that the stage holds before the move, ascending.
+        """
+
+    def signer(self) -> str | None:
+        """Return the principal that signs the move, if any does."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One version that would move, and all that may be looked at to judge that.
+
+    Attributes:
+        candidate: the version, with its annotations.
+        stage: where to; `gitreg.names.NO_STAGE` out of its stage.
+        came_from: the stage that it leaves, or ``None``.
+        held: what each stage of the model holds before the move.
+        replaces: the versions that leave the stage for it, ascending.
+        author: ``Name <email>`` of who moves it.
+        facts: what may be asked of the world.
+        returns: whether this takes an earlier move back (a rollback or a revert): the version
+            was in the stage before, and has passed there.
+    """
+
+    candidate: ModelVersion
+    stage: str
+    came_from: str | None
+    held: Mapping[str, tuple[ModelVersion, ...]]
+    replaces: tuple[int, ...]
+    author: str
+    facts: Facts
+    returns: bool = False
+
+
+class Rule(Protocol):
+    """One demand on a move."""
+
+    def judge(self, case: Case) -> Verdict:
+        """Return whether the case obeys it, and why, in one line with the numbers."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """All verdicts on one version that moves, in the order of the policy."""
+
+    model: str
+    version: int
+    stage: str
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def reference(self) -> str:
+        """``churn-predictor@5``."""
+        return format_version(self.model, self.version)
+
+    @property
+    def failed(self) -> tuple[Verdict, ...]:
+        """The verdicts that did not pass, those without an answer too."""
+        return tuple(verdict for verdict in self.verdicts if not verdict.passed)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every rule passed."""
+        return not self.failed

@@ -1,0 +1,213 @@
+"""Promotions under review: a change on a branch of its own, and the pull request that asks for it.
+
+The branch is named after what is done, so that doing it again brings the same request up to date.
+The request's text is the evidence: the candidate beside the incumbent, what the gates said, how to
+go back. No tag is made: those come from history, after the merge.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from gitreg import layout, manifest
+from gitreg.change import OPERATION, Change
+from gitreg.errors import InvalidRequest, WorldError
+from gitreg.evidence import evidence_text
+from gitreg.git.repository import GitRepository
+from gitreg.hostcli import HostCli, Request
+from gitreg.hosts import KINDS, Host, Kind, host_of
+from gitreg.names import folder_of
+from gitreg.publisher import Operation, Outcome, Proposal, Publisher, Review
+
+PREFIX = "gitreg"
+"""What the branches of all requests begin with."""
+
+SETTING = "gitreg.host"
+"""The setting of Git that says what a host is whose name does not: github, gitlab, gitea …"""
+
+_PLAIN_BASES = ("main", "master")
+_READABLE = 60
+
+
+class Reviewer:
+    """Puts operations under review.
+
+    Args:
+        repository: where the commits are made.
+        publisher: makes and pushes them.
+        push_url: where they are pushed to, with the credentials that it may hold.
+    """
+
+    def __init__(
+        self, repository: GitRepository, publisher: Publisher, push_url: Callable[[], str]
+    ) -> None:
+        self._repository = repository
+        self._publisher = publisher
+        self._push_url = push_url
+
+    def propose(
+        self,
+        operation: Operation,
+        reason: str | None,
+        *,
+        op_id: str | None = None,
+        dry_run: bool = False,
+        topic: str = "",
+    ) -> Outcome:
+        """Push an operation's commit to a branch of its own, and open or update its request.
+
+        Args:
+            operation: what is done.
+            reason: why, for the commit's message.
+            op_id: identifies it; a new one by default.
+            dry_run: only say what would be done, on what is published now.
+            topic: tells operations apart that would have the same branch otherwise.
+
+        Returns:
+            The outcome, with its `Review`; without one when all of it is published already.
+
+        Raises:
+            GitregError: as `gitreg.publisher.Publisher.propose`; nothing was published. That no
+                request could be opened is a warning of the outcome: the branch is there.
+        """
+        host = host_of(self._push_url(), self._kind())
+        cli = HostCli.of(host, self._repository.folder)
+        draft = _Draft(host, topic, asks_by_push=cli is None)
+        proposal = self._publisher.propose(operation, reason, draft, op_id=op_id, dry_run=dry_run)
+        outcome = proposal.outcome
+        if not proposal.branch:
+            return outcome
+        change = outcome.change
+        if outcome.operation is not None:
+            change = change.with_trailer(OPERATION, outcome.operation)
+        text = evidence_text(proposal.before, change, host)
+        request = Request(proposal.branch, proposal.base, change.subject, text)
+        review = Review(request.head, request.base, request.title, request.body)
+        if dry_run:
+            return replace(outcome, review=review)
+        review, warnings = _open(review, request, proposal, host, cli)
+        return replace(outcome, review=review, warnings=(*outcome.warnings, *warnings))
+
+    def _kind(self) -> Kind | None:
+        """Return what the person has said that the host is."""
+        said = self._repository.config(SETTING)
+        if said is not None and said not in KINDS:
+            raise InvalidRequest(
+                f"the setting {SETTING} is {said!a}: expected {', '.join(KINDS)}",
+                hint=f"git config {SETTING} gitlab",
+            )
+        return said
+
+
+def _open(
+    review: Review, request: Request, proposal: Proposal, host: Host | None, cli: HostCli | None
+) -> tuple[Review, tuple[str, ...]]:
+    """Open the request of a branch that is pushed, or find out how a person does."""
+    by_hand = None if host is None else host.compare_url(request.base, request.head)
+    if cli is not None:
+        try:
+            url, was_open = cli.put(request)
+        except WorldError as error:
+            how = f": open it at {by_hand}" if by_hand else ""
+            words = f"the branch is pushed, but no request was opened ({error}){how}"
+            return replace(review, url=by_hand), (words,)
+        return replace(review, url=url, state="updated" if was_open else "opened"), ()
+    said = None if host is None else host.find_request(proposal.remote_words)
+    if said is not None:
+        return replace(review, url=said, state="opened"), ()
+    return replace(review, url=by_hand), ()
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """Names the branch of a change, and asks GitLab for a request where glab does not."""
+
+    host: Host | None
+    topic: str
+    asks_by_push: bool
+
+    def branch(self, change: Change, base: str) -> str:
+        return branch_name(change, base, self.topic)
+
+    def push_options(self, change: Change, base: str) -> Sequence[str]:
+        if not self.asks_by_push or self.host is None or self.host.kind != "gitlab":
+            return ()
+        # No description: an option has one line. GitLab takes the commit's message for it, which
+        # has the evidence, too.
+        return (
+            "merge_request.create",
+            f"merge_request.target={base}",
+            f"merge_request.title={change.subject}",
+            "merge_request.remove_source_branch",
+        )
+
+
+# The branch
+
+
+def branch_name(change: Change, base: str = "main", topic: str = "") -> str:
+    """Return the name of the branch that holds a change for review.
+
+    The same operation has the same branch, whoever asks for it and however often. What a
+    registration is about is its bytes: its number may be another one the next time.
+
+    Args:
+        change: what is done.
+        base: the branch that it shall go into.
+        topic: tells changes apart that would have the same name otherwise.
+
+    >>> trailers = (("Gitreg-Action", "promote"), ("Gitreg-Model", "churn-predictor"))
+    >>> trailers += (("Gitreg-Version", "5"), ("Gitreg-Stage", "production"))
+    >>> branch_name(Change("", trailers=trailers))
+    'gitreg/promote-churn-predictor-5-production'
+    """
+    action, *parts = _words(change)
+    if action == "register":
+        parts = [part for part in parts if not part.isdigit()]
+        topic += "".join(_digests(change))
+    text = "-".join([action, *parts])
+    readable = re.sub(r"[^A-Za-z0-9_-]+", "-", text)[:_READABLE].strip("-")
+    # Two numbers between dashes can be read in two ways: m-1@2 is not m@1 and m@2.
+    ambiguous = len(re.findall(r"-\d+(?![^-])", text)) > 1
+    if topic or ambiguous or readable != text:
+        digest = hashlib.sha256("\0".join([action, *parts, topic]).encode("utf-8", "replace"))
+        readable += f"-{digest.hexdigest()[:8]}"
+    into = "" if base in _PLAIN_BASES else re.sub(r"[^A-Za-z0-9_-]+", "-", base).strip("-") + "/"
+    return f"{PREFIX}/{into}{readable}"
+
+
+def _words(change: Change) -> list[str]:
+    """Return action, models, versions, stage and alias, as the branch's name has them."""
+    action, stage, alias = "change", "", ""
+    named: list[str] = []
+    for key, value in change.trailers:
+        if key == "Gitreg-Action":
+            action = value
+        elif key in ("Gitreg-Model", "Gitreg-Version"):
+            named.append(folder_of(value))
+        elif key == "Gitreg-Stage":
+            stage = value
+        elif key == "Gitreg-Alias" and action == "alias":
+            alias = value
+    if action == "alias" and any(edit.content is None for edit in change.edits):
+        action = "unalias"
+    if action == "archive":
+        stage = ""
+    return [action, *named, *filter(None, (stage, alias))]
+
+
+def _digests(change: Change) -> list[str]:
+    """Return the digests of the artifacts that a change registers."""
+    return [
+        manifest.read_manifest(edit.content, edit.path).artifact.sha256
+        for edit in change.edits
+        if edit.content is not None and _kind_of(edit.path) == "manifest"
+    ]
+
+
+def _kind_of(path: str) -> str | None:
+    place = layout.locate(path)
+    return None if place is None else place.kind

@@ -1,0 +1,127 @@
+"""``gitreg codeowners``: the lines that the policy implies, between marks, nothing else touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gitreg import Registry
+from gitreg.codeowners import BEGIN, END, PLACES, escape_path, merge, owner_lines
+from gitreg.errors import InvalidDocument, InvalidRequest
+from gitreg.policy import read_policy, write_policy
+from tests.commands import error, everything, gitreg
+from tests.conftest import git
+
+POLICY = """\
+format: 1
+stages:
+  staging: {holds: any}
+  production:
+    holds: 1
+    replaced: archived
+    owners: ['@org/release-managers', ada@example.com]
+  archived: {holds: any}
+models:
+  'churn-*':
+    stages: {production: {owners: ['@org/churn']}, staging: {owners: ['@ada']}}
+  'Größe 2':
+    stages: {production: {owners: []}}
+"""
+LINES = [
+    "/registry/*/stages/production.yaml @org/release-managers ada@example.com",
+    "/registry/churn-*/stages/production.yaml @org/churn",
+    "/registry/churn-*/stages/staging.yaml @ada",
+    "/registry/Gr%C3%B6%C3%9Fe%202/stages/production.yaml",  # nobody: those of all do not count
+]
+EVERYBODY = "@org/release-managers ada@example.com @org/churn @ada"
+
+
+def with_policy(folder: Path, text: str = POLICY) -> None:
+    (folder / "registry" / "policy.yaml").write_text(text)
+    git(folder, "commit", "--quiet", "-am", "owners")
+
+
+def test_the_lines_that_a_policy_implies() -> None:
+    policy = read_policy(POLICY.encode(), "policy.yaml")
+    lines = owner_lines(policy)
+    assert lines[:4] == LINES
+    # Who may change the rules, the owners and what checks them has to be asked as well.
+    assert lines[4:] == [
+        f"/registry/policy.yaml {EVERYBODY}",
+        *(f"/{place} {EVERYBODY}" for place in PLACES),
+        f"/.github/workflows/ {EVERYBODY}",
+        f"/.gitlab/gitreg.yml {EVERYBODY}",
+    ]
+    assert read_policy(write_policy(policy), "again") == policy
+
+
+@pytest.mark.parametrize(
+    "owner", ["org/team", "@", "@a b", "@a\\nb", "@a #x", "ada@", "ada", "* @evil", ""]
+)
+def test_who_cannot_own(owner: str) -> None:
+    text = f'format: 1\nstages: {{production: {{holds: 1, owners: ["{owner}"]}}}}\n'
+    with pytest.raises(InvalidDocument, match="owners"):
+        read_policy(text.encode(), "policy.yaml")
+
+
+def test_a_glob_that_codeowners_has_not() -> None:
+    text = POLICY.replace("churn-*", "churn-[ab]")
+    with pytest.raises(InvalidRequest, match="no such pattern"):
+        owner_lines(read_policy(text.encode(), "policy.yaml"))
+
+
+def test_what_is_special_in_a_path_is_escaped() -> None:
+    assert escape_path("a b/#c[d]!") == r"a\ b/\#c\[d\]\!"
+
+
+def test_lines_of_others_stay() -> None:
+    own = f"{BEGIN}\na b\n{END}\n"
+    assert merge("", ["a b"]) == own
+    assert merge("* @all\n", ["a b"]) == f"* @all\n\n{own}"
+    assert merge("* @all", ["a b"]) == f"* @all\n\n{own}"
+    around = f"* @all\n{own}docs/ @grace\r\n"
+    assert merge(around, ["a b"]) == around
+    assert merge(around, ["c d"]) == around.replace("a b", "c d")
+    assert merge(around, []) == "* @all\ndocs/ @grace\r\n"
+    assert merge("x\n", []) == "x\n"
+    for broken in (f"{BEGIN}\n", f"{END}\n", f"{END}\n{BEGIN}\n", own + own):
+        with pytest.raises(InvalidDocument, match="not one pair"):
+            merge(broken, ["a b"])
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_it_is_written_where_it_is(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.chdir(folder)
+    with_policy(folder)
+    path = folder / place
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("* @all\n")
+    before = everything(folder)
+    printed = gitreg("codeowners").out
+    assert everything(folder) == before
+    assert printed.startswith(f"* @all\n\n{BEGIN}\n{LINES[0]}\n")
+    assert gitreg("codeowners", "--write").out == f"written: {place}\n"
+    assert path.read_text() == printed
+    assert gitreg("codeowners", "--write").out == f"unchanged: {place}\n"
+    assert [p for p in PLACES if (folder / p).exists()] == [place]
+
+
+def test_a_new_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    assert "names no owners" in error("codeowners")
+    with_policy(folder)
+    gitreg("codeowners", "--write")
+    assert (folder / ".github" / "CODEOWNERS").read_text().startswith(BEGIN)
+    with_policy(folder, POLICY.partition("models:")[0].replace("owners", "# owners"))
+    gitreg("codeowners", "--write")
+    assert (folder / ".github" / "CODEOWNERS").read_text() == ""
+
+
+def test_what_is_no_text(folder: Path) -> None:
+    with_policy(folder)
+    (folder / "CODEOWNERS").write_bytes(b"\xff")
+    with Registry(folder) as registry, pytest.raises(InvalidRequest, match="not UTF-8"):
+        registry.codeowners(write=True)
