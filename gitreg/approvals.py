@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from gitreg import layout
-from gitreg.errors import InvalidRequest
+from gitreg.errors import GitError, InvalidRequest
 from gitreg.keys import Signers
 from gitreg.layout import Place
 from gitreg.model import ModelVersion
@@ -120,7 +120,7 @@ def stored_approvals(
         replaced: gives what a stage held before the version came into it, if it is there.
 
     Raises:
-        GitError: ``ssh-keygen`` cannot be run, or the clone is shallow.
+        GitError: ``ssh-keygen`` cannot be run.
     """
     found = []
     signers = signers_of(state.policy)
@@ -131,7 +131,12 @@ def stored_approvals(
         if named is None or data is None:
             continue
         stage, principal = named
-        wanted = approval_of(state, repository_id(), version.model, version.version, stage)
+        try:
+            root = repository_id()
+        except GitError as error:
+            found.append(StoredApproval(stage, principal, verified=False, reason=str(error)))
+            continue
+        wanted = approval_of(state, root, version.model, version.version, stage)
         if version.stage == stage:
             wanted = replace(wanted, replaces=replaced(stage))
         if is_same_person(principal, version.created_by):

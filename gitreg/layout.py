@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import quote, unquote
 
 from gitreg.errors import InvalidRequest
 from gitreg.keys import check_principal
@@ -133,7 +134,7 @@ def approval_path(model: str, version: int, stage: str, principal: str) -> str:
     Raises:
         InvalidRequest: the principal's name cannot be one, or is too long for a file's.
     """
-    file = f"{stage}.{folder_of(check_principal(principal))}.sig"
+    file = f"{stage}.{_in_a_name(check_principal(principal))}.sig"
     if len(file) > FOLDER_LIMIT:
         raise InvalidRequest(f"{principal!a}: too long a name for an approval's file")
     return f"{approvals_path(model, version)}/{file}"
@@ -173,13 +174,18 @@ def approval_name(file: str) -> tuple[str, str] | None:
     """Return the stage and the principal that a file under ``approvals/`` stands for."""
     stem = file.removesuffix(".sig")
     stage, _, folder = stem.partition(".")
-    principal = name_of(folder)
-    if stem == file or not principal or pointer_name(f"{stage}.yaml", "stages") is None:
+    if stem == file or pointer_name(f"{stage}.yaml", "stages") is None:
         return None
     try:
-        return stage, check_principal(principal)
-    except InvalidRequest:
+        principal = check_principal(unquote(folder, errors="strict"))
+    except (InvalidRequest, UnicodeDecodeError):
         return None
+    return (stage, principal) if _in_a_name(principal) == folder else None
+
+
+def _in_a_name(principal: str) -> str:
+    """Return a principal as a part of a file's name: an e-mail address stays readable."""
+    return quote(principal, safe="@+")
 
 
 def locate(path: str) -> Place | None:

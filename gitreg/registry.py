@@ -308,7 +308,7 @@ class Registry:
         stage already, for the move that brought it there.
 
         Raises:
-            GitError: ``ssh-keygen`` is not there, or the clone is shallow; where there are any.
+            GitError: there are some, and ``ssh-keygen`` is not there.
         """
         from gitreg.approvals import stored_approvals
 
