@@ -80,10 +80,17 @@ def approvers(  # noqa: PLR0913, PLR0917  all of it is what an approval depends 
     signers = signers_of(policy)
     # A key is one principal's, and a principal one person: whatever the case of its letters.
     found: dict[str, str] = {}
+    folder = layout.approvals_path(version.model, version.version)
+    there = {f"{folder}/{file}" for file in snapshot_after.list(folder)}
     for principal in _principals(signers):
-        if is_same_person(principal, author) or is_same_person(principal, registrant):
+        path = _path(wanted, principal)
+        if (
+            path not in there
+            or is_same_person(principal, author)
+            or is_same_person(principal, registrant)
+        ):
             continue
-        data = snapshot_after.read(_path(wanted, principal))
+        data = snapshot_after.read(path)
         if data is not None and why_not(data, wanted, principal, signers) is None:
             found.setdefault(principal.casefold(), principal)
     return tuple(sorted(found.values()))

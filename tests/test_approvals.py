@@ -200,6 +200,10 @@ def test_who_may_not(team: Path, keys: dict[str, Key], tmp_path: Path) -> None:
     ):
         with pytest.raises(Refused, match=words):
             approve(team, key=str(key))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(keys["eve"].file.parent)
+        with pytest.raises(Refused, match="none of the policy's signers'"):
+            approve(team, key=keys["eve"].file.name)  # counted from where one is
     alone = tmp_path / "alone"
     shutil.copy(keys["eve"].private, alone)  # a private key without its public half
     with pytest.raises(Refused, match="none of the policy's signers'"):

@@ -311,3 +311,45 @@ def test_gpg_without_the_key(stocked: Path, gpg_home: Path) -> None:
     with Registry(stocked) as registry, pytest.raises(GitError, match="No secret key"):
         registry.annotate("churn", owner="ada")
     assert everything(stocked) == before
+
+
+_CERTIFICATE = """\
+Key-Type: RSA
+Key-Length: 2048
+Key-Usage: sign
+Serial: random
+Name-DN: CN=Ada Lovelace
+Name-Email: ada@example.com
+Hash-Algo: sha256
+"""
+
+
+def test_x509(stocked: Path, gpg_home: Path) -> None:
+    if shutil.which("gpgsm") is None:
+        pytest.skip("gpgsm is not installed")
+
+    def gpgsm(*args: str, stdin: str = "") -> str:
+        done = subprocess.run(
+            ["gpgsm", "--batch", "--pinentry-mode", "loopback", "--passphrase-fd", "0", *args],
+            input=stdin, capture_output=True, text=True, check=True, timeout=60,
+        )  # fmt: skip
+        return done.stdout
+
+    (gpg_home / "gpg-agent.conf").write_text("allow-loopback-pinentry\n")
+    subprocess.run(["gpgconf", "--kill", "all"], check=True, capture_output=True, timeout=60)
+    (gpg_home / "params").write_text(_CERTIFICATE)
+    gpgsm("--generate-key", "--output", str(gpg_home / "ada.pem"), str(gpg_home / "params"))
+    gpgsm("--import", str(gpg_home / "ada.pem"))
+    lines = gpgsm("--with-colons", "--list-keys").splitlines()
+    fingerprint = next(line.split(":")[9] for line in lines if line.startswith("fpr:"))
+    (gpg_home / "trustlist.txt").write_text(f"{fingerprint} S relax\n")
+    (gpg_home / "gpgsm.conf").write_text("disable-crl-checks\n")
+    for key, value in (
+        ("gpg.format", "x509"), ("user.signingkey", ADA),
+        ("commit.gpgsign", "true"), ("tag.gpgsign", "true"),
+    ):  # fmt: skip
+        git(stocked, "config", key, value)
+    with Registry(stocked) as registry:
+        outcome = registry.promote("churn@3", stage="production")
+    git(stocked, "verify-commit", "HEAD")
+    git(stocked, "verify-tag", outcome.tags[0])

@@ -141,9 +141,9 @@ class Signing:
         """
         program = self._program("ssh")
         with tempfile.TemporaryDirectory(prefix="gitreg-") as place:
-            literal = _literal(key or self._ssh_key)
+            literal = _literal(self._chosen(key))
             if literal is None:
-                file = self._file(key or self._ssh_key)
+                file = self._file(self._chosen(key))
             else:
                 file = Path(place, "key")
                 file.write_text(literal + "\n", "utf-8")
@@ -164,10 +164,10 @@ class Signing:
         Raises:
             GitError: no key is configured, or none that is SSH's.
         """
-        literal = _literal(key or self._ssh_key)
+        literal = _literal(self._chosen(key))
         if literal is not None:
             return _parse(literal)
-        file = self._file(key or self._ssh_key)
+        file = self._file(self._chosen(key))
         for candidate in (file, file.with_name(f"{file.name}.pub")):
             try:
                 found = _parse(candidate.read_bytes()[:65536].decode("utf-8", "replace"))
@@ -176,6 +176,15 @@ class Signing:
             if found is not None:
                 return found
         return None
+
+    def _chosen(self, given: str | None) -> str:
+        """Return the key that is given, or the one that is configured.
+
+        The path of one given counts from here, that of one configured from the repository's root.
+        """
+        if given is None:
+            return self._ssh_key
+        return given if _literal(given) else str(Path(given).expanduser().absolute())
 
     @cached_property
     def _ssh_key(self) -> str:
