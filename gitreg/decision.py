@@ -180,9 +180,11 @@ def may_override(policy: Policy, case: Case) -> Verdict:
     """
     rules = policy.of(case.candidate.model)
     touched = _touched(rules, case)
-    by = (rules.stages[touched[0]].override if touched else None) or ()
+    # Of what only leaves, the stage that it leaves says who may.
+    decides = touched[-1:] if is_way_out(rules, case.stage, case.came_from) else touched[:1]
+    by = next((rules.stages[stage].override for stage in decides), None) or ()
     needs_signature = any(rules.stages[stage].signed is not None for stage in touched)
-    stage = touched[0] if touched else case.stage
+    stage = decides[0] if decides else case.stage
     return MayOverride(stage, rules.members(by), by, needs_signature).judge(case)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typer.testing import CliRunner
 
 from gitreg.cli import app
 from tests.conftest import git
+
+VERDICT = re.compile(r"(?:\S+@\d+  )?(?:passed|failed|unknown)  [a-z-]+: ")
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,18 @@ def gitreg(*args: str, code: int | None = 0) -> Ran:
 
 
 def error(*args: str, code: int = 2) -> str:
-    """Run a command that fails; return its error, which is one or two lines on stderr alone."""
+    """Run a command that fails; return its error, which is one or two lines on stderr alone.
+
+    The verdicts of a policy that refuses come before it, a line each.
+    """
     ran = gitreg(*args, code=code)
     assert ran.out == ""
-    assert ran.err.startswith("gitreg: ")
-    assert 1 <= ran.err.count("\n") <= 2
-    return ran.err
+    verdicts, found, said = ran.err.rpartition("gitreg: ")
+    assert found
+    assert all(VERDICT.match(line) for line in verdicts.splitlines())
+    assert code == 1 or not verdicts
+    assert 1 <= said.count("\n") <= 2
+    return found + said
 
 
 def everything(folder: Path) -> dict[str, object]:

@@ -2,12 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gitreg import yamldoc
 from gitreg.errors import InvalidDocument, NotFound
-from gitreg.policy import DEFAULT, Policy, StageRule, read_policy, write_policy
+from gitreg.policy import (
+    DEFAULT,
+    Approvals,
+    Freeze,
+    ModelRules,
+    Policy,
+    StagePart,
+    StageRule,
+    policy_document,
+    read_policy,
+    write_policy,
+)
+from gitreg.policy.gates import (
+    Annotated,
+    ArtifactOnRemote,
+    CodeClean,
+    CodeOn,
+    DataHashed,
+    EnvironmentPresent,
+    Formats,
+    Gate,
+    MetricBetter,
+    MetricLimit,
+    Size,
+    Soak,
+)
+from gitreg.policy.measures import (
+    format_duration,
+    format_moment,
+    format_size,
+    parse_duration,
+    parse_moment,
+    parse_size,
+)
 from tests.test_names import STAGES
 
 
@@ -105,3 +142,407 @@ def test_an_unknown_stage_names_the_near_miss() -> None:
     with pytest.raises(NotFound) as caught:
         DEFAULT.stage("xyz")
     assert caught.value.hint is None
+
+
+# The rules beside the stages
+
+
+WHOLE = b"""
+format: 1
+stages:
+  staging: {holds: any}
+  production:
+    holds: 1
+    replaced: archived
+    crowded: false
+    from: [staging, none]
+    aliases: [champion]
+    gates:
+    - {metric: roc_auc, at_least: 0.9, at_most: 1}
+    - {metric: log_loss, at_most: 0.3}
+    - {metric: roc_auc, better_than: production, by: 0.005}
+    - {metric: log_loss, better_than: production, lower_is_better: true}
+    - {metric: recall}
+    - {code: clean}
+    - {code_on: main}
+    - {data: hashed}
+    - {environment: present}
+    - {artifact: on_remote}
+    - {formats: {forbidden: [pkl, .JOBLIB]}}
+    - {formats: {allowed: [onnx]}}
+    - {size: {at_most: 2 GiB}}
+    - {soak: {in: staging, at_least: 24h}}
+    - {annotation: model_card}
+    approvals: {count: 2, by: [managers, lin@example.com]}
+    signed: {by: [managers]}
+    override: {by: [leads]}
+  archived: {}
+aliases:
+  champion: {protected: true}
+  best: {protected: false}
+freeze:
+- {from: '2026-12-20T00:00:00Z', until: 2027-01-02T01:00+01:00, stages: [production], reason: Xmas}
+- {from: '2027-06-01T00:00:00Z', until: '2027-06-02T00:00:00Z'}
+models:
+  'churn-*':
+    stages:
+      production: {gates: [{metric: f1}], approvals: null}
+    aliases: {best: {protected: true}}
+  churn-eu:
+    stages: {production: {holds: 2, replaced: none}}
+    freeze: []
+signers:
+  ada@example.com:
+  - ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl ada's laptop
+roles: {managers: [ada@example.com, grace@example.com], leads: [], spare: [ada@example.com]}
+revoked: ['SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=']
+"""
+
+
+def whole() -> Policy:
+    return read_policy(WHOLE, "p")
+
+
+def test_a_whole_policy() -> None:
+    policy = whole()
+    rule = policy.stage("production")
+    assert (rule.holds, rule.replaced, rule.crowded) == (1, "archived", False)
+    assert (rule.sources, rule.aliases) == (("staging", "none"), ("champion",))
+    assert rule.approvals == Approvals(2, ("managers", "lin@example.com"))
+    assert (rule.signed, rule.override) == (("managers",), ("leads",))
+    assert [str(gate) for gate in rule.gates] == [
+        "roc_auc is at least 0.9 and at most 1",
+        "log_loss is at most 0.3",
+        "roc_auc is higher than that of production by 0.005 or more",
+        "log_loss is lower than that of production",
+        "recall is present",
+        "the code's commit is known, without uncommitted changes",
+        "the code's commit is on the branch main",
+        "data dependencies are known, each with its hash",
+        "the environment is frozen beside the version",
+        "the artifact is on the DVC remote",
+        "no file is one of pkl, joblib",
+        "every file is one of onnx",
+        "the artifact has at most 2 GiB",
+        "it has been in staging for 1d",
+        "the annotation model_card is present",
+    ]
+    assert (policy.is_protected("champion"), policy.is_protected("best")) == (True, False)
+    assert policy.freeze[0] == Freeze(1797724800, 1798848000, ("production",), "Xmas")
+    assert policy.freeze[1].stages is None
+    assert policy.members(("managers", "lin@example.com", "spare")) == (
+        "ada@example.com", "grace@example.com", "lin@example.com",
+    )  # fmt: skip
+    assert policy.revoked == ("SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU",)
+
+
+def test_a_whole_policy_is_written_and_read_back() -> None:
+    written = write_policy(whole())
+    assert read_policy(written, "p") == whole()
+    assert write_policy(read_policy(written, "p")) == written
+
+
+def test_keys_given_for_a_model_replace_the_general_ones() -> None:
+    policy = whole()
+    assert policy.of("tokenizer") == replace(policy, models={})
+    churn = policy.of("churn-us").stage("production")
+    general = policy.stage("production")
+    assert churn == replace(general, gates=(MetricLimit("f1"),), approvals=None)
+    assert policy.of("churn-us").is_protected("best")
+    assert policy.of("churn-us").freeze == policy.freeze
+    # The name itself comes last, whatever the order in the file.
+    both = policy.of("churn-eu").stage("production")
+    assert both == replace(churn, holds=2, replaced=None)
+    assert policy.of("churn-eu").freeze == ()
+    assert policy.of("Churn-us") == replace(policy, models={})
+    assert policy.of("churn-us").of("churn-us") == policy.of("churn-us")
+
+
+def test_everything_is_shown_with_its_default() -> None:
+    shown = policy_document(whole().of("churn-eu"), with_defaults=True)
+    assert "models" not in shown
+    stages: Any = shown["stages"]
+    assert stages["production"]["gates"] == [{"metric": "f1"}]
+    assert stages["staging"] == {
+        "holds": "any", "replaced": "none", "crowded": True, "from": "any", "aliases": [],
+        "gates": [], "approvals": None, "signed": None, "override": None,
+    }  # fmt: skip
+    assert shown["freeze"] == []
+
+
+NUMBERS = st.integers(-(10**6), 10**6) | st.floats(-1e9, 1e9)
+NATURAL = st.integers(0, 9)
+WORDS = st.text("abcdefghij_", min_size=1, max_size=8)
+EMAILS = st.builds("{}@example.com".format, WORDS)
+
+
+@st.composite
+def gates(draw: st.DrawFn, stages: list[str]) -> Gate:
+    stage, word = st.sampled_from(stages), WORDS
+    low, high = sorted((draw(NUMBERS), draw(NUMBERS)))
+    gate: Gate = draw(
+        st.one_of(
+            st.builds(
+                MetricLimit, word, st.sampled_from([None, low]), st.sampled_from([None, high])
+            ),
+            st.builds(
+                MetricBetter, word, stage, st.floats(0, 9) | st.integers(0, 9), st.booleans()
+            ),
+            st.sampled_from([CodeClean(), DataHashed(), EnvironmentPresent(), ArtifactOnRemote()]),
+            st.builds(CodeOn, word),
+            st.builds(Formats, st.just(None), st.lists(word, min_size=1, unique=True).map(tuple)),
+            st.builds(Formats, st.lists(word, min_size=1, unique=True).map(tuple)),
+            st.builds(Size, st.integers(0, 2**52)),
+            st.builds(Soak, stage, st.integers(0, 10**9)),
+            st.builds(Annotated, word),
+        )
+    )
+    return gate
+
+
+@st.composite
+def whole_policies(draw: st.DrawFn) -> Policy:
+    base = draw(policies())
+    names = list(base.stages)
+    roles = draw(st.dictionaries(WORDS, st.lists(EMAILS, max_size=3, unique=True).map(tuple)))
+    by = st.lists(st.sampled_from(sorted(roles)) | EMAILS if roles else EMAILS, min_size=1,
+                  max_size=3, unique=True).map(tuple)  # fmt: skip
+    some = st.lists(st.sampled_from(names), min_size=1, unique=True).map(tuple)
+    aliases = WORDS.filter(lambda word: word not in names).map("a-{}".format)
+    rules = {
+        name: replace(
+            rule,
+            crowded=draw(st.booleans()),
+            sources=draw(st.none() | some),
+            aliases=draw(st.lists(aliases, max_size=2, unique=True).map(tuple)),
+            gates=tuple(draw(st.lists(gates(names), max_size=4))),
+            approvals=draw(st.none() | st.builds(Approvals, st.integers(1, 9), by)),
+            signed=draw(st.none() | by),
+            override=draw(st.none() | by),
+        )
+        for name, rule in base.stages.items()
+    }
+    moments = st.integers(0, 4 * 10**9)
+    windows = st.builds(
+        lambda start, length, *rest: Freeze(start, start + length, *rest),
+        moments, st.integers(1, 10**8), st.none() | some, st.none() | WORDS,
+    )  # fmt: skip
+    freeze = st.lists(windows, max_size=2).map(tuple)
+    parts = st.builds(
+        lambda name, given: (name, StagePart(_only(rules[name], given), given)),
+        st.sampled_from(names),
+        st.lists(st.sampled_from(["crowded", "sources", "aliases", "gates", "approvals", "signed",
+                                  "override"]), unique=True).map(_in_order),
+    )  # fmt: skip
+    models = st.builds(
+        ModelRules,
+        st.lists(parts, max_size=2).map(dict),
+        st.none() | st.dictionaries(aliases, st.booleans(), max_size=2),
+        st.none() | freeze,
+    )
+    return Policy(
+        rules,
+        draw(st.dictionaries(aliases, st.booleans(), max_size=2)),
+        draw(freeze),
+        draw(st.dictionaries(WORDS | st.just("churn-*"), models, max_size=2)),
+        {},
+        roles,
+    )
+
+
+def _only(rule: StageRule, given: tuple[str, ...]) -> StageRule:
+    return replace(StageRule(), **{name: getattr(rule, name) for name in given})
+
+
+def _in_order(names: list[str]) -> tuple[str, ...]:
+    order = [field.name for field in fields(StageRule)]
+    return tuple(sorted(names, key=order.index))
+
+
+@settings(max_examples=60, deadline=None)
+@given(whole_policies())
+def test_whole_policies_are_read_back(policy: Policy) -> None:
+    data = write_policy(policy)
+    assert read_policy(data, "policy.yaml") == policy
+    assert write_policy(read_policy(data, "policy.yaml")) == data
+    for model in ("churn-eu", *policy.models):
+        effective = policy.of(model)
+        assert read_policy(write_policy(effective), "policy.yaml") == effective
+
+
+@given(st.integers(0, 2**52), st.integers(0, 2**52), st.integers(0, 250_000_000_000))
+def test_measures_are_read_back(size: int, duration: int, moment: int) -> None:
+    assert parse_size(format_size(size)) == size
+    assert parse_duration(format_duration(duration % 10**11)) == duration % 10**11
+    assert parse_moment(format_moment(moment)) == moment
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "2", "GiB", "2 gib", "-1 GiB", "1.5 GiB", "2  GiB", "1e3 B", "9" * 40 + " B", "٣ GiB"],
+)
+def test_what_is_no_size(text: str) -> None:
+    assert parse_size(text) is None
+
+
+@pytest.mark.parametrize("text", ["", "24", "h", "-1h", "1.5h", "24 hours", "1w", "9" * 16 + "d"])
+def test_what_is_no_duration(text: str) -> None:
+    assert parse_duration(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "2026-12-20", "2026-12-20T00:00:00", "2026-13-20T00:00:00Z", "2026-12-20T25:00:00Z",
+     "tomorrow", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00", "20261220T000000Z"],
+)  # fmt: skip
+def test_what_is_no_moment(text: str) -> None:
+    assert parse_moment(text) is None
+
+
+def test_a_moment_that_no_calendar_has_is_still_shown() -> None:
+    assert format_moment(2**60) == f"{2**60} s after 1970"
+
+
+STAGED = "stages: {a: {}, b: {"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        (STAGED + "gate: []}}", "stages.b.gate: unknown key", "did you mean 'gates'?"),
+        (STAGED + "gates: {metric: auc}}}", "stages.b.gates: expected a list, found a mapping", 0),
+        (STAGED + "gates: [auc]}}", "stages.b.gates[1]: expected a mapping, found text", 0),
+        (STAGED + "gates: [{}]}}", "stages.b.gates[1]: expected one of metric, code, ", 0),
+        (STAGED + "gates: [{metrc: auc}]}}", "stages.b.gates[1].metrc: unknown key",
+         "did you mean 'metric'?"),
+        (STAGED + "gates: [{metric: auc, at_leest: 1}]}}", "stages.b.gates[1].at_leest: unknown",
+         "did you mean 'at_least' or "),
+        (STAGED + "gates: [{code: clean}, {metric: auc, code: clean}]}}",
+         "stages.b.gates[2].code: each gate is an entry of its own, beside metric", 0),
+        (STAGED + "gates: [{metric: 5}]}}", "gates[1].metric: expected text, found an integer", 0),
+        (STAGED + "gates: [{metric: ' '}]}}", "gates[1].metric: expected a text of one line", 0),
+        (STAGED + "gates: [{metric: auc, at_least: '1'}]}}",
+         "gates[1].at_least: expected a number, found text", 0),
+        (STAGED + "gates: [{metric: auc, at_least: true}]}}",
+         "gates[1].at_least: expected a number, found a boolean", 0),
+        (STAGED + "gates: [{metric: auc, at_least: .nan}]}}", "is not a finite number", 0),
+        (STAGED + "gates: [{metric: auc, at_most: 1e999}]}}", "is not a finite number", 0),
+        (STAGED + "gates: [{metric: auc, at_least: }]}}",
+         "gates[1].at_least: expected a number, found nothing", 0),
+        (STAGED + "gates: [{metric: auc, at_least: 2, at_most: 1}]}}", "nothing would pass", 0),
+        (STAGED + "gates: [{metric: auc, by: 1}]}}", "gates[1].by: goes with better_than", 0),
+        (STAGED + "gates: [{metric: auc, better_than: c}]}}",
+         "gates[1].better_than: 'c' is not a stage of this policy", 0),
+        (STAGED + "gates: [{metric: auc, better_than: a, by: -1}]}}", "expected 0 or more", 0),
+        (STAGED + "gates: [{metric: auc, better_than: a, at_least: 1}]}}",
+         "gates[1].at_least: each gate is an entry of its own, beside better_than", 0),
+        (STAGED + "gates: [{metric: auc, better_than: a, lower_is_better: 'no'}]}}",
+         "lower_is_better: expected true or false, found text", 0),
+        (STAGED + "gates: [{code: dirty}]}}", "gates[1].code: expected clean", 0),
+        (STAGED + "gates: [{code: true}]}}", "gates[1].code: expected text, found a boolean", 0),
+        (STAGED + "gates: [{formats: {}}]}}", "formats: expected either allowed or forbidden", 0),
+        (STAGED + "gates: [{formats: {allowed: [a], forbidden: [b]}}]}}", "expected either", 0),
+        (STAGED + "gates: [{formats: {forbidden: []}}]}}", "at least one", 0),
+        (STAGED + "gates: [{formats: {forbidden: ['*.pkl']}}]}}", "'*.pkl' is no file exten", 0),
+        (STAGED + "gates: [{size: {at_most: big}}]}}", "size.at_most: expected a size such as", 0),
+        (STAGED + "gates: [{size: {at_most: -1}}]}}", "size.at_most: -1 is less than 0", 0),
+        (STAGED + "gates: [{size: {at_most: 1.5}}]}}", "expected text, found a number", 0),
+        (STAGED + "gates: [{soak: {in: a}}]}}", "soak.at_least: missing", 0),
+        (STAGED + "gates: [{soak: {in: a, at_least: 24}}]}}", "expected text, found an integer", 0),
+        (STAGED + "gates: [{soak: {in: x, at_least: 1h}}]}}", "soak.in: 'x' is not a stage", 0),
+        ("stages: {archived: {gates: [{code: clean}]}}",
+         "stages.archived.gates: whatever is archived needs nothing for it", 0),
+        (STAGED + "from: []}}", "stages.b.from: name at least one stage", 0),
+        (STAGED + "from: [a, a]}}", "stages.b.from: 'a' is there twice", 0),
+        (STAGED + "from: [stging]}}", "stages.b.from: 'stging' is not a stage", 0),
+        (STAGED + "from: a}}", "stages.b.from: expected a list, found text", 0),
+        (STAGED + "aliases: [a]}}", "stages.b.aliases: 'a' cannot be an alias: it looks like a", 0),
+        (STAGED + "crowded: 0}}", "stages.b.crowded: expected true or false", 0),
+        (STAGED + "approvals: {count: 0, by: [x@y]}}}", "approvals.count: 0 is less than 1", 0),
+        (STAGED + "approvals: {count: 101, by: [x@y]}}}", "approvals.count: 100 is the most", 0),
+        (STAGED + "approvals: {count: 1, by: []}}}", "approvals.by: expected a list of roles", 0),
+        (STAGED + "signed: {by: [mangers]}}}\nroles: {managers: []}",
+         "signed.by: 'mangers' is neither a role, a signer nor an e-mail",
+         "did you mean 'managers'?"),
+        (STAGED + "override: [x@y]}}", "override: expected a mapping, found a list", 0),
+        (STAGED + "override: {}}}", "override.by: expected a list of roles", 0),
+        ("stages: {a: {}}\naliases: {a: {protected: true}}", "aliases.a: 'a' cannot be an al", 0),
+        ("stages: {a: {}}\naliases: {x: {}}", "aliases.x.protected: missing", 0),
+        ("stages: {a: {}}\naliases: {x: true}", "aliases.x: expected a mapping, found a bool", 0),
+        ("stages: {a: {}}\nfreeze: {from: x}", "freeze: expected a list, found a mapping", 0),
+        ("stages: {a: {}}\nfreeze: [{from: '2026-12-20T00:00:00Z', until: 2026-12-21}]",
+         "freeze[1].until: expected a time with its zone", 0),
+        ("stages: {a: {}}\nfreeze: [{from: '2026-12-20T00:00:00Z', until: '2026-12-20T00:00:00Z'}]",
+         "freeze[1].until: it is not after from", 0),
+        ("stages: {a: {}}\nmodels: {'x-*': {stages: {b: {}}}}",
+         "models.x-*.stages.b: 'b' is not a stage of this policy", 0),
+        ("stages: {a: {}}\nmodels: {'x-*': {stages: {a: {gate: []}}}}",
+         "models.x-*.stages.a.gate: unknown key", "did you mean 'gates'?"),
+        ("stages: {a: {}}\nmodels: {'x-*': {signers: {}}}", "models.x-*.signers: unknown key", 0),
+        ("stages: {a: {}, b: {holds: 1, replaced: a}}\nmodels: {m: {stages: {a: {holds: 1}}}}",
+         "models.m.stages.b.replaced: 'a' would have to hold any number", 0),
+        ("stages: {a: {}}\nsigners: {'a b': [x]}", "signers.a b: 'a b' cannot be a signer's", 0),
+        ("stages: {a: {}}\nsigners: {a@b: []}", "signers.a@b: expected a list of public keys", 0),
+        ("stages: {a: {}}\nsigners: {a@b: [ssh-ed25519]}", "is not a public key", "a line such as"),
+        ("stages: {a: {}}\nsigners: {a@b: ['command=\"x\" " + KEY + "']}", "signers.a@b: ", 0),
+        ("stages: {a: {}}\nroles: {leads@x: []}", "a role's name has no @", 0),
+        ("stages: {a: {}}\nroles: {leads: [ada]}", "roles.leads: 'ada' is neither a signer nor", 0),
+        ("stages: {a: {}}\nrevoked: [MD5:00]", "revoked: 'MD5:00' is not a fingerprint", "SHA256:"),
+        ("stages: {a: {}}\nrevoked: {}", "revoked: expected a list, found a mapping", 0),
+    ],
+)  # fmt: skip
+def test_rules_that_make_no_sense(text: str, message: str, hint: str | int) -> None:
+    with pytest.raises(InvalidDocument) as caught:
+        read_policy(f"format: 1\n{text}\n".encode(), "registry/policy.yaml")
+    assert str(caught.value).startswith("registry/policy.yaml: ")
+    assert message in str(caught.value)
+    assert not hint or str(hint) in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"format: 1\nstages: {a: {}}\n" + b"# x\n" * 20_000, "larger than 64 KiB"),
+        (b"format: 1\nstages: " + b"[" * 5000 + b"]" * 5000, "nested deeper than 20 levels"),
+        (b"format: 1\nstages: {a: &x {}, b: *x}", "anchors and aliases are not allowed"),
+        (b"format: 1\nstages: {a: {}, a: {holds: 1}}", "duplicate key 'a'"),
+        (b"format: 1\nstages: !!python/object:os.system {}", "YAML tags are not allowed"),
+        (b"format: 1\nstages: {a: {}}\n---\nformat: 1", "a second document"),
+        (b"\xff", "not UTF-8 text"),
+        (b"- format: 1", "expected a mapping, found a list"),
+        (b"format: 1\nstages: {a: {}}\nmodels: {1: {}}", "a key must be text, found an integer"),
+    ],
+)
+def test_hostile_documents(data: bytes, message: str) -> None:
+    with pytest.raises(InvalidDocument) as caught:
+        read_policy(data, "registry/policy.yaml")
+    assert str(caught.value).startswith("registry/policy.yaml: ")
+    assert message in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(
+            ["stages", "production", "holds", "gates", "metric", "by", "freeze", "models", "from",
+             "aliases", "signers", "roles", "soak", "in", "a", "approvals", "count", "size"]
+        ), inner, max_size=4,
+    ),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(
+    st.sampled_from(["stages", "aliases", "freeze", "models", "signers", "roles", "revoked"]), JUNK
+))  # fmt: skip
+def test_whatever_the_types_it_is_read_or_refused_with_a_field(document: dict[str, Any]) -> None:
+    data = yamldoc.dump({"format": 1, "stages": {"production": {}}, **document})
+    try:
+        policy = read_policy(data, "policy.yaml")
+    except InvalidDocument as error:
+        assert str(error).startswith("policy.yaml: ")  # noqa: PT017  either may happen
+    else:
+        assert read_policy(write_policy(policy), "policy.yaml") == policy

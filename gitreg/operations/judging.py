@@ -218,11 +218,17 @@ def _overridden(
 
 def refusal(ruling: Ruling, named: Sequence[Version], stage: str, change: Change) -> GateRefused:
     """Return the error for a ruling that refuses, with all that speaks against it."""
-    failed = [(judgement.model, judgement.version) for judgement in ruling.refused]
+    failed = {(judgement.model, judgement.version) for judgement in ruling.refused}
+    brought = {model for model, number in failed if (model, number) not in named}
+    held_back = [one for one in named if one in failed or one[0] in brought] or sorted(failed)
     # What speaks against several, or is missing beside each incumbent, is said once.
-    reasons = dict.fromkeys(v.line for judgement in ruling.refused for v in judgement.failed)
-    held_back = [version for version in named if version in failed] or failed
-    passed = [version for version in named if version not in failed]
+    reasons = dict.fromkeys(
+        ("" if (judgement.model, judgement.version) in held_back else f"{judgement.reference}: ")
+        + verdict.line
+        for judgement in ruling.refused
+        for verdict in judgement.failed
+    )
+    passed = [version for version in named if version not in held_back]
     verb = "is" if len(held_back) == 1 else "are"
     what = {ARCHIVE: "archived", NO_STAGE: "taken out of its stage"}.get(
         stage, f"promoted to {stage}"

@@ -14,7 +14,7 @@ from gitreg import yamldoc
 from gitreg.errors import InvalidDocument, InvalidRequest
 from gitreg.fields import Fields
 from gitreg.keys import check_fingerprint, check_principal, parse_key
-from gitreg.names import NO_STAGE, check_alias, check_stage_name, has_invisible
+from gitreg.names import ARCHIVE, NO_STAGE, check_alias, check_stage_name, has_invisible
 from gitreg.policy.gates import (
     Annotated,
     ArtifactOnRemote,
@@ -30,6 +30,7 @@ from gitreg.policy.gates import (
     Soak,
 )
 from gitreg.policy.measures import (
+    MOST,
     format_duration,
     format_moment,
     format_size,
@@ -210,7 +211,7 @@ def read_policy(data: bytes | None, where: str) -> Policy:
     if not names:
         fields.fail("stages", "a registry needs at least one stage")
     reader = _Reader(tuple(names), people)
-    rules = {name: reader.stage(stages.fields_of(name)).rule for name in names}
+    rules = {name: reader.stage(name, stages.fields_of(name)).rule for name in names}
     _check_replaced(stages, rules)
     return Policy(
         rules,
@@ -259,7 +260,7 @@ def _read_models(
         parts = {}
         for name in inner.mapping("stages"):
             stages.one_of(name, general, "a stage of this policy", name)
-            parts[name] = reader.stage(stages.fields_of(name))
+            parts[name] = reader.stage(name, stages.fields_of(name))
         merged = {name: parts[name].over(rule) if name in parts else rule
                   for name, rule in general.items()}  # fmt: skip
         _check_replaced(stages, merged)
@@ -364,8 +365,10 @@ class _Reader:
             "annotation": ((), lambda f: Annotated(_name(f, "annotation"))),
         }  # fmt: skip
 
-    def stage(self, fields: Fields) -> StagePart:
+    def stage(self, name: str, fields: Fields) -> StagePart:
         fields.only(_STAGE_KEYS)
+        if name == ARCHIVE:
+            _refuse_gated_archive(fields)
         rule = StageRule(
             _read_holds(fields),
             _read_replaced(fields),
@@ -377,7 +380,9 @@ class _Reader:
             self._by(fields, "signed"),
             self._by(fields, "override"),
         )
-        return StagePart(rule, tuple(n for key, n in _STAGE_KEYS.items() if fields.lists(key)))
+        return StagePart(
+            rule, tuple(what for key, what in _STAGE_KEYS.items() if fields.lists(key))
+        )
 
     def protected(self, fields: Fields) -> dict[str, bool] | None:
         if not fields.lists("aliases"):
@@ -492,6 +497,13 @@ class _Reader:
         return Soak(stage, seconds)
 
 
+def _refuse_gated_archive(fields: Fields) -> None:
+    """Refuse what would have no effect: what is bad must be able to leave."""
+    for key in ("from", "gates", "approvals"):
+        if fields.has(key):
+            fields.fail(key, "whatever is archived needs nothing for it")
+
+
 def _read_holds(fields: Fields) -> int | None:
     if not fields.has("holds"):
         return None
@@ -546,7 +558,7 @@ def _size(entry: Fields) -> Gate:
         if size is None:
             inner.fail("at_most", "expected a size such as 500 MB or 2 GiB")
         return Size(size)
-    return Size(inner.integer("at_most"))
+    return Size(min(inner.integer("at_most"), MOST - 1))  # nothing is so large
 
 
 def _moment(fields: Fields, key: str) -> int:

@@ -145,8 +145,7 @@ class MetricBetter:
         new_shown, old_shown = _shown(value, old)
         margin = ""
         if self.by:
-            more = "less" if self.lower_is_better else "more"
-            margin = f" by {float(gain):g}, {'' if passed else 'not '}{self.by:g} or {more}"
+            margin = f" by {float(gain):g}, {'' if passed else 'not '}{self.by:g} or more"
             margin = margin if gain > 0 else f", let alone by {self.by:g}"
         found = sign if gain > 0 else f"is not {sign}"
         return (

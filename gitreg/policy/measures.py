@@ -18,7 +18,7 @@ _SIZES = {
     "TiB": 1024**4, "TB": 1000**4,
 }  # fmt: skip
 _DURATIONS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-_LONGEST = 12
+_LONGEST = 16
 """The most digits of a number that are read."""
 
 _SIZE = re.compile(rf"(\d{{1,{_LONGEST}}}) ?({'|'.join(_SIZES)})", re.ASCII)
@@ -26,14 +26,15 @@ _DURATION = re.compile(rf"(\d{{1,{_LONGEST}}}) ?([dhms])", re.ASCII)
 _MOMENT = re.compile(
     r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2})?(?:[zZ]|[-+]\d{2}:\d{2})", re.ASCII
 )
-_LATEST = 2**53
+MOST = 2**53
+"""What is counted here stays below: every reader of a document holds it exactly."""
 
 
 def parse_size(text: str) -> int | None:
     """Return a number of bytes, or ``None`` for what is no size such as ``500 MB``."""
     match = _SIZE.fullmatch(text)
-    size = int(match[1]) * _SIZES[match[2]] if match else _LATEST
-    return size if size < _LATEST else None
+    size = int(match[1]) * _SIZES[match[2]] if match else MOST
+    return size if size < MOST else None
 
 
 def format_size(size: int) -> str:
@@ -46,8 +47,8 @@ def format_size(size: int) -> str:
 def parse_duration(text: str) -> int | None:
     """Return a number of seconds, or ``None`` for what is no duration such as ``24h`` or ``7d``."""
     match = _DURATION.fullmatch(text)
-    seconds = int(match[1]) * _DURATIONS[match[2]] if match else _LATEST
-    return seconds if seconds < _LATEST else None
+    seconds = int(match[1]) * _DURATIONS[match[2]] if match else MOST
+    return seconds if seconds < MOST else None
 
 
 def format_duration(seconds: int) -> str:
