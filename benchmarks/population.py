@@ -19,14 +19,17 @@ from benchmarks.fastimport import FIRST_COMMIT, PERSON, ZONE, Edit, FastImport
 from benchmarks.processes import program
 from benchmarks.scale import ALIAS, STAGE, Scale
 from gitreg import Registry, layout
+from gitreg.artifacts import Artifacts
 from gitreg.change import Change, trailers_of
 from gitreg.dvcyaml import set_artifact
+from gitreg.facts import CloneFacts
 from gitreg.git.repository import GitRepository
 from gitreg.ledger import History
 from gitreg.manifest import Tombstone, read_manifest, write_tombstone
 from gitreg.model import Artifact, Model, ModelVersion
 from gitreg.names import Reference
 from gitreg.operations.alias import set_alias
+from gitreg.operations.judging import Mover
 from gitreg.operations.promote import Promotion, promote
 from gitreg.policy import DEFAULT, Policy, write_policy
 from gitreg.state import RegistryState
@@ -195,6 +198,12 @@ class _Writer:
         self._scale = scale
         self._stream = stream
         self._template = _register_once(repository)
+        place = GitRepository(repository)
+        # The default policy has no rule that would ask them.
+        facts = CloneFacts(
+            place, History(place), lambda: Artifacts(place), RegistryState(place.snapshot(None))
+        )
+        self._mover = Mover(PERSON, facts)
         self._sample = ModelVersion(
             MODEL_STAND_IN,
             VERSION_STAND_IN,
@@ -226,7 +235,7 @@ class _Writer:
             self._register(memory, name, version, mark)
             if version in self._scale.promoted:
                 promotion = Promotion((Reference(name, version=version),), STAGE)
-                self._move(memory, promote(state, promotion))
+                self._move(memory, promote(state, promotion, self._mover))
         newest = Reference(name, version=self._scale.versions)
         self._move(memory, set_alias(state, newest, ALIAS))
         return listing

@@ -122,24 +122,28 @@ def decide(policy: Policy, case: Case) -> tuple[Verdict, ...]:
     Raises:
         NotFound: the policy has no such stage.
     """
-    return tuple(rule.judge(case) for rule in rules_for(policy, case))
+    move = Move(
+        case.candidate.model, case.candidate.version, case.stage, case.came_from, case.replaces
+    )
+    return tuple(rule.judge(case) for rule in rules_for(policy, move, returns=case.returns))
 
 
-def rules_for(policy: Policy, case: Case) -> list[Rule]:
-    """Return the rules that a move is under; see `decide`."""
-    rules = policy.of(case.candidate.model)
-    touched = _touched(rules, case)
+def rules_for(policy: Policy, move: Move, *, returns: bool = False) -> list[Rule]:
+    """Return the rules that a move is under; see `decide`. Of a version nothing is read for it."""
+    rules = policy.of(move.model)
+    stage = move.stage or NO_STAGE
+    touched = _touched(rules, stage, move.came_from)
     found: list[Rule] = []
-    if not case.returns:
-        if not is_way_out(rules, case.stage, case.came_from):
-            found += _entry(rules, rules.stage(case.stage), case)
+    if not returns:
+        if not is_way_out(rules, stage, move.came_from):
+            found += _entry(rules, rules.stage(stage), stage)
         windows = tuple(
             window
             for window in rules.freeze
             if window.stages is None or set(window.stages) & set(touched)
         )
         if windows:
-            found.append(NotFrozen(tuple(touched), windows))
+            found.append(NotFrozen(touched, windows))
     for name in touched:
         signed = rules.stages[name].signed
         if signed is not None:
@@ -147,10 +151,10 @@ def rules_for(policy: Policy, case: Case) -> list[Rule]:
     return found
 
 
-def _touched(policy: Policy, case: Case) -> list[str]:
+def _touched(policy: Policy, stage: str, came_from: str | None) -> tuple[str, ...]:
     """Return the stages that a move changes: the one that is entered, then the one left."""
-    ends = dict.fromkeys((case.stage, case.came_from or NO_STAGE))
-    return [stage for stage in ends if stage in policy.stages]
+    ends = dict.fromkeys((stage, came_from or NO_STAGE))
+    return tuple(name for name in ends if name in policy.stages)
 
 
 def is_way_out(policy: Policy, stage: str, came_from: str | None) -> bool:
@@ -161,11 +165,11 @@ def is_way_out(policy: Policy, stage: str, came_from: str | None) -> bool:
     return leaves is not None and leaves.replaced == stage
 
 
-def _entry(policy: Policy, rule: StageRule, case: Case) -> Iterator[Rule]:
+def _entry(policy: Policy, rule: StageRule, stage: str) -> Iterator[Rule]:
     if rule.sources is not None:
-        yield From(case.stage, rule.sources)
+        yield From(stage, rule.sources)
     if rule.holds is not None and not rule.crowded:
-        yield Holds(case.stage, rule.holds)
+        yield Holds(stage, rule.holds)
     yield from rule.gates
     if rule.approvals is not None:
         by = rule.approvals.by
@@ -179,7 +183,7 @@ def may_override(policy: Policy, case: Case) -> Verdict:
     the e-mail of an author is free text.
     """
     rules = policy.of(case.candidate.model)
-    touched = _touched(rules, case)
+    touched = _touched(rules, case.stage, case.came_from)
     # Of what only leaves, the stage that it leaves says who may.
     decides = touched[-1:] if is_way_out(rules, case.stage, case.came_from) else touched[:1]
     by = next((rules.stages[stage].override for stage in decides), None) or ()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from gitreg import layout
 from gitreg.change import Change, Edit, check_reason
-from gitreg.decision import Move, case_of, decide, judge_aliases, may_override, moves_of
+from gitreg.decision import Move, case_of, decide, judge_aliases, may_override, moves_of, rules_for
 from gitreg.errors import InvalidRequest, Refused
 from gitreg.names import ARCHIVE, NO_STAGE, Reference, format_version
 from gitreg.policy.gates import MetricBetter
@@ -172,6 +172,9 @@ def rule_on(state: RegistryState, edits: Sequence[Edit], mover: Mover, demand: D
     for model in models:
         for move in _named_first(moves_of(state, after, model), demand.named):
             key = model, move.version
+            gates = demand.gates if key in demand.named else ()
+            if not gates and not rules_for(state.policy, move, returns=demand.returns):
+                continue  # most registries: the version need not be read
             case = case_of(state, move, mover.author, mover.facts, returns=demand.returns)
             verdicts = decide(state.policy, case)
             if key in demand.named:
