@@ -265,7 +265,7 @@ def test_everything_is_shown_with_its_default() -> None:
     assert stages["production"]["gates"] == [{"metric": "f1"}]
     assert stages["staging"] == {
         "holds": "any", "replaced": "none", "crowded": True, "from": "any", "aliases": [],
-        "gates": [], "approvals": None, "signed": None, "override": None,
+        "gates": [], "approvals": None, "signed": None, "override": None, "owners": [],
     }  # fmt: skip
     assert shown["freeze"] == []
 
