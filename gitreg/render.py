@@ -416,6 +416,7 @@ def policy_text(policy: Policy) -> str:
         rows.append(("approvals", wanted))
         rows.append(("signed", f"by {_who(policy, rule.signed)}" if rule.signed else "not needed"))
         rows.append(("override", _who(policy, rule.override) if rule.override else "nobody"))
+        rows += [("owners", ", ".join(rule.owners))] if rule.owners else []
         parts.append((name, rows))
     rest = [
         (f"@{alias}", "protected" if is_protected else "free")
