@@ -351,6 +351,54 @@ def test_an_unpublished_approval_that_holds_no_more_is_left(shared: Path, team: 
     assert left.reason.startswith("the approval of churn@3 for production does not hold any more")
 
 
+def test_an_unpublished_promotion_goes_with_its_approval(shared: Path, team: Path) -> None:
+    git(team, "push", "--quiet")
+    git(shared, "clone", "--quiet", "origin.git", "other")
+    approve(team)
+    with Registry(shared / "other") as registry:
+        registry.annotate("churn@3", description="meanwhile", push=True)
+    with Registry(team) as registry:
+        registry.promote("churn@3", stage="production")
+        report = registry.push()
+        assert [sent.subject for sent in report.sent] == [
+            "approve churn@3 for production", "promote churn@3 to production",
+        ]  # fmt: skip
+        assert registry.check("HEAD~2..HEAD").findings == ()
+    message = git(team, "log", "-1", "--format=%B").splitlines()
+    (line,) = (line for line in message if "approvals: 1 of 1 approvals by" in line)
+    assert line.endswith(f": {GRACE}")
+
+
+@pytest.mark.parametrize("change", ["revoked", "two are needed"])
+def test_an_unpublished_promotion_is_left_with_its_approval(
+    shared: Path, team: Path, keys: dict[str, Key], change: str
+) -> None:
+    """Judged by the policy of what is published by now, and not of when it was made."""
+    git(team, "push", "--quiet")
+    git(shared, "clone", "--quiet", "origin.git", "other")
+    approve(team)
+    with Registry(team) as registry:
+        registry.promote("churn@3", stage="production")
+    listed = {f"{name}@example.com": [keys[name].line] for name in ("ada", "grace", "alan")}
+    if change == "revoked":
+        key = parse_key(keys["grace"].line)
+        write_policy(shared / "other", listed, revoked=(key.fingerprint,), count=1)
+    else:
+        write_policy(shared / "other", listed, count=2)
+    git(shared / "other", "push", "--quiet")
+    with Registry(team) as registry:
+        report = registry.push()
+    *approvals, promotion = report.left
+    assert [left.subject for left in approvals] == (
+        ["approve churn@3 for production"] if change == "revoked" else []
+    )
+    assert promotion.subject == "promote churn@3 to production"
+    wanted = "0 of 1 approvals" if change == "revoked" else "1 of 2 approvals"
+    assert promotion.reason.startswith(f"churn@3 is not promoted to production: {wanted} by ")
+    production = git(shared / "origin.git", "show", "main:registry/churn/stages/production.yaml")
+    assert production == "versions:\n- 2"
+
+
 def test_withdrawn_unpublished_while_somebody_else_publishes(shared: Path, team: Path) -> None:
     approve(team)
     git(team, "push", "--quiet")
