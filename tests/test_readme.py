@@ -12,7 +12,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
 
+from gitreg.cli import app
 from tests.conftest import isolate
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -70,6 +73,14 @@ def test_the_session_of_the_readme(tmp_path: Path) -> None:
     printed = play([command for command, _ in session], tmp_path)
     for (command, expected), actual in zip(session, printed, strict=True):
         assert (command, steady(actual)) == (command, steady(expected))
+
+
+def test_the_list_of_commands_is_complete() -> None:
+    listed = re.search(r"^The commands are `([^`]+)`", README.read_text(), re.MULTILINE)
+    assert listed is not None
+    group = get_command(app)
+    assert isinstance(group, TyperGroup)
+    assert sorted(listed[1].split()) == sorted(group.commands)
 
 
 def test_a_command_that_prints_something_else_is_noticed(tmp_path: Path) -> None:
