@@ -1,0 +1,105 @@
+"""Checks of ``dvc.yaml``: what DVC and GTO look a model's bytes up by names no others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from gitreg import layout
+from gitreg.check.finding import CheckFinding, line_in_error, line_of
+from gitreg.check.step import Step
+from gitreg.errors import GitregError, InvalidDocument
+from gitreg.foreignyaml import safely
+from gitreg.names import format_version, is_taggable
+
+_LIMIT = 1024 * 1024
+"""The largest ``dvc.yaml`` that is read, in bytes: a pipeline is the user's."""
+
+
+def read_dvc_yaml(data: bytes | None) -> dict[str, Any]:
+    """Return what ``dvc.yaml`` says; an absent one says nothing.
+
+    Raises:
+        InvalidDocument: it is no YAML mapping, or very large.
+    """
+    if data is None:
+        return {}
+    if len(data) > _LIMIT:
+        raise InvalidDocument(f"{layout.DVC_YAML}: larger than {_LIMIT // 1024} KiB")
+    from ruamel.yaml import YAML
+
+    found = safely(layout.DVC_YAML, lambda: YAML(typ="safe", pure=True).load(data))
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise InvalidDocument(f"{layout.DVC_YAML}: not a mapping")
+    return found
+
+
+def entries(step: Step) -> Iterator[CheckFinding]:
+    """Find entries of ``dvc.yaml`` that do not name the bytes of their model's newest version."""
+    changed = any(change.path == layout.DVC_YAML for change in step.changes)
+    renewed = {model for (model, _), files in step.versions.items() if _is_renewed(files)}
+    if not changed and not renewed:
+        return
+    data = step.after.snapshot.read(layout.DVC_YAML)
+    try:
+        before = _artifacts(step.before.snapshot.read(layout.DVC_YAML))
+    except InvalidDocument:
+        before = {}
+    try:
+        after = _artifacts(data)
+    except InvalidDocument as error:
+        yield step.found(
+            "bad-dvc-yaml", layout.DVC_YAML, _rest(error), line=line_in_error(data, str(error))
+        )
+        return
+    touched = {name for name in {*before, *after} if before.get(name) != after.get(name)}
+    for model in sorted(renewed | touched):
+        if is_taggable(model) and step.after.numbers(model):
+            yield from _entry(step, model, after.get(model), data)
+
+
+def _is_renewed(files: list[tuple[str, Any]]) -> bool:
+    """Tell whether a version came or went."""
+    return any(
+        name == "manifest.yaml" and (change.mode == 0) != (change.mode_before == 0)
+        for name, change in files
+    )
+
+
+def _entry(step: Step, model: str, path: str | None, data: bytes | None) -> Iterator[CheckFinding]:
+    latest = step.after.latest(model)
+    wanted = None
+    if latest is not None:
+        try:
+            artifact = step.after.manifest(model, latest).artifact.path
+        except GitregError:
+            return  # told by the checks of manifests
+        wanted = layout.version_path(model, latest, artifact)
+    if path == wanted:
+        return
+    named = "nothing" if path is None else repr(path)
+    meant = "which has no version left" if latest is None else format_version(model, latest)
+    yield step.found(
+        "dvc-yaml", layout.DVC_YAML,
+        f"artifacts.{model} names {named}, the newest version is {meant}"
+        if latest is not None
+        else f"artifacts.{model} names {named} of a model {meant}",
+        line=line_of(data, f"{model}:"),
+    )  # fmt: skip
+
+
+def _artifacts(data: bytes | None) -> dict[str, str | None]:
+    """Return which path each artifact has."""
+    section = read_dvc_yaml(data).get("artifacts") or {}
+    if not isinstance(section, dict):
+        raise InvalidDocument(f"{layout.DVC_YAML}: artifacts: not a mapping")
+    return {
+        str(name): str(entry["path"]) if isinstance(entry, dict) and "path" in entry else None
+        for name, entry in section.items()
+    }
+
+
+def _rest(error: GitregError) -> str:
+    return str(error).removeprefix(f"{layout.DVC_YAML}: ")

@@ -1,0 +1,135 @@
+"""Checks of paths alone: what lies in a registry's folder, as what, and what came along with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from gitreg import layout
+from gitreg.check.finding import CheckFinding
+from gitreg.check.step import Step, is_registry, version_file
+from gitreg.git.steps import Difference
+from gitreg.manifest import is_artifact_name
+from gitreg.names import has_invisible
+
+FILE_MODES = (0o100644, 0o100755)
+
+_KINDS = {
+    0o120000: ("symlink", "a symbolic link"),
+    0o160000: ("gitlink", "a submodule"),
+}
+# What file systems that ignore case, HFS+'s invisible characters or NTFS's short names, take for
+# the folder in which Git keeps its own files: a checkout would write there.
+_IGNORED_BY_HFS = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
+_GIT_FOLDER = re.compile(r"\.git[ .]*(?::.*)?|git~\d+[ .]*", re.IGNORECASE)
+_SIGNATURE = re.compile(r"approvals/[^/]+\.sig")
+_TOP = frozenset({layout.POLICY, layout.GITIGNORE})
+_STRUCTURE = ("versions", "stages", "aliases")
+
+
+def is_hostile(path: str) -> bool:
+    """Tell whether a part of a path would be written outside, or into Git's own folder.
+
+    >>> [is_hostile(path) for path in ("a/../b", "a/.GIT/hooks", "x/git~1", ".gitignore", "a..b")]
+    [True, True, True, False, False]
+    """
+    return any(
+        part in ("", ".", "..") or _GIT_FOLDER.fullmatch(_IGNORED_BY_HFS.sub("", part)) is not None
+        for part in re.split(r"[/\\]", path)
+    )
+
+
+def names(step: Step) -> Iterator[CheckFinding]:
+    """Find names that a checkout must not see: Git takes them from whoever makes trees by hand."""
+    for change in step.changes:
+        if change.mode == 0:
+            continue
+        if is_hostile(change.path):
+            yield step.found(
+                "bad-name", change.path, "a part of this path is '..', '.git' or looks like it"
+            )
+        elif is_registry(change.path) and has_invisible(change.path):
+            yield step.found(
+                "bad-name", change.path, "a control or invisible character, or no UTF-8, in a name"
+            )
+
+
+def kinds(step: Step) -> Iterator[CheckFinding]:
+    """Find what stands in the place of a file of the registry and is none."""
+    for change in step.changes:
+        if change.mode in (0, *FILE_MODES):
+            continue
+        if is_registry(change.path) or change.path == layout.DVC_YAML:
+            code, words = _KINDS.get(change.mode, ("odd-mode", f"of mode {change.mode:o}"))
+            yield step.found(code, change.path, f"it is {words}; a registry has plain files only")
+
+
+def strays(step: Step) -> Iterator[CheckFinding]:
+    """Find files under ``registry/`` that are nothing of a registry's."""
+    for change in step.registry_changes:
+        if change.mode == 0 or is_hostile(change.path) or _belongs(change):
+            continue
+        file = version_file(change.path)
+        if file is not None and is_artifact_name(file.name.partition("/")[0]):
+            yield step.found(
+                "artifact-in-git", change.path, "a version's bytes are DVC's, Git gets their .dvc",
+                remedy=f"git rm -r --cached {layout.version_path(file.model, file.version)}/model*",
+            )  # fmt: skip
+            continue
+        is_inside = change.path.split("/")[2:3] and change.path.split("/")[2] in _STRUCTURE
+        yield step.found(
+            "stray-file", change.path, "it belongs to no model, version or pointer",
+            severity="error" if is_inside else "warning",
+        )  # fmt: skip
+
+
+def _belongs(change: Difference) -> bool:
+    if change.path in _TOP:
+        return True
+    file = version_file(change.path)
+    if file is not None and (
+        file.name == layout.REQUIREMENTS
+        or _SIGNATURE.fullmatch(file.name)
+        or (file.name.endswith(".dvc") and is_artifact_name(file.name.removesuffix(".dvc")))
+    ):
+        return True
+    place = layout.locate(change.path)
+    return place is not None and place.kind != "other"
+
+
+def smuggled(step: Step) -> Iterator[CheckFinding]:
+    """Find files that a commit changed along with the registry and that are no part of it.
+
+    ``dvc.yaml`` may change where gitreg changes it: its artifacts. What makes a registry (gitreg
+    init) brings DVC's own files.
+    """
+    if not step.registry_changes:
+        return
+    starts = not step.before.exists()
+    for change in step.changes:
+        path = change.path
+        if is_registry(path) or (starts and path.partition("/")[0] in (".dvc", ".dvcignore")):
+            continue
+        if path == layout.DVC_YAML and _same_pipeline(step):
+            continue
+        yield step.found(
+            "smuggled", path, "changed in one commit with the registry, of which it is no part",
+            remedy="commit it apart from the registry",
+        )  # fmt: skip
+
+
+def _same_pipeline(step: Step) -> bool:
+    """Tell whether ``dvc.yaml`` is the same but for its artifacts."""
+    from gitreg.check.artifacts import read_dvc_yaml
+    from gitreg.errors import InvalidDocument
+
+    try:
+        sides = [
+            read_dvc_yaml(state.snapshot.read(layout.DVC_YAML))
+            for state in (step.before, step.after)
+        ]
+    except InvalidDocument:
+        return False
+    for side in sides:
+        side.pop("artifacts", None)
+    return sides[0] == sides[1]

@@ -1,0 +1,199 @@
+"""Checks of versions: written once, numbered without gaps, complete, and what they say they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gitreg import layout, manifest, yamldoc
+from gitreg.check.finding import CheckFinding, line_in_error, line_of
+from gitreg.check.step import Step
+from gitreg.errors import GitregError
+from gitreg.git.steps import Difference
+from gitreg.model import ModelVersion
+from gitreg.names import format_version
+
+_MANIFEST, _TOMBSTONE, _ANNOTATIONS = "manifest.yaml", "deleted.yaml", "annotations.yaml"
+_KIND = 0o170000
+_EXECUTABLE = 0o111
+
+_MAY_CHANGE = (_ANNOTATIONS, "approvals/")
+"""What is said of a version, which is no part of what it is."""
+
+
+def immutable(step: Step) -> Iterator[CheckFinding]:
+    """Find registered versions whose files changed, came or went, and deletions taken back."""
+    for (model, number), files in step.versions.items():
+        folder = layout.version_path(model, number)
+        before, after = (state.snapshot.list(folder) for state in (step.before, step.after))
+        if _TOMBSTONE in before:
+            yield from _deleted_before(step, model, number, files)
+        elif _MANIFEST in before:
+            is_deleted = _TOMBSTONE in after and _MANIFEST not in after
+            yield from _registered_before(step, model, number, files, is_deleted=is_deleted)
+
+
+def _deleted_before(
+    step: Step, model: str, number: int, files: list[tuple[str, Difference]]
+) -> Iterator[CheckFinding]:
+    name = format_version(model, number)
+    for file, change in files:
+        if file == _TOMBSTONE:
+            yield step.found("immutable", change.path, f"the note that {name} was deleted changed")
+        elif file == _MANIFEST and change.mode:
+            yield step.found(
+                "number-reused", change.path, f"{name} was deleted: its number stays taken"
+            )
+
+
+def _registered_before(
+    step: Step,
+    model: str,
+    number: int,
+    files: list[tuple[str, Difference]],
+    *,
+    is_deleted: bool,
+) -> Iterator[CheckFinding]:
+    name = format_version(model, number)
+    kept = [(file, change) for file, change in files if not file.startswith(_MAY_CHANGE)]
+    if not is_deleted and any(file == _MANIFEST and not change.mode for file, change in kept):
+        yield step.found(
+            "removed", layout.manifest_path(model, number),
+            f"{name} went without a deleted.yaml that says who deleted it and why",
+            remedy=f"gitreg delete {name} -m REASON",
+        )  # fmt: skip
+        return
+    for file, change in kept:
+        if is_deleted and (change.mode == 0 or file == _TOMBSTONE):
+            continue
+        yield step.found(
+            "immutable", change.path, f"{name} is registered: its files never change; {_how(change)}",
+            remedy="register a new version instead",
+        )  # fmt: skip
+
+
+def _how(change: Difference) -> str:
+    if change.mode == 0:
+        return "this one is gone"
+    if change.mode_before == 0:
+        return "this one was added"
+    if change.mode & _KIND != change.mode_before & _KIND:
+        return "this one is of another type"
+    if change.blob == change.blob_before:
+        return "this one has another mode"
+    return "this one has other content"
+
+
+def new_versions(step: Step) -> Iterator[tuple[str, list[int]]]:
+    """Yield the models that get new numbers in a step, with these, ascending."""
+    found: dict[str, list[int]] = {}
+    for (model, number), _ in step.versions.items():
+        folder = layout.version_path(model, number)
+        before, after = (state.snapshot.list(folder) for state in (step.before, step.after))
+        taken = (_MANIFEST, _TOMBSTONE)
+        if any(name in after for name in taken) and not any(name in before for name in taken):
+            found.setdefault(model, []).append(number)
+    for model, numbers in found.items():
+        yield model, sorted(numbers)
+
+
+def numbers(step: Step) -> Iterator[CheckFinding]:
+    """Find numbers given twice, or left out without history having given them."""
+    for model, given in new_versions(step):
+        last = max(step.highest(model), *step.before.numbers(model), 0)
+        for number in given:
+            path, name = layout.manifest_path(model, number), format_version(model, number)
+            if number <= last:
+                yield step.found(
+                    "number-reused", path,
+                    f"{name}: {last} numbers were given before, and none is given again",
+                    remedy=f"register it as {model}@{last + 1}",
+                )  # fmt: skip
+            elif number > last + 1:
+                yield step.found(
+                    "number-skipped", path,
+                    f"{name}: the next number is {last + 1}",
+                    remedy=f"register it as {model}@{last + 1}",
+                )  # fmt: skip
+            last = max(last, number)
+
+
+def manifests(step: Step) -> Iterator[CheckFinding]:
+    """Find new manifests that do not parse, are another version's or lack a file."""
+    for (model, number), files in step.versions.items():
+        folder = layout.version_path(model, number)
+        after = step.after.snapshot.list(folder)
+        changed = {file: change for file, change in files if change.mode}
+        if _MANIFEST not in after:
+            if _TOMBSTONE not in after and changed:
+                yield step.found(
+                    "missing-file", layout.manifest_path(model, number),
+                    "a version's folder without a manifest", severity="error",
+                )  # fmt: skip
+        elif _MANIFEST in changed or any(file.endswith(".dvc") for file in changed):
+            yield from _manifest(step, model, number, after)
+
+
+def _manifest(step: Step, model: str, number: int, listing: object) -> Iterator[CheckFinding]:
+    path = layout.manifest_path(model, number)
+    data = step.after.snapshot.read(path)
+    try:
+        version = manifest.read_manifest(data or b"", path)
+    except GitregError as error:
+        yield step.found(
+            "bad-manifest", path, without_path(error, path), line=line_in_error(data, str(error))
+        )
+        return
+    if (version.model, version.version) != (model, number):
+        field = "model:" if version.model != model else "version:"
+        yield step.found(
+            "manifest-mismatch", path,
+            f"it describes {version.reference}, and lies in the folder of "
+            f"{format_version(model, number)}",
+            line=line_of(data, field),
+        )  # fmt: skip
+    assert isinstance(listing, (list, tuple))
+    wanted = [f"{version.artifact.path}.dvc"]
+    if version.environment.requirements:
+        wanted.append(layout.REQUIREMENTS)
+    for file in wanted:
+        if file not in listing:
+            yield step.found(
+                "missing-file", layout.version_path(model, number, file),
+                f"{format_version(model, number)} has a manifest without it",
+            )  # fmt: skip
+    if wanted[0] in listing:
+        yield from _dvc_file(step, version, layout.version_path(model, number, wanted[0]))
+
+
+def _dvc_file(step: Step, version: ModelVersion, path: str) -> Iterator[CheckFinding]:
+    data = step.after.snapshot.read(path) or b""
+    try:
+        md5 = manifest.read_dvc_pointer(data, path)
+        out = yamldoc.parse(data, path)["outs"]
+    except GitregError as error:
+        yield step.found(
+            "bad-dvc-file", path, without_path(error, path), line=line_in_error(data, str(error))
+        )
+        return
+    assert isinstance(out, list)
+    said = out[0]
+    assert isinstance(said, dict)
+    artifact = version.artifact
+    facts = {
+        "path": (said["path"], artifact.path),
+        "size": (said.get("size", artifact.size), artifact.size),
+        "nfiles": (said.get("nfiles", artifact.files), artifact.files),
+    }
+    if not md5.endswith(".dir"):
+        facts["files"] = (1, artifact.files)
+    for key, (here, there) in facts.items():
+        if here != there:
+            yield step.found(
+                "dvc-mismatch", path, f"{key} is {here}, and {there} in the manifest",
+                line=line_of(data, f"{key}:") or line_of(data, f"- {key}:"),
+            )  # fmt: skip
+
+
+def without_path(error: GitregError, path: str) -> str:
+    """Return the message of a reader without the path, which the finding names."""
+    return str(error).removeprefix(f"{path}:").strip()

@@ -1,0 +1,222 @@
+"""Reads every commit of a range beside each of its parents: what a check judges.
+
+Nothing is left out for being a merge, for its date or for touching no file that gitreg knows, and
+a rename is never guessed: Git is asked for plain differences, with modes, by three processes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import TypeAlias
+
+from gitreg.errors import GitError
+from gitreg.git import process
+from gitreg.git.objects import GitObject
+from gitreg.git.repository import GitRepository
+from gitreg.history import CommitInfo
+
+_ABSENT = "0" * 40
+_Bases: TypeAlias = "list[tuple[tuple[str, str], str | None]]"
+_Touched: TypeAlias = "dict[tuple[str, str | None], frozenset[str]]"
+
+_PERSON = re.compile(r"(?P<who>.*?<[^<>]*>)(?: (?P<time>-?\d{1,15}) (?P<zone>[-+]\d{1,8}))?.*")
+_DIFF = (
+    "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--no-relative", "--ignore-submodules=none",
+    "-O/dev/null",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A path at which a commit is not what its parent is; mode 0 and ``None`` for absent."""
+
+    path: str
+    mode_before: int
+    mode: int
+    blob_before: str | None
+    blob: str | None
+
+
+@dataclass(frozen=True)
+class ReadCommit:
+    """A commit, and how it differs from each of its parents.
+
+    Attributes:
+        info: the facts of the commit.
+        parents: all of them; none for a root.
+        differences: from each parent, in their order; from the empty tree for a root.
+        brought: of a merge, for each parent the paths that are what another parent made of them
+            while this one left them alone since both were one.
+    """
+
+    info: CommitInfo
+    parents: tuple[str, ...]
+    differences: tuple[tuple[Difference, ...], ...]
+    brought: tuple[frozenset[str], ...] = field(default=())
+
+
+def read_commit_info(found: GitObject) -> CommitInfo:
+    """Return the facts of a commit object, however oddly it is written."""
+    header, _, message = found.data.partition(b"\n\n")
+    values: dict[str, str] = {}
+    parents = []
+    for line in header.decode("utf-8", "replace").split("\n"):
+        key, _, value = line.partition(" ")
+        if key == "parent":
+            parents.append(value)
+        elif key:
+            values.setdefault(key, value)
+    people = {role: _PERSON.fullmatch(values.get(role, "")) for role in ("author", "committer")}
+    author, committer = people["author"], people["committer"]
+    return CommitInfo(
+        found.oid,
+        parents[0] if parents else None,
+        author["who"] if author else values.get("author", ""),
+        committer["who"] if committer else values.get("committer", ""),
+        int(committer["time"] or 0) if committer else 0,
+        (committer["zone"] or "+0000") if committer else "+0000",
+        message.decode("utf-8", "replace"),
+    )
+
+
+def read_steps(repository: GitRepository, base: str | None, head: str) -> Iterator[ReadCommit]:
+    """Yield the commits that ``head`` has and ``base`` has not, each after its parents.
+
+    Args:
+        repository: where to read.
+        base: a commit; ``None`` for all of history.
+        head: a commit.
+
+    Raises:
+        GitError: a shallow clone was cut off inside the range: what its first commits did cannot
+            be seen.
+    """
+    listing = repository.run(
+        "rev-list", "--parents", "--topo-order", "--reverse", head, *([f"^{base}"] if base else []),
+        "--",
+    )  # fmt: skip
+    commits = [line.split() for line in listing.text.splitlines()]
+    _refuse_cut(repository, commits)
+    # A history is judged in pieces, so that it need not fit into memory.
+    for start in range(0, len(commits), 500):
+        yield from _read(repository, commits[start : start + 500])
+
+
+def _refuse_cut(repository: GitRepository, commits: Sequence[Sequence[str]]) -> None:
+    roots = [words[0] for words in commits if len(words) == 1]
+    if not roots:  # a commit whose parents were cut off looks like one that has none
+        return
+    for found in repository.reader.get_many(roots):
+        if found is not None and b"\nparent " in found.data.partition(b"\n\n")[0]:
+            raise GitError(
+                f"history is cut off at {found.oid[:9]} (shallow): what it changed cannot be seen",
+                hint="git fetch --unshallow, or check out with fetch-depth: 0",
+            )
+
+
+def _read(repository: GitRepository, commits: Sequence[Sequence[str]]) -> Iterator[ReadCommit]:
+    bases = {words[0]: _merge_bases(repository, words[1:]) for words in commits if words[2:]}
+    touched = _touched(repository, bases.values())
+    pairs: list[tuple[str, str | None]] = []
+    for oid, *parents in commits:
+        pairs += [(oid, parent) for parent in parents] or [(oid, None)]
+    differences = dict(zip(pairs, _differences(repository, pairs), strict=True))
+    objects = repository.reader.get_many([words[0] for words in commits])
+    for (oid, *parents), commit in zip(commits, objects, strict=True):
+        if commit is None:
+            raise GitError(f"commit {oid[:9]} cannot be read")
+        from_each = tuple(differences[oid, parent] for parent in parents or (None,))
+        brought = _brought(parents, from_each, bases[oid], touched) if oid in bases else ()
+        yield ReadCommit(read_commit_info(commit), tuple(parents), from_each, brought)
+
+
+
+
+
+def _merge_bases(repository: GitRepository, parents: Sequence[str]) -> _Bases:
+    """Return the last common commits of each two parents; ``None`` where there is none."""
+    found: _Bases = []
+    for one, other in combinations(dict.fromkeys(parents), 2):
+        asked = repository.run("merge-base", "--all", one, other, check=False)
+        if asked.returncode not in (0, 1):
+            raise process.failure("merge-base", asked)
+        found += [((one, other), base) for base in asked.text.split() or (None,)]
+    return found
+
+
+def _differences(
+    repository: GitRepository, pairs: Sequence[tuple[str, str | None]]
+) -> Iterator[tuple[Difference, ...]]:
+    """Yield how each commit differs from another one, which Git then takes for its parent."""
+    done = repository.run_at_root(
+        "diff-tree", "--stdin", "--root", "--always", "-m", *_DIFF,
+        stdin="".join(f"{' '.join(filter(None, pair))}\n" for pair in pairs).encode("ascii"),
+    )  # fmt: skip
+    fields = iter(done.stdout.split(b"\0"))
+    current: list[Difference] | None = None
+    for head in fields:
+        if head.startswith(b":"):
+            assert current is not None
+            current.append(_difference(head, next(fields)))
+            continue
+        if current is not None:  # a header ends what came before
+            yield tuple(current)
+        current = []
+
+
+def _difference(head: bytes, path: bytes) -> Difference:
+    mode_before, mode, before, after, _ = head.decode("ascii").lstrip(":").split(" ")
+    return Difference(
+        os.fsdecode(path),
+        int(mode_before, 8),
+        int(mode, 8),
+        None if before == _ABSENT else before,
+        None if after == _ABSENT else after,
+    )
+
+
+def _touched(repository: GitRepository, bases: Iterable[_Bases]) -> _Touched:
+    """Return the paths that each side of a merge changed since a last common commit."""
+    pairs = list(
+        dict.fromkeys(
+            (side, base) for found in bases for sides, base in found for side in sides
+        )
+    )  # fmt: skip
+    known = [(side, base) for side, base in pairs if base is not None]
+    differences = zip(known, _differences(repository, known), strict=True) if known else ()
+    touched = {pair: frozenset(entry.path for entry in found) for pair, found in differences}
+    for side, base in pairs:
+        if base is None:  # two histories that began apart: all that a side has is its own doing
+            listing = repository.run_at_root("ls-tree", "-r", "-z", "--name-only", side).stdout
+            touched[side, base] = frozenset(map(os.fsdecode, filter(None, listing.split(b"\0"))))
+    return touched
+
+
+
+
+
+def _brought(
+    parents: Sequence[str],
+    from_each: Sequence[tuple[Difference, ...]],
+    bases: _Bases,
+    touched: _Touched,
+) -> tuple[frozenset[str], ...]:
+    """Return for each parent of a merge the paths that other parents changed and it did not.
+
+    Only those: a merge that goes back to what one side had, where the other has gone on, undoes
+    that other's work, although its result equals a parent's.
+    """
+    differing = [{difference.path for difference in found} for found in from_each]
+    brought = []
+    for mine, parent in enumerate(parents):
+        paths: set[str] = set()
+        for (one, other), base in bases:
+            if parent in (one, other):
+                theirs = parents.index(other if parent == one else one)
+                paths |= differing[mine] - differing[theirs] - touched[parent, base]
+        brought.append(frozenset(paths))
+    return tuple(brought)

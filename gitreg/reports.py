@@ -1,0 +1,242 @@
+"""What a check found as text, Markdown, SARIF, and the annotations of Git hosts. No I/O.
+
+Nothing from a registry stands for itself: text is escaped for terminals, Markdown and HTML for
+browsers, and a workflow command cannot be forged by a file's name.
+
+>>> escaped("*a* | <b>")
+'\\\\*a\\\\* \\\\| &lt;b&gt;'
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from gitreg.render import SHORT, line
+
+# What is printed was made by then: nothing needs importing to look at it.
+if TYPE_CHECKING:
+    from gitreg.check import CheckFinding, CheckReport
+
+SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+SARIF_VERSION = "2.1.0"
+
+MARKDOWN_ROWS = 200
+"""The most findings that Markdown lists: GitHub cuts a summary at 1 MiB, a comment at 64 KiB."""
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~@:-])")
+_LEVELS = {"error": "error", "warning": "warning", "note": "note"}
+_GITHUB = {"error": "error", "warning": "warning", "note": "notice"}
+_GITLAB = {"error": "major", "warning": "minor", "note": "info"}
+
+
+def report_text(report: CheckReport) -> str:
+    """Return findings, a line each, the remedy under it, and what they come to."""
+    lines = []
+    for finding in report.findings:
+        lines.append(finding_line(finding))
+        if finding.remedy:
+            lines.append(f"    {line(finding.remedy)}")
+    lines += [f"note: {line(note)}" for note in report.notes]
+    lines.append(_sum(report))
+    return "\n".join(lines)
+
+
+def finding_line(finding: CheckFinding) -> str:
+    """Return a finding in one line: severity, code, place, message, commit."""
+    commit = f" ({finding.commit[:SHORT]})" if finding.commit else ""
+    return line(
+        f"{finding.severity}: {finding.code}: {_place(finding)}: {finding.message}{commit}"
+    )
+
+
+def _place(finding: CheckFinding) -> str:
+    if finding.file is None:
+        return finding.subject
+    return finding.file + (f":{finding.line}" if finding.line else "")
+
+
+def _sum(report: CheckReport) -> str:
+    counts = Counter(finding.severity for finding in report.findings)
+    words = ", ".join(
+        f"{counts[severity]} {severity}{'s' if counts[severity] != 1 else ''}"
+        for severity in ("error", "warning", "note")
+        if counts[severity]
+    )
+    judged = f"{report.commits} commit{'s' if report.commits != 1 else ''} judged"
+    since = f" since {report.base[:SHORT]}" if report.base else ""
+    return f"{judged}{since}: {words or 'nothing is wrong'}"
+
+
+def report_json(report: CheckReport) -> dict[str, Any]:
+    """Return what ``check --json`` prints."""
+    return {
+        "base": report.base,
+        "head": report.head,
+        "commits": report.commits,
+        "passed": report.passed,
+        "notes": list(report.notes),
+        "findings": [asdict(finding) for finding in report.findings],
+    }
+
+
+# Markdown
+
+
+def escaped(text: str) -> str:
+    """Return text that Markdown and HTML show as it is, in one line, without links or mentions."""
+    # A zero-width joiner would keep @names from being notified, and is what `line` takes out.
+    return _MARKDOWN.sub(r"\\\1", html.escape(line(text), quote=False))
+
+
+def report_markdown(report: CheckReport) -> str:
+    """Return a report fit for a job's summary or a comment."""
+    passed = "✅ gitreg check passed" if report.passed else "❌ gitreg check refused"
+    lines = [f"### {passed}", "", escaped(_sum(report)), ""]
+    if report.findings:
+        lines += ["| | Code | Where | What | Commit |", "|---|---|---|---|---|"]
+    for finding in report.findings[:MARKDOWN_ROWS]:
+        what = escaped(finding.message)
+        if finding.remedy:
+            what += f"<br>→ {escaped(finding.remedy)}"
+        commit = finding.commit[:SHORT] if finding.commit else ""
+        cells = (finding.severity, escaped(finding.code), escaped(_place(finding)), what, commit)
+        lines.append(f"| {' | '.join(cells)} |")
+    more = len(report.findings) - MARKDOWN_ROWS
+    if more > 0:
+        lines += ["", f"… and {more} more: run `gitreg check` to see all"]
+    lines += [f"\n> {escaped(note)}" for note in report.notes]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+# For hosts
+
+
+def report_github(report: CheckReport) -> str:
+    """Return GitHub's workflow commands, one a finding, which annotate the changed files.
+
+    https://docs.github.com/actions/reference/workflow-commands-for-github-actions
+    """
+    commands = []
+    for finding in report.findings:
+        properties = {"title": f"gitreg {finding.code}"}
+        if finding.file is not None:
+            properties = {"file": finding.file, "line": str(finding.line or 1)} | properties
+        told = ",".join(f"{key}={_github(value, ',:')}" for key, value in properties.items())
+        commit = f" ({finding.commit[:SHORT]})" if finding.commit else ""
+        remedy = f"\n{line(finding.remedy)}" if finding.remedy else ""
+        message = _github(f"{line(finding.message)}{commit}{remedy}", "")
+        commands.append(f"::{_GITHUB[finding.severity]} {told}::{message}")
+    commands += [f"::notice title=gitreg::{_github(line(note), '')}" for note in report.notes]
+    return "\n".join(commands)
+
+
+def _github(text: str, more: str) -> str:
+    """Return text as a workflow command takes it: percent, line breaks and ``more`` encoded."""
+    for char in "%\r\n" + more:
+        text = text.replace(char, f"%{ord(char):02X}")
+    return text
+
+
+def report_gitlab(report: CheckReport) -> list[dict[str, Any]]:
+    """Return a GitLab code-quality report.
+
+    https://docs.gitlab.com/ci/testing/code_quality/#code-quality-report-format
+    """
+    return [
+        {
+            "description": f"{line(finding.message)}",
+            "check_name": finding.code,
+            "fingerprint": _fingerprint(finding),
+            "severity": _GITLAB[finding.severity],
+            "location": {
+                "path": line(finding.file or finding.subject),
+                "lines": {"begin": finding.line or 1},
+            },
+        }
+        for finding in report.findings
+    ]
+
+
+def _fingerprint(finding: CheckFinding) -> str:
+    facts = (finding.code, finding.subject, finding.message, finding.commit or "")
+    return hashlib.sha256("\0".join(facts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def report_sarif(report: CheckReport, version: str) -> dict[str, Any]:
+    """Return a SARIF 2.1.0 log.
+
+    Args:
+        report: what was found.
+        version: of gitreg.
+    """
+    codes = sorted({finding.code for finding in report.findings})
+    return {
+        "$schema": SARIF_SCHEMA,
+        "version": SARIF_VERSION,
+        "runs": [
+            {
+                "tool": {
+                    "driver": {
+                        "name": "gitreg",
+                        "version": version,
+                        "rules": [
+                            {"id": code, "shortDescription": {"text": code.replace("-", " ")}}
+                            for code in codes
+                        ],
+                    }
+                },
+                "columnKind": "unicodeCodePoints",
+                "results": [_result(finding, codes) for finding in report.findings],
+            }
+        ],
+    }
+
+
+def _result(finding: CheckFinding, codes: Sequence[str]) -> dict[str, Any]:
+    commit = f" ({finding.commit[:SHORT]})" if finding.commit else ""
+    result: dict[str, Any] = {
+        "ruleId": finding.code,
+        "ruleIndex": codes.index(finding.code),
+        "level": _LEVELS[finding.severity],
+        "message": {"text": f"{line(finding.message)}{commit}"},
+        "partialFingerprints": {"gitreg/v1": _fingerprint(finding)},
+    }
+    if finding.file is not None:
+        uri = quote(finding.file.encode("utf-8", "surrogateescape"))
+        result["locations"] = [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": uri, "uriBaseId": "%SRCROOT%"},
+                    "region": {"startLine": finding.line or 1},
+                }
+            }
+        ]
+    return result
+
+
+def _dumped(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False)
+
+
+def formatted(report: CheckReport, form: str, version: str) -> str:
+    """Return a report in one of `FORMATS`."""
+    forms: dict[str, Callable[[], str]] = {
+        "text": lambda: report_text(report),
+        "markdown": lambda: report_markdown(report).rstrip("\n"),
+        "sarif": lambda: _dumped(report_sarif(report, version)),
+        "github": lambda: report_github(report),
+        "gitlab": lambda: _dumped(report_gitlab(report)),
+    }
+    return forms[form]()
+
+
+FORMATS = ("text", "markdown", "sarif", "github", "gitlab")
+"""What ``check --format`` takes."""
