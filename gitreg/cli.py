@@ -104,9 +104,11 @@ app = _group("A machine-learning model registry that is nothing but a Git reposi
 alias_app = _group("Set and delete aliases.")
 tags_app = _group("Tags, derived from history.")
 policy_app = _group("The rules that promotions are under.")
+hook_app = _group("Hooks for Git: what a server refuses, what a commit is warned of.")
 app.add_typer(alias_app, name="alias")
 app.add_typer(tags_app, name="tags")
 app.add_typer(policy_app, name="policy")
+app.add_typer(hook_app, name="hook")
 
 
 def main() -> None:
@@ -1189,6 +1191,113 @@ def tags_sync(
             f"{len(report.wrong)} tags are not what history implies",
             hint="gitreg tags sync --force replaces them",
         )
+
+
+@app.command()
+def check(
+    commits: Annotated[
+        Optional[str],
+        typer.Argument(
+            metavar="BASE..HEAD", help="What to judge; by default what is not upstream yet."
+        ),
+    ] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="Every commit since the start, by its time's policy.")
+    ] = False,
+    only_registry: Annotated[
+        bool,
+        typer.Option(
+            "--only-registry", help="Refuse commits that change the registry and other files."
+        ),
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="What cannot be known here is an error.")
+    ] = False,
+    remote: Annotated[
+        bool, typer.Option("--remote", help="Ask the DVC remote for the bytes of new versions.")
+    ] = False,
+    form: Annotated[
+        str,
+        typer.Option("--format", metavar="FORM", help="text, markdown, sarif, github or gitlab."),
+    ] = "text",
+    as_json: JsonOption = False,
+    repo: RepoOption = ".",
+    allow_rewind: AllowRewindOption = False,
+) -> None:
+    """Judge commits: what the registry's rules refuse.
+
+    Each commit is judged against each of its parents, under the policy of BASE: a policy that is
+    changed in between judges what comes after it. Exits 1 when something is refused.
+
+    Example: gitreg check origin/main..HEAD --format markdown
+    """
+    from gitreg import render, reports
+
+    if form not in reports.FORMATS:
+        raise InvalidRequest(f"--format: no {form!a}", hint=f"one of {', '.join(reports.FORMATS)}")
+    with _reading(repo, allow_rewind) as registry:
+        report = registry.check(
+            commits,
+            history=history,
+            only_registry=only_registry,
+            strict=strict,
+            remote=remote,
+        )
+    if as_json:
+        _print_json(reports.report_json(report))
+    else:
+        text = reports.formatted(report, form, __version__)
+        if text:
+            typer.echo(text if form in ("sarif", "gitlab") else render.visible(text))
+    if not report.passed:
+        raise typer.Exit(1)
+
+
+@hook_app.command("install")
+def hook_install(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="pre-receive, pre-commit or post-merge.")
+    ],
+    as_json: JsonOption = False,
+    repo: RepoPathOption = ".",
+) -> None:
+    """Put a hook into a repository; one that is there already is kept, and runs first.
+
+    pre-receive, on a server, refuses what check refuses on the default branch (or that of the
+    configuration gitreg.branch), force pushes of it, tags that are not what history implies, and
+    refs/replace. pre-commit judges what is about to be committed. post-merge makes tags.
+
+    Example: gitreg hook install pre-receive --repo /srv/git/models.git
+    """
+    from gitreg import hooks, render
+    from gitreg.git.repository import GitRepository
+
+    repository = GitRepository(Path(repo))
+    installed = hooks.install(repository, name)
+    if as_json:
+        chained = None if installed.chained is None else str(installed.chained)
+        _print_json({"path": str(installed.path), "chained": chained, "changed": installed.changed})
+        return
+    typer.echo(render.line(str(installed.path)))
+    if installed.chained is not None:
+        typer.echo(f"{render.line(installed.chained.name)} runs before it", err=True)
+
+
+@hook_app.command("run")
+def hook_run(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="pre-receive, pre-commit or post-merge.")
+    ],
+) -> None:
+    """Run a hook as Git would: what an installed script calls.
+
+    Example: gitreg hook run pre-commit
+    """
+    from gitreg import hooks
+
+    code = hooks.main(name)
+    if code:
+        raise typer.Exit(code)
 
 
 @app.command()

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git.repository import GitRepository
-from gitreg.model import Model, ModelVersion, Resolved
+from gitreg.model import Artifact, Model, ModelVersion, Resolved
 from gitreg.names import (
     ARCHIVE,
     Reference,
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from gitreg.approving import Proposal
     from gitreg.artifacts import Artifacts
     from gitreg.change import Change
+    from gitreg.check import CheckReport
     from gitreg.clone import Clone
     from gitreg.compare import Comparison
     from gitreg.digest import Progress
@@ -968,6 +969,60 @@ class Registry:
             push=push,
             force=force,
         )
+
+    def check(
+        self,
+        commits: str | None = None,
+        *,
+        history: bool = False,
+        only_registry: bool = False,
+        strict: bool = False,
+        remote: bool = False,
+    ) -> CheckReport:
+        """Judge every commit of a range against each of its parents, under its base's policy.
+
+        Args:
+            commits: ``BASE..HEAD`` (what Git understands as commits), ``BASE...HEAD`` from where
+                they parted, or ``BASE`` up to the checked-out commit; by default what is not
+                upstream yet, and where there is no upstream all of history.
+            history: judge all commits since the start, each under the policy of its parent; the
+                tags of this clone, too. ``commits`` may then name the last one.
+            only_registry: refuse commits that change the registry and other files.
+            strict: what cannot be known here (no DVC remote) is an error, not a warning.
+            remote: ask if the bytes of new versions are on the DVC remote.
+
+        Raises:
+            NotFound: there is no such commit.
+            InvalidRequest: the base does not lead to the head, or its policy does not parse.
+            GitError: a shallow clone does not have what has to be judged.
+        """
+        from gitreg.check.facts import Bytes, Past
+        from gitreg.check.past import IndexedPast
+        from gitreg.check.ranges import CheckOptions, Range, check_range, parse_range
+        from gitreg.check.tags import judge_clone
+
+        if history:
+            wanted = Range(None, self._repository.parse_revision(commits or "HEAD"))
+        else:
+            wanted = parse_range(self._repository, commits)
+        base = wanted.base
+        past = Past() if base is None else IndexedPast(lambda: self._history, base)
+        known = Bytes(self._is_on_remote) if remote else Bytes()
+        options = CheckOptions(only_registry, strict, remote, past, known)
+        report = check_range(self._repository, base, wanted.head, options)
+        tags = judge_clone(self._repository, self._history, wanted.head) if history else ()
+        return replace(
+            report,
+            findings=(*report.findings, *tags),
+            notes=(*wanted.notes, *report.notes),
+        )
+
+    def _is_on_remote(self, artifact: Artifact) -> bool | None:
+        """Tell whether an artifact is on the DVC remote; ``None`` where there is none."""
+        project = self._artifacts.project(self.state().snapshot)
+        if project.remote_name() is None or artifact.md5 is None:
+            return None
+        return not project.not_on_remote([artifact.md5])
 
     def doctor(self) -> list[Finding]:
         """Return what is wrong with the registry and this clone of it, with the remedies."""

@@ -52,9 +52,7 @@ def report_text(report: CheckReport) -> str:
 def finding_line(finding: CheckFinding) -> str:
     """Return a finding in one line: severity, code, place, message, commit."""
     commit = f" ({finding.commit[:SHORT]})" if finding.commit else ""
-    return line(
-        f"{finding.severity}: {finding.code}: {_place(finding)}: {finding.message}{commit}"
-    )
+    return line(f"{finding.severity}: {finding.code}: {_place(finding)}: {finding.message}{commit}")
 
 
 def _place(finding: CheckFinding) -> str:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from gitreg import layout
 from gitreg.check import artifacts, paths, pointers, versions
 from gitreg.check.finding import CheckFinding
-from gitreg.check.moves import Decide, moves
+from gitreg.check.moves import World, late_moves, moves
 from gitreg.check.step import Step
 from gitreg.policy import Policy
 from gitreg.state import RegistryState
@@ -34,21 +34,31 @@ CHECKS: tuple[Check, ...] = (
 
 
 def judge_step(
-    step: Step, *, only_registry: bool = False, decide: Decide | None = None
+    step: Step, *, only_registry: bool = False, world: World | None = None
 ) -> list[CheckFinding]:
     """Return what is wrong with what a commit did to one of its parents.
 
     Args:
         step: the commit beside the parent.
         only_registry: whether a commit that touches the registry may touch nothing else.
-        decide: judges moves of pointers by the policy; ``None`` leaves them.
+        world: what judging moves by the policy needs; ``None`` leaves them.
     """
     found = [finding for check in CHECKS for finding in check(step)]
     if only_registry:
         found += paths.smuggled(step)
-    if decide is not None:
-        found += moves(step, decide)
+    if world is not None:
+        found += moves(step, world)
     return found
+
+
+def judge_late(step: Step, world: World) -> list[CheckFinding]:
+    """Return what a freeze says of all that a merge brings onto a branch.
+
+    Args:
+        step: the merge beside its first parent, with all of their differences.
+        world: what judging moves needs.
+    """
+    return list(late_moves(step, world))
 
 
 def new_faults(
@@ -69,10 +79,14 @@ def new_faults(
     """
     found: list[CheckFinding] = []
     for model in models:
-        known = {_key(fault) for state in parents for fault in pointers.standing(state, policy, model)}
-        for fault in pointers.standing(after, policy, model):
-            if _key(fault) not in known and not _is_getting_better(fault, after, parents, model):
-                found.append(fault)
+        known = {
+            _key(fault) for state in parents for fault in pointers.standing(state, policy, model)
+        }
+        found += [
+            fault
+            for fault in pointers.standing(after, policy, model)
+            if _key(fault) not in known and not _is_getting_better(fault, after, parents, model)
+        ]
     folders = after.snapshot.list(layout.ROOT)
     if all(set(folders) - set(state.snapshot.list(layout.ROOT)) for state in parents):
         known = {_key(fault) for state in parents for fault in pointers.collisions(state)}

@@ -1,14 +1,162 @@
-"""Checks of moves: what the policy says of each version that a step lets enter a stage."""
+"""Checks of moves: what the policy says of each version that a step lets change its stage.
+
+What a commit's message claims counts for nothing by itself: a rollback is one when history says
+that the version was in the stage before, an override when the policy lets who makes it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
+from typing import Protocol
 
-from gitreg.check.finding import CheckFinding
+from gitreg import layout
+from gitreg.change import trailers_of
+from gitreg.check.finding import CheckFinding, line_of
 from gitreg.check.step import Step
+from gitreg.decision import Held, Move, decide, judge_aliases, may_override, moves_of
+from gitreg.errors import GitregError, InvalidDocument, NotFound
+from gitreg.findings import Severity
+from gitreg.names import NO_STAGE, format_version
+from gitreg.policy import Case, Facts, Verdict
+from gitreg.policy.verdict import FREEZE
 
-Decide = Callable[[Step], Iterable[CheckFinding]]
+_TAKES_BACK = ('Revert "', "\nThis reverts commit ", "roll back ")
 
 
-def moves(step: Step, decide: Decide) -> Iterator[CheckFinding]:
-    yield from decide(step)
+class World(Protocol):
+    """What judging moves needs besides the step."""
+
+    def facts(self, step: Step) -> Facts:
+        """Return what rules may ask of the world, for a move that this step makes."""
+
+    def was_in(self, step: Step, model: str, version: int, stage: str) -> bool:
+        """Tell whether a version was in a stage at an earlier commit of the branch."""
+
+
+def moves(step: Step, world: World) -> Iterator[CheckFinding]:
+    """Find moves that the policy refuses, or of which it cannot be known here."""
+    facts = None
+    for model in step.models:
+        if not _moved(step, model):
+            continue
+        facts = facts or world.facts(step)
+        try:
+            found = moves_of(step.before, step.after, model)
+        except InvalidDocument as error:
+            yield _unjudged(step, model, error)
+            continue
+        for move in found:
+            yield from _move(step, move, facts, world)
+        for verdict in judge_aliases(step.policy, step.before, step.after, model):
+            yield _finding(step, verdict, layout.model_path(model), None, "policy")
+
+
+def late_moves(step: Step, world: World) -> Iterator[CheckFinding]:
+    """Find moves that a merge lets come into force in a freeze, wherever they were made."""
+    if not step.policy.freeze and not any(rules.freeze for rules in step.policy.models.values()):
+        return
+    facts = world.facts(step)
+    for model in step.models:
+        try:
+            found = moves_of(step.before, step.after, model)
+        except InvalidDocument:
+            continue  # told where the pointer broke
+        for move in found:
+            verdicts = [v for v in _verdicts(step, move, facts, world) if v.rule == FREEZE]
+            yield from _findings(step, move, verdicts, "policy")
+
+
+def _moved(step: Step, model: str) -> bool:
+    """Tell whether a pointer of a model changed."""
+    places = (layout.locate(change.path) for change in step.registry_changes)
+    return any(place is not None and place.model == model and place.pointer for place in places)
+
+
+def _unjudged(step: Step, model: str, error: GitregError) -> CheckFinding:
+    return step.found(
+        "unknown-moves", layout.model_path(model),
+        f"what moved cannot be told, for a pointer does not parse: {error}", severity="warning",
+    )  # fmt: skip
+
+
+def _move(step: Step, move: Move, facts: Facts, world: World) -> Iterator[CheckFinding]:
+    verdicts = _verdicts(step, move, facts, world)
+    if all(verdict.passed for verdict in verdicts):
+        return
+    case = _case(step, move, facts)
+    overridden = trailers_of(step.commit.message).get("Gitreg-Override")
+    if overridden and case is not None and may_override(step.policy, case).passed:
+        yield from _findings(step, move, verdicts, "overridden")
+    else:
+        yield from _findings(step, move, verdicts, "policy")
+
+
+def _findings(
+    step: Step, move: Move, verdicts: list[Verdict], prefix: str
+) -> Iterator[CheckFinding]:
+    for verdict in verdicts:
+        if verdict.passed:
+            continue
+        stage = move.stage or move.came_from or NO_STAGE
+        path = layout.stage_path(move.model, stage)
+        data = step.after.snapshot.read(path)
+        line = line_of(data, f"- {move.version}") if move.stage else None
+        where = f"{format_version(move.model, move.version)} to {move.stage or NO_STAGE}"
+        yield _finding(step, verdict, path, line, prefix, f"{where}: ")
+
+
+def _finding(
+    step: Step, verdict: Verdict, path: str, line: int | None, prefix: str, where: str = ""
+) -> CheckFinding:
+    severity: Severity = "error" if prefix == "policy" and verdict.known else "warning"
+    kind = prefix if verdict.known or prefix == "overridden" else "unknown"
+    return step.found(
+        f"{kind}-{verdict.rule}", path, f"{where}{verdict.line}", line=line, severity=severity
+    )
+
+
+def _verdicts(step: Step, move: Move, facts: Facts, world: World) -> list[Verdict]:
+    """Return the verdicts on a move; it returns where the message says so and history, too."""
+    case = _case(step, move, facts)
+    if case is None:
+        return []
+    try:
+        verdicts = list(decide(step.policy, case))
+        if not all(verdict.passed for verdict in verdicts) and _returns(step, move, world):
+            verdicts = list(decide(step.policy, _case(step, move, facts, returns=True) or case))
+    except NotFound:
+        return []  # a stage that the policy has not: found where pointers stand
+    return verdicts
+
+
+def _case(step: Step, move: Move, facts: Facts, *, returns: bool = False) -> Case | None:
+    """Return the case of a move; ``None`` where the version is not there, which is found, too.
+
+    The version is the one after the step: a squash registers and promotes in one commit.
+    """
+    try:
+        candidate = step.after.version(move.model, move.version)
+    except GitregError:
+        return None
+    return Case(
+        candidate,
+        move.stage or NO_STAGE,
+        move.came_from,
+        Held(step.before, move.model),
+        move.replaces,
+        step.commit.author,
+        facts,
+        returns,
+    )
+
+
+def _returns(step: Step, move: Move, world: World) -> bool:
+    message = step.commit.message
+    claims = "rollback" in trailers_of(message).get("Gitreg-Action", ()) or any(
+        words in message for words in _TAKES_BACK
+    )
+    if not claims:
+        return False
+    if move.stage is None:
+        return True  # it only leaves, and nothing enters by that
+    return world.was_in(step, move.model, move.version, move.stage)

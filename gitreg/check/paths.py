@@ -22,7 +22,6 @@ _KINDS = {
 # the folder in which Git keeps its own files: a checkout would write there.
 _IGNORED_BY_HFS = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 _GIT_FOLDER = re.compile(r"\.git[ .]*(?::.*)?|git~\d+[ .]*", re.IGNORECASE)
-_SIGNATURE = re.compile(r"approvals/[^/]+\.sig")
 _TOP = frozenset({layout.POLICY, layout.GITIGNORE})
 _STRUCTURE = ("versions", "stages", "aliases")
 
@@ -89,7 +88,6 @@ def _belongs(change: Difference) -> bool:
     file = version_file(change.path)
     if file is not None and (
         file.name == layout.REQUIREMENTS
-        or _SIGNATURE.fullmatch(file.name)
         or (file.name.endswith(".dvc") and is_artifact_name(file.name.removesuffix(".dvc")))
     ):
         return True

@@ -7,23 +7,28 @@ judged under the policy of its parent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 from gitreg import layout
+from gitreg.check.facts import Bytes, CommitFacts, Past
 from gitreg.check.finding import CheckFinding
-from gitreg.check.judge import judge_step, new_faults
+from gitreg.check.judge import judge_late, judge_step, new_faults
 from gitreg.check.step import Step, is_registry, models_of
 from gitreg.check.versions import new_versions
-from gitreg.errors import GitError, GitregError, InvalidRequest
+from gitreg.decision import moves_of
+from gitreg.errors import GitError, GitregError, InvalidDocument, InvalidRequest, NotFound
 from gitreg.git.objects import CommitSnapshot
 from gitreg.git.repository import GitRepository
-from gitreg.git.steps import Difference, ReadCommit, read_steps
-from gitreg.policy import DEFAULT, Policy
+from gitreg.git.steps import Difference, ReadCommit, read_commit_info, read_steps
+from gitreg.policy import DEFAULT, Facts, Policy
 from gitreg.state import RegistryState
 
 _REMEMBERED = 1000
-"""Commits of which the highest numbers and the states are kept while a history is judged."""
+"""Commits whose states are kept while a history is judged."""
+
+CLOCK_SLACK = 3600
+"""By how much the clocks of people's machines may differ, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +62,20 @@ class CheckOptions:
     Attributes:
         only_registry: whether a commit that touches the registry may touch nothing else.
         strict: whether what cannot be known here is an error, not a warning.
-        highest: tells the highest number that a version of a model had in the history up to the
-            base; asked only when a version is registered.
+        remote: whether to ask if the bytes of new versions are on the DVC remote.
+        past: the history up to the base; asked only when a version is registered, returns, or has
+            to have been in a stage for a while.
+        artifacts: what is known of bytes.
+        now: the moment, in seconds since the epoch, at which a server takes the commits; ``None``
+            goes by their own dates.
     """
 
     only_registry: bool = False
     strict: bool = False
-    highest: Callable[[str], int] = lambda _model: 0
+    remote: bool = False
+    past: Past = field(default_factory=Past)
+    artifacts: Bytes = field(default_factory=Bytes)
+    now: int | None = None
 
 
 def check_base(repository: GitRepository, base: str, head: str) -> None:
@@ -96,7 +108,7 @@ def check_range(
 
     Args:
         repository: where they are.
-        base: a commit; ``None`` for all of history.
+        base: a commit; ``None`` for all of history, each step under the policy of its parent.
         head: a commit.
         options: how to judge.
 
@@ -106,27 +118,57 @@ def check_range(
     """
     if base is not None:
         check_base(repository, base, head)
+    return _judged(repository, base, [base] if base else [], head, options)
+
+
+def check_commit(
+    repository: GitRepository, commit: str, parents: list[str], options: CheckOptions | None = None
+) -> CheckReport:
+    """Judge one commit alone, under the policy of its first parent.
+
+    Args:
+        repository: where it is.
+        commit: 40 hex digits.
+        parents: its parents.
+        options: how to judge.
+
+    Raises:
+        GitError: Git fails.
+    """
+    return _judged(repository, parents[0] if parents else None, parents, commit, options)
+
+
+def _judged(
+    repository: GitRepository,
+    base: str | None,
+    bases: list[str],
+    head: str,
+    options: CheckOptions | None,
+) -> CheckReport:
     judge = _Judge(repository, base, options or CheckOptions())
     findings: list[CheckFinding] = []
     count = 0
-    for commit in read_steps(repository, base, head):
+    for commit in read_steps(repository, bases, head):
         findings += judge.commit(commit)
         count += 1
-    return CheckReport(base, head, count, tuple(findings), tuple(judge.notes))
+    findings += judge.unshared(head)
+    notes = tuple(dict.fromkeys(judge.notes))
+    return CheckReport(base, head, count, tuple(findings), notes)
 
 
 class _Judge:
     """Judges the commits of a range, each after its parents."""
 
-    def __init__(
-        self, repository: GitRepository, base: str | None, options: CheckOptions
-    ) -> None:
+    def __init__(self, repository: GitRepository, base: str | None, options: CheckOptions) -> None:
         self._repository = repository
         self._base = base
         self._options = options
         self._states: dict[str | None, RegistryState] = {}
         # Numbers given inside the range, by commit: what its ancestors in the range gave.
         self._given: dict[str, dict[str, int]] = {}
+        self._registered: dict[tuple[str, int], str] = {}
+        # Likewise when versions entered stages.
+        self._entered: dict[str, dict[tuple[str, int, str], int]] = {}
         self._rules = None if base is None else _policy_of(self._state(base))
         self._in_force: dict[str, Policy] = {}
         self.notes: list[str] = []
@@ -140,19 +182,23 @@ class _Judge:
 
     def commit(self, read: ReadCommit) -> Iterator[CheckFinding]:
         """Yield what is wrong with a commit, each thing once."""
-        oid = read.info.oid
         self._inherit(read)
         told: set[tuple[str, str]] = set()
-        for step in self._steps(read):
-            for finding in judge_step(step, only_registry=self._options.only_registry):
+        steps = list(self._steps(read))
+        late = self._late(read)
+        for step in steps:
+            found = judge_step(step, only_registry=self._options.only_registry, world=self)
+            if late is not None and step is steps[0]:
+                found += judge_late(late, self)
+            for finding in found:
                 key = finding.code, finding.subject
                 if not read.parents[1:] or key not in told:
                     told.add(key)
                     yield self._graded(finding)
-            for model, numbers in new_versions(step):
-                given = self._given[oid]
-                given[model] = max(given.get(model, 0), *numbers)
         yield from self._faults(read)
+        yield from self._dates(read)
+        for step in steps:
+            self._learn(step)
         self._remember_policy(read)
 
     def _graded(self, finding: CheckFinding) -> CheckFinding:
@@ -166,6 +212,109 @@ class _Judge:
             for model, number in self._given.get(parent, {}).items():
                 given[model] = max(given.get(model, 0), number)
         self._given[read.info.oid] = given
+        entered: dict[tuple[str, int, str], int] = {}
+        for parent in read.parents:
+            entered |= self._entered.get(parent, {})
+        self._entered[read.info.oid] = entered
+
+    def unshared(self, head: str) -> Iterator[CheckFinding]:
+        """Yield the versions of the range whose bytes are not on the DVC remote."""
+        if not self._options.remote:
+            return
+        state = self._state(head)
+        for (model, number), commit in self._registered.items():
+            if not state.has_version(model, number):
+                continue
+            path = layout.manifest_path(model, number)
+            try:
+                artifact = state.manifest(model, number).artifact
+                artifact = replace(artifact, md5=state.artifact_md5(model, number, artifact.path))
+            except GitregError:
+                continue  # told by the checks of manifests
+            shared = self._options.artifacts.is_on_remote(artifact)
+            if shared is None:
+                yield self._graded(
+                    CheckFinding(
+                        "unknown-remote", "warning", path, "whether its bytes are on a DVC remote",
+                        commit=commit, file=path,
+                    )
+                )  # fmt: skip
+            elif not shared:
+                yield CheckFinding(
+                    "not-on-remote", "error", path, "its bytes are not on the DVC remote",
+                    "gitreg push, where they are", commit=commit, file=path,
+                )  # fmt: skip
+
+    def _learn(self, step: Step) -> None:
+        """Note what later commits have to know of this one."""
+        given = self._given[step.commit.oid]
+        for model, numbers in new_versions(step):
+            for number in numbers:
+                self._registered[model, number] = step.commit.oid
+            given[model] = max(given.get(model, 0), *numbers)
+        entered = self._entered[step.commit.oid]
+        for model in step.models:
+            try:
+                found = moves_of(step.before, step.after, model)
+            except InvalidDocument:
+                continue
+            for move in found:
+                if move.stage is not None:
+                    entered[model, move.version, move.stage] = step.commit.time
+
+    # What moves are judged by
+
+    def facts(self, step: Step) -> Facts:
+        """Return what rules may ask of the world, for a move that this step makes."""
+        options = self._options
+        return CommitFacts(
+            self._repository, step, options.past, self._since, options.artifacts, options.now
+        )
+
+    def _since(self, step: Step, model: str, version: int, stage: str) -> int | None:
+        return self._entered[step.commit.oid].get((model, version, stage))
+
+    def was_in(self, step: Step, model: str, version: int, stage: str) -> bool:
+        """Tell whether a version was in a stage at an earlier commit."""
+        if self._since(step, model, version, stage) is not None:
+            return True
+        return any(
+            isinstance(held, tuple) and version in held
+            for event in self._options.past.events(model, f"stages/{stage}")
+            for held in (event.before, event.after)
+        )
+
+    def _late(self, read: ReadCommit) -> Step | None:
+        """Return all that a merge brings onto the branch of its first parent, as one step."""
+        if not read.parents[1:]:
+            return None
+        parent = read.parents[0]
+        return Step(
+            read.info, parent, read.differences[0], self._state(parent),
+            self._state(read.info.oid), self._policy(parent), is_merge=True,
+        )  # fmt: skip
+
+    def _dates(self, read: ReadCommit) -> Iterator[CheckFinding]:
+        """Find commits of the registry whose dates cannot be: freezes and soaking go by them."""
+        if not any(is_registry(entry.path) for found in read.differences for entry in found):
+            return
+        newest = max((self._time(parent) for parent in read.parents), default=read.info.time)
+        now = self._options.now
+        message = None
+        if read.info.time < newest - CLOCK_SLACK:
+            message = f"its date is {newest - read.info.time} s before that of its parent"
+        elif now is not None and read.info.time > now + CLOCK_SLACK:
+            message = f"its date is {read.info.time - now} s ahead of this server's clock"
+        if message is not None:
+            yield CheckFinding(
+                "wrong-date", "error", read.info.oid[:9], message,
+                "git commit --amend --reset-author --no-edit, once the clock is right",
+                commit=read.info.oid,
+            )  # fmt: skip
+
+    def _time(self, commit: str) -> int:
+        found = self._repository.reader.get(commit)
+        return 0 if found is None else read_commit_info(found).time
 
     def _steps(self, read: ReadCommit) -> Iterator[Step]:
         parents: tuple[str | None, ...] = read.parents or (None,)
@@ -197,9 +346,7 @@ class _Judge:
         if self._rules is not None:
             return
         inherited = self._policy(read.parents[0] if read.parents else None)
-        changed = any(
-            entry.path == layout.POLICY for found in read.differences for entry in found
-        )
+        changed = any(entry.path == layout.POLICY for found in read.differences for entry in found)
         try:
             policy = self._state(read.info.oid).policy if changed else inherited
         except GitregError:
@@ -214,7 +361,7 @@ class _Judge:
             )
 
     def _highest(self, oid: str, model: str) -> int:
-        return max(self._options.highest(model), self._given[oid].get(model, 0))
+        return max(self._options.past.highest(model), self._given[oid].get(model, 0))
 
     def _faults(self, read: ReadCommit) -> Iterator[CheckFinding]:
         """Yield what is wrong with the state of a commit and of no parent of it."""
@@ -262,3 +409,85 @@ def _policy_of(state: RegistryState) -> Policy:
             f"by it: {error}",
             hint="mend registry/policy.yaml on the branch first, past the hook",
         ) from None
+
+
+# What a person types
+
+
+@dataclass(frozen=True)
+class Range:
+    """Which commits to judge; ``base`` is ``None`` for all of history up to ``head``."""
+
+    base: str | None
+    head: str
+    notes: tuple[str, ...] = ()
+
+
+def parse_range(repository: GitRepository, text: str | None) -> Range:
+    """Return the commits that a person's ``BASE..HEAD`` names.
+
+    ``BASE`` alone is ``BASE..HEAD`` up to the checked-out commit, ``BASE...HEAD`` starts where both
+    parted. A base of zeros, which Git hosts give for a new branch, is where it parted from the
+    default branch, else its beginning. Without a text it is what is not upstream yet.
+
+    Raises:
+        NotFound: there is no such commit.
+        InvalidRequest: it is no range.
+        GitError: a shallow clone does not have the base.
+    """
+    if text is None:
+        return _not_upstream(repository)
+    dots = "..." if "..." in text else ".."
+    first, separator, last = text.partition(dots)
+    if not first or (separator and not last):
+        raise InvalidRequest(
+            f"{text!a} is no range", hint="gitreg check BASE..HEAD, as in origin/main..HEAD"
+        )
+    head = _commit(repository, last or "HEAD")
+    if set(first) == {"0"} and len(first) >= 40:
+        return _of_new_branch(repository, head)
+    base = _commit(repository, first)
+    if dots == "...":
+        parted = repository.merge_base(base, head)
+        if parted is None:
+            raise InvalidRequest(f"{first} and {last} have no commit in common: nothing was judged")
+        base = parted
+    return Range(base, head)
+
+
+def _commit(repository: GitRepository, revision: str) -> str:
+    try:
+        return repository.parse_revision(revision)
+    except NotFound:
+        if repository.is_shallow:
+            raise GitError(
+                f"no commit {revision!a} in this shallow clone: nothing was judged",
+                hint="git fetch --unshallow, or check out with fetch-depth: 0",
+            ) from None
+        raise
+
+
+def _not_upstream(repository: GitRepository) -> Range:
+    head = _commit(repository, "HEAD")
+    asked = repository.run("rev-parse", "--verify", "--quiet", "@{upstream}^{commit}", check=False)
+    if asked.returncode != 0:
+        note = "no upstream: all of history was judged; gitreg check BASE..HEAD judges a part"
+        return Range(None, head, (note,))
+    parted = repository.merge_base(asked.text, head)
+    if parted is None:
+        raise InvalidRequest(
+            "HEAD and its upstream have no commit in common",
+            hint="gitreg check BASE..HEAD, or --history",
+        )
+    return Range(parted, head)
+
+
+def _of_new_branch(repository: GitRepository, head: str) -> Range:
+    """Return the range of a branch that is new: since it left the default one."""
+    default = repository.head_branch() if repository.top_level is None else None
+    for name in filter(None, (default, "refs/remotes/origin/HEAD")):
+        tip = repository.commit_of(name)
+        parted = None if tip is None else repository.merge_base(tip, head)
+        if parted is not None:
+            return Range(parted, head)
+    return Range(None, head, ("a new branch with no default branch to part from: all was judged",))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gitreg import layout, manifest, yamldoc
 from gitreg.check.finding import CheckFinding, line_in_error, line_of
@@ -66,7 +66,8 @@ def _registered_before(
         if is_deleted and (change.mode == 0 or file == _TOMBSTONE):
             continue
         yield step.found(
-            "immutable", change.path, f"{name} is registered: its files never change; {_how(change)}",
+            "immutable", change.path,
+            f"{name} is registered: its files never change; {_how(change)}",
             remedy="register a new version instead",
         )  # fmt: skip
 
@@ -86,7 +87,7 @@ def _how(change: Difference) -> str:
 def new_versions(step: Step) -> Iterator[tuple[str, list[int]]]:
     """Yield the models that get new numbers in a step, with these, ascending."""
     found: dict[str, list[int]] = {}
-    for (model, number), _ in step.versions.items():
+    for model, number in step.versions:
         folder = layout.version_path(model, number)
         before, after = (state.snapshot.list(folder) for state in (step.before, step.after))
         taken = (_MANIFEST, _TOMBSTONE)
@@ -105,7 +106,7 @@ def numbers(step: Step) -> Iterator[CheckFinding]:
             if number <= last:
                 yield step.found(
                     "number-reused", path,
-                    f"{name}: {last} numbers were given before, and none is given again",
+                    f"{name}: {last} is the highest number given so far, and none is given again",
                     remedy=f"register it as {model}@{last + 1}",
                 )  # fmt: skip
             elif number > last + 1:
@@ -133,7 +134,9 @@ def manifests(step: Step) -> Iterator[CheckFinding]:
             yield from _manifest(step, model, number, after)
 
 
-def _manifest(step: Step, model: str, number: int, listing: object) -> Iterator[CheckFinding]:
+def _manifest(
+    step: Step, model: str, number: int, listing: Sequence[str]
+) -> Iterator[CheckFinding]:
     path = layout.manifest_path(model, number)
     data = step.after.snapshot.read(path)
     try:
@@ -151,7 +154,6 @@ def _manifest(step: Step, model: str, number: int, listing: object) -> Iterator[
             f"{format_version(model, number)}",
             line=line_of(data, field),
         )  # fmt: skip
-    assert isinstance(listing, (list, tuple))
     wanted = [f"{version.artifact.path}.dvc"]
     if version.environment.requirements:
         wanted.append(layout.REQUIREMENTS)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
@@ -65,11 +66,17 @@ class _Places:
 
 
 class GitRepository:
-    """The repository that holds ``folder``. Nothing is run before something is asked."""
+    """The repository that holds ``folder``. Nothing is run before something is asked.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: the repository, or a folder in its work tree.
+        environment: variables for Git besides those that every call has: a hook's quarantine.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self.folder = folder
-        self.reader = ObjectReader(folder)
+        self._variables = dict(environment or {})
+        self.reader = ObjectReader(folder, self._variables)
         self._last_snapshot: CommitSnapshot | None = None
         self._identities: dict[str, tuple[str, str]] = {}
         self._roots: dict[str, str] = {}
@@ -144,13 +151,19 @@ class GitRepository:
 
     def run(self, *args: str, stdin: bytes | None = None, check: bool = True) -> process.Completed:
         """Run Git in the repository; see `gitreg.git.process.run`."""
-        return process.run(self.folder, *args, stdin=stdin, check=check)
+        return process.run(self.folder, *args, stdin=stdin, check=check, extra_env=self._variables)
 
     def run_at_root(
         self, *args: str, stdin: bytes | None = None, check: bool = True
     ) -> process.Completed:
         """Run Git where paths count from the root; in a subfolder they would be relative to it."""
-        return process.run(self.top_level or self.folder, *args, stdin=stdin, check=check)
+        return process.run(
+            self.top_level or self.folder,
+            *args,
+            stdin=stdin,
+            check=check,
+            extra_env=self._variables,
+        )
 
     @cached_property
     def writer(self) -> ObjectWriter:

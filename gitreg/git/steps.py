@@ -83,12 +83,12 @@ def read_commit_info(found: GitObject) -> CommitInfo:
     )
 
 
-def read_steps(repository: GitRepository, base: str | None, head: str) -> Iterator[ReadCommit]:
-    """Yield the commits that ``head`` has and ``base`` has not, each after its parents.
+def read_steps(repository: GitRepository, bases: Sequence[str], head: str) -> Iterator[ReadCommit]:
+    """Yield the commits that ``head`` has and none of ``bases`` has, each after its parents.
 
     Args:
         repository: where to read.
-        base: a commit; ``None`` for all of history.
+        bases: commits; none for all of history.
         head: a commit.
 
     Raises:
@@ -96,7 +96,7 @@ def read_steps(repository: GitRepository, base: str | None, head: str) -> Iterat
             be seen.
     """
     listing = repository.run(
-        "rev-list", "--parents", "--topo-order", "--reverse", head, *([f"^{base}"] if base else []),
+        "rev-list", "--parents", "--topo-order", "--reverse", head, *(f"^{base}" for base in bases),
         "--",
     )  # fmt: skip
     commits = [line.split() for line in listing.text.splitlines()]
@@ -134,9 +134,6 @@ def _read(repository: GitRepository, commits: Sequence[Sequence[str]]) -> Iterat
         yield ReadCommit(read_commit_info(commit), tuple(parents), from_each, brought)
 
 
-
-
-
 def _merge_bases(repository: GitRepository, parents: Sequence[str]) -> _Bases:
     """Return the last common commits of each two parents; ``None`` where there is none."""
     found: _Bases = []
@@ -152,7 +149,7 @@ def _differences(
     repository: GitRepository, pairs: Sequence[tuple[str, str | None]]
 ) -> Iterator[tuple[Difference, ...]]:
     """Yield how each commit differs from another one, which Git then takes for its parent."""
-    done = repository.run_at_root(
+    done = repository.run(
         "diff-tree", "--stdin", "--root", "--always", "-m", *_DIFF,
         stdin="".join(f"{' '.join(filter(None, pair))}\n" for pair in pairs).encode("ascii"),
     )  # fmt: skip
@@ -191,12 +188,11 @@ def _touched(repository: GitRepository, bases: Iterable[_Bases]) -> _Touched:
     touched = {pair: frozenset(entry.path for entry in found) for pair, found in differences}
     for side, base in pairs:
         if base is None:  # two histories that began apart: all that a side has is its own doing
-            listing = repository.run_at_root("ls-tree", "-r", "-z", "--name-only", side).stdout
+            listing = repository.run(
+                "ls-tree", "-r", "-z", "--name-only", "--full-tree", side
+            ).stdout
             touched[side, base] = frozenset(map(os.fsdecode, filter(None, listing.split(b"\0"))))
     return touched
-
-
-
 
 
 def _brought(

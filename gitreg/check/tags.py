@@ -1,0 +1,80 @@
+"""Checks of tags: those of gitreg's names are what history implies, and stay so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from gitreg.check.finding import CheckFinding
+from gitreg.git.objects import GitObject
+from gitreg.git.publish import is_tag
+from gitreg.git.repository import GitRepository
+from gitreg.history import Tag
+from gitreg.ledger import History
+from gitreg.names import parse_tag
+
+
+@dataclass(frozen=True)
+class TagUpdate:
+    """A tag that somebody makes, moves or deletes.
+
+    Attributes:
+        name: the short name.
+        before: what it named, ``None`` for nothing.
+        after: what it shall name; ``None`` deletes it.
+    """
+
+    name: str
+    before: str | None
+    after: GitObject | None
+
+
+def is_ours(name: str) -> bool:
+    """Tell whether a tag's name is of gitreg's grammar."""
+    return parse_tag(name) is not None
+
+
+def judge_tags(
+    updates: Sequence[TagUpdate], implied: Sequence[Tag], models: Sequence[str]
+) -> Iterator[CheckFinding]:
+    """Find updates that make a tag of gitreg's anything else than history does.
+
+    Args:
+        updates: what shall happen to tags.
+        implied: the tags of history, as of the branch's tip afterwards.
+        models: of the registry; tags of GTO's grammar for others are none of ours.
+    """
+    by_name: Mapping[str, Tag] = {tag.name: tag for tag in implied}
+    for update in updates:
+        parsed = parse_tag(update.name)
+        if parsed is None:
+            continue
+        wanted = by_name.get(update.name)
+        if wanted is None:
+            if update.after is not None and parsed.model in models:
+                yield _finding(
+                    "tag-not-implied", update.name, "no event of history stands behind it"
+                )
+        elif update.after is None:
+            yield _finding("tag-deleted", update.name, "history implies it: it cannot be deleted")
+        elif not is_tag(update.after, wanted):
+            code = "tag-not-implied" if update.before is None else "tag-moved"
+            yield _finding(code, update.name, "it is not the tag that history implies")
+
+
+def judge_clone(repository: GitRepository, history: History, head: str) -> Iterator[CheckFinding]:
+    """Find tags of a clone that are not what the history up to a commit implies.
+
+    Those that are missing are none: `gitreg tags sync` makes them.
+    """
+    history.advance(head)
+    implied = history.tags()
+    present = repository.tags()
+    objects = repository.reader.get_many([f"refs/tags/{tag.name}" for tag in implied])
+    for tag, found in zip(implied, objects, strict=True):
+        if tag.name in present and (found is None or not is_tag(found, tag)):
+            yield _finding("tag-moved", tag.name, "it is not the tag that history implies")
+
+
+def _finding(code: str, name: str, message: str) -> CheckFinding:
+    return CheckFinding(code, "error", f"refs/tags/{name}", message, "gitreg tags sync --force")

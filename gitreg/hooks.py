@@ -1,0 +1,422 @@
+"""Git hooks: what a server refuses, what a commit is warned of, what a merge leaves to be done.
+
+``gitreg hook install NAME`` writes a small script of the shell that calls `main` here. A server's
+hook is on the path of every push: what it does not need it does not import.
+
+>>> script_for("post-merge").splitlines()[1]
+'# gitreg hook: post-merge'
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitreg import layout
+from gitreg.check.facts import Past
+from gitreg.check.finding import CheckFinding
+from gitreg.check.past import IndexedPast
+from gitreg.check.ranges import CheckOptions, CheckReport, check_commit, check_range
+from gitreg.check.step import is_registry
+from gitreg.errors import GitError, GitregError, InvalidRequest
+from gitreg.git.log import first_parents_reach
+from gitreg.git.repository import GitRepository
+from gitreg.render import line
+from gitreg.reports import finding_line
+
+if TYPE_CHECKING:
+    from gitreg.history import Tag
+    from gitreg.ledger import History
+
+NAMES = ("pre-receive", "pre-commit", "post-merge")
+
+CHAINED = ".before-gitreg"
+"""What the name of a hook that was there before ends in; it runs first."""
+
+SHOWN = 20
+"""The most findings that a push is answered with."""
+
+_ABSENT = "0" * 40
+_MARK = "# gitreg hook: {}"
+
+# Git tells a hook by its environment where the objects are that were just received; all other
+# calls of Git drop these variables (see gitreg/git/process.py), and hand on nothing else here.
+_RECEIVING = (
+    "GIT_DIR", "GIT_QUARANTINE_PATH", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+)  # fmt: skip
+_COMMITTING = ("GIT_INDEX_FILE",)
+
+# Installing
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A hook that is in place.
+
+    Attributes:
+        path: the script.
+        chained: the hook that was there before and runs first, or ``None``.
+        changed: whether anything was written.
+    """
+
+    path: Path
+    chained: Path | None
+    changed: bool
+
+
+def script_for(name: str) -> str:
+    """Return the script of a hook."""
+    code = f"import sys; from gitreg.hooks import main; sys.exit(main({name!r}))"
+    place = Path(__file__).absolute().parent.parent
+    if place.name not in ("site-packages", "dist-packages"):
+        code = (
+            f"import sys; sys.path.insert(0, {str(place)!r}); {code.removeprefix('import sys; ')}"
+        )
+    # -I: neither the folder in which Git runs the hook nor the user's environment adds a module.
+    call = f"{shlex.quote(sys.executable)} -I -c {shlex.quote(code)}"
+    keep = "input=$(cat)\n" if name == "pre-receive" else ""
+    feed = "printf '%s\\n' \"$input\" | " if name == "pre-receive" else ""
+    return (
+        f"#!/bin/sh\n{_MARK.format(name)}\n"
+        f"# Written by `gitreg hook install {name}`, and written again by the next one.\n"
+        f"# A hook that was here before is {name}{CHAINED}, and runs first.\n"
+        f'{keep}before=$(dirname "$0")/{name}{CHAINED}\n'
+        f'if [ -x "$before" ]; then\n    {feed}"$before" "$@" || exit $?\nfi\n'
+        f"{feed}{call}\n"
+    )
+
+
+def install(repository: GitRepository, name: str) -> Installed:
+    """Put a hook into a repository, bare or not, where Git looks for it (``core.hooksPath``).
+
+    A hook that is there already is kept: it gets another name and runs first.
+
+    Raises:
+        InvalidRequest: there is no such hook, or both names are taken.
+        GitError: the folder cannot be written.
+    """
+    if name not in NAMES:
+        raise InvalidRequest(f"no hook {name!a}", hint=f"gitreg has {', '.join(NAMES)}")
+    asked = repository.run("rev-parse", "--git-path", f"hooks/{name}")
+    path = Path(repository.folder, os.fsdecode(asked.stdout.rstrip(b"\n"))).absolute()
+    before = path.with_name(f"{name}{CHAINED}")
+    text = script_for(name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        found = path.read_text("utf-8", "replace") if os.path.lexists(path) else None
+        if found is not None and _MARK.format(name) not in found.splitlines()[1:2]:
+            if os.path.lexists(before):
+                raise InvalidRequest(
+                    f"{path} is not gitreg's, and {before.name} is taken",
+                    hint=f"let {path.name} call: {sys.executable} -m gitreg hook run {name}",
+                )
+            path.rename(before)
+        if found != text:
+            fresh = path.with_name(f".{name}.gitreg")
+            fresh.write_text(text, "utf-8")
+            fresh.chmod(0o755)
+            fresh.replace(path)
+    except OSError as error:
+        raise GitError(f"{path}: {error.strerror}") from None
+    return Installed(path, before if before.exists() else None, found != text)
+
+
+# Running
+
+
+def main(name: str) -> int:
+    """Run a hook as Git calls it, and return the exit code; what is said goes to stderr."""
+    try:
+        code, lines = run(name, sys.stdin)
+    except GitregError as error:
+        # What cannot be judged is not let through.
+        code, lines = 1, [f"gitreg: {line(str(error))}"]
+        lines += [f"  {line(error.hint)}"] if error.hint else []
+    for text in lines:
+        sys.stderr.write(f"{text}\n")
+    return code
+
+
+def run(name: str, stdin: Iterable[str]) -> tuple[int, list[str]]:
+    """Return the exit code of a hook and what it says.
+
+    Args:
+        name: one of `NAMES`.
+        stdin: what Git tells it: of ``pre-receive``, a line an update.
+
+    Raises:
+        GitregError: it cannot judge.
+    """
+    hooks: dict[str, Callable[[Iterable[str]], tuple[int, list[str]]]] = {
+        "pre-receive": _pre_receive,
+        "pre-commit": lambda _stdin: _pre_commit(),
+        "post-merge": lambda _stdin: _post_merge(),
+    }
+    if name not in hooks:
+        raise InvalidRequest(f"no hook {name!a}", hint=f"gitreg has {', '.join(NAMES)}")
+    return hooks[name](stdin)
+
+
+def _variables(names: Sequence[str]) -> dict[str, str]:
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+@dataclass(frozen=True)
+class _Update:
+    """What a push does to one reference; ``None`` for what was not or will not be there."""
+
+    old: str | None
+    new: str | None
+    name: str
+
+
+def _updates(stdin: Iterable[str]) -> list[_Update]:
+    found = []
+    for entry in stdin:
+        old, _, rest = entry.rstrip("\n").partition(" ")
+        new, _, name = rest.partition(" ")
+        if name:
+            found.append(
+                _Update(None if old == _ABSENT else old, None if new == _ABSENT else new, name)
+            )
+    return found
+
+
+def _pre_receive(stdin: Iterable[str]) -> tuple[int, list[str]]:
+    variables = _variables(_RECEIVING)
+    git_dir = Path(variables.get("GIT_DIR", ".")).absolute()
+    variables["GIT_DIR"] = str(git_dir)
+    repository = GitRepository(git_dir, variables)
+    try:
+        findings, notes = _received(repository, _updates(stdin))
+    finally:
+        repository.close()
+    return _answer("push", findings, notes)
+
+
+def _received(
+    repository: GitRepository, updates: Sequence[_Update]
+) -> tuple[list[CheckFinding], list[str]]:
+    """Return what is wrong with a push.
+
+    1. Replacements of objects. 2. The guarded branch: gone, gone back, or beside its own past; else
+    every commit that it gets. 3. Other branches where `gitreg.checkBranches` says so. 4. Tags of
+    gitreg's names, beside the history that the guarded branch has then.
+    """
+    guarded, every_branch = _settings(repository)
+    findings: list[CheckFinding] = []
+    notes: list[str] = []
+    tip = old_tip = repository.commit_of(guarded)
+    for update in updates:
+        if update.name.startswith("refs/replace/"):
+            if update.new is not None:
+                findings.append(
+                    _refused(
+                        "replace-ref", update.name, "it would show other content for an object"
+                    )
+                )
+        elif update.name == guarded:
+            refused = _refuse_move(repository, update)
+            findings += refused
+            if refused:
+                continue
+            report = _judge(repository, update.old, str(update.new))
+            tip = update.new
+            findings += report.findings
+            notes += report.notes
+        elif every_branch and update.name.startswith("refs/heads/") and update.new is not None:
+            base = None if old_tip is None else repository.merge_base(old_tip, update.new)
+            report = _judge(repository, base, update.new)
+            findings += report.findings
+            notes += report.notes
+    if not any(finding.is_error for finding in findings):
+        findings += _tags(repository, updates, old_tip, tip)
+    return findings, notes
+
+
+def _settings(repository: GitRepository) -> tuple[str, bool]:
+    """Return the guarded branch, and whether the others are judged too."""
+    asked = repository.run("config", "-z", "--get-regexp", r"^gitreg\.(branch|checkbranches)$",
+                           check=False)  # fmt: skip
+    entries = (entry.partition("\n") for entry in asked.text.split("\0") if entry)
+    told = {key: value if separator else "true" for key, separator, value in entries}
+    branch = told.get("gitreg.branch")
+    if branch is not None:
+        guarded = branch if branch.startswith("refs/") else f"refs/heads/{branch}"
+    else:
+        # What a push may not change: HEAD of a server names the default branch.
+        asked = repository.run("symbolic-ref", "--quiet", "HEAD", check=False)
+        guarded = asked.text or "refs/heads/main"
+    return guarded, told.get("gitreg.checkbranches", "false").lower() in ("true", "yes", "on", "1")
+
+
+def _refuse_move(repository: GitRepository, update: _Update) -> list[CheckFinding]:
+    """Return why a guarded branch may not move so, whatever its commits are."""
+    if update.new is None:
+        return [_refused("branch-deleted", update.name, "the registry's branch is not deleted")]
+    if update.old is None:
+        return []
+    if first_parents_reach(repository, update.old, update.new):
+        return []
+    if not repository.is_ancestor(update.old, update.new):
+        return [
+            _refused(
+                "force-push", update.name,
+                f"it would lose what it has since {update.old[:9]}: commits are not taken back",
+                "git pull --rebase, or gitreg fetch, and push again without --force",
+            )
+        ]  # fmt: skip
+    return [
+        _refused(
+            "first-parent", update.name,
+            f"{update.old[:9]} would no more be in its line of first parents, which is the order "
+            "of history: the merge has its sides the wrong way round",
+            "git pull --rebase, and push again",
+        )
+    ]  # fmt: skip
+
+
+def _refused(code: str, name: str, message: str, remedy: str | None = None) -> CheckFinding:
+    return CheckFinding(code, "error", name, message, remedy)
+
+
+def _judge(repository: GitRepository, base: str | None, head: str) -> CheckReport:
+    now = int(time.time())
+    if base is None:
+        return check_range(repository, None, head, CheckOptions(now=now))
+    past = IndexedPast(lambda: _history(repository), base)
+    return check_range(repository, base, head, CheckOptions(past=past, now=now))
+
+
+def _history(repository: GitRepository) -> History:
+    from gitreg.ledger import History
+
+    return History(repository)
+
+
+def _tags(
+    repository: GitRepository, updates: Sequence[_Update], old_tip: str | None, tip: str | None
+) -> list[CheckFinding]:
+    """Return what is wrong with the tags that are pushed."""
+    tags = {update.name.removeprefix("refs/tags/"): update for update in updates
+            if update.name.startswith("refs/tags/")}  # fmt: skip
+    if not tags or tip is None:
+        return []
+    from gitreg.check.tags import TagUpdate, is_ours, judge_tags
+
+    named = [
+        TagUpdate(
+            name, update.old, None if update.new is None else repository.reader.get(update.new)
+        )
+        for name, update in tags.items()
+        if is_ours(name)
+    ]
+    if not named:
+        return []
+    implied = _implied_tags(repository, old_tip, tip)
+    return list(judge_tags(named, implied, sorted({tag.model for tag in implied})))
+
+
+def _implied_tags(repository: GitRepository, old_tip: str | None, tip: str) -> list[Tag]:
+    """Return the tags that the history up to a tip implies, which is not accepted yet."""
+    history = _history(repository)
+    try:
+        if old_tip is not None:
+            history.advance(old_tip)
+        return _tried(history, tip)
+    finally:
+        history.close()
+
+
+def _tried(history: History, tip: str) -> list[Tag]:
+    """Return the tags up to a tip that the index forgets again: another hook may yet refuse it."""
+    implied: list[Tag] = []
+    with contextlib.suppress(_OnlyTried), history.tentative():
+        history.advance(tip)
+        implied += history.tags()
+        raise _OnlyTried
+    return implied
+
+
+class _OnlyTried(Exception):
+    """Takes back what the index was told."""
+
+
+def _pre_commit() -> tuple[int, list[str]]:
+    """Judge the index as if it were committed.
+
+    1. Its tree is written, which the commit does next anyway. 2. A commit of it is made that
+    nothing names; so an index is judged by what judges commits. 3. Who signs is not known yet.
+    """
+    repository = GitRepository(Path.cwd(), _variables(_COMMITTING))
+    try:
+        parents = _parents_to_be(repository)
+        changed = ["diff-index", "--cached", "--quiet", *parents[:1], "--", layout.ROOT,
+                   layout.DVC_YAML]  # fmt: skip
+        if parents and repository.run_at_root(*changed, check=False).returncode == 0:
+            return 0, []
+        tree = repository.run("write-tree").text
+        links = [word for parent in parents for word in ("-p", parent)]
+        commit = repository.run(
+            "commit-tree", tree, *links, "-m", "what the index would be as a commit"
+        ).text
+        past = IndexedPast(lambda: _history(repository), parents[0]) if parents else Past()
+        report = check_commit(repository, commit, parents, CheckOptions(past=past))
+    finally:
+        repository.close()
+    findings = [
+        replace(finding, commit=None)
+        for finding in report.findings
+        if finding.code != "policy-signed" and finding.file is not None
+        and (is_registry(finding.file) or finding.file == layout.DVC_YAML)
+    ]  # fmt: skip
+    return _answer("commit", findings, [])
+
+
+def _parents_to_be(repository: GitRepository) -> list[str]:
+    """Return the parents that a commit would have now: several while a merge is concluded."""
+    head = repository.commit_of("HEAD")
+    merged = repository.git_dir / "MERGE_HEAD"
+    others = merged.read_text("ascii").split() if merged.exists() else []
+    return [*([head] if head else []), *others]
+
+
+def _post_merge() -> tuple[int, list[str]]:
+    """Make the tags that came with what was merged; a merge is done by then, whatever happens."""
+    from gitreg.registry import Registry
+
+    with Registry(Path.cwd()) as registry:
+        if not registry.state().exists():
+            return 0, []
+        report = registry.sync_tags()
+    lines = [f"gitreg: {len(report.made)} tag(s) made"] if report.made else []
+    lines += [f"gitreg: {line(name)} is not the tag that history implies" for name in report.wrong]
+    return 0, lines
+
+
+def _answer(
+    what: str, findings: Sequence[CheckFinding], notes: Sequence[str]
+) -> tuple[int, list[str]]:
+    """Return the exit code for findings, and the lines that tell them, errors first."""
+    errors = [finding for finding in findings if finding.is_error]
+    others = [finding for finding in findings if not finding.is_error]
+    lines = []
+    for finding in [*errors, *others][:SHOWN]:
+        lines.append(f"gitreg: {finding_line(finding)}")
+        if finding.remedy:
+            lines.append(f"  {line(finding.remedy)}")
+    hidden = len(findings) - SHOWN
+    if hidden > 0:
+        lines.append(f"gitreg: and {hidden} more: gitreg check shows all")
+    lines += [f"gitreg: note: {line(note)}" for note in notes]
+    if errors:
+        count = f"{len(errors)} error{'s' if len(errors) > 1 else ''}"
+        lines.append(f"gitreg: this {what} is refused: {count}")
+    return (1 if errors else 0), lines
