@@ -6,13 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from gitreg.approvals import approvers, signers_of
 from gitreg.check.step import Step
 from gitreg.errors import GitError, NotFound
 from gitreg.git.repository import GitRepository
 from gitreg.history import Event
 from gitreg.model import Artifact, ModelVersion
-from gitreg.signing import signer_of_commit
 
 
 class Past:
@@ -102,6 +100,8 @@ class CommitFacts:
         self, version: ModelVersion, stage: str, _replaces: tuple[int, ...]
     ) -> Sequence[str]:
         """Return who approved this very move, out of the state before it."""
+        from gitreg.approvals import approvers
+
         try:
             holders = self._step.before.stage(version.model, stage)
             root = self._repository.root_of(self._step.parent or self._step.commit.oid)
@@ -124,7 +124,13 @@ class CommitFacts:
 
     @cached_property
     def _signer(self) -> str | None:
+        # Verifying starts programs; a policy without signers imports none of it.
+        from gitreg.approvals import signers_of
+        from gitreg.signing import signer_of_commit
+
         signers = signers_of(self._step.policy)
+        if not signers.principals:
+            return None
         return signer_of_commit(self._repository, self._step.commit.oid, signers)
 
 
