@@ -1,6 +1,6 @@
 """What the pre-receive hook costs: pushes of one promotion each to a server, with it and without.
 
-    python -m benchmarks.hook [--models 1000] [--versions 10] [--pushes 30]
+python -m benchmarks.hook [--models 1000] [--versions 10] [--pushes 30]
 """
 
 import argparse
@@ -11,11 +11,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from gitreg import hooks
-from gitreg.git.repository import GitRepository
-
 from benchmarks.population import bare
 from benchmarks.scale import Scale
+from gitreg import hooks
+from gitreg.git.repository import GitRepository
 
 
 def main() -> int:

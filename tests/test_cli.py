@@ -56,7 +56,8 @@ def test_the_commands_are_those_that_are_promised() -> None:
     assert {" ".join(path) for path in COMMANDS} == {
         "init", "register", "promote", "archive", "alias set", "alias delete", "rollback", "list",
         "show", "log", "resolve", "compare", "pull", "verify", "annotate", "delete", "tags sync",
-        "doctor", "fetch", "push", "approve", "policy show", "policy test",
+        "doctor", "fetch", "push", "approve", "policy show", "policy test", "check", "hook install",
+        "hook run",
     }  # fmt: skip
 
 
