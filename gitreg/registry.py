@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from gitreg.artifacts import Artifacts
     from gitreg.change import Change
     from gitreg.check import CheckReport
+    from gitreg.check.facts import Bytes
     from gitreg.clone import Clone
     from gitreg.compare import Comparison
     from gitreg.digest import Progress
@@ -1063,7 +1064,7 @@ class Registry:
             wanted = parse_range(self._repository, commits)
         base = wanted.base
         past = Past() if base is None else IndexedPast(lambda: self._history, base)
-        known = Bytes(self._is_on_remote) if remote else Bytes()
+        known = self._bytes_known(wanted.head) if remote else Bytes()
         options = CheckOptions(only_registry, strict, remote, past, known)
         report = check_range(self._repository, base, wanted.head, options)
         tags = judge_clone(self._repository, self._history, wanted.head) if history else ()
@@ -1073,12 +1074,26 @@ class Registry:
             notes=(*wanted.notes, *report.notes),
         )
 
-    def _is_on_remote(self, artifact: Artifact) -> bool | None:
-        """Tell whether an artifact is on the DVC remote; ``None`` where there is none."""
-        project = self._artifacts.project(self.state().snapshot)
-        if project.remote_name() is None or artifact.md5 is None:
-            return None
-        return not project.not_on_remote([artifact.md5])
+    def _bytes_known(self, commit: str) -> Bytes:
+        """Return what DVC knows of artifacts; what it cannot tell is not known."""
+        from gitreg.check.facts import Bytes
+        from gitreg.errors import WorldError
+
+        snapshot = self._repository.snapshot(commit)
+
+        def is_on_remote(artifact: Artifact) -> bool | None:
+            try:
+                return self._artifacts.is_on_remote(snapshot, str(artifact.md5))
+            except WorldError:
+                return None
+
+        def files(artifact: Artifact) -> Sequence[str] | None:
+            try:
+                return self._artifacts.files(snapshot, str(artifact.md5))
+            except WorldError:
+                return None
+
+        return Bytes(is_on_remote, files)
 
     def workflow(self, host: str, *, write: bool = False, force: bool = False) -> HostFile:
         """Return the file that lets a Git host check, tag and deploy; see `gitreg.workflows`.

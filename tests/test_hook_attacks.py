@@ -35,6 +35,7 @@ stages:
   staging: {{holds: any}}
   production:
     holds: 1
+    crowded: false
     replaced: archived
     gates:
     - {{metric: auc, at_least: 0.75}}
@@ -594,6 +595,43 @@ def dot_dot_entry(client: Client) -> None:
     client.git("update-ref", "refs/heads/main", commit)
 
 
+def put_tree(client: Client, folder: str, change: Callable[[bytes], bytes]) -> None:
+    """Commit HEAD with the tree of a folder written anew, byte by byte."""
+    data = subprocess.run(
+        ["git", "cat-file", "tree", f"HEAD:{folder}"], cwd=client.folder, capture_output=True,
+        check=True,
+    ).stdout  # fmt: skip
+    tree = client.git(
+        "hash-object", "-t", "tree", "-w", "--literally", "--stdin", stdin=change(data)
+    )
+    *above, name = folder.split("/")
+    while True:
+        place = "/".join(above)
+        listing = client.git("ls-tree", f"HEAD:{place}").splitlines()
+        entries = [
+            f"{entry.split()[0]} tree {tree}\t{name}" if entry.endswith(f"\t{name}") else entry
+            for entry in listing
+        ]
+        tree = client.git("mktree", stdin="".join(f"{e}\n" for e in entries).encode())
+        if not above:
+            break
+        name = above.pop()
+    commit = client.git("commit-tree", tree, "-p", "HEAD", "-m", "by hand")
+    client.git("update-ref", "refs/heads/main", commit)
+
+
+def doubled_entry(client: Client) -> None:
+    """Put a second production.yaml behind the first: some read the one, some the other."""
+    entry = b"100644 production.yaml\0" + bytes.fromhex(client.blob("versions:\n- 3\n"))
+    put_tree(client, "registry/churn/stages", lambda data: data + entry)
+
+
+def hidden_entry(client: Client) -> None:
+    """Put a version's file where a lookup does not come any more."""
+    entry = b"100644 annotations.yaml\0" + bytes.fromhex(client.blob("owner: me\n"))
+    put_tree(client, "registry/churn/versions/2", lambda data: data + entry)
+
+
 def gitignore(client: Client) -> None:
     client.commit({"src/.gitignore": "*.pyc\n", ".gitattributes": "*.md text\n"})
 
@@ -749,6 +787,8 @@ ATTACKS: dict[str, tuple[str, Act, Act]] = {
     "quote in a name": ("stray-file", quote_in_a_name, encoded_name),
     ".git entry": ("bad-name", git_entry, gitignore),
     ".. entry": ("bad-name", dot_dot_entry, gitignore),
+    "doubled entry": ("bad-tree", doubled_entry, promote),
+    "hidden entry": ("bad-tree", hidden_entry, annotate),
     "number reused": ("number-reused", reuse_a_number, delete_and_take_the_next),
     "number skipped": ("number-skipped", skip_a_number, register_the_next),
     "version removed": ("removed", remove_a_version, delete_version),

@@ -50,7 +50,7 @@ class CommitFacts:
         repository: GitRepository,
         step: Step,
         past: Past,
-        entries: Callable[[Step, str, int, str], int | None],
+        entries: Callable[[str, int, str], int | None],
         artifacts: Bytes,
         now: int | None,
     ) -> None:
@@ -67,7 +67,7 @@ class CommitFacts:
 
     def entered(self, model: str, version: int, stage: str) -> int | None:
         """Return since when a version is in a stage, in seconds since the epoch."""
-        inside = self._entries(self._step, model, version, stage)
+        inside = self._entries(model, version, stage)
         if inside is not None:
             # A server saw it come just now: what the commit says of its date is free text.
             return inside if self._now is None else self._now

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from gitreg import layout
-from gitreg.change import trailers_of
+from gitreg.change import OVERRIDE, trailers_of
 from gitreg.check.finding import CheckFinding, line_of
 from gitreg.check.step import Step
 from gitreg.decision import Held, Move, decide, judge_aliases, may_override, moves_of
@@ -29,7 +29,7 @@ class World(Protocol):
     def facts(self, step: Step) -> Facts:
         """Return what rules may ask of the world, for a move that this step makes."""
 
-    def was_in(self, step: Step, model: str, version: int, stage: str) -> bool:
+    def was_in(self, model: str, version: int, stage: str) -> bool:
         """Tell whether a version was in a stage at an earlier commit of the branch."""
 
 
@@ -84,7 +84,7 @@ def _move(step: Step, move: Move, facts: Facts, world: World) -> Iterator[CheckF
     if all(verdict.passed for verdict in verdicts):
         return
     case = _case(step, move, facts)
-    overridden = trailers_of(step.commit.message).get("Gitreg-Override")
+    overridden = trailers_of(step.commit.message).get(OVERRIDE)
     if overridden and case is not None and may_override(step.policy, case).passed:
         yield from _findings(step, move, verdicts, "overridden")
     else:
@@ -159,4 +159,4 @@ def _returns(step: Step, move: Move, world: World) -> bool:
         return False
     if move.stage is None:
         return True  # it only leaves, and nothing enters by that
-    return world.was_in(step, move.model, move.version, move.stage)
+    return world.was_in(move.model, move.version, move.stage)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from gitreg import layout, manifest
 from gitreg.check.finding import CheckFinding, line_in_error, line_of
@@ -52,6 +53,7 @@ def standing(state: RegistryState, policy: Policy, model: str) -> Iterator[Check
 
     A pointer that does not parse is told by `documents`, and holds nothing here.
     """
+    policy = policy.of(model)
     pointers = lenient_pointers(state, model)
     held = Counter(version for versions in pointers.stages.values() for version in versions)
     for stage, versions in pointers.stages.items():
@@ -62,11 +64,14 @@ def standing(state: RegistryState, policy: Policy, model: str) -> Iterator[Check
             yield _at(path, "unknown-stage", f"the policy has no stage {stage!r}")
         elif rule.holds is not None and len(versions) > rule.holds:
             listed = ", ".join(map(str, versions))
-            yield _at(
-                path, "too-many",
+            found = _at(
+                path,
+                "too-many",
                 f"{stage} holds {len(versions)} versions of {model} ({listed}), {rule.holds} at "
                 "the most",
-            )  # fmt: skip
+            )
+            # `promote --keep-existing` may let a stage hold more for a while, unless told not to.
+            yield replace(found, severity="warning") if rule.crowded else found
         for version in versions:
             line = line_of(data, f"- {version}")
             if held[version] > 1:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 
 from gitreg import layout
 from gitreg.check.facts import Bytes, CommitFacts, Past
@@ -20,7 +21,13 @@ from gitreg.decision import moves_of
 from gitreg.errors import GitError, GitregError, InvalidDocument, InvalidRequest, NotFound
 from gitreg.git.objects import CommitSnapshot
 from gitreg.git.repository import GitRepository
-from gitreg.git.steps import Difference, ReadCommit, read_commit_info, read_steps
+from gitreg.git.steps import (
+    Difference,
+    ReadCommit,
+    is_sound_tree,
+    read_commit_info,
+    read_steps,
+)
 from gitreg.policy import DEFAULT, Facts, Policy
 from gitreg.state import RegistryState
 
@@ -156,6 +163,30 @@ def _judged(
     return CheckReport(base, head, count, tuple(findings), notes)
 
 
+@dataclass
+class _Known:
+    """What the ancestors of a commit did inside the range.
+
+    Attributes:
+        given: the highest number that each model was given.
+        entered: when versions entered stages, by model, version and stage.
+        children: how many commits will still ask.
+    """
+
+    given: dict[str, int] = field(default_factory=dict)
+    entered: dict[tuple[str, int, str], int] = field(default_factory=dict)
+    children: int = 0
+
+    def copy(self) -> _Known:
+        return _Known(dict(self.given), dict(self.entered))
+
+    def add(self, other: _Known) -> None:
+        for model, number in other.given.items():
+            self.given[model] = max(self.given.get(model, 0), number)
+        for entry, moment in other.entered.items():
+            self.entered[entry] = max(self.entered.get(entry, moment), moment)
+
+
 class _Judge:
     """Judges the commits of a range, each after its parents."""
 
@@ -164,11 +195,9 @@ class _Judge:
         self._base = base
         self._options = options
         self._states: dict[str | None, RegistryState] = {}
-        # Numbers given inside the range, by commit: what its ancestors in the range gave.
-        self._given: dict[str, dict[str, int]] = {}
+        self._known: dict[str, _Known] = {}
+        self._latest = _Known()
         self._registered: dict[tuple[str, int], str] = {}
-        # Likewise when versions entered stages.
-        self._entered: dict[str, dict[tuple[str, int, str], int]] = {}
         self._rules = None if base is None else _policy_of(self._state(base))
         self._in_force: dict[str, Policy] = {}
         self.notes: list[str] = []
@@ -197,6 +226,7 @@ class _Judge:
                     yield self._graded(finding)
         yield from self._faults(read)
         yield from self._dates(read)
+        yield from self._trees(read)
         for step in steps:
             self._learn(step)
         self._remember_policy(read)
@@ -207,15 +237,29 @@ class _Judge:
         return finding
 
     def _inherit(self, read: ReadCommit) -> None:
-        given: dict[str, int] = {}
-        for parent in read.parents:
-            for model, number in self._given.get(parent, {}).items():
-                given[model] = max(given.get(model, 0), number)
-        self._given[read.info.oid] = given
-        entered: dict[tuple[str, int, str], int] = {}
-        for parent in read.parents:
-            entered |= self._entered.get(parent, {})
-        self._entered[read.info.oid] = entered
+        """Let a commit know what its parents knew.
+
+        The last child of a parent takes over what that one knew: a copy for each commit would not
+        fit into memory for a long history.
+        """
+        known: list[_Known] = []
+        for parent in dict.fromkeys(read.parents):
+            found = self._known.get(parent)
+            if found is None:  # outside the range
+                continue
+            found.children -= 1
+            if found.children <= 0:
+                del self._known[parent]
+                known.append(found)
+            else:
+                known.append(found.copy())
+        mine = max(known, key=lambda one: len(one.entered), default=_Known())
+        for other in known:
+            if other is not mine:
+                mine.add(other)
+        mine.children = read.children
+        self._known[read.info.oid] = mine
+        self._latest = mine
 
     def unshared(self, head: str) -> Iterator[CheckFinding]:
         """Yield the versions of the range whose bytes are not on the DVC remote."""
@@ -247,12 +291,12 @@ class _Judge:
 
     def _learn(self, step: Step) -> None:
         """Note what later commits have to know of this one."""
-        given = self._given[step.commit.oid]
+        given = self._latest.given
         for model, numbers in new_versions(step):
             for number in numbers:
                 self._registered[model, number] = step.commit.oid
             given[model] = max(given.get(model, 0), *numbers)
-        entered = self._entered[step.commit.oid]
+        entered = self._latest.entered
         for model in step.models:
             try:
                 found = moves_of(step.before, step.after, model)
@@ -271,12 +315,12 @@ class _Judge:
             self._repository, step, options.past, self._since, options.artifacts, options.now
         )
 
-    def _since(self, step: Step, model: str, version: int, stage: str) -> int | None:
-        return self._entered[step.commit.oid].get((model, version, stage))
+    def _since(self, model: str, version: int, stage: str) -> int | None:
+        return self._latest.entered.get((model, version, stage))
 
-    def was_in(self, step: Step, model: str, version: int, stage: str) -> bool:
-        """Tell whether a version was in a stage at an earlier commit."""
-        if self._since(step, model, version, stage) is not None:
+    def was_in(self, model: str, version: int, stage: str) -> bool:
+        """Tell whether a version was in a stage before the commit that is judged."""
+        if self._since(model, version, stage) is not None:
             return True
         return any(
             isinstance(held, tuple) and version in held
@@ -312,6 +356,28 @@ class _Judge:
                 commit=read.info.oid,
             )  # fmt: skip
 
+    def _trees(self, read: ReadCommit) -> Iterator[CheckFinding]:
+        """Find folders with two entries of one name, or out of order: no two readers agree on them.
+
+        Git takes such trees from whoever makes them by hand, unless `receive.fsckObjects` is set.
+        """
+        changed = {
+            str(folder)
+            for found in read.differences
+            for entry in found
+            if is_registry(entry.path) and entry.mode and "\n" not in entry.path
+            for folder in PurePosixPath(entry.path).parents
+        }
+        folders = sorted(changed)
+        specs = [f"{read.info.oid}:{'' if folder == '.' else folder}" for folder in folders]
+        for folder, tree in zip(folders, self._repository.reader.get_many(specs), strict=True):
+            if tree is not None and tree.kind == "tree" and not is_sound_tree(tree.data):
+                yield CheckFinding(
+                    "bad-tree", "error", folder, "its entries are doubled or out of order",
+                    "git config receive.fsckObjects true, on the server",
+                    commit=read.info.oid, file=folder,
+                )  # fmt: skip
+
     def _time(self, commit: str) -> int:
         found = self._repository.reader.get(commit)
         return 0 if found is None else read_commit_info(found).time
@@ -332,7 +398,7 @@ class _Judge:
             self._note_policy(read, changes)
             yield Step(
                 read.info, parent, changes, before, after, policy,
-                highest=lambda model: self._highest(read.info.oid, model), is_merge=is_merge,
+                highest=self._highest, is_merge=is_merge,
             )  # fmt: skip
 
     def _policy(self, parent: str | None) -> Policy:
@@ -360,8 +426,8 @@ class _Judge:
                 f"of its base, {self._base[:9]}; the new ones judge what comes after it"
             )
 
-    def _highest(self, oid: str, model: str) -> int:
-        return max(self._options.past.highest(model), self._given[oid].get(model, 0))
+    def _highest(self, model: str) -> int:
+        return max(self._options.past.highest(model), self._latest.given.get(model, 0))
 
     def _faults(self, read: ReadCommit) -> Iterator[CheckFinding]:
         """Yield what is wrong with the state of a commit and of no parent of it."""

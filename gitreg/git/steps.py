@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TypeAlias
 
 from gitreg.errors import GitError
 from gitreg.git import process
-from gitreg.git.objects import GitObject
+from gitreg.git.objects import GitObject, parse_tree
 from gitreg.git.repository import GitRepository
 from gitreg.history import CommitInfo
 
@@ -56,7 +57,19 @@ class ReadCommit:
     info: CommitInfo
     parents: tuple[str, ...]
     differences: tuple[tuple[Difference, ...], ...]
-    brought: tuple[frozenset[str], ...] = field(default=())
+    brought: tuple[frozenset[str], ...] = ()
+    children: int = 0
+
+
+def is_sound_tree(data: bytes) -> bool:
+    """Tell whether the entries of a tree object are in Git's order, each name once.
+
+    Git looks a path up until it is past its place, so that what lies out of order is in a tree to
+    some of its commands, and to others is not.
+    """
+    entries = parse_tree(data)
+    keys = [os.fsencode(e.name) + (b"/" if e.is_folder else b"") for e in entries]
+    return keys == sorted(keys) and len({e.name for e in entries}) == len(entries)
 
 
 def read_commit_info(found: GitObject) -> CommitInfo:
@@ -102,8 +115,9 @@ def read_steps(repository: GitRepository, bases: Sequence[str], head: str) -> It
     commits = [line.split() for line in listing.text.splitlines()]
     _refuse_cut(repository, commits)
     # A history is judged in pieces, so that it need not fit into memory.
+    children = Counter(parent for _, *parents in commits for parent in dict.fromkeys(parents))
     for start in range(0, len(commits), 500):
-        yield from _read(repository, commits[start : start + 500])
+        yield from _read(repository, commits[start : start + 500], children)
 
 
 def _refuse_cut(repository: GitRepository, commits: Sequence[Sequence[str]]) -> None:
@@ -118,7 +132,9 @@ def _refuse_cut(repository: GitRepository, commits: Sequence[Sequence[str]]) -> 
             )
 
 
-def _read(repository: GitRepository, commits: Sequence[Sequence[str]]) -> Iterator[ReadCommit]:
+def _read(
+    repository: GitRepository, commits: Sequence[Sequence[str]], children: Mapping[str, int]
+) -> Iterator[ReadCommit]:
     bases = {words[0]: _merge_bases(repository, words[1:]) for words in commits if words[2:]}
     touched = _touched(repository, bases.values())
     pairs: list[tuple[str, str | None]] = []
@@ -131,7 +147,9 @@ def _read(repository: GitRepository, commits: Sequence[Sequence[str]]) -> Iterat
             raise GitError(f"commit {oid[:9]} cannot be read")
         from_each = tuple(differences[oid, parent] for parent in parents or (None,))
         brought = _brought(parents, from_each, bases[oid], touched) if oid in bases else ()
-        yield ReadCommit(read_commit_info(commit), tuple(parents), from_each, brought)
+        yield ReadCommit(
+            read_commit_info(commit), tuple(parents), from_each, brought, children.get(oid, 0)
+        )
 
 
 def _merge_bases(repository: GitRepository, parents: Sequence[str]) -> _Bases:
