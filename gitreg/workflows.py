@@ -28,12 +28,16 @@ git diff --name-only -z "$BEFORE" "$AFTER" -- 'registry/*/stages/production.yaml
   while IFS= read -r -d '' path; do
     folder=$(basename "$(dirname "$(dirname "$path")")")
     model=$(python -c 'import sys, urllib.parse as u; print(u.unquote(sys.argv[1]))' "$folder")
-    if version=$(gitreg resolve "$model/production"); then
+    code=0
+    version=$(gitreg resolve "$model/production") || code=$?
+    if [ "$code" -eq 0 ]; then
       echo "deploy $version"
       # Your command goes here: it has the model in "$model" and churn-predictor@5 in "$version".
       # gitreg pull "$version" -o /srv/model
-    else
+    elif [ "$code" -eq 2 ]; then
       echo "$model has nothing in production any more"
+    else
+      exit "$code"
     fi
   done
 """

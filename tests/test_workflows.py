@@ -138,11 +138,22 @@ def test_a_name_is_no_command(stocked: Path, host: str) -> None:
     assert not list(stocked.rglob("pwned"))
 
 
-def _run(folder: Path, host: str, before: str, after: str) -> list[str]:
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_failure_is_not_an_empty_stage(stocked: Path, host: str) -> None:
+    before = git(stocked, "rev-parse", "HEAD~1")
+    with Registry(stocked) as registry:
+        registry.promote("churn@3", stage="production")
+    after = git(stocked, "rev-parse", "HEAD")
+    with pytest.raises(AssertionError, match="no memory"):
+        _run(stocked, host, before, after, program="echo no memory >&2; exit 1")
+
+
+def _run(folder: Path, host: str, before: str, after: str, program: str | None = None) -> list[str]:
     """Run the script as the host would, with this gitreg; return what it says."""
     programs = folder.parent / "programs"
     programs.mkdir(exist_ok=True)
-    (programs / "gitreg").write_text(f'#!/bin/sh\nexec {sys.executable} -m gitreg "$@"\n')
+    program = program or f'exec {sys.executable} -m gitreg "$@"'
+    (programs / "gitreg").write_text(f"#!/bin/sh\n{program}\n")
     (programs / "gitreg").chmod(0o755)
     (programs / "python").unlink(missing_ok=True)
     (programs / "python").symlink_to(sys.executable)
