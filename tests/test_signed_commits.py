@@ -101,6 +101,7 @@ def test_clones_with_and_without_signed_tags_agree(shared: Path, ada: Key) -> No
             plain, "cat-file", "tag", name
         )
     with Registry(plain) as registry:
+        assert not [f for f in registry.doctor() if "tag" in f.code]  # nor is the remote wrong
         registry.sync_tags(push=True, force=True)  # nor does force replace what is right
         registry.annotate("churn@3", tags={"by": "plain"}, push=True)
     assert "SIGNATURE" in git(shared / "origin.git", "cat-file", "tag", outcome.tags[0])

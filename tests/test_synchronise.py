@@ -19,6 +19,7 @@ from gitreg.git import publish, worktree
 from tests.commands import error, everything, gitreg
 from tests.conftest import git, write_model
 from tests.invariants import check_registry
+from tests.signers import make_key, use_ssh
 from tests.test_publish import commit_by_hand
 from tests.test_remote import colleague, meanwhile, published, pushed_by_hand, stored, tags_of
 
@@ -200,6 +201,22 @@ def test_own_commits_are_left_and_brought_over(
 def test_what_was_left_is_taken_back_as_printed(shared: Path) -> None:
     run_printed(shared / "work", leave_one(shared))
     same_everywhere(shared)
+
+
+def test_what_was_left_takes_its_signed_tags_along(shared: Path, tmp_path: Path) -> None:
+    key = make_key(tmp_path / "keys", "ada")
+    use_ssh(shared / "work", str(key.file), commits=True, tags=True)
+    ran = leave_one(shared)
+    work, origin = shared / "work", shared / "origin.git"
+    ours = git(work, "cat-file", "tag", "churn#production#5")
+    assert "production names churn@3" in ours
+    assert "SSH SIGNATURE" in ours
+    run_printed(work, ran)
+    assert git(work, "rev-parse", "HEAD") == git(origin, "rev-parse", "main")
+    assert git(work, "tag") == git(origin, "tag")
+    assert "production names churn@1" in git(work, "cat-file", "tag", "churn#production#5")
+    with Registry(work) as registry:
+        assert not [finding for finding in registry.doctor() if "tag" in finding.code]
 
 
 def test_own_commits_are_brought_over_as_printed(
