@@ -659,6 +659,27 @@ def test_a_pull_request_that_merged_main(stocked: Path) -> None:
     assert check(stocked, "main..HEAD").findings == ()
 
 
+@pytest.mark.parametrize(
+    ("merged", "found"), [("2030-01-15", ["policy-freeze"]), ("2030-02-15", [])]
+)
+def test_a_merge_in_a_freeze_brings_no_move(
+    stocked: Path, monkeypatch: pytest.MonkeyPatch, merged: str, found: list[str]
+) -> None:
+    freeze = "{from: '2030-01-01T00:00:00Z', until: '2030-02-01T00:00:00Z', stages: [production]}"
+    stages = "stages:\n  production: {holds: 1}\n  archived: {}\n"
+    commit(stocked, {"registry/policy.yaml": f"format: 1\n{stages}freeze:\n- {freeze}\n"})
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2029-12-31T12:00:00Z")
+    git(stocked, "switch", "--quiet", "-c", "side")
+    archive = "registry/churn/stages/archived.yaml"
+    production = "registry/churn/stages/production.yaml"
+    commit(stocked, {production: "versions:\n- 3\n", archive: "versions:\n- 1\n- 2\n"})
+    git(stocked, "switch", "--quiet", "main")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", f"{merged}T12:00:00Z")
+    git(stocked, "merge", "--quiet", "--no-ff", "--no-edit", "side")
+    report = check(stocked, "HEAD^1..HEAD")
+    assert sorted({finding.code for finding in report.findings}) == found
+
+
 @pytest.mark.parametrize("strict", [False, True])
 def test_remote(shared: Path, strict: bool) -> None:
     work = shared / "work"
