@@ -178,15 +178,29 @@ class Clone:
 
         When the answer is lost, the remote is asked whether it has the commit.
         """
+        self._push(standing.upstream, commit, standing.published, tags)
+
+    def _push(
+        self,
+        upstream: Upstream,
+        commit: str,
+        expected: str | None,
+        tags: Mapping[str, str],
+        push_options: Sequence[str] = (),
+    ) -> str:
+        """Push a commit, and ask the remote whether it has it when the answer is lost."""
         try:
-            remote.push(self._repository, standing.upstream, commit, standing.published, tags)
+            return remote.push(
+                self._repository, upstream, commit, expected, tags, push_options=push_options
+            )
         except UnknownOutcome as unknown:
             try:
-                published = remote.fetch_tip(self._repository, standing.upstream)
+                published = remote.fetch_tip(self._repository, upstream)
             except GitError:
                 raise unknown from None
             if not self._leads_to(commit, published):
                 raise
+            return ""
 
     def note(self, standing: Standing, commit: str) -> None:
         """Remember that the remote branch is at a commit that was just published.
@@ -221,7 +235,7 @@ class Clone:
         expected: str | None,
         push_options: Sequence[str],
     ) -> str:
-        """Put a commit on a branch beside the published one; see `remote.push`.
+        """Put a commit on a branch beside the published one; see `publish`.
 
         Args:
             standing: where the remote is.
@@ -234,9 +248,7 @@ class Clone:
             What the remote said.
         """
         beside = Upstream(standing.upstream.remote, branch)
-        return remote.push(
-            self._repository, beside, commit, expected, {}, push_options=push_options
-        )
+        return self._push(beside, commit, expected, {}, push_options)
 
     def publish_missing_tags(self, standing: Standing) -> tuple[str, ...]:
         """Publish the tags that the remote lacks beside what it has since it was last seen.

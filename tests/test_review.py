@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from gitreg import Registry
 from gitreg.change import Change
-from gitreg.errors import GitError, InvalidRequest, LostRace, NotFound, Refused
+from gitreg.errors import GitError, InvalidRequest, LostRace, NotFound, Refused, UnknownOutcome
+from gitreg.git import remote
 from gitreg.names import is_model_name
 from gitreg.publisher import Outcome, Review
 from gitreg.review import branch_name
@@ -206,6 +207,21 @@ def test_a_push_that_fails_changes_nothing(
     there = everything(stocked)
     assert there | {"objects": "", "refs": ""} == here | {"objects": "", "refs": ""}
     assert local_refs(there) == local_refs(here)
+
+
+def test_a_lost_answer_is_asked_for(
+    stocked: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushes: list[object] = []
+
+    def cut_off(*args: object, **options: object) -> str:
+        pushes.append(push(*args, **options))  # type: ignore[arg-type]
+        raise UnknownOutcome("the remote end hung up unexpectedly")
+
+    push = remote.push
+    monkeypatch.setattr(remote, "push", cut_off)
+    assert ask(stocked).commit == at(shared)
+    assert len(pushes) == 1
 
 
 def test_nothing_is_there_to_ask_for_it(stocked: Path, shared: Path) -> None:
