@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from gitreg.clone import Clone
+from gitreg.errors import GitError, NotFound
 from gitreg.git import publish, remote
-from gitreg.git.repository import GitRepository
+from gitreg.git.repository import GitRepository, Tip
 from gitreg.ledger import History
 from gitreg.names import parse_tag
 
@@ -41,7 +42,10 @@ LEFT = "refs/gitreg/left"
 
 
 def compare_tags(repository: GitRepository, history: History, tip: str) -> TagReport:
-    """Return how the tags of a clone stand beside those that the history of ``tip`` implies."""
+    """Return how the tags of a clone stand beside those that the history of ``tip`` implies.
+
+    ``tip`` is `gitreg.clone.Clone.tagged_commit`: a branch that waits for review implies none.
+    """
     taken_back = _taken_back(repository, history, tip)
     history.advance(tip)
     implied = history.tags()
@@ -83,6 +87,13 @@ def _taken_back(repository: GitRepository, history: History, tip: str) -> dict[s
     return {tag.name: publish.tag_object_name(tag.content) for tag in tags}
 
 
+def tagged_tip(repository: GitRepository, clone: Clone) -> str | None:
+    """Return the commit whose history implies the tags of a clone; ``None`` when there is none."""
+    return clone.tagged_commit(
+        Tip(repository.head_branch() or "HEAD", repository.commit_of("HEAD"))
+    )
+
+
 def sync_tags(
     repository: GitRepository,
     history: History,
@@ -95,25 +106,37 @@ def sync_tags(
     """Make the missing tags; see `gitreg.registry.Registry.sync_tags`.
 
     Raises:
+        NotFound: the branch is one that waits for review, and nothing of it is on a tagged one.
         GitError: a reference could not be written, or the push was refused.
     """
     repository.refuse_shallow()
-    report = compare_tags(repository, history, str(repository.commit_of("HEAD")))
+    tip = tagged_tip(repository, clone)
+    if tip is None:
+        raise NotFound("no commit is on a branch that is tagged yet")
+    report = compare_tags(repository, history, tip)
     implied = history.tags()
     if force:
         report = replace(report, wrong=(), replaced=report.wrong)
     if dry_run:
         return report
     with clone.exclusive():
-        objects = publish.write_tags(repository, implied)
         if push:
-            right = {name: oid for name, oid in objects.items() if name not in report.wrong}
-            remote.push(
-                repository, clone.upstream(repository.tip()), None, None, right, force_tags=force
-            )
+            _publish(repository, history, clone, force=force)
+            history.advance(tip)
+        objects = publish.write_tags(repository, implied)
         renewed = (*report.made, *report.replaced, *report.abandoned)
         publish.set_tags(repository, {name: objects.get(name) for name in renewed})
         left = repository.commit_of(LEFT)
         if left is not None and not repository.is_on_a_branch(left):
             repository.run("update-ref", "-d", LEFT)
     return replace(report, pushed=push)
+
+
+def _publish(repository: GitRepository, history: History, clone: Clone, *, force: bool) -> None:
+    """Publish the tags of what is published; of what is only here nobody else may learn by them."""
+    standing = clone.look()
+    if standing.published is None:
+        raise GitError(f"{standing.name} is not there yet", hint="gitreg push publishes it")
+    history.advance(standing.published)
+    tags = publish.write_tags(repository, clone.tags(standing.local.branch))
+    remote.push(repository, standing.upstream, None, None, tags, force_tags=force)
