@@ -192,6 +192,7 @@ def _no_store(shared: Path) -> None:
 def _no_bytes(shared: Path) -> None:
     shutil.rmtree(shared / "work" / ".dvc" / "cache")
     shutil.rmtree(shared / "dvc-remote")
+    (shared / "dvc-remote").mkdir()
 
 
 REFUSALS: list[tuple[Callable[[Path], None], type[GitregError], str]] = [
