@@ -248,7 +248,7 @@ def tell(story: Story, demo: Path) -> None:
         """Back at her desk, Ada reads what happened. Every move is a commit, so Git knows;
         `gitreg log` is the same as a table.""",
     )
-    ada.run("git pull -q --ff-only origin main")
+    ada.run("gitreg fetch")
     ada.run(
         "git log --date=format:'%Y-%m-%d %H:%M' --format='%h  %ad  %an  %s' registry/",
         says='Revert "promote churn-predictor@2 to production"',

@@ -177,14 +177,37 @@ class Artifacts:
         Raises:
             DvcError: there is no remote, or it does not have them afterwards.
         """
-        names = [_md5(state.version(model, version)) for model, version in versions]
+        sent = set(versions)
+        names = [_md5(state.version(model, version)) for model, version in sorted(sent)]
         if not names:
             return
         try:
             self._refuse_private_remote(state.snapshot)
+            self._refuse_missing_folder(state, sent)
             self.project(state.snapshot).push(names, progress)
         except WorldError as error:
             raise DvcError(f"{error}; nothing was published", hint=error.hint) from error
+
+    def _refuse_missing_folder(self, state: RegistryState, sent: set[tuple[str, int]]) -> None:
+        """Refuse to make a remote's folder anew that others have used: it may not be mounted.
+
+        Raises:
+            DvcError: so.
+        """
+        project = self.project(state.snapshot)
+        folder, top = project.missing_folder(), self._repository.top_level
+        if folder is None or (top is not None and folder.is_relative_to(top)):
+            return  # what is in the repository's own tree comes and goes with it
+        if any(
+            (model, number) not in sent
+            for model in state.model_names()
+            for number in state.versions(model)
+        ):
+            raise DvcError(
+                f"DVC remote {project.remote_name()} is the folder {folder}, which is not there, "
+                "although it should have earlier versions: is it mounted?",
+                hint=f"if it is a new one: mkdir -p {folder} && gitreg verify --remote --repair",
+            )
 
     def _refuse_private_remote(self, snapshot: Snapshot) -> None:
         """Refuse a remote that only the uncommitted ``.dvc/config`` names: no clone would find it.

@@ -11,8 +11,11 @@ from gitreg.git import publish, remote, worktree
 from gitreg.git.copies import copies_folder
 from gitreg.git.remote import Upstream
 from gitreg.git.repository import GitRepository, Tip
-from gitreg.history import Tag
+from gitreg.history import CommitInfo, FileChange, Tag
 from gitreg.ledger import History
+
+_WITHDRAWN = "refs/gitreg/withdrawn"
+"""The last commit here that was taken back over there, while own ones stand on top of it."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class Standing:
         fork: the last commit that both have; ``None`` when one of them has none.
         seen: the commit that the remote branch was last known to be at, before it was fetched.
         rewound: whether the remote branch does not lead on from there; that was allowed.
+        withdrawn: the last commit here that was published once and taken back over there; ``None``
+            when the clone has none of that kind. They are not published again.
     """
 
     upstream: Upstream
@@ -34,6 +39,7 @@ class Standing:
     fork: str | None
     seen: str | None = None
     rewound: bool = False
+    withdrawn: str | None = None
 
     @property
     def name(self) -> str:
@@ -43,7 +49,8 @@ class Standing:
     @property
     def is_ahead(self) -> bool:
         """Whether the clone has all that is published, and commits that are not."""
-        return self.local.commit is not None and self.fork == self.published != self.local.commit
+        has_more = self.local.commit is not None and self.fork == self.published
+        return has_more and self.published != self.local.commit and self.withdrawn is None
 
     @property
     def is_behind(self) -> bool:
@@ -52,8 +59,13 @@ class Standing:
 
     @property
     def has_diverged(self) -> bool:
-        """Whether either has commits that the other has not."""
-        return self.fork not in (self.local.commit, self.published)
+        """Whether either has commits that the other has not, or the clone what was withdrawn."""
+        return self.withdrawn is not None or self.fork not in (self.local.commit, self.published)
+
+    @property
+    def own_since(self) -> str | None:
+        """The commit after which the clone's own unpublished ones begin."""
+        return self.withdrawn or self.published
 
     @property
     def base(self) -> Tip:
@@ -62,13 +74,14 @@ class Standing:
         What was committed here without being published goes along, as long as nobody else has
         published something meanwhile.
         """
-        commit = self.local.commit if self.fork == self.published else self.published
-        return Tip(self.local.branch, commit)
+        goes_along = self.fork == self.published and self.withdrawn is None
+        return Tip(self.local.branch, self.local.commit if goes_along else self.published)
 
     @property
     def as_published(self) -> Standing:
         """How a clone would stand that is at what is published, and has nothing of its own."""
-        return replace(self, local=Tip(self.local.branch, self.published), fork=self.published)
+        local = Tip(self.local.branch, self.published)
+        return replace(self, local=local, fork=self.published, withdrawn=None)
 
 
 class Clone:
@@ -92,11 +105,11 @@ class Clone:
         branch moved and tags unmade. The caller holds the lock.
         """
         unfinished = worktree.finish(self._repository)
-        tip = self._repository.tip().commit
-        if tip is None or self._repository.is_shallow:
+        tip = self._repository.tip()
+        if tip.commit is None or self._repository.is_shallow or not self.is_tagged(tip.branch):
             return
-        self._history.advance(tip, exact=True)
-        tags = self._history.tags_of_commit(tip)
+        self._history.advance(tip.commit, exact=True)
+        tags = self._history.tags_of_commit(tip.commit)
         if unfinished is not None:
             tags = self._history.tags(since=unfinished.before)
         publish.make_missing_tags(self._repository, tags)
@@ -134,7 +147,10 @@ class Clone:
         local = self._repository.tip()
         upstream = self.upstream(local)
         seen = remote.last_seen(self._repository, upstream)
+        tracked = None if seen else remote.tracked(self._repository, upstream)
         published = remote.fetch_tip(self._repository, upstream)
+        if tracked is not None and published is not None and self._leads_to(published, tracked):
+            seen = tracked  # gitreg asks for the first time; `git clone` has asked before
         rewound = seen is not None and not self._leads_to(seen, published)
         if rewound and not allow_rewind:
             now = f"is at {published[:9]}, which does not follow it" if published else "is gone"
@@ -143,9 +159,22 @@ class Clone:
                 f"and {now}; nothing was published",
                 hint="if that is right: gitreg fetch --allow-rewind",
             )
-        return Standing(
-            upstream, local, published, self._fork(local.commit, published), seen, rewound
-        )
+        fork = self._fork(local.commit, published)
+        withdrawn = self._withdrawn(local.commit, published, seen if rewound else None)
+        return Standing(upstream, local, published, fork, seen, rewound, withdrawn)
+
+    def _withdrawn(
+        self, local: str | None, published: str | None, taken_back: str | None
+    ) -> str | None:
+        """Return the last commit of the clone that is known to have been taken back over there."""
+        known = taken_back or self._repository.commit_of(_WITHDRAWN)
+        if known is None or local is None or published is None:
+            return None
+        # Where the clone was behind, all that it has was published once.
+        last = known if self._leads_to(known, local) else local
+        if not self._leads_to(last, known) or self._leads_to(last, published):
+            return None
+        return last
 
     def _leads_to(self, start: str, end: str | None) -> bool:
         return start == end or (end is not None and self._repository.is_ancestor(start, end))
@@ -170,8 +199,48 @@ class Clone:
 
     def remember(self, standing: Standing) -> None:
         """Remember where the remote branch is, once the person was told."""
+        if standing.withdrawn is not None:
+            self._repository.run("update-ref", _WITHDRAWN, standing.withdrawn)
         if standing.published is not None:
             remote.remember(self._repository, standing.upstream, standing.published)
+
+    # Tags
+
+    def is_tagged(self, branch: str) -> bool:
+        """Tell whether moves on a branch (``refs/heads/main``) are tagged.
+
+        Tags have no branch. Where the remote says which branch is its default one, only that is
+        tagged: what waits for review on another is not in production, and must not be so to GTO.
+        """
+        short = branch.removeprefix("refs/heads/")
+        defaults = remote.default_branches(self._repository)
+        if not defaults or short in defaults.values():
+            return True
+        try:
+            upstream = self.upstream(Tip(branch, None))
+        except GitError:
+            return True
+        return defaults.get(upstream.remote, upstream.short_branch) == upstream.short_branch
+
+    def plan_tags(self, branch: str, commit: CommitInfo, moved: Sequence[FileChange]) -> list[Tag]:
+        """Return the tags that a commit on top of a branch would imply."""
+        return self._history.plan_tags(commit, moved) if self.is_tagged(branch) else []
+
+    def tags(self, branch: str, since: str | None = None) -> list[Tag]:
+        """Return the tags that a branch implies at the commit that its history was advanced to."""
+        return self._history.tags(since=since) if self.is_tagged(branch) else []
+
+    def tagged_commit(self, tip: Tip) -> str | None:
+        """Return the commit whose history implies the tags of a clone: of another branch, the fork.
+
+        ``None`` when there is none that is tagged.
+        """
+        if tip.commit is None or self.is_tagged(tip.branch):
+            return tip.commit
+        upstream = self.upstream(tip)
+        default = remote.default_branches(self._repository)[upstream.remote]
+        main = self._repository.commit_of(f"refs/remotes/{upstream.remote}/{default}")
+        return None if main is None else self._repository.merge_base(tip.commit, main)
 
     def publish(self, standing: Standing, commit: str, tags: dict[str, str]) -> None:
         """Publish a commit that follows what is published, with tags; see `remote.push`.
@@ -264,7 +333,7 @@ class Clone:
         if standing.published is None or standing.seen == standing.published:
             return ()
         self._history.advance(standing.published, exact=True)
-        tags = self._history.tags(since=None if standing.rewound else standing.seen)
+        tags = self.tags(standing.local.branch, None if standing.rewound else standing.seen)
         objects = publish.write_tags(self._repository, tags)
         there = self.published_tags(standing.upstream, tags, objects)
         lacking = {name: oid for name, oid in objects.items() if name not in there}
@@ -365,12 +434,15 @@ class Clone:
         lost: list[Tag] = []
         if local.commit is not None and not self._leads_to(local.commit, commit):
             self._history.advance(local.commit, exact=True)
-            lost = self._history.tags(since=standing.fork)
+            lost = self.tags(local.branch, standing.fork)
         self._history.advance(commit, exact=True)
-        tags = self._history.tags(since=standing.fork if lost else local.commit)
+        tags = self.tags(local.branch, standing.fork if lost else local.commit)
         fresh = [tag for tag in tags if tag.name not in (made or {})]
         objects = publish.write_tags(self._repository, fresh)
         objects |= {tag.name: made[tag.name] for tag in tags if made and tag.name in made}
         here = publish.present_tags(self._repository, lost)
         stale = {name: oid for name, oid in here.items() if objects.get(name) != oid}
-        return publish.switch(self._repository, local, commit, objects, stale)
+        warnings = publish.switch(self._repository, local, commit, objects, stale)
+        if standing.withdrawn is not None and self._repository.commit_of(_WITHDRAWN):
+            self._repository.run("update-ref", "-d", _WITHDRAWN)
+        return warnings

@@ -25,7 +25,7 @@ from gitreg.check.finding import CheckFinding
 from gitreg.check.past import IndexedPast
 from gitreg.check.ranges import CheckOptions, CheckReport, check_commit, check_range
 from gitreg.check.step import is_registry
-from gitreg.errors import GitError, GitregError, InvalidRequest
+from gitreg.errors import GitError, GitregError, InvalidRequest, NotFound
 from gitreg.git.log import first_parents_reach
 from gitreg.git.repository import GitRepository
 from gitreg.render import line
@@ -395,7 +395,10 @@ def _post_merge() -> tuple[int, list[str]]:
     with Registry(Path.cwd()) as registry:
         if not registry.state().exists():
             return 0, []
-        report = registry.sync_tags()
+        try:
+            report = registry.sync_tags()
+        except NotFound:
+            return 0, []  # a branch that waits for review has no tags
     lines = [f"gitreg: {len(report.made)} tag(s) made"] if report.made else []
     lines += [f"gitreg: {line(name)} is not the tag that history implies" for name in report.wrong]
     return 0, lines

@@ -201,7 +201,7 @@ class Publisher:
             moved = file_changes(state, change)
             # Its own hash is not known before it is written; tags only need a place for it.
             unborn = CommitInfo("0" * 40, base.commit, "", "", 0, "+0000", change.message())
-            tags = self._history.plan_tags(unborn, moved)
+            tags = self._clone.plan_tags(base.branch, unborn, moved)
         return Outcome(change, tags=tuple(tag.name for tag in tags), warnings=change.warnings)
 
     def apply(
@@ -491,7 +491,8 @@ class Publisher:
 
     def _earlier_tags(self, standing: Standing) -> dict[str, str]:
         """Return the tags of commits that were made here before, name to object."""
-        earlier = self._history.tags(since=standing.published) if standing.is_ahead else []
+        branch = standing.local.branch
+        earlier = self._clone.tags(branch, standing.published) if standing.is_ahead else []
         return publish.write_tags(self._repository, earlier)
 
     def _follow(
@@ -533,7 +534,7 @@ class Publisher:
             self._repository, {change.path: here.read(change.path) for change in moved}
         )
         prepared = publish.prepare(self._repository, base, change.with_trailer(OPERATION, run.id))
-        planned = self._history.plan_tags(prepared.commit, moved)
+        planned = self._clone.plan_tags(base.branch, prepared.commit, moved)
         return prepared, publish.write_tags(self._repository, planned, sign=True)
 
     def _done_before(self, run: _Run, commit: str) -> Outcome:
@@ -582,7 +583,8 @@ class Publisher:
         moves = self._history.events(place.model, place.pointer, limit=1)
         by = f" by {moves[0].author} in {moves[0].commit[:9]}" if moves else ""
         return Overtaken(
-            f"{place.model} {place.pointer} was moved meanwhile{by}; nothing was published",
+            f"{place.model} {place.pointer}, which this would change, was moved meanwhile{by}; "
+            "nothing was published",
             hint=f"{how_to_see} gitreg log {_reference_to(place)}, then run yours again if it "
             "still holds",
         )

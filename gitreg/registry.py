@@ -1057,6 +1057,7 @@ class Registry:
         from gitreg.check.past import IndexedPast
         from gitreg.check.ranges import CheckOptions, Range, check_range, parse_range
         from gitreg.check.tags import judge_clone
+        from gitreg.tagsync import tagged_tip
 
         if history:
             wanted = Range(None, self._repository.parse_revision(commits or "HEAD"))
@@ -1067,7 +1068,10 @@ class Registry:
         known = self._bytes_known(wanted.head) if remote else Bytes()
         options = CheckOptions(only_registry, strict, remote, past, known)
         report = check_range(self._repository, base, wanted.head, options)
-        tags = judge_clone(self._repository, self._history, wanted.head) if history else ()
+        tip: str | None = wanted.head if history else None
+        if tip is not None and tip == self._repository.commit_of("HEAD"):
+            tip = tagged_tip(self._repository, self._clone)
+        tags = () if tip is None else judge_clone(self._repository, self._history, tip)
         return replace(
             report,
             findings=(*report.findings, *tags),

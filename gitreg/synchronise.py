@@ -145,43 +145,39 @@ class Synchroniser:
             standing = self._clone.look(allow_rewind=allow_rewind)
             local, published = standing.local.commit, standing.published
             report = FetchReport(standing.name, local, local)
-            withdrawn = self._was_withdrawn(standing)
-            if not withdrawn:
+            follows = standing.withdrawn is not None and standing.withdrawn == local
+            if not follows:
                 self._remember(standing)
             if published is None or published == local:
                 return report
-            if standing.is_ahead and not withdrawn:
+            if standing.is_ahead:
                 unpublished = self._repository.commits_between(published, str(local))
                 return replace(report, unpublished=len(unpublished))
-            if standing.has_diverged and not withdrawn:
-                unpublished = self._repository.commits_between(published, str(local))
-                raise Refused(
-                    f"{standing.name} has moved, and this clone has {len(unpublished)} commit(s) "
-                    "that are not published",
-                    hint="gitreg push publishes them on top of it",
-                )
+            if standing.has_diverged and not follows:
+                raise self._refusal(standing)
             warnings = self._clone.bring(standing, published)
             # Not before: a clone that could not follow would take what was withdrawn for its own.
-            self._remember(standing)
+            self._remember(replace(standing, withdrawn=None))
             events = self._events_between(local, published)
             return replace(report, after=published, events=events, warnings=warnings)
+
+    def _refusal(self, standing: Standing) -> Refused:
+        """Return why a clone with commits of its own does not follow."""
+        own = len(self._repository.commits_between(standing.own_since, str(standing.local.commit)))
+        what = "has moved"
+        if standing.withdrawn is not None:
+            gone = self._repository.commits_between(standing.published, standing.withdrawn)
+            what = f"took back {len(gone)} commit(s) that are here"
+        return Refused(
+            f"{standing.name} {what}, and this clone has {own} commit(s) that are not published",
+            hint="gitreg push does them again on top of it, and says what no longer holds",
+        )
 
     def _remember(self, standing: Standing) -> None:
         """Remember where the remote branch is; one that is gone, and was accepted so, is new."""
         if standing.published is None and standing.rewound and standing.upstream.seen is not None:
             self._repository.run("update-ref", "-d", standing.upstream.seen)
         self._clone.remember(standing)
-
-    def _was_withdrawn(self, standing: Standing) -> bool:
-        """Tell whether all that the clone has beyond the remote was published once."""
-        local, seen = standing.local.commit, standing.seen
-        return (
-            standing.rewound
-            and standing.published is not None
-            and local is not None
-            and seen is not None
-            and self._repository.is_ancestor(local, seen)
-        )
 
     def _events_between(self, start: str | None, end: str) -> tuple[Event, ...]:
         self._history.advance(end)
@@ -238,7 +234,7 @@ class Synchroniser:
         if not dry_run:
             versions = self._history.versions_since(standing.published)
             self._send_bytes(state, [pair for pair in versions if state.has_version(*pair)])
-            tags = self._history.tags(since=standing.published)
+            tags = self._clone.tags(standing.local.branch, standing.published)
             self._clone.publish(standing, commit, publish.write_tags(self._repository, tags))
             self._clone.note(standing, commit)
         return replace(report, commit=commit, sent=sent)
@@ -275,7 +271,7 @@ class Synchroniser:
         left: list[Left] = []
         own: list[str] = []
         local = str(standing.local.commit)
-        for commit in self._repository.commits_between(standing.published, local):
+        for commit in self._repository.commits_between(standing.own_since, local):
             recorded = self._recorded(commit)
             if not self._is_operation(recorded):
                 own.append(commit)
@@ -367,7 +363,7 @@ class Synchroniser:
                 author = self._repository.author_of(was)
                 base = Tip(standing.local.branch, tip)
                 prepared = publish.prepare(self._repository, base, change, author)
-                planned = self._history.plan_tags(prepared.commit, step.moved)
+                planned = self._clone.plan_tags(base.branch, prepared.commit, step.moved)
                 tags |= publish.write_tags(self._repository, planned, sign=True)
                 self._history.append(prepared.commit, step.moved)
                 tip = became[was] = prepared.commit.oid

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from gitreg.clone import Clone
+from gitreg.errors import GitError, NotFound
 from gitreg.git import publish, remote
-from gitreg.git.repository import GitRepository
+from gitreg.git.repository import GitRepository, Tip
 from gitreg.history import Tag
 from gitreg.ledger import History
 from gitreg.names import parse_tag
@@ -44,6 +46,7 @@ LEFT = "refs/gitreg/left"
 def compare_tags(repository: GitRepository, history: History, tip: str) -> TagReport:
     """Return how the tags of a clone stand beside those that the history of ``tip`` implies.
 
+    ``tip`` is `gitreg.clone.Clone.tagged_commit`: a branch that waits for review implies none.
     A signature behind a tag makes it no other one: see `publish.present_tags`.
     """
     left = _tags_left(repository, history, tip)
@@ -90,6 +93,13 @@ def _tags_left(repository: GitRepository, history: History, tip: str) -> list[Ta
     return history.tags(since=repository.merge_base(left, tip))
 
 
+def tagged_tip(repository: GitRepository, clone: Clone) -> str | None:
+    """Return the commit whose history implies the tags of a clone; ``None`` when there is none."""
+    return clone.tagged_commit(
+        Tip(repository.head_branch() or "HEAD", repository.commit_of("HEAD"))
+    )
+
+
 def sync_tags(
     repository: GitRepository,
     history: History,
@@ -102,10 +112,14 @@ def sync_tags(
     """Make the missing tags; see `gitreg.registry.Registry.sync_tags`.
 
     Raises:
+        NotFound: the branch is one that waits for review, and nothing of it is on a tagged one.
         GitError: a reference could not be written, or the push was refused.
     """
     repository.refuse_shallow()
-    report = compare_tags(repository, history, str(repository.commit_of("HEAD")))
+    tip = tagged_tip(repository, clone)
+    if tip is None:
+        raise NotFound("no commit is on a branch that is tagged yet")
+    report = compare_tags(repository, history, tip)
     implied = history.tags()
     if force:
         report = replace(report, wrong=(), replaced=report.wrong)
@@ -114,17 +128,37 @@ def sync_tags(
     with clone.exclusive():
         objects = publish.write_tags(repository, implied, sign=True)
         if push:
-            upstream = clone.upstream(repository.tip())
-            there = clone.published_tags(upstream, implied, objects)
-            right = {
-                name: oid
-                for name, oid in objects.items()
-                if name not in report.wrong and there.get(name) != oid
-            }
-            remote.push(repository, upstream, None, None, right, force_tags=force)
+            made = {tag.content: objects[tag.name] for tag in implied}
+            _publish(repository, history, clone, made, force=force)
+            history.advance(tip)
         renewed = (*report.made, *report.replaced, *report.abandoned)
         publish.set_tags(repository, {name: objects.get(name) for name in renewed})
         left = repository.commit_of(LEFT)
         if left is not None and not repository.is_on_a_branch(left):
             repository.run("update-ref", "-d", LEFT)
     return replace(report, pushed=push)
+
+
+def _publish(
+    repository: GitRepository,
+    history: History,
+    clone: Clone,
+    made: Mapping[bytes, str],
+    *,
+    force: bool,
+) -> None:
+    """Publish the tags of what is published; of what is only here nobody else may learn by them.
+
+    Those that were ``made``, content to object, are not signed a second time.
+    """
+    standing = clone.look()
+    if standing.published is None:
+        raise GitError(f"{standing.name} is not there yet", hint="gitreg push publishes it")
+    history.advance(standing.published)
+    tags = clone.tags(standing.local.branch)
+    objects = {tag.name: made[tag.content] for tag in tags if tag.content in made}
+    others = [tag for tag in tags if tag.name not in objects]
+    objects |= publish.write_tags(repository, others, sign=True)
+    there = clone.published_tags(standing.upstream, tags, objects)
+    lacking = {name: oid for name, oid in objects.items() if there.get(name) != oid}
+    remote.push(repository, standing.upstream, None, None, lacking, force_tags=force)

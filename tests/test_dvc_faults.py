@@ -263,3 +263,16 @@ def test_another_dvc_that_holds_its_lock_is_in_nobody_s_way(shared: Path, work: 
         process.communicate("")
     assert hashlib.md5(b"weights 4").hexdigest() in stored(shared)
     assert process.returncode == 0
+
+
+def test_a_folder_that_is_not_mounted(shared: Path, work: Path) -> None:
+    """It is not made anew: what is published there would be where nobody looks."""
+    (shared / "dvc-remote").rename(shared / "unmounted")
+    said = refused(shared, *PROMOTE)
+    assert "is it mounted?" in said
+    assert not (shared / "dvc-remote").exists()
+    command = said.split("a new one: ")[1].strip()
+    mkdir, _, verify = command.partition(" && ")
+    subprocess.run(mkdir.split(), check=True)
+    gitreg(*verify.split()[1:], "--repo", str(work))
+    gitreg(*PROMOTE, "--repo", str(work))

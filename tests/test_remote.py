@@ -192,6 +192,7 @@ def _no_store(shared: Path) -> None:
 def _no_bytes(shared: Path) -> None:
     shutil.rmtree(shared / "work" / ".dvc" / "cache")
     shutil.rmtree(shared / "dvc-remote")
+    (shared / "dvc-remote").mkdir()
 
 
 REFUSALS: list[tuple[Callable[[Path], None], type[GitregError], str]] = [
@@ -405,9 +406,10 @@ def test_a_clone_that_cannot_follow_is_a_warning(
     """The remote has accepted by then: an error would say that nothing was published."""
     push = remote.push
 
-    def then_commit(*args: object) -> None:
-        push(*args)  # type: ignore[arg-type]
+    def then_commit(*args: object, **options: object) -> str:
+        said = push(*args, **options)  # type: ignore[arg-type]
         commit_by_hand(shared / "work", "code.py", "pass\n")
+        return said
 
     monkeypatch.setattr(remote, "push", then_commit)
     with Registry(shared / "work") as registry:

@@ -654,3 +654,77 @@ def test_histories_without_a_common_commit(shared: Path) -> None:
     assert "1 commit(s) of your own" in ran.err
     assert everything(other)["files"] == before["files"]
     error("fetch", "--repo", str(other), code=1)
+
+
+# What others withdrew, and what waits for review
+
+
+def test_what_was_withdrawn_is_not_published_again_with_own_work(shared: Path) -> None:
+    work, origin = shared / "work", shared / "origin.git"
+    kept = git(work, "rev-parse", "HEAD")
+    with Registry(work) as registry:
+        registry.set_alias("churn@3", "bad", push=True)
+        registry.set_alias("churn@1", "worse", push=True)
+        git(origin, "update-ref", "refs/heads/main", kept)
+        registry.set_alias("churn@3", "mine")
+    assert "went backwards" in error("push", "--repo", str(work), code=3)
+    said = error("fetch", "--allow-rewind", "--repo", str(work), code=1)
+    assert "took back 2 commit(s)" in said
+    assert "1 commit(s) that are not published" in said
+    assert "1 commit(s)" in error("fetch", "--repo", str(work), code=1)  # remembered
+    gitreg("push", "--repo", str(work))
+    with Registry(work) as registry:
+        assert registry.model("churn").aliases == {"champion": 2, "mine": 3}
+    assert git(origin, "rev-list", "--count", f"{kept}..main") == "1"
+    assert gitreg("fetch", "--repo", str(work)).out == "up to date with origin/main\n"
+
+
+def test_an_operation_does_not_take_what_was_withdrawn_along(shared: Path) -> None:
+    work, origin = shared / "work", shared / "origin.git"
+    kept = git(work, "rev-parse", "HEAD")
+    with Registry(work) as registry:
+        registry.set_alias("churn@3", "bad", push=True)
+        git(origin, "update-ref", "refs/heads/main", kept)
+        registry.set_alias("churn@3", "mine")
+        with pytest.raises(Refused, match="took back"):
+            registry.fetch(allow_rewind=True)
+        registry.set_alias("churn@1", "other", push=True)
+    with Registry(origin) as there:
+        assert there.model("churn").aliases == {"champion": 2, "other": 1}
+
+
+def test_a_fresh_clone_knows_where_the_remote_was(shared: Path) -> None:
+    git(shared, "clone", "--quiet", "origin.git", "fresh")
+    git(shared / "origin.git", "update-ref", "refs/heads/main", "main~1")
+    assert "went backwards" in error(
+        "alias", "set", "churn@3", "x", "--push", "--repo", str(shared / "fresh"), code=3
+    )
+
+
+def test_a_branch_that_waits_for_review_has_no_tags(shared: Path) -> None:
+    """To GTO it would be in production already, and the names would be taken on main."""
+    git(shared, "clone", "--quiet", "origin.git", "reviewed")
+    work, origin = shared / "reviewed", shared / "origin.git"
+    git(work, "switch", "--quiet", "-c", "review")
+    before = tags_of(origin)
+    with Registry(work) as registry:
+        assert registry.promote("churn@3", stage="production", push=True).tags == ()
+        registry.set_alias("churn@3", "next")
+        registry.push()
+        assert registry.sync_tags(push=True).wrong == ()
+        assert [f for f in registry.doctor() if f.severity == "error" or "tag" in f.code] == []
+    assert tags_of(origin) == before
+    assert git(origin, "rev-parse", "review") == git(work, "rev-parse", "review")
+    git(work, "switch", "--quiet", "main")
+    git(work, "merge", "--quiet", "--ff-only", "review")
+    git(work, "push", "--quiet")
+    with Registry(work) as registry:
+        assert set(registry.sync_tags(push=True).made) == tags_names(origin) - names(before)
+
+
+def names(tags: set[str]) -> set[str]:
+    return {tag.split(" refs/tags/")[1] for tag in tags}
+
+
+def tags_names(folder: Path) -> set[str]:
+    return names(tags_of(folder))

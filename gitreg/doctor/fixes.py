@@ -14,7 +14,7 @@ from gitreg.doctor import worktree as files
 from gitreg.doctor.patient import Patient
 from gitreg.findings import Finding
 from gitreg.git import worktree
-from gitreg.tagsync import compare_tags, sync_tags
+from gitreg.tagsync import compare_tags, sync_tags, tagged_tip
 
 
 def _fixed(subject: str, message: str) -> Finding:
@@ -56,7 +56,10 @@ def _tags(patient: Patient) -> Iterator[Finding]:
     repository, state = patient.repository, patient.state
     if repository.is_shallow or repository.head_branch() is None or not state.exists():
         return
-    report = compare_tags(repository, patient.history, str(state.commit))
+    tip = tagged_tip(repository, patient.clone)
+    if tip is None:
+        return
+    report = compare_tags(repository, patient.history, tip)
     if report.made or report.abandoned:
         report = sync_tags(repository, patient.history, patient.clone)
     for name in report.made:

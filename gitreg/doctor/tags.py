@@ -10,15 +10,16 @@ from gitreg.doctor.patient import Patient
 from gitreg.findings import Finding
 from gitreg.git import process, publish
 from gitreg.names import parse_tag
-from gitreg.tagsync import compare_tags
+from gitreg.tagsync import compare_tags, tagged_tip
 
 
 def here(patient: Patient) -> Iterator[Finding]:
     """Compare the clone's tags with those that its history implies."""
     repository, history = patient.repository, patient.history
-    if repository.is_shallow:
+    tip = None if repository.is_shallow else tagged_tip(repository, patient.clone)
+    if tip is None:
         return
-    report = compare_tags(repository, history, str(patient.state.commit))
+    report = compare_tags(repository, history, tip)
     if report.made:
         yield Finding(
             "missing-tag", "warning", report.made[0],
@@ -43,17 +44,14 @@ def here(patient: Patient) -> Iterator[Finding]:
 
 
 def on_remote(patient: Patient, standing: Standing) -> Iterator[Finding]:
-    """Compare the remote's tags with those that the published part of history implies.
-
-    Where the remote has commits that are not here, tags that this clone does not know may be
-    theirs: nothing is said of those before it was brought up to date.
-    """
-    if standing.upstream is None or standing.fork is None:
+    """Compare the remote's tags with those that what is published implies."""
+    if standing.upstream is None or standing.published is None:
+        return
+    if not patient.clone.is_tagged(patient.repository.tip().branch):
         return
     history = patient.history
-    history.advance(str(patient.state.commit))
+    history.advance(standing.published, exact=True)
     implied = history.tags()
-    unpublished = {tag.name for tag in history.tags(since=standing.fork)}
     wanted = {tag.name: publish.tag_object_name(tag.content) for tag in implied}
     wanted |= publish.present_tags(patient.repository, implied)
     there = patient.clone.but_for_signatures(standing.upstream, implied, wanted, standing.tags)
@@ -61,7 +59,7 @@ def on_remote(patient: Patient, standing: Standing) -> Iterator[Finding]:
     wrong = [name for name, oid in wanted.items() if there.get(name, oid) != oid]
     # A push that finds another tag over there is refused as a whole.
     sync = f"gitreg tags sync --push{' --force' if wrong else ''}"
-    missing = [name for name in wanted if name not in there and name not in unpublished]
+    missing = [name for name in wanted if name not in there]
     if missing:
         yield Finding(
             "remote-missing-tag", "warning", missing[0],
@@ -72,14 +70,14 @@ def on_remote(patient: Patient, standing: Standing) -> Iterator[Finding]:
             "remote-wrong-tag", "error", name,
             f"on {remote} it is not the tag that history implies: GTO and DVC answer wrongly", sync,
         )  # fmt: skip
-    if standing.fork == standing.published:
-        models = {tag.model for tag in implied}
-        extra = [
-            name
-            for name in there
-            if name not in wanted and (parsed := parse_tag(name)) and parsed.model in models
-        ]
-        yield from _foreign(standing.upstream.remote, extra)
+    models = {tag.model for tag in implied}
+    extra = [
+        name
+        for name in there
+        if name not in wanted and (parsed := parse_tag(name)) and parsed.model in models
+    ]
+    yield from _foreign(standing.upstream.remote, extra)
+    history.advance(str(patient.state.commit), exact=True)
 
 
 def _foreign(remote: str, names: Sequence[str]) -> Iterator[Finding]:

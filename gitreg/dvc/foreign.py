@@ -152,6 +152,7 @@ def _local_url(name: str, url: str, base: Path | None) -> str:
         raise DvcError(
             f"the DVC remote {name!a} is the folder {url!a} beside the repository, which cannot "
             "be reached from here",
-            hint="clone the repository and run gitreg in the clone",
+            hint=f"dvc remote modify {name} url with an absolute path or a URL, commit and push "
+            "that; or run gitreg in a clone",
         )
     return os.path.normpath(base.absolute() / ".dvc" / url)

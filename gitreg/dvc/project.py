@@ -286,6 +286,10 @@ class DvcProject:
 
     # What is on the remote
 
+    def missing_folder(self) -> Path | None:
+        """Return the folder that the default remote is, when it is one and is not there."""
+        return None if self._remote is None else self._remote.missing_folder
+
     def available(self, md5: ObjectId) -> bool:
         """Tell whether every object of an artifact is in the cache or on the default remote.
 

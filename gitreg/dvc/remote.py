@@ -7,6 +7,7 @@ an object on a remote, damaged as it may be: it is replaced, or left alone.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -90,6 +91,12 @@ class Remote:
         self._protocol = str(self._objects.fs.protocol)
         # The objects of a folder that were found good, and the state of their files then.
         self._proven: dict[ObjectId, tuple[int, ...]] = {}
+
+    @property
+    def missing_folder(self) -> Path | None:
+        """The folder that the remote is, when that is not there: not mounted, or not made yet."""
+        root = Path(self._objects.path).parent.parent if self.is_folder else None
+        return None if root is None or os.path.lexists(root) else root
 
     @property
     def is_folder(self) -> bool:

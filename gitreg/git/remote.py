@@ -75,7 +75,7 @@ def upstream_of(repository: GitRepository, tip: Tip) -> Upstream:
     elif "origin" in urls or len(urls) == 1:
         remote = "origin" if "origin" in urls else next(iter(urls))
     elif not urls:
-        raise GitError("there is no Git remote to push to", hint="git remote add origin URL")
+        raise GitError("there is no Git remote", hint="git remote add origin URL")
     else:
         raise GitError(
             f"several remotes, and {short} has no upstream",
@@ -126,13 +126,32 @@ def fetch_tip(repository: GitRepository, upstream: Upstream) -> str | None:
         return None
     error = process.failure("fetch", done)
     raise GitError(
-        f"the remote {upstream.shown} cannot be read: {error}", hint="nothing was published"
+        f"the remote {upstream.shown} cannot be read: {error}",
+        hint="try again when it can be reached",
     )
 
 
 def last_seen(repository: GitRepository, upstream: Upstream) -> str | None:
     """Return the commit that the published branch was last known to be at."""
     return None if upstream.seen is None else repository.commit_of(upstream.seen)
+
+
+def tracked(repository: GitRepository, upstream: Upstream) -> str | None:
+    """Return where `git clone` or `git fetch` last saw the published branch, if they did."""
+    if upstream.seen is None:
+        return None
+    return repository.commit_of(f"refs/remotes/{upstream.remote}/{upstream.short_branch}")
+
+
+def default_branches(repository: GitRepository) -> dict[str, str]:
+    """Return the default branch of each remote that is known to have one, by the remote's name."""
+    found = {}
+    for head in (repository.common_dir / "refs" / "remotes").glob("*/HEAD"):
+        name = f"ref: refs/remotes/{head.parent.name}/"
+        text = head.read_text("utf-8", "surrogateescape").strip()
+        if text.startswith(name):
+            found[head.parent.name] = text.removeprefix(name)
+    return found
 
 
 def remember(repository: GitRepository, upstream: Upstream, commit: str) -> None:
