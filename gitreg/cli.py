@@ -1191,10 +1191,14 @@ def push(
     if report.own:
         typer.echo(render.own_commits_text(report), err=True)
     if report.left:
+        take_back = (
+            f"git reset --keep {str(report.commit)[: render.SHORT]} && gitreg tags sync"
+            if not report.own
+            else "the command above, which keeps your own commits"
+        )
         raise Refused(
             f"{len(report.left)} operation(s) do not hold any more, and were left",
-            hint=f"they stay on this branch; to take them back: git reset --keep "
-            f"{str(report.commit)[: render.SHORT]} && gitreg tags sync",
+            hint=f"they stay on this branch; to take them back: {take_back}",
         )
 
 

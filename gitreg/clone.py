@@ -6,13 +6,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 
+from gitreg import layout
 from gitreg.errors import GitError, GitregError, UnknownOutcome
 from gitreg.git import publish, remote, worktree
 from gitreg.git.copies import copies_folder
+from gitreg.git.log import first_parents_reach
 from gitreg.git.remote import Upstream
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.history import CommitInfo, FileChange, Tag
 from gitreg.ledger import History
+from gitreg.soundness import refuse_unsound
+from gitreg.state import RegistryState
 
 _WITHDRAWN = "refs/gitreg/withdrawn"
 """The last commit here that was taken back over there, while own ones stand on top of it."""
@@ -31,6 +35,8 @@ class Standing:
         rewound: whether the remote branch does not lead on from there; that was allowed.
         withdrawn: the last commit here that was published once and taken back over there; ``None``
             when the clone has none of that kind. They are not published again.
+        merged_in: whether what is published came into the clone's branch by a merge (`git pull`).
+            Its first parents are another line, and history is read along those.
     """
 
     upstream: Upstream
@@ -40,6 +46,7 @@ class Standing:
     seen: str | None = None
     rewound: bool = False
     withdrawn: str | None = None
+    merged_in: bool = False
 
     @property
     def name(self) -> str:
@@ -49,8 +56,7 @@ class Standing:
     @property
     def is_ahead(self) -> bool:
         """Whether the clone has all that is published, and commits that are not."""
-        has_more = self.local.commit is not None and self.fork == self.published
-        return has_more and self.published != self.local.commit and self.withdrawn is None
+        return self._goes_along and self.local.commit not in (None, self.published)
 
     @property
     def is_behind(self) -> bool:
@@ -59,8 +65,14 @@ class Standing:
 
     @property
     def has_diverged(self) -> bool:
-        """Whether either has commits that the other has not, or the clone what was withdrawn."""
-        return self.withdrawn is not None or self.fork not in (self.local.commit, self.published)
+        """Whether the clone has commits that cannot be published as they are."""
+        parted = self.fork not in (self.local.commit, self.published)
+        return parted or self.withdrawn is not None or self.merged_in
+
+    @property
+    def _goes_along(self) -> bool:
+        """Whether the clone's branch leads on from what is published, with nothing against it."""
+        return self.fork == self.published and self.withdrawn is None and not self.merged_in
 
     @property
     def own_since(self) -> str | None:
@@ -74,14 +86,14 @@ class Standing:
         What was committed here without being published goes along, as long as nobody else has
         published something meanwhile.
         """
-        goes_along = self.fork == self.published and self.withdrawn is None
-        return Tip(self.local.branch, self.local.commit if goes_along else self.published)
+        commit = self.local.commit if self._goes_along else self.published
+        return Tip(self.local.branch, commit)
 
     @property
     def as_published(self) -> Standing:
         """How a clone would stand that is at what is published, and has nothing of its own."""
         local = Tip(self.local.branch, self.published)
-        return replace(self, local=local, fork=self.published, withdrawn=None)
+        return replace(self, local=local, fork=self.published, withdrawn=None, merged_in=False)
 
 
 class Clone:
@@ -159,9 +171,52 @@ class Clone:
                 f"and {now}; nothing was published",
                 hint="if that is right: gitreg fetch --allow-rewind",
             )
+        if published is None and tracked is not None:
+            self._refuse_renamed(upstream)
         fork = self._fork(local.commit, published)
+        if self._url is not None and fork != local.commit:
+            raise GitError(
+                f"{upstream.shown}: its history was rewritten since it was opened",
+                hint="nothing was published; run it again, and it is read anew",
+            )
         withdrawn = self._withdrawn(local.commit, published, seen if rewound else None)
-        return Standing(upstream, local, published, fork, seen, rewound, withdrawn)
+        merged_in = (
+            local.commit is not None
+            and published is not None
+            and fork == published
+            and not first_parents_reach(self._repository, published, local.commit)
+        )
+        return Standing(upstream, local, published, fork, seen, rewound, withdrawn, merged_in)
+
+    def _refuse_renamed(self, upstream: Upstream) -> None:
+        """Refuse to make a branch again that was there once, beside those that the remote has."""
+        others = remote.branches(self._repository, upstream)
+        if others:
+            raise GitError(
+                f"{upstream.shown} has no branch {upstream.short_branch} any more, but "
+                f"{', '.join(others[:3])}; nothing was published",
+                hint=f"git branch --set-upstream-to={upstream.remote}/{others[0]}, if it was "
+                "renamed to that",
+            )
+
+    def refuse_unsound(self, standing: Standing) -> None:
+        """Refuse to publish the clone's own line when that would break what is published.
+
+        Raises:
+            Refused: see `gitreg.soundness.refuse_unsound`.
+        """
+        published, local = standing.published, str(standing.local.commit)
+        if published is None:
+            return
+        before, after = (self._repository.snapshot(oid) for oid in (published, local))
+        paths = [
+            path
+            for path in self._repository.changed_paths(published, local)
+            if path.startswith(f"{layout.ROOT}/")
+        ]
+        contents = zip(paths, before.read_many(paths), after.read_many(paths), strict=True)
+        changes = [FileChange(*change) for change in contents]
+        refuse_unsound(RegistryState(after), changes)
 
     def _withdrawn(
         self, local: str | None, published: str | None, taken_back: str | None
@@ -432,11 +487,13 @@ class Clone:
             return ()
         worktree.refuse_to_move(self._repository, local.commit, commit)
         lost: list[Tag] = []
+        # Where what is published came in by a merge, the two lines of first parents part before it.
+        parted = None if standing.merged_in else standing.fork
         if local.commit is not None and not self._leads_to(local.commit, commit):
             self._history.advance(local.commit, exact=True)
-            lost = self.tags(local.branch, standing.fork)
+            lost = self.tags(local.branch, parted)
         self._history.advance(commit, exact=True)
-        tags = self.tags(local.branch, standing.fork if lost else local.commit)
+        tags = self.tags(local.branch, parted if lost else local.commit)
         fresh = [tag for tag in tags if tag.name not in (made or {})]
         objects = publish.write_tags(self._repository, fresh)
         objects |= {tag.name: made[tag.name] for tag in tags if made and tag.name in made}

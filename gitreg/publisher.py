@@ -165,6 +165,7 @@ class _Run:
     operation: Operation
     reason: str | None
     id: str
+    is_named: bool
     patience: Patience = field(default_factory=Patience)
     decided_at: RegistryState | None = None
 
@@ -345,7 +346,9 @@ class Publisher:
         if not change.edits:
             warnings = self._publish_rest(standing, state)
             return Outcome(change, pushed=True, warnings=(*change.warnings, *warnings))
-        moved = self._expected(standing, state, change)
+        moved = self._expected(run, standing, state, change)
+        if standing.is_ahead:
+            self._clone.refuse_unsound(standing)
         prepared, tags = self._prepare(run, standing.local, standing.base, change, moved)  # 5
         self._send(standing, state, moved)  # 4, after what can be refused without bytes moving
         earlier = self._earlier_tags(standing)
@@ -361,7 +364,7 @@ class Publisher:
         )
 
     def _expected(
-        self, standing: Standing, state: RegistryState, change: Change
+        self, run: _Run, standing: Standing, state: RegistryState, change: Change
     ) -> list[FileChange]:
         """Return what a change does, after a look at what others have published meanwhile."""
         moved = file_changes(state, change)
@@ -369,7 +372,10 @@ class Publisher:
         try:
             self._check_expected(decided_at, state, moved, self._clone.how_to_see)
         except Overtaken:
-            self._clone.remember(standing)  # told now, they may decide to replace the winner
+            # Told now, a person may decide to replace the winner. Under an id that they chose it
+            # may be a job, which runs it again without having decided anything.
+            if not run.is_named:
+                self._clone.remember(standing)
             raise
         return moved
 
@@ -388,7 +394,7 @@ class Publisher:
         change = run.proposed_on(state)  # 4
         if not change.edits:
             return Proposal(Outcome(change, warnings=change.warnings), state, base)
-        moved = self._expected(here, state, change)
+        moved = self._expected(run, here, state, change)
         branch = draft.branch(change, base)
         planned = Outcome(change, warnings=change.warnings)
         if dry_run:
@@ -473,6 +479,7 @@ class Publisher:
     def _publish_rest(self, standing: Standing, state: RegistryState) -> tuple[str, ...]:
         """Publish what was committed here before, or let the clone follow what is published."""
         if standing.is_ahead:
+            self._clone.refuse_unsound(standing)
             self._send(standing, state, ())
             commit = str(standing.base.commit)
             self._clone.publish(standing, commit, self._earlier_tags(standing))
@@ -557,7 +564,7 @@ class Publisher:
             change = refused.change  # judged when it was done; a freeze may have begun since
         except GitregError:
             pass
-        if change is None or not _is_the_same(change, after.read):
+        if change is None or not is_the_same(change, after.read):
             raise InvalidRequest(
                 f"the id {run.id} belongs to another operation, done in {commit[:9]}",
                 hint="give each operation an id of its own, or leave --op-id out",
@@ -592,7 +599,7 @@ class Publisher:
 
 def _new_run(operation: Operation, reason: str | None, op_id: str | None) -> _Run:
     name = secrets.token_hex(8) if op_id is None else check_operation_id(op_id)
-    return _Run(operation, check_reason(reason), name)
+    return _Run(operation, check_reason(reason), name, op_id is not None)
 
 
 def _is_the_same_file(edit: Edit, there: bytes | None) -> bool:
@@ -623,7 +630,7 @@ def _reference_to(place: Place) -> Reference:
     return Reference(place.model, stage=place.name)
 
 
-def _is_the_same(change: Change, after: Callable[[str], bytes | None]) -> bool:
+def is_the_same(change: Change, after: Callable[[str], bytes | None]) -> bool:
     """Tell whether a change is what a commit did, as far as a repetition can be the same.
 
     Who and when differ, and so may the words of a deletion; the bytes of a version may not.
@@ -639,6 +646,8 @@ def _is_the_same(change: Change, after: Callable[[str], bytes | None]) -> bool:
             continue
         if place.kind == "manifest":
             here, there = (manifest.read_manifest(data, edit.path) for data in (edit.content, done))
+            if any(getattr(here, fact) != getattr(there, fact) for fact in ("metrics", "params")):
+                return False
             if here.artifact.sha256 != there.artifact.sha256:
                 return False
         elif place.kind != "other" and done != edit.content:

@@ -8,7 +8,7 @@ Commits of the user's own are neither rewritten nor merged: how to bring them ov
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gitreg import approvals
@@ -21,9 +21,9 @@ from gitreg.git.repository import GitRepository, Tip
 from gitreg.history import Event, FileChange
 from gitreg.ledger import History
 from gitreg.operations.judging import Mover
-from gitreg.operations.reapply import Recorded, is_told_in_full, reapply
+from gitreg.operations.reapply import Recorded, done_again, is_told_in_full, reapply
 from gitreg.patience import Patience
-from gitreg.publisher import SendBytes, file_changes, named_versions
+from gitreg.publisher import SendBytes, file_changes, is_the_same, named_versions
 from gitreg.state import RegistryState
 from gitreg.tagsync import LEFT
 
@@ -229,6 +229,7 @@ class Synchroniser:
         """Publish the clone's own line of commits, as it is."""
         commit = str(standing.local.commit)
         state = self._state_at(commit)
+        self._clone.refuse_unsound(standing)
         unpublished = self._repository.commits_between(standing.published, commit)
         sent = tuple(Sent(self._repository.subject_of(oid), oid) for oid in unpublished)
         if not dry_run:
@@ -272,6 +273,10 @@ class Synchroniser:
         own: list[str] = []
         local = str(standing.local.commit)
         for commit in self._repository.commits_between(standing.own_since, local):
+            merged = self._repository.parents_of(commit)[1:]
+            if merged:
+                own += self._brought_in(commit, merged, standing)
+                continue
             recorded = self._recorded(commit)
             if not self._is_operation(recorded):
                 own.append(commit)
@@ -279,7 +284,12 @@ class Synchroniser:
                 continue
             there = self._history.operation(_operation_of(recorded))
             if there is not None:
-                numbers |= self._renumbered(recorded, there)
+                if self._is_done_there(recorded, numbers, there, str(standing.published)):
+                    numbers |= self._renumbered(recorded, there)
+                else:
+                    why = f"its id is that of another operation, published in {there[:9]}"
+                    left.append(Left(commit, self._repository.subject_of(commit), why))
+                    numbers |= dict.fromkeys(recorded.registered)
                 continue
             state = base.after(edits)
             try:
@@ -329,6 +339,38 @@ class Synchroniser:
         if len(parents) != 1 or not recorded.is_operation:
             return False
         return is_told_in_full(RegistryState(self._repository.snapshot(parents[0])), recorded)
+
+    def _brought_in(self, merge: str, merged: Sequence[str], standing: Standing) -> list[str]:
+        """Return the user's own commits that a merge brought in; of what is published, none."""
+        published = [f"^{standing.published}"] if standing.published else []
+        listing = self._repository.run(
+            "rev-list", "--no-merges", "--reverse", *merged, f"^{merge}^1", *published
+        )
+        return listing.text.split()
+
+    def _is_done_there(
+        self,
+        recorded: Recorded,
+        numbers: Mapping[tuple[str, int], int | None],
+        there: str,
+        published: str,
+    ) -> bool:
+        """Tell whether a published commit did what an unpublished one of the same id did."""
+        parent = self._repository.commit_of(f"{there}^")
+        if parent is None:
+            return False
+        before = RegistryState(self._repository.snapshot(parent))
+        self._history.advance(parent)
+        try:
+            # Not judged: it was when it was published.
+            change, _ = done_again(
+                before, recorded, numbers, self._history.highest_number, lambda *_: True
+            )
+        except GitregError:
+            return False
+        finally:
+            self._history.advance(published, exact=True)
+        return is_the_same(change, self._repository.snapshot(there).read)
 
     def _renumbered(self, recorded: Recorded, there: str) -> dict[tuple[str, int], int]:
         """Return what the versions of an operation are called where it was published before."""

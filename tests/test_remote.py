@@ -439,6 +439,9 @@ def test_the_configured_upstream_is_where_it_goes(shared: Path) -> None:
     git(work, "config", "branch.main.remote", "other")
     git(work, "config", "branch.main.merge", "refs/heads/release")
     before = published(shared)
+    with Registry(work) as registry, pytest.raises(GitError, match="all of main on it"):
+        registry.promote("churn@3", stage="production", push=True)
+    git(work, "config", "push.default", "upstream")  # as `git push` wants it said, too
     with Registry(work) as registry:
         outcome = registry.promote("churn@3", stage="production", push=True)
     assert git(shared / "other.git", "rev-parse", "refs/heads/release") == outcome.commit

@@ -273,13 +273,13 @@ def test_a_squash_with_the_users_stage_is_their_own(shared: Path) -> None:
 def test_a_merge_of_ones_own_is_left(shared: Path) -> None:
     work = shared / "work"
     git(work, "switch", "--quiet", "-c", "side")
-    commit_by_hand(work, PRODUCTION, "versions:\n- 3\n")
+    side = commit_by_hand(work, PRODUCTION, "versions:\n- 3\n")
     git(work, "switch", "--quiet", "main")
     git(work, "merge", "--quiet", "--no-ff", "-m", "merge", "side")
     pushed_by_hand(shared, "code.py", "pass\n")
     with Registry(work) as registry:
         report = registry.push()
-    assert report.own == (git(work, "rev-parse", "HEAD"),)
+    assert report.own == (side,)  # which `git cherry-pick` can take, and a merge it cannot
 
 
 def test_a_revert_names_the_commit_as_it_is_now(shared: Path) -> None:
@@ -728,3 +728,145 @@ def names(tags: set[str]) -> set[str]:
 
 def tags_names(folder: Path) -> set[str]:
     return names(tags_of(folder))
+
+
+# What must not be lost, and what must not go out
+
+
+@pytest.mark.parametrize("command", ["fetch", "promote"])
+@pytest.mark.parametrize("mine", ["data/raw/x", "local.cfg"])
+def test_ignored_files_are_work_too(shared: Path, mine: str, command: str) -> None:
+    """Git takes them for expendable; in a DVC repository they are the data."""
+    work = shared / "work"
+    (work / ".git" / "info" / "exclude").write_text("/data\n/local.cfg\n")
+    (work / mine).parent.mkdir(exist_ok=True, parents=True)
+    (work / mine).write_text("precious")
+    pushed_by_hand(shared, Path(mine).parts[0], "theirs\n")
+    before = git(work, "rev-parse", "HEAD")
+    if command == "fetch":
+        assert "is there, and not in Git" in error("fetch", "--repo", str(work), code=1)
+    else:
+        ran = gitreg("promote", "churn@3", "--to", "staging", "--push", "--repo", str(work))
+        assert "could not follow" in ran.err
+    assert (work / mine).read_text() == "precious"
+    assert git(work, "rev-parse", "HEAD") == before
+
+
+def test_a_folder_of_theirs_may_take_a_tracked_file_s_place(shared: Path) -> None:
+    pushed_by_hand(shared, "notes", "one file\n")
+    gitreg("fetch", "--repo", str(shared / "work"))
+    other = colleague(shared)
+    git(other, "rm", "--quiet", "notes")
+    commit_by_hand(other, "notes/more", "a folder\n")
+    git(other, "push", "--quiet")
+    gitreg("fetch", "--repo", str(shared / "work"))
+    assert (shared / "work/notes/more").read_text() == "a folder\n"
+
+
+def test_a_merge_does_not_bend_the_published_line(shared: Path) -> None:
+    """After `git pull` what others published is a second parent; history is read by the first."""
+    work, origin = shared / "work", shared / "origin.git"
+    theirs(shared, lambda registry: registry.promote("churn@3", stage="production", push=True))
+    line = git(origin, "rev-list", "--first-parent", "main")
+    with Registry(work) as registry:
+        registry.set_alias("churn@1", "challenger")
+    git(work, "config", "pull.rebase", "false")
+    git(work, "pull", "--quiet", "--no-edit")
+    gitreg("push", "--repo", str(work))
+    assert git(origin, "rev-list", "--first-parent", "main^") == line
+    with Registry(work) as registry:
+        assert registry.model("churn").aliases == {"champion": 2, "challenger": 1}
+    same_everywhere(shared)
+
+
+def _rebased(shared: Path) -> None:
+    theirs(shared, lambda registry: registry.promote("churn@3", stage="production", push=True))
+    with Registry(shared / "work") as registry:
+        registry.promote("churn@3", stage="staging")
+    git(shared / "work", "pull", "--quiet", "--rebase")
+
+
+def _edited(shared: Path) -> None:
+    path = "registry/churn/versions/1/manifest.yaml"
+    text = (shared / "work" / path).read_text()
+    commit_by_hand(shared / "work", path, text.replace("0.7", "0.99"))
+
+
+def _removed(shared: Path) -> None:
+    git(shared / "work", "rm", "-r", "--quiet", "registry/churn/versions/3")
+    git(shared / "work", "commit", "--quiet", "-m", "by hand")
+
+
+def _renamed(shared: Path) -> None:
+    git(shared / "work", "mv", "registry/churn", "registry/other")
+    git(shared / "work", "commit", "--quiet", "-m", "by hand")
+
+
+def _dangling(shared: Path) -> None:
+    commit_by_hand(shared / "work", "registry/churn/aliases/next.yaml", "version: 9\n")
+
+
+@pytest.mark.parametrize("spoil", [_rebased, _edited, _removed, _renamed, _dangling])
+@pytest.mark.parametrize("command", ["push", "operation"])
+def test_a_line_that_breaks_the_registry_is_not_published(
+    shared: Path, spoil: Callable[[Path], None], command: str
+) -> None:
+    spoil(shared)
+    before = published(shared)
+    words = ("push",) if command == "push" else ("annotate", "tokenizer", "--owner", "A", "--push")
+    assert "nothing was published" in error(*words, "--repo", str(shared / "work"), code=1)
+    assert published(shared) == before
+
+
+def test_an_id_that_is_another_operation_s_loses_nothing(shared: Path) -> None:
+    work = shared / "work"
+    theirs(
+        shared,
+        lambda registry: registry.promote("churn@3", stage="staging", op_id="job-7", push=True),
+    )
+    with Registry(work) as registry:
+        registry.set_alias("churn@1", "mine", op_id="job-7")
+        report = registry.push()
+        assert [left.subject for left in report.left] == ["set churn@mine to churn@1"]
+        assert "another operation" in report.left[0].reason
+        assert registry.resolve("churn@mine").version == 1  # it is still here
+
+
+def test_more_tags_than_a_command_line_holds(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gitreg.git.remote._ON_A_COMMAND_LINE", 2)
+    work, origin = shared / "work", shared / "origin.git"
+    for name in git(origin, "tag").split("\n"):
+        git(origin, "tag", "-d", name)
+    with Registry(work) as registry:
+        assert registry.sync_tags(push=True).pushed
+        registry.promote("churn@3", stage="production", alias=["a", "b"], push=True)
+    same_everywhere(shared)
+    assert git(work, "for-each-ref", "refs/gitreg/outgoing") == ""
+
+
+def test_a_branch_that_was_renamed_over_there_is_not_made_again(shared: Path) -> None:
+    git(shared, "clone", "--quiet", "origin.git", "fresh")
+    origin = shared / "origin.git"
+    git(origin, "branch", "-m", "main", "trunk")
+    words = ("alias", "set", "churn@3", "x", "--push", "--repo", str(shared / "fresh"))
+    assert "no branch main any more, but trunk" in error(*words, code=3)
+    assert git(origin, "for-each-ref", "refs/heads", "--format=%(refname)") == "refs/heads/trunk"
+
+
+def test_a_job_that_runs_again_replaces_no_winner(shared: Path) -> None:
+    """A person who was told may decide to; a job under its id has decided nothing."""
+    theirs(shared, lambda registry: registry.promote("churn@1", stage="production", push=True))
+    job = ("promote", "churn@3", "--to", "production", "--push", "--op-id", "ci-42")
+    for _ in range(2):
+        assert "was moved meanwhile" in error(*job, "--repo", str(shared / "work"), code=3)
+    gitreg("fetch", "--repo", str(shared / "work"))
+    gitreg(*job, "--repo", str(shared / "work"))
+
+
+def test_another_place_for_pushes_is_where_it_is_read_too(shared: Path) -> None:
+    work = shared / "work"
+    git(shared, "clone", "--quiet", "--bare", "origin.git", "fork.git")
+    git(work, "remote", "set-url", "--push", "origin", "../fork.git")
+    for name in ("a", "b"):
+        gitreg("alias", "set", "churn@3", name, "--push", "--repo", str(work))
+    assert git(shared / "fork.git", "rev-parse", "main") == git(work, "rev-parse", "HEAD")

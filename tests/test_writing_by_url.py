@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gitreg import Registry
-from gitreg.errors import LostRace
+from gitreg.errors import GitError, LostRace
 
 from .commands import error, gitreg
 from .conftest import git, write_model
@@ -75,3 +75,14 @@ def test_nothing_is_written_by_url_while_the_remote_is_away(shared: Path, hosted
 @pytest.mark.parametrize("command", ["fetch", "push"])
 def test_a_url_has_nothing_to_fetch_or_push(hosted: str, command: str) -> None:
     assert "by URL" in error(command, "--repo", hosted)
+
+
+def test_a_copy_does_not_publish_what_was_withdrawn_meanwhile(shared: Path, hosted: str) -> None:
+    origin = shared / "origin.git"
+    with Registry(hosted) as registry:
+        registry.models()
+        git(origin, "update-ref", "refs/heads/main", "main~1")
+        before = git(origin, "rev-parse", "main")
+        with pytest.raises(GitError, match="rewritten"):
+            registry.set_alias("churn@3", "champion")
+    assert git(origin, "rev-parse", "main") == before

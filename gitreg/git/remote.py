@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from gitreg.errors import GitError, LostRace, UnknownOutcome
@@ -16,11 +17,14 @@ _RACED = (
     "incorrect old value", "remote ref updated since checkout", "reference already exists",
 )  # fmt: skip
 _NO_OPTIONS = "does not support push options"
-_OF_THE_DISK = (
+_NO_RACE = (
     "No space left", "Disk quota", "Permission denied", "Read-only file system", "Input/output",
+    "exists; cannot create", "hook declined",
 )  # fmt: skip
 _REMOTE_LINES = 2
 _INCOMING = "refs/gitreg/incoming"
+_OUTGOING = "refs/gitreg/outgoing/"
+_ON_A_COMMAND_LINE = 500
 
 
 class Locked(GitError):
@@ -36,11 +40,18 @@ class Upstream:
         branch: the branch's full name there.
         seen: the reference that remembers the commit that was last known to be its tip; ``None``
             where somebody else remembers that.
+        push_url: where pushes go, when the configuration says another place than for fetches.
     """
 
     remote: str
     branch: str
     seen: str | None = None
+    push_url: str | None = None
+
+    @property
+    def place(self) -> str:
+        """What Git is asked about: what is published is what others were sent."""
+        return self.push_url or self.remote
 
     @property
     def shown(self) -> str:
@@ -72,6 +83,7 @@ def upstream_of(repository: GitRepository, tip: Tip) -> Upstream:
     branch = tip.branch
     if remote and remote != ".":
         branch = settings.get(f"branch.{short}.merge", branch)
+        _refuse_another_name(short, branch, remote, settings.get("push.default"))
     elif "origin" in urls or len(urls) == 1:
         remote = "origin" if "origin" in urls else next(iter(urls))
     elif not urls:
@@ -83,7 +95,24 @@ def upstream_of(repository: GitRepository, tip: Tip) -> Upstream:
         )
     # By URL: what another repository was at says nothing about this one.
     place = f"{urls.get(remote, remote)}\n{branch}".encode("utf-8", "surrogateescape")
-    return Upstream(remote, branch, f"refs/gitreg/seen/{hashlib.sha256(place).hexdigest()[:24]}")
+    seen = f"refs/gitreg/seen/{hashlib.sha256(place).hexdigest()[:24]}"
+    return Upstream(remote, branch, seen, settings.get(f"remote.{remote}.pushurl"))
+
+
+def _refuse_another_name(short: str, branch: str, remote: str, push_default: str | None) -> None:
+    """Refuse to publish a branch as one of another name, as `git push` does unless told otherwise.
+
+    ``git switch -c feature origin/main`` makes such an upstream.
+
+    Raises:
+        GitError: so.
+    """
+    name = branch.removeprefix("refs/heads/")
+    if name != short and push_default not in ("upstream", "tracking"):
+        raise GitError(
+            f"{short} follows {remote}/{name}: publishing would put all of {short} on it",
+            hint=f"git branch --unset-upstream, or git config push.default upstream to mean {name}",
+        )
 
 
 def push_url(repository: GitRepository, upstream: Upstream) -> str:
@@ -101,9 +130,8 @@ def push_url(repository: GitRepository, upstream: Upstream) -> str:
 
 def _settings(repository: GitRepository) -> dict[str, str]:
     """Return what the configuration says of branches and remotes; the last value of a key."""
-    listing = repository.run(
-        "config", "-z", "--get-regexp", r"^(branch|remote)\..*\.(remote|merge|url)$", check=False
-    )
+    wanted = r"^((branch|remote)\..*\.(remote|merge|url|pushurl)|push\.default)$"
+    listing = repository.run("config", "-z", "--get-regexp", wanted, check=False)
     text = listing.stdout.decode("utf-8", "surrogateescape")
     entries = (entry.partition("\n") for entry in text.split("\0") if entry)
     return {key: value for key, _, value in entries}
@@ -117,7 +145,7 @@ def fetch_tip(repository: GitRepository, upstream: Upstream) -> str | None:
     """
     done = process.run(
         repository.folder, "fetch", "--no-tags", "--no-write-fetch-head", "--quiet",
-        "--no-auto-maintenance", "--no-recurse-submodules", "--end-of-options", upstream.remote,
+        "--no-auto-maintenance", "--no-recurse-submodules", "--end-of-options", upstream.place,
         f"+{upstream.branch}:{_INCOMING}", check=False, interactive=True,
     )  # fmt: skip
     if done.returncode == 0:
@@ -194,21 +222,21 @@ def push(
         UnknownOutcome: the connection was lost before the remote said what it did.
         GitError: the remote refused; nothing was published.
     """
-    force = "+" if force_tags else ""
-    refspecs = [f"{force}{oid}:refs/tags/{name}" for name, oid in tags.items()]
     options = ["--atomic", "--porcelain", "--no-verify", "--no-signed", "--no-follow-tags"]
     options.append("--recurse-submodules=no")
+    branch = []
     if commit is not None:
-        refspecs.insert(0, f"{commit}:{upstream.branch}")
+        branch = [f"{commit}:{upstream.branch}"]
         options.append(f"--force-with-lease={upstream.branch}:{expected or ''}")
-    if not refspecs:
+    if not branch and not tags:
         return ""
     repository.writer.sync()
     asked = [f"--push-option={option}" for option in push_options]
-    done = process.run(
-        repository.folder, "push", *options, *asked, "--end-of-options", upstream.remote,
-        *refspecs, check=False, interactive=True,
-    )  # fmt: skip
+    with _refspecs(repository, tags, "+" if force_tags else "") as refspecs:
+        done = process.run(
+            repository.folder, "push", *options, *asked, "--end-of-options", upstream.remote,
+            *branch, *refspecs, check=False, interactive=True,
+        )  # fmt: skip
     if done.returncode != 0 and asked and _NO_OPTIONS in done.stderr:
         # Which only the remote can tell, and does before anything is sent.
         return push(repository, upstream, commit, expected, tags, force_tags=force_tags)
@@ -216,6 +244,30 @@ def push(
         raise _push_failure(upstream, done)
     words = [line for line in done.stderr.splitlines() if line.startswith("remote:")]
     return "\n".join(line.removeprefix("remote:").strip() for line in words)
+
+
+@contextmanager
+def _refspecs(
+    repository: GitRepository, tags: Mapping[str, str], force: str
+) -> Iterator[list[str]]:
+    """Give what tells a push of tags; of many, references that one pattern covers.
+
+    A command line holds some 30,000 of them, and a registry may have more.
+    """
+    if len(tags) <= _ON_A_COMMAND_LINE:
+        yield [f"{force}{oid}:refs/tags/{name}" for name, oid in tags.items()]
+        return
+    outgoing = [f"update {_OUTGOING}{name}\0{oid}\0" for name, oid in tags.items()]
+    _update_references(repository, outgoing)
+    try:
+        yield [f"{force}{_OUTGOING}*:refs/tags/*"]
+    finally:
+        _update_references(repository, [f"delete {_OUTGOING}{name}\0" for name in tags])
+
+
+def _update_references(repository: GitRepository, lines: Iterable[str]) -> None:
+    script = "\0".join(["start", *lines, "prepare", "commit", ""])
+    repository.run("update-ref", "--stdin", "-z", stdin=script.encode("utf-8", "surrogateescape"))
 
 
 def _push_failure(upstream: Upstream, done: process.Completed) -> GitError:
@@ -226,9 +278,12 @@ def _push_failure(upstream: Upstream, done: process.Completed) -> GitError:
     if lock:
         return Locked(
             f"the push to {upstream.shown} failed: {lock[0]}, so another push is under way there, "
-            "or was killed"
+            "or was killed and left that file"
         )
-    if any(words in said for words in _RACED) and not any(words in said for words in _OF_THE_DISK):
+    # What a hook over there says is no answer of Git's, whatever words it uses.
+    hooks = "\n".join(re.findall(r"^remote: (?!error: |fatal: ).*$", done.stderr, re.MULTILINE))
+    git_s = "\n".join(line for line in said.splitlines() if line not in hooks.splitlines())
+    if any(words in git_s for words in _RACED) and not any(w in git_s for w in _NO_RACE):
         return LostRace(f"{upstream.shown} has moved: somebody else published meanwhile")
     taken = re.search(r"refs/tags/(\S+)\s+\[rejected\] \(already exists\)", said)
     if taken:
@@ -286,11 +341,12 @@ def published_tags(
     Raises:
         GitError: the remote cannot be reached.
     """
-    wanted = [f"refs/tags/{name}" for name in names]
+    wanted = {f"refs/tags/{name}" for name in names}
     if not wanted:
         return {}
+    asked = sorted(wanted) if len(wanted) <= _ON_A_COMMAND_LINE else ["refs/tags/*"]
     done = process.run(
-        repository.folder, "ls-remote", "--refs", "--end-of-options", upstream.remote, *wanted,
+        repository.folder, "ls-remote", "--refs", "--end-of-options", upstream.place, *asked,
         check=False, interactive=True,
     )  # fmt: skip
     if done.returncode != 0:
@@ -298,7 +354,25 @@ def published_tags(
             f"the remote {upstream.shown} cannot be read: {process.failure('ls-remote', done)}"
         )
     lines = (line.split("\t") for line in done.text.splitlines())
-    return {name.removeprefix("refs/tags/"): oid for oid, name in lines}
+    return {name.removeprefix("refs/tags/"): oid for oid, name in lines if name in wanted}
+
+
+def branches(repository: GitRepository, upstream: Upstream) -> list[str]:
+    """Return the short names of the branches that the remote has.
+
+    Raises:
+        GitError: the remote cannot be reached.
+    """
+    done = process.run(
+        repository.folder, "ls-remote", "--heads", "--end-of-options", upstream.place,
+        check=False, interactive=True,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise GitError(
+            f"the remote {upstream.shown} cannot be read: {process.failure('ls-remote', done)}",
+            hint="try again when it can be reached",
+        )
+    return [line.partition("\trefs/heads/")[2] for line in done.text.splitlines()]
 
 
 PATIENCE = 30.0
@@ -330,7 +404,7 @@ def survey(repository: GitRepository, upstream: Upstream) -> Survey:
         GitError: the remote does not answer.
     """
     done = process.run_for(
-        repository.folder, PATIENCE, "ls-remote", "--refs", "--end-of-options", upstream.remote,
+        repository.folder, PATIENCE, "ls-remote", "--refs", "--end-of-options", upstream.place,
         upstream.branch, "refs/tags/*",
     )  # fmt: skip
     if done.returncode != 0:
@@ -347,7 +421,7 @@ def survey(repository: GitRepository, upstream: Upstream) -> Survey:
         done = process.run_for(
             repository.folder, FETCH_PATIENCE, "fetch", "--refmap=", "--no-tags", "--quiet",
             "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules",
-            "--end-of-options", upstream.remote, upstream.branch,
+            "--end-of-options", upstream.place, upstream.branch,
         )  # fmt: skip
         if done.returncode != 0:
             raise process.failure("fetch", done)

@@ -132,12 +132,18 @@ def refuse_to_move(repository: GitRepository, before: str | None, after: str) ->
     """Refuse to bring index and work tree from one commit to another when the user's work is there.
 
     Raises:
-        Refused: a path that differs between the two is staged, changed or untracked.
+        Refused: a path that differs between the two is staged, changed, untracked or ignored.
         GitError: another process holds the index.
     """
     if repository.top_level is None:
         return
     _refuse_locked_index(repository)
+    there = _in_the_way(repository, repository.top_level, before, after)
+    if there is not None:
+        raise Refused(
+            f"the work tree cannot follow: {there} is there, and not in Git",
+            hint="move it away, then run it again",
+        )
     # What was touched but not changed is no work; Git finds out when it looks again.
     repository.run_at_root("update-index", "-q", "--refresh", check=False)
     done = _read_trees(repository, before, after, "-n")
@@ -163,6 +169,37 @@ def move(repository: GitRepository, base: Tip, after: str) -> tuple[str, ...]:
         _forget(repository)
         return ()
     return (f"the work tree could not follow ({_obstacle(done.stderr)}): gitreg fetch tries again",)
+
+
+def _in_the_way(repository: GitRepository, top: Path, before: str | None, after: str) -> str | None:
+    """Return a file of the user's, tracked by nobody, where a commit brings one of its own.
+
+    Git takes ignored files for expendable, and in a DVC repository they are the data.
+    """
+    base = [before] if before else ["--root"]
+    listing = repository.run(
+        "diff-tree", "-r", "-z", "--no-commit-id", "--name-status", "--no-renames", *base, after
+    ).stdout.split(b"\0")
+    changes = list(zip(listing[::2], map(os.fsdecode, listing[1::2]), strict=False))
+    gone = {path for status, path in changes if status == b"D"}
+    new = repository.snapshot(after)
+    for path in (path for status, path in changes if status == b"A"):
+        place = top / path
+        for folder in reversed(place.relative_to(top).parents[:-1]):
+            if not (top / folder).is_dir() and os.path.lexists(top / folder):
+                if folder.as_posix() not in gone:
+                    return folder.as_posix()
+                break
+        else:
+            if place.is_dir() and not place.is_symlink():
+                below = (Path(at, name) for at, _, names in os.walk(place) for name in names)
+                others = (file.relative_to(top).as_posix() for file in below)
+                stranger = next((name for name in others if name not in gone), None)
+                if stranger is not None:
+                    return stranger
+            elif os.path.lexists(place) and _file(place) != _read(new, path):
+                return path
+    return None
 
 
 def _read_trees(
@@ -228,14 +265,14 @@ def _finish(repository: GitRepository, top: Path, announced: Announced) -> None:
     # Git itself follows where index and files are as they were before. It takes a file that was
     # written already, beside an index that was not, for the user's work: those are looked at.
     paths = _differing(repository, announced)
-    if _follows(repository, announced):
+    if _follows(repository, top, announced):
         _sweep(top, paths)
     else:
         edits = _untouched(repository, top, announced, paths)
         if _bring(top, [edit for edit in edits if _is_ours(edit.path)]):
             return
         _take_back(repository, top, edits)
-        _follows(repository, announced)
+        _follows(repository, top, announced)
     _forget(repository)
 
 
@@ -271,8 +308,11 @@ def catch_up(repository: GitRepository, edits: Sequence[Edit]) -> tuple[str, ...
     return _bring(repository.top_level, edits)
 
 
-def _follows(repository: GitRepository, announced: Announced) -> bool:
-    return _read_trees(repository, announced.before, announced.after).returncode == 0
+def _follows(repository: GitRepository, top: Path, announced: Announced) -> bool:
+    before, after = announced.before, announced.after
+    if _in_the_way(repository, top, before, after) is not None:
+        return False
+    return _read_trees(repository, before, after).returncode == 0
 
 
 def _is_ours(path: str) -> bool:

@@ -125,7 +125,7 @@ def is_told_in_full(parent: RegistryState, recorded: Recorded) -> bool:
         return True
     first = dict(reversed(recorded.registered))
     try:
-        change, _ = _done_again(
+        change, _ = done_again(
             parent, recorded, {}, lambda model: first[model] - 1, lambda *_: True
         )
     except GitregError:
@@ -159,11 +159,11 @@ def reapply(
         Refused: it does not hold any more, or the policy refuses it; the message says why.
         NotFound: a version that it names is not there.
     """
-    change, new = _done_again(state, recorded, numbers, above, holds)
+    change, new = done_again(state, recorded, numbers, above, holds)
     return _judged(state, change, mover), new
 
 
-def _done_again(
+def done_again(
     state: RegistryState,
     recorded: Recorded,
     numbers: Numbers,

@@ -1,0 +1,75 @@
+"""What must not be published, whoever made the commits: a line that a person edited or rebased.
+
+gitreg's own operations cannot lead there. `git pull --rebase` can, and so can an editor: two
+promotions apply cleanly one after the other and leave a version in two stages, and a registered
+version is only a file.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from gitreg import layout
+from gitreg.errors import GitregError, Refused
+from gitreg.history import FileChange
+from gitreg.names import format_version
+from gitreg.state import RegistryState
+
+
+def refuse_unsound(after: RegistryState, changes: Sequence[FileChange]) -> None:
+    """Refuse a line of commits that changes a version, or leaves a model contradicting itself.
+
+    Args:
+        after: what would be published.
+        changes: the files that differ from what is.
+
+    Raises:
+        Refused: so; the message names the file or the version.
+    """
+    touched: dict[str, list[int]] = {}
+    for change in changes:
+        place = layout.locate(change.path)
+        if place is None:
+            continue
+        born = touched.setdefault(place.model, [])
+        if place.kind == "manifest" and place.version is not None and change.after is not None:
+            born.append(place.version)
+        if change.before is None or place.version is None or place.kind == "annotations":
+            continue
+        deleted = after.snapshot.read(layout.tombstone_path(place.model, place.version))
+        if deleted is None or place.kind == "deleted":
+            raise Refused(
+                f"{change.path} was changed, but a registered version never changes; nothing was "
+                "published",
+                hint=f"git log -- {change.path} shows who did; gitreg delete is the way to remove",
+            )
+    for model, born in touched.items():
+        _refuse_contradiction(after, model, born)
+
+
+def _refuse_contradiction(state: RegistryState, model: str, born: Sequence[int]) -> None:
+    try:
+        stages, aliases = state.stages(model), state.aliases(model)
+        named = [*(version for held in stages.values() for version in held), *aliases.values()]
+        for version in born:
+            state.manifest(model, version)
+    except GitregError as error:
+        raise Refused(
+            f"{error}; nothing was published", hint=f"git log -- {layout.model_path(model)}"
+        ) from None
+    places = Counter(version for held in stages.values() for version in held)
+    twice = next((version for version, count in places.items() if count > 1), None)
+    if twice is not None:
+        held = " and ".join(stage for stage, versions in stages.items() if twice in versions)
+        raise Refused(
+            f"{held} hold {format_version(model, twice)}, as after a rebase; nothing was published",
+            hint=f"gitreg promote {format_version(model, twice)} --to STAGE",
+        )
+    lost = next((version for version in named if not state.has_version(model, version)), None)
+    if lost is not None:
+        raise Refused(
+            f"a pointer of {model} names {format_version(model, lost)}, which is not there; "
+            "nothing was published",
+            hint="gitreg doctor names it",
+        )
