@@ -514,6 +514,7 @@ class Registry:
                 description,
                 None if requirements is None else Path(requirements),
                 run_id,
+                push or self._url is not None,
             ),
             dry_run=dry_run,
             progress=self._progress,
