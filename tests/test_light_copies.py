@@ -434,20 +434,6 @@ def test_offline_without_a_copy(tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) <= 2
 
 
-def test_whoever_insists_gets_no_old_state(origin: Path, url: str) -> None:
-    read_all(url)
-    up_to_date = copies.open_copy(url, must_reach=True)
-    assert (up_to_date.stale, up_to_date.branch) == (None, "refs/heads/main")
-    assert up_to_date.commit == git(origin, "rev-parse", "main")
-    with unreachable(origin):
-        with pytest.raises(GitError, match="does not appear to be"):
-            copies.open_copy(url, must_reach=True)
-        old = copies.open_copy(url)
-        assert old.stale is not None
-        old.repository.close()
-    up_to_date.repository.close()
-
-
 def test_a_registry_keeps_answering(origin: Path, url: str) -> None:
     with Registry(url) as registry:
         assert registry.resolve("churn@champion").version == 2
@@ -478,6 +464,33 @@ def test_a_damaged_copy_is_made_anew(url: str, kind: str, damage: str) -> None:
         (git_dir / "config").write_text("[")
     read(url)
     assert champion(url) == 2
+
+
+@pytest.mark.parametrize("kind", ["light.git", "repository.git"])
+@pytest.mark.parametrize("what", ["file", "link", "link to a folder"])
+def test_a_file_in_the_place_of_a_copy_is_removed(
+    url: str, tmp_path: Path, kind: str, what: str
+) -> None:
+    read_all(url)
+    champion(url)
+    git_dir = copy_of(url, kind)
+    if git_dir.exists():
+        shutil.rmtree(git_dir)
+    kept = tmp_path / "kept"
+    if what == "file":
+        git_dir.write_text("damage\n")
+    elif what == "link":
+        git_dir.symlink_to(tmp_path / "nothing")
+    else:
+        kept.mkdir()
+        git_dir.symlink_to(kept)
+    if kind == "light.git":
+        shutil.rmtree(copy_of(url, "repository.git"))
+    assert champion(url) == 2
+    assert read_all(url)
+    assert champion(url) == 2
+    if kept.exists():
+        assert list(kept.iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", ["light.git", "repository.git"])

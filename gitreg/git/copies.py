@@ -94,9 +94,7 @@ class Copy:
     stale: str | None
 
 
-def open_copy(
-    url: str, *, light: bool = False, allow_rewind: bool = False, must_reach: bool = False
-) -> Copy:
+def open_copy(url: str, *, light: bool = False, allow_rewind: bool = False) -> Copy:
     """Return a copy of the repository at ``url``, brought up to date.
 
     Args:
@@ -104,8 +102,6 @@ def open_copy(
         light: whether files of the tip are all that is wanted: then only its default branch is
             brought up to date, and when there is no complete copy a light one does.
         allow_rewind: take the branch as it is, wherever it went, and remember that.
-        must_reach: whether an older state will not do when the remote cannot be reached. Whoever
-            writes insists.
 
     Raises:
         InvalidRequest: ``url`` is no repository's URL.
@@ -121,7 +117,7 @@ def open_copy(
         try:
             return copies.glance() if light else copies.complete()
         except _UnreachableError as unreachable:
-            old = None if must_reach else copies.old(unreachable, light=light)
+            old = copies.old(unreachable, light=light)
             if old is None:
                 message = f"{process.hide_credentials(url)}: {unreachable}"
                 raise GitError(message, hint=unreachable.hint) from None
@@ -204,7 +200,7 @@ class _Copies:
         self._fetch(self._light, "--depth=1", _LIGHT, refspecs=(f"+HEAD:{_OWN_BRANCH}",))
         tip = str(self._tip(self._light))
         if self._seen and tip != self._seen.commit and not self._allow_rewind:
-            shutil.rmtree(self._light)  # its history is cut off, and cannot show that it follows
+            _remove(self._light)  # its history is cut off, and cannot show that it follows
             raise _NotProvenError
         return tip
 
@@ -300,7 +296,7 @@ class _Copies:
         )
 
     def _init(self, git_dir: Path) -> None:
-        shutil.rmtree(git_dir, ignore_errors=True)
+        _remove(git_dir)
         branch = _OWN_BRANCH.removeprefix("refs/heads/")
         process.run(
             self._folder, "-c", "init.defaultRefFormat=files", "init", "--bare", "--quiet",
@@ -421,6 +417,15 @@ def _has(git_dir: Path, commit: str) -> bool:
         check=False, extra_env={"GIT_DIR": str(git_dir)},
     )  # fmt: skip
     return asked.returncode == 0
+
+
+def _remove(git_dir: Path) -> None:
+    """Remove a copy, and whatever else lies in its place."""
+    if git_dir.is_dir() and not git_dir.is_symlink():
+        shutil.rmtree(git_dir, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):  # if it stays, Git says what is wrong with it
+            git_dir.unlink(missing_ok=True)
 
 
 def _remove_locks(git_dir: Path) -> None:
