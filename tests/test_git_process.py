@@ -175,5 +175,5 @@ def test_ssh_s_own_words_are_told() -> None:
 
 def test_an_error_names_the_subcommand_behind_options(tmp_path: Path) -> None:
     git(tmp_path, "init", "--quiet")
-    with pytest.raises(GitError, match="^git rev-parse: "):
+    with pytest.raises(GitError, match=r"^git rev-parse: "):
         process.run(tmp_path, "-c", "gc.auto=0", "-c", "a.b=c", "rev-parse", "--verify", "nothing")
