@@ -6,7 +6,7 @@ import configparser
 import hashlib
 import json
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -179,8 +179,29 @@ class Artifacts:
         """
         sent = set(versions)
         names = [_md5(state.version(model, version)) for model, version in sorted(sent)]
-        if not names:
-            return
+        if names:
+            self._push(state, names, sent, progress)
+
+    def send_ahead(
+        self, state: RegistryState, artifact: Artifact, progress: Progress | None = None
+    ) -> None:
+        """Put bytes on the DVC remote that no version names yet, before anybody has to wait.
+
+        What is large then goes out before the lock is taken; `send` finds it there.
+
+        Raises:
+            DvcError: there is no remote, or it does not have them afterwards.
+        """
+        assert artifact.md5 is not None
+        self._push(state, [artifact.md5], set(), progress)
+
+    def _push(
+        self,
+        state: RegistryState,
+        names: Sequence[str],
+        sent: set[tuple[str, int]],
+        progress: Progress | None,
+    ) -> None:
         try:
             self._refuse_private_remote(state.snapshot)
             self._refuse_missing_folder(state, sent)

@@ -50,6 +50,7 @@ class Material:
     description: str | None = None
     requirements: Path | None = None
     run_id: str | None = None
+    push: bool = False
 
 
 def collect(
@@ -65,7 +66,7 @@ def collect(
     """Return the operation that registers, after the slow part is done: the bytes are in the cache.
 
     Everything that can be wrong is looked at before the first byte is copied, and the bytes are
-    copied before any lock is taken.
+    copied, and where they are to be published sent, before any lock is taken.
 
     Raises:
         InvalidRequest: a name, a tag, a file or a value is malformed.
@@ -108,6 +109,8 @@ def collect(
     request = replace(
         request, artifact=_artifact(artifacts, state, source, dry_run=dry_run, progress=progress)
     )
+    if material.push and not dry_run:
+        artifacts.send_ahead(state, request.artifact, progress)
 
     def operation(current: RegistryState) -> Change:
         return register(current, replace(request, above=history.highest_number(request.model)))

@@ -560,6 +560,7 @@ class Registry:
                 description,
                 None if requirements is None else Path(requirements),
                 run_id,
+                push or pr or self._url is not None,
             ),
             dry_run=dry_run,
             progress=self._progress,

@@ -25,6 +25,8 @@ from gitreg.suggest import did_you_mean
 if TYPE_CHECKING:
     from gitreg.policy import Policy
 
+_POINTERS = ("stages", "aliases")
+
 
 class Snapshot(Protocol):
     """The files of one commit. They never change, so what was read once may be remembered."""
@@ -274,6 +276,16 @@ class RegistryState:
         self.snapshot.read_many(wanted)
         for name in names:
             yield self.model(name)
+
+    def read_ahead(self, models: Sequence[str]) -> None:
+        """Have all documents of models at once, in a few batches; a snapshot remembers them."""
+        versions = [layout.versions_path(name) for name in models]
+        self.snapshot.list_many(versions)
+        folders = [f"{layout.model_path(name)}/{kind}" for name in models for kind in _POINTERS]
+        folders += [layout.version_path(name, n) for name in models for n in self.numbers(name)]
+        files = zip(folders, self.snapshot.list_many(folders), strict=True)
+        paths = [f"{folder}/{name}" for folder, names in files for name in names]
+        self.snapshot.read_many([path for path in paths if path.endswith((".yaml", ".dvc"))])
 
     def model_annotations(self, name: str) -> Annotations:
         """Return what people said of a model."""

@@ -263,10 +263,45 @@ def test_two_copies_at_once_wait_for_each_other(
     shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publish, "LOCK_PATIENCE", -1.0)
+    monkeypatch.setattr(copies, "READER_PATIENCE", -1.0)
     url = f"file://{shared / 'origin.git'}"
-    read_all(url)
-    (copy,) = (
-        path for path in copies.cache_folder().iterdir() if (path / "repository.git").exists()
-    )
-    with publish.exclusive(copy), pytest.raises(GitregError, match="another gitreg"):
+    with (
+        publish.exclusive(copies.copies_folder(url)),
+        pytest.raises(GitregError, match="another gitreg"),
+    ):
         read_all(url)
+
+
+@pytest.mark.parametrize("light", [False, True])
+def test_a_reader_does_not_wait_for_a_writer_when_there_is_a_copy(
+    shared: Path, monkeypatch: pytest.MonkeyPatch, light: bool
+) -> None:
+    monkeypatch.setattr(publish, "LOCK_PATIENCE", -1.0)
+    monkeypatch.setattr(copies, "READER_PATIENCE", -1.0)
+    url = f"file://{shared / 'origin.git'}"
+    first = copies.open_copy(url, light=light)
+    assert first.stale is None
+    with publish.exclusive(copies.copies_folder(url)):
+        second = copies.open_copy(url, light=light)
+        # It wants to see where the branch is, not where it was.
+        with pytest.raises(GitregError, match="another gitreg"):
+            copies.open_copy(url, light=light, allow_rewind=True)
+    assert second.commit == first.commit
+    assert second.stale is not None
+    assert second.stale.startswith(f"another gitreg is at work on the copy of {url}: answering")
+    third = copies.open_copy(url, light=light)
+    assert third.stale is None
+    for copy in (first, second, third):
+        copy.repository.close()
+
+
+def test_a_light_copy_is_no_answer_to_a_question_about_all(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "LOCK_PATIENCE", -1.0)
+    monkeypatch.setattr(copies, "READER_PATIENCE", -1.0)
+    url = f"file://{shared / 'origin.git'}"
+    copies.open_copy(url, light=True).repository.close()
+    folder = copies.copies_folder(url)
+    with publish.exclusive(folder), pytest.raises(GitregError, match="another gitreg"):
+        copies.open_copy(url)

@@ -171,3 +171,9 @@ def test_ssh_s_own_words_are_told() -> None:
     ):
         failed = process.failure("push", process.Completed(128, b"", stderr))
         assert str(failed) == f"git push: {told}"
+
+
+def test_an_error_names_the_subcommand_behind_options(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet")
+    with pytest.raises(GitError, match=r"^git rev-parse: "):
+        process.run(tmp_path, "-c", "gc.auto=0", "-c", "a.b=c", "rev-parse", "--verify", "nothing")

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -22,7 +23,7 @@ from typer.testing import CliRunner
 from gitreg import Registry
 from gitreg.cli import app
 from gitreg.errors import GitError, NotFound
-from gitreg.git import copies, seen
+from gitreg.git import copies, light, seen
 from tests.conftest import git
 
 GITREG = [sys.executable, "-m", "gitreg"]
@@ -434,20 +435,6 @@ def test_offline_without_a_copy(tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) <= 2
 
 
-def test_whoever_insists_gets_no_old_state(origin: Path, url: str) -> None:
-    read_all(url)
-    up_to_date = copies.open_copy(url, must_reach=True)
-    assert (up_to_date.stale, up_to_date.branch) == (None, "refs/heads/main")
-    assert up_to_date.commit == git(origin, "rev-parse", "main")
-    with unreachable(origin):
-        with pytest.raises(GitError, match="does not appear to be"):
-            copies.open_copy(url, must_reach=True)
-        old = copies.open_copy(url)
-        assert old.stale is not None
-        old.repository.close()
-    up_to_date.repository.close()
-
-
 def test_a_registry_keeps_answering(origin: Path, url: str) -> None:
     with Registry(url) as registry:
         assert registry.resolve("churn@champion").version == 2
@@ -478,6 +465,33 @@ def test_a_damaged_copy_is_made_anew(url: str, kind: str, damage: str) -> None:
         (git_dir / "config").write_text("[")
     read(url)
     assert champion(url) == 2
+
+
+@pytest.mark.parametrize("kind", ["light.git", "repository.git"])
+@pytest.mark.parametrize("what", ["file", "link", "link to a folder"])
+def test_a_file_in_the_place_of_a_copy_is_removed(
+    url: str, tmp_path: Path, kind: str, what: str
+) -> None:
+    read_all(url)
+    champion(url)
+    git_dir = copy_of(url, kind)
+    if git_dir.exists():
+        shutil.rmtree(git_dir)
+    kept = tmp_path / "kept"
+    if what == "file":
+        git_dir.write_text("damage\n")
+    elif what == "link":
+        git_dir.symlink_to(tmp_path / "nothing")
+    else:
+        kept.mkdir()
+        git_dir.symlink_to(kept)
+    if kind == "light.git":
+        shutil.rmtree(copy_of(url, "repository.git"))
+    assert champion(url) == 2
+    assert read_all(url)
+    assert champion(url) == 2
+    if kept.exists():
+        assert list(kept.iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", ["light.git", "repository.git"])
@@ -565,3 +579,75 @@ def test_every_read_takes_allow_rewind(origin: Path, url: str, line: str) -> Non
     allowed = CliRunner().invoke(app, [*line.split(), "--repo", url, "--allow-rewind"])
     assert "rewritten" not in allowed.stderr
     assert read_tip(url) != old
+
+
+# Logins and ssh
+
+
+@pytest.mark.parametrize(
+    ("url", "bare", "user", "password"),
+    [
+        ("https://ada:p%40s%3as@host/r.git", "https://host/r.git", "ada", "p@s:s"),
+        ("https://ada:@host:8443/r.git", "https://host:8443/r.git", "ada", ""),
+        ("http://ada@[::1]:80/r.git", "http://[::1]:80/r.git", "ada", None),
+        ("https://host/r.git", "https://host/r.git", None, None),
+        ("https://:secret@host/r.git", "https://:secret@host/r.git", None, None),
+        ("https://a:b%0aquit=1@host/r.git", "https://a:b%0aquit=1@host/r.git", None, None),
+        ("https://a:b@c@host/r.git", "https://a:b@c@host/r.git", None, None),
+        ("ssh://ada@host/r.git", "ssh://ada@host/r.git", None, None),
+    ],
+)
+def test_what_git_is_told_of_a_login(
+    tmp_path: Path, url: str, bare: str, user: str | None, password: str | None
+) -> None:
+    told = light.remote_environment(tmp_path, url)
+    count = int(told["GIT_CONFIG_COUNT"])
+    options = [(told[f"GIT_CONFIG_KEY_{n}"], told[f"GIT_CONFIG_VALUE_{n}"]) for n in range(count)]
+    assert dict(options)["remote.gitreg.url"] == bare
+    assert [value for key, value in options if key.endswith(".username")] == [user] * bool(user)
+    assert told.get("GITREG_REMOTE_PASSWORD") == password
+    if url != bare:
+        told_git = {**os.environ, **told}
+        asked = subprocess.run(
+            ["git", "ls-remote", "--get-url", "gitreg"],
+            cwd=tmp_path, env=told_git, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert asked.stdout.strip() == bare
+    if password is not None:
+        filled = subprocess.run(
+            ["git", "credential", "fill"], input=f"url={bare}\n\n",
+            cwd=tmp_path, env=told_git, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert f"username={user}\npassword={password}\n" in filled.stdout
+
+
+def test_how_ssh_is_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GIT_SSH_COMMAND", "GIT_SSH", "GIT_SSH_VARIANT"):
+        monkeypatch.delenv(name, raising=False)
+
+    def command(url: str) -> str | None:
+        return light.remote_environment(tmp_path, url).get("GIT_SSH_COMMAND")
+
+    wanted = "ssh -o ConnectTimeout=30 -o ServerAliveInterval=15 -o ServerAliveCountMax=4"
+    for url in ("ssh://git@host/r.git", "git@host:r.git", "host:r.git"):
+        assert command(url) == wanted
+    for url in ("https://host/r.git", "file:///r.git", "git://host/r.git"):
+        assert command(url) is None
+    for name in ("GIT_SSH_COMMAND", "GIT_SSH"):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, "my-ssh")
+            assert command("git@host:r.git") is None
+    (tmp_path / "gitconfig").write_text("[core]\n\tsshCommand = my-ssh\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    assert command("git@host:r.git") is None
+
+
+@pytest.mark.skipif(shutil.which("ssh") is None, reason="OpenSSH is not installed")
+def test_an_ssh_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GIT_SSH_COMMAND", "GIT_SSH", "GIT_SSH_VARIANT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(light, "SSH_PATIENCE", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"ssh://127.0.0.1:{silent.getsockname()[1]}/r.git"
+        with pytest.raises(GitError, match=r"timed out"):
+            copies.open_copy(url)

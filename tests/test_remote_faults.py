@@ -250,6 +250,33 @@ def test_a_host_that_hangs_up_in_a_push(
 # Credentials
 
 
+@pytest.mark.parametrize("command", [["resolve", "churn@1"], ["list"]])
+def test_a_login_in_a_url_is_in_no_list_of_processes(
+    at_http: Place,
+    git_http: GitHttpServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+) -> None:
+    """Git says what it starts: that is what ``ps`` shows to everybody."""
+    trace = tmp_path / "trace"
+    monkeypatch.setenv("GIT_TRACE", str(trace))
+    # A helper of the user's is not asked for what the URL says, nor a rule for his own URLs.
+    helper = tmp_path / "asked"
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    (tmp_path / "gitconfig").write_text(
+        f'[credential]\n\thelper = "!touch {helper}; cat >/dev/null; :"\n'
+        '[url "http://127.0.0.1:1/"]\n\tinsteadOf = http://127.0.0.1:\n'
+    )
+    url = git_http.url(at_http.host, login=LOGIN)
+    assert gitreg(*command, "--repo", url).code == 0
+    started = trace.read_text()
+    assert f"gitreg {url.replace(f'{LOGIN}@', '')}" in started
+    assert PASSWORD not in started
+    assert f"{USER}:" not in started
+    assert not helper.exists()
+
+
 def test_a_password_in_a_url_goes_nowhere(
     at_http: Place, git_http: GitHttpServer, tmp_path: Path
 ) -> None:

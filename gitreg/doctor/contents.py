@@ -33,7 +33,8 @@ def not_files(repository: GitRepository, commit: str) -> Iterator[Finding]:
         if mode not in _MODES:
             what = _KINDS.get(mode, f"an entry of mode {mode.decode('ascii')}")
             yield Finding("not-a-file", "error", path, f"it is {what}", _log(path))
-        folders.update(map(str, PurePosixPath(path).parents))
+        if (folder := path.rpartition("/")[0]) not in folders:
+            folders.update((folder, *map(str, PurePosixPath(folder).parents)))
     for path in sorted(filter(_is_document, folders)):
         yield Finding("not-a-file", "error", path, "it is a folder", _log(path))
 
@@ -62,7 +63,7 @@ def examine(patient: Patient) -> Iterator[Finding]:
         yield Finding("bad-policy", "error", layout.POLICY, message, error.hint)
         stages = None
     yield from _not_models(state)
-    names = state.model_names()
+    names = patient.models
     for twin in (name for name, count in Counter(map(fold, names)).items() if count > 1):
         same = ", ".join(name for name in names if fold(name) == twin)
         yield Finding(
@@ -123,7 +124,11 @@ def _versions(patient: Patient) -> Iterator[Finding]:
     for (model, number), read in patient.read.items():
         error = read if isinstance(read, GitregError) else None
         try:
-            patient.state.annotations(model, number)
+            # Most have none, and to ask for each that is not there takes as long as for one.
+            if layout.annotations_path(model, number).rpartition("/")[2] in (
+                patient.state.snapshot.list(layout.version_path(model, number))
+            ):
+                patient.state.annotations(model, number)
         except GitregError as annotated:
             error = error or annotated
         if error is not None:

@@ -95,7 +95,7 @@ def _changed(patient: Patient, written: _Written, now: Mapping[str, str]) -> Ite
             "version-gone" if gone else "version-changed", "error", name, message,
             _bring_back(name, paths, written),
         )  # fmt: skip
-    for model in patient.state.model_names():
+    for model in patient.models:
         yield from _gaps(model, patient.state.numbers(model), first)
 
 

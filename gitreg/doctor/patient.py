@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -9,12 +10,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from gitreg import layout
 from gitreg.artifacts import Artifacts
 from gitreg.clone import Clone
+from gitreg.doctor.forms import Filled, Forms
 from gitreg.errors import GitregError
 from gitreg.git.repository import GitRepository
 from gitreg.ledger import History
-from gitreg.model import ModelVersion
+from gitreg.manifest import read_dvc_pointer, read_manifest
+from gitreg.model import Artifact, ModelVersion
 from gitreg.state import RegistryState
 
 _PROCESSES = Path("/proc")
@@ -39,24 +43,45 @@ class Patient:
     clone: Clone
 
     @cached_property
-    def read(self) -> Mapping[tuple[str, int], ModelVersion | GitregError]:
-        """Every version by model and number, without pointers, or why its files do not parse.
+    def models(self) -> list[str]:
+        """The names of all models. All that is written of them is read ahead, in a few batches."""
+        names = self.state.model_names()
+        with contextlib.suppress(GitregError):  # who reads the one that it fails on says so
+            self.state.read_ahead(names)
+        return names
 
-        Parsing is what takes time in a large registry: it is done once. What pointers and people
-        say of a version may be damaged all the same.
+    @cached_property
+    def read(self) -> Mapping[tuple[str, int], ModelVersion | GitregError]:
+        """Every version by model and number, or why its files do not parse.
+
+        Of a version there is what names it and its bytes: not its metrics, parameters, lineage
+        and environment, nor pointers. What pointers and people say of it may be damaged all the
+        same.
         """
+        manifests, pointers = Forms(read_manifest), Forms(read_dvc_pointer)
         found: dict[tuple[str, int], ModelVersion | GitregError] = {}
-        for model in self.state.model_names():
+        for model in self.models:
             for number in self.state.versions(model):
                 try:
-                    said = self.state.manifest(model, number)
-                    md5 = self.state.artifact_md5(model, number, said.artifact.path)
+                    found[model, number] = self._version(model, number, manifests, pointers)
                 except GitregError as error:
                     found[model, number] = error
-                else:
-                    artifact = replace(said.artifact, md5=md5)
-                    found[model, number] = replace(said, artifact=artifact)
         return found
+
+    def _version(
+        self, model: str, number: int, manifests: Forms[ModelVersion], pointers: Forms[str]
+    ) -> ModelVersion:
+        read = self.state.snapshot.read
+        data = read(layout.manifest_path(model, number))
+        said = _bare(manifests.read(data)) if data is not None else None
+        if said is None or (said.model, said.version) != (model, number):
+            said = _told(self.state.manifest(model, number))
+        path = said.artifact.path
+        data = read(layout.dvc_pointer_path(model, number, path))
+        md5 = _sum(pointers.read(data)) if data is not None else None
+        if md5 is None:
+            md5 = self.state.artifact_md5(model, number, path)
+        return replace(said, artifact=replace(said.artifact, md5=md5))
 
     @property
     def versions(self) -> Iterator[ModelVersion]:
@@ -86,6 +111,43 @@ class Patient:
         for name, process in (self.open_files or {}).items():
             if name == place or name.startswith(f"{place}/"):
                 return process
+        return None
+
+
+def _told(version: ModelVersion) -> ModelVersion:
+    """Return of a version what names it and its bytes."""
+    return ModelVersion(
+        version.model, version.version, version.created_at, version.created_by, version.artifact
+    )
+
+
+def _bare(read: Filled[ModelVersion] | None) -> ModelVersion | None:
+    """Return the same of a manifest whose form is known."""
+    if read is None:
+        return None
+    said, value = read.form, read.value
+    try:
+        artifact = Artifact(
+            path=value(said.artifact.path),
+            size=value(said.artifact.size),
+            files=value(said.artifact.files),
+            sha256=value(said.artifact.sha256),
+        )
+        return ModelVersion(
+            value(said.model),
+            value(said.version),
+            value(said.created_at),
+            value(said.created_by),
+            artifact,
+        )
+    except LookupError:
+        return None
+
+
+def _sum(read: Filled[str] | None) -> str | None:
+    try:
+        return None if read is None else read.value(read.form)
+    except LookupError:
         return None
 
 

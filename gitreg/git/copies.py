@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -35,6 +36,9 @@ _LIGHT = "--filter=blob:none"
 _NO_DEPTH = "does not support shallow"
 _OWN_BRANCH = "refs/heads/gitreg/tip"  # a remote's own would have to be called gitreg/tip
 _Step: TypeAlias = "Callable[[], str]"
+
+READER_PATIENCE = 5.0
+"""Seconds until whoever only reads answers from the copy as it is, while another holds its lock."""
 
 _MANY_PACKS = 50
 """How many fetches leave a pack each before they are put into one; Git's own number."""
@@ -94,9 +98,7 @@ class Copy:
     stale: str | None
 
 
-def open_copy(
-    url: str, *, light: bool = False, allow_rewind: bool = False, must_reach: bool = False
-) -> Copy:
+def open_copy(url: str, *, light: bool = False, allow_rewind: bool = False) -> Copy:
     """Return a copy of the repository at ``url``, brought up to date.
 
     Args:
@@ -104,28 +106,62 @@ def open_copy(
         light: whether files of the tip are all that is wanted: then only its default branch is
             brought up to date, and when there is no complete copy a light one does.
         allow_rewind: take the branch as it is, wherever it went, and remember that.
-        must_reach: whether an older state will not do when the remote cannot be reached. Whoever
-            writes insists.
 
     Raises:
         InvalidRequest: ``url`` is no repository's URL.
         GitError: it cannot be reached and there is no copy, it has no default branch, or this
             went back or sideways; then the copy stays as it was.
-        WorldError: the cache folder cannot be written.
+        WorldError: the cache folder cannot be written, or another process held on to the copy
+            for too long and there is none to answer from.
     """
     check_url(url)
-    folder = copies_folder(url)
+    folder, shown = copies_folder(url), process.hide_credentials(url)
     _make_writable(folder)
-    with exclusive(folder):
+    with contextlib.ExitStack() as stack:
+        if not stack.enter_context(_held(folder, READER_PATIENCE)):
+            # A writer uploads under it, which may take hours. Who accepts a rewind wants to see it.
+            if not allow_rewind:
+                copies = _Copies(folder, url, allow_rewind=False)
+                old = copies.old(f"another gitreg is at work on the copy of {shown}", light=light)
+                if old is not None:
+                    return old
+            stack.enter_context(exclusive(folder))
         copies = _Copies(folder, url, allow_rewind=allow_rewind)
         try:
             return copies.glance() if light else copies.complete()
         except _UnreachableError as unreachable:
-            old = None if must_reach else copies.old(unreachable, light=light)
+            old = copies.old(f"cannot reach {shown} ({cause(unreachable)})", light=light)
             if old is None:
-                message = f"{process.hide_credentials(url)}: {unreachable}"
+                message = f"{shown}: {unreachable}"
                 raise GitError(message, hint=unreachable.hint) from None
             return old
+
+
+@contextlib.contextmanager
+def _held(folder: Path, patience: float) -> Iterator[bool]:
+    """Hold the lock of `exclusive` if it is to be had in time; tell whether it was."""
+    try:
+        handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise WorldError(f"{folder / 'lock'}: {error.strerror}") from None
+    try:
+        yield _locked(handle, time.monotonic() + patience)
+    finally:
+        os.close(handle)
+
+
+def _locked(handle: int, deadline: float) -> bool:
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise WorldError(f"cannot lock a copy: {error.strerror}") from None
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        else:
+            return True
 
 
 def copies_folder(url: str) -> Path:
@@ -177,18 +213,20 @@ class _Copies:
         """Return the complete copy, all of it up to date."""
         return self._healed(self._whole, self._update_complete, self._make_complete)
 
-    def old(self, unreachable: GitError, *, light: bool) -> Copy | None:
-        """Return a copy as it is, if there is one and it can answer; it says how old it is."""
+    def old(self, why: str, *, light: bool) -> Copy | None:
+        """Return a copy as it is, if there is one and it can answer; it says how old it is.
+
+        Args:
+            why: why it is not brought up to date.
+            light: see `open_copy`.
+        """
         for git_dir in (self._whole, self._light) if light else (self._whole,):
             tip = self._tip(git_dir)
             if tip is None:
                 continue
             with contextlib.suppress(_DamagedError):
                 then = "unknown age" if self._seen is None else self._age(self._seen)
-                stale = (
-                    f"cannot reach {self._shown} ({cause(unreachable)}): "
-                    f"answering from a copy of {then}, at {tip[:12]}"
-                )
+                stale = f"{why}: answering from a copy of {then}, at {tip[:12]}"
                 return self._copy(git_dir, tip, stale)
         return None
 
@@ -204,7 +242,7 @@ class _Copies:
         self._fetch(self._light, "--depth=1", _LIGHT, refspecs=(f"+HEAD:{_OWN_BRANCH}",))
         tip = str(self._tip(self._light))
         if self._seen and tip != self._seen.commit and not self._allow_rewind:
-            shutil.rmtree(self._light)  # its history is cut off, and cannot show that it follows
+            _remove(self._light)  # its history is cut off, and cannot show that it follows
             raise _NotProvenError
         return tip
 
@@ -300,7 +338,7 @@ class _Copies:
         )
 
     def _init(self, git_dir: Path) -> None:
-        shutil.rmtree(git_dir, ignore_errors=True)
+        _remove(git_dir)
         branch = _OWN_BRANCH.removeprefix("refs/heads/")
         process.run(
             self._folder, "-c", "init.defaultRefFormat=files", "init", "--bare", "--quiet",
@@ -421,6 +459,15 @@ def _has(git_dir: Path, commit: str) -> bool:
         check=False, extra_env={"GIT_DIR": str(git_dir)},
     )  # fmt: skip
     return asked.returncode == 0
+
+
+def _remove(git_dir: Path) -> None:
+    """Remove a copy, and whatever else lies in its place."""
+    if git_dir.is_dir() and not git_dir.is_symlink():
+        shutil.rmtree(git_dir, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):  # if it stays, Git says what is wrong with it
+            git_dir.unlink(missing_ok=True)
 
 
 def _remove_locks(git_dir: Path) -> None:

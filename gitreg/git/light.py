@@ -7,9 +7,11 @@ own, so that several files are had together first.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 from gitreg.errors import GitError, InvalidRequest
 from gitreg.git import process
@@ -22,24 +24,94 @@ REMOTE = "gitreg"
 _NOT_HAD = re.compile(r"could not fetch ([0-9a-f]{40}) from promisor remote")
 
 
+SSH_PATIENCE = 30
+"""How long an ssh server may take for its first words, and half of how long it may say nothing
+after it has let us in; in seconds."""
+
+_SIGNS_OF_LIFE = 4
+_NOT_SSH = re.compile(r"(?:file|git|https?)://")
+_LOGIN = re.compile(
+    r"(?P<scheme>https?://)(?P<user>[^/?#:@]*)(?P<colon>:?)(?P<password>[^/?#@]*)@"
+    r"(?P<host>(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?)(?P<rest>(?:/[^@]*)?)"
+)
+_VARIABLE = "GITREG_REMOTE_PASSWORD"
+# Git runs it in a shell. In the list of processes stands the variable's name, not its value.
+_TELL_PASSWORD = (
+    f"""!f() {{ if test "$1" = get; then printf 'password=%s\\n' "${_VARIABLE}"; fi; }}; f"""
+)
+
+
 def remote_environment(git_dir: Path, url: str) -> Mapping[str, str]:
     """Return the variables with which Git, run in a copy, knows its remote.
 
-    The URL may hold a password. Here it gets neither into a file nor into the list of processes,
-    and a Git that is not given it cannot go and have objects behind our back.
+    The URL may hold a password. Here it gets into no file; nor, where it is one of http or https,
+    into the list of processes, in which the programs that Git starts have the URL among their
+    arguments: Git asks for the login when it is wanted. (A login in which an '@' or '/' is not
+    encoded stays in the URL.) And a Git that is not given the URL cannot go and have objects
+    behind our back.
     """
-    options = {
-        f"remote.{REMOTE}.url": url,
-        "gc.auto": "0",  # it would go on in the background when our lock is free again
-        "maintenance.auto": "false",
-        "fetch.unpackLimit": "1",  # packs can be counted, and put into one
-    }
-    numbered = list(enumerate(options.items()))
+    bare, login, secrets = _without_login(url)
+    options = [
+        (f"remote.{REMOTE}.url", bare),
+        ("gc.auto", "0"),  # it would go on in the background when our lock is free again
+        ("maintenance.auto", "false"),
+        ("fetch.unpackLimit", "1"),  # packs can be counted, and put into one
+        *login,
+    ]
+    numbered = list(enumerate(options))
     return {
         "GIT_DIR": str(git_dir),  # of a damaged copy Git would take a repository above it
         "GIT_CONFIG_COUNT": str(len(options)),
         **{f"GIT_CONFIG_KEY_{number}": key for number, (key, _) in numbered},
         **{f"GIT_CONFIG_VALUE_{number}": value for number, (_, value) in numbered},
+        **secrets,
+        **_ssh_environment(git_dir, url),
+    }
+
+
+def _without_login(url: str) -> tuple[str, list[tuple[str, str]], dict[str, str]]:
+    """Return an http(s) URL without its login, and the options and variables that tell that.
+
+    Not a header: Git sends one to wherever it is redirected, and a login to its host alone.
+
+    >>> _without_login("https://ada@host/r.git")[0]
+    'https://host/r.git'
+    """
+    found = _LOGIN.fullmatch(url)
+    if found is None:
+        return url, [], {}
+    user, password = unquote(found["user"]), unquote(found["password"])
+    if not f"{user}{password}".isprintable() or not user:
+        return url, [], {}  # Git itself refuses line breaks, by a message that says so
+    bare = found["scheme"] + found["host"] + found["rest"]
+    scope = f"credential.{found['scheme']}{found['host']}"
+    # The longest of such rules wins: those of the user are not for a URL with a login.
+    options = [(f"url.{bare}.insteadOf", bare), (f"{scope}.username", user)]
+    if not found["colon"]:
+        return bare, options, {}  # the user's helpers know the password
+    # The empty one makes Git forget those of the user, which would be asked first.
+    options += [(f"{scope}.helper", ""), (f"{scope}.helper", _TELL_PASSWORD)]
+    return bare, options, {_VARIABLE: password}
+
+
+def _ssh_environment(git_dir: Path, url: str) -> Mapping[str, str]:
+    """Return how ssh is to be called so that a server that says nothing is given up.
+
+    Whoever says himself how to call it is not contradicted.
+    """
+    told = any(os.environ.get(name) for name in ("GIT_SSH_COMMAND", "GIT_SSH", "GIT_SSH_VARIANT"))
+    if told or _NOT_SSH.match(url) or not git_dir.is_dir():
+        return {}
+    asked = process.run(
+        git_dir, "config", "--get", "core.sshCommand",
+        check=False, extra_env={"GIT_DIR": str(git_dir)},
+    )  # fmt: skip
+    if asked.text:
+        return {}
+    interval = max(1, SSH_PATIENCE // 2)
+    return {
+        "GIT_SSH_COMMAND": f"ssh -o ConnectTimeout={SSH_PATIENCE} "
+        f"-o ServerAliveInterval={interval} -o ServerAliveCountMax={_SIGNS_OF_LIFE}"
     }
 
 

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,7 +140,7 @@ def run(
         done.returncode, done.stdout, hide_credentials(done.stderr.decode("utf-8", "replace"))
     )
     if check and completed.returncode != 0:
-        raise failure(args[0], completed)
+        raise failure(_subcommand(args), completed)
     return completed
 
 
@@ -171,13 +171,25 @@ def run_for(cwd: Path, patience: float, *args: str) -> Completed:
                 timeout=patience,
             )
         except subprocess.TimeoutExpired:
-            raise GitError(f"git {args[0]}: no answer in {patience:.0f} s") from None
+            raise GitError(f"git {_subcommand(args)}: no answer in {patience:.0f} s") from None
         except OSError as error:
             raise no_git(cwd, error) from None
         for file in (out, err):
             file.seek(0)
         said = hide_credentials(err.read().decode("utf-8", "replace"))
         return Completed(done.returncode, out.read(), said)
+
+
+def _subcommand(args: Sequence[str]) -> str:
+    """Return which of Git's commands is called: what stands behind the ``-c NAME=VALUE``.
+
+    >>> _subcommand(["-c", "gc.auto=0", "fetch", "-c"])
+    'fetch'
+    """
+    rest = list(args)
+    while len(rest) > 2 and rest[0] == "-c":
+        del rest[:2]
+    return rest[0]
 
 
 def no_git(cwd: Path, error: OSError) -> GitError | InvalidRequest:
