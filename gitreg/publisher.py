@@ -108,7 +108,6 @@ class _Run:
     operation: Operation
     reason: str | None
     id: str
-    is_named: bool
     patience: Patience = field(default_factory=Patience)
     decided_at: RegistryState | None = None
 
@@ -166,7 +165,7 @@ class Publisher:
             GitregError: whatever the operation raises; nothing was written.
         """
         name = secrets.token_hex(8) if op_id is None else check_operation_id(op_id)
-        run = _Run(operation, check_reason(reason), name, op_id is not None)
+        run = _Run(operation, check_reason(reason), name)
         attempt = self._try_published if push else self._try_here
         with self._clone.exclusive():  # 1
             self._clone.settle()
@@ -253,10 +252,7 @@ class Publisher:
         try:
             self._check_expected(decided_at, state, moved, self._clone.how_to_see)
         except Overtaken:
-            # Told now, a person may decide to replace the winner. Under an id that they chose it
-            # may be a job, which runs it again without having decided anything.
-            if not run.is_named:
-                self._clone.remember(standing)
+            self._clone.remember(standing)  # told now, they may decide to replace the winner
             raise
         if standing.is_ahead:
             self._clone.refuse_unsound(standing)
