@@ -165,7 +165,6 @@ class _Run:
     operation: Operation
     reason: str | None
     id: str
-    is_named: bool
     patience: Patience = field(default_factory=Patience)
     decided_at: RegistryState | None = None
 
@@ -346,7 +345,7 @@ class Publisher:
         if not change.edits:
             warnings = self._publish_rest(standing, state)
             return Outcome(change, pushed=True, warnings=(*change.warnings, *warnings))
-        moved = self._expected(run, standing, state, change)
+        moved = self._expected(standing, state, change)
         if standing.is_ahead:
             self._clone.refuse_unsound(standing)
         prepared, tags = self._prepare(run, standing.local, standing.base, change, moved)  # 5
@@ -364,7 +363,7 @@ class Publisher:
         )
 
     def _expected(
-        self, run: _Run, standing: Standing, state: RegistryState, change: Change
+        self, standing: Standing, state: RegistryState, change: Change
     ) -> list[FileChange]:
         """Return what a change does, after a look at what others have published meanwhile."""
         moved = file_changes(state, change)
@@ -372,10 +371,7 @@ class Publisher:
         try:
             self._check_expected(decided_at, state, moved, self._clone.how_to_see)
         except Overtaken:
-            # Told now, a person may decide to replace the winner. Under an id that they chose it
-            # may be a job, which runs it again without having decided anything.
-            if not run.is_named:
-                self._clone.remember(standing)
+            self._clone.remember(standing)  # told now, they may decide to replace the winner
             raise
         return moved
 
@@ -394,7 +390,7 @@ class Publisher:
         change = run.proposed_on(state)  # 4
         if not change.edits:
             return Proposal(Outcome(change, warnings=change.warnings), state, base)
-        moved = self._expected(run, here, state, change)
+        moved = self._expected(here, state, change)
         branch = draft.branch(change, base)
         planned = Outcome(change, warnings=change.warnings)
         if dry_run:
@@ -599,7 +595,7 @@ class Publisher:
 
 def _new_run(operation: Operation, reason: str | None, op_id: str | None) -> _Run:
     name = secrets.token_hex(8) if op_id is None else check_operation_id(op_id)
-    return _Run(operation, check_reason(reason), name, op_id is not None)
+    return _Run(operation, check_reason(reason), name)
 
 
 def _is_the_same_file(edit: Edit, there: bytes | None) -> bool:
