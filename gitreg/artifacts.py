@@ -193,7 +193,9 @@ class Artifacts:
             DvcError: there is no remote, or it does not have them afterwards.
         """
         assert artifact.md5 is not None
-        self._push(state, [artifact.md5], set(), progress)
+        # Whether a folder that is not there may be made is known with what is published: later.
+        if self.project(state.snapshot).missing_folder() is None:
+            self._push(state, [artifact.md5], set(), progress)
 
     def _push(
         self,
