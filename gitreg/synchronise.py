@@ -27,9 +27,6 @@ from gitreg.publisher import SendBytes, file_changes, is_the_same, named_version
 from gitreg.state import RegistryState
 from gitreg.tagsync import LEFT
 
-_EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-"""Git's name for a tree without entries, which it knows without having it."""
-
 
 @dataclass(frozen=True)
 class FetchReport:
@@ -324,7 +321,7 @@ class Synchroniser:
         """Return what a commit did, a merge to its first parent."""
         parent = next(iter(self._repository.parents_of(commit)), None)
         before, after = (self._repository.snapshot(oid) for oid in (parent, commit))
-        paths = self._repository.changed_paths(parent or _EMPTY_TREE, commit)
+        paths = self._repository.changed_paths(parent, commit)
         files = tuple(
             FileChange(path, old, new)
             for path, old, new in zip(

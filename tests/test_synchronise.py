@@ -868,3 +868,16 @@ def test_another_place_for_pushes_is_where_it_is_read_too(shared: Path) -> None:
     for name in ("a", "b"):
         gitreg("alias", "set", "churn@3", name, "--push", "--repo", str(work))
     assert git(shared / "fork.git", "rev-parse", "main") == git(work, "rev-parse", "HEAD")
+
+
+def test_ignored_files_are_work_before_the_first_commit_too(shared: Path) -> None:
+    """A clone of an empty remote follows many commits at once: each may bring a file."""
+    pushed_by_hand(shared, "local.cfg", "theirs\n")
+    pushed_by_hand(shared, "code.py", "pass\n")
+    git(shared, "init", "--quiet", "-b", "main", "unborn")
+    work = shared / "unborn"
+    git(work, "remote", "add", "origin", "../origin.git")
+    (work / ".git" / "info" / "exclude").write_text("/local.cfg\n")
+    (work / "local.cfg").write_text("precious")
+    assert "local.cfg is there, and not in Git" in error("fetch", "--repo", str(work), code=1)
+    assert (work / "local.cfg").read_text() == "precious"

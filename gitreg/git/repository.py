@@ -21,6 +21,9 @@ from gitreg.git.objects import CommitSnapshot, ObjectReader, ObjectWriter
 if TYPE_CHECKING:
     from gitreg.git.signing import Signing
 
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+"""Git's name for a tree without entries, which it knows without having it."""
+
 _OID = re.compile(r"[0-9a-f]{40}")
 _BRANCH_HEAD = re.compile(r"ref: (refs/heads/.+)\n?")
 _IDENT = re.compile(r"(?P<name>.*) <(?P<email>[^<>]*)> (?P<time>\d+) (?P<zone>[+-]\d{4})")
@@ -266,10 +269,20 @@ class GitRepository:
         """Return the parents of a commit."""
         return self.run("rev-parse", f"{commit}^@").text.split()
 
-    def changed_paths(self, before: str, after: str) -> list[str]:
-        """Return the paths whose content, mode or kind differs between two commits."""
+    def changed_paths(self, before: str | None, after: str) -> list[str]:
+        """Return the paths whose content, mode or kind differs between two commits.
+
+        Before the first commit (``None``) there is nothing: all of ``after`` differs.
+        """
         listing = self.run_at_root(
-            "diff-tree", "-r", "-z", "--no-commit-id", "--name-only", "--no-renames", before, after
+            "diff-tree",
+            "-r",
+            "-z",
+            "--no-commit-id",
+            "--name-only",
+            "--no-renames",
+            before or EMPTY_TREE,
+            after,
         ).stdout
         return [os.fsdecode(path) for path in listing.split(b"\0") if path]
 

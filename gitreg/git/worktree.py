@@ -22,7 +22,7 @@ from gitreg.change import Edit
 from gitreg.errors import GitError, Refused
 from gitreg.git import process
 from gitreg.git.objects import CommitSnapshot
-from gitreg.git.repository import GitRepository, Tip
+from gitreg.git.repository import EMPTY_TREE, GitRepository, Tip
 
 ANNOUNCEMENT = "gitreg-following.json"
 """Where, in the work tree's ``.git``, it is written down what index and files are to follow."""
@@ -176,9 +176,8 @@ def _in_the_way(repository: GitRepository, top: Path, before: str | None, after:
 
     Git takes ignored files for expendable, and in a DVC repository they are the data.
     """
-    base = [before] if before else ["--root"]
     listing = repository.run(
-        "diff-tree", "-r", "-z", "--no-commit-id", "--name-status", "--no-renames", *base, after
+        "diff-tree", "-r", "-z", "--name-status", "--no-renames", before or EMPTY_TREE, after
     ).stdout.split(b"\0")
     changes = list(zip(listing[::2], map(os.fsdecode, listing[1::2]), strict=False))
     gone = {path for status, path in changes if status == b"D"}
@@ -264,7 +263,7 @@ def finish(repository: GitRepository) -> Announced | None:
 def _finish(repository: GitRepository, top: Path, announced: Announced) -> None:
     # Git itself follows where index and files are as they were before. It takes a file that was
     # written already, beside an index that was not, for the user's work: those are looked at.
-    paths = _differing(repository, announced)
+    paths = repository.changed_paths(announced.before, announced.after)
     if _follows(repository, top, announced):
         _sweep(top, paths)
     else:
@@ -286,7 +285,7 @@ def lagging(repository: GitRepository, before: str, after: str) -> list[Edit]:
     if top is None:
         return []
     way = Announced("", before, after)
-    paths = [path for path in _differing(repository, way) if _is_ours(path)]
+    paths = [path for path in repository.changed_paths(before, after) if _is_ours(path)]
     edits = _untouched(repository, top, way, paths)
     old, staged = repository.snapshot(before), _staged(repository, paths)
     return [
@@ -318,15 +317,6 @@ def _follows(repository: GitRepository, top: Path, announced: Announced) -> bool
 def _is_ours(path: str) -> bool:
     """Tell whether a path is one that gitreg writes, as it stands in Git: no filter, no mode."""
     return path in OURS or path.startswith(tuple(f"{place}/" for place in OURS))
-
-
-def _differing(repository: GitRepository, announced: Announced) -> list[str]:
-    base = [announced.before] if announced.before else ["--root"]
-    listing = repository.run(
-        "diff-tree", "-r", "-z", "--no-commit-id", "--name-only", "--no-renames", *base,
-        announced.after,
-    ).stdout  # fmt: skip
-    return [os.fsdecode(path) for path in listing.split(b"\0") if path]
 
 
 def _untouched(
