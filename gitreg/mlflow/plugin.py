@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gitreg.mlflow.artifacts import GitregArtifactRepository
+    from mlflow.store.artifact.artifact_repo import ArtifactRepository
+
     from gitreg.mlflow.store import GitregStore
 
 
@@ -25,8 +26,8 @@ def model_registry_store(
 
 def artifact_repository(
     artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None
-) -> GitregArtifactRepository:
-    """Return the repository that serves artifacts of a registry's versions."""
-    from gitreg.mlflow.artifacts import GitregArtifactRepository
+) -> ArtifactRepository:
+    """Return the repository of a registry's artifacts, or of a server that serves them."""
+    from gitreg.mlflow import artifacts
 
-    return GitregArtifactRepository(artifact_uri, tracking_uri, registry_uri)
+    return artifacts.artifact_repository(artifact_uri, tracking_uri, registry_uri)
