@@ -1043,8 +1043,17 @@ def annotate(
 
 
 @app.command()
-def delete(
-    reference: ReferenceArgument,
+def create(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The new model's name.")],
+    description: Annotated[
+        Optional[str], typer.Option(metavar="TEXT", help="A description.")
+    ] = None,
+    owner: Annotated[
+        Optional[str], typer.Option(metavar="WHO", help="Who answers for the model.")
+    ] = None,
+    tag: Annotated[
+        Optional[list[str]], typer.Option(metavar="KEY=VALUE", help="A tag; may repeat.")
+    ] = None,
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
@@ -1053,16 +1062,90 @@ def delete(
     as_json: JsonOption = False,
     repo: RepoOption = ".",
 ) -> None:
-    """Delete a version; its number stays taken.
+    """Create a model that has no version yet.
+
+    Not needed before gitreg register, unless a model of that name was deleted: then this begins
+    a new one, whose versions start at 1.
+
+    Example: gitreg create churn-predictor --owner growth --description "Who leaves us"
+    """
+    with Registry(repo) as registry:
+        outcome = registry.create_model(
+            name,
+            description=description,
+            owner=owner,
+            tags=_assignments(tag or [], "--tag"),
+            reason=reason,
+            dry_run=dry_run,
+            push=push,
+            pr=pr,
+            op_id=op_id,
+        )
+    _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def rename(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The model.", autocompletion=_complete_model)
+    ],
+    new_name: Annotated[str, typer.Argument(metavar="NEW", help="Its new name.")],
+    reason: ReasonOption = None,
+    dry_run: DryRunOption = False,
+    push: PushOption = False,
+    pr: PrOption = False,
+    op_id: OperationOption = None,
+    as_json: JsonOption = False,
+    repo: RepoOption = ".",
+) -> None:
+    """Give a model another name; versions, stages and aliases move along.
+
+    Whoever asks for the old name is told the new one. Approvals stay behind: they name the model.
+
+    Example: gitreg rename churn-predictor churn -m "one name for both teams"
+    """
+    _check_model_name(name, "gitreg rename {model} NEW")
+    with Registry(repo) as registry:
+        outcome = registry.rename_model(
+            name, new_name, reason=reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id
+        )
+    _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def delete(
+    reference: ReferenceArgument,
+    force: Annotated[
+        bool, typer.Option("--force", help="Although a stage or an alias names it.")
+    ] = False,
+    reason: ReasonOption = None,
+    dry_run: DryRunOption = False,
+    push: PushOption = False,
+    pr: PrOption = False,
+    op_id: OperationOption = None,
+    as_json: JsonOption = False,
+    repo: RepoOption = ".",
+) -> None:
+    """Delete a version, whose number stays taken, or a whole model.
 
     Refused while an alias or a stage other than the archive names it. The bytes stay until
     dvc gc finds nothing that names them.
 
     Example: gitreg delete churn-predictor@1 -m "trained on leaked labels"
     """
+    from gitreg.names import parse_reference
+
+    wanted = parse_reference(reference)
     with Registry(repo) as registry:
-        outcome = registry.delete(
-            reference, reason=reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id
+        remove = registry.delete_model if wanted.is_model else registry.delete
+        outcome = remove(
+            reference,
+            force=force,
+            reason=reason,
+            dry_run=dry_run,
+            push=push,
+            pr=pr,
+            op_id=op_id,
         )
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
 

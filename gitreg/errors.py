@@ -41,6 +41,10 @@ class NotFound(InvalidRequest):
     """A model, version, alias, stage or commit that is not there."""
 
 
+class AlreadyExists(InvalidRequest):
+    """A model of that name is there already."""
+
+
 class InvalidDocument(InvalidRequest):
     """A file of the registry, or one given as input, that does not parse or breaks a rule."""
 

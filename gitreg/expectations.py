@@ -4,6 +4,9 @@ A person compares a candidate with an incumbent and promotes it. Until the promo
 somebody else may have put another version there; to replace that one was never decided. A pointer
 is as expected when it has the same value, but a stage that holds any number of versions only has
 to agree on the versions that move: two people who archive different versions do not conflict.
+
+Who deletes a model has decided on the versions that it had; who renames one takes along whatever
+it has by now.
 """
 
 from __future__ import annotations
@@ -23,20 +26,40 @@ def first_surprise(
 ) -> Place | None:
     """Return the first pointer that is not as it was when the operation was decided on.
 
-    The archive is looked at last: it changes because another stage does, which is the one to tell.
+    Or the first manifest that a model's deletion takes away, and that was not there then. The
+    archive is looked at last: it changes because another stage does, which is the one to tell.
 
     Args:
         decided: reads a file as it was then.
         policy: says which stages hold any number.
         changes: what the operation would do to the files as they are now.
     """
-    located = ((layout.locate(change.path), change) for change in changes)
-    pointers = [(place, change) for place, change in located if place and place.pointer]
+    located = [
+        (place, change) for change in changes if (place := layout.locate(change.path)) is not None
+    ]
+    ended = _ended(located)
+    renamed = {name for pair in ended.items() if pair[1] is not None for name in pair}
+    for place, change in located:
+        goes = place.kind == "manifest" and change.after is None and place.model in ended
+        if goes and place.model not in renamed and decided(change.path) is None:
+            return place
+    pointers = [
+        (place, change) for place, change in located if place.pointer and place.model not in renamed
+    ]
     for place, change in sorted(pointers, key=lambda found: found[0].name == ARCHIVE):
         known = decided(change.path)
         if known != change.before and not _agree(place, policy, known, change):
             return place
     return None
+
+
+def _ended(changes: Iterable[tuple[Place, FileChange]]) -> dict[str, str | None]:
+    """Return the models that an operation deletes or renames, each with its new name, if any."""
+    return {
+        place.model: manifest.read_tombstone(change.after, change.path).renamed_to
+        for place, change in changes
+        if place.kind == "deleted" and place.version is None and change.after is not None
+    }
 
 
 def _agree(place: Place, policy: Policy, known: bytes | None, change: FileChange) -> bool:

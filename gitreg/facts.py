@@ -53,7 +53,7 @@ class CloneFacts:
 
     def entered(self, model: str, version: int, stage: str) -> int | None:
         """Return when a version entered a stage last, by the committer's date of that commit."""
-        for event in self._history.events(model, f"stages/{stage}"):
+        for event in self._history.moves_of(model, f"stages/{stage}"):
             before, after = (
                 side if isinstance(side, tuple) else () for side in (event.before, event.after)
             )

@@ -7,7 +7,7 @@ hand, a squash or a merge is an event like any other. Trailers only say why.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Protocol, TypeAlias
@@ -24,6 +24,7 @@ _EARLIEST, _LATEST = -62135510400, 253402214400
 
 # Git's words; abbreviated by `git revert --reference`, and followed by more after a merge.
 _REVERTS = re.compile(r"^This reverts commit ([0-9a-f]{7,64})\b", re.MULTILINE)
+_REVERT_SUBJECTS = ('Revert "', 'Reapply "')
 _REVERT_OF = re.compile(r'(?:(Revert)|Reapply) "')
 
 PointerValue: TypeAlias = "tuple[int, ...] | int | None"
@@ -80,11 +81,12 @@ class Event:
         author: ``Name <email>``.
         model: the model.
         action: ``register``, ``promote``, ``archive``, ``alias``, ``rollback``, ``annotate``,
-            ``approve``, ``withdraw`` (of an approval), ``delete``, ``revert``, and, in a commit
-            made by hand, ``move`` (out of a stage),
+            ``approve``, ``withdraw`` (of an approval), ``create`` (of a model), ``rename`` (told
+            under both names, of the model and of all that moves along), ``delete``, ``revert``,
+            and, in a commit made by hand, ``move`` (out of a stage),
             ``remove`` (a manifest went: a registration was reverted) or ``rewrite`` (one was
             changed, which gitreg never does).
-        version: the version that it is about, or ``None`` (annotations of a model).
+        version: the version that it is about, or ``None`` (of a model as a whole).
         pointer: ``stages/production`` or ``aliases/champion``; ``None`` where none moved.
         before: what the pointer held: ascending versions of a stage, one version of an alias.
         after: what it holds since.
@@ -95,6 +97,8 @@ class Event:
         stage: the stage that an approval is for; ``None`` of all else. Who approved is for the
             signature to say (`gitreg.approvals`); the author is only who committed it.
         override: why a refusal of the policy was overridden; ``None`` where none was.
+        renamed_from: what the model was called before, in a rename told under the new name.
+        renamed_to: what it is called since, in one told under the old name.
     """
 
     commit: str
@@ -111,6 +115,20 @@ class Event:
     reverts: str | None = None
     stage: str | None = None
     override: str | None = None
+    renamed_from: str | None = None
+    renamed_to: str | None = None
+
+    @property
+    def ends_the_model(self) -> bool:
+        """Whether there is no model of that name any more, and its numbers begin anew with it."""
+        of_all = self.version is None and self.pointer is None
+        return of_all and (self.action == "delete" or self.renamed_to is not None)
+
+    @property
+    def is_birth(self) -> bool:
+        """Whether there is a version since, which had not this name before."""
+        is_version = self.version is not None and self.pointer is None
+        return is_version and (self.action == "register" or self.renamed_from is not None)
 
     @property
     def is_taking_back(self) -> bool:
@@ -135,35 +153,121 @@ def named_by(value: PointerValue) -> int | None:
 
 def events_of(commit: CommitInfo, changes: Iterable[FileChange]) -> list[Event]:
     """Return what a commit did, registrations first, then pointers, each model in turn."""
-    events = []
-    trailers = trailers_of(commit.message)
-    reason = reason_of(commit.message)
-    subject = commit.message.partition("\n")[0]
-    reverts = _REVERTS.findall(commit.message)
-    overrides = trailers.get(OVERRIDE, ())
-    for change in changes:
-        place = layout.locate(change.path)
-        if place is None or place.kind == "other":
-            continue
-        before = after = None
-        if place.pointer is not None:
-            before, after = (_value(place, data) for data in (change.before, change.after))
-            if before == after:
-                continue
-        action = _action(place, change, before, after, commit.message, trailers)
-        if action is None:
-            continue
-        version = place.version if place.pointer is None else _subject(before, after)
-        events.append(
-            Event(
-                commit.oid, commit.when, commit.author, place.model, action, version,
-                place.pointer, before, after, reason, subject,
-                reverts[0] if len(reverts) == 1 else None,
-                place.name if place.kind == "approval" else None,
-                overrides[0] if overrides and place.kind == "stages" else None,
-            )
+    told = _Told.of(commit, changes)
+    found = [event for place, change in told.changes for event in _event(told, place, change)]
+    found += [told.event(name, "rename", None) for name in told.renamed.values()]
+    return sorted(found, key=_order)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What a commit says, and which models it ends.
+
+    Attributes:
+        commit: the commit.
+        changes: its files that belong to a model.
+        trailers: gitreg's, of its message.
+        ended: the models of which a tombstone came.
+        renamed: those of them that were renamed, the old name to the new one.
+        moved: of these, the versions that there were before.
+    """
+
+    commit: CommitInfo
+    changes: tuple[tuple[layout.Place, FileChange], ...]
+    trailers: Mapping[str, tuple[str, ...]]
+    ended: frozenset[str]
+    renamed: Mapping[str, str]
+    moved: frozenset[tuple[str, int | None]]
+
+    @classmethod
+    def of(cls, commit: CommitInfo, changes: Iterable[FileChange]) -> _Told:
+        located = ((layout.locate(change.path), change) for change in changes)
+        found = tuple(
+            (place, change) for place, change in located if place and place.kind != "other"
+        )
+        ended = {
+            place.model: _new_name(change)
+            for place, change in found
+            if _is_tombstone(place) and change.before is None
+        }
+        came = {place.model for place, change in found if change.before is None}
+        return cls(
+            commit,
+            found,
+            trailers_of(commit.message),
+            frozenset(ended),
+            {old: new for old, new in ended.items() if new in came},
+            frozenset(
+                (place.model, place.version)
+                for place, change in found
+                if place.kind == "manifest" and change.after is None
+            ),
+        )
+
+    @property
+    def claimed(self) -> str:
+        return self.trailers.get("Gitreg-Action", ("",))[0]
+
+    @property
+    def is_revert(self) -> bool:
+        message = self.commit.message
+        return message.startswith(_REVERT_SUBJECTS) or "\nThis reverts commit " in message
+
+    def old_name(self, model: str) -> str | None:
+        """Return what a model was called before this commit, where it was renamed."""
+        return next((old for old, new in self.renamed.items() if new == model), None)
+
+    def event(
+        self,
+        model: str,
+        action: str,
+        version: int | None,
+        pointer: str | None = None,
+        values: tuple[PointerValue, PointerValue] = (None, None),
+        *,
+        stage: str | None = None,
+        override: str | None = None,
+    ) -> Event:
+        message = self.commit.message
+        reverts = _REVERTS.findall(message)
+        moves_along = action == "rename"
+        return Event(
+            self.commit.oid, self.commit.when, self.commit.author, model, action, version,
+            pointer, *values, reason_of(message), message.partition("\n")[0],
+            reverts[0] if len(reverts) == 1 else None, stage, override,
+            self.old_name(model) if moves_along else None,
+            self.renamed.get(model) if moves_along else None,
         )  # fmt: skip
-    return sorted(events, key=_order)
+
+
+def _is_tombstone(place: layout.Place) -> bool:
+    """Tell whether a place is what stays of a model, not of one version."""
+    return place.kind == "deleted" and place.version is None
+
+
+def _new_name(change: FileChange) -> str | None:
+    """Return the name that a tombstone says its model has since."""
+    try:
+        return manifest.read_tombstone(change.after or b"", change.path).renamed_to
+    except InvalidDocument:
+        return None
+
+
+def _event(told: _Told, place: layout.Place, change: FileChange) -> Iterator[Event]:
+    """Yield what happened to one file, if that is an event."""
+    if place.pointer is None:
+        action = _file_action(told, place, change)
+        if action is not None:
+            stage = place.name if place.kind == "approval" else None
+            yield told.event(place.model, action, place.version, stage=stage)
+        return
+    before, after = (_value(place, data) for data in (change.before, change.after))
+    if before != after:
+        overrides = told.trailers.get(OVERRIDE, ()) if place.kind == "stages" else ()
+        yield told.event(
+            place.model, _pointer_action(told, place, before, after), _subject(before, after),
+            place.pointer, (before, after), override=overrides[0] if overrides else None,
+        )  # fmt: skip
 
 
 def _order(event: Event) -> tuple[str, int, bool, bool, str, int]:
@@ -172,7 +276,8 @@ def _order(event: Event) -> tuple[str, int, bool, bool, str, int]:
     The counters of tags follow this order, so that it may never change.
     """
     pointer = event.pointer or ""
-    ranks = {"register": 0, "annotate": 3, "approve": 3, "withdraw": 3, "delete": 4}
+    ranks = {"register": 0, "create": 0, "annotate": 3, "approve": 3, "withdraw": 3, "delete": 4}
+    ranks["rename"] = 4 if event.renamed_to is not None else 0
     rank = ranks.get(event.action, 1) if not pointer else 1
     return (
         event.model,
@@ -203,22 +308,16 @@ def _subject(before: PointerValue, after: PointerValue) -> int | None:
     return named_by(after) if after is not None else named_by(before)
 
 
-def _action(
-    place: layout.Place,
-    change: FileChange,
-    before: PointerValue,
-    after: PointerValue,
-    message: str,
-    trailers: dict[str, tuple[str, ...]],
-) -> str | None:
-    claimed = trailers.get("Gitreg-Action", ("",))[0]
-    if place.pointer is None:
-        return _file_action(place, change, claimed)
-    if place.model in trailers.get("Gitreg-Model", ()) and claimed in (
+def _pointer_action(
+    told: _Told, place: layout.Place, before: PointerValue, after: PointerValue
+) -> str:
+    if place.model in told.renamed or told.old_name(place.model) is not None:
+        return "rename"
+    if place.model in told.trailers.get("Gitreg-Model", ()) and told.claimed in (
         "promote", "archive", "alias", "rollback",
     ):  # fmt: skip
-        return claimed
-    if message.startswith(('Revert "', 'Reapply "')) or "\nThis reverts commit " in message:
+        return told.claimed
+    if told.is_revert:
         return "revert"
     if place.kind == "aliases":
         return "alias"
@@ -229,20 +328,57 @@ def _action(
     return "archive" if place.name == ARCHIVE else "promote"
 
 
-def _file_action(place: layout.Place, change: FileChange, claimed: str) -> str | None:
+def _file_action(told: _Told, place: layout.Place, change: FileChange) -> str | None:
     """Return what happened to a file of a model or version that is no pointer."""
     if place.kind == "manifest":
-        if change.before is None:
-            return "register"
-        if change.after is not None:
-            return "rewrite"
-        return None if claimed == "delete" else "remove"
+        return _manifest_action(told, place, change)
+    if _is_tombstone(place):
+        return _tombstone_action(told, place, change)
+    if place.model in told.ended or told.old_name(place.model) is not None:
+        return None  # goes, or moves along: the model's event tells it
     if place.kind == "deleted":
         return "delete" if change.before is None else None
-    if place.kind in ("annotations", "approval") and claimed in ("register", "delete"):
+    return _word_action(told, place, change)
+
+
+def _word_action(told: _Told, place: layout.Place, change: FileChange) -> str | None:
+    """Return what happened to a file that says something of a model or version."""
+    if place.kind in ("annotations", "approval") and told.claimed in ("register", "delete"):
         return None  # written or removed with its version: that event tells it
-    approved = "withdraw" if change.after is None else "approve"
-    return approved if place.kind == "approval" else "annotate"
+    if place.kind == "approval":
+        return "withdraw" if change.after is None else "approve"
+    if place.kind == "model" and change.before is None and _creates(told, place.model):
+        return None if _begins_anew(told, place.model) else "create"
+    return "annotate"
+
+
+def _manifest_action(told: _Told, place: layout.Place, change: FileChange) -> str | None:
+    if change.before is None:
+        moved = (told.old_name(place.model) or "", place.version) in told.moved
+        return "rename" if moved else "register"
+    if change.after is not None:
+        return "rewrite"
+    if place.model in told.ended:
+        return "rename" if place.model in told.renamed else "delete"
+    return None if told.claimed == "delete" else "remove"
+
+
+def _tombstone_action(told: _Told, place: layout.Place, change: FileChange) -> str | None:
+    if change.before is None:
+        return "rename" if place.model in told.renamed else "delete"
+    if change.after is not None or told.old_name(place.model) is not None:
+        return None
+    return "revert" if told.is_revert else "create"
+
+
+def _creates(told: _Told, model: str) -> bool:
+    """Tell whether a commit says that it creates a model; else it describes one that is there."""
+    return told.claimed == "create" and model in told.trailers.get("Gitreg-Model", ())
+
+
+def _begins_anew(told: _Told, model: str) -> bool:
+    """Tell whether a model's tombstone went: that tells that it was created."""
+    return any(place.model == model and _is_tombstone(place) for place, _ in told.changes)
 
 
 # Where a pointer stood before: the stack that a rollback goes down
@@ -330,7 +466,10 @@ class Ledger(Protocol):
     """What tags need to know of the history before a commit."""
 
     def registered(self, model: str, version: int) -> str | None:
-        """Return the commit that registered a version, if it is known and tagged."""
+        """Return the commit that the tag of a version is on, if it has one."""
+
+    def is_taken(self, name: str) -> bool:
+        """Tell whether there is a tag of that name, be it of a model that was deleted since."""
 
     def moves(self, model: str) -> tuple[int, int]:
         """Return how many tags with a counter a model has, and the time of its last tag."""
@@ -347,7 +486,8 @@ class Tag:
         name: in GTO's grammar.
         model: whose.
         version: which one it names.
-        target: the commit that registered the version that it names, 40 hex digits.
+        target: the commit that registered the version that it names, or that gave its model the
+            name that it has; 40 hex digits.
         tagger: ``Name <email>``, the committer of the commit that made the move.
         time: seconds since the epoch: the commit's, but later than the model's tag before it,
             because GTO and DVC take the latest of a stage's tags for the one that holds.
@@ -397,7 +537,7 @@ class _Draft:
         self._commit = commit
         self._ledger = ledger
         self._counters: dict[str, tuple[int, int]] = {}
-        self._newest = {event.model: event.version for event in events if _is_birth(event)}
+        self._newest = {event.model: event.version for event in events if event.is_birth}
 
     def add(self, event: Event) -> None:
         """Add the tags of one event."""
@@ -407,13 +547,17 @@ class _Draft:
             return
         elif event.action in ("delete", "remove"):
             self._make(event.model, event.version, "{} was deleted", cancelled=True)
-        elif _is_birth(event) and self._newest[event.model] == event.version:
+        elif event.renamed_to is not None:
+            self._make(event.model, event.version, "{} has another name now", cancelled=True)
+        elif event.is_birth and self._newest[event.model] == event.version:
             self._birth(event.model, event.version)
 
     def _birth(self, model: str, version: int) -> None:
-        # A version that comes back after a revert keeps the tag that it had.
-        if self._ledger.registered(model, version) is None:
-            tag = RegistryTag(model, version=version)
+        # A version that comes back after a revert keeps the tag that it had, and a tag that an
+        # earlier model of this name left is never moved: then the version has none.
+        tag = RegistryTag(model, version=version)
+        known = self._ledger.registered(model, version) is not None
+        if not known and not self._ledger.is_taken(str(tag)):
             self._append(tag, version, self._commit.oid, format_version(model, version))
 
     def _move(self, event: Event, pointer: str) -> None:
@@ -430,7 +574,8 @@ class _Draft:
     def _target(self, model: str, version: int) -> str | None:
         """Return the commit that a tag of a version sits on; ``None`` if it has no tag itself."""
         known = self._ledger.registered(model, version)
-        if known is None and self._newest.get(model) == version:
+        tag = str(RegistryTag(model, version=version))
+        if known is None and any(made.name == tag for made in self.tags):
             return self._commit.oid
         return known
 
@@ -464,7 +609,3 @@ class _Draft:
                 self._commit.zone, message,
             )
         )  # fmt: skip
-
-
-def _is_birth(event: Event) -> bool:
-    return event.action == "register" and event.pointer is None

@@ -88,6 +88,11 @@ def model_document_path(model: str) -> str:
     return f"{model_path(model)}/model.yaml"
 
 
+def model_tombstone_path(model: str) -> str:
+    """Return the path of what stays of a deleted model, or of one that has another name now."""
+    return f"{model_path(model)}/deleted.yaml"
+
+
 def stage_path(model: str, stage: str) -> str:
     """Return the path of a stage's pointer file."""
     return f"{model_path(model)}/stages/{stage}.yaml"
@@ -195,8 +200,8 @@ def locate(path: str) -> Place | None:
     if model is None:
         return None
     match parts[1:]:
-        case ["model.yaml"]:
-            return Place(model, "model")
+        case [("model.yaml" | "deleted.yaml") as file]:
+            return Place(model, "model" if file == "model.yaml" else "deleted")
         case [("stages" | "aliases") as kind, file] if name := pointer_name(file, kind):
             return Place(model, kind, name=name)
         case ["versions", folder, file] if version := version_of_folder(folder):

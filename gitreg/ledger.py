@@ -13,7 +13,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,7 +24,7 @@ from gitreg.git.repository import GitRepository
 from gitreg.history import CommitInfo, Event, FileChange, PointerValue, Tag, events_of, tags_of
 from gitreg.names import RegistryTag, parse_tag
 
-FORMAT = 10
+FORMAT = 11
 """Goes up when the fold or the tables change: an index of another format is made anew."""
 
 _TABLES = """
@@ -34,11 +34,15 @@ CREATE TABLE operations (id TEXT PRIMARY KEY, oid TEXT) WITHOUT ROWID;
 CREATE TABLE events (
     seq INTEGER, place INTEGER, time TEXT, author TEXT, model TEXT, action TEXT, version INTEGER,
     pointer TEXT, before TEXT, after TEXT, reason TEXT, subject TEXT, reverts TEXT,
-    stage TEXT, override TEXT, PRIMARY KEY (seq, place)
+    stage TEXT, override TEXT, renamed_from TEXT, renamed_to TEXT, PRIMARY KEY (seq, place)
 ) WITHOUT ROWID;
 CREATE INDEX events_of_pointer ON events (model, pointer, seq);
+CREATE TABLE lives (
+    model TEXT, seq INTEGER, life INTEGER, PRIMARY KEY (model, seq)
+) WITHOUT ROWID;
 CREATE TABLE versions (
-    model TEXT, version INTEGER, oid TEXT, tagged INTEGER, PRIMARY KEY (model, version)
+    model TEXT, life INTEGER, version INTEGER, seq INTEGER, oid TEXT, tagged TEXT,
+    PRIMARY KEY (model, life, version)
 ) WITHOUT ROWID;
 CREATE TABLE counters (model TEXT PRIMARY KEY, moves INTEGER, last INTEGER) WITHOUT ROWID;
 CREATE TABLE tags (
@@ -48,7 +52,8 @@ CREATE TABLE tags (
 CREATE INDEX tags_of_pointer ON tags (model, pointer, time);
 """
 _FORGET = """
-DELETE FROM versions WHERE oid IN (SELECT oid FROM commits WHERE seq > ?);
+DELETE FROM versions WHERE seq > ?;
+DELETE FROM lives WHERE seq > ?;
 DELETE FROM operations WHERE oid IN (SELECT oid FROM commits WHERE seq > ?);
 DELETE FROM events WHERE seq > ?;
 DELETE FROM tags WHERE seq > ?;
@@ -58,8 +63,9 @@ INSERT INTO counters SELECT model, sum(instr(name, '#') > 0), max(time) FROM tag
 """
 _EVENT = (
     "SELECT oid, time, author, model, action, version, pointer, before, after, reason, subject, "
-    "reverts, stage, override FROM events JOIN commits USING (seq)"
+    "reverts, stage, override, renamed_from, renamed_to FROM events JOIN commits USING (seq)"
 )
+_VERSION = "FROM versions WHERE model = ? AND life = ? AND version = ?"
 
 
 class History:
@@ -173,28 +179,22 @@ class History:
             [(name, commit.oid) for name in trailers_of(commit.message).get(OPERATION, ())],
         )
         db.executemany(
-            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     seq, place, event.time, event.author, event.model, event.action,
                     event.version, event.pointer, json.dumps(event.before),
                     json.dumps(event.after), event.reason, event.subject, event.reverts,
-                    event.stage, event.override,
+                    event.stage, event.override, event.renamed_from, event.renamed_to,
                 )
                 for place, event in enumerate(events)
             ],
         )  # fmt: skip
-        db.executemany(
-            "INSERT OR IGNORE INTO versions VALUES (?, ?, ?, ?)",
-            [
-                (
-                    e.model, e.version, commit.oid,
-                    str(RegistryTag(e.model, version=e.version)) in names,
-                )
-                for e in events
-                if e.action == "register"
-            ],
-        )  # fmt: skip
+        for event in events:
+            if event.is_birth:
+                self._born(db, seq, event, names)
+        for event in events:  # not before: what moves along comes from what ends here
+            self._begin_life(db, seq, event)
         for tag in tags:
             moved = "#" in tag.name
             db.execute(
@@ -221,14 +221,49 @@ class History:
             ],
         )
 
+    def _born(
+        self, db: sqlite3.Connection, seq: int | None, event: Event, tags: Collection[str]
+    ) -> None:
+        """Store a version: which commit registered it, under whatever name, and which is tagged."""
+        assert event.version is not None
+        oid = event.commit
+        if event.renamed_from is not None:
+            before = (event.renamed_from, self._life(event.renamed_from), event.version)
+            oid = (db.execute(f"SELECT oid {_VERSION}", before).fetchone() or (oid,))[0]
+        tag = str(RegistryTag(event.model, version=event.version))
+        life = self._life(event.model)
+        db.execute(
+            "INSERT OR IGNORE INTO versions VALUES (?, ?, ?, ?, ?, ?)",
+            (event.model, life, event.version, seq, oid, event.commit if tag in tags else None),
+        )
+
+    def _begin_life(self, db: sqlite3.Connection, seq: int | None, event: Event) -> None:
+        """Let numbers begin anew with a model that ended, or go on with one that is back."""
+        life = seq
+        if event.action == "revert" and event.version is None and event.pointer is None:
+            query = "SELECT life FROM lives WHERE model = ? ORDER BY seq DESC LIMIT 1 OFFSET 1"
+            life = (db.execute(query, (event.model,)).fetchone() or (0,))[0]
+        elif not event.ends_the_model:
+            return
+        db.execute("INSERT OR IGNORE INTO lives VALUES (?, ?, ?)", (event.model, seq, life))
+
     # Questions
 
+    def _life(self, model: str, last: int = 2**62) -> int:
+        """Return which life of a model it is: that since its tombstone number so and so."""
+        query = "SELECT life FROM lives WHERE model = ? AND seq <= ? ORDER BY seq DESC LIMIT 1"
+        rows = self._ask(query, (model, last))
+        return int(rows[0][0]) if rows else 0
+
     def registered(self, model: str, version: int) -> str | None:
-        """Return the commit that registered a version, when that version has a tag."""
-        rows = self._ask(
-            "SELECT oid FROM versions WHERE model = ? AND version = ? AND tagged", (model, version)
-        )
+        """Return the commit that the tag of a version is on, when it has one."""
+        key = (model, self._life(model), version)
+        rows = self._ask(f"SELECT tagged {_VERSION}", key)
         return rows[0][0] if rows else None
+
+    def is_taken(self, name: str) -> bool:
+        """Tell whether there is a tag of that name, be it of a model that was deleted since."""
+        return bool(self._ask("SELECT 1 FROM tags WHERE name = ?", (name,)))
 
     def moves(self, model: str) -> tuple[int, int]:
         """Return how many tags with a counter a model has, and the time of its last tag."""
@@ -247,12 +282,13 @@ class History:
         return list(versions)
 
     def highest_number(self, model: str) -> int:
-        """Return the highest number that a version of a model ever had; 0 for none."""
-        query = (
-            "SELECT max(version) FROM versions JOIN commits USING (oid) "
-            "WHERE model = ? AND seq <= ?"
-        )
-        return int(self._ask(query, (model, self._last_seen))[0][0] or 0)
+        """Return the highest number that a version of a model ever had; 0 for none.
+
+        Those of a model of this name that was deleted are its own.
+        """
+        query = "SELECT max(version) FROM versions WHERE model = ? AND life = ? AND seq <= ?"
+        last = self._last_seen
+        return int(self._ask(query, (model, self._life(model, last), last))[0][0] or 0)
 
     def operation(self, name: str) -> str | None:
         """Return the commit that an operation's id stands in, ``None`` when there is none."""
@@ -261,15 +297,31 @@ class History:
         return rows[0][0] if rows else None
 
     def registering_commit(self, model: str, version: int) -> str | None:
-        """Return the commit that registered a version, or ``None`` where history ends before."""
-        rows = self._ask(
-            "SELECT oid FROM versions WHERE model = ? AND version = ?", (model, version)
-        )
+        """Return the commit that registered a version, or ``None`` where history ends before.
+
+        What the model was called then does not matter.
+        """
+        key = (model, self._life(model, self._last_seen), version)
+        rows = self._ask(f"SELECT oid {_VERSION}", key)
         return rows[0][0] if rows else None
 
     def registering_commits(self, model: str) -> dict[int, str]:
         """Return the registering commits of a model's versions."""
-        return dict(self._ask("SELECT version, oid FROM versions WHERE model = ?", (model,)))
+        query = "SELECT version, oid FROM versions WHERE model = ? AND life = ?"
+        return dict(self._ask(query, (model, self._life(model, self._last_seen))))
+
+    def moves_of(self, model: str, pointer: str) -> list[Event]:
+        """Return the moves of a pointer, newest first, since the model has its name.
+
+        Not those of another model, of the same name, that was deleted before.
+        """
+        life = self._life(model, self._last_seen)
+        query = (
+            f"{_EVENT} WHERE model = ? AND pointer = ? AND seq > ? AND seq <= ? "
+            "ORDER BY seq DESC, place"
+        )
+        rows = self._ask(query, (model, pointer, life, self._last_seen))
+        return [_event(row) for row in rows]
 
     def events(
         self, model: str | None = None, pointer: str | None = None, limit: int = -1
@@ -277,7 +329,7 @@ class History:
         """Return events, newest first; of one commit, in the order that they are told.
 
         Args:
-            model: only this model's.
+            model: only this model's, and those of earlier ones of its name.
             pointer: only moves of this pointer, ``stages/production``.
             limit: the most that are returned; -1 for all.
         """
@@ -292,7 +344,7 @@ class History:
 
     def held_before(self, model: str, version: int, stage: str) -> tuple[int, ...]:
         """Return what a stage held before a version last came into it, ascending; else nothing."""
-        for event in self.events(model, f"stages/{stage}"):
+        for event in self.moves_of(model, f"stages/{stage}"):
             before, after = event.before, event.after
             if not (isinstance(before, tuple) and isinstance(after, tuple)):
                 continue
@@ -332,10 +384,7 @@ class History:
 
     def versions_since(self, since: str | None) -> list[tuple[str, int]]:
         """Return the versions registered after a commit; all of them when it is ``None``."""
-        query = (
-            "SELECT model, version FROM versions JOIN commits USING (oid) WHERE seq > ? "
-            "ORDER BY model, version"
-        )
+        query = "SELECT DISTINCT model, version FROM versions WHERE seq > ? ORDER BY model, version"
         return [(row[0], row[1]) for row in self._ask(query, (self._position(since),))]
 
     def _position(self, commit: str | None) -> int:
@@ -470,11 +519,12 @@ def _pointer_of(tag: Tag) -> str | None:
 
 
 def _event(row: tuple[Any, ...]) -> Event:
-    *facts, before, after, reason, subject, reverts, stage, override = row
+    *facts, before, after, reason, subject, reverts, stage, override, was, became = row
     commit, time, author, model, action, version, pointer = facts
     return Event(
         commit, time, author, model, action, version, pointer,
         _pointer_value(before), _pointer_value(after), reason, subject, reverts, stage, override,
+        was, became,
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from gitreg import yamldoc
@@ -41,11 +41,19 @@ _ARTIFACT = re.compile(r"model(?:\.[A-Za-z0-9_-]{1,20}){0,2}")
 
 @dataclass(frozen=True)
 class Tombstone:
-    """What stays of a deleted version."""
+    """What stays of a deleted version or model.
+
+    Attributes:
+        deleted_at: when, UTC, ``2026-11-22T20:25:06Z``.
+        deleted_by: who, ``Name <email>``.
+        reason: why, as it was given.
+        renamed_to: the name that a model has since, where it was renamed.
+    """
 
     deleted_at: str
     deleted_by: str
     reason: str | None = None
+    renamed_to: str | None = None
 
 
 def _present(**values: Value) -> dict[str, Value]:
@@ -152,6 +160,21 @@ def read_manifest(data: bytes, where: str) -> ModelVersion:
             fields.fields("environment").only(("python", "platform", "requirements"))
         ),
     )
+
+
+def rename_in_manifest(data: bytes, where: str, model: str) -> bytes:
+    """Return a manifest as that of the same version under another name of its model.
+
+    One line of it changes, and nothing else, so that it can be told from any other change.
+
+    Raises:
+        InvalidDocument: it does not parse, or that line cannot be told.
+    """
+    line = yamldoc.dump({"model": model}).rstrip(b"\n")
+    renamed = re.sub(rb"^model:[^\r\n]*", lambda _: line, data, count=1, flags=re.MULTILINE)
+    if read_manifest(renamed, where) != replace(read_manifest(data, where), model=model):
+        raise InvalidDocument(f"{where}: the line with the model's name is not written by gitreg")
+    return renamed
 
 
 def _matching(fields: Fields, name: str, pattern: re.Pattern[str], rule: str) -> str:
@@ -262,7 +285,10 @@ def write_annotations(annotations: Annotations) -> bytes | None:
     """Return ``annotations.yaml`` or ``model.yaml``; nothing said, no file."""
     tags: dict[str, Value] = {key: annotations.tags[key] for key in sorted(annotations.tags)}
     document = _present(
-        description=annotations.description, owner=annotations.owner, tags=tags or None
+        created_at=annotations.created_at,
+        description=annotations.description,
+        owner=annotations.owner,
+        tags=tags or None,
     )
     return _dump(document, read_annotations, "annotations") if document else None
 
@@ -271,9 +297,13 @@ def read_annotations(data: bytes | None, where: str) -> Annotations:
     """Return what people said of a model or version; a file that is absent says nothing."""
     if data is None:
         return Annotations()
-    fields = Fields(yamldoc.parse(data, where), where).only(("description", "owner", "tags"))
+    fields = Fields(yamldoc.parse(data, where), where)
+    fields.only(("created_at", "description", "owner", "tags"))
     return Annotations(
-        fields.optional_text("description"), fields.optional_text("owner"), fields.texts("tags")
+        fields.optional_text("description"),
+        fields.optional_text("owner"),
+        fields.texts("tags"),
+        fields.optional_text("created_at"),
     )
 
 
@@ -283,14 +313,18 @@ def write_tombstone(tombstone: Tombstone) -> bytes:
         deleted_at=tombstone.deleted_at,
         deleted_by=tombstone.deleted_by,
         reason=tombstone.reason,
+        renamed_to=tombstone.renamed_to,
     )
     return _dump(document, read_tombstone, "deleted.yaml")
 
 
 def read_tombstone(data: bytes, where: str) -> Tombstone:
-    """Return who deleted a version, when and why."""
+    """Return who deleted a version or a model, when and why."""
     fields = Fields(yamldoc.parse(data, where), where)
-    fields.only(("deleted_at", "deleted_by", "reason"))
+    fields.only(("deleted_at", "deleted_by", "reason", "renamed_to"))
     return Tombstone(
-        fields.text("deleted_at"), fields.text("deleted_by"), fields.optional_text("reason")
+        fields.text("deleted_at"),
+        fields.text("deleted_by"),
+        fields.optional_text("reason"),
+        fields.optional_text("renamed_to"),
     )

@@ -99,11 +99,15 @@ class Environment:
 
 @dataclass(frozen=True)
 class Annotations:
-    """What people say of a model or a version; may change, by commit."""
+    """What people say of a model or a version; may change, by commit.
+
+    ``created_at`` is a model's that was created before it had a version, and stays.
+    """
 
     description: str | None = None
     owner: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    created_at: str | None = None
 
 
 @dataclass(frozen=True)

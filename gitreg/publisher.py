@@ -37,7 +37,8 @@ from gitreg.git.repository import GitRepository, Tip
 from gitreg.history import CommitInfo, FileChange, Tag
 from gitreg.layout import Place
 from gitreg.ledger import History
-from gitreg.names import Reference, check_operation_id
+from gitreg.model import Annotations
+from gitreg.names import Reference, check_operation_id, format_version
 from gitreg.operations.judging import GateRefused
 from gitreg.patience import Patience
 from gitreg.state import RegistryState
@@ -585,9 +586,12 @@ class Publisher:
     def _overtaken(self, place: Place, how_to_see: str) -> Overtaken:
         moves = self._history.events(place.model, place.pointer, limit=1)
         by = f" by {moves[0].author} in {moves[0].commit[:9]}" if moves else ""
+        what = f"{place.model} {place.pointer}, which this would change, was moved"
+        if place.version is not None:
+            name = format_version(place.model, place.version)
+            what = f"{name}, which this would delete, was registered"
         return Overtaken(
-            f"{place.model} {place.pointer}, which this would change, was moved meanwhile{by}; "
-            "nothing was published",
+            f"{what} meanwhile{by}; nothing was published",
             hint=f"{how_to_see} gitreg log {_reference_to(place)}, then run yours again if it "
             "still holds",
         )
@@ -605,10 +609,17 @@ def _is_the_same_file(edit: Edit, there: bytes | None) -> bool:
         return edit.content == there
     if place.kind == "deleted":
         return True  # when and by whom; why is in the message
+    if place.kind == "model":
+        return _said(edit.content, edit.path) == _said(there, edit.path)
     if place.kind != "manifest":
         return edit.content == there
     ours, theirs = (manifest.read_manifest(data, edit.path) for data in (edit.content, there))
     return replace(ours, created_at=theirs.created_at) == theirs
+
+
+def _said(data: bytes, path: str) -> Annotations:
+    """Return what is said of a model, but for when it was created."""
+    return replace(manifest.read_annotations(data, path), created_at=None)
 
 
 def _with_state_reached(error: WorldError, *, published: bool) -> WorldError:
@@ -623,6 +634,8 @@ def _with_state_reached(error: WorldError, *, published: bool) -> WorldError:
 def _reference_to(place: Place) -> Reference:
     if place.kind == "aliases":
         return Reference(place.model, alias=place.name)
+    if place.version is not None:
+        return Reference(place.model, version=place.version)
     return Reference(place.model, stage=place.name)
 
 
@@ -645,6 +658,9 @@ def is_the_same(change: Change, after: Callable[[str], bytes | None]) -> bool:
             if any(getattr(here, fact) != getattr(there, fact) for fact in ("metrics", "params")):
                 return False
             if here.artifact.sha256 != there.artifact.sha256:
+                return False
+        elif place.kind == "model":
+            if _said(edit.content, edit.path) != _said(done, edit.path):
                 return False
         elif place.kind != "other" and done != edit.content:
             return False

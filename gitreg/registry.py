@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git.repository import GitRepository
+from gitreg.manifest import Tombstone
 from gitreg.model import Artifact, Model, ModelVersion, Resolved
 from gitreg.names import (
     ARCHIVE,
@@ -954,27 +955,174 @@ class Registry:
         self,
         reference: ReferenceLike,
         *,
+        force: bool = False,
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
         pr: bool = False,
         op_id: str | None = None,
     ) -> Outcome:
-        """Delete a version; its number stays taken, and who deleted it and why stays said."""
-        from gitreg.manifest import Tombstone
+        """Delete a version; its number stays taken, and who deleted it and why stays said.
+
+        Args:
+            reference: which version.
+            force: take it out of its stage, and its aliases away, in the same commit.
+            reason: why, for the commit's message and for whoever asks for it later.
+            dry_run: return what would be done, and do nothing.
+            push: publish on the remotes first.
+            pr: push a branch with it and open a pull request, instead; see `Outcome.review`.
+            op_id: identifies the operation: repeated under its id, it is done once.
+
+        Raises:
+            Refused: without force, a stage other than the archive holds it, or an alias names it;
+                with force, a rule of the stage says no, or the alias is protected.
+        """
         from gitreg.operations.delete import delete
 
         wanted = _reference(reference)
-        who = self._repository.signature("AUTHOR")
-        tombstone = Tombstone(who.utc, who.person, reason)
+        tombstone = self._tombstone(reason)
         return self._write(
-            lambda state: delete(state, wanted, tombstone),
+            lambda state: delete(state, wanted, tombstone, self._mover(state, pr=pr), force=force),
             reason,
             dry_run=dry_run,
             push=push,
             pr=pr,
             op_id=op_id,
         )
+
+    def create_model(
+        self,
+        name: str,
+        *,
+        description: str | None = None,
+        owner: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        reason: str | None = None,
+        dry_run: bool = False,
+        push: bool = False,
+        pr: bool = False,
+        op_id: str | None = None,
+    ) -> Outcome:
+        """Create a model that has no version yet; `register` creates one with its first version.
+
+        Under the name of a deleted model it is a new one, whose versions begin at 1.
+
+        Args:
+            name: of the model.
+            description: a text, which may change later.
+            owner: who answers for it, likewise.
+            tags: free texts, likewise.
+            reason: why, for the commit's message.
+            dry_run: return what would be done, and do nothing.
+            push: publish on the remotes first.
+            pr: push a branch with it and open a pull request, instead; see `Outcome.review`.
+            op_id: identifies the operation: repeated under its id, it is done once.
+
+        Raises:
+            AlreadyExists: it is there.
+            InvalidRequest: the name is malformed, or taken but for case or Unicode form.
+        """
+        from gitreg.operations.create import Creation, create_model
+
+        created_at = self._repository.signature("AUTHOR").utc
+        request = Creation(_text(name, "a model"), created_at, description, owner, dict(tags or {}))
+        return self._write(
+            lambda state: create_model(state, request),
+            reason,
+            dry_run=dry_run,
+            push=push,
+            pr=pr,
+            op_id=op_id,
+        )
+
+    def delete_model(
+        self,
+        name: str,
+        *,
+        force: bool = False,
+        reason: str | None = None,
+        dry_run: bool = False,
+        push: bool = False,
+        pr: bool = False,
+        op_id: str | None = None,
+    ) -> Outcome:
+        """Delete a model with all its versions; who deleted it and why stays said.
+
+        Args:
+            name: of the model.
+            force: delete it although a stage holds a version of it, or an alias names one.
+            reason: why, for the commit's message and for whoever asks for it later.
+            dry_run: return what would be done, and do nothing.
+            push: publish on the remotes first.
+            pr: push a branch with it and open a pull request, instead; see `Outcome.review`.
+            op_id: identifies the operation: repeated under its id, it is done once.
+
+        Raises:
+            NotFound: there is none; of one that was deleted before, who did it and why.
+            Refused: without force, it is in use; with force, a rule of a stage says no.
+        """
+        from gitreg.operations.delete_model import delete_model
+
+        wanted = check_model_name(_text(name, "a model"))
+        tombstone = self._tombstone(reason)
+        return self._write(
+            lambda state: delete_model(
+                state, wanted, tombstone, self._mover(state, pr=pr), force=force
+            ),
+            reason,
+            dry_run=dry_run,
+            push=push,
+            pr=pr,
+            op_id=op_id,
+        )
+
+    def rename_model(
+        self,
+        name: str,
+        new_name: str,
+        *,
+        reason: str | None = None,
+        dry_run: bool = False,
+        push: bool = False,
+        pr: bool = False,
+        op_id: str | None = None,
+    ) -> Outcome:
+        """Give a model another name; its versions, stages and aliases move along.
+
+        Approvals do not: what was signed names the model.
+
+        Args:
+            name: of the model.
+            new_name: what it shall be called.
+            reason: why, for the commit's message and for whoever asks for the old name.
+            dry_run: return what would be done, and do nothing.
+            push: publish on the remotes first.
+            pr: push a branch with it and open a pull request, instead; see `Outcome.review`.
+            op_id: identifies the operation: repeated under its id, it is done once.
+
+        Raises:
+            NotFound: there is no such model.
+            AlreadyExists: the new name is another model's.
+            GateRefused: the new name is under other rules, and they say no.
+        """
+        from gitreg.operations.rename import rename_model
+
+        wanted = check_model_name(_text(name, "a model"))
+        new = check_model_name(_text(new_name, "a model"))
+        tombstone = replace(self._tombstone(reason), renamed_to=new)
+        return self._write(
+            lambda state: rename_model(state, wanted, tombstone, self._mover(state, pr=pr)),
+            reason,
+            dry_run=dry_run,
+            push=push,
+            pr=pr,
+            op_id=op_id,
+        )
+
+    def _tombstone(self, reason: str | None) -> Tombstone:
+        """Return what stays of something that is deleted by whoever works here, now."""
+        who = self._repository.signature("AUTHOR")
+        return Tombstone(who.utc, who.person, reason)
 
     def fetch(self, *, allow_rewind: bool = False) -> FetchReport:
         """Bring the clone to what is published, without touching the user's work.

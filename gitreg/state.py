@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from gitreg import layout, manifest
 from gitreg.errors import InvalidDocument, NotFound
+from gitreg.manifest import Tombstone
 from gitreg.model import Annotations, Model, ModelVersion
 from gitreg.names import (
     NO_STAGE,
@@ -49,11 +50,17 @@ class Snapshot(Protocol):
 
 
 class _Overlaid:
-    """A snapshot with a change laid over it. A folder that lost all its files is still listed."""
+    """A snapshot with a change laid over it."""
 
     def __init__(self, below: Snapshot, files: Mapping[str, bytes | None]) -> None:
         self._below = below
         self._files = files
+        self._changed: dict[str, set[str]] = {}
+        for file in files:
+            inside = file
+            while "/" in inside:
+                inside, _, name = inside.rpartition("/")
+                self._changed.setdefault(inside, set()).add(name)
 
     @property
     def commit(self) -> str | None:
@@ -63,22 +70,24 @@ class _Overlaid:
         return self._files[path] if path in self._files else self._below.read(path)
 
     def list(self, path: str) -> Sequence[str]:
-        names = dict.fromkeys(self._below.list(path))
-        for file, content in self._files.items():
-            name, below, _ = file.removeprefix(f"{path}/").partition("/")
-            if not file.startswith(f"{path}/"):
-                continue
-            if content is not None:
-                names[name] = None
-            elif not below:
-                names.pop(name, None)
-        return list(names)
+        changed = self._changed.get(path, set())
+        kept = [name for name in self._below.list(path) if name not in changed]
+        return kept + [name for name in sorted(changed) if self._has(f"{path}/{name}")]
+
+    def _has(self, path: str) -> bool:
+        """Tell whether something is at a path: a folder goes with the last file in it."""
+        return self.read(path) is not None or bool(self.list(path))
 
     def read_many(self, paths: Sequence[str]) -> Sequence[bytes | None]:
         return [self.read(path) for path in paths]
 
     def list_many(self, paths: Sequence[str]) -> Sequence[Sequence[str]]:
         return [self.list(path) for path in paths]
+
+
+def _makes_a_model(names: Sequence[str]) -> bool:
+    """Tell whether the folder with these names is that of a model, not just of its tombstone."""
+    return "versions" in names or "model.yaml" in names
 
 
 class RegistryState:
@@ -118,19 +127,35 @@ class RegistryState:
 
     def model_names(self) -> list[str]:
         """Return the names of all models, sorted."""
+        names = self._names_taken()
+        folders = self.snapshot.list_many([layout.model_path(name) for name in names])
+        return [n for n, inside in zip(names, folders, strict=True) if _makes_a_model(inside)]
+
+    def _names_taken(self) -> list[str]:
+        """Return the names that have a folder, sorted: those of deleted models as well."""
         found = map(layout.model_of_folder, self.snapshot.list(layout.ROOT))
-        candidates = [name for name in found if name is not None]
-        folders = self.snapshot.list_many([layout.versions_path(name) for name in candidates])
-        return sorted(name for name, inside in zip(candidates, folders, strict=True) if inside)
+        return sorted(name for name in found if name is not None)
+
+    def has_model(self, name: str) -> bool:
+        """Tell whether a model is there: it has versions, deleted ones too, or a ``model.yaml``."""
+        return _makes_a_model(self.snapshot.list(layout.model_path(name)))
+
+    def tombstone(self, name: str) -> Tombstone | None:
+        """Return what stays of a deleted or renamed model, ``None`` where nothing does."""
+        path = layout.model_tombstone_path(name)
+        data = self.snapshot.read(path)
+        return None if data is None else manifest.read_tombstone(data, path)
 
     def check_model(self, name: str) -> str:
         """Return ``name`` when such a model is registered.
 
         Raises:
-            NotFound: it is not; the hint names the near misses.
+            NotFound: it is not; the hint names the near misses. Of a deleted one it says by whom
+                and why, of a renamed one what it is called now.
         """
         check_model_name(name)
-        if not self.snapshot.list(layout.versions_path(name)):
+        if not self.has_model(name):
+            self.refuse_gone(name)
             names = self.model_names()
             hint = did_you_mean(name, names)
             if not names:
@@ -138,12 +163,27 @@ class RegistryState:
             raise NotFound(f"no model {name!r}", hint=hint or "gitreg list shows what there is")
         return name
 
-    def same_name(self, name: str) -> str | None:
-        """Return the model whose name is ``name`` but for case or Unicode form, if any."""
-        return next(
-            (other for other in self.model_names() if other != name and fold(other) == fold(name)),
-            None,
+    def refuse_gone(self, name: str) -> None:
+        """Say of a name whose model was deleted or renamed, and by whom.
+
+        Raises:
+            NotFound: it was.
+        """
+        gone = self.tombstone(name)
+        if gone is None:
+            return
+        became = f" to {gone.renamed_to!r}" if gone.renamed_to else ""
+        why = f": {gone.reason}" if gone.reason else ""
+        raise NotFound(
+            f"the model {name!r} was {'renamed' if became else 'deleted'}{became} by"
+            f" {gone.deleted_by} at {gone.deleted_at}{why}",
+            hint=None if became else "gitreg create begins a new one under its name, at version 1",
         )
+
+    def same_name(self, name: str) -> str | None:
+        """Return the name, but for case or Unicode form the same, that has a folder, if any."""
+        taken = self._names_taken()
+        return next((other for other in taken if other != name and fold(other) == fold(name)), None)
 
     def numbers(self, model: str) -> list[int]:
         """Return every number that was ever given to a version, ascending, deleted ones too."""
@@ -242,6 +282,18 @@ class RegistryState:
         return Model(model, None, self.stages(model)).stage_of(version)
 
     # Whole values
+
+    def files(self, model: str) -> dict[str, bytes]:
+        """Return all files of a model, path to content, sorted by path."""
+        found: dict[str, bytes] = {}
+        folders = [layout.model_path(model)]
+        while folders:
+            listed = zip(folders, self.snapshot.list_many(folders), strict=True)
+            paths = [f"{folder}/{name}" for folder, names in listed for name in names]
+            contents = dict(zip(paths, self.snapshot.read_many(paths), strict=True))
+            found |= {path: data for path, data in contents.items() if data is not None}
+            folders = [path for path, data in contents.items() if data is None]
+        return dict(sorted(found.items()))
 
     def model(self, name: str) -> Model:
         """Return a model with its pointers."""

@@ -181,16 +181,21 @@ class FakeBranch:
             moves, _ = self.moves(tag.model)
             self._moves[tag.model] = (moves + ("#" in tag.name), tag.time)
         for event in events_of(info, changes):
-            if event.action == "register" and event.version is not None:
+            if event.is_birth and event.version is not None:
                 name = str(RegistryTag(event.model, version=event.version))
                 if name in {tag.name for tag in made}:
                     self._tagged[event.model, event.version] = info.oid
+            if event.ends_the_model:
+                self._tagged = {k: oid for k, oid in self._tagged.items() if k[0] != event.model}
         return made
 
     # What history is asked
 
     def registered(self, model: str, version: int) -> str | None:
         return self._tagged.get((model, version))
+
+    def is_taken(self, name: str) -> bool:
+        return name in {tag.name for tag in self.tags}
 
     def moves(self, model: str) -> tuple[int, int]:
         return self._moves.get(model, (0, 0))
@@ -204,7 +209,7 @@ class FakeBranch:
                 versions += [] if parsed.cancelled else [tag.version]
         return versions
 
-    def events(self, model: str, pointer: str) -> list[Event]:
+    def moves_of(self, model: str, pointer: str) -> list[Event]:
         found = [event for info, changes in self.commits for event in events_of(info, changes)]
         return [e for e in reversed(found) if e.model == model and e.pointer == pointer]
 

@@ -56,6 +56,7 @@ def test_the_commands_are_those_that_are_promised() -> None:
     assert {" ".join(path) for path in COMMANDS} == {
         "init", "register", "promote", "archive", "alias set", "alias delete", "rollback", "list",
         "show", "log", "resolve", "compare", "pull", "verify", "annotate", "delete", "tags sync",
+        "create", "rename",
         "doctor", "fetch", "push", "approve", "policy show", "policy test",
         "ci github", "ci gitlab", "codeowners", "check", "hook install", "hook run",
     }  # fmt: skip
@@ -74,6 +75,7 @@ def test_help_has_an_example_that_the_command_takes(path: tuple[str, ...]) -> No
 READS = ("list", "show", "log", "resolve", "compare", "pull", "verify")
 WRITES = (
     "register", "promote", "archive", "alias set", "alias delete", "rollback", "annotate", "delete",
+    "create", "rename",
 )  # fmt: skip
 
 

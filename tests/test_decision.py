@@ -209,7 +209,7 @@ def test_an_override_is_recorded_with_what_it_overrode(branch: FakeBranch) -> No
         "override: ada@example.com may override",
     )  # fmt: skip
     assert trailers_of(change.message())["Gitreg-Override"] == ("the audit is today",)
-    events = branch.events("churn", "stages/production")
+    events = branch.moves_of("churn", "stages/production")
     assert [event.override for event in events] == ["the audit is today"]
 
 

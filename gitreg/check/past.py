@@ -38,4 +38,4 @@ class IndexedPast(Past):
 
     def events(self, model: str, pointer: str) -> Sequence[Event]:
         """Return the moves of a pointer, newest first."""
-        return self._history.events(model, pointer)
+        return self._history.moves_of(model, pointer)

@@ -157,6 +157,11 @@ def _told_of(changes: list[RawChange]) -> set[RawChange]:
     return {change for change, place in places if place is not None and place.kind != "other"}
 
 
+def _is_tombstone(place: layout.Place) -> bool:
+    """Tell whether a place is what stays of a model: it says what that is called now."""
+    return place.kind == "deleted" and place.version is None
+
+
 def _shallow_boundary(repository: GitRepository) -> set[str]:
     if not repository.is_shallow:
         return set()
@@ -166,11 +171,11 @@ def _shallow_boundary(repository: GitRepository) -> set[str]:
 def _with_contents(
     repository: GitRepository, commits: list[list[RawChange]]
 ) -> Iterator[list[FileChange]]:
-    """Yield the changes of each commit; only pointer files are read, the others are just named."""
+    """Yield the changes of each commit; of files only pointers and models' tombstones are read."""
     wanted: dict[str, bytes] = {}
     for raw in (change for commit in commits for change in commit):
         place = layout.locate(raw.path)
-        if place is not None and place.pointer is not None:
+        if place is not None and (place.pointer is not None or _is_tombstone(place)):
             wanted.update((oid, b"") for oid in (raw.before, raw.after) if oid)
     oids = list(wanted)
     for oid, found in zip(oids, repository.reader.get_many(oids), strict=True):

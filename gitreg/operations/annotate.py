@@ -96,6 +96,7 @@ def annotate(state: RegistryState, request: Annotation) -> Change:
         said.description if request.description is None else request.description or None,
         said.owner if request.owner is None else request.owner or None,
         {**tags, **request.tags},
+        said.created_at,
     )
     numbers = () if version is None else (("Gitreg-Version", str(version)),)
     return Change(

@@ -2,36 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from gitreg import layout, manifest
 from gitreg.change import Change, Edit
 from gitreg.errors import Refused
 from gitreg.manifest import Tombstone
-from gitreg.names import ARCHIVE, Reference, format_version
+from gitreg.names import ARCHIVE, NO_STAGE, Reference, format_version
+from gitreg.operations.judging import Demand, Mover, refusal, rule_on
 from gitreg.operations.moves import PointerMoves
 from gitreg.operations.register import dvc_yaml_edit
 from gitreg.state import RegistryState
 
 
-def delete(state: RegistryState, reference: Reference, tombstone: Tombstone) -> Change:
+def delete(
+    state: RegistryState,
+    reference: Reference,
+    tombstone: Tombstone,
+    mover: Mover | None = None,
+    *,
+    force: bool = False,
+) -> Change:
     """Return the change that deletes a version.
+
+    Args:
+        state: the registry.
+        reference: which version.
+        tombstone: what stays of it.
+        mover: who does it; ``None`` leaves the rules of its stage to the caller.
+        force: take it out of its stage, and its aliases away, in the same commit.
 
     Raises:
         NotFound: no such version.
-        Refused: a stage other than the archive holds it, or an alias names it.
+        Refused: a stage other than the archive holds it, or an alias names it; or, by force, a
+            protected alias does.
+        GateRefused: a rule of the stage that it leaves says no, as in a freeze.
     """
     model, version = reference.model, state.resolve(reference)
     name = format_version(model, version)
     moves = PointerMoves(state, model)
-    stage = moves.stage_of(version)
-    if stage not in (None, ARCHIVE):
-        raise Refused(f"{name} is in {stage}", hint=f"gitreg archive {name}, then delete it")
     aliases = moves.aliases_of(version)
-    if aliases:
-        raise Refused(
-            f"{name} is named by @{', @'.join(aliases)}",
-            hint=f"gitreg alias delete {model}@{aliases[0]}",
-        )
+    if not force:
+        _refuse_in_use(name, moves.stage_of(version), aliases, model)
     moves.place(version, None)
+    for alias in aliases:
+        moves.point(alias, None)
     folder = layout.version_path(model, version)
     approvals = layout.approvals_path(model, version)
     edits = [
@@ -44,7 +60,7 @@ def delete(state: RegistryState, reference: Reference, tombstone: Tombstone) -> 
     edits += moves.edits()
     if state.latest(model) == version:
         edits += dvc_yaml_edit(state, model, _newest_below(state, model, version))
-    return Change(
+    change = Change(
         f"delete {name}",
         tuple(edits),
         trailers=(
@@ -53,6 +69,23 @@ def delete(state: RegistryState, reference: Reference, tombstone: Tombstone) -> 
             ("Gitreg-Version", str(version)),
         ),
     )
+    if mover is None:
+        return change
+    named = ((model, version),)
+    ruling = rule_on(state, moves.edits(), mover, Demand(named))
+    if ruling.refused:
+        raise refusal(ruling, named, NO_STAGE, change)
+    return replace(change, evidence=ruling.evidence, judgements=ruling.judgements)
+
+
+def _refuse_in_use(name: str, stage: str | None, aliases: Sequence[str], model: str) -> None:
+    if stage not in (None, ARCHIVE):
+        raise Refused(f"{name} is in {stage}", hint=f"gitreg archive {name}, then delete it")
+    if aliases:
+        raise Refused(
+            f"{name} is named by @{', @'.join(aliases)}",
+            hint=f"gitreg alias delete {model}@{aliases[0]}",
+        )
 
 
 def _newest_below(state: RegistryState, model: str, version: int) -> str | None:

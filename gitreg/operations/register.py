@@ -49,16 +49,28 @@ def check_new_name(state: RegistryState, model: str) -> str:
 
     Raises:
         InvalidRequest: it is malformed, or differs from a model's only by case or Unicode form.
+        NotFound: the model was deleted or renamed: whoever registers may not know.
     """
     check_model_name(model)
-    # Looking for a twin reads the whole list of models: only a new name needs it.
-    twin = None if state.numbers(model) else state.same_name(model)
+    if state.has_model(model):
+        return model
+    state.refuse_gone(model)
+    refuse_twin(state, model)
+    return model
+
+
+def refuse_twin(state: RegistryState, model: str) -> None:
+    """Refuse a new name that another one, be it of a deleted model, could be taken for.
+
+    Raises:
+        InvalidRequest: it differs from that only by case or Unicode form.
+    """
+    twin = state.same_name(model)
     if twin is not None:
         raise InvalidRequest(
             f"{model!a} differs from the model {twin!a} only by case or Unicode form",
             hint=f"register under {twin!a}, or choose another name",
         )
-    return model
 
 
 def register(state: RegistryState, request: Registration) -> Change:

@@ -19,8 +19,8 @@ from gitreg.state import RegistryState
 class Past(Protocol):
     """What a rollback asks history."""
 
-    def events(self, model: str, pointer: str) -> list[Event]:
-        """Return the moves of a pointer, newest first."""
+    def moves_of(self, model: str, pointer: str) -> list[Event]:
+        """Return the moves of a pointer since the model has its name, newest first."""
 
     def events_of_commit(self, commit: str, model: str) -> list[Event]:
         """Return what a commit did to a model."""
@@ -123,7 +123,7 @@ def _step(state: RegistryState, past: Past, request: Rollback, model: str) -> _S
     state.check_model(model)
     moves = PointerMoves(state, model)
     current = moves.holders(request.stage)
-    events = past.events(model, f"stages/{request.stage}")
+    events = past.moves_of(model, f"stages/{request.stage}")
     if request.to is None:
         undone = _back_to_something(stack_of(reversed(events)), current, request.stage, model)
         last = undone[-1].before

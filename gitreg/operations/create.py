@@ -1,0 +1,80 @@
+"""Create: a model that has no version yet. Under the name of a deleted one it begins anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gitreg import layout, manifest
+from gitreg.change import Change, Edit
+from gitreg.errors import AlreadyExists
+from gitreg.model import Annotations
+from gitreg.names import check_model_name
+from gitreg.operations.annotate import check_tags, check_text
+from gitreg.operations.register import refuse_twin
+from gitreg.state import RegistryState
+
+
+@dataclass(frozen=True)
+class Creation:
+    """What is asked: a model of this name.
+
+    Attributes:
+        name: of the model.
+        created_at: when, UTC, ``2026-11-22T20:25:06Z``.
+        description: a text, which may change later.
+        owner: who answers for it, likewise.
+        tags: likewise.
+    """
+
+    name: str
+    created_at: str
+    description: str | None = None
+    owner: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def create_model(state: RegistryState, request: Creation) -> Change:
+    """Return the change that creates a model.
+
+    Raises:
+        AlreadyExists: it is there.
+        InvalidRequest: the name, a tag, the description or the owner is malformed, or the name
+            differs from another only by case or Unicode form.
+    """
+    name = check_free_name(state, request.name)
+    check_tags(request.tags)
+    for what, value in (("description", request.description), ("owner", request.owner)):
+        if value is not None:
+            check_text(what, value)
+    said = Annotations(
+        request.description or None, request.owner or None, request.tags, request.created_at
+    )
+    return Change(
+        f"create {name}",
+        (
+            *tombstone_edit(state, name),
+            Edit(layout.model_document_path(name), manifest.write_annotations(said)),
+        ),
+        trailers=(("Gitreg-Action", "create"), ("Gitreg-Model", name)),
+    )
+
+
+def check_free_name(state: RegistryState, name: str) -> str:
+    """Return ``name`` when a model may be created under it, or renamed to it.
+
+    Raises:
+        AlreadyExists: a model has it.
+        InvalidRequest: it is malformed, or differs from another only by case or Unicode form.
+    """
+    check_model_name(name)
+    if state.has_model(name):
+        raise AlreadyExists(f"the model {name!r} is there already", hint=f"gitreg list {name}")
+    refuse_twin(state, name)
+    return name
+
+
+def tombstone_edit(state: RegistryState, name: str) -> tuple[Edit, ...]:
+    """Return the edit that lets a deleted model's name be a model's again, if one is needed."""
+    path = layout.model_tombstone_path(name)
+    return () if state.snapshot.read(path) is None else (Edit(path, None),)

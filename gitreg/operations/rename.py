@@ -1,0 +1,130 @@
+"""Rename: a model's folder gets another name, and its old name a note of that.
+
+Every file stays as it is, byte for byte, but for the line of each manifest that names the model.
+Approvals stay behind: what was signed names the model, and is worth nothing under another name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gitreg import layout, manifest
+from gitreg.change import Change, Edit
+from gitreg.manifest import Tombstone
+from gitreg.names import format_version
+from gitreg.operations.create import check_free_name, tombstone_edit
+from gitreg.operations.judging import Demand, Mover, refusal, rule_on
+from gitreg.operations.register import dvc_yaml_edit
+from gitreg.state import RegistryState
+
+
+def rename_model(
+    state: RegistryState, name: str, tombstone: Tombstone, mover: Mover | None
+) -> Change:
+    """Return the change that renames a model; one without edits when it has that name.
+
+    Where both names are under the same rules, its versions only move along. Where they are not,
+    it is as if each were promoted under the new name, and the rules of that one decide.
+
+    Args:
+        state: the registry.
+        name: of the model.
+        tombstone: what stays under the old name; it says the new one.
+        mover: who does it; ``None`` leaves the rules to the caller.
+
+    Raises:
+        NotFound: there is no such model.
+        AlreadyExists: the new name is another model's.
+        InvalidRequest: it is malformed, or differs from another only by case or Unicode form.
+        InvalidDocument: a manifest is written so that its line with the name cannot be told.
+        GateRefused: the rules of the new name say no.
+    """
+    new = str(tombstone.renamed_to)
+    state.check_model(name)
+    trailers = (("Gitreg-Action", "rename"), ("Gitreg-Model", name), ("Gitreg-Model", new))
+    subject = f"rename {name} to {new}"
+    if new == name:
+        return Change(subject, trailers=trailers)
+    check_free_name(state, new)
+    files = state.files(name)
+    moved = moved_files(name, new, files)
+    edits = {path: None for path in files if path != layout.model_tombstone_path(name)}
+    change = Change(
+        subject,
+        (
+            *(Edit(path, content) for path, content in edits.items()),
+            Edit(layout.model_tombstone_path(name), manifest.write_tombstone(tombstone)),
+            *tombstone_edit(state, new),
+            *(Edit(path, content) for path, content in moved.items()),
+            *_dvc_yaml_edits(state, name, new),
+        ),
+        trailers=trailers,
+        warnings=_left_behind(files),
+    )
+    return change if mover is None else _judged(state, change, name, new, mover)
+
+
+def moved_files(name: str, new: str, files: dict[str, bytes]) -> dict[str, bytes]:
+    """Return the files of a renamed model, path to content, out of those under its old name.
+
+    Raises:
+        InvalidDocument: a manifest's line with the name cannot be told.
+    """
+    moved = {}
+    for path, content in files.items():
+        place = layout.locate(path)
+        if place is None or place.kind == "approval" or path == layout.model_tombstone_path(name):
+            continue
+        is_manifest = place.kind == "manifest"
+        moved[layout.model_path(new) + path.removeprefix(layout.model_path(name))] = (
+            manifest.rename_in_manifest(content, path, new) if is_manifest else content
+        )
+    return moved
+
+
+def _dvc_yaml_edits(state: RegistryState, name: str, new: str) -> list[Edit]:
+    """Return the edit that lets ``dvc.yaml`` name the newest artifact under the new name."""
+    latest = state.latest(name)
+    gone = dvc_yaml_edit(state, name, None)
+    between = state.after({edit.path: edit.content for edit in gone})
+    if latest is None:
+        return gone
+    artifact = state.manifest(name, latest).artifact.path
+    return dvc_yaml_edit(between, new, layout.version_path(new, latest, artifact)) or gone
+
+
+def _left_behind(files: dict[str, bytes]) -> tuple[str, ...]:
+    places = [layout.locate(path) for path in files]
+    signed = [place for place in places if place is not None and place.kind == "approval"]
+    return tuple(
+        dict.fromkeys(
+            f"the approvals of {format_version(place.model, place.version or 0)} are for its old "
+            "name: they do not move"
+            for place in signed
+        )
+    )
+
+
+def _judged(state: RegistryState, change: Change, name: str, new: str, mover: Mover) -> Change:
+    """Return the change, when the rules of the new name let its versions be where they are."""
+    if state.policy.of(name) == state.policy.of(new):
+        return change
+    is_pointer = {
+        edit.path: bool((place := layout.locate(edit.path)) and place.pointer)
+        for edit in change.edits
+    }
+    # As if the versions were there under the new name, and in no stage yet.
+    arrived = state.after(
+        {
+            edit.path: edit.content
+            for edit in change.edits
+            if edit.content is not None and not is_pointer[edit.path]
+        }
+    )
+    pointers = [edit for edit in change.edits if is_pointer[edit.path]]
+    held = state.stages(name)
+    named = tuple((new, version) for versions in held.values() for version in versions)
+    ruling = rule_on(arrived, pointers, mover, Demand(named))
+    if ruling.refused:
+        raise refusal(ruling, named, " and ".join(held), change)
+    return replace(change, evidence=ruling.evidence, judgements=ruling.judgements)
