@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitreg.errors import (
+    AlreadyExists,
     DvcError,
     GitError,
     GitregError,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AlreadyExists",
     "DvcError",
     "GitError",
     "GitregError",

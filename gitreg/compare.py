@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from gitreg.model import ModelVersion
@@ -39,6 +39,7 @@ class Comparison:
         data: the data that differs, by path; the values are hashes.
         code: the facts of the code commit that differ.
         environment: Python, platform and packages that differ.
+        signature: what the models take and give, where that differs.
     """
 
     a: ModelVersion
@@ -48,6 +49,7 @@ class Comparison:
     data: Mapping[str, Difference]
     code: Mapping[str, Difference]
     environment: Mapping[str, Difference]
+    signature: Mapping[str, Difference] = field(default_factory=dict)
 
 
 def compare(
@@ -75,6 +77,7 @@ def compare(
         _differing(
             _environment(a) | packages(requirements_a), _environment(b) | packages(requirements_b)
         ),
+        _differing(_signature(a), _signature(b)),
     )
 
 
@@ -120,6 +123,10 @@ def _data(version: ModelVersion) -> dict[str, Any]:
 
 def _code(version: ModelVersion) -> dict[str, Any]:
     return asdict(version.lineage.code) if version.lineage.code else {}
+
+
+def _signature(version: ModelVersion) -> dict[str, Any]:
+    return asdict(version.signature) if version.signature else {}
 
 
 def _environment(version: ModelVersion) -> dict[str, Any]:

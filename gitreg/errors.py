@@ -42,7 +42,7 @@ class NotFound(InvalidRequest):
 
 
 class AlreadyExists(InvalidRequest):
-    """A model of that name is there already."""
+    """A model or a version of that name is there already, or was."""
 
 
 class InvalidDocument(InvalidRequest):

@@ -192,6 +192,7 @@ def _tables(found: Comparison, old: ModelVersion | None, new: ModelVersion) -> l
         "param": found.params,
         "data": found.data,
         "environment": found.environment,
+        "signature": found.signature,
     }
     for title, differing in sections.items():
         rows = [
@@ -203,7 +204,11 @@ def _tables(found: Comparison, old: ModelVersion | None, new: ModelVersion) -> l
         rows = [(code(_short(item.path)), code(item.md5 or "-")) for item in new.lineage.data]
         parts += [_table(("data", *columns), rows)] if rows else []
     else:
-        same = [title for title, differing in sections.items() if not differing]
+        same = [
+            title
+            for title, differing in sections.items()
+            if not differing and (title != "signature" or new.signature)
+        ]
         parts += [f"No difference: {', '.join(same)}."] if same else []
     return parts
 

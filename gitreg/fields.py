@@ -178,6 +178,11 @@ class Fields:
         inner = self.fields(name)
         return {key: inner.text(key) for key in self.mapping(name)}
 
+    def optional_texts(self, name: str) -> dict[str, str | None]:
+        """Return a mapping from names to texts, or to ``None`` where one is null."""
+        inner = self.fields(name)
+        return {key: inner.optional_text(key) for key in self.mapping(name)}
+
     def version_list(self, name: str) -> tuple[int, ...]:
         """Return version numbers, ascending and without doubles."""
         found: list[int] = []

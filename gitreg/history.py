@@ -337,7 +337,8 @@ def _file_action(told: _Told, place: layout.Place, change: FileChange) -> str | 
     if place.model in told.ended or told.old_name(place.model) is not None:
         return None  # goes, or moves along: the model's event tells it
     if place.kind == "deleted":
-        return "delete" if change.before is None else None
+        # Beside a registration it marks a number that was left out: nothing was there.
+        return "delete" if change.before is None and told.claimed != "register" else None
     return _word_action(told, place, change)
 
 

@@ -26,6 +26,7 @@ from gitreg.model import (
     DataDependency,
     Environment,
     Lineage,
+    ModelSignature,
     ModelVersion,
     Run,
 )
@@ -34,9 +35,14 @@ from gitreg.yamldoc import Value
 FORMAT = 1
 """The manifest format that this release reads and writes."""
 
+SIGNATURE_LIMIT = 16 * 1024
+"""The most characters of a model's signature, its three texts together."""
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MD5 = re.compile(r"[0-9a-f]{32}(?:\.dir)?")
 _ARTIFACT = re.compile(r"model(?:\.[A-Za-z0-9_-]{1,20}){0,2}")
+_RUN = ("id", "tracking_uri", "link")
+_SIGNATURE = ("inputs", "outputs", "params")
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,10 @@ def _dump(document: dict[str, Value], read: Callable[[bytes, str], object], name
     Raises:
         InvalidRequest: it does not, or would be too large.
     """
-    data = yamldoc.dump(document)
+    return _checked(yamldoc.dump(document), read, name)
+
+
+def _checked(data: bytes, read: Callable[[bytes, str], object], name: str) -> bytes:
     try:
         read(data, name)
     except InvalidDocument as error:
@@ -87,8 +96,10 @@ def write_manifest(version: ModelVersion) -> bytes:
             _present(path=item.path, md5=item.md5, size=item.size) for item in version.lineage.data
         ],
         command=version.lineage.command,
-        run=_present(id=run.id, tracking_uri=run.tracking_uri) if run else None,
+        run=_present(id=run.id, tracking_uri=run.tracking_uri, link=run.link) if run else None,
+        logged_model=version.lineage.logged_model,
     )
+    signature = version.signature or ModelSignature()
     return _dump(
         {
             "format": FORMAT,
@@ -110,6 +121,9 @@ def write_manifest(version: ModelVersion) -> bytes:
                     python=environment.python,
                     platform=environment.platform,
                     requirements=environment.requirements,
+                ),
+                signature=_present(
+                    inputs=signature.inputs, outputs=signature.outputs, params=signature.params
                 ),
             ),
         },
@@ -136,7 +150,7 @@ def read_manifest(data: bytes, where: str) -> ModelVersion:
     fields.only(
         (
             *("format", "model", "version", "created_at", "created_by"),
-            *("artifact", "metrics", "params", "lineage", "environment"),
+            *("artifact", "metrics", "params", "lineage", "environment", "signature"),
         )
     )
     artifact = fields.fields("artifact").only(("path", "size", "files", "sha256"))
@@ -154,11 +168,14 @@ def read_manifest(data: bytes, where: str) -> ModelVersion:
         metrics=fields.numbers("metrics"),
         params=dict(fields.mapping("params")),
         lineage=_read_lineage(
-            fields.fields("lineage").only(("source", "code", "data", "command", "run"))
+            fields.fields("lineage").only(
+                ("source", "code", "data", "command", "run", "logged_model")
+            )
         ),
         environment=_read_environment(
             fields.fields("environment").only(("python", "platform", "requirements"))
         ),
+        signature=_read_signature(fields) if fields.has("signature") else None,
     )
 
 
@@ -202,8 +219,10 @@ def _read_lineage(fields: Fields) -> Lineage:
             inner.text("commit"), inner.optional_text("repository"), inner.boolean("dirty")
         )
     if fields.has("run"):
-        inner = fields.fields("run").only(("id", "tracking_uri"))
-        run = Run(inner.text("id"), inner.optional_text("tracking_uri"))
+        inner = fields.fields("run").only(_RUN)
+        run = Run(*(inner.optional_text(name) for name in _RUN))
+        if run == Run():
+            fields.fail("run", f"expected one of {', '.join(_RUN)}")
     data = []
     for number, item in enumerate(fields.items("data")):
         if not isinstance(item, dict):
@@ -216,8 +235,23 @@ def _read_lineage(fields: Fields) -> Lineage:
             )
         )
     return Lineage(
-        fields.optional_text("source"), code, tuple(data), fields.optional_text("command"), run
+        fields.optional_text("source"),
+        code,
+        tuple(data),
+        fields.optional_text("command"),
+        run,
+        fields.optional_text("logged_model"),
     )
+
+
+def _read_signature(fields: Fields) -> ModelSignature:
+    inner = fields.fields("signature").only(_SIGNATURE)
+    texts = [inner.optional_text(name) for name in _SIGNATURE]
+    if not any(texts):
+        fields.fail("signature", f"expected one of {', '.join(_SIGNATURE)}")
+    if sum(len(text or "") for text in texts) > SIGNATURE_LIMIT:
+        fields.fail("signature", f"more than {SIGNATURE_LIMIT} characters")
+    return ModelSignature(*texts)
 
 
 def _read_environment(fields: Fields) -> Environment:
@@ -282,29 +316,42 @@ def read_alias(data: bytes, where: str) -> int:
 
 
 def write_annotations(annotations: Annotations) -> bytes | None:
-    """Return ``annotations.yaml`` or ``model.yaml``; nothing said, no file."""
-    tags: dict[str, Value] = {key: annotations.tags[key] for key in sorted(annotations.tags)}
-    document = _present(
-        created_at=annotations.created_at,
-        description=annotations.description,
-        owner=annotations.owner,
-        tags=tags or None,
-    )
-    return _dump(document, read_annotations, "annotations") if document else None
+    """Return ``annotations.yaml`` or ``model.yaml``; nothing said, no file.
+
+    Raises:
+        InvalidRequest: a text has what no document may hold, or the file would be too large.
+    """
+    document = {
+        "created_at": annotations.created_at,
+        "description": annotations.description,
+        "owner": annotations.owner,
+        "tags": {key: annotations.tags[key] for key in sorted(annotations.tags)},
+    }
+    said = {key: value for key, value in document.items() if value not in (None, {})}
+    return _checked(yamldoc.dump_texts(said), read_model_document, "annotations") if said else None
 
 
 def read_annotations(data: bytes | None, where: str) -> Annotations:
-    """Return what people said of a model or version; a file that is absent says nothing."""
-    if data is None:
-        return Annotations()
-    fields = Fields(yamldoc.parse(data, where), where)
-    fields.only(("created_at", "description", "owner", "tags"))
+    """Return what people said of a version; a file that is absent says nothing."""
+    fields = _texts(data, where).only(("description", "owner", "tags"))
+    return Annotations(
+        fields.optional_text("description"), fields.optional_text("owner"), fields.texts("tags")
+    )
+
+
+def read_model_document(data: bytes | None, where: str) -> Annotations:
+    """Return what people said of a model, of which a tag may be without a value."""
+    fields = _texts(data, where).only(("created_at", "description", "owner", "tags"))
     return Annotations(
         fields.optional_text("description"),
         fields.optional_text("owner"),
-        fields.texts("tags"),
+        fields.optional_texts("tags"),
         fields.optional_text("created_at"),
     )
+
+
+def _texts(data: bytes | None, where: str) -> Fields:
+    return Fields({} if data is None else yamldoc.parse(data, where, yamldoc.TEXTS_LIMIT), where)
 
 
 def write_tombstone(tombstone: Tombstone) -> bytes:

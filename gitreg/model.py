@@ -63,10 +63,17 @@ class DataDependency:
 
 @dataclass(frozen=True)
 class Run:
-    """The tracking run that produced a version."""
+    """The tracking run that produced a version.
 
-    id: str
+    Attributes:
+        id: of the run; ``None`` where only a link to it is known.
+        tracking_uri: the server that has it, without credentials.
+        link: the page that shows it, without credentials.
+    """
+
+    id: str | None = None
     tracking_uri: str | None = None
+    link: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,11 +81,13 @@ class Lineage:
     """Where a version came from.
 
     Attributes:
-        source: the path that was registered, relative to its repository.
+        source: the path that was registered, relative to its repository; of a version that MLflow
+            registered, the URI that it was given, without credentials.
         code: the commit of the code, or ``None`` outside any repository.
         data: what it was made from.
         command: the command line of the pipeline stage that made it.
         run: the tracking run, when known.
+        logged_model: MLflow's id of the model that was registered, ``m-…``.
     """
 
     source: str | None = None
@@ -86,6 +95,7 @@ class Lineage:
     data: tuple[DataDependency, ...] = ()
     command: str | None = None
     run: Run | None = None
+    logged_model: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,15 +108,25 @@ class Environment:
 
 
 @dataclass(frozen=True)
+class ModelSignature:
+    """What a model takes and gives, each as the JSON text that its ``MLmodel`` file holds."""
+
+    inputs: str | None = None
+    outputs: str | None = None
+    params: str | None = None
+
+
+@dataclass(frozen=True)
 class Annotations:
     """What people say of a model or a version; may change, by commit.
 
-    ``created_at`` is a model's that was created before it had a version, and stays.
+    ``created_at`` is a model's that was created before it had a version, and stays. A tag of a model
+    may be without a value, as MLflow's may: ``None``. One of a version may not.
     """
 
     description: str | None = None
     owner: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str | None] = field(default_factory=dict)
     created_at: str | None = None
 
 
@@ -114,9 +134,10 @@ class Annotations:
 class ModelVersion:
     """A registered version: its manifest, and where pointers and annotations place it.
 
-    The manifest's part never changes. ``stage``, ``aliases``, ``description`` and ``tags`` are
-    as of the commit ``read_from``; ``commit`` is the one that registered the version (``None``
-    where history does not reach back to it, as in a shallow clone).
+    The manifest's part, the ``signature`` included, never changes. ``stage``, ``aliases``,
+    ``description`` and ``tags`` are as of the commit ``read_from``; ``commit`` is the one that
+    registered the version (``None`` where history does not reach back to it, as in a shallow
+    clone).
     """
 
     model: str
@@ -134,6 +155,7 @@ class ModelVersion:
     tags: Mapping[str, str] = field(default_factory=dict)
     commit: str | None = None
     read_from: str | None = None
+    signature: ModelSignature | None = None
 
     @property
     def reference(self) -> str:
@@ -158,7 +180,7 @@ class Model:
     aliases: Mapping[str, int] = field(default_factory=dict)
     description: str | None = None
     owner: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str | None] = field(default_factory=dict)
 
     def stage_of(self, version: int) -> str | None:
         """Return the stage that holds ``version``; of several (a fault), the first by name."""

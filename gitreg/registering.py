@@ -1,12 +1,15 @@
-"""Gathers what a registration needs from the outside: the bytes, the lineage, who and when."""
+"""Gathers what a registration needs from the outside: the bytes, the lineage, who and when.
+
+What a `Material` does not say is found out. A caller who knows better (MLflow's client, an import)
+says all of it, as a `gitreg.provenance.Provenance`, and only the bytes are brought.
+"""
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from numbers import Integral, Real
 from pathlib import Path
 
 from gitreg import digest
@@ -14,27 +17,29 @@ from gitreg.artifacts import Artifacts, Source
 from gitreg.change import Change
 from gitreg.digest import Progress, TreeDigest
 from gitreg.dvc import DvcProject
-from gitreg.environment import code_commit, environment, without_credentials
+from gitreg.environment import code_commit, environment, without_url_credentials
 from gitreg.errors import InvalidDocument, InvalidRequest
 from gitreg.git.repository import GitRepository
 from gitreg.layout import REQUIREMENTS
 from gitreg.ledger import History
 from gitreg.lineage import data_dependency
 from gitreg.mlmodel import mlflow_run
-from gitreg.model import Artifact, DataDependency, Environment, Lineage, Run
+from gitreg.model import Artifact, DataDependency, Environment, Lineage, ModelVersion, Run
 from gitreg.names import has_invisible
 from gitreg.operations.annotate import check_tags
 from gitreg.operations.register import Registration, check_new_name, register
+from gitreg.provenance import Given, registration_of, source_of
 from gitreg.publisher import Operation
 from gitreg.state import RegistryState
-from gitreg.values import flatten_metrics, plain, read_bytes, read_metrics, read_params
+from gitreg.values import (
+    flatten_metrics,
+    plain,
+    plain_numbers,
+    read_bytes,
+    read_metrics,
+    read_params,
+)
 from gitreg.yamldoc import SIZE_LIMIT, Value
-
-_URL = re.compile(r"(?P<url>[a-z][a-z0-9.+-]*://\S*?)(?P<quote>['\"]*)(?!\S)", re.IGNORECASE)
-# What pip reads behind a '#': a name, a folder or a hash, and no secret.
-_FRAGMENT = re.compile(r"(#(?:(?:egg|subdirectory|md5|sha\d+)=[\w.,\[\]/%+~-]*(?:&|$))+)$")
-# And behind the path of a repository's URL, the revision; its '@' ends no password.
-_REVISION = re.compile(r"\+\w+://[^/@\s]*@[\w.-]+(?::\d+)?/[\w./~+%-]*(@[\w./+-]+)$")
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ def collect(
     artifacts: Artifacts,
     state: RegistryState,
     history: History,
-    material: Material,
+    material: Material | Given,
     *,
     dry_run: bool = False,
     progress: Progress | None = None,
@@ -69,14 +74,46 @@ def collect(
     copied, and where they are to be published sent, before any lock is taken.
 
     Raises:
+        AlreadyExists: the number that it shall have is given.
         InvalidRequest: a name, a tag, a file or a value is malformed.
-        NotFound: a file is not there.
+        NotFound: a file, or the version whose bytes it shares, is not there.
         DvcError: the bytes cannot be brought into the cache.
     """
     check_new_name(state, material.name)
+    with _prepared(repository, state, material) as (request, source):
+        # A document that would be too large is refused now; if a number is taken, a repetition of
+        # what gave it has to find out first that it is one.
+        register(state, replace(request, number=None))
+        artifact = _artifact(artifacts, state, source, dry_run=dry_run, progress=progress)
+    if material.push and not dry_run:
+        artifacts.send_ahead(state, artifact, progress)
+    request = replace(request, artifact=artifact)
+
+    def operation(current: RegistryState) -> Change:
+        return register(current, replace(request, above=history.highest_number(request.model)))
+
+    return operation
+
+
+@contextmanager
+def _prepared(
+    repository: GitRepository, state: RegistryState, material: Material | Given
+) -> Iterator[tuple[Registration, Source | ModelVersion]]:
+    """Yield what is registered but for its bytes, and where these are for as long."""
+    if isinstance(material, Material):
+        source = Source.of(material.source, with_metrics=material.metrics is None)
+        _check_source(source.path)
+        yield _found(repository, material, source), source
+        return
+    with source_of(material.known, state) as given:
+        if isinstance(given, Source):
+            _check_source(given.path)
+        yield registration_of(material, given, repository.signature("AUTHOR")), given
+
+
+def _found(repository: GitRepository, material: Material, source: Source) -> Registration:
+    """Return what can be found out of a source, beside what a person says of it."""
     check_tags(material.tags or {})
-    source = Source.of(material.source, with_metrics=material.metrics is None)
-    _check_source(source.path)
     tracked = source.tracked
     metrics = _metrics(material, tracked.metrics if tracked else {})
     params = _params(material, tracked.params if tracked else {})
@@ -85,8 +122,7 @@ def collect(
     data |= {item.path: item for item in _data(material.data, top)}
     frozen, requirements = _environment(material.requirements)
     author = repository.signature("AUTHOR")
-    run = _run(material.run_id, source.path)
-    request = Registration(
+    return Registration(
         model=material.name,
         artifact=Artifact(source.artifact_name, 0, 1, "0" * 64, "0" * 32),
         created_at=author.utc,
@@ -98,24 +134,13 @@ def collect(
             code_commit(source.path.parent),
             tuple(data.values()),
             tracked.command if tracked else None,
-            run,
+            _run(material.run_id, source.path),
         ),
         environment=frozen,
         requirements=requirements,
         description=material.description,
         tags=dict(material.tags or {}),
     )
-    register(state, request)  # a document that would be too large is refused now
-    request = replace(
-        request, artifact=_artifact(artifacts, state, source, dry_run=dry_run, progress=progress)
-    )
-    if material.push and not dry_run:
-        artifacts.send_ahead(state, request.artifact, progress)
-
-    def operation(current: RegistryState) -> Change:
-        return register(current, replace(request, above=history.highest_number(request.model)))
-
-    return operation
 
 
 def _check_source(path: Path) -> None:
@@ -129,11 +154,14 @@ def _check_source(path: Path) -> None:
 def _artifact(
     artifacts: Artifacts,
     state: RegistryState,
-    source: Source,
+    source: Source | ModelVersion,
     *,
     dry_run: bool,
     progress: Progress | None,
 ) -> Artifact:
+    if isinstance(source, ModelVersion):
+        artifacts.require(state.snapshot, source)
+        return source.artifact
     if not dry_run:
         return artifacts.take(source, artifacts.project(state.snapshot), progress)
     if source.path.exists():
@@ -163,7 +191,7 @@ def _metrics(material: Material, known: Mapping[str, int | float]) -> Mapping[st
     if given is None:
         return known
     if isinstance(given, Mapping):
-        return flatten_metrics(plain(_plain_numbers(given), "metrics", strict=True), "metrics")
+        return flatten_metrics(plain(plain_numbers(given), "metrics", strict=True), "metrics")
     return read_metrics(Path(given))
 
 
@@ -172,25 +200,8 @@ def _params(material: Material, known: Mapping[str, Value]) -> Mapping[str, Valu
     if given is None:
         return known
     if isinstance(given, Mapping):
-        return plain(_plain_numbers(given), "params", strict=True)
+        return plain(plain_numbers(given), "params", strict=True)
     return read_params(Path(given))
-
-
-def _plain_numbers(values: Mapping[str, object]) -> dict[str, object]:
-    """Return values whose numbers are Python's own; a training script has NumPy's."""
-    found: dict[str, object] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            found[name] = _plain_numbers(value)
-        elif isinstance(value, (bool, int, float)):
-            found[name] = value
-        elif isinstance(value, Integral):
-            found[name] = int(value)
-        elif isinstance(value, Real):
-            found[name] = float(value)
-        else:
-            found[name] = value
-    return found
 
 
 def _data(paths: Sequence[Path], top: Path) -> list[DataDependency]:
@@ -207,7 +218,7 @@ def _environment(given: Path | None) -> tuple[Environment, bytes]:
             read_bytes(given, REQUIREMENTS),
         )
         try:
-            requirements = _URL.sub(_without_credentials, requirements.decode("utf-8")).encode()
+            requirements = without_url_credentials(requirements.decode("utf-8")).encode()
         except UnicodeDecodeError:
             raise InvalidDocument(f"{given}: not UTF-8 text") from None
     if len(requirements) > SIZE_LIMIT:
@@ -215,16 +226,6 @@ def _environment(given: Path | None) -> tuple[Environment, bytes]:
             f"{given or 'the frozen environment'}: larger than {SIZE_LIMIT} bytes"
         )
     return found, requirements
-
-
-def _without_credentials(found: re.Match[str]) -> str:
-    """Return a URL of a requirements file as it may be committed; pip's own fragment stays."""
-    url, pip_s = found["url"], ""
-    for pattern in (_FRAGMENT, _REVISION):
-        part = pattern.search(url)
-        if part is not None:
-            url, pip_s = url[: part.start(1)], part[1] + pip_s
-    return f"{without_credentials(url)}{pip_s}{found['quote']}"
 
 
 def _run(given: str | None, source: Path) -> Run | None:

@@ -58,7 +58,9 @@ if TYPE_CHECKING:
     from gitreg.operations.judging import Mover
     from gitreg.operations.rollback import RollbackPlan
     from gitreg.policy import Judgement, Policy
+    from gitreg.provenance import Given, Provenance
     from gitreg.publisher import Operation, Outcome, Publisher
+    from gitreg.registering import Material
     from gitreg.review import Reviewer
     from gitreg.synchronise import FetchReport, PushReport, Synchroniser
     from gitreg.tagsync import TagReport
@@ -534,35 +536,83 @@ class Registry:
             pr: push a branch with it and open a pull request, instead; see `Outcome.review`.
             op_id: identifies the operation: repeated under its id, it is done once.
         """
+        from gitreg.registering import Material
+
+        if not os.fspath(source):
+            raise InvalidRequest("the path of the source is empty")
+        material = Material(
+            name,
+            Path(source),
+            metrics,
+            params,
+            dict(tags or {}),
+            (Path(data),)
+            if isinstance(data, (str, os.PathLike))
+            else tuple(Path(path) for path in data),
+            description,
+            None if requirements is None else Path(requirements),
+            run_id,
+            push or pr or self._url is not None,
+        )
+        return self._register(material, reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id)
+
+    def register_artifact(
+        self,
+        name: str,
+        material: Provenance,
+        *,
+        reason: str | None = None,
+        dry_run: bool = False,
+        push: bool = False,
+        pr: bool = False,
+        op_id: str | None = None,
+    ) -> Outcome:
+        """Register a version of which the caller knows all, instead of what is found out here.
+
+        Args:
+            name: of the model.
+            material: the bytes, and everything that is known of them.
+            reason: why, for the commit's message.
+            dry_run: return what would be done, and do nothing.
+            push: publish on the DVC remote and the Git remote first; by URL that is always done.
+            pr: push a branch with it and open a pull request, instead; see `Outcome.review`.
+            op_id: identifies the operation: repeated under its id, it is done once.
+
+        Returns:
+            The outcome; its warnings say what was left out, as it did not fit into a manifest.
+
+        Raises:
+            AlreadyExists: the number that it shall have is given.
+        """
+        from gitreg.provenance import Given
+
+        given = Given(_text(name, "a model"), material, push=push or pr or self._url is not None)
+        return self._register(given, reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id)
+
+    def _register(
+        self,
+        material: Material | Given,
+        reason: str | None,
+        *,
+        dry_run: bool,
+        push: bool,
+        pr: bool,
+        op_id: str | None,
+    ) -> Outcome:
         from gitreg.change import check_reason
-        from gitreg.registering import Material, collect
+        from gitreg.registering import collect
 
         _check_way(push=push, pr=pr)
         check_reason(reason)  # before a gigabyte is read for nothing
         if op_id is not None:
             check_operation_id(op_id)
-        if not os.fspath(source):
-            raise InvalidRequest("the path of the source is empty")
         state = self.state()
         operation = collect(
             self._repository,
             self._artifacts,
             state,
             self._past(state),
-            Material(
-                name,
-                Path(source),
-                metrics,
-                params,
-                dict(tags or {}),
-                (Path(data),)
-                if isinstance(data, (str, os.PathLike))
-                else tuple(Path(path) for path in data),
-                description,
-                None if requirements is None else Path(requirements),
-                run_id,
-                push or pr or self._url is not None,
-            ),
+            material,
             dry_run=dry_run,
             progress=self._progress,
         )
@@ -580,6 +630,7 @@ class Registry:
         if_lower: Sequence[str] = (),
         else_archive: bool = False,
         override: str | None = None,
+        replaced_to: str | None = None,
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
@@ -600,6 +651,8 @@ class Registry:
             else_archive: archive a candidate that a metric speaks against, in a commit of its own;
                 the refusal is raised all the same.
             override: why it shall be done even if it is refused, where the policy lets one.
+            replaced_to: the stage (``none`` for none) where every other version goes that the stage
+                holds, instead of as many as must make room going where the policy says.
             reason: why, for the commit's message.
             dry_run: return what would be done, and do nothing.
             push: publish on the remotes first.
@@ -625,6 +678,7 @@ class Registry:
             tuple(_list(if_better)),
             tuple(_list(if_lower)),
             override,
+            None if replaced_to is None else _text(replaced_to, "a stage"),
         )
         try:
             return self._write(

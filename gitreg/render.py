@@ -124,7 +124,8 @@ def version_json(version: ModelVersion) -> dict[str, Any]:
     found = asdict(version)
     order = (
         "model", "version", "stage", "aliases", "metrics", "params", "tags", "description",
-        "artifact", "lineage", "environment", "created_at", "created_by", "commit", "read_from",
+        "artifact", "lineage", "environment", "signature", "created_at", "created_by", "commit",
+        "read_from",
     )  # fmt: skip
     return {name: list(found[name]) if name == "aliases" else found[name] for name in order}
 
@@ -282,7 +283,13 @@ def version_text(
     if version.lineage.command:
         rows.append(("command", version.lineage.command))
     if run:
-        rows.append(("run", run.id + (f" at {run.tracking_uri}" if run.tracking_uri else "")))
+        where = f" at {run.tracking_uri}" if run.tracking_uri else ""
+        rows.append(("run", (run.id or "") + where or None))
+        rows += [("run's page", run.link)] if run.link else []
+    if version.lineage.logged_model:
+        rows.append(("logged model", version.lineage.logged_model))
+    given = asdict(version.signature) if version.signature else {}
+    rows += [(f"signature {name}", text) for name, text in given.items() if text]
     environment = version.environment
     known = [word for word in (environment.python, environment.platform) if word]
     rows.append(("environment", ", ".join(["python " + known[0], *known[1:]]) if known else None))
@@ -363,7 +370,7 @@ def comparison_text(comparison: Comparison, width: int) -> str:
         parts.append(table(("METRIC", a, b, "DIFFERENCE"), rows, width))
     for title, differences in (
         ("PARAM", comparison.params), ("DATA", comparison.data), ("CODE", comparison.code),
-        ("ENVIRONMENT", comparison.environment),
+        ("ENVIRONMENT", comparison.environment), ("SIGNATURE", comparison.signature),
     ):  # fmt: skip
         if differences:
             pairs = [(name, pair.a, pair.b) for name, pair in differences.items()]

@@ -342,7 +342,7 @@ class RegistryState:
     def model_annotations(self, name: str) -> Annotations:
         """Return what people said of a model."""
         path = layout.model_document_path(name)
-        return manifest.read_annotations(self.snapshot.read(path), path)
+        return manifest.read_model_document(self.snapshot.read(path), path)
 
     def annotations(self, model: str, version: int) -> Annotations:
         """Return what people said of a version."""
@@ -400,7 +400,7 @@ class RegistryState:
             stage=pointers.stage_of(version),
             aliases=pointers.aliases_of(version),
             description=said.description,
-            tags=said.tags,
+            tags={key: value for key, value in said.tags.items() if value is not None},
             read_from=self.commit,
         )
 

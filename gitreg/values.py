@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date, time
 from importlib import import_module
+from numbers import Integral, Real
 from pathlib import Path, PurePath
 from typing import Any, NoReturn, cast
 
@@ -243,6 +244,23 @@ def plain(document: Mapping[Any, object], where: str, *, strict: bool) -> dict[s
         InvalidDocument: it cannot be held, nests too deep or has too many values.
     """
     return _Plain(where, strict=strict).mapping(document, "", 1)
+
+
+def plain_numbers(values: Mapping[str, object]) -> dict[str, object]:
+    """Return values whose numbers are Python's own; a training script has NumPy's."""
+    found: dict[str, object] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found[name] = plain_numbers(value)
+        elif isinstance(value, (bool, int, float)):
+            found[name] = value
+        elif isinstance(value, Integral):
+            found[name] = int(value)
+        elif isinstance(value, Real):
+            found[name] = float(value)
+        else:
+            found[name] = value
+    return found
 
 
 class _Plain:

@@ -14,8 +14,10 @@ b'version: 5\n'
 from __future__ import annotations
 
 import io
+import json
 import math
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 from gitreg.errors import InvalidDocument, InvalidRequest
@@ -31,7 +33,12 @@ Scalar: TypeAlias = "str | int | float | bool | None"
 Value: TypeAlias = "Scalar | list[Value] | dict[str, Value]"
 
 SIZE_LIMIT = 64 * 1024
-"""The largest document of a registry, in bytes."""
+"""The largest document of a registry, in bytes, but for one that holds what people say."""
+
+TEXTS_LIMIT = 1024 * 1024
+"""The largest document of texts, in bytes. Above `SIZE_LIMIT` it has one form alone: a text a line,
+in double quotes. It is read without a YAML parser, which takes seconds for a document this large.
+"""
 
 DEPTH_LIMIT = 20
 """How deep lists and mappings may be nested."""
@@ -57,21 +64,28 @@ _POINTER = re.compile(rb"version: ([1-9][0-9]{0,8})\n|versions:\n((?:- [1-9][0-9
 
 # Line breaks of other times, which a parser folds into a space, and half surrogate pairs.
 _FOLDED = re.compile("[\x85\u2028\u2029]")
+
+# Where JSON and YAML disagree about a text in double quotes: what JSON may leave as it is, and half
+# surrogate pairs, which JSON puts together.
+_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+_KEY = re.compile("[a-z_]+")
+_HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
 _HALF = re.compile("[\ud800-\udfff]")
 
 
-def parse(data: bytes, where: str) -> dict[str, Value]:
+def parse(data: bytes, where: str, limit: int = SIZE_LIMIT) -> dict[str, Value]:
     """Return the mapping that a document holds.
 
     Args:
         data: the bytes of the document.
         where: its file or name, for messages.
+        limit: the most bytes that it may have; of more than `SIZE_LIMIT`, see `TEXTS_LIMIT`.
 
     Raises:
         InvalidDocument: it breaks one of the rules of this module.
     """
-    if len(data) > SIZE_LIMIT:
-        raise InvalidDocument(f"{where}: larger than {SIZE_LIMIT // 1024} KiB")
+    if len(data) > limit:
+        raise InvalidDocument(f"{where}: larger than {limit // 1024} KiB")
     pointer = _POINTER.fullmatch(data)
     if pointer:
         if pointer[1]:
@@ -81,10 +95,64 @@ def parse(data: bytes, where: str) -> dict[str, Value]:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         raise InvalidDocument(f"{where}: not UTF-8 text") from None
+    if len(data) > SIZE_LIMIT:
+        return _texts(text, where)
     value = _build(text, where)
     if not isinstance(value, dict):
         raise InvalidDocument(f"{where}: expected a mapping, found {kind(value)}")
     return value
+
+
+def _texts(text: str, where: str) -> dict[str, Value]:
+    """Read a large document, the inverse of `_emit_texts`."""
+    found: dict[str, Value] = {}
+    inner: dict[str, Value] | None = None
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
+        at = f"{where}: line {number}:"
+        is_inside = inner is not None and line.startswith("  ")
+        container = inner if inner is not None and is_inside else found
+        try:
+            key, text_or_none = _texts_line(line, 2 if is_inside else 0)
+        except ValueError:
+            raise InvalidDocument(
+                f"{at} a document of more than {SIZE_LIMIT // 1024} KiB has each text in double "
+                "quotes, on a line of its own"
+            ) from None
+        if key in container:
+            raise InvalidDocument(f"{at} duplicate key {key[:100]!a}")
+        container[key] = text_or_none
+        if not is_inside:
+            inner = None
+            if line.endswith(":"):
+                found[key] = inner = {}
+    return found
+
+
+def _texts_line(line: str, start: int) -> tuple[str, str | None]:
+    """Return the key and the value of one line; of one that opens a mapping, no value.
+
+    Raises:
+        ValueError: it is not of that form.
+    """
+    if _HALF_ESCAPED.search(line):
+        raise ValueError(line)
+    word = _KEY.match(line, start)
+    key, end = (word[0], word.end()) if word else _quoted_text(line, start)
+    if line[end:] == ":" and start == 0:
+        return key, None
+    if line[end:] == ": null":
+        return key, None
+    value, last = _quoted_text(line, end + 2)
+    if line[end : end + 2] != ": " or last != len(line):
+        raise ValueError(line)
+    return key, value
+
+
+def _quoted_text(line: str, start: int) -> tuple[str, int]:
+    if not line.startswith('"', start):
+        raise ValueError(line)
+    text, end = json.JSONDecoder().raw_decode(line, start)
+    return text, end
 
 
 def kind(value: object) -> str:
@@ -203,6 +271,44 @@ def dump(value: dict[str, Value]) -> bytes:
             hint="keep large lists in a file that DVC tracks, and name it with --data",
         )
     return data
+
+
+def dump_texts(texts: Mapping[str, str | Mapping[str, str | None] | None]) -> bytes:
+    """Return the canonical document for texts and mappings of texts.
+
+    Raises:
+        InvalidRequest: it would be larger than `TEXTS_LIMIT`, or has what `parse` refuses.
+    """
+    value: dict[str, Value] = {
+        key: dict(item) if isinstance(item, Mapping) else item for key, item in texts.items()
+    }
+    _check(value, "", 1)
+    data = _emit_texts(value)
+    if len(data) > TEXTS_LIMIT:
+        raise InvalidRequest(
+            f"the document would have {len(data):,} bytes; {TEXTS_LIMIT:,} is the most",
+            hint="keep long texts with the model's files",
+        )
+    if len(data) <= SIZE_LIMIT:
+        readable = _emit(value)
+        data = readable if len(readable) <= SIZE_LIMIT else data
+    return data
+
+
+def _emit_texts(value: dict[str, Value]) -> bytes:
+    """Return the form of a large document, which is YAML and can be read line by line."""
+    lines = []
+    for key, item in value.items():
+        if isinstance(item, dict):
+            lines += [f"{key}:", *(f"  {_quoted(name)}: {_quoted(item[name])}" for name in item)]
+        else:
+            lines.append(f"{key}: {_quoted(item)}")
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _quoted(value: Value) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _emit(value: dict[str, Value]) -> bytes:

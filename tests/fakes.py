@@ -235,6 +235,7 @@ class FakeBranch:
         if_better: tuple[str, ...] = (),
         if_lower: tuple[str, ...] = (),
         override: str | None = None,
+        replaced_to: str | None = None,
     ) -> Change:
         request = promotion(
             *references,
@@ -244,6 +245,7 @@ class FakeBranch:
             if_better=if_better,
             if_lower=if_lower,
             override=override,
+            replaced_to=replaced_to,
         )
         change = promote(self.state, request, self.mover)
         self.commit(change)
@@ -307,9 +309,10 @@ def promotion(
     if_better: tuple[str, ...] = (),
     if_lower: tuple[str, ...] = (),
     override: str | None = None,
+    replaced_to: str | None = None,
 ) -> Promotion:
     parsed: tuple[Reference, ...] = tuple(map(parse_reference, references))
-    return Promotion(parsed, to, aliases, keep_existing, if_better, if_lower, override)
+    return Promotion(parsed, to, aliases, keep_existing, if_better, if_lower, override, replaced_to)
 
 
 def trailers(change: Change, key: str) -> list[str]:

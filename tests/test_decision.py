@@ -128,8 +128,9 @@ def test_a_crowd_is_a_warning_unless_the_policy_says_never(branch: FakeBranch) -
     branch.promote("churn@1")
     assert branch.promote("churn@2", keep_existing=True).warnings
     ruled(branch, crowded=False)
-    said = str(refused(branch, "churn@3", keep_existing=True))
-    assert said.endswith("production holds 3 then, 1 at most")
+    said = refused(branch, "churn@3", keep_existing=True)
+    assert str(said).endswith("production holds 3 then, 1 at most")
+    assert said.hint == "let what production holds make room: do not keep the existing ones"
     assert words(branch.promote("churn@3")) == [("holds", "passed")]
 
 

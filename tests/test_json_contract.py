@@ -68,8 +68,8 @@ def test_show_of_a_version_of_which_everything_is_known(full: Path) -> None:
     found = answer("show", "full@1")
     assert list(found) == [
         "model", "version", "stage", "aliases", "metrics", "params", "tags", "description",
-        "artifact", "lineage", "environment", "created_at", "created_by", "commit", "read_from",
-        "approvals",
+        "artifact", "lineage", "environment", "signature", "created_at", "created_by", "commit",
+        "read_from", "approvals",
     ]  # fmt: skip
     assert found["approvals"] == []
     assert (found["model"], found["version"], found["stage"]) == ("full", 1, "staging")
@@ -96,7 +96,9 @@ def test_show_of_a_version_of_which_everything_is_known(full: Path) -> None:
     assert lineage["data"] == [
         {"path": "models/train.csv", "md5": "cfd449bec15d15ccc3edf200fae4ce5d", "size": 4}
     ]
-    assert lineage["run"] == {"id": "0a1b", "tracking_uri": None}
+    assert lineage["run"] == {"id": "0a1b", "tracking_uri": None, "link": None}
+    assert lineage["logged_model"] is None
+    assert found["signature"] is None
     assert lineage["command"] is None
     assert set(found["environment"]) == {"python", "platform", "requirements"}
     assert found["created_by"] == "Ada Lovelace <ada@example.com>"
@@ -181,7 +183,9 @@ def test_log_of_a_stage_and_an_alias() -> None:
 
 def test_compare() -> None:
     found = answer("compare", "full@1", "churn@3")
-    assert list(found) == ["a", "b", "metrics", "params", "data", "code", "environment"]
+    assert list(found) == [
+        "a", "b", "metrics", "params", "data", "code", "environment", "signature",
+    ]  # fmt: skip
     assert (found["a"], found["b"]) == (shown("full@1"), shown("churn@3"))
     assert found["metrics"]["auc"] == {"a": 0.5, "b": 0.9, "delta": pytest.approx(0.4)}
     assert found["metrics"]["count"] == {"a": 3, "b": None, "delta": None}

@@ -21,6 +21,7 @@ from gitreg.model import (
     Environment,
     Lineage,
     Model,
+    ModelSignature,
     ModelVersion,
     Resolved,
     Run,
@@ -52,7 +53,8 @@ LINEAGES = st.builds(
         st.builds(DataDependency, TEXTS, maybe(TEXTS), maybe(COUNTS)), max_size=3
     ).map(tuple),
     maybe(TEXTS),
-    maybe(st.builds(Run, TEXTS, maybe(TEXTS))),
+    maybe(st.builds(Run, TEXTS, maybe(TEXTS), maybe(TEXTS)) | st.builds(Run, link=TEXTS)),
+    maybe(TEXTS),
 )  # fmt: skip
 MANIFESTS = st.builds(
     ModelVersion,
@@ -65,6 +67,7 @@ MANIFESTS = st.builds(
     st.dictionaries(TEXTS, VALUES, max_size=2),
     LINEAGES,
     st.builds(Environment, maybe(TEXTS), maybe(TEXTS), maybe(st.just("requirements.txt"))),
+    signature=maybe(st.builds(ModelSignature, st.just("[]"), maybe(TEXTS), maybe(TEXTS))),
 )
 
 
@@ -246,6 +249,12 @@ def broken(path: str, value: object) -> bytes:
         ("lineage.code.dirty", 0, "lineage.code.dirty: expected true or false, found an integer"),
         ("lineage.code.commit", ..., "lineage.code.commit: missing"),
         ("lineage.code.url", "x", "lineage.code.url: unknown key"),
+        ("lineage.run", {}, "lineage.run: expected one of id, tracking_uri, link"),
+        ("lineage.logged_model", 5, "lineage.logged_model: expected text, found an integer"),
+        ("signature", {}, "signature: expected one of inputs, outputs, params"),
+        ("signature", {"inputs": []}, "signature.inputs: expected text, found a list"),
+        ("signature", {"input": "[]"}, "signature.input: unknown key"),
+        ("signature", {"inputs": "x" * 20_000}, "signature: more than 16384 characters"),
         ("lineage.data", {}, "lineage.data: expected a list, found a mapping"),
         ("lineage.data", ["x"], "lineage.data[0]: expected a mapping, found text"),
         ("lineage.data.0.size", "5", "lineage.data[0].size: expected an integer, found text"),
@@ -446,3 +455,19 @@ def test_a_model_places_its_versions() -> None:
 def test_versions_are_shown_as_references() -> None:
     assert WHOLE.reference == "churn-predictor@5"
     assert str(Resolved("m", 5, "c0")) == "m@5"
+
+
+def test_a_tag_of_a_model_may_be_without_a_value_one_of_a_version_not() -> None:
+    data = manifest.write_annotations(Annotations("x", tags={"a": None, "b": ""}))
+    assert data == b"description: x\ntags:\n  a: null\n  b: ''\n"
+    assert manifest.read_model_document(data, "model.yaml").tags == {"a": None, "b": ""}
+    with pytest.raises(InvalidDocument, match=r"tags.a: expected text, found nothing"):
+        manifest.read_annotations(data, "annotations.yaml")
+
+
+def test_what_people_say_may_be_long() -> None:
+    said = Annotations("y" * 100_000, "ada", {f"tag {n}": "x" * 100_000 for n in range(9)})
+    data = manifest.write_annotations(said)
+    assert manifest.read_annotations(data, "annotations.yaml") == said
+    with pytest.raises(InvalidRequest, match="1,048,576 is the most"):
+        manifest.write_annotations(Annotations("y" * 1_048_577))

@@ -10,6 +10,7 @@ from gitreg.names import Reference
 from gitreg.operations.judging import GateRefused
 from gitreg.operations.promote import archive_instead, promote
 from gitreg.policy import Policy, StageRule, write_policy
+from gitreg.policy.gates import MetricLimit
 from tests.fakes import FakeBranch, branch_with, promotion, trailers
 
 
@@ -45,6 +46,29 @@ def test_keep_existing_keeps(branch: FakeBranch) -> None:
     assert trailers(change, "Replaces") == []
     branch.promote("churn@3")
     assert (branch.holds("production"), branch.holds("archived")) == ((3,), (1, 2))
+
+
+def test_all_that_a_stage_holds_can_be_sent_where_one_says(branch: FakeBranch) -> None:
+    branch.promote("churn@1", "churn@2", to="staging")
+    change = branch.promote("churn@3", to="Staging", replaced_to="Archived")
+    assert (branch.holds("staging"), branch.holds("archived")) == ((3,), (1, 2))
+    assert trailers(change, "Replaces") == ["1", "2"]
+    branch.promote("churn@2", to="staging", replaced_to="None")
+    assert (branch.holds("staging"), branch.holds("archived")) == ((2,), (1,))
+    branch.promote("churn@2", "churn@3", to="staging")
+    branch.promote("churn@3", to="staging", replaced_to="archived")  # it is there already
+    assert (branch.holds("staging"), branch.holds("archived")) == ((3,), (1, 2))
+
+
+def test_where_what_is_replaced_goes_is_judged(branch: FakeBranch) -> None:
+    rule = StageRule(gates=(MetricLimit("f1"),))
+    stages = {"production": StageRule(1), "canary": rule}
+    branch.write({layout.POLICY: write_policy(Policy(stages))})
+    branch.promote("churn@1")
+    with pytest.raises(GateRefused, match=r"churn@1: .*f1"):
+        branch.promote("churn@2", replaced_to="canary")
+    branch.promote("churn@2", replaced_to="none")
+    assert (branch.holds("production"), branch.holds("canary")) == ((2,), ())
 
 
 def test_an_older_version_may_take_over(branch: FakeBranch) -> None:
@@ -137,6 +161,10 @@ def test_several_models_move_in_one_commit(branch: FakeBranch) -> None:
         (("churn@1", "churn@first"), {"to": "staging"}, "the same version is named twice"),
         (("churn@1", "churn@2"), {}, "production holds 1 version of churn; 2 are named"),
         (("churn@1", "churn@2"), {"keep_existing": True}, "production holds 1 version of churn"),
+        (("churn@1",), {"keep_existing": True, "replaced_to": "archived"}, "kept or replaced"),
+        (("churn@1",), {"replaced_to": "production"}, "nothing is replaced in 'production'"),
+        (("churn@1",), {"to": "none", "replaced_to": "archived"}, "nothing is replaced in 'none'"),
+        (("churn@1",), {"replaced_to": "attic"}, "no stage 'attic'"),
         (("churn@1", "churn@2"), {"to": "staging", "aliases": ("x",)},
          "@x can name one version of a model, several are given"),
     ],

@@ -380,3 +380,12 @@ def test_an_owner_that_is_no_text_is_refused() -> None:
     request = Annotation(Reference("churn"), owner=5)  # type: ignore[arg-type]
     with pytest.raises(InvalidRequest, match=r"^owner: expected text, found an integer$"):
         annotate(branch_with({}).state, request)
+
+
+def test_a_tag_of_a_model_may_be_without_a_value() -> None:
+    branch = branch_with({})
+    branch.commit(annotate(branch.state, Annotation(parse_reference("churn"), tags={"a": None})))
+    assert branch.state.model("churn").tags == {"a": None}
+    version = parse_reference("churn@1")
+    with pytest.raises(InvalidRequest, match=r"tags.a: expected text, found nothing"):
+        annotate(branch.state, Annotation(version, tags={"a": None}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -247,3 +248,75 @@ def test_the_words_for_types() -> None:
     assert [yamldoc.kind(value) for value in values] == [
         "nothing", "a boolean", "an integer", "a number", "text", "a list", "a mapping", "bytes",
     ]  # fmt: skip
+
+
+# Documents of texts, which may be larger
+
+
+BIG = {
+    "description": "x" * 70_000,
+    "tags": {"a: b": 'é"\\\n\t\x85\u2028\ufeff\x7f😀', "none": None, "": "", "é": "null", "w": "1"},
+}
+
+
+def test_a_large_document_of_texts_is_read_line_by_line() -> None:
+    data = yamldoc.dump_texts(BIG)  # type: ignore[arg-type]
+    assert yamldoc.parse(data, "x", yamldoc.TEXTS_LIMIT) == BIG
+    assert yamldoc._build(data.decode(), "x") == BIG  # it is YAML, and means the same
+    with pytest.raises(InvalidDocument, match="larger than 64 KiB"):
+        yamldoc.parse(data, "x")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(TEXTS, st.none() | TEXTS, max_size=4))
+def test_texts_are_read_back_in_both_forms(tags: dict[str, str | None]) -> None:
+    for padding in ("", "x" * yamldoc.SIZE_LIMIT):
+        said: dict[str, Any] = (
+            {"description": padding, "tags": tags} if tags else {"owner": padding}
+        )
+        data = yamldoc.dump_texts(said)
+        assert yamldoc.parse(data, "x", yamldoc.TEXTS_LIMIT) == said
+        assert yamldoc._build(data.decode(), "x") == said
+
+
+def test_a_small_document_of_texts_is_as_any_other() -> None:
+    assert (
+        yamldoc.dump_texts({"owner": "ada", "tags": {"a": "b"}}) == b"owner: ada\ntags:\n  a: b\n"
+    )
+
+
+def test_a_document_of_too_many_texts_is_not_written() -> None:
+    with pytest.raises(InvalidRequest, match="1,048,576 is the most"):
+        yamldoc.dump_texts({"description": "x" * yamldoc.TEXTS_LIMIT})
+    with pytest.raises(InvalidRequest, match="not Unicode text"):
+        yamldoc.dump_texts({"description": "\ud800"})
+
+
+PADDING = f'owner: "{"x" * yamldoc.SIZE_LIMIT}"\n'
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("tags: {a: &x b, c: *x}\n", "line 2: a document of more than 64 KiB has each text"),
+        ("description: plain\n", "line 2: a document"),
+        ('description: "a\n  b"\n', "line 2: a document"),
+        ('description: "x" # why\n', "line 2: a document"),
+        ('description:"x"\n', "line 2: a document"),
+        ("description: 5\n", "line 2: a document"),
+        ('description: ["x"]\n', "line 2: a document"),
+        ('description: "\\ud83d\\ude00"\n', "line 2: a document"),
+        ('[]: "x"\n', "line 2: a document"),
+        ('  "a": "b"\n', "line 2: a document"),
+        ('tags:\n  deeper:\n    "a": "b"\n', "line 3: a document"),
+        ('tags:\n  "a": "b"\ndescription: "x"\n  "c": "d"\n', "line 5: a document"),
+        ('owner: "x"\n', "line 2: duplicate key 'owner'"),
+        ('tags:\n  "a": "b"\n  a: "c"\n', "line 4: duplicate key 'a'"),
+        ("\n", "line 2: a document"),
+        ("tags:\n" * 2, "line 3: duplicate key 'tags'"),
+    ],
+)
+def test_a_large_document_of_another_form_is_refused(more: str, message: str) -> None:
+    with pytest.raises(InvalidDocument) as caught:
+        yamldoc.parse((PADDING + more).encode(), "x", yamldoc.TEXTS_LIMIT)
+    assert message in str(caught.value)

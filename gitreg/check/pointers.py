@@ -42,7 +42,7 @@ def _reader(path: str) -> tuple[str, Callable[[bytes, str], object]] | None:
         "stages": ("bad-pointer", manifest.read_versions),
         "aliases": ("bad-pointer", manifest.read_alias),
         "annotations": ("bad-annotations", manifest.read_annotations),
-        "model": ("bad-annotations", manifest.read_annotations),
+        "model": ("bad-annotations", manifest.read_model_document),
         "deleted": ("bad-tombstone", manifest.read_tombstone),
     }
     return readers.get(place.kind) if place is not None else None

@@ -26,14 +26,14 @@ class Annotation:
         reference: the model, or one version of it.
         description: the new text; an empty one removes it, ``None`` leaves it.
         owner: who answers for the model, likewise; a version has none.
-        tags: tags to set.
+        tags: tags to set; one of a model may be without a value, ``None``.
         untag: keys of tags to remove.
     """
 
     reference: Reference
     description: str | None = None
     owner: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str | None] = field(default_factory=dict)
     untag: tuple[str, ...] = ()
 
 
@@ -47,15 +47,20 @@ def check_text(name: str, value: object) -> None:
         raise InvalidRequest(f"{name}: expected text, found {kind(value)}")
 
 
-def check_tags(tags: Mapping[str, str]) -> None:
+def check_tags(tags: Mapping[str, str | None], *, of_model: bool = False) -> None:
     """Refuse tags that are no texts, or whose key is empty, too long or has invisible characters.
+
+    Args:
+        tags: key to value.
+        of_model: whether a value may be ``None``.
 
     Raises:
         InvalidRequest: so.
     """
     for key, value in tags.items():
         check_text("a tag's key", key)
-        check_text(f"tags.{key[:40]}", value)
+        if value is not None or not of_model:
+            check_text(f"tags.{key[:40]}", value)
         if not key.strip() or len(key) > TAG_KEY_LIMIT or has_invisible(key):
             raise InvalidRequest(
                 f"{key[:40]!a} cannot be a tag's key: 1 to {TAG_KEY_LIMIT} visible characters"
@@ -70,7 +75,7 @@ def annotate(state: RegistryState, request: Annotation) -> Change:
             a value is no text.
         NotFound: no such model, version, or tag to remove.
     """
-    check_tags(request.tags)
+    check_tags(request.tags, of_model=request.reference.is_model)
     for name, value in (("description", request.description), ("owner", request.owner)):
         if value is not None:
             check_text(name, value)

@@ -105,6 +105,10 @@ class Ruling:
         failed = tuple(one for one in self.judgements if _fails(one, self.awaited))
         return () if self.overridden else failed
 
+    def refuses(self, rule: str) -> bool:
+        """Tell whether a kind of rule is among what refuses."""
+        return any(verdict.rule == rule for one in self.refused for verdict in one.failed)
+
     @property
     def evidence(self) -> tuple[str, ...]:
         """The verdicts as lines of a commit's message."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gitreg import layout, manifest
 from gitreg.change import Edit
 from gitreg.errors import InvalidRequest
-from gitreg.names import ARCHIVE, check_alias, fold
+from gitreg.names import ARCHIVE, NO_STAGE, check_alias, fold
 from gitreg.state import RegistryState
 
 
@@ -54,6 +54,13 @@ class PointerMoves:
         leaving = [version for version in held if version not in newcomers][: max(excess, 0)]
         for version in leaving:
             self.place(version, rule.replaced)
+        return leaving
+
+    def clear(self, stage: str, newcomers: set[int], target: str) -> list[int]:
+        """Move all but the newcomers out of a stage, into another or none; return them."""
+        leaving = [version for version in self.holders(stage) if version not in newcomers]
+        for version in leaving:
+            self.place(version, None if target == NO_STAGE else target)
         return leaving
 
     def withdraw(self, version: int, stage: str) -> None:

@@ -21,7 +21,7 @@ from gitreg.operations.judging import (
 )
 from gitreg.operations.moves import PointerMoves
 from gitreg.policy.gates import MetricBetter
-from gitreg.policy.verdict import METRIC
+from gitreg.policy.verdict import HOLDS, METRIC
 from gitreg.state import RegistryState
 
 
@@ -37,6 +37,8 @@ class Promotion:
         if_better: metrics that must be higher than those of each version in the stage.
         if_lower: metrics that must be lower.
         override: why it shall be done even if it is refused; ``None`` for not at all.
+        replaced_to: the stage, or `NO_STAGE`, where every other version goes that the stage holds,
+            instead of as many as must make room going where the policy says.
     """
 
     references: tuple[Reference, ...]
@@ -46,6 +48,7 @@ class Promotion:
     if_better: tuple[str, ...] = ()
     if_lower: tuple[str, ...] = ()
     override: str | None = None
+    replaced_to: str | None = None
 
     @property
     def gates(self) -> tuple[MetricBetter, ...]:
@@ -61,13 +64,15 @@ def promote(state: RegistryState, request: Promotion, mover: Mover) -> Change:
     """Return the change that promotes; one without edits when everything is there already.
 
     Raises:
-        NotFound: a reference or the stage is unknown.
+        NotFound: a reference or a stage is unknown.
+        InvalidRequest: what is asked makes no sense.
         GateRefused: the policy or a gate says no; the message has the numbers.
         Refused: a protected alias would move without its stage.
     """
     stage = request.stage.lower()
     if stage != NO_STAGE:
         state.policy.stage(stage)
+    replaced_to = _replaced_to(state, request, stage)
     override = check_override(request.override)
     candidates = _candidates(state, request.references, request.aliases)
     moves = {model: PointerMoves(state, model) for model in dict.fromkeys(m for m, _ in candidates)}
@@ -80,8 +85,11 @@ def promote(state: RegistryState, request: Promotion, mover: Mover) -> Change:
         aliases = _aliases(state, stage, model, request.aliases)
         for alias in aliases:
             move.point(alias, max(newcomers))  # several: the one that the stage then names
-        makes_room = stage != NO_STAGE and not request.keep_existing
-        replaced = move.make_room(stage, set(newcomers)) if makes_room else []
+        replaced: list[int] = []
+        if replaced_to is not None:
+            replaced = move.clear(stage, set(newcomers), replaced_to)
+        elif stage != NO_STAGE and not request.keep_existing:
+            replaced = move.make_room(stage, set(newcomers))
         # Model by model: trailers have no other way to say whose version was replaced.
         trailers.append(("Gitreg-Model", model))
         trailers += [("Gitreg-Version", str(version)) for version in newcomers]
@@ -111,8 +119,25 @@ def promote(state: RegistryState, request: Promotion, mover: Mover) -> Change:
         unneeded = "nothing was to be overridden: every rule passed"
         change = replace(change, warnings=(*change.warnings, unneeded))
     if ruling.refused:
-        raise refusal(ruling, candidates, stage, change)
+        refused = refusal(ruling, candidates, stage, change)
+        if request.keep_existing and ruling.refuses(HOLDS):
+            refused.hint = f"let what {stage} holds make room: do not keep the existing ones"
+        raise refused
     return change
+
+
+def _replaced_to(state: RegistryState, request: Promotion, stage: str) -> str | None:
+    """Return where all that the stage holds shall go, if that is asked."""
+    if request.replaced_to is None:
+        return None
+    if request.keep_existing:
+        raise InvalidRequest("what a stage holds is either kept or replaced: ask for one of them")
+    target = request.replaced_to.lower()
+    if target != NO_STAGE:
+        state.policy.stage(target)
+    if stage in (target, NO_STAGE):
+        raise InvalidRequest(f"nothing is replaced in {stage!r} by going to {target!r}")
+    return target
 
 
 def _aliases(state: RegistryState, stage: str, model: str, asked: Sequence[str]) -> tuple[str, ...]:

@@ -72,6 +72,24 @@ class Recorded:
         )
 
     @property
+    def gaps(self) -> set[tuple[str, int]]:
+        """The numbers that a registration left out, of versions that were never here."""
+        here = {(place.model, place.version) for place, _ in self.of_kind("manifest")}
+        return {
+            (place.model, place.version)
+            for place, change in self.of_kind("deleted")
+            if place.version is not None and change.before is None
+            if (place.model, place.version) not in here
+            if any(m == place.model and n > place.version for m, n in self.registered)
+        }
+
+    def left_out(self, model: str, number: int) -> manifest.Tombstone:
+        """Return what stands for a number of `gaps`."""
+        path = layout.tombstone_path(model, number)
+        content = {change.path: change.after for _, change in self.of_kind("deleted")}
+        return manifest.read_tombstone(content[path] or b"", path)
+
+    @property
     def is_operation(self) -> bool:
         """Whether all that it did can be told as operations.
 
@@ -262,6 +280,8 @@ class _Reapplication:
         # In the order of the numbers: that of the paths has 10 before 9.
         for number, place, change in sorted(births, key=lambda birth: birth[0]):
             assert change.after is not None
+            taken = max(self._above(place.model), *self._state.numbers(place.model), 0)
+            keeps = (place.model, number - 1) in self._recorded.gaps and number > taken
             content = {file.path: file.after for file in self._recorded.files}
             version = manifest.read_manifest(change.after, change.path)
             pointer = layout.dvc_pointer_path(place.model, number, version.artifact.path)
@@ -282,6 +302,9 @@ class _Reapplication:
                 said.description,
                 said.tags,
                 self._above(place.model),
+                version.signature,
+                number if keeps else None,
+                self._recorded.left_out(place.model, number - 1) if keeps else None,
             )
             done = register(self._state, request)
             self.numbers[place.model, number] = int(dict(done.trailers)["Gitreg-Version"])
@@ -339,6 +362,8 @@ class _Reapplication:
         for place, change in self._recorded.of_kind("deleted"):
             if change.after is None or place.version is None:
                 continue
+            if (place.model, place.version) in self._recorded.gaps:
+                continue
             number = self._number(place.model, place.version)
             tombstone = manifest.read_tombstone(change.after, change.path)
             done = delete(self._state, Reference(place.model, version=number), tombstone)
@@ -355,7 +380,8 @@ class _Reapplication:
                 path = layout.annotations_path(place.model, number)
             else:
                 self._state.check_model(place.model)
-            manifest.read_annotations(change.after, path)
+            read = manifest.read_annotations if place.version else manifest.read_model_document
+            read(change.after, path)
             now = self._state.snapshot.read(path)
             if now == change.after:
                 continue  # somebody else has said the very same

@@ -8,12 +8,23 @@ from dataclasses import dataclass, field
 from gitreg import layout, manifest
 from gitreg.change import Change, Edit
 from gitreg.dvcyaml import set_artifact
-from gitreg.errors import InvalidRequest
-from gitreg.model import Annotations, Artifact, Environment, Lineage, ModelVersion
+from gitreg.errors import AlreadyExists, InvalidRequest
+from gitreg.manifest import Tombstone
+from gitreg.model import (
+    Annotations,
+    Artifact,
+    Environment,
+    Lineage,
+    ModelSignature,
+    ModelVersion,
+)
 from gitreg.names import check_model_name, format_version, is_taggable
 from gitreg.operations.annotate import check_tags, check_text
 from gitreg.state import RegistryState
 from gitreg.yamldoc import Value
+
+GAP_LIMIT = 10_000
+"""The most numbers that one registration may leave out."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,12 @@ class Registration:
         requirements: the frozen environment, the text of ``requirements.txt``.
         above: the highest number that history knows: a registration that was reverted has left
             the files, and its number stays taken all the same.
+        signature: what the model takes and gives.
+        number: the one that it shall have, where it had it in another registry; the next one by
+            default.
+        left_out: what stands for the numbers below that one which were never given; who registers
+            and when by default.
+        warnings: what the person should know.
     """
 
     model: str
@@ -40,8 +57,12 @@ class Registration:
     environment: Environment = field(default_factory=Environment)
     requirements: bytes | None = None
     description: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str | None] = field(default_factory=dict)
     above: int = 0
+    signature: ModelSignature | None = None
+    number: int | None = None
+    left_out: Tombstone | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def check_new_name(state: RegistryState, model: str) -> str:
@@ -77,6 +98,7 @@ def register(state: RegistryState, request: Registration) -> Change:
     """Return the change that registers the next version.
 
     Raises:
+        AlreadyExists: the number that it shall have is given.
         InvalidRequest: the name, a tag or the description is malformed, or a document would be too
             large.
     """
@@ -84,7 +106,8 @@ def register(state: RegistryState, request: Registration) -> Change:
     check_tags(request.tags)
     if request.description is not None:
         check_text("description", request.description)
-    version = max(request.above, *state.numbers(model), 0) + 1
+    last = max(request.above, *state.numbers(model), 0)
+    version = last + 1 if request.number is None else _check_number(model, request.number, last)
     artifact = request.artifact
     document = ModelVersion(
         model,
@@ -96,6 +119,7 @@ def register(state: RegistryState, request: Registration) -> Change:
         request.params,
         request.lineage,
         request.environment,
+        signature=request.signature,
     )
     files = {
         "manifest.yaml": manifest.write_manifest(document),
@@ -110,6 +134,11 @@ def register(state: RegistryState, request: Registration) -> Change:
         for name, content in files.items()
         if content is not None
     ]
+    left_out = request.left_out or Tombstone(request.created_at, request.created_by)
+    edits += [
+        Edit(layout.tombstone_path(model, number), manifest.write_tombstone(left_out))
+        for number in range(last + 1, version)
+    ]
     edits += dvc_yaml_edit(state, model, layout.version_path(model, version, artifact.path))
     return Change(
         f"register {format_version(model, version)}",
@@ -120,7 +149,22 @@ def register(state: RegistryState, request: Registration) -> Change:
             ("Gitreg-Model", model),
             ("Gitreg-Version", str(version)),
         ),
+        warnings=request.warnings,
     )
+
+
+def _check_number(model: str, number: int, last: int) -> int:
+    """Return the number that a version shall have, when it can be given."""
+    if number <= last:
+        raise AlreadyExists(
+            f"{format_version(model, number)}: {last} is the highest number given so far, and none "
+            "is given again"
+        )
+    if number - last > GAP_LIMIT:
+        raise InvalidRequest(
+            f"{format_version(model, number)} would leave out more than {GAP_LIMIT:,} numbers"
+        )
+    return number
 
 
 def dvc_yaml_edit(state: RegistryState, model: str, path: str | None) -> list[Edit]:
