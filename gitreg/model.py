@@ -120,8 +120,8 @@ class ModelSignature:
 class Annotations:
     """What people say of a model or a version; may change, by commit.
 
-    ``created_at`` is a model's that was created before it had a version, and stays. A tag of a model
-    may be without a value, as MLflow's may: ``None``. One of a version may not.
+    ``created_at`` is a model's that was created before it had a version, and stays. A tag of a
+    model may be without a value, as MLflow's may: ``None``. One of a version may not.
     """
 
     description: str | None = None

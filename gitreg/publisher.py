@@ -619,7 +619,7 @@ def _is_the_same_file(edit: Edit, there: bytes | None) -> bool:
 
 def _said(data: bytes, path: str) -> Annotations:
     """Return what is said of a model, but for when it was created."""
-    return replace(manifest.read_annotations(data, path), created_at=None)
+    return replace(manifest.read_model_document(data, path), created_at=None)
 
 
 def _with_state_reached(error: WorldError, *, published: bool) -> WorldError:

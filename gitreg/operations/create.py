@@ -31,7 +31,7 @@ class Creation:
     created_at: str
     description: str | None = None
     owner: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str | None] = field(default_factory=dict)
 
 
 def create_model(state: RegistryState, request: Creation) -> Change:
@@ -43,7 +43,7 @@ def create_model(state: RegistryState, request: Creation) -> Change:
             differs from another only by case or Unicode form.
     """
     name = check_free_name(state, request.name)
-    check_tags(request.tags)
+    check_tags(request.tags, of_model=True)
     for what, value in (("description", request.description), ("owner", request.owner)):
         if value is not None:
             check_text(what, value)
