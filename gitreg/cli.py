@@ -1456,6 +1456,56 @@ def doctor(
         raise typer.Exit(1)
 
 
+@app.command()
+def ui(
+    repo: RepoOption = ".",
+    host: Annotated[
+        str, typer.Option("--host", metavar="HOST", help="The interface to listen on.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", help="Where to listen; 0 for any that is free.")
+    ] = 5000,
+    workers: Annotated[
+        int, typer.Option("--workers", metavar="N", help="How many processes answer.")
+    ] = 4,
+    backend_store_uri: Annotated[
+        Optional[str],
+        typer.Option(
+            "--backend-store-uri",
+            metavar="URI",
+            help="Where MLflow keeps runs; a database in your data folder by default.",
+        ),
+    ] = None,
+    push: Annotated[bool, typer.Option("--push", help="Publish every change at once.")] = False,
+    no_authentication: Annotated[
+        bool,
+        typer.Option(
+            "--no-authentication",
+            help="Let everybody who reaches the host change the registry.",
+        ),
+    ] = False,
+    open_: Annotated[bool, typer.Option("--open", help="Open the pages in a browser.")] = False,
+) -> None:
+    """Serve MLflow's web pages and REST API over the registry, until Ctrl-C.
+
+    What is changed in the pages, or by MLflow's clients, becomes a commit by your Git identity. The
+    server asks nobody for a login, so it listens on this machine alone.
+
+    Needs MLflow: pip install 'gitreg[mlflow]'.
+
+    Example: gitreg ui --open
+    """
+    from gitreg.mlflow.ui import Settings, run
+
+    def tell(url: str) -> None:
+        typer.echo(f"listening on {url} (Ctrl-C ends it)")
+        sys.stdout.flush()
+        if open_:
+            typer.launch(url)
+
+    run(Settings(repo, host, port, workers, backend_store_uri, push, no_authentication), tell)
+
+
 WriteOption = Annotated[
     bool, typer.Option("--write", help="Write the file into the work tree, for you to commit.")
 ]

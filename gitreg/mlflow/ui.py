@@ -1,0 +1,305 @@
+"""`gitreg ui`: MLflow's own server, web pages and REST API, over a registry, on this machine.
+
+The server asks nobody who they are, so it listens on the loopback interface. What it keeps besides
+the registry (runs, and artifacts that are not registered) is in the user's data folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import ipaddress
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+
+from gitreg.environment import without_credentials
+from gitreg.errors import InvalidRequest, NotFound, WorldError
+from gitreg.git.copies import check_url
+from gitreg.mlflow.uri import RegistryUri, parse
+from gitreg.registry import Registry
+
+PATIENCE = 120.0
+"""After how many seconds a server that does not answer is given up; most need less than ten."""
+
+GRACE = 10.0
+"""For how many seconds a server may finish what it is doing before it is killed."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `gitreg ui` is told.
+
+    Attributes:
+        repo: a folder in the repository, or its URL.
+        host: the interface to listen on.
+        port: where; 0 for any that is free.
+        workers: how many processes answer.
+        backend_store_uri: where MLflow keeps runs; a database in the user's data folder by default.
+        push: whether every write is published at once.
+        no_authentication: that the user knows that whoever reaches ``host`` may do anything.
+    """
+
+    repo: str = "."
+    host: str = "127.0.0.1"
+    port: int = 5000
+    workers: int = 4
+    backend_store_uri: str | None = None
+    push: bool = False
+    no_authentication: bool = False
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that answers.
+
+    Attributes:
+        url: of its web pages and its REST API.
+        process: the leader of the group of all its processes.
+    """
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+    def wait(self) -> None:
+        """Return never, as long as nothing goes wrong.
+
+        Raises:
+            WorldError: the server ended.
+        """
+        raise WorldError(f"MLflow's server ended with exit status {self.process.wait()}")
+
+
+@contextlib.contextmanager
+def served(settings: Settings) -> Iterator[Server]:
+    """Start a server, give it when it answers, and end all of its processes afterwards.
+
+    Raises:
+        InvalidRequest: MLflow is not installed, the settings do not do, or the host is open to
+            others and the user did not say that this is meant.
+        NotFound: there is no registry.
+        WorldError: the port is in use, or the server did not start.
+    """
+    _check(settings)
+    registry = _registry_uri(settings)
+    settings = replace(settings, port=_free_port(settings.host, settings.port))
+    folder = _data_folder(registry)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "server"],
+        env=_environment(settings, registry, folder),
+        cwd=folder,  # MLflow makes files where it runs, and Python imports from there
+        stdin=subprocess.DEVNULL,
+        stdout=2,  # the answer of `gitreg ui` is where it listens
+        start_new_session=True,
+    )
+    try:
+        yield Server(_answering(process, settings), process)
+    finally:
+        _end(process)
+
+
+def run(settings: Settings, tell: Callable[[str], None]) -> None:
+    """Serve until a person interrupts it, or a service manager ends it.
+
+    Args:
+        settings: how.
+        tell: is called with the server's URL once it answers.
+
+    Raises:
+        WorldError: the server ended by itself.
+        GitregError: see `served`.
+    """
+
+    def end(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        with served(settings) as server:
+            tell(server.url)
+            server.wait()
+    except KeyboardInterrupt:
+        return
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _check(settings: Settings) -> None:
+    if find_spec("mlflow") is None:
+        raise InvalidRequest("the web pages are MLflow's: pip install 'gitreg[mlflow]'")
+    if settings.workers < 1:
+        raise InvalidRequest(f"workers: {settings.workers} is less than 1")
+    if not 0 <= settings.port < 2**16:
+        raise InvalidRequest(f"port: {settings.port} is not between 0 and 65535")
+    if not settings.no_authentication and not _is_loopback(settings.host):
+        raise InvalidRequest(
+            f"{settings.host}: whoever can reach it could change the registry: the server asks "
+            "nobody who they are",
+            hint="--no-authentication if that is meant",
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches a host.
+
+    >>> [_is_loopback(host) for host in ("localhost", "127.0.0.2", "::1", "0.0.0.0", "my.host")]
+    [True, True, True, False, False]
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _registry_uri(settings: Settings) -> RegistryUri:
+    """Return the URI of the registry, which is there."""
+    if Path(settings.repo).is_dir():
+        uri = RegistryUri(str(Path(settings.repo).resolve()), push=settings.push)
+    else:
+        url = check_url(settings.repo)
+        if "://" not in url:
+            raise InvalidRequest(
+                f"{without_credentials(url)}: here a URL has a scheme",
+                hint="ssh://git@host/path in place of git@host:path",
+            )
+        uri = parse(f"gitreg+{url}")
+    with Registry(settings.repo) as registry:
+        if not registry.state().exists():
+            raise NotFound("no registry here", hint="gitreg init makes one")
+    return uri
+
+
+def _free_port(host: str, port: int) -> int:
+    """Return the port when nobody listens there; for 0 one that is free.
+
+    Raises:
+        InvalidRequest: there is no such host.
+        WorldError: the port is taken, or not for this user.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as listener:
+            # As servers do: a port that was just given up has connections that are not over.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            return int(listener.getsockname()[1])
+    except socket.gaierror as error:
+        raise InvalidRequest(f"{host}: {error.strerror}") from error
+    except OSError as error:
+        raise WorldError(
+            f"cannot listen on port {port} of {host}: {error.strerror}",
+            hint="--port names another one",
+        ) from error
+
+
+def _data_folder(registry: RegistryUri) -> Path:
+    """Return the folder for what the server keeps besides the registry; it is made."""
+    base = Path(os.environ.get("XDG_DATA_HOME", ""))
+    base = base if base.is_absolute() else Path.home() / ".local" / "share"
+    name = hashlib.sha256(registry.root.encode()).hexdigest()[:24]
+    folder = base / "gitreg" / "mlflow" / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise WorldError(f"{error.filename}: {error.strerror}") from error
+    return folder
+
+
+def _environment(settings: Settings, registry: RegistryUri, folder: Path) -> dict[str, str]:
+    """Return the server's environment, which has its options: they may hold a login."""
+    own: Mapping[str, str] = {
+        "MLFLOW_REGISTRY_STORE_URI": str(registry),
+        "MLFLOW_ARTIFACTS_DESTINATION": str(replace(registry, dest=str(folder / "artifacts"))),
+        "MLFLOW_BACKEND_STORE_URI": _absolute(settings.backend_store_uri)
+        or f"sqlite:///{folder / 'mlflow.db'}",
+        "MLFLOW_HOST": settings.host,
+        "MLFLOW_PORT": str(settings.port),
+        "MLFLOW_WORKERS": str(settings.workers),
+    }
+    usual = {
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # evaluations in more processes
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    # A client's settings: a server that had them would ask itself.
+    clients = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
+    given = {name: value for name, value in os.environ.items() if name not in clients}
+    return {**usual, **given, **own}
+
+
+def _absolute(uri: str | None) -> str | None:
+    """Return a backend store's URI that means the same in another working folder.
+
+    >>> _absolute("postgresql://host/runs"), _absolute("sqlite:////srv/x.db")
+    ('postgresql://host/runs', 'sqlite:////srv/x.db')
+    """
+    if uri is None:
+        return None
+    scheme, mark, path = uri.partition(":///") if "://" in uri else ("", "", uri)
+    if scheme not in ("", "sqlite") or (scheme and not mark):
+        return uri
+    return f"{scheme}{mark}{Path.cwd() / path}"
+
+
+def _answering(process: subprocess.Popen[bytes], settings: Settings) -> str:
+    """Return the URL of a server as soon as it answers."""
+    url = _url(settings.host, settings.port)
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise WorldError(f"MLflow's server did not start: exit status {process.returncode}")
+        # Not by a proxy, whatever the environment says of one: it is this machine.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with (
+            contextlib.suppress(urllib.error.URLError, OSError),
+            opener.open(f"{url}/health", timeout=5),
+        ):
+            return url
+        time.sleep(0.1)
+    raise WorldError(f"MLflow's server does not answer after {PATIENCE:.0f} seconds")
+
+
+def _url(host: str, port: int) -> str:
+    """Return the URL under which this machine reaches a server.
+
+    >>> _url("::1", 5000), _url("0.0.0.0", 80)
+    ('http://[::1]:5000', 'http://127.0.0.1:80')
+    """
+    with contextlib.suppress(ValueError):
+        address = ipaddress.ip_address(host)
+        if address.is_unspecified:
+            host = "127.0.0.1" if address.version == 4 else "::1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a server and all that it started."""
+    for kind in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, kind)
+        except ProcessLookupError:
+            break  # nobody of the group is left
+        deadline = time.monotonic() + GRACE
+        with contextlib.suppress(KeyboardInterrupt):  # who asks twice does not want to wait
+            while time.monotonic() < deadline and _has_members(process):
+                time.sleep(0.05)
+    process.wait()
+
+
+def _has_members(process: subprocess.Popen[bytes]) -> bool:
+    process.poll()  # a leader that was not waited for is still one of them
+    try:
+        os.killpg(process.pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
