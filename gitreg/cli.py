@@ -1379,6 +1379,22 @@ WriteOption = Annotated[
 ForceFileOption = Annotated[
     bool, typer.Option("--force", help="Replace the file, whatever is in it.")
 ]
+InstallOption = Annotated[
+    str,
+    typer.Option(
+        "--install",
+        metavar="REQUIREMENT",
+        help="What pip installs for gitreg there: git+https://git.example.com/ml/gitreg@v1.",
+    ),
+]
+
+
+def _print_workflow(host: str, install: str, *, write: bool, force: bool, repo: str) -> None:
+    with Registry(repo) as registry:
+        file = registry.workflow(host, install=install, write=write, force=force)
+    _print_file(file)
+    if not install:
+        _warn(("its jobs fail until GITREG says what pip installs: --install, or by hand",))
 
 
 def _print_file(file: HostFile) -> None:
@@ -1390,32 +1406,36 @@ def _print_file(file: HostFile) -> None:
 
 @ci_app.command("github")
 def ci_github(
-    write: WriteOption = False, force: ForceFileOption = False, repo: RepoPathOption = "."
+    install: InstallOption = "",
+    write: WriteOption = False,
+    force: ForceFileOption = False,
+    repo: RepoPathOption = ".",
 ) -> None:
     """Print or write a workflow for GitHub Actions.
 
     It checks pull requests, makes tags after a merge, and has a place for your deploy command,
     which runs when production moved.
 
-    Example: gitreg ci github --write
+    Example: gitreg ci github --install git+https://git.example.com/ml/gitreg@v1 --write
     """
-    with Registry(repo) as registry:
-        _print_file(registry.workflow("github", write=write, force=force))
+    _print_workflow("github", install, write=write, force=force, repo=repo)
 
 
 @ci_app.command("gitlab")
 def ci_gitlab(
-    write: WriteOption = False, force: ForceFileOption = False, repo: RepoPathOption = "."
+    install: InstallOption = "",
+    write: WriteOption = False,
+    force: ForceFileOption = False,
+    repo: RepoPathOption = ".",
 ) -> None:
     """Print or write jobs for GitLab CI, to be included in .gitlab-ci.yml.
 
     They check merge requests, make tags after a merge, and have a place for your deploy command,
     which runs when production moved.
 
-    Example: gitreg ci gitlab --write
+    Example: gitreg ci gitlab --install git+https://git.example.com/ml/gitreg@v1 --write
     """
-    with Registry(repo) as registry:
-        _print_file(registry.workflow("gitlab", write=write, force=force))
+    _print_workflow("gitlab", install, write=write, force=force, repo=repo)
 
 
 @app.command()

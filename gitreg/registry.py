@@ -1100,11 +1100,17 @@ class Registry:
 
         return Bytes(is_on_remote, files)
 
-    def workflow(self, host: str, *, write: bool = False, force: bool = False) -> HostFile:
+    def workflow(
+        self, host: str, *, install: str = "", write: bool = False, force: bool = False
+    ) -> HostFile:
         """Return the file that lets a Git host check, tag and deploy; see `gitreg.workflows`.
+
+        It is for the default branch of the remote, or the one that is checked out where the remote
+        did not say.
 
         Args:
             host: ``github`` or ``gitlab``.
+            install: what pip installs for gitreg there, such as a URL with a release's tag.
             write: write it into the work tree; committing it is left to a person.
             force: replace one that is something else.
 
@@ -1114,8 +1120,16 @@ class Registry:
         """
         from gitreg.workflows import workflow, write_file
 
-        file = workflow(host)
+        file = workflow(host, branch=self._default_branch(), install=install)
         return write_file(self._top(), file, force=force) if write else file
+
+    def _default_branch(self) -> str:
+        """Return the short name of the branch that holds the registry."""
+        from gitreg.git.remote import default_branches
+
+        told = default_branches(self._repository)
+        head = self._repository.head_branch() or "main"
+        return told.get("origin") or next(iter(told.values()), head.removeprefix("refs/heads/"))
 
     def codeowners(self, *, write: bool = False) -> HostFile:
         """Return the CODEOWNERS file with the lines that the policy implies, others as they are.
