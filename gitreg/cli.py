@@ -1390,6 +1390,8 @@ InstallOption = Annotated[
 
 
 def _print_workflow(host: str, install: str, *, write: bool, force: bool, repo: str) -> None:
+    if force and not write:
+        raise InvalidRequest("--force needs --write")
     with Registry(repo) as registry:
         file = registry.workflow(host, install=install, write=write, force=force)
     _print_file(file)

@@ -381,6 +381,7 @@ def test_it_is_written_once(folder: Path, monkeypatch: pytest.MonkeyPatch, host:
     (folder / path).write_text("mine\n")
     assert "is there and differs" in error("ci", host, "--write", code=1)
     assert (folder / path).read_text() == "mine\n"
+    assert "needs --write" in error("ci", host, "--force")
     assert gitreg("ci", host, "--write", "--force").out == f"written: {path}\n"
     assert (folder / path).read_text() == printed
     assert sorted(entry.name for entry in (folder / path).parent.iterdir()) == ["gitreg.yml"]
