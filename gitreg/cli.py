@@ -509,7 +509,7 @@ def promote(
     as_json: JsonOption = False,
     repo: RepoOption = ".",
 ) -> None:
-    """Put versions into a stage, in one commit, if the policy lets them.
+    """Put versions into a stage, if the policy lets them, in one commit.
 
     Each rule's verdict is shown and goes into the commit; exits 1 when one says no, or a metric
     that was asked for is not better. A version is in one stage at most.
@@ -1088,11 +1088,18 @@ def policy_show(
     """
     from gitreg import render
     from gitreg.policy import policy_document
+    from gitreg.suggest import did_you_mean
 
     if model is not None:
         _check_model_name(model, "gitreg policy show {model}")
     with _reading(repo, allow_rewind) as registry:
         policy = registry.policy(model, rev=rev, at=at)
+        names = registry.state(rev=rev, at=at).model_names()
+        if rev is None and at is None:
+            _warn(registry.uncommitted_policy())
+    if model is not None and model not in names:
+        near = did_you_mean(model, names)
+        _warn((f"no model {model!a} is registered" + (f": {near}" if near else ""),))
     if as_json:
         _print_json(policy_document(policy, with_defaults=True))
     else:
@@ -1125,6 +1132,7 @@ def policy_test(
 
     with _reading(repo, allow_rewind) as registry:
         judgements = registry.test_policy(*references, stage=to)
+        _warn(registry.uncommitted_policy())
     if as_json:
         _print_json(render.verdicts_json(judgements))
     else:
@@ -1272,9 +1280,14 @@ def check(
     Example: gitreg check origin/main..HEAD --format markdown
     """
     from gitreg import render, reports
+    from gitreg.suggest import did_you_mean
 
     if form not in reports.FORMATS:
-        raise InvalidRequest(f"--format: no {form!a}", hint=f"one of {', '.join(reports.FORMATS)}")
+        near = did_you_mean(form, reports.FORMATS)
+        known = f"one of {', '.join(reports.FORMATS)}"
+        raise InvalidRequest(f"--format: no {form!a}", hint=near or known)
+    if as_json and form != "text":
+        raise InvalidRequest(f"--json is a format of its own: without --format {form}")
     with _reading(repo, allow_rewind) as registry:
         report = registry.check(
             commits,
@@ -1318,7 +1331,10 @@ def hook_install(
         chained = None if installed.chained is None else str(installed.chained)
         _print_json({"path": str(installed.path), "chained": chained, "changed": installed.changed})
         return
-    typer.echo(render.line(str(installed.path)))
+    state = "written" if installed.changed else "unchanged"
+    typer.echo(f"{state}: {render.line(str(installed.path))}")
+    if name == "pre-receive" and repository.top_level is not None:
+        _warn(("pre-receive judges what is pushed into this clone, and nothing that it pushes",))
     if installed.chained is not None:
         typer.echo(f"{render.line(installed.chained.name)} runs before it", err=True)
 
@@ -1449,4 +1465,5 @@ def codeowners(write: WriteOption = False, repo: RepoPathOption = ".") -> None:
     Example: gitreg codeowners --write
     """
     with Registry(repo) as registry:
+        _warn(registry.uncommitted_policy())
         _print_file(registry.codeowners(write=write))

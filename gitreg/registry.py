@@ -21,6 +21,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from gitreg import layout
 from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git.repository import GitRepository
 from gitreg.model import Artifact, Model, ModelVersion, Resolved
@@ -679,6 +680,15 @@ class Registry:
         """
         policy = _existing(self.state(rev=rev, at=at)).policy
         return policy if model is None else policy.of(check_model_name(_text(model, "a model")))
+
+    def uncommitted_policy(self) -> tuple[str, ...]:
+        """Return a warning when the work tree has another policy than the commit that counts."""
+        if self._url is not None or self._repository.top_level is None:
+            return ()
+        asked = self._repository.run_at_root("status", "--porcelain", "--", layout.POLICY)
+        if not asked.stdout:
+            return ()
+        return (f"{layout.POLICY} has changes that are not committed, and do not count yet",)
 
     def test_policy(
         self,
