@@ -106,7 +106,7 @@ alias_app = _group("Set and delete aliases.")
 tags_app = _group("Tags, derived from history.")
 ci_app = _group("Files that let a Git host run gitreg.")
 policy_app = _group("The rules that promotions are under.")
-hook_app = _group("Hooks for Git: what a server refuses, what a commit is warned of.")
+hook_app = _group("Hooks for Git, on a server and in a clone.")
 app.add_typer(alias_app, name="alias")
 app.add_typer(tags_app, name="tags")
 app.add_typer(ci_app, name="ci")
@@ -509,10 +509,10 @@ def promote(
     as_json: JsonOption = False,
     repo: RepoOption = ".",
 ) -> None:
-    """Put versions into a stage, if the policy lets them, in one commit.
+    """Put versions into a stage, if the policy lets them.
 
-    Each rule's verdict is shown and goes into the commit; exits 1 when one says no, or a metric
-    that was asked for is not better. A version is in one stage at most.
+    It is one commit. Each rule's verdict is shown and goes into the commit; exits 1 when one
+    says no, or a metric that was asked for is not better. A version is in one stage at most.
 
     Example: gitreg promote churn-predictor@2 --to production --if-better roc_auc --alias champion
     """
@@ -1314,11 +1314,12 @@ def hook_install(
     as_json: JsonOption = False,
     repo: RepoPathOption = ".",
 ) -> None:
-    """Put a hook into a repository; one that is there already is kept, and runs first.
+    """Put a hook into a repository.
 
-    pre-receive, on a server, refuses what check refuses on the default branch (or that of the
-    configuration gitreg.branch), force pushes of it, tags that are not what history implies, and
-    refs/replace. pre-commit judges what is about to be committed. post-merge makes tags.
+    One that is there already is kept, and runs first. pre-receive, on a server, refuses what
+    check refuses on the default branch (or that of the configuration gitreg.branch), force
+    pushes of it, tags that are not what history implies, and refs/replace. pre-commit judges
+    what is about to be committed. post-merge makes tags.
 
     Example: gitreg hook install pre-receive --repo /srv/git/models.git
     """
@@ -1446,10 +1447,10 @@ def ci_gitlab(
     force: ForceFileOption = False,
     repo: RepoPathOption = ".",
 ) -> None:
-    """Print or write jobs for GitLab CI, to be included in .gitlab-ci.yml.
+    """Print or write jobs for GitLab CI.
 
-    They check merge requests, make tags after a merge, and have a place for your deploy command,
-    which runs when production moved.
+    They are to be included in .gitlab-ci.yml, check merge requests, make tags after a merge,
+    and have a place for your deploy command, which runs when production moved.
 
     Example: gitreg ci gitlab --install git+https://git.example.com/ml/gitreg@v1 --write
     """
@@ -1458,9 +1459,9 @@ def ci_gitlab(
 
 @app.command()
 def codeowners(write: WriteOption = False, repo: RepoPathOption = ".") -> None:
-    """Print or write CODEOWNERS, by the owners that the policy names.
+    """Print or write CODEOWNERS, by the owners in the policy.
 
-    Lines of others stay as they are.
+    A new file is at the root, where GitHub and GitLab look; lines of others stay as they are.
 
     Example: gitreg codeowners --write
     """
