@@ -1417,6 +1417,7 @@ def _print_workflow(host: str, install: str, *, write: bool, force: bool, repo: 
 
 
 def _print_file(file: HostFile) -> None:
+    _warn(file.warnings)
     if file.state == "shown":
         typer.echo(file.text, nl=False)
     else:

@@ -132,4 +132,9 @@ def codeowners(policy: Policy, top: Path | None) -> tuple[HostFile, str]:
             f"{POLICY} names no owners",
             hint="under a stage: owners: ['@org/release-managers']",
         )
-    return HostFile(path, merge(text, lines)), text
+    merged = merge(text, lines)
+    _, _, after = merged.partition(f"{END}\n")
+    warnings: tuple[str, ...] = ()
+    if any(line.strip() and not line.startswith("#") for line in after.splitlines()):
+        warnings = (f"{path}: lines after gitreg's count more, where they match the same files",)
+    return HostFile(path, merged, warnings=warnings), text

@@ -1071,6 +1071,11 @@ class Registry:
         from gitreg.tagsync import tagged_tip
 
         if history:
+            if commits is not None and ".." in commits:
+                raise InvalidRequest(
+                    f"--history judges all up to a commit: {commits!a} is a range",
+                    hint="one of them: gitreg check BASE..HEAD, or gitreg check HEAD --history",
+                )
             wanted = Range(None, self._repository.parse_revision(commits or "HEAD"))
         else:
             wanted = parse_range(self._repository, commits)

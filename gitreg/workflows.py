@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -285,11 +285,13 @@ class HostFile:
         path: in the repository.
         text: what it holds, or shall hold.
         state: ``shown`` when nothing was to be written, else what became of it.
+        warnings: what a person should know of it, one line each.
     """
 
     path: str
     text: str
     state: Literal["shown", "written", "unchanged"] = "shown"
+    warnings: tuple[str, ...] = ()
 
 
 def workflow(host: str, *, branch: str = "main", install: str = "") -> HostFile:
@@ -345,7 +347,7 @@ def write_file(top: Path, file: HostFile, *, force: bool = False, expected: str 
         there = path.read_bytes() if path.exists() else None
         content = file.text.encode()
         if there == content:
-            return HostFile(file.path, file.text, "unchanged")
+            return replace(file, state="unchanged")
         if there is not None and not force and there != expected.encode():
             raise Refused(
                 f"{file.path} is there and differs; nothing was written",
@@ -358,4 +360,4 @@ def write_file(top: Path, file: HostFile, *, force: bool = False, expected: str 
         draft.replace(path)
     except OSError as error:
         raise WorldError(f"{file.path}: {error.strerror}") from None
-    return HostFile(file.path, file.text, "written")
+    return replace(file, state="written")

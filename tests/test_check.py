@@ -727,6 +727,8 @@ def test_json_and_bad_formats(stocked: Path) -> None:
     assert "no 'html'" in error("check", "--format", "html", "--repo", str(stocked))
     near = error("check", "--format", "markdwn", "--repo", str(stocked))
     assert "did you mean 'markdown'?" in near
+    ranged = error("check", "HEAD~1..HEAD", "--history", "--repo", str(stocked))
+    assert "'HEAD~1..HEAD' is a range" in ranged
     both = error("check", "--json", "--format", "sarif", "--repo", str(stocked))
     assert "without --format sarif" in both
 

@@ -126,6 +126,20 @@ def test_it_is_written_where_it_is(
     assert [p for p in PLACES if (folder / p).exists()] == [place]
 
 
+def test_lines_that_count_more_are_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    with_policy(folder)
+    path = folder / "CODEOWNERS"
+    path.write_text("* @all\n")
+    assert gitreg("codeowners", "--write").err == ""
+    path.write_text(f"{path.read_text()}\n# of others\n")
+    assert gitreg("codeowners", "--write").err == ""
+    path.write_text(f"{path.read_text()}*.yaml @all\n")
+    ran = gitreg("codeowners", "--write")
+    assert ran.out == "unchanged: CODEOWNERS\n"
+    assert ran.err.startswith("warning: CODEOWNERS: lines after gitreg's count more")
+
+
 def test_a_new_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     assert "names no owners" in error("codeowners")
