@@ -323,6 +323,14 @@ def test_a_pipeline_for_merged_results_is_judged_by_the_branch_as_it_is(shared: 
         assert done.returncode == code, done.stdout
 
 
+def test_a_merge_queue_is_answered() -> None:
+    # Of its commit the first parent may be another request's, or its own when it is rebased.
+    found = document("github")
+    assert "merge_group" in found[True if True in found else "on"]
+    [step] = [one for one in found["jobs"]["check"]["steps"] if "BASE" in one.get("env", {})]
+    assert step["env"]["BASE"] == "${{ github.event.merge_group.base_sha || 'HEAD^1' }}"
+
+
 def test_a_check_cannot_be_skipped_into_a_pass() -> None:
     # A job whose condition is false counts as passed: a push of a request's branch starts none.
     found = document("github")
