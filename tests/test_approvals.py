@@ -206,8 +206,9 @@ def test_who_may_not(team: Path, keys: dict[str, Key], tmp_path: Path) -> None:
             approve(team, key=keys["eve"].file.name)  # counted from where one is
     alone = tmp_path / "alone"
     shutil.copy(keys["eve"].private, alone)  # a private key without its public half
-    with pytest.raises(Refused, match="none of the policy's signers'"):
+    with pytest.raises(Refused, match="none of the policy's signers'") as unknown:
         approve(team, key=str(alone))
+    assert "gitreg fetch" in str(unknown.value.hint)  # the published policy may list it
     with pytest.raises(GitError, match="No such file"):
         approve(team, key=str(tmp_path / "nope"))
     git(team, "config", "user.signingkey", "0xDEADBEEF")
