@@ -145,6 +145,11 @@ class Registry:
         stale = [copy.stale for copy in opened if copy is not None and copy.stale]
         return tuple(dict.fromkeys(stale))
 
+    @property
+    def private_dir(self) -> Path:
+        """The folder for what belongs to this clone alone, such as its index of history."""
+        return self._repository.private_dir
+
     # Parts, made when they are first needed
 
     @cached_property
