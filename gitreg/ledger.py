@@ -18,18 +18,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from gitreg.activity import Activity, changed_in, moment_of
 from gitreg.change import OPERATION, trailers_of
 from gitreg.git.log import first_parents_reach, read_commits
 from gitreg.git.repository import GitRepository
 from gitreg.history import CommitInfo, Event, FileChange, PointerValue, Tag, events_of, tags_of
 from gitreg.names import RegistryTag, parse_tag
 
-FORMAT = 11
+FORMAT = 12
 """Goes up when the fold or the tables change: an index of another format is made anew."""
 
 _TABLES = """
 CREATE TABLE meta (format INTEGER, tip TEXT);
-CREATE TABLE commits (seq INTEGER PRIMARY KEY, oid TEXT UNIQUE);
+CREATE TABLE commits (
+    seq INTEGER PRIMARY KEY, oid TEXT UNIQUE, second INTEGER, moment INTEGER
+);
 CREATE TABLE operations (id TEXT PRIMARY KEY, oid TEXT) WITHOUT ROWID;
 CREATE TABLE events (
     seq INTEGER, place INTEGER, time TEXT, author TEXT, model TEXT, action TEXT, version INTEGER,
@@ -44,6 +47,10 @@ CREATE TABLE versions (
     model TEXT, life INTEGER, version INTEGER, seq INTEGER, oid TEXT, tagged TEXT,
     PRIMARY KEY (model, life, version)
 ) WITHOUT ROWID;
+CREATE TABLE changes (
+    model TEXT, life INTEGER, version INTEGER, seq INTEGER, created INTEGER, updated INTEGER,
+    PRIMARY KEY (model, life, version, seq)
+) WITHOUT ROWID;
 CREATE TABLE counters (model TEXT PRIMARY KEY, moves INTEGER, last INTEGER) WITHOUT ROWID;
 CREATE TABLE tags (
     name TEXT PRIMARY KEY, seq INTEGER, model TEXT, version INTEGER, target TEXT, tagger TEXT,
@@ -54,6 +61,7 @@ CREATE INDEX tags_of_pointer ON tags (model, pointer, time);
 _FORGET = """
 DELETE FROM versions WHERE seq > ?;
 DELETE FROM lives WHERE seq > ?;
+DELETE FROM changes WHERE seq > ?;
 DELETE FROM operations WHERE oid IN (SELECT oid FROM commits WHERE seq > ?);
 DELETE FROM events WHERE seq > ?;
 DELETE FROM tags WHERE seq > ?;
@@ -65,6 +73,13 @@ _EVENT = (
     "SELECT oid, time, author, model, action, version, pointer, before, after, reason, subject, "
     "reverts, stage, override, renamed_from, renamed_to FROM events JOIN commits USING (seq)"
 )
+# A version 0 is the model itself.
+_ACTIVITY = (
+    "SELECT model, version, min(created), max(updated) FROM changes WHERE {which} seq <= ?1 "
+    "AND life = ifnull((SELECT life FROM lives WHERE lives.model = changes.model AND seq <= ?1 "
+    "ORDER BY seq DESC LIMIT 1), 0) GROUP BY model, life, version"
+)
+_OF_ONE_MODEL, _OF_ALL_MODELS = _ACTIVITY.format(which="model = ?2 AND"), _ACTIVITY.format(which="")
 _VERSION = "FROM versions WHERE model = ? AND life = ? AND version = ?"
 
 
@@ -170,8 +185,14 @@ class History:
     def _fold(
         self, db: sqlite3.Connection, commit: CommitInfo, changes: Iterable[FileChange]
     ) -> None:
+        changes = list(changes)
         events = events_of(commit, changes)
-        seq = db.execute("INSERT INTO commits (oid) VALUES (?)", (commit.oid,)).lastrowid
+        last = db.execute("SELECT second, moment FROM commits ORDER BY seq DESC LIMIT 1").fetchone()
+        moment = moment_of(commit.time, last)
+        seq = db.execute(
+            "INSERT INTO commits (oid, second, moment) VALUES (?, ?, ?)",
+            (commit.oid, commit.time, moment),
+        ).lastrowid
         tags = tags_of(commit, events, self)
         names = {tag.name for tag in tags}
         db.executemany(
@@ -193,8 +214,17 @@ class History:
         for event in events:
             if event.is_birth:
                 self._born(db, seq, event, names)
+            elif event.renamed_from is not None and event.version is None:
+                self._moves_along(db, seq, event, moment)
         for event in events:  # not before: what moves along comes from what ends here
             self._begin_life(db, seq, event)
+        db.executemany(
+            "INSERT OR REPLACE INTO changes VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (model, self._life(model), version or 0, seq, moment, moment)
+                for model, version in changed_in(events, changes)
+            ],
+        )
         for tag in tags:
             moved = "#" in tag.name
             db.execute(
@@ -236,6 +266,19 @@ class History:
             "INSERT OR IGNORE INTO versions VALUES (?, ?, ?, ?, ?, ?)",
             (event.model, life, event.version, seq, oid, event.commit if tag in tags else None),
         )
+
+    def _moves_along(
+        self, db: sqlite3.Connection, seq: int | None, event: Event, moment: int
+    ) -> None:
+        """Let a model and its versions have come to be when they did under their old name."""
+        db.execute(
+            "INSERT INTO changes SELECT ?, ?, version, ?, min(created), ? FROM changes "
+            "WHERE model = ? AND life = ? GROUP BY version",
+            (
+                event.model, self._life(event.model), seq, moment,
+                event.renamed_from, self._life(str(event.renamed_from)),
+            ),
+        )  # fmt: skip
 
     def _begin_life(self, db: sqlite3.Connection, seq: int | None, event: Event) -> None:
         """Let numbers begin anew with a model that ended, or go on with one that is back."""
@@ -309,6 +352,22 @@ class History:
         """Return the registering commits of a model's versions."""
         query = "SELECT version, oid FROM versions WHERE model = ? AND life = ?"
         return dict(self._ask(query, (model, self._life(model, self._last_seen))))
+
+    def activities(self, model: str | None = None) -> dict[str, Activity]:
+        """Return when models and their versions came to be and last changed, or of one model."""
+        times: dict[str, dict[int, tuple[int, int]]] = {}
+        query = _OF_ALL_MODELS if model is None else _OF_ONE_MODEL
+        values = (self._last_seen,) if model is None else (self._last_seen, model)
+        for name, version, created, updated in self._ask(query, values):
+            times.setdefault(name, {})[version] = (created, updated)
+        return {
+            name: Activity(
+                *versions.pop(0, (0, 0)),
+                {number: created for number, (created, _) in versions.items()},
+                {number: updated for number, (_, updated) in versions.items()},
+            )
+            for name, versions in times.items()
+        }
 
     def moves_of(self, model: str, pointer: str) -> list[Event]:
         """Return the moves of a pointer, newest first, since the model has its name.

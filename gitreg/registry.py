@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self  # in typing itself since Python 3.11
 
+    from gitreg.activity import Activity
     from gitreg.approvals import StoredApproval
     from gitreg.approving import Proposal
     from gitreg.artifacts import Artifacts
@@ -145,6 +146,11 @@ class Registry:
         opened = [self.__dict__.get(part) for part in ("_light", "_complete")]
         stale = [copy.stale for copy in opened if copy is not None and copy.stale]
         return tuple(dict.fromkeys(stale))
+
+    @property
+    def private_dir(self) -> Path:
+        """The folder for what belongs to this clone alone, such as its index of history."""
+        return self._repository.private_dir
 
     # Parts, made when they are first needed
 
@@ -389,6 +395,26 @@ class Registry:
             number = state.resolve(wanted)
         events = [event for event in past.events(model) if _concerns(event, number)]
         return events[:limit]
+
+    def activity(self, name: str, *, rev: str | None = None) -> Activity:
+        """Return when a model and its versions came to be and last changed, by history.
+
+        Raises:
+            NotFound: there is no such model.
+        """
+        from gitreg.activity import Activity
+
+        state = _existing(self.state(rev=rev))
+        model = state.check_model(name)
+        return self._past(state).activities(model).get(model, Activity())
+
+    def activities(self, *, rev: str | None = None) -> dict[str, Activity]:
+        """Return the same of all models that are there, by name."""
+        from gitreg.activity import Activity
+
+        state = _existing(self.state(rev=rev))
+        found = self._past(state).activities()
+        return {name: found.get(name, Activity()) for name in state.model_names()}
 
     @property
     def is_shallow(self) -> bool:

@@ -171,7 +171,7 @@ def _shallow_boundary(repository: GitRepository) -> set[str]:
 def _with_contents(
     repository: GitRepository, commits: list[list[RawChange]]
 ) -> Iterator[list[FileChange]]:
-    """Yield the changes of each commit; of files only pointers and models' tombstones are read."""
+    """Yield the changes of each commit; of files only those are read that history is told from."""
     wanted: dict[str, bytes] = {}
     for raw in (change for commit in commits for change in commit):
         place = layout.locate(raw.path)
@@ -182,11 +182,36 @@ def _with_contents(
         # A gitlink's commit is not here; it holds nothing that a pointer could.
         wanted[oid] = found.data if found is not None and found.kind == "blob" else b""
     for commit in commits:
+        # Commit by commit: a thousand texts of a mebibyte are not kept.
+        known = wanted | _texts(repository, commit)
         yield [
             FileChange(
                 raw.path,
-                None if raw.before is None else wanted.get(raw.before, b""),
-                None if raw.after is None else wanted.get(raw.after, b""),
+                None if raw.before is None else known.get(raw.before, b""),
+                None if raw.after is None else known.get(raw.after, b""),
             )
             for raw in commit
         ]
+
+
+def _texts(repository: GitRepository, commit: list[RawChange]) -> dict[str, bytes]:
+    """Return what people said of a model or a version, before and after a commit, by blob.
+
+    What came together with the version is no change of it, and there are many of these.
+    """
+    places = [(raw, layout.locate(raw.path)) for raw in commit]
+    born = {
+        (place.model, place.version)
+        for raw, place in places
+        if place is not None and place.kind == "manifest" and raw.before is None
+    }
+    oids = [
+        oid
+        for raw, place in places
+        if place is not None and place.kind in ("annotations", "model")
+        if (place.model, place.version) not in born
+        for oid in (raw.before, raw.after)
+        if oid is not None
+    ]
+    found = repository.reader.get_many(oids) if oids else []
+    return {oid: blob.data for oid, blob in zip(oids, found, strict=True) if blob is not None}

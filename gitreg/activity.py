@@ -1,0 +1,102 @@
+"""When models and versions came to be, and when they last changed: pure, in milliseconds.
+
+What counts is what MLflow counts. A model changes when a version of it comes, goes or moves between
+stages, when it is renamed, and when its description changes; a version when it comes, moves or is
+renamed, and when its own description changes. Tags and aliases count for neither.
+
+>>> moment_of(60, None), moment_of(60, (60, 60_000)), moment_of(61, (60, 60_001))
+(60000, 60001, 61000)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from gitreg import layout
+from gitreg.history import Event, FileChange
+
+Subject: TypeAlias = "tuple[str, int | None]"
+"""A version of a model; without a number the model itself."""
+
+# The line that starts the description, and those that it goes on: indented, or empty.
+_DESCRIPTION = re.compile(
+    rb"^(?:description|'description'|\"description\")\s*:[^\n]*(?:\n(?:[ \t][^\n]*)?(?=\n|\Z))*",
+    re.MULTILINE,
+)
+
+_COUNTED = ("register", "remove", "rewrite", "create", "delete", "revert")
+
+
+@dataclass(frozen=True)
+class Activity:
+    """When a model and its versions came to be, and last changed: milliseconds since the epoch.
+
+    Of changes in the same second of commits' dates the later one has the later time.
+
+    Attributes:
+        created: when the model came to be; 0 where history does not reach back so far.
+        updated: when it last changed.
+        registered: when each version came to be, deleted ones too.
+        versions: when each version last changed.
+    """
+
+    created: int = 0
+    updated: int = 0
+    registered: Mapping[int, int] = field(default_factory=dict)
+    versions: Mapping[int, int] = field(default_factory=dict)
+
+
+def moment_of(time: int, last: tuple[int, int] | None) -> int:
+    """Return the moment of a commit.
+
+    Args:
+        time: its committer's date, in seconds.
+        last: date and moment of the commit of the registry before it.
+    """
+    return last[1] + 1 if last is not None and last[0] == time else time * 1000
+
+
+def changed_in(events: Iterable[Event], changes: Iterable[FileChange]) -> set[Subject]:
+    """Return what a commit changed in a way that counts, renames apart.
+
+    Args:
+        events: of the commit.
+        changes: what it did to files; the contents of annotations are looked at.
+    """
+    found = _described(changes)
+    ended = set()
+    for event in events:
+        if event.ends_the_model:
+            ended.add(event.model)
+        if event.pointer is not None:
+            if event.pointer.startswith("stages/") and event.action != "rename":
+                found.update((event.model, number) for number in _moved(event))
+                found.add((event.model, None))
+        elif event.action in _COUNTED:
+            found.update({(event.model, event.version), (event.model, None)})
+    return {subject for subject in found if subject[0] not in ended}
+
+
+def _moved(event: Event) -> set[int]:
+    before, after = (set(held) for held in (event.before, event.after) if isinstance(held, tuple))
+    return before ^ after
+
+
+def _described(changes: Iterable[FileChange]) -> set[Subject]:
+    """Return what has another description after a commit."""
+    return {
+        (place.model, place.version)
+        for change in changes
+        if (place := layout.locate(change.path)) is not None
+        and place.kind in ("annotations", "model")
+        and _description(change.before) != _description(change.after)
+    }
+
+
+def _description(document: bytes | None) -> bytes | None:
+    """Return the part of a document that is its description, as it is written there."""
+    found = _DESCRIPTION.search(document or b"")
+    return found and found[0].rstrip()

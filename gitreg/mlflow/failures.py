@@ -1,0 +1,70 @@
+"""gitreg's errors as MLflow's: the code tells a client what happened, the message what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import (
+    INTERNAL_ERROR,
+    INVALID_PARAMETER_VALUE,
+    INVALID_STATE,
+    PERMISSION_DENIED,
+    RESOURCE_ALREADY_EXISTS,
+    RESOURCE_DOES_NOT_EXIST,
+    TEMPORARILY_UNAVAILABLE,
+)
+
+from gitreg.errors import (
+    AlreadyExists,
+    GitregError,
+    InvalidDocument,
+    InvalidRequest,
+    LostRace,
+    NotFound,
+    Refused,
+    UnknownOutcome,
+)
+from gitreg.operations.judging import GateRefused
+
+# The first class that fits counts: what is special stands above what is general.
+_CODES: tuple[tuple[type[GitregError], int], ...] = (
+    (NotFound, RESOURCE_DOES_NOT_EXIST),
+    (AlreadyExists, RESOURCE_ALREADY_EXISTS),
+    (InvalidDocument, INVALID_STATE),  # what a client sent is refused before it is a document
+    (InvalidRequest, INVALID_PARAMETER_VALUE),
+    (Refused, PERMISSION_DENIED),
+    (LostRace, TEMPORARILY_UNAVAILABLE),
+    (UnknownOutcome, TEMPORARILY_UNAVAILABLE),
+    (GitregError, INTERNAL_ERROR),
+)
+
+
+def to_mlflow(error: GitregError) -> MlflowException:
+    """Return what MLflow raises in place of an error, with its hint and a policy's verdicts."""
+    code = next(code for kind, code in _CODES if isinstance(error, kind))
+    lines = [str(error)]
+    if isinstance(error, GateRefused):
+        lines += [
+            f"{judgement.reference}: {verdict.line}"
+            for judgement in error.judgements
+            for verdict in judgement.verdicts
+            if not verdict.passed
+        ]
+    if error.hint:
+        lines.append(error.hint)
+    return MlflowException("\n".join(dict.fromkeys(lines)), error_code=code)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise gitreg's errors as MLflow's.
+
+    Raises:
+        MlflowException: one of gitreg's was raised inside.
+    """
+    try:
+        yield
+    except GitregError as error:
+        raise to_mlflow(error) from error

@@ -1,0 +1,89 @@
+"""Registries for all threads of a process: each is used by one at a time, and kept for the next.
+
+A `Registry` holds a process of Git's and a database; threads that shared one would wait for each
+other. After a fork the child starts anew: what the parent opened is the parent's.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gitreg.mlflow.uri import RegistryUri
+from gitreg.registry import Registry
+
+KEPT = 8
+"""How many registries wait for the next call; more are made when more threads call at once."""
+
+FRESH = 10.0
+"""For how many seconds a registry that is used by URL answers before it is asked again."""
+
+
+class Pool:
+    """The registries of one location."""
+
+    def __init__(self, uri: RegistryUri) -> None:
+        self._uri = uri
+        self._start()
+
+    def _start(self) -> None:
+        self._owner = os.getpid()
+        self._idle: list[Registry] = []
+        self._asked = -FRESH
+        self._asking = threading.Lock()
+
+    @contextmanager
+    def borrow(self) -> Iterator[Registry]:
+        """Lend a registry to this thread.
+
+        Raises:
+            GitregError: there is none at the location.
+        """
+        if self._owner != os.getpid():
+            # Kept alive: closing a copy of an open database would take the parent's locks away.
+            _inherited.append(self._idle)
+            self._start()
+        try:
+            registry = self._idle.pop()
+        except IndexError:
+            registry = Registry(self._uri.location)
+        try:
+            yield registry
+        finally:
+            if len(self._idle) < KEPT:
+                self._idle.append(registry)
+            else:
+                registry.close()
+
+    def refresh(self) -> None:
+        """Bring the copy of a registry that is used by URL up to date, if it is time to.
+
+        One thread asks; the others go on with what is known.
+
+        Raises:
+            GitregError: it cannot be reached, and there is no copy to answer from.
+        """
+        if not self._uri.is_url or time.monotonic() - self._asked < FRESH:
+            return
+        never = self._asked < 0
+        if not self._asking.acquire(blocking=never):
+            return
+        try:
+            if time.monotonic() - self._asked >= FRESH:
+                registry = Registry(self._uri.location)
+                registry.state()
+                self._asked = time.monotonic()
+                self._idle.append(registry)
+        finally:
+            self._asking.release()
+
+    def close(self) -> None:
+        """End what idle registries hold; the next call opens another."""
+        while self._idle:
+            self._idle.pop().close()
+
+
+_inherited: list[list[Registry]] = []

@@ -1,0 +1,303 @@
+"""MLflow's searches over values in memory, with the semantics of its SQL store on SQLite.
+
+Filters and orders are parsed by MLflow itself. What SQLite makes of them is here: a comparison
+with what is NULL is never true, LIKE heeds the case and ILIKE only that of ASCII letters, and texts
+are ordered by their code points.
+
+>>> matches("LIKE", "churn-eu", "churn-__"), matches("ILIKE", "Churn", "cHURN")
+(True, True)
+>>> matches("!=", None, "x")
+False
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol, TypeVar
+
+from mlflow.entities.model_registry.prompt_version import IS_PROMPT_TAG_KEY
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.store.entities.paged_list import PagedList
+from mlflow.store.model_registry import (
+    SEARCH_MODEL_VERSION_MAX_RESULTS_THRESHOLD,
+    SEARCH_REGISTERED_MODEL_MAX_RESULTS_THRESHOLD,
+)
+from mlflow.utils.search_utils import SearchModelUtils, SearchModelVersionUtils, SearchUtils
+
+_ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+_TAG_COMPARATORS = ("=", "!=", "LIKE", "ILIKE")
+_LISTS = ("IN", "NOT IN")
+_COLUMNS = {
+    "source_path": "source",
+    "version_number": "version",
+    "creation_timestamp": "created",
+    "last_updated_timestamp": "updated",
+    "timestamp": "updated",
+}
+"""How an attribute of a filter or an order is called in a row, where that differs."""
+
+
+class Row(Protocol):
+    """What is searched: a model or a version."""
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+
+    @property
+    def tags(self) -> Mapping[str, str | None]:
+        """Its own tags."""
+
+
+_Found = TypeVar("_Found", bound=Row)
+
+
+@dataclass(frozen=True)
+class Clause:
+    """One comparison of a filter: of a tag, or of an attribute by its name in a row."""
+
+    of_tag: bool
+    key: str
+    comparator: str
+    value: Any
+
+    def holds(self, row: Row) -> bool:
+        """Tell whether a row fulfils it."""
+        if self.of_tag:
+            return matches(self.comparator, row.tags.get(self.key), self.value)
+        return matches(self.comparator, getattr(row, self.key), self.value)
+
+
+@dataclass(frozen=True)
+class Query:
+    """A search: what is wanted, in which order.
+
+    Attributes:
+        clauses: all of them have to hold.
+        wants_prompts: whether prompts are looked for; otherwise they are left out.
+        order: names of attributes of a row, and whether each ascends.
+    """
+
+    clauses: tuple[Clause, ...]
+    wants_prompts: bool
+    order: tuple[tuple[str, bool], ...]
+
+    def may_have(self, name: str) -> bool:
+        """Tell whether anything of a model of this name can be found."""
+        return all(
+            matches(clause.comparator, name, clause.value)
+            for clause in self.clauses
+            if not clause.of_tag and clause.key == "name"
+        )
+
+    def select(self, rows: Sequence[_Found], prompts: Collection[str]) -> list[_Found]:
+        """Return the rows that are wanted, in order.
+
+        Args:
+            rows: what there is.
+            prompts: names of the models that count as prompts.
+        """
+        clauses = self.clauses
+        if not self.wants_prompts:
+            # MLflow's SQL drops what else a filter says of that tag.
+            clauses = tuple(c for c in clauses if not (c.of_tag and c.key == IS_PROMPT_TAG_KEY))
+            rows = [row for row in rows if row.name not in prompts]
+        found = [row for row in rows if all(clause.holds(row) for clause in clauses)]
+        for attribute, ascending in reversed(self.order):
+            found.sort(key=operator.attrgetter(attribute), reverse=not ascending)
+        return found
+
+
+def is_prompt(tags: Mapping[str, str | None]) -> bool:
+    """Tell whether tags say that what has them is a prompt."""
+    return tags.get(IS_PROMPT_TAG_KEY) == "true"
+
+
+# Comparisons
+
+
+def matches(comparator: str, left: object, right: Any) -> bool:
+    """Tell whether a comparison holds as SQLite has it; ``None`` on the left is NULL."""
+    return left is not None and _COMPARISONS[comparator](left, right)
+
+
+def _like(text: str, pattern: str) -> bool:
+    return _pattern(pattern).fullmatch(text) is not None
+
+
+def _ilike(text: str, pattern: str) -> bool:
+    return _like(text.translate(_ASCII_LOWER), pattern.translate(_ASCII_LOWER))
+
+
+@lru_cache(maxsize=256)
+def _pattern(pattern: str) -> re.Pattern[str]:
+    wildcards = {"%": ".*", "_": "."}
+    return re.compile("".join(wildcards.get(c, re.escape(c)) for c in pattern), re.DOTALL)
+
+
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "LIKE": _like,
+    "ILIKE": _ilike,
+    "IN": lambda left, right: left in right,
+    "NOT IN": lambda left, right: left not in right,
+}
+
+
+# Parsing
+
+
+def models_query(filter_string: str | None, order_by: Sequence[str] | None) -> Query:
+    """Return the search for registered models that is asked for.
+
+    Raises:
+        MlflowException: the filter or the order breaks a rule of MLflow's.
+    """
+    parsed = SearchModelUtils.parse_search_filter(filter_string)
+    clauses = tuple(_model_clause(part) for part in parsed)
+    asked = [SearchUtils.parse_order_by_for_search_registered_models(by) for by in order_by or ()]
+    return Query(clauses, _wants_prompts(clauses), _order(asked, order_by, [("name", True)]))
+
+
+def versions_query(filter_string: str | None, order_by: Sequence[str] | None) -> Query:
+    """Return the search for model versions that is asked for.
+
+    Raises:
+        MlflowException: the filter or the order breaks a rule of MLflow's.
+    """
+    parsed = SearchModelVersionUtils.parse_search_filter(filter_string)
+    clauses = tuple(_version_clause(part) for part in parsed)
+    order_by = order_by or ["last_updated_timestamp DESC"]
+    asked = [_version_order(by) for by in order_by]
+    ends = [("name", True), ("version", False)]
+    return Query(clauses, _wants_prompts(clauses), _order(asked, order_by, ends))
+
+
+def _model_clause(part: Mapping[str, Any]) -> Clause:
+    if part["type"] == "tag":
+        return _tag_clause(part)
+    if part["comparator"] not in (*_TAG_COMPARATORS, *_LISTS):
+        raise _invalid(f"Invalid comparator for attribute: {part['comparator']}")
+    return Clause(False, part["key"], part["comparator"], part["value"])
+
+
+def _version_clause(part: Mapping[str, Any]) -> Clause:
+    if part["type"] == "tag":
+        return _tag_clause(part)
+    key, comparator, value = part["key"], part["comparator"], part["value"]
+    if key in SearchModelVersionUtils.NUMERIC_ATTRIBUTES:
+        if comparator not in SearchModelVersionUtils.VALID_NUMERIC_ATTRIBUTE_COMPARATORS:
+            raise _invalid(f"Invalid comparator for attribute {key}: {comparator}")
+        value = _whole_number(key, value)
+    elif comparator not in SearchModelVersionUtils.VALID_STRING_ATTRIBUTE_COMPARATORS or (
+        comparator in _LISTS and key not in ("run_id", "name")
+    ):
+        raise _invalid(f"Invalid comparator for attribute: {comparator}")
+    return Clause(False, _COLUMNS.get(key, key), comparator, value)
+
+
+def _whole_number(key: str, value: object) -> int:
+    if isinstance(value, (int, str)):
+        try:
+            return int(value)
+        except ValueError:
+            pass
+    raise _invalid(f"Invalid value for numeric attribute '{key}': {value!r}")
+
+
+def _tag_clause(part: Mapping[str, Any]) -> Clause:
+    if part["comparator"] not in _TAG_COMPARATORS:
+        raise _invalid(f"Invalid comparator for tag: {part['comparator']}")
+    return Clause(True, part["key"], part["comparator"], part["value"])
+
+
+def _wants_prompts(clauses: Sequence[Clause]) -> bool:
+    for clause in clauses:
+        if clause.of_tag and clause.key == IS_PROMPT_TAG_KEY:
+            value = clause.value.lower()
+            return (clause.comparator, value) in (("=", "true"), ("!=", "false"))
+    return False
+
+
+def _version_order(order_by: str) -> tuple[str, bool]:
+    _, key, ascending = SearchModelVersionUtils.parse_order_by_for_search_model_versions(order_by)
+    if key not in SearchModelVersionUtils.VALID_ORDER_BY_ATTRIBUTE_KEYS:
+        known = SearchModelVersionUtils.VALID_ORDER_BY_ATTRIBUTE_KEYS
+        raise _invalid(f"Invalid order by key '{key}' specified. Valid keys are {known}")
+    return key, ascending
+
+
+def _order(
+    asked: Sequence[tuple[str, bool]], given: object, ends: Sequence[tuple[str, bool]]
+) -> tuple[tuple[str, bool], ...]:
+    order: dict[str, bool] = {}
+    for key, ascending in asked:
+        column = _COLUMNS.get(key, key)
+        if column in order:
+            raise MlflowException(f"`order_by` contains duplicate fields: {given}")
+        order[column] = ascending
+    for column, ascending in ends:
+        order.setdefault(column, ascending)
+    return tuple(order.items())
+
+
+def _invalid(message: str) -> MlflowException:
+    return MlflowException(message, error_code=INVALID_PARAMETER_VALUE)
+
+
+# Pages
+
+
+def check_model_results(max_results: int) -> None:
+    """Refuse a page of registered models that is too large.
+
+    Raises:
+        MlflowException: so.
+    """
+    _check_most(max_results, SEARCH_REGISTERED_MODEL_MAX_RESULTS_THRESHOLD)
+
+
+def check_version_results(max_results: object) -> None:
+    """Refuse a page of versions that is too large, or of no size.
+
+    Raises:
+        MlflowException: so.
+    """
+    if not isinstance(max_results, int) or max_results < 1:
+        raise _invalid(
+            f"Invalid value for max_results. It must be a positive integer, but got {max_results}"
+        )
+    _check_most(max_results, SEARCH_MODEL_VERSION_MAX_RESULTS_THRESHOLD)
+
+
+def _check_most(max_results: int, most: int) -> None:
+    if max_results > most:
+        raise _invalid(
+            "Invalid value for request parameter max_results. It must be at most "
+            f"{most}, but got value {max_results}"
+        )
+
+
+def page(
+    rows: Sequence[_Found], max_results: int, page_token: str | None, make: Callable[[_Found], Any]
+) -> PagedList:
+    """Return one page, its rows made into entities, with the token of the next one.
+
+    A negative limit is none to SQLite, and one more row than asked for tells of a next page.
+    """
+    start = max(SearchUtils.parse_start_offset_from_page_token(page_token), 0)
+    limit = max_results + 1
+    taken = rows[start:] if limit < 0 else rows[start : start + limit]
+    more = len(taken) == limit
+    token = SearchUtils.create_page_token(start + max_results) if more else None
+    return PagedList([make(row) for row in taken[:max_results]], token)

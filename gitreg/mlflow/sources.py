@@ -1,0 +1,309 @@
+"""What MLflow's `create_model_version` is given, as what a registry keeps: bytes and lineage.
+
+All of it is gathered before any lock is taken, and outlives the tracking server: the run's metrics,
+params and code commit are copied, and so are the signature and the environment of the model folder.
+Where the bytes cannot be reached the version is a link: its only file says where they are said to
+be.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlparse
+
+import yaml
+from mlflow.artifacts import download_artifacts
+from mlflow.exceptions import MlflowException
+from mlflow.prompt.constants import PROMPT_TEXT_TAG_KEY
+from mlflow.store.artifact.utils.models import _parse_model_uri
+from mlflow.tracking.client import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_GIT_DIRTY, MLFLOW_GIT_REPO_URL
+
+from gitreg.errors import InvalidRequest
+from gitreg.mlflow.reading import Reading
+from gitreg.mlflow.search import is_prompt
+from gitreg.model import CodeCommit, Environment, ModelSignature, ModelVersion, Run
+from gitreg.provenance import Provenance
+
+if TYPE_CHECKING:
+    from mlflow.entities import LoggedModel
+    from mlflow.entities.model_registry import ModelVersionTag
+
+MLMODEL = "MLmodel"
+LINK = "model.link"
+"""The artifact of a version whose bytes are elsewhere: the URI that it was registered from."""
+
+PROMPT = "model.prompt"
+"""The artifact of a version of a prompt: its text."""
+
+_DOCUMENT_LIMIT = 1024 * 1024
+"""The largest ``MLmodel`` or ``python_env.yaml`` that is read, in bytes."""
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a client gave.
+
+    Attributes:
+        name: the model.
+        source: the URI of the bytes.
+        run_id: the tracking run that made them.
+        tags: of the version.
+        run_link: the page of the run.
+        description: of the version.
+        local_model_path: where the bytes lie on this machine, if that is known.
+        model_id: the logged model that they are.
+        tracking_uri: of the server that knows run and logged model.
+    """
+
+    name: str
+    source: str | None
+    run_id: str | None = None
+    tags: Sequence[ModelVersionTag] = ()
+    run_link: str | None = None
+    description: str | None = None
+    local_model_path: str | None = None
+    model_id: str | None = None
+    tracking_uri: str | None = None
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The tags, of one key the last."""
+        return {tag.key: str(tag.value) for tag in self.tags}
+
+
+@contextlib.contextmanager
+def gathered(given: Submission, reading: Reading, *, strict: bool) -> Iterator[Provenance]:
+    """Yield all of a version that is to be registered; what was downloaded lies there for as long.
+
+    Args:
+        given: by the client.
+        reading: the registry, for bytes that it has already.
+        strict: whether a folder without ``MLmodel``, or a source that cannot be reached, is
+            refused.
+
+    Raises:
+        MlflowException: the logged model is not known.
+        GitregError: the source is a version that is not there, or is refused.
+    """
+    if is_prompt(given.texts):
+        yield _said(given, Provenance(text=(PROMPT, given.texts.get(PROMPT_TEXT_TAG_KEY, ""))))
+        return
+    origin = _origin(given, reading)
+    run_id = given.run_id or (origin.model.source_run_id if origin.model else None)
+    given = replace(given, run_id=run_id)
+    with contextlib.ExitStack() as stack:
+        if origin.version is not None:
+            material = _copied(reading, origin.version)
+        else:
+            material = _described(_bytes(given, origin, stack), given, strict=strict)
+        yield _said(given, _tracked(given, origin, material))
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """What a ``models:/`` URI or a model's id stands for: a logged model, or a version of here."""
+
+    model: LoggedModel | None = None
+    version: ModelVersion | None = None
+
+
+def _origin(given: Submission, reading: Reading) -> _Origin:
+    source = given.source or ""
+    if urlparse(source).scheme != "models":
+        if given.model_id is None or given.run_id is not None:
+            return _Origin()
+        return _Origin(MlflowClient(given.tracking_uri).get_logged_model(given.model_id))
+    try:
+        parsed = _parse_model_uri(source)
+        if parsed.model_id is not None:
+            client = MlflowClient(given.tracking_uri)
+            return _Origin(client.get_logged_model(parsed.model_id))
+        # By number alone, as in MLflow: a stage or an alias may move before the bytes are read.
+        return _Origin(version=reading.whole_version(parsed.name, int(parsed.version)))
+    except Exception as error:
+        raise MlflowException(
+            f"Unable to fetch model from model URI source artifact location '{source}'."
+            f"Error: {error}"
+        ) from error
+
+
+def _copied(reading: Reading, version: ModelVersion) -> Provenance:
+    """Return what a version of this registry hands on, its bytes by their hash."""
+    return Provenance(
+        source=version,
+        lineage=replace(version.lineage, run=None),
+        metrics=version.metrics,
+        params=version.params,
+        signature=version.signature,
+        environment=version.environment,
+        requirements=reading.requirements(version),
+    )
+
+
+# Bytes
+
+
+@dataclass(frozen=True)
+class _Bytes:
+    """Where the bytes lie, or why they cannot be reached."""
+
+    path: Path | None
+    problem: str = ""
+
+
+def _bytes(given: Submission, origin: _Origin, stack: contextlib.ExitStack) -> _Bytes:
+    if given.local_model_path and Path(given.local_model_path).exists():
+        return _Bytes(Path(given.local_model_path))
+    location = origin.model.artifact_location if origin.model else given.source
+    if not location:
+        return _Bytes(None, "it names nothing")
+    path = _local_path(location)
+    if path is not None:
+        return _Bytes(path) if path.exists() else _Bytes(None, "there is no such file or folder")
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gitreg-mlflow-"))
+    try:
+        # Not by the run's artifact repository: that gives an empty folder for a logged model.
+        found = download_artifacts(
+            artifact_uri=location, dst_path=folder, tracking_uri=given.tracking_uri
+        )
+    except Exception as error:  # noqa: BLE001  each store has its own, and a missing package too
+        return _Bytes(None, f"{type(error).__name__}: {error}")
+    path = Path(found)
+    if path.is_dir() and not any(below.is_file() for below in path.rglob("*")):
+        return _Bytes(None, "there are no files in it")
+    return _Bytes(path)
+
+
+def _local_path(uri: str) -> Path | None:
+    """Return the path that a URI is on this machine, ``None`` for one that names another place."""
+    parsed = urlparse(uri)
+    if parsed.scheme == "file" and parsed.netloc in ("", "localhost"):
+        return Path(unquote(parsed.path))
+    return Path(uri) if parsed.scheme == "" else None
+
+
+def _described(found: _Bytes, given: Submission, *, strict: bool) -> Provenance:
+    """Return the bytes with what an MLflow model folder says of itself; a link without them."""
+    if found.path is None:
+        problem = f"the source {given.source} cannot be reached: {found.problem}"
+        if strict:
+            raise InvalidRequest(problem, hint="the registry is used with strict=true")
+        _logger.warning("%s; the version of %s is a link to it", problem, given.name)
+        return Provenance(text=(LINK, str(given.source or "")))
+    if strict and not (found.path / MLMODEL).is_file():
+        raise InvalidRequest(
+            f"{given.source} has no {MLMODEL} file", hint="the registry is used with strict=true"
+        )
+    document = _document(found.path / MLMODEL)
+    signature = document.get("signature")
+    python = _document(found.path / "python_env.yaml").get("python")
+    requirements = found.path / "requirements.txt"
+    return Provenance(
+        source=found.path,
+        signature=_signature(signature) if isinstance(signature, dict) else None,
+        environment=Environment(python=str(python) if python else None),
+        requirements=requirements.read_bytes() if requirements.is_file() else None,
+    )
+
+
+def _document(path: Path) -> dict[str, Any]:
+    """Return a YAML file of a model folder; what is absent or malformed says nothing."""
+    if not path.is_file() or path.stat().st_size > _DOCUMENT_LIMIT:
+        return {}
+    try:
+        found = yaml.safe_load(path.read_bytes())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        _logger.warning("%s does not parse: %s", path.name, error)
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _signature(fields: dict[str, Any]) -> ModelSignature:
+    texts = {name: fields.get(name) for name in ("inputs", "outputs", "params")}
+    return ModelSignature(
+        **{name: text for name, text in texts.items() if isinstance(text, str) and text}
+    )
+
+
+# What the tracking server knows
+
+
+def _tracked(given: Submission, origin: _Origin, material: Provenance) -> Provenance:
+    """Add what run and logged model say: metrics, params and the commit of the code."""
+    lineage = material.lineage
+    metrics, params = dict(material.metrics), dict(material.params)
+    run = None if given.run_id is None else _run(given.run_id, given.tracking_uri)
+    if run is not None:
+        metrics |= run.data.metrics
+        params |= run.data.params
+        lineage = replace(lineage, code=_code(run.data.tags) or lineage.code)
+    if origin.model is not None:
+        metrics |= {metric.key: metric.value for metric in origin.model.metrics or ()}
+        params |= origin.model.params or {}
+    logged = given.model_id or (origin.model.model_id if origin.model else lineage.logged_model)
+    known = None if origin.version is None else origin.version.lineage.run
+    if run is None and known is not None and known.id == given.run_id:
+        server = known.tracking_uri  # asked when the version was registered that this one copies
+    else:
+        server = _server(given.tracking_uri) if given.run_id else None
+    where = Run(given.run_id, server, given.run_link)
+    return replace(
+        material,
+        metrics=metrics,
+        params=params,
+        lineage=replace(lineage, run=None if where == Run() else where, logged_model=logged),
+    )
+
+
+def _run(run_id: str, tracking_uri: str | None) -> Any:
+    """Return a run; ``None``, with a warning, when nobody can be asked."""
+    if _is_not_there(tracking_uri):
+        return None  # MLflow would make a database in the working folder, and migrate it
+    try:
+        return MlflowClient(tracking_uri).get_run(run_id)
+    except Exception as error:  # noqa: BLE001  each tracking store has its own errors
+        _logger.warning("metrics and params of run %s are not recorded: %s", run_id, error)
+        return None
+
+
+def _is_not_there(tracking_uri: str | None) -> bool:
+    """Tell whether a tracking store is a file or a folder of this machine which is absent."""
+    scheme, _, rest = (tracking_uri or "").partition(":///")
+    if scheme in ("sqlite", "file"):
+        return not Path(unquote(rest if scheme == "sqlite" else f"/{rest}")).exists()
+    return False
+
+
+def _server(tracking_uri: str | None) -> str | None:
+    """Return a tracking URI that means something on another machine."""
+    parsed = urlparse(tracking_uri or "")
+    return tracking_uri if parsed.netloc or parsed.scheme.startswith("databricks") else None
+
+
+def _code(tags: dict[str, str]) -> CodeCommit | None:
+    commit = tags.get(MLFLOW_GIT_COMMIT, "")
+    if not _COMMIT.fullmatch(commit):
+        return None
+    dirty = tags.get(MLFLOW_GIT_DIRTY, "").lower() == "true"
+    return CodeCommit(commit, tags.get(MLFLOW_GIT_REPO_URL), dirty)
+
+
+def _said(given: Submission, material: Provenance) -> Provenance:
+    """Add what the client said of the version."""
+    return replace(
+        material,
+        lineage=replace(material.lineage, source=given.source),
+        description=given.description,
+        tags=given.texts,
+    )

@@ -1,0 +1,547 @@
+"""MLflow's model registry store on a Git registry: every call that changes something is a commit.
+
+What MLflow's SQL store does is the measure: results, errors, filters, pages. Reads are answered
+from what was read at the commit that the branch is at; a call that changes nothing makes no commit.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlflow.entities.model_registry.model_version_stages import (
+    ALL_STAGES,
+    DEFAULT_STAGES_FOR_GET_LATEST_VERSIONS,
+    get_canonical_stage,
+)
+from mlflow.exceptions import MlflowException
+from mlflow.prompt.registry_utils import handle_resource_already_exist_error, has_prompt_tag
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST
+from mlflow.store.model_registry import (
+    SEARCH_MODEL_VERSION_MAX_RESULTS_DEFAULT,
+    SEARCH_REGISTERED_MODEL_MAX_RESULTS_DEFAULT,
+)
+from mlflow.store.model_registry.abstract_store import AbstractStore
+from mlflow.utils.validation import (
+    _REGISTERED_MODEL_ALIAS_LATEST,
+    _validate_model_alias_name,
+    _validate_model_alias_name_reserved,
+    _validate_model_name,
+    _validate_model_renaming,
+    _validate_model_version,
+    _validate_model_version_tag,
+    _validate_registered_model_tag,
+    _validate_tag_name,
+)
+
+from gitreg.errors import AlreadyExists, NotFound
+from gitreg.mlflow import entities, search, uri
+from gitreg.mlflow.failures import translated
+from gitreg.mlflow.pool import Pool
+from gitreg.mlflow.reading import Memory, ModelRow, Reading
+from gitreg.mlflow.sources import Submission, gathered
+from gitreg.mlflow.webhooks import Webhooks
+from gitreg.names import ARCHIVE, Reference
+from gitreg.publisher import Outcome
+from gitreg.registry import Registry
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import (
+        ModelVersion,
+        ModelVersionTag,
+        RegisteredModel,
+        RegisteredModelTag,
+    )
+    from mlflow.entities.webhook import Webhook, WebhookEvent, WebhookStatus
+    from mlflow.store.entities.paged_list import PagedList
+
+_logger = logging.getLogger(__name__)
+
+
+class GitregStore(AbstractStore):
+    """A registry as MLflow's model registry; one instance serves all threads of a process.
+
+    Args:
+        store_uri: of the registry; see `gitreg.mlflow.uri`.
+        tracking_uri: of the tracking server, which is asked about runs and logged models.
+
+    Raises:
+        MlflowException: the URI is malformed. Whether there is a registry shows at the first call:
+            who only tracks runs need not have it.
+    """
+
+    def __init__(self, store_uri: str | None = None, tracking_uri: str | None = None) -> None:
+        super().__init__(store_uri, tracking_uri)
+        self._tracking_uri = tracking_uri
+        with translated():
+            self._uri = uri.parse(store_uri or "")
+        self._start()
+
+    def _start(self) -> None:
+        self._pool = Pool(self._uri)
+        self._memory = Memory(None)
+        self._webhooks = Webhooks(self._private_folder)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_uri": self._uri, "_tracking_uri": self._tracking_uri}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._start()
+
+    def close(self) -> None:
+        """End what the store holds: processes of Git and open files. It can be used again."""
+        self._pool.close()
+
+    # How it reads and writes
+
+    @contextmanager
+    def _reading(self) -> Iterator[Reading]:
+        with translated():
+            self._pool.refresh()
+            with self._pool.borrow() as registry:
+                yield self._read(registry)
+
+    def _read(self, registry: Registry) -> Reading:
+        state = registry.state()
+        memory = self._memory
+        if memory.commit != state.commit or state.commit is None:
+            memory = self._memory = Memory(state.commit)
+        return Reading(registry, state, memory)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Registry]:
+        with translated(), self._pool.borrow() as registry:
+            yield registry
+
+    @property
+    def _push(self) -> bool:
+        return self._uri.push
+
+    def _private_folder(self) -> Path:
+        with translated(), self._pool.borrow() as registry:
+            return registry.private_dir
+
+    # Registered models
+
+    def create_registered_model(
+        self,
+        name: str,
+        tags: Sequence[RegisteredModelTag] | None = None,
+        description: str | None = None,
+        deployment_job_id: str | None = None,  # noqa: ARG002  Databricks alone has these
+    ) -> RegisteredModel:
+        """Create a registered model; an existing one is an error."""
+        _validate_model_name(name)
+        for tag in tags or ():
+            _validate_registered_model_tag(tag.key, tag.value)
+        try:
+            with self._writing() as registry:
+                _told(
+                    registry.create_model(
+                        name,
+                        description=description,
+                        tags={tag.key: tag.value for tag in tags or ()},
+                        reason=_reason("create_registered_model"),
+                        push=self._push,
+                    )
+                )
+        except MlflowException as error:
+            if isinstance(error.__cause__, AlreadyExists):
+                there = self.get_registered_model(name)
+                handle_resource_already_exist_error(
+                    name, has_prompt_tag(there._tags), has_prompt_tag(list(tags or ()))
+                )
+            raise
+        return self.get_registered_model(name)
+
+    def update_registered_model(
+        self,
+        name: str,
+        description: str | None,
+        deployment_job_id: str | None = None,  # noqa: ARG002  Databricks alone has these
+    ) -> RegisteredModel:
+        """Set a model's description; ``None`` removes it."""
+        self._require(name)
+        with self._writing() as registry:
+            registry.annotate(
+                Reference(name),
+                description=description or "",
+                reason=_reason("update_registered_model"),
+                push=self._push,
+            )
+        return self.get_registered_model(name)
+
+    def rename_registered_model(self, name: str, new_name: str) -> RegisteredModel:
+        """Rename a model, with its versions, aliases and tags."""
+        _validate_model_renaming(new_name)
+        self._require(name)
+        with self._writing() as registry:
+            registry.rename_model(
+                name, new_name, reason=_reason("rename_registered_model"), push=self._push
+            )
+        return self.get_registered_model(new_name)
+
+    def delete_registered_model(self, name: str) -> None:
+        """Delete a model with all of its versions, whatever stage they are in."""
+        self._require(name)
+        with self._writing() as registry:
+            registry.delete_model(
+                name, force=True, reason=_reason("delete_registered_model"), push=self._push
+            )
+
+    def get_registered_model(self, name: str) -> RegisteredModel:
+        """Return a registered model with the newest version of each stage."""
+        _validate_model_name(name)
+        with self._reading() as reading:
+            return entities.registered_model(reading, reading.model(name))
+
+    def search_registered_models(
+        self,
+        filter_string: str | None = None,
+        max_results: int = SEARCH_REGISTERED_MODEL_MAX_RESULTS_DEFAULT,
+        order_by: Sequence[str] | None = None,
+        page_token: str | None = None,
+    ) -> PagedList:
+        """Return a page of the models that fulfil a filter; prompts only where it asks for them."""
+        search.check_model_results(max_results)
+        query = search.models_query(filter_string, order_by)
+        with self._reading() as reading:
+            rows = [reading.model(name) for name in reading.names if query.may_have(name)]
+            prompts = {row.name for row in rows if search.is_prompt(row.tags)}
+            return search.page(
+                query.select(rows, prompts),
+                max_results,
+                page_token,
+                lambda row: entities.registered_model(reading, row),
+            )
+
+    def get_latest_versions(
+        self, name: str, stages: Sequence[str] | None = None
+    ) -> list[ModelVersion]:
+        """Return the newest version in each of the stages; in each of all by default."""
+        _validate_model_name(name)
+        with self._reading() as reading:
+            row = reading.model(name)
+            wanted = {get_canonical_stage(stage) for stage in stages or ALL_STAGES}
+            return [
+                entities.model_version(version)
+                for version in entities.latest_versions(reading, row)
+                if entities.stage_of(version) in wanted
+            ]
+
+    def set_registered_model_tag(self, name: str, tag: RegisteredModelTag) -> None:
+        """Set a tag of a model; its value may be ``None``."""
+        _validate_model_name(name)
+        _validate_registered_model_tag(tag.key, tag.value)
+        self._require(name)
+        self._annotate(Reference(name), tag.key, tag.value, "set_registered_model_tag")
+
+    def delete_registered_model_tag(self, name: str, key: str) -> None:
+        """Delete a tag of a model; one that is not there is none to delete."""
+        _validate_model_name(name)
+        _validate_tag_name(key)
+        self._untag(Reference(name), key, "delete_registered_model_tag")
+
+    # Versions
+
+    def create_model_version(
+        self,
+        name: str,
+        source: str,
+        run_id: str | None = None,
+        tags: Sequence[ModelVersionTag] | None = None,
+        run_link: str | None = None,
+        description: str | None = None,
+        local_model_path: str | None = None,
+        model_id: str | None = None,
+    ) -> ModelVersion:
+        """Register the next version of a model: its bytes where they can be had, else a link.
+
+        Bytes, run and logged model are read before any lock is taken.
+        """
+        _validate_model_name(name)
+        for tag in tags or ():
+            _validate_model_version_tag(tag.key, tag.value)
+        given = Submission(
+            name,
+            source,
+            run_id,
+            tuple(tags or ()),
+            run_link,
+            description,
+            local_model_path,
+            model_id,
+            self._tracking_uri,
+        )
+        with translated(), self._pool.borrow() as registry:
+            reading = self._read(registry)
+            with gathered(given, reading, strict=self._uri.strict) as material:
+                reading.model(name)
+                outcome = _told(
+                    registry.register_artifact(
+                        name, material, reason=_reason("create_model_version"), push=self._push
+                    )
+                )
+        (made,) = outcome.versions
+        assert made.version is not None
+        return self.get_model_version(name, made.version)
+
+    def update_model_version(
+        self, name: str, version: int | str, description: str | None = None
+    ) -> ModelVersion:
+        """Set a version's description; ``None`` removes it."""
+        reference = self._existing(name, version)
+        with self._writing() as registry:
+            registry.annotate(
+                reference,
+                description=description or "",
+                reason=_reason("update_model_version"),
+                push=self._push,
+            )
+        return self.get_model_version(name, version)
+
+    def transition_model_version_stage(
+        self, name: str, version: int | str, stage: str, archive_existing_versions: bool
+    ) -> ModelVersion:
+        """Move a version into a stage, and if asked those that it holds into the archive."""
+        canonical = get_canonical_stage(stage)
+        if archive_existing_versions and canonical not in DEFAULT_STAGES_FOR_GET_LATEST_VERSIONS:
+            raise MlflowException(
+                "Model version transition cannot archive existing model versions "
+                f"because '{stage}' is not an Active stage. "
+                f"Valid stages are {DEFAULT_STAGES_FOR_GET_LATEST_VERSIONS}"
+            )
+        reference = self._existing(name, version)
+        with self._writing() as registry:
+            _told(
+                registry.promote(
+                    reference,
+                    stage=canonical.lower(),
+                    keep_existing=not archive_existing_versions,
+                    replaced_to=ARCHIVE if archive_existing_versions else None,
+                    reason=_reason("transition_model_version_stage"),
+                    push=self._push,
+                )
+            )
+        return self.get_model_version(name, version)
+
+    def delete_model_version(self, name: str, version: int | str) -> None:
+        """Delete a version, whatever stage it is in; its aliases go, its number stays taken."""
+        reference = self._existing(name, version)
+        with self._writing() as registry:
+            registry.delete(
+                reference, force=True, reason=_reason("delete_model_version"), push=self._push
+            )
+
+    def get_model_version(self, name: str, version: int | str) -> ModelVersion:
+        """Return a version with its stage, aliases and tags."""
+        _validate_model_name(name)
+        number = _validate_model_version(version)
+        with self._reading() as reading:
+            return entities.model_version(reading.version(name, number))
+
+    def get_model_version_download_uri(self, name: str, version: int | str) -> str:
+        """Return where a version's artifact is served, verified and never altered.
+
+        On a server that serves artifacts of this registry it is a URI that every client resolves.
+        """
+        _validate_model_name(name)
+        number = _validate_model_version(version)
+        with self._reading() as reading:
+            reading.version(name, number)
+        return self._uri.version_uri(name, number)
+
+    def search_model_versions(
+        self,
+        filter_string: str | None = None,
+        max_results: int = SEARCH_MODEL_VERSION_MAX_RESULTS_DEFAULT,
+        order_by: Sequence[str] | None = None,
+        page_token: str | None = None,
+    ) -> PagedList:
+        """Return a page of the versions that fulfil a filter, without their aliases."""
+        search.check_version_results(max_results)
+        query = search.versions_query(filter_string, order_by)
+        with self._reading() as reading:
+            rows = [
+                row
+                for name in reading.names
+                if query.may_have(name)
+                for row in reading.versions(name)
+            ]
+            prompts = {row.name for row in rows if search.is_prompt(row.tags)}
+            return search.page(
+                query.select(rows, prompts),
+                max_results,
+                page_token,
+                lambda row: entities.model_version(row, aliases=False),
+            )
+
+    def set_model_version_tag(self, name: str, version: int | str, tag: ModelVersionTag) -> None:
+        """Set a tag of a version."""
+        _validate_model_name(name)
+        _validate_model_version(version)
+        _validate_model_version_tag(tag.key, tag.value)
+        reference = self._existing(name, version)
+        self._annotate(reference, tag.key, tag.value, "set_model_version_tag")
+
+    def delete_model_version_tag(self, name: str, version: int | str, key: str) -> None:
+        """Delete a tag of a version; one that is not there is none to delete."""
+        _validate_model_name(name)
+        number = _validate_model_version(version)
+        _validate_tag_name(key)
+        self._untag(Reference(name, version=number), key, "delete_model_version_tag")
+
+    def _await_model_version_creation(self, mv: ModelVersion, await_creation_for: int) -> None:
+        """Wait for nothing: a version is there as soon as it has been created."""
+
+    # Aliases
+
+    def set_registered_model_alias(self, name: str, alias: str, version: int | str) -> None:
+        """Let an alias name a version."""
+        _validate_model_name(name)
+        _validate_model_alias_name(alias)
+        _validate_model_alias_name_reserved(alias)
+        reference = self._existing(name, version)
+        with self._writing() as registry:
+            registry.set_alias(
+                reference, alias, reason=_reason("set_registered_model_alias"), push=self._push
+            )
+
+    def delete_registered_model_alias(self, name: str, alias: str) -> None:
+        """Delete an alias; one that is not there is none to delete."""
+        _validate_model_name(name)
+        _validate_model_alias_name(alias)
+        self._require(name)
+        with translated(), self._pool.borrow() as registry:
+            try:
+                registry.delete_alias(
+                    name, alias, reason=_reason("delete_registered_model_alias"), push=self._push
+                )
+            except NotFound:
+                self._read(registry).model(name)  # gone with it, or never there
+
+    def get_model_version_by_alias(self, name: str, alias: str) -> ModelVersion:
+        """Return the version that an alias names; ``latest`` is the highest one."""
+        _validate_model_name(name)
+        _validate_model_alias_name(alias)
+        with self._reading() as reading:
+            row = reading.model(name)
+            if alias.lower() == _REGISTERED_MODEL_ALIAS_LATEST:
+                number = row.model.latest
+                if number is None:
+                    raise MlflowException(
+                        f"Latest version not found for model {name}.",
+                        error_code=RESOURCE_DOES_NOT_EXIST,
+                    )
+            else:
+                number = row.model.aliases.get(alias)
+                if number is None:
+                    raise MlflowException(
+                        f"Registered model alias {alias} not found.",
+                        error_code=INVALID_PARAMETER_VALUE,
+                    )
+            return entities.model_version(reading.version(name, number))
+
+    # What several calls do
+
+    def _require(self, name: str) -> ModelRow:
+        """Return a model, or raise as the SQL store does where it is not there."""
+        _validate_model_name(name)
+        with self._reading() as reading:
+            return reading.model(name)
+
+    def _existing(self, name: str, version: int | str) -> Reference:
+        """Return a version's reference, or raise as the SQL store does where it is not there."""
+        _validate_model_name(name)
+        number = _validate_model_version(version)
+        with self._reading() as reading:
+            reading.version(name, number)
+        return Reference(name, version=number)
+
+    def _annotate(self, reference: Reference, key: str, value: str | None, call: str) -> None:
+        with self._writing() as registry:
+            registry.annotate(reference, tags={key: value}, reason=_reason(call), push=self._push)
+
+    def _untag(self, reference: Reference, key: str, call: str) -> None:
+        with translated(), self._pool.borrow() as registry:
+            try:
+                registry.annotate(reference, untag=[key], reason=_reason(call), push=self._push)
+            except NotFound:
+                reading = self._read(registry)  # the tag is not there, or nothing that has it
+                if reference.version is None:
+                    reading.model(reference.model)
+                else:
+                    reading.version(reference.model, reference.version)
+
+    # Webhooks
+
+    def create_webhook(
+        self,
+        name: str,
+        url: str,
+        events: list[WebhookEvent],
+        description: str | None = None,
+        secret: str | None = None,
+        status: WebhookStatus | None = None,
+    ) -> Webhook:
+        """Create a webhook; its secret is encrypted and never in Git."""
+        return self._webhooks.create(name, url, events, description, secret, status)
+
+    def get_webhook(self, webhook_id: str) -> Webhook:
+        """Return a webhook."""
+        return self._webhooks.get(webhook_id)
+
+    def list_webhooks(
+        self, max_results: int | None = None, page_token: str | None = None
+    ) -> PagedList:
+        """Return a page of webhooks, newest first."""
+        return self._webhooks.list(max_results, page_token)
+
+    def list_webhooks_by_event(
+        self,
+        event: WebhookEvent,
+        max_results: int | None = None,
+        page_token: str | None = None,
+    ) -> PagedList:
+        """Return a page of the webhooks of an event, newest first."""
+        return self._webhooks.list(max_results, page_token, event)
+
+    def update_webhook(
+        self,
+        webhook_id: str,
+        name: str | None = None,
+        description: str | None = None,
+        url: str | None = None,
+        events: list[WebhookEvent] | None = None,
+        secret: str | None = None,
+        status: WebhookStatus | None = None,
+    ) -> Webhook:
+        """Change what is given of a webhook."""
+        return self._webhooks.update(
+            webhook_id,
+            name=name,
+            description=description,
+            url=url,
+            events=events,
+            secret=secret,
+            status=status,
+        )
+
+    def delete_webhook(self, webhook_id: str) -> None:
+        """Delete a webhook."""
+        self._webhooks.delete(webhook_id)
+
+
+def _reason(call: str) -> str:
+    return f"By MLflow's {call}."
+
+
+def _told(outcome: Outcome) -> Outcome:
+    """Return an outcome after its warnings were logged."""
+    for warning in outcome.warnings:
+        _logger.warning("%s", warning)
+    return outcome
