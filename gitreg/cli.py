@@ -21,6 +21,7 @@ from gitreg.registry import Registry
 # What a command prints with is imported when it prints: `gitreg resolve` prints one line.
 if TYPE_CHECKING:
     from gitreg.digest import Progress
+    from gitreg.moving import Report, Tell
     from gitreg.policy import Judgement
     from gitreg.publisher import Outcome
     from gitreg.workflows import HostFile
@@ -107,11 +108,15 @@ tags_app = _group("Tags, derived from history.")
 ci_app = _group("Files that let a Git host run gitreg.")
 policy_app = _group("The rules that promotions are under.")
 hook_app = _group("Hooks for Git, on a server and in a clone.")
+import_app = _group("Bring another registry over into this one.")
+export_app = _group("Take this registry over into another one.")
 app.add_typer(alias_app, name="alias")
 app.add_typer(tags_app, name="tags")
 app.add_typer(ci_app, name="ci")
 app.add_typer(policy_app, name="policy")
 app.add_typer(hook_app, name="hook")
+app.add_typer(import_app, name="import")
+app.add_typer(export_app, name="export")
 
 
 def main() -> None:
@@ -1602,3 +1607,146 @@ def codeowners(write: WriteOption = False, repo: RepoPathOption = ".") -> None:
     with Registry(repo) as registry:
         _warn(registry.uncommitted_policy())
         _print_file(registry.codeowners(write=write))
+
+
+# Move in and out
+
+
+UriOption = Annotated[
+    str,
+    typer.Option(
+        "--uri", metavar="URI", help="The MLflow registry: http://mlflow:5000, sqlite:////srv/m.db."
+    ),
+]
+TrackingUriOption = Annotated[
+    Optional[str],
+    typer.Option(
+        "--tracking-uri", metavar="URI", help="Its tracking server, where that is another."
+    ),
+]
+ModelsOption = Annotated[
+    Optional[list[str]],
+    typer.Option("--models", metavar="GLOB", help="Only these models; may repeat."),
+]
+
+
+@contextmanager
+def _with_mlflow() -> Iterator[None]:
+    """Let MLflow be used for one command: without it, say how to get it; with it, keep it quiet."""
+    import logging
+    from importlib import import_module
+    from importlib.util import find_spec
+
+    # A bar for each file that is moved is no use; there is one for all of it.
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    if find_spec("mlflow") is None:
+        raise InvalidRequest("this needs MLflow: pip install 'gitreg[mlflow]'")
+    import_module("gitreg.mlflow.foreign")  # MLflow sets its loggers when it is imported
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    yield
+
+
+@contextmanager
+def _counting(words: str) -> Iterator[Tell | None]:
+    """Give a callback that draws how many are done, or ``None`` where no person watches."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+    from gitreg import render
+
+    columns = (SpinnerColumn(), TextColumn(words), BarColumn(), MofNCompleteColumn())
+    shown = TextColumn("{task.fields[next]}", markup=False)
+    with Progress(*columns, shown, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(words, total=None, next="")
+        yield lambda done, total, name: bar.update(
+            task, completed=done, total=total, next=render.line(name)
+        )
+
+
+def _print_move(report: Report, *, as_json: bool) -> None:
+    from gitreg import render
+
+    if as_json:
+        _print_json(render.move_json(report))
+    else:
+        typer.echo(render.move_text(report, _width()))
+    if not report.is_complete:
+        raise typer.Exit(1)
+
+
+@import_app.command("mlflow")
+def import_mlflow(
+    uri: UriOption,
+    tracking_uri: TrackingUriOption = None,
+    models: ModelsOption = None,
+    links: Annotated[
+        bool,
+        typer.Option(
+            " /--no-links",
+            help="Leave versions whose artifacts cannot be had, instead of linking to them.",
+        ),
+    ] = True,
+    reason: ReasonOption = None,
+    dry_run: DryRunOption = False,
+    push: PushOption = False,
+    as_json: JsonOption = False,
+    repo: RepoOption = ".",
+) -> None:
+    """Bring a registry of MLflow's over: models, versions, stages, aliases, tags, artifacts.
+
+    One commit a version, with its own number and dated as it was. Run again, it goes on where it
+    stopped, and brings what is new. Exits 1 when something stayed behind.
+
+    Example: gitreg import mlflow --uri http://mlflow.internal:5000
+    """
+    with _with_mlflow(), Registry(repo) as registry:
+        from gitreg.mlflow.foreign import ForeignRegistry
+        from gitreg.mlflow.importing import Wishes, import_registry
+
+        with _counting("import") as tell:
+            report = import_registry(
+                registry,
+                ForeignRegistry(uri, tracking_uri),
+                models or (),
+                Wishes(reason, dry_run, push, links, tell),
+            )
+        _warn(registry.warnings)
+    _print_move(report, as_json=as_json)
+
+
+@export_app.command("mlflow")
+def export_mlflow(
+    uri: UriOption,
+    tracking_uri: TrackingUriOption = None,
+    models: ModelsOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would go, and do nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+    repo: RepoOption = ".",
+    allow_rewind: AllowRewindOption = False,
+) -> None:
+    """Take this registry over into one of MLflow's, with numbers, stages, aliases and artifacts.
+
+    Artifacts, metrics and params go into runs of an experiment that is named after the repository.
+    Run again, it goes on where it stopped. Exits 1 when something stayed behind.
+
+    Example: gitreg export mlflow --uri http://mlflow.internal:5000
+    """
+    with _with_mlflow(), _reading(repo, allow_rewind) as registry:
+        from gitreg.mlflow.exporting import export_registry
+        from gitreg.mlflow.foreign import ForeignRegistry
+
+        with _counting("export") as tell:
+            report = export_registry(
+                registry,
+                ForeignRegistry(uri, tracking_uri, make=not dry_run),
+                models or (),
+                dry_run=dry_run,
+                tell=tell,
+            )
+    _print_move(report, as_json=as_json)

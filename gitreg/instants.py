@@ -1,4 +1,4 @@
-"""Moments as a person types them for ``--at``.
+"""Moments as a person types them for ``--at``, and as a registry's documents have them.
 
 Git takes any text for a date and never says that it did not understand it; this does.
 
@@ -48,3 +48,27 @@ def parse_instant(text: str, now: datetime | None = None) -> int:
             f"{text[:60]!a} is not a moment",
             hint="write 2026-11-22, 2026-11-22T20:25:06Z, '3 days ago' or yesterday",
         ) from None
+
+
+def instant(milliseconds: int) -> str:
+    """Return a moment as a manifest has it.
+
+    >>> instant(1700000000123)
+    '2023-11-14T22:13:20.123Z'
+    """
+    moment = datetime.fromtimestamp(milliseconds // 1000, timezone.utc)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
+
+
+def milliseconds(instant: str) -> int:
+    """Return the milliseconds of a moment in a manifest; 0 where it is none.
+
+    >>> milliseconds("2023-11-14T22:13:20.123Z"), milliseconds("2023-11-14T22:13:20Z")
+    (1700000000123, 1700000000000)
+    """
+    whole, _, fraction = instant.rstrip("Z").partition(".")
+    try:
+        moment = datetime.strptime(whole, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
+        return int(moment.timestamp()) * 1000 + int(f"{fraction:0<3}"[:3])
+    except ValueError:
+        return 0

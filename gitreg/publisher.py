@@ -168,6 +168,7 @@ class _Run:
     id: str
     patience: Patience = field(default_factory=Patience)
     decided_at: RegistryState | None = None
+    authored_at: int | None = None
 
     def change_on(self, state: RegistryState) -> Change:
         return replace(self.operation(state), reason=self.reason)
@@ -212,6 +213,7 @@ class Publisher:
         *,
         push: bool = False,
         op_id: str | None = None,
+        authored_at: int | None = None,
     ) -> Outcome:
         """Run an operation on the tip and publish its change.
 
@@ -224,6 +226,8 @@ class Publisher:
             reason: why, for the commit's message.
             push: publish it on the remote, before anything moves here.
             op_id: identifies it; a new one by default.
+            authored_at: when it was first done, in seconds since the epoch, where that was
+                elsewhere: the author's date. The committer's is now in any case.
 
         Raises:
             LostRace: so, or the branch kept moving.
@@ -231,6 +235,7 @@ class Publisher:
             GitregError: whatever the operation raises; nothing was written.
         """
         run = _new_run(operation, reason, op_id)
+        run.authored_at = authored_at
         attempt = self._try_published if push else self._try_here
         with self._clone.exclusive():  # 1
             self._clone.settle()
@@ -537,7 +542,13 @@ class Publisher:
         worktree.refuse_dirty(
             self._repository, {change.path: here.read(change.path) for change in moved}
         )
-        prepared = publish.prepare(self._repository, base, change.with_trailer(OPERATION, run.id))
+        author = None
+        if run.authored_at is not None:
+            who = self._repository.signature("AUTHOR")
+            author = replace(who, time=run.authored_at, zone="+0000")
+        prepared = publish.prepare(
+            self._repository, base, change.with_trailer(OPERATION, run.id), author
+        )
         planned = self._clone.plan_tags(base.branch, prepared.commit, moved)
         return prepared, publish.write_tags(self._repository, planned, sign=True)
 

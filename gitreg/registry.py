@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -136,6 +137,19 @@ class Registry:
         for part in ("_repository", "_light", "_history"):
             if part in self.__dict__:
                 (self._light.repository if part == "_light" else getattr(self, part)).close()
+
+    @property
+    def url(self) -> str | None:
+        """The URL by which the registry is used, with its login; of one in a folder ``None``."""
+        return self._url
+
+    @property
+    def name(self) -> str:
+        """What people call the repository: the end of the URL that it is at, or of its folder."""
+        where = self._url or self._repository.config("remote.origin.url")
+        if where is None:
+            where = str(self._repository.top_level or self._repository.folder)
+        return re.split("[/:]", where.rstrip("/"))[-1].removesuffix(".git") or "registry"
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -416,6 +430,12 @@ class Registry:
         found = self._past(state).activities()
         return {name: found.get(name, Activity()) for name in state.model_names()}
 
+    def operation_of(self, commit: str) -> str | None:
+        """Return the id of the operation that a commit did, ``None`` for what is no operation."""
+        from gitreg.change import OPERATION, trailers_of
+
+        return trailers_of(self._repository.message_of(commit)).get(OPERATION, (None,))[0]
+
     @property
     def is_shallow(self) -> bool:
         """Whether the clone's history is cut off, so that `log` tells only its end."""
@@ -598,7 +618,8 @@ class Registry:
 
         Args:
             name: of the model.
-            material: the bytes, and everything that is known of them.
+            material: the bytes, and everything that is known of them. Its ``created_at`` is the
+                author's date of the commit, too.
             reason: why, for the commit's message.
             dry_run: return what would be done, and do nothing.
             push: publish on the DVC remote and the Git remote first; by URL that is always done.
@@ -614,7 +635,15 @@ class Registry:
         from gitreg.provenance import Given
 
         given = Given(_text(name, "a model"), material, push=push or pr or self._url is not None)
-        return self._register(given, reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id)
+        return self._register(
+            given,
+            reason,
+            dry_run=dry_run,
+            push=push,
+            pr=pr,
+            op_id=op_id,
+            authored_at=_moment(material.created_at),
+        )
 
     def _register(
         self,
@@ -625,6 +654,7 @@ class Registry:
         push: bool,
         pr: bool,
         op_id: str | None,
+        authored_at: int | None = None,
     ) -> Outcome:
         from gitreg.change import check_reason
         from gitreg.registering import collect
@@ -643,7 +673,15 @@ class Registry:
             dry_run=dry_run,
             progress=self._progress,
         )
-        return self._write(operation, reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id)
+        return self._write(
+            operation,
+            reason,
+            dry_run=dry_run,
+            push=push,
+            pr=pr,
+            op_id=op_id,
+            authored_at=authored_at,
+        )
 
     def promote(
         self,
@@ -1087,6 +1125,7 @@ class Registry:
         description: str | None = None,
         owner: str | None = None,
         tags: Mapping[str, str | None] | None = None,
+        created_at: str | None = None,
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
@@ -1102,6 +1141,8 @@ class Registry:
             description: a text, which may change later.
             owner: who answers for it, likewise.
             tags: free texts, likewise.
+            created_at: when, if that was elsewhere, UTC, ``2026-11-22T20:25:06Z``; the author's
+                date of the commit, too. Now by default.
             reason: why, for the commit's message.
             dry_run: return what would be done, and do nothing.
             push: publish on the remotes first.
@@ -1114,8 +1155,13 @@ class Registry:
         """
         from gitreg.operations.create import Creation, create_model
 
-        created_at = self._repository.signature("AUTHOR").utc
-        request = Creation(_text(name, "a model"), created_at, description, owner, dict(tags or {}))
+        request = Creation(
+            _text(name, "a model"),
+            created_at or self._repository.signature("AUTHOR").utc,
+            description,
+            owner,
+            dict(tags or {}),
+        )
         return self._write(
             lambda state: create_model(state, request),
             reason,
@@ -1123,6 +1169,7 @@ class Registry:
             push=push,
             pr=pr,
             op_id=op_id,
+            authored_at=_moment(created_at),
         )
 
     def delete_model(
@@ -1432,6 +1479,7 @@ class Registry:
         pr: bool = False,
         op_id: str | None = None,
         topic: str = "",
+        authored_at: int | None = None,
     ) -> Outcome:
         if op_id is not None:
             check_operation_id(op_id)
@@ -1444,8 +1492,19 @@ class Registry:
             return self._publisher.plan(operation, reason)
         # A copy has nobody who would publish it later.
         return self._publisher.apply(
-            operation, reason, push=push or self._url is not None, op_id=op_id
+            operation,
+            reason,
+            push=push or self._url is not None,
+            op_id=op_id,
+            authored_at=authored_at,
         )
+
+
+def _moment(created_at: str | None) -> int | None:
+    """Return the seconds since the epoch of when something was done elsewhere."""
+    from gitreg.instants import parse_instant
+
+    return None if created_at is None else parse_instant(created_at)
 
 
 def _check_way(*, push: bool, pr: bool) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gitreg.findings import Finding
     from gitreg.history import Event, PointerValue
     from gitreg.model import Model, ModelVersion, Resolved
+    from gitreg.moving import Report
     from gitreg.policy import Judgement, Policy
     from gitreg.publisher import Outcome, Review
     from gitreg.synchronise import FetchReport, PushReport
@@ -553,6 +554,67 @@ def tags_text(report: TagReport, *, dry_run: bool) -> str:
     made = f"{len(report.made)} {'to make' if dry_run else 'made'}"
     lines.append(f"{made}, {len(report.kept)} right already{pushed}")
     return "\n".join(map(line, lines))
+
+
+def move_json(report: Report) -> dict[str, Any]:
+    """Return what became of an import or an export for JSON."""
+    models = [
+        {
+            "name": model.name,
+            "brought": list(model.brought),
+            "present": list(model.present),
+            "changed": list(model.changed),
+        }
+        for model in report.models
+    ]
+    remarks = [
+        {
+            "model": remark.model,
+            "version": remark.version,
+            "left": remark.is_left,
+            "text": remark.text,
+        }
+        for remark in report.remarks
+    ]
+    return {
+        "address": report.address,
+        "dry_run": report.dry_run,
+        "pushed": report.pushed,
+        "complete": report.is_complete,
+        "models": models,
+        "remarks": remarks,
+    }
+
+
+def move_text(report: Report, width: int) -> str:
+    """Return what became of an import or an export: a table, and what stayed behind and why."""
+    rows = [
+        (model.name, spans(model.brought), spans(model.present), model.changed)
+        for model in report.models
+    ]
+    headers = ("model", "would come" if report.dry_run else "came", "were there", "changed")
+    lines = [table(headers, rows, width, folds="changed")]
+    for remark in report.remarks:
+        kind = "left" if remark.is_left else "note"
+        lines.append(line(f"{kind}: {remark.subject}: {remark.text}"))
+    if report.is_unchanged:
+        lines.append("nothing to do" if report.is_complete else "nothing could be done")
+    return "\n".join(lines)
+
+
+def spans(numbers: Iterable[int]) -> str:
+    """Return ascending numbers, those in a row as one.
+
+    >>> spans((1, 2, 3, 7)), spans(())
+    ('1-3, 7', '-')
+    """
+    found: list[list[int]] = []
+    for number in numbers:
+        if found and number == found[-1][-1] + 1:
+            found[-1] = [found[-1][0], number]
+        else:
+            found.append([number])
+    return ", ".join("-".join(map(str, span)) for span in found) or "-"
 
 
 def errors_text(message: str, hint: str | None) -> str:

@@ -12,6 +12,7 @@ from functools import cached_property
 
 from gitreg import layout
 from gitreg.errors import GitregError, InvalidRequest, NotFound
+from gitreg.instants import milliseconds
 from gitreg.mlflow.times import Activity, activity
 from gitreg.model import Model, ModelVersion
 from gitreg.registry import Registry
@@ -172,7 +173,10 @@ class Reading:
         if number not in model.numbers:
             raise NotFound(f"Model Version (name={name}, version={number}) not found")
         times = model.times.versions[number]
-        return VersionRow(self.state.version_of(model.model, number), times.created, times.updated)
+        facts = self.state.version_of(model.model, number)
+        # One that was registered elsewhere, and came here, was created there.
+        created = milliseconds(facts.created_at) if "." in facts.created_at else times.created
+        return VersionRow(facts, created, times.updated)
 
     def versions(self, name: str) -> list[VersionRow]:
         """Return all versions of a model, ascending."""

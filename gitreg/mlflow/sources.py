@@ -12,7 +12,7 @@ import contextlib
 import logging
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -205,12 +205,16 @@ def _described(found: _Bytes, given: Submission, *, strict: bool) -> Provenance:
         raise InvalidRequest(
             f"{given.source} has no {MLMODEL} file", hint="the registry is used with strict=true"
         )
-    document = _document(found.path / MLMODEL)
-    signature = document.get("signature")
-    python = _document(found.path / "python_env.yaml").get("python")
-    requirements = found.path / "requirements.txt"
+    return described(found.path)
+
+
+def described(path: Path) -> Provenance:
+    """Return a model folder with what it says of itself: signature, Python and requirements."""
+    signature = _document(path / MLMODEL).get("signature")
+    python = _document(path / "python_env.yaml").get("python")
+    requirements = path / "requirements.txt"
     return Provenance(
-        source=found.path,
+        source=path,
         signature=_signature(signature) if isinstance(signature, dict) else None,
         environment=Environment(python=str(python) if python else None),
         requirements=requirements.read_bytes() if requirements.is_file() else None,
@@ -247,7 +251,7 @@ def _tracked(given: Submission, origin: _Origin, material: Provenance) -> Proven
     if run is not None:
         metrics |= run.data.metrics
         params |= run.data.params
-        lineage = replace(lineage, code=_code(run.data.tags) or lineage.code)
+        lineage = replace(lineage, code=code_of(run.data.tags) or lineage.code)
     if origin.model is not None:
         metrics |= {metric.key: metric.value for metric in origin.model.metrics or ()}
         params |= origin.model.params or {}
@@ -256,7 +260,7 @@ def _tracked(given: Submission, origin: _Origin, material: Provenance) -> Proven
     if run is None and known is not None and known.id == given.run_id:
         server = known.tracking_uri  # asked when the version was registered that this one copies
     else:
-        server = _server(given.tracking_uri) if given.run_id else None
+        server = server_of(given.tracking_uri) if given.run_id else None
     where = Run(given.run_id, server, given.run_link)
     return replace(
         material,
@@ -285,13 +289,14 @@ def _is_not_there(tracking_uri: str | None) -> bool:
     return False
 
 
-def _server(tracking_uri: str | None) -> str | None:
+def server_of(tracking_uri: str | None) -> str | None:
     """Return a tracking URI that means something on another machine."""
     parsed = urlparse(tracking_uri or "")
     return tracking_uri if parsed.netloc or parsed.scheme.startswith("databricks") else None
 
 
-def _code(tags: dict[str, str]) -> CodeCommit | None:
+def code_of(tags: Mapping[str, str]) -> CodeCommit | None:
+    """Return the commit of the code that a run's tags tell."""
     commit = tags.get(MLFLOW_GIT_COMMIT, "")
     if not _COMMIT.fullmatch(commit):
         return None

@@ -20,9 +20,11 @@ def lacking(what: str) -> NoReturn:
     pytest.skip(what)
 
 
-def wait_until(answers: Callable[[], bool], log: Callable[[], str]) -> None:
+def wait_until(
+    answers: Callable[[], bool], log: Callable[[], str], patience: float = DEADLINE
+) -> None:
     """Poll until a server answers; fail with its log when it does not in time."""
-    deadline = time.monotonic() + DEADLINE
+    deadline = time.monotonic() + patience
     while not answers():
         if time.monotonic() > deadline:
             pytest.fail(f"the server does not answer; it says: {log()}", pytrace=False)

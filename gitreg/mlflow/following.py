@@ -1,0 +1,315 @@
+"""What moved in MLflow since the last import moves here, too, unless somebody moved it here.
+
+Who moved a thing last is in history: the operations of an import are known by their ids.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+
+from gitreg.errors import GitregError, InvalidRequest, Refused
+from gitreg.history import Event
+from gitreg.mlflow.foreign import ForeignModel, ForeignVersion
+from gitreg.model import Annotations, Model, ModelVersion
+from gitreg.moving import Progress
+from gitreg.names import NO_STAGE, Reference, check_alias
+from gitreg.operations.annotate import check_tags
+from gitreg.registry import Registry
+
+_IMPORT = "mlflow-import-"
+
+
+def operation_id(*parts: object) -> str:
+    """Return the id of an operation of an import: the same for the same parts."""
+    digest = hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:32]
+    return f"{_IMPORT}{digest}"
+
+
+def one_line(error: Exception) -> str:
+    """Return what an error says, and what to do about it."""
+    hint = error.hint if isinstance(error, GitregError) else None
+    return " ".join(f"{error} ({hint})".split()) if hint else " ".join(str(error).split())
+
+
+def fitting_tags(
+    tags: Mapping[str, str | None], made: Progress, version: int | None
+) -> dict[str, str | None]:
+    """Return the tags that a registry takes; of the others it is told."""
+    fitting: dict[str, str | None] = {}
+    for key, value in tags.items():
+        try:
+            check_tags({key: value}, of_model=version is None)
+        except InvalidRequest as error:
+            made.leave(version, f"tag left out: {error}")
+        else:
+            fitting[key] = value
+    return fitting
+
+
+class Follower:
+    """Lets one model follow what MLflow says of it.
+
+    Args:
+        registry: where to.
+        address: of the MLflow registry.
+        made: told what becomes of it.
+        reason: for the commits' messages.
+        dry_run: look, and write nothing.
+    """
+
+    def __init__(
+        self, registry: Registry, address: str, made: Progress, reason: str, *, dry_run: bool
+    ) -> None:
+        self._registry = registry
+        self._address = address
+        self._made = made
+        self._reason = reason
+        self._dry_run = dry_run
+
+    # Descriptions and tags
+
+    def model(self, theirs: ForeignModel) -> None:
+        """Let the description and the tags of a model follow."""
+        mine = self._registry.model(theirs.name)
+        said = Annotations(mine.description, tags=mine.tags)
+        self._annotate(Reference(theirs.name), said, theirs.description, theirs.tags)
+
+    def version(self, mine: ModelVersion, theirs: ForeignVersion) -> None:
+        """Let the description and the tags of a version follow."""
+        said = Annotations(mine.description, tags=mine.tags)
+        reference = Reference(mine.model, version=mine.version)
+        self._annotate(reference, said, theirs.description, theirs.tags)
+
+    def _annotate(
+        self,
+        reference: Reference,
+        said: Annotations,
+        description: str | None,
+        tags: Mapping[str, str | None],
+    ) -> None:
+        number = reference.version
+        fitting = fitting_tags(tags, self._made, number)
+        new = {key: value for key, value in fitting.items() if _differs(said.tags, key, value)}
+        gone = tuple(key for key in said.tags if key not in fitting)
+        text = None if description == said.description else description or ""
+        if not new and not gone and text is None:
+            return
+        if self._moved_here(reference, lambda event: _annotates(event, number)):
+            self._made.note(number, "what is said of it differs, and was changed here since: left")
+            return
+        self._made.changed.append("described" if number is None else f"{number} described")
+        if not self._dry_run:
+            self._registry.annotate(
+                reference,
+                description=text,
+                tags=new,
+                untag=gone,
+                reason=self._reason,
+                op_id=self._next_id(reference, "annotate"),
+            )
+
+    # Stages and aliases
+
+    def pointers(self, theirs: ForeignModel, versions: Sequence[ForeignVersion]) -> None:
+        """Let stages and aliases follow, of the versions that are here."""
+        name = theirs.name
+        wanted = {version.number: version.stage for version in versions}
+        aliases = self._aliases(theirs, wanted)
+        settled = self._settled_here(name, wanted)
+        policy = self._registry.policy(name)
+        stages = {stage for stage in wanted.values() if stage is not None}
+        # What has few places first: who makes room there may go where MLflow has it right away.
+        few = {stage for stage, rule in policy.stages.items() if rule.holds is not None}
+        for stage in (*sorted(stages, key=lambda stage: (stage not in few, stage)), None):
+            here = self._model_here(name)
+            coming = [
+                number
+                for number, where in wanted.items()
+                if where == stage and here.stage_of(number) != stage and number not in settled
+            ]
+            if coming:
+                self._place(here, coming, stage, wanted, aliases)
+        for alias, number in aliases.items():
+            self._point(name, alias, number)
+        self._drop_aliases(theirs, wanted)
+
+    def _model_here(self, name: str) -> Model:
+        if self._registry.state().has_model(name):
+            return self._registry.model(name)
+        return Model(name, None)  # a dry run has not made it
+
+    def _settled_here(self, name: str, wanted: Mapping[int, str | None]) -> set[int]:
+        """Return the versions that somebody moved here since; they stay where they are."""
+        here = self._model_here(name)
+        settled = set()
+        for number, stage in wanted.items():
+            mine = here.stage_of(number)
+            if mine == stage or number in self._made.brought:
+                continue
+            reference = Reference(name, version=number)
+            if self._moved_here(
+                reference, lambda event: (event.pointer or "").startswith("stages/")
+            ):
+                self._made.note(
+                    number,
+                    f"is in {mine or NO_STAGE} here and in {stage or NO_STAGE} in MLflow: it was "
+                    "moved here since, and stays",
+                )
+                settled.add(number)
+        return settled
+
+    def _place(
+        self,
+        here: Model,
+        coming: list[int],
+        stage: str | None,
+        wanted: Mapping[int, str | None],
+        aliases: dict[str, int],
+    ) -> None:
+        """Put versions into a stage, and let the aliases of a single one go along."""
+        rule = self._registry.policy(here.name).stages.get(stage or "")
+        holds = rule.holds if rule else None
+        strangers = [number for number in here.stages.get(stage or "", ()) if number not in wanted]
+        if holds is not None and strangers:
+            taken = f"{stage} holds {here.name}@{strangers[-1]}, which is not MLflow's"
+            for number in coming:
+                self._made.leave(number, f"not in {stage}: {taken}")
+            return
+        crowd = sum(where == stage for where in wanted.values())
+        keep = holds is not None and crowd > holds
+        groups = [[number] for number in coming] if keep else [coming]
+        for group in groups:
+            along = [alias for alias, number in aliases.items() if group == [number]]
+            if self._promote(here.name, group, stage, along, keep=keep):
+                for alias in along:
+                    del aliases[alias]
+
+    def _promote(
+        self, name: str, group: list[int], stage: str | None, along: list[str], *, keep: bool
+    ) -> bool:
+        """Move versions in one commit; tell whether their aliases came along."""
+        said = f"{stage or NO_STAGE}: {', '.join(map(str, group))}"
+        if self._dry_run:
+            self._made.changed += [said, *(f"@{alias}: {group[0]}" for alias in along)]
+            return True
+        try:
+            self._registry.promote(
+                *(Reference(name, version=number) for number in group),
+                stage=stage or NO_STAGE,
+                alias=along,
+                keep_existing=keep,
+                reason=self._reason,
+                op_id=self._next_id(name, stage, group),
+            )
+        except (Refused, InvalidRequest) as error:
+            if along:
+                self._promote(name, group, stage, [], keep=keep)
+            elif len(group) > 1:
+                for number in group:
+                    self._promote(name, [number], stage, [], keep=keep)
+            else:
+                self._made.leave(group[0], f"not in {stage or NO_STAGE}: {one_line(error)}")
+            return False
+        self._made.changed += [said, *(f"@{alias}: {group[0]}" for alias in along)]
+        return True
+
+    def _aliases(self, theirs: ForeignModel, wanted: Mapping[int, str | None]) -> dict[str, int]:
+        """Return the aliases that are to be set: those that can be, and that nobody moved here."""
+        here = self._model_here(theirs.name)
+        stages = tuple(self._registry.policy(theirs.name).stages)
+        coming: dict[str, int] = {}
+        for alias, number in sorted(theirs.aliases.items()):
+            if number not in wanted:
+                self._made.leave(None, f"@{alias} names {number}, which is not here")
+                continue
+            try:
+                check_alias(alias, stages)
+            except InvalidRequest as error:
+                self._made.leave(None, one_line(error))
+                continue
+            mine = here.aliases.get(alias)
+            if mine == number:
+                continue
+            if mine is not None and self._alias_moved_here(theirs.name, alias):
+                self._made.note(
+                    None,
+                    f"@{alias} names {mine} here and {number} in MLflow: it was moved here since, "
+                    "and stays",
+                )
+                continue
+            coming[alias] = number
+        return coming
+
+    def _point(self, name: str, alias: str, number: int) -> None:
+        if not self._dry_run:
+            try:
+                outcome = self._registry.set_alias(
+                    Reference(name, version=number),
+                    alias,
+                    reason=self._reason,
+                    op_id=self._next_id(name, alias, number),
+                )
+            except (Refused, InvalidRequest) as error:
+                self._made.leave(None, f"@{alias} does not name {number}: {one_line(error)}")
+                return
+            if outcome.is_unchanged:
+                return
+        self._made.changed.append(f"@{alias}: {number}")
+
+    def _drop_aliases(self, theirs: ForeignModel, wanted: Mapping[int, str | None]) -> None:
+        """Remove the aliases that came once and are gone over there."""
+        name = theirs.name
+        policy = self._registry.policy(name)
+        for alias, number in self._model_here(name).aliases.items():
+            if alias in theirs.aliases or number not in wanted or policy.stages_naming(alias):
+                continue
+            if self._alias_moved_here(name, alias):
+                continue  # somebody's own
+            if not self._dry_run:
+                try:
+                    self._registry.delete_alias(
+                        name,
+                        alias,
+                        reason=self._reason,
+                        op_id=self._next_id(name, alias, "delete"),
+                    )
+                except Refused as error:
+                    self._made.leave(None, f"@{alias} stays: {one_line(error)}")
+                    continue
+            self._made.changed.append(f"@{alias}: removed")
+
+    # Who was it?
+
+    def came_from_there(self, name: str, number: int) -> bool:
+        """Tell whether a version was brought by an import."""
+        commit = self._registry.show(Reference(name, version=number)).commit
+        return commit is not None and self._is_import(commit)
+
+    def _alias_moved_here(self, name: str, alias: str) -> bool:
+        pointer = f"aliases/{alias}"
+        return self._moved_here(Reference(name), lambda event: event.pointer == pointer)
+
+    def _moved_here(self, reference: Reference, concerns: Callable[[Event], bool]) -> bool:
+        """Tell whether the last event of a kind was somebody's, not an import's."""
+        last = next(filter(concerns, self._registry.log(reference)), None)
+        return last is not None and not self._is_import(last.commit)
+
+    def _is_import(self, commit: str) -> bool:
+        return (self._registry.operation_of(commit) or "").startswith(_IMPORT)
+
+    def _next_id(self, *what: object) -> str:
+        """Return the id of a move from where things stand: the same one may be made again later."""
+        return operation_id(self._address, self._registry.state().commit, *what)
+
+
+def _annotates(event: Event, number: int | None) -> bool:
+    return event.action == "annotate" and event.version == number
+
+
+def _is_of_a_stage(event: Event) -> bool:
+    return event.pointer is not None and event.pointer.startswith("stages/")
+
+
+def _differs(tags: Mapping[str, str | None], key: str, value: str | None) -> bool:
+    return key not in tags or tags[key] != value

@@ -1,0 +1,297 @@
+"""Import: a whole MLflow registry comes into one of gitreg's, version by version.
+
+1. A commit creates the model. 2. One commit a version, the oldest first, its author's date that of
+MLflow's registration; numbers that MLflow does not have any more are marked as left out. 3. Commits
+that move stages and aliases, under the policy (`gitreg.mlflow.following`).
+
+What is here already does not come again: a version is known by when MLflow made it, and from what.
+So an import that was cut off goes on where it stopped, and a second one over an unchanged source
+writes nothing.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mlflow.prompt.constants import PROMPT_TEXT_TAG_KEY
+
+from gitreg import layout
+from gitreg.environment import without_credentials
+from gitreg.errors import InvalidRequest, Refused
+from gitreg.instants import instant
+from gitreg.mlflow.following import Follower, fitting_tags, one_line, operation_id
+from gitreg.mlflow.foreign import (
+    ForeignModel,
+    ForeignRegistry,
+    ForeignVersion,
+    RunFacts,
+    Unavailable,
+    is_the_same,
+)
+from gitreg.mlflow.runs import SHA256
+from gitreg.mlflow.sources import LINK, PROMPT, code_of, described, server_of
+from gitreg.model import Lineage, ModelVersion, Run
+from gitreg.moving import ModelMoved, Progress, Report, Tell, chosen
+from gitreg.operations.register import check_new_name
+from gitreg.provenance import Provenance
+from gitreg.publisher import Outcome
+from gitreg.registry import Registry
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How an import is to be done.
+
+    Attributes:
+        reason: why, for the commits' messages.
+        dry_run: look, and write nothing.
+        push: publish what came, at the end; by URL every commit is published at once.
+        links: whether a version whose artifacts cannot be had comes as a link to them; without,
+            it stays behind, and those above it with it.
+        tell: told how far it is.
+    """
+
+    reason: str | None = None
+    dry_run: bool = False
+    push: bool = False
+    links: bool = True
+    tell: Tell | None = None
+
+
+def import_registry(
+    registry: Registry,
+    source: ForeignRegistry,
+    models: Sequence[str] = (),
+    wishes: Wishes | None = None,
+) -> Report:
+    """Bring an MLflow registry over.
+
+    Args:
+        registry: where to.
+        source: what comes.
+        models: names of models, or patterns of shells; all by default.
+        wishes: how.
+
+    Raises:
+        NotFound: there is no registry here, or a pattern matches no model.
+        WorldError: MLflow, Git or DVC failed; what came until then is here, and the next import
+            goes on from there.
+    """
+    wishes = wishes or Wishes()
+    registry.policy()  # where there is no registry, MLflow need not be read
+    found = source.models()
+    plan = [(found[name], source.versions(found[name])) for name in chosen(list(found), models)]
+    importing = _Import(registry, source, wishes, sum(len(versions) for _, versions in plan))
+    moved = tuple(importing.model(model, versions) for model, versions in plan)
+    pushed = False
+    if wishes.push and not wishes.dry_run:
+        if registry.url is None:
+            registry.push()
+        pushed = True
+    return Report(source.address, moved, dry_run=wishes.dry_run, pushed=pushed)
+
+
+class _Import:
+    """One import, model by model."""
+
+    def __init__(
+        self, registry: Registry, source: ForeignRegistry, wishes: Wishes, total: int
+    ) -> None:
+        self._registry = registry
+        self._source = source
+        self._wishes = wishes
+        self._total = total
+        self._done = 0
+        self._reason = wishes.reason or f"Imported from MLflow at {source.address}."
+        self._fetched: dict[str, ModelVersion] = {}
+
+    def model(self, theirs: ForeignModel, versions: Sequence[ForeignVersion]) -> ModelMoved:
+        """Bring one model; what is wrong with it is told and does not keep the others away."""
+        made = Progress(theirs.name)
+        self._fetched.clear()
+        try:
+            if self._create(theirs, made):
+                ours = self._versions(theirs, versions, made)
+                self._follower(made).pointers(theirs, [v for v in versions if v.number in ours])
+        except (Refused, InvalidRequest) as error:
+            made.leave(None, one_line(error))
+        return made.done()
+
+    def _follower(self, made: Progress) -> Follower:
+        return Follower(
+            self._registry, self._source.address, made, self._reason, dry_run=self._wishes.dry_run
+        )
+
+    def _create(self, theirs: ForeignModel, made: Progress) -> bool:
+        """Create a model, or let it follow what was said of it since; tell whether it is here."""
+        name = theirs.name
+        state = self._registry.state()
+        if state.has_model(name):
+            self._follower(made).model(theirs)
+            return True
+        gone = state.tombstone(name)
+        if gone is not None:
+            became = f"renamed to {gone.renamed_to}" if gone.renamed_to else "deleted"
+            made.note(None, f"was {became} here: not brought again")
+            return False
+        check_new_name(state, name)
+        tags = fitting_tags(theirs.tags, made, None)
+        made.changed.append("created")
+        if not self._wishes.dry_run:
+            self._tell_warnings(
+                None,
+                made,
+                self._registry.create_model(
+                    name,
+                    description=theirs.description,
+                    tags=tags,
+                    created_at=instant(theirs.created),
+                    reason=self._reason,
+                    op_id=operation_id(self._source.address, name, "create", theirs.created),
+                ),
+            )
+        return True
+
+    def _versions(
+        self, theirs: ForeignModel, versions: Sequence[ForeignVersion], made: Progress
+    ) -> set[int]:
+        """Bring the versions of a model; return the numbers of those that are here then."""
+        ours: set[int] = set()
+        for place, version in enumerate(versions):
+            if self._wishes.tell:
+                name = f"{version.model}@{version.number}"
+                self._wishes.tell(self._done + place, self._total, name)
+            try:
+                if self._version(theirs, version, made):
+                    ours.add(version.number)
+            except (Refused, InvalidRequest, Unavailable) as error:
+                made.leave(version.number, one_line(error))
+                waiting = [later.number for later in versions[place + 1 :]]
+                if waiting:  # a number above it would make it one that is left out for good
+                    made.leave(None, f"{_numbers(waiting)} wait until {version.number} can come")
+                break
+        self._done += len(versions)
+        self._tell_deleted(theirs.name, {version.number for version in versions}, made)
+        return ours
+
+    def _version(self, model: ForeignModel, theirs: ForeignVersion, made: Progress) -> bool:
+        """Bring one version, and tell whether it is here now."""
+        state = self._registry.state()
+        name, number = theirs.model, theirs.number
+        if state.has_model(name) and state.has_version(name, number):
+            mine = state.version(name, number)
+            if not self._is_the_same(mine, theirs):
+                made.leave(number, "is another version here, which has the number already")
+                return False
+            made.present.append(number)
+            self._follower(made).version(mine, theirs)
+            return True
+        if number in state.numbers(name):
+            made.note(number, "was deleted here: not brought again")
+            return False
+        if self._wishes.dry_run:
+            made.brought.append(number)
+            return True
+        if model.is_prompt:
+            text = theirs.tags.get(PROMPT_TEXT_TAG_KEY) or ""
+            self._register(theirs, Provenance(text=(PROMPT, text)), made)
+        else:
+            self._bring(theirs, made)
+        made.brought.append(number)
+        return True
+
+    def _is_the_same(self, mine: ModelVersion, theirs: ForeignVersion) -> bool:
+        """Tell whether a version came from there, or went there by an export."""
+        if is_the_same(mine, theirs):
+            return True
+        run = self._source.run(theirs)
+        return run is not None and run.tags.get(SHA256) == mine.artifact.sha256
+
+    def _bring(self, theirs: ForeignVersion, made: Progress) -> None:
+        """Bring a version with its artifacts, or as a link to where they are said to be."""
+        twin = self._fetched.get(theirs.source)
+        if twin is not None:  # registered twice from one place: the bytes are here
+            self._register(
+                theirs,
+                Provenance(
+                    source=twin,
+                    signature=twin.signature,
+                    environment=twin.environment,
+                    requirements=self._registry.state().snapshot.read(
+                        layout.version_path(twin.model, twin.version, layout.REQUIREMENTS)
+                    ),
+                ),
+                made,
+            )
+            return
+        with tempfile.TemporaryDirectory(prefix="gitreg-import-") as folder:
+            try:
+                path = self._source.fetch(theirs, Path(folder))
+            except Unavailable as error:
+                if not self._wishes.links:
+                    raise
+                made.leave(
+                    theirs.number, f"its artifacts cannot be had, it is a link to them: {error}"
+                )
+                link = without_credentials(theirs.source)
+                self._register(theirs, Provenance(text=(LINK, link)), made)
+                return
+            self._register(theirs, described(path), made)
+        self._fetched[theirs.source] = self._registry.state().version(theirs.model, theirs.number)
+
+    def _register(self, theirs: ForeignVersion, bytes_of: Provenance, made: Progress) -> None:
+        run = self._source.run(theirs)
+        if run is None and (theirs.run_id or theirs.logged_model):
+            what = theirs.run_id or theirs.logged_model
+            made.note(theirs.number, f"its run {what} is gone: no metrics, params and commit")
+        known = run or RunFacts()
+        tags = fitting_tags(theirs.tags, made, theirs.number)
+        material = replace(
+            bytes_of,
+            lineage=self._lineage(theirs, known),
+            metrics=dict(known.metrics),
+            params=dict(known.params),
+            description=theirs.description,
+            tags={key: value for key, value in tags.items() if value is not None},
+            created_at=instant(theirs.created),
+            created_by=theirs.user,
+            version=theirs.number,
+        )
+        outcome = self._registry.register_artifact(
+            theirs.model,
+            material,
+            reason=self._reason,
+            op_id=operation_id(self._source.address, theirs.model, theirs.number, theirs.created),
+        )
+        self._tell_warnings(theirs.number, made, outcome)
+
+    def _tell_warnings(self, version: int | None, made: Progress, outcome: Outcome) -> None:
+        for warning in outcome.warnings:
+            made.note(version, warning)
+
+    def _lineage(self, theirs: ForeignVersion, run: RunFacts) -> Lineage:
+        known = None
+        if theirs.run_id or theirs.run_link:
+            known = Run(theirs.run_id, server_of(self._source.tracking_uri), theirs.run_link)
+        return Lineage(
+            source=theirs.source or None,
+            code=code_of(run.tags),
+            run=known,
+            logged_model=theirs.logged_model,
+        )
+
+    def _tell_deleted(self, name: str, there: set[int], made: Progress) -> None:
+        """Tell of versions that came once and are deleted over there since."""
+        state = self._registry.state()
+        if not state.has_model(name):
+            return
+        for number in state.versions(name):
+            if number not in there and self._follower(made).came_from_there(name, number):
+                made.note(number, "was deleted in MLflow since; it stays here")
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
