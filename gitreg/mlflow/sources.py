@@ -27,6 +27,7 @@ from mlflow.tracking.client import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_GIT_DIRTY, MLFLOW_GIT_REPO_URL
 
 from gitreg.errors import InvalidRequest
+from gitreg.mlflow.artifacts import LINK, own_artifact
 from gitreg.mlflow.reading import Reading
 from gitreg.mlflow.search import is_prompt
 from gitreg.model import CodeCommit, Environment, ModelSignature, ModelVersion, Run
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersionTag
 
 MLMODEL = "MLmodel"
-LINK = "model.link"
-"""The artifact of a version whose bytes are elsewhere: the URI that it was registered from."""
-
 PROMPT = "model.prompt"
 """The artifact of a version of a prompt: its text."""
 
@@ -174,9 +172,13 @@ def _bytes(given: Submission, origin: _Origin, stack: contextlib.ExitStack) -> _
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gitreg-mlflow-"))
     try:
         # Not by the run's artifact repository: that gives an empty folder for a logged model.
-        found = download_artifacts(
-            artifact_uri=location, dst_path=folder, tracking_uri=given.tracking_uri
-        )
+        own = own_artifact(location)
+        if own is not None:
+            found = own.download(folder)
+        else:
+            found = download_artifacts(
+                artifact_uri=location, dst_path=folder, tracking_uri=given.tracking_uri
+            )
     except Exception as error:  # noqa: BLE001  each store has its own, and a missing package too
         return _Bytes(None, f"{type(error).__name__}: {error}")
     path = Path(found)

@@ -39,6 +39,7 @@ from mlflow.utils.validation import (
 
 from gitreg.errors import AlreadyExists, NotFound
 from gitreg.mlflow import entities, search, uri
+from gitreg.mlflow.artifacts import download_uri
 from gitreg.mlflow.failures import translated
 from gitreg.mlflow.pool import Pool
 from gitreg.mlflow.reading import Memory, ModelRow, Reading
@@ -353,7 +354,7 @@ class GitregStore(AbstractStore):
         number = _validate_model_version(version)
         with self._reading() as reading:
             reading.version(name, number)
-        return self._uri.version_uri(name, number)
+        return download_uri(self._uri, name, number)
 
     def search_model_versions(
         self,

@@ -1,0 +1,497 @@
+"""MLflow's artifact repositories over a registry: of its versions, and of a server's artifacts.
+
+`GitregArtifactRepository` hands out what was registered, read only. `ServedArtifactRepository` is
+for a server started with ``--artifacts-destination "gitreg:///repo?dest=/srv/artifacts"``: what its
+clients know as ``mlflow-artifacts:/gitreg/<model>/<version>/…`` comes from the registry, everything
+else is kept at ``dest``. So clients load registered models without having gitreg.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import AsyncIterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
+from urllib.parse import urlsplit
+
+from mlflow.entities import FileInfo
+from mlflow.entities.presigned_download import PresignedDownloadUrlResponse
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
+from mlflow.store.artifact.artifact_repo import (
+    ArtifactRepository,
+    MultipartDownloadMixin,
+    MultipartUploadMixin,
+    StreamUploadMixin,
+)
+from mlflow.store.artifact.artifact_repository_registry import (
+    get_artifact_repository,
+    get_registered_artifact_repositories,
+)
+from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
+from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
+from mlflow.utils.file_utils import create_tmp_dir
+
+from gitreg.environment import without_credentials
+from gitreg.errors import InvalidRequest
+from gitreg.mlflow.checkouts import Checkout, checkout
+from gitreg.mlflow.failures import translated
+from gitreg.mlflow.uri import (
+    INSIDE,
+    SCHEMES,
+    RegistryUri,
+    check_path,
+    parse,
+    parse_version_path,
+    split,
+)
+from gitreg.names import folder_of
+
+if TYPE_CHECKING:
+    from mlflow.entities.multipart_upload import CreateMultipartUploadResponse, MultipartUploadPart
+
+LINK = "model.link"
+"""The artifact of a version whose bytes are elsewhere: a file that holds the URI of its source."""
+
+SERVED = "gitreg"
+"""The folder of a server's artifacts that stands for its registry."""
+
+# As in `mlflow.server.constants`, whose import would bring all of the server along.
+_DESTINATION = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
+_REGISTRY_STORE = "_MLFLOW_SERVER_REGISTRY_STORE"
+_SERVES = "_MLFLOW_SERVER_SERVE_ARTIFACTS"
+_IN_SERVER = "_MLFLOW_SERVER_ARTIFACT_ROOT"
+
+_LOCAL_SCHEMES = ("", "file")
+_LOGGED_MODEL = "models:/m-"
+_ROUTE = "/api/2.0/mlflow-artifacts/artifacts"
+
+
+def artifact_repository(
+    artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None
+) -> ArtifactRepository:
+    """Return the repository of a URI: a server's own when the server was started with that URI."""
+    with translated():
+        dest = _own_destination(artifact_uri)
+        if dest is None:
+            return GitregArtifactRepository(artifact_uri, tracking_uri, registry_uri)
+        return served_artifact_repository(artifact_uri, dest, tracking_uri, registry_uri)
+
+
+def download_uri(registry: RegistryUri, model: str, version: int) -> str:
+    """Return where the artifact of a version is to be had, for those who ask this process.
+
+    In a server that serves the registry's artifacts that is the server, so that its clients need
+    neither gitreg nor access to the repository.
+    """
+    if os.environ.get(_SERVES) == "true":
+        destination = os.environ.get(_DESTINATION, "")
+        if _is_ours(destination) and _bare(parse(destination).location) == _bare(registry.location):
+            return f"mlflow-artifacts:/{SERVED}/{served_folder(model)}/{version}"
+    return registry.version_uri(model, version)
+
+
+def served_folder(model: str) -> str:
+    """Return the name of a model's folder in a server's artifacts.
+
+    MLflow's server decodes a path as often as it can be decoded: what is encoded with ``%``
+    elsewhere, is with ``~`` here, which no folder's name has.
+
+    >>> served_folder("Größe 2")
+    'Gr~C3~B6~C3~9Fe~202'
+    """
+    return folder_of(model).replace("%", "~")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file or folder, and the repository that has it under ``path``."""
+
+    repository: ArtifactRepository
+    path: str
+
+    def download(self, folder: str | None) -> str:
+        """Return the local path of it, in ``folder`` when one is given."""
+        return str(self.repository.download_artifacts(self.path, folder))
+
+
+def own_artifact(uri: str) -> Found | None:
+    """Return where a server has among its own artifacts what a client named.
+
+    MLflow would let the server ask itself by HTTP for ``mlflow-artifacts:/…``, without knowing its
+    address. ``None`` for what is elsewhere, and in processes that are no server.
+    """
+    if os.environ.get(_SERVES) != "true":
+        return None
+    if uri.startswith("runs:/"):
+        uri = RunsArtifactRepository.get_underlying_uri(uri)
+    elif uri.startswith(_LOGGED_MODEL):
+        uri = ModelsArtifactRepository.get_underlying_uri(uri)
+    parts = urlsplit(uri)
+    path = parts.path
+    if parts.scheme in ("http", "https"):
+        path = path.partition(f"{_ROUTE}/")[2]
+    elif parts.scheme != "mlflow-artifacts":
+        return None
+    return (
+        Found(get_artifact_repository(os.environ[_DESTINATION]), path.strip("/")) if path else None
+    )
+
+
+class GitregArtifactRepository(ArtifactRepository):
+    """The artifacts of a registry's versions, read only.
+
+    Args:
+        artifact_uri: ``<registry>/-/<model>/<version>`` with a path in the artifact or without;
+            MLflow cuts the end off such a URI and gives it to the methods, as a path.
+        tracking_uri: where a link's run is looked up.
+        registry_uri: lends its login to a URI that has none; see `RegistryUri.version_uri`.
+
+    Raises:
+        MlflowException: it is no such URI, or a server was not started with this registry.
+    """
+
+    def __init__(
+        self, artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None
+    ) -> None:
+        super().__init__(artifact_uri, tracking_uri, registry_uri)
+        with translated():
+            self._location = _permitted(parse(artifact_uri).location, registry_uri)
+            self._inner = split(artifact_uri)[1]
+
+    def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
+        """Return what is directly under a folder; nothing for a file, as MLflow wants it."""
+        with translated():
+            files, inner = self._open(path)
+            link = self._followed(files, inner)
+            if link is not None:
+                return _under(path or "", link.path, link.repository.list_artifacts(link.path))
+            return [
+                FileInfo(posixpath.join(path or "", entry.name), entry.size is None, entry.size)
+                for entry in files.entries(inner)
+            ]
+
+    def download_artifacts(self, artifact_path: str | None, dst_path: str | None = None) -> str:
+        """Return the local path of a file or folder, whose bytes were compared with the manifest.
+
+        Args:
+            artifact_path: of it, relative to the repository's URI.
+            dst_path: the folder that it is copied into, under ``artifact_path``. Without it the
+                path is one in the user's cache folder, which is for reading.
+        """
+        path = artifact_path or ""
+        with translated():
+            files, inner = self._open(path)
+            link = self._followed(files, inner)
+            if link is not None:
+                # Not in place, even if it lies on this machine: MLflow would write into it.
+                return link.download(dst_path or create_tmp_dir())
+            if dst_path is None:
+                return str(files.hand_out(inner))
+            if not Path(dst_path).is_dir():
+                raise InvalidRequest(f"{dst_path} is no folder to download into")
+
+            def target_of(member: str) -> Path:
+                asked = _asked(path, inner, member)
+                return Path(self._create_download_destination(asked, dst_path))
+
+            files.copy(inner, target_of)
+            return os.path.join(dst_path, os.path.normpath(path)) if path else dst_path  # noqa: PTH118
+
+    def _download_file(self, remote_file_path: str, local_path: str) -> None:
+        with translated():
+            files, inner = self._open(remote_file_path)
+            link = self._followed(files, inner)
+            if link is not None:
+                link.repository._download_file(link.path, local_path)
+                return
+            if files.entries(inner):
+                raise InvalidRequest(f"{remote_file_path} is a folder, not a file")
+            files.copy(inner, lambda _: Path(local_path))
+
+    def _open(self, path: str | None) -> tuple[Checkout, str]:
+        """Return the files of the version that a path leads to, and the path in its artifact."""
+        asked = check_path(path or "")
+        if not self._inner:  # the URI was cut in front of the mark between registry and version
+            asked = asked.removeprefix(INSIDE.lstrip("/"))
+        found = parse_version_path(posixpath.join(self._inner, asked))
+        return checkout(self._location, found.model, found.version), found.path
+
+    def _followed(self, files: Checkout, inner: str) -> Found | None:
+        """Return where a link leads; ``None`` for a version that has its bytes here."""
+        if [entry.name for entry in files.entries("")] != [LINK]:
+            return None
+        source = files.hand_out(LINK).read_text("utf-8").strip()
+        _check_link(source)
+        own = own_artifact(source)
+        if own is not None:
+            return Found(own.repository, posixpath.join(own.path, inner))
+        return Found(get_artifact_repository(source, self.tracking_uri, self.registry_uri), inner)
+
+    def log_artifact(self, local_file: str, artifact_path: str | None = None) -> NoReturn:  # noqa: ARG002
+        """Refuse: what is registered stays as it is."""
+        raise _read_only(self.artifact_uri)
+
+    def log_artifacts(self, local_dir: str, artifact_path: str | None = None) -> NoReturn:  # noqa: ARG002
+        """Refuse: what is registered stays as it is."""
+        raise _read_only(self.artifact_uri)
+
+    def delete_artifacts(self, artifact_path: str | None = None) -> NoReturn:  # noqa: ARG002
+        """Refuse: what is registered stays as it is."""
+        raise _read_only(self.artifact_uri)
+
+
+class ServedArtifactRepository(ArtifactRepository):
+    """A server's artifacts: below `SERVED` those of the registry, read only, the rest at ``dest``.
+
+    What ``dest`` can do beyond MLflow's minimum is told by mixins: see
+    `served_artifact_repository`.
+    """
+
+    def __init__(
+        self,
+        artifact_uri: str,
+        dest: ArtifactRepository,
+        tracking_uri: str | None = None,
+        registry_uri: str | None = None,
+    ) -> None:
+        super().__init__(artifact_uri, tracking_uri, registry_uri)
+        self._dest = dest
+        self._location = parse(artifact_uri).location
+
+    def _served(self, path: str | None) -> Found | None:
+        """Return where that is which comes from the registry."""
+        top, _, rest = check_path(path or "").partition("/")
+        if top != SERVED:
+            return None
+        folder, _, inner = rest.partition("/")
+        found = parse_version_path(f"{folder.replace('~', '%')}/{inner}")
+        uri = RegistryUri(self._location).version_uri(found.model, found.version)
+        lender = f"gitreg+{self._location}" if "://" in self._location else self.registry_uri
+        return Found(GitregArtifactRepository(uri, self.tracking_uri, lender), found.path)
+
+    def _writable(self, path: str | None) -> ArtifactRepository:
+        with translated():
+            if check_path(path or "").partition("/")[0] == SERVED:
+                raise _read_only(f"{SERVED}/")
+        return self._dest
+
+    def get_local_path(self, artifact_path: str) -> str | None:
+        """Return the path of a file at ``dest``.
+
+        Not of one from the registry: the server asks for it where it must not wait, and bytes that
+        were compared when they were copied are better than those compared some time before.
+        """
+        with translated():
+            served = self._served(artifact_path)
+        if served is not None:
+            return None
+        found: str | None = self._dest.get_local_path(artifact_path)
+        return found
+
+    def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
+        """Return what is directly under a folder."""
+        with translated():
+            served = self._served(path)
+        if served is None:
+            return list(self._dest.list_artifacts(path))
+        return _under(path or "", served.path, served.repository.list_artifacts(served.path))
+
+    def download_artifacts(self, artifact_path: str | None, dst_path: str | None = None) -> str:
+        """Return the local path of a file or folder."""
+        with translated():
+            served = self._served(artifact_path)
+        if served is None:
+            return str(self._dest.download_artifacts(artifact_path, dst_path))
+        return served.download(dst_path)
+
+    def _download_file(self, remote_file_path: str, local_path: str) -> None:
+        with translated():
+            served = self._served(remote_file_path)
+        found = served or Found(self._dest, remote_file_path)
+        found.repository._download_file(found.path, local_path)
+
+    def log_artifact(self, local_file: str, artifact_path: str | None = None) -> None:
+        """Keep a file at ``dest``."""
+        self._writable(artifact_path or Path(local_file).name).log_artifact(
+            local_file, artifact_path
+        )
+
+    def log_artifacts(self, local_dir: str, artifact_path: str | None = None) -> None:
+        """Keep the files of a folder at ``dest``."""
+        self._writable(artifact_path).log_artifacts(local_dir, artifact_path)
+
+    def delete_artifacts(self, artifact_path: str | None = None) -> None:
+        """Delete a file or folder at ``dest``."""
+        self._writable(artifact_path).delete_artifacts(artifact_path)
+
+
+class _StreamUpload(ServedArtifactRepository, StreamUploadMixin):
+    """With uploads from a stream."""
+
+    def log_artifact_from_stream(
+        self, stream: BinaryIO, artifact_file_name: str, artifact_path: str | None = None
+    ) -> None:
+        self._writable(artifact_path or artifact_file_name).log_artifact_from_stream(
+            stream, artifact_file_name, artifact_path
+        )
+
+    async def log_artifact_from_async_stream(
+        self,
+        chunks: AsyncIterable[bytes],
+        artifact_file_name: str,
+        artifact_path: str | None = None,
+    ) -> None:
+        await self._writable(artifact_path or artifact_file_name).log_artifact_from_async_stream(
+            chunks, artifact_file_name, artifact_path
+        )
+
+
+class _MultipartUpload(ServedArtifactRepository, MultipartUploadMixin):
+    """With uploads in parts, straight to where ``dest`` keeps them."""
+
+    def create_multipart_upload(
+        self, local_file: str, num_parts: int, artifact_path: str | None = None
+    ) -> CreateMultipartUploadResponse:
+        return self._writable(artifact_path or local_file).create_multipart_upload(
+            local_file, num_parts, artifact_path
+        )
+
+    def complete_multipart_upload(
+        self,
+        local_file: str,
+        upload_id: str,
+        parts: list[MultipartUploadPart],
+        artifact_path: str | None = None,
+    ) -> None:
+        self._writable(artifact_path or local_file).complete_multipart_upload(
+            local_file, upload_id, parts, artifact_path
+        )
+
+    def abort_multipart_upload(
+        self, local_file: str, upload_id: str, artifact_path: str | None = None
+    ) -> None:
+        self._writable(artifact_path or local_file).abort_multipart_upload(
+            local_file, upload_id, artifact_path
+        )
+
+
+class _MultipartDownload(ServedArtifactRepository, MultipartDownloadMixin):
+    """With downloads straight from where ``dest`` keeps them."""
+
+    def get_download_presigned_url(
+        self, artifact_path: str, expiration: int = 300
+    ) -> PresignedDownloadUrlResponse:
+        with translated():
+            if self._served(artifact_path) is not None:
+                # Without a size MLflow's client downloads through the server; at an error it stops.
+                return PresignedDownloadUrlResponse(url="", headers={}, file_size=None)
+        return self._dest.get_download_presigned_url(artifact_path, expiration)
+
+
+_CAPABILITIES: tuple[tuple[type, type[ServedArtifactRepository]], ...] = (
+    (StreamUploadMixin, _StreamUpload),
+    (MultipartUploadMixin, _MultipartUpload),
+    (MultipartDownloadMixin, _MultipartDownload),
+)
+
+
+def served_artifact_repository(
+    artifact_uri: str, dest: str, tracking_uri: str | None = None, registry_uri: str | None = None
+) -> ServedArtifactRepository:
+    """Return a server's artifact repository, which can do what the one at ``dest`` can.
+
+    MLflow asks by ``isinstance`` for that.
+
+    Raises:
+        InvalidRequest: no artifact repository is known for ``dest``.
+    """
+    scheme = urlsplit(dest).scheme.lower()
+    # Not `get_artifact_repository`: it would refuse a host that its operator has not named to
+    # MLflow itself, as with sftp://.
+    make = get_registered_artifact_repositories().get(scheme)
+    if make is None or scheme in SCHEMES:
+        raise InvalidRequest(
+            f"dest={dest[:100]!a}: no place for a server's artifacts",
+            hint="an absolute path, or a URI such as s3://bucket/path",
+        )
+    target = make(dest, tracking_uri=tracking_uri, registry_uri=registry_uri)
+    able = tuple(ours for theirs, ours in _CAPABILITIES if isinstance(target, theirs))
+    kind = type("ServedArtifactRepository", able, {}) if able else ServedArtifactRepository
+    made: ServedArtifactRepository = kind(artifact_uri, target, tracking_uri, registry_uri)
+    return made
+
+
+def _own_destination(artifact_uri: str) -> str | None:
+    """Return ``dest`` when this is a server that was started with it, or with a folder above.
+
+    In other processes a URI may come from anywhere, and must not choose where is written.
+    """
+    own = os.environ.get(_DESTINATION, "")
+    if not _is_ours(own) or _IN_SERVER not in os.environ:
+        return None
+    # Of traces MLflow appends the path to the URI, which is to its last option.
+    if artifact_uri != own and not artifact_uri.startswith(f"{own}/"):
+        return None
+    check_path(artifact_uri.removeprefix(own).strip("/"))
+    return parse(artifact_uri).dest
+
+
+def _permitted(location: str, registry_uri: str | None) -> str:
+    """Return the location of a registry that this process may read from.
+
+    A server reads from those that it was started with: clients would choose where it connects to.
+    """
+    named = [os.environ.get(name, "") for name in (_REGISTRY_STORE, _DESTINATION)]
+    known = [parse(uri).location for uri in (registry_uri or "", *named) if _is_ours(uri)]
+    for own in known:
+        if _bare(own) == _bare(location):
+            return own  # with its login
+    if _IN_SERVER in os.environ:
+        raise MlflowException(
+            f"{_bare(location)}: this server was not started with that registry",
+            error_code=PERMISSION_DENIED,
+        )
+    return location
+
+
+def _check_link(source: str) -> None:
+    """Refuse a link that may lead in a circle, or to what a server has for itself."""
+    scheme = urlsplit(source).scheme.lower()
+    if scheme in SCHEMES or (scheme == "models" and not source.startswith(_LOGGED_MODEL)):
+        raise InvalidRequest(f"a link to another version is not followed: {source}")
+    if _IN_SERVER in os.environ and scheme in _LOCAL_SCHEMES:
+        raise MlflowException(
+            "a link to files of the server's own is not followed", error_code=PERMISSION_DENIED
+        )
+
+
+def _under(path: str, inner: str, found: list[FileInfo]) -> list[FileInfo]:
+    return [FileInfo(_asked(path, inner, file.path), file.is_dir, file.file_size) for file in found]
+
+
+def _asked(path: str, inner: str, member: str) -> str:
+    """Return the name of a file under ``inner`` for who knows ``inner`` as ``path``.
+
+    >>> _asked("1/data", "data", "data/x.csv"), _asked("1", "", "MLmodel"), _asked("a", "a", "a")
+    ('1/data/x.csv', '1/MLmodel', 'a')
+    """
+    below = member[len(inner) :].strip("/")
+    return posixpath.join(path, below) if below else path.rstrip("/")
+
+
+def _bare(location: str) -> str:
+    return without_credentials(location) if "://" in location else location
+
+
+def _is_ours(uri: str) -> bool:
+    return urlsplit(uri).scheme.lower() in SCHEMES
+
+
+def _read_only(what: str) -> MlflowException:
+    return MlflowException(
+        f"{what}: registered artifacts cannot be changed; register another version",
+        error_code=PERMISSION_DENIED,
+    )
