@@ -216,7 +216,7 @@ class Clone:
         ]
         contents = zip(paths, before.read_many(paths), after.read_many(paths), strict=True)
         changes = [FileChange(*change) for change in contents]
-        refuse_unsound(RegistryState(after), changes)
+        refuse_unsound(RegistryState(after), changes, self._history.ended_since(published))
 
     def _withdrawn(
         self, local: str | None, published: str | None, taken_back: str | None

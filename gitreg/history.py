@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from functools import cached_property
 from typing import Protocol, TypeAlias
 
 from gitreg import layout, manifest
@@ -98,7 +99,8 @@ class Event:
             signature to say (`gitreg.approvals`); the author is only who committed it.
         override: why a refusal of the policy was overridden; ``None`` where none was.
         renamed_from: what the model was called before, in a rename told under the new name.
-        renamed_to: what it is called since, in one told under the old name.
+        renamed_to: what it is called since, in one told under the old name, or where that is
+            taken back.
     """
 
     commit: str
@@ -156,6 +158,7 @@ def events_of(commit: CommitInfo, changes: Iterable[FileChange]) -> list[Event]:
     told = _Told.of(commit, changes)
     found = [event for place, change in told.changes for event in _event(told, place, change)]
     found += [told.event(name, "rename", None) for name in told.renamed.values()]
+    found += [told.event(name, "revert", None) for name in told.named_back]
     return sorted(found, key=_order)
 
 
@@ -179,6 +182,18 @@ class _Told:
     renamed: Mapping[str, str]
     moved: frozenset[tuple[str, int | None]]
 
+    @cached_property
+    def named_back(self) -> Mapping[str, str]:
+        """The models of which a rename was reverted, the name that went to the one that is back."""
+        went = {place.model for place, change in self.changes if change.after is None}
+        back = {
+            new: place.model
+            for place, change in self.changes
+            if self.is_revert and _is_tombstone(place) and change.after is None
+            if (new := _new_name(change.before, change.path)) is not None
+        }
+        return {new: old for new, old in back.items() if new in went and new not in self.ended}
+
     @classmethod
     def of(cls, commit: CommitInfo, changes: Iterable[FileChange]) -> _Told:
         located = ((layout.locate(change.path), change) for change in changes)
@@ -186,7 +201,7 @@ class _Told:
             (place, change) for place, change in located if place and place.kind != "other"
         )
         ended = {
-            place.model: _new_name(change)
+            place.model: _new_name(change.after, change.path)
             for place, change in found
             if _is_tombstone(place) and change.before is None
         }
@@ -231,12 +246,13 @@ class _Told:
         message = self.commit.message
         reverts = _REVERTS.findall(message)
         moves_along = action == "rename"
+        goes_to = self.renamed if moves_along else self.named_back if version is None else {}
         return Event(
             self.commit.oid, self.commit.when, self.commit.author, model, action, version,
             pointer, *values, reason_of(message), message.partition("\n")[0],
             reverts[0] if len(reverts) == 1 else None, stage, override,
             self.old_name(model) if moves_along else None,
-            self.renamed.get(model) if moves_along else None,
+            None if pointer and not moves_along else goes_to.get(model),
         )  # fmt: skip
 
 
@@ -245,10 +261,10 @@ def _is_tombstone(place: layout.Place) -> bool:
     return place.kind == "deleted" and place.version is None
 
 
-def _new_name(change: FileChange) -> str | None:
+def _new_name(tombstone: bytes | None, path: str) -> str | None:
     """Return the name that a tombstone says its model has since."""
     try:
-        return manifest.read_tombstone(change.after or b"", change.path).renamed_to
+        return manifest.read_tombstone(tombstone or b"", path).renamed_to
     except InvalidDocument:
         return None
 

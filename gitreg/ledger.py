@@ -282,11 +282,13 @@ class History:
 
     def _begin_life(self, db: sqlite3.Connection, seq: int | None, event: Event) -> None:
         """Let numbers begin anew with a model that ended, or go on with one that is back."""
-        life = seq
-        if event.action == "revert" and event.version is None and event.pointer is None:
+        is_back = event.action == "revert" and event.version is None and event.pointer is None
+        if event.ends_the_model:
+            life = seq
+        elif is_back:
             query = "SELECT life FROM lives WHERE model = ? ORDER BY seq DESC LIMIT 1 OFFSET 1"
             life = (db.execute(query, (event.model,)).fetchone() or (0,))[0]
-        elif not event.ends_the_model:
+        else:
             return
         db.execute("INSERT OR IGNORE INTO lives VALUES (?, ?, ?)", (event.model, seq, life))
 
@@ -445,6 +447,11 @@ class History:
         """Return the versions registered after a commit; all of them when it is ``None``."""
         query = "SELECT DISTINCT model, version FROM versions WHERE seq > ? ORDER BY model, version"
         return [(row[0], row[1]) for row in self._ask(query, (self._position(since),))]
+
+    def ended_since(self, since: str | None) -> set[str]:
+        """Return the names of models that were deleted or renamed after a commit."""
+        query = "SELECT DISTINCT model FROM lives WHERE seq > ?"
+        return {row[0] for row in self._ask(query, (self._position(since),))}
 
     def _position(self, commit: str | None) -> int:
         """Return the place of the last commit of the index that is ``commit`` or before it."""

@@ -8,7 +8,7 @@ version is only a file.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from gitreg import layout
 from gitreg.errors import GitregError, Refused
@@ -17,12 +17,15 @@ from gitreg.names import format_version
 from gitreg.state import RegistryState
 
 
-def refuse_unsound(after: RegistryState, changes: Sequence[FileChange]) -> None:
+def refuse_unsound(
+    after: RegistryState, changes: Sequence[FileChange], ended: Collection[str] = ()
+) -> None:
     """Refuse a line of commits that changes a version, or leaves a model contradicting itself.
 
     Args:
         after: what would be published.
         changes: the files that differ from what is.
+        ended: the models that were deleted or renamed in between, with all of their versions.
 
     Raises:
         Refused: so; the message names the file or the version.
@@ -36,6 +39,8 @@ def refuse_unsound(after: RegistryState, changes: Sequence[FileChange]) -> None:
         if place.kind == "manifest" and place.version is not None and change.after is not None:
             born.append(place.version)
         if change.before is None or place.version is None or place.kind == "annotations":
+            continue
+        if place.model in ended:
             continue
         deleted = after.snapshot.read(layout.tombstone_path(place.model, place.version))
         if deleted is None or place.kind == "deleted":
@@ -59,6 +64,12 @@ def _refuse_contradiction(state: RegistryState, model: str, born: Sequence[int])
             f"{error}; nothing was published", hint=f"git log -- {layout.model_path(model)}"
         ) from None
     places = Counter(version for held in stages.values() for version in held)
+    if state.tombstone(model) is not None and len(state.files(model)) > 1:
+        raise Refused(
+            f"{layout.model_tombstone_path(model)} says that {model} was deleted or renamed, and "
+            "files of it are there, as after a merge; nothing was published",
+            hint=f"git log -- {layout.model_path(model)}",
+        )
     twice = next((version for version, count in places.items() if count > 1), None)
     if twice is not None:
         held = " and ".join(stage for stage, versions in stages.items() if twice in versions)

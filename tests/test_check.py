@@ -70,6 +70,9 @@ class World:
     def was_in(self, model: str, version: int, stage: str) -> bool:
         return (model, version, stage) in self.been
 
+    def is_restored(self, step: Step, model: str) -> bool:
+        return False
+
 
 def step(
     before: Mapping[str, bytes],

@@ -92,7 +92,7 @@ def entries(step: Step) -> Iterator[CheckFinding]:
         return
     touched = {name for name in {*before, *after} if before.get(name) != after.get(name)}
     for model in sorted(renewed | touched):
-        if is_taggable(model) and step.after.numbers(model):
+        if is_taggable(model) and (model in renewed or step.after.numbers(model)):
             yield from _entry(step, model, after.get(model), data)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from gitreg import layout
-from gitreg.check import artifacts, paths, pointers, versions
+from gitreg.check import artifacts, lives, paths, pointers, versions
 from gitreg.check.finding import CheckFinding
 from gitreg.check.moves import World, late_moves, moves
 from gitreg.check.step import Step
@@ -24,6 +24,7 @@ CHECKS: tuple[Check, ...] = (
     paths.names,
     paths.kinds,
     paths.strays,
+    lives.models,
     versions.immutable,
     versions.numbers,
     versions.manifests,

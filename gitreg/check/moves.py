@@ -12,6 +12,7 @@ from typing import Protocol
 from gitreg import layout
 from gitreg.change import OVERRIDE, trailers_of
 from gitreg.check.finding import CheckFinding, line_of
+from gitreg.check.lives import Lives
 from gitreg.check.step import Step
 from gitreg.decision import Held, Move, decide, judge_aliases, may_override, moves_of
 from gitreg.errors import GitregError, InvalidDocument, NotFound
@@ -32,38 +33,47 @@ class World(Protocol):
     def was_in(self, model: str, version: int, stage: str) -> bool:
         """Tell whether a version was in a stage at an earlier commit of the branch."""
 
+    def is_restored(self, step: Step, model: str) -> bool:
+        """Tell whether a step brings a model back as it was before a commit that ended it."""
+
 
 def moves(step: Step, world: World) -> Iterator[CheckFinding]:
     """Find moves that the policy refuses, or of which it cannot be known here."""
-    facts = None
-    for model in step.models:
-        if not _moved(step, model):
-            continue
-        facts = facts or world.facts(step)
+    for model, judged in _judged(step):
         try:
-            found = moves_of(step.before, step.after, model)
+            found = moves_of(judged.before, judged.after, model)
         except InvalidDocument as error:
             yield _unjudged(step, model, error)
             continue
+        facts = world.facts(judged)
         for move in found:
-            yield from _move(step, move, facts, world)
-        for verdict in judge_aliases(step.policy, step.before, step.after, model):
-            yield _finding(step, verdict, layout.model_path(model), None, "policy")
+            yield from _move(judged, move, facts, world)
+        for verdict in judge_aliases(judged.policy, judged.before, judged.after, model):
+            yield _finding(judged, verdict, layout.model_path(model), None, "policy")
 
 
 def late_moves(step: Step, world: World) -> Iterator[CheckFinding]:
     """Find moves that a merge lets come into force in a freeze, wherever they were made."""
     if not step.policy.freeze and not any(rules.freeze for rules in step.policy.models.values()):
         return
-    facts = world.facts(step)
-    for model in step.models:
+    for model, judged in _judged(step):
         try:
-            found = moves_of(step.before, step.after, model)
+            found = moves_of(judged.before, judged.after, model)
         except InvalidDocument:
             continue  # told where the pointer broke
+        facts = world.facts(judged)
         for move in found:
-            verdicts = [v for v in _verdicts(step, move, facts, world) if v.rule == FREEZE]
-            yield from _findings(step, move, verdicts, "policy")
+            verdicts = [v for v in _verdicts(judged, move, facts, world) if v.rule == FREEZE]
+            yield from _findings(judged, move, verdicts, "policy")
+
+
+def _judged(step: Step) -> Iterator[tuple[str, Step]]:
+    """Yield the models of which a pointer changed, each with the step as it is judged."""
+    lives = Lives(step)
+    for model in step.models:
+        judged = lives.beside(model) if _moved(step, model) else None
+        if judged is not None:
+            yield model, judged
 
 
 def _moved(step: Step, model: str) -> bool:
@@ -159,4 +169,4 @@ def _returns(step: Step, move: Move, world: World) -> bool:
         return False
     if move.stage is None:
         return True  # it only leaves, and nothing enters by that
-    return world.was_in(move.model, move.version, move.stage)
+    return world.was_in(move.model, move.version, move.stage) or world.is_restored(step, move.model)

@@ -82,6 +82,11 @@ def standing(state: RegistryState, policy: Policy, model: str) -> Iterator[Check
             if not _is_there(state, model, version):
                 yield _dangling(path, model, version, line)
     yield from _aliases(state, policy, pointers)
+    if {"deleted.yaml"} < set(state.snapshot.list(layout.model_path(model))):
+        yield _at(
+            layout.model_tombstone_path(model), "half-deleted",
+            f"it says that {model} was deleted or renamed, and files of it are there",
+        )  # fmt: skip
 
 
 def _aliases(state: RegistryState, policy: Policy, pointers: Model) -> Iterator[CheckFinding]:

@@ -7,7 +7,7 @@ judged under the policy of its parent.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
@@ -15,7 +15,8 @@ from gitreg import layout
 from gitreg.check.facts import Bytes, CommitFacts, Past
 from gitreg.check.finding import CheckFinding
 from gitreg.check.judge import judge_late, judge_step, new_faults
-from gitreg.check.step import Step, is_registry, models_of
+from gitreg.check.lives import Lives
+from gitreg.check.step import Step, is_registry, models_of, reverted_by
 from gitreg.check.versions import new_versions
 from gitreg.decision import moves_of
 from gitreg.errors import GitError, GitregError, InvalidDocument, InvalidRequest, NotFound
@@ -28,6 +29,7 @@ from gitreg.git.steps import (
     read_commit_info,
     read_steps,
 )
+from gitreg.history import Event
 from gitreg.policy import DEFAULT, Facts, Policy
 from gitreg.state import RegistryState
 
@@ -168,12 +170,12 @@ class _Known:
     """What the ancestors of a commit did inside the range.
 
     Attributes:
-        given: the highest number that each model was given.
+        given: how often each model's name was given up, and the highest number it has given since.
         entered: when versions entered stages, by model, version and stage.
         children: how many commits will still ask.
     """
 
-    given: dict[str, int] = field(default_factory=dict)
+    given: dict[str, tuple[int, int]] = field(default_factory=dict)
     entered: dict[tuple[str, int, str], int] = field(default_factory=dict)
     children: int = 0
 
@@ -182,9 +184,25 @@ class _Known:
 
     def add(self, other: _Known) -> None:
         for model, number in other.given.items():
-            self.given[model] = max(self.given.get(model, 0), number)
+            self.given[model] = max(self.given.get(model, (0, 0)), number)
         for entry, moment in other.entered.items():
             self.entered[entry] = max(self.entered.get(entry, moment), moment)
+
+
+class _LivingPast(Past):
+    """The history before a range, but that of models whose name was given up in it since."""
+
+    def __init__(self, past: Past, began_anew: Callable[[str], bool]) -> None:
+        self._past = past
+        self._began_anew = began_anew
+
+    def highest(self, model: str) -> int:
+        """Return the highest number that a version of a model ever had; 0 for none."""
+        return 0 if self._began_anew(model) else self._past.highest(model)
+
+    def events(self, model: str, pointer: str) -> Sequence[Event]:
+        """Return the moves of a pointer, newest first."""
+        return () if self._began_anew(model) else self._past.events(model, pointer)
 
 
 class _Judge:
@@ -194,6 +212,7 @@ class _Judge:
         self._repository = repository
         self._base = base
         self._options = options
+        self._past = _LivingPast(options.past, self._began_anew)
         self._states: dict[str | None, RegistryState] = {}
         self._known: dict[str, _Known] = {}
         self._latest = _Known()
@@ -291,12 +310,16 @@ class _Judge:
 
     def _learn(self, step: Step) -> None:
         """Note what later commits have to know of this one."""
-        given = self._latest.given
+        given, entered = self._latest.given, self._latest.entered
+        for model in Lives(step).gone:
+            given[model] = (given.get(model, (0, 0))[0] + 1, 0)
+            for entry in [entry for entry in entered if entry[0] == model]:
+                del entered[entry]
         for model, numbers in new_versions(step):
             for number in numbers:
                 self._registered[model, number] = step.commit.oid
-            given[model] = max(given.get(model, 0), *numbers)
-        entered = self._latest.entered
+            lives, last = given.get(model, (0, 0))
+            given[model] = (lives, max(last, *numbers))
         for model in step.models:
             try:
                 found = moves_of(step.before, step.after, model)
@@ -312,7 +335,7 @@ class _Judge:
         """Return what rules may ask of the world, for a move that this step makes."""
         options = self._options
         return CommitFacts(
-            self._repository, step, options.past, self._since, options.artifacts, options.now
+            self._repository, step, self._past, self._since, options.artifacts, options.now
         )
 
     def _since(self, model: str, version: int, stage: str) -> int | None:
@@ -324,9 +347,27 @@ class _Judge:
             return True
         return any(
             isinstance(held, tuple) and version in held
-            for event in self._options.past.events(model, f"stages/{stage}")
+            for event in self._past.events(model, f"stages/{stage}")
             for held in (event.before, event.after)
         )
+
+    def _began_anew(self, model: str) -> bool:
+        """Tell whether a model's name was given up in the range: its past is another one's."""
+        return self._latest.given.get(model, (0, 0))[0] > 0
+
+    def is_restored(self, step: Step, model: str) -> bool:
+        """Tell whether a step brings a model back as it was before a commit that ended it."""
+        told = reverted_by(step)
+        reverted = None if told is None else self._repository.commit_of(told)
+        if reverted is None or step.parent is None or step.before.has_model(model):
+            return False
+        if not self._repository.is_ancestor(reverted, step.parent):
+            return False
+        folder = layout.model_path(model)
+        specs = [f"{reverted}^:{folder}", f"{step.commit.oid}:{folder}"]
+        was, now = self._repository.reader.get_many(specs)
+        ended = not self._state(reverted).has_model(model)
+        return ended and was is not None and now is not None and was.oid == now.oid
 
     def _late(self, read: ReadCommit) -> Step | None:
         """Return all that a merge brings onto the branch of its first parent, as one step."""
@@ -427,7 +468,7 @@ class _Judge:
             )
 
     def _highest(self, model: str) -> int:
-        return max(self._options.past.highest(model), self._latest.given.get(model, 0))
+        return max(self._past.highest(model), self._latest.given.get(model, (0, 0))[1])
 
     def _faults(self, read: ReadCommit) -> Iterator[CheckFinding]:
         """Yield what is wrong with the state of a commit and of no parent of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +15,8 @@ from gitreg.history import CommitInfo
 from gitreg.names import name_of
 from gitreg.policy import Policy
 from gitreg.state import RegistryState
+
+_REVERTS = re.compile(r"^This reverts commit ([0-9a-f]{7,64})\b", re.MULTILINE)
 
 
 def _nothing_known(_model: str) -> int:
@@ -108,6 +111,17 @@ class Step:
         return CheckFinding(
             code, severity, path, message, remedy, commit=self.commit.oid, file=path, line=line
         )
+
+
+def is_revert(step: Step) -> bool:
+    """Tell whether a commit says that it reverts another; what it did tells if that is so."""
+    return reverted_by(step) is not None
+
+
+def reverted_by(step: Step) -> str | None:
+    """Return the one commit that a commit says it reverts, maybe abbreviated."""
+    found = _REVERTS.findall(step.commit.message)
+    return str(found[0]) if len(found) == 1 else None
 
 
 def models_of(paths: Iterator[str]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from gitreg import layout, manifest, yamldoc
 from gitreg.check.finding import CheckFinding, line_in_error, line_of
+from gitreg.check.lives import Lives
 from gitreg.check.step import Step
 from gitreg.errors import GitregError
 from gitreg.git.steps import Difference
@@ -21,8 +22,14 @@ _MAY_CHANGE = (_ANNOTATIONS, "approvals/")
 
 
 def immutable(step: Step) -> Iterator[CheckFinding]:
-    """Find registered versions whose files changed, came or went, and deletions taken back."""
+    """Find registered versions whose files changed, came or went, and deletions taken back.
+
+    Not those that went with their model; see `gitreg.check.lives`.
+    """
+    honest = Lives(step).honest
     for (model, number), files in step.versions.items():
+        if model in honest:
+            continue
         folder = layout.version_path(model, number)
         before, after = (state.snapshot.list(folder) for state in (step.before, step.after))
         if _TOMBSTONE in before:
@@ -98,7 +105,11 @@ def new_versions(step: Step) -> Iterator[tuple[str, list[int]]]:
 
 
 def numbers(step: Step) -> Iterator[CheckFinding]:
-    """Find numbers given twice, or left out without history having given them."""
+    """Find numbers given twice, or left out without history having given them.
+
+    What a renamed model left out it had left out before.
+    """
+    moved = {one.new for one in Lives(step).renames if not one.wrong}
     for model, given in new_versions(step):
         last = max(step.highest(model), *step.before.numbers(model), 0)
         for number in given:
@@ -109,7 +120,7 @@ def numbers(step: Step) -> Iterator[CheckFinding]:
                     f"{name}: {last} is the highest number given so far, and none is given again",
                     remedy=f"register it as {model}@{last + 1}",
                 )  # fmt: skip
-            elif number > last + 1:
+            elif number > last + 1 and model not in moved:
                 yield step.found(
                     "number-skipped", path,
                     f"{name}: the next number is {last + 1}",

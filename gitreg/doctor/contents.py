@@ -75,6 +75,7 @@ def examine(patient: Patient) -> Iterator[Finding]:
     for name in names:
         yield from _model(state, name, stages)
     yield from _versions(patient)
+    yield from _tombstones(state)
 
 
 def _not_models(state: RegistryState) -> Iterator[Finding]:
@@ -135,6 +136,27 @@ def _versions(patient: Patient) -> Iterator[Finding]:
             folder = layout.version_path(model, number)
             name = format_version(model, number)
             yield Finding("bad-version", "error", name, str(error), _log(folder))
+
+
+def _tombstones(state: RegistryState) -> Iterator[Finding]:
+    """Say what is wrong with what stays of models."""
+    folders = [f"{layout.ROOT}/{name}" for name in state.snapshot.list(layout.ROOT)]
+    for path, names in zip(folders, state.snapshot.list_many(folders), strict=True):
+        model = layout.model_of_folder(path.rpartition("/")[2])
+        if model is None or "deleted.yaml" not in names:
+            continue
+        note = layout.model_tombstone_path(model)
+        try:
+            state.tombstone(model)
+        except GitregError as error:
+            message = str(error).removeprefix(f"{note}: ")
+            yield Finding("bad-tombstone", "error", note, message, _log(note))
+        if len(names) > 1:
+            yield Finding(
+                "half-deleted", "error", model,
+                "its deleted.yaml says that it was deleted or renamed, and files of it are there",
+                _log(path),
+            )  # fmt: skip
 
 
 def _two_stages(name: str, stages: list[str]) -> Finding:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from gitreg import layout
 from gitreg.change import OPERATION, trailers_of
 from gitreg.doctor.patient import Patient
+from gitreg.errors import InvalidDocument
 from gitreg.findings import Finding
-from gitreg.git.log import read_paths
+from gitreg.git.log import RawChange, read_paths
 from gitreg.git.repository import GitRepository
+from gitreg.manifest import read_tombstone
 from gitreg.names import format_version
 
 _Written = dict[str, tuple[str, str]]
@@ -33,11 +36,32 @@ def examine(patient: Patient) -> Iterator[Finding]:
     for info, changes in read_paths(repository, commit):
         for name in dict.fromkeys(trailers_of(info.message).get(OPERATION, ())):
             operations[name].append(info.oid)
+        for model in _given_up(repository, changes):
+            folder = f"{layout.model_path(model)}/"
+            written = {
+                path: first for path, first in written.items() if not path.startswith(folder)
+            }
         for change in changes:
             if change.after is not None and _is_immutable(change.path):
                 written.setdefault(change.path, (info.oid, change.after))
     yield from _done_twice(operations)
     yield from _changed(patient, written, _blobs(repository, commit))
+
+
+def _given_up(repository: GitRepository, changes: Iterable[RawChange]) -> Iterator[str]:
+    """Yield the models that a commit deleted or renamed, or of which it took a rename back."""
+    for change in changes:
+        place = layout.locate(change.path)
+        if place is None or place.kind != "deleted" or place.version is not None:
+            continue
+        if change.after is not None:
+            yield place.model
+            continue
+        found = repository.reader.get(str(change.before))
+        with contextlib.suppress(InvalidDocument):
+            note = read_tombstone(b"" if found is None else found.data, change.path)
+            if note.renamed_to is not None:
+                yield note.renamed_to
 
 
 def _is_immutable(path: str) -> bool:
