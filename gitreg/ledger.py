@@ -25,7 +25,7 @@ from gitreg.git.repository import GitRepository
 from gitreg.history import CommitInfo, Event, FileChange, PointerValue, Tag, events_of, tags_of
 from gitreg.names import RegistryTag, parse_tag
 
-FORMAT = 12
+FORMAT = 13
 """Goes up when the fold or the tables change: an index of another format is made anew."""
 
 _TABLES = """
