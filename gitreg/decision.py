@@ -6,7 +6,7 @@ by these functions, so that what one lets through the other does not refuse.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gitreg.model import ModelVersion
@@ -16,6 +16,9 @@ from gitreg.policy.rules import Policy, StageRule
 from gitreg.policy.transitions import Approved, From, Holds, MayOverride, NotFrozen, SignedBy
 from gitreg.policy.verdict import Case, Facts, Rule, Verdict
 from gitreg.state import RegistryState
+
+WasIn = Callable[[str, int, str], bool]
+"""Tells whether a version of a model was in a stage before, by history."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,17 @@ def is_way_out(policy: Policy, stage: str, came_from: str | None) -> bool:
         return True
     leaves = None if came_from is None else policy.stages.get(came_from)
     return leaves is not None and leaves.replaced == stage
+
+
+def may_return(policy: Policy, move: Move, was_in: WasIn) -> bool:
+    """Tell whether a move can be part of one that takes an earlier one back.
+
+    That a message says so is not enough: what enters a stage was there before, by history, and
+    what makes room for it goes where the policy puts what leaves.
+    """
+    if is_way_out(policy.of(move.model), move.stage or NO_STAGE, move.came_from):
+        return True
+    return was_in(move.model, move.version, str(move.stage))
 
 
 def _entry(policy: Policy, rule: StageRule, stage: str) -> Iterator[Rule]:

@@ -136,6 +136,7 @@ def test_a_freeze_and_the_way_through_it(work: Path, monkeypatch: pytest.MonkeyP
     assert "\nGitreg-Override: it is on fire\n" in message
     gitreg("rollback", "churn")  # not asked about the freeze
     assert gitreg("resolve", "churn/production").out == "churn@2\n"
+    gitreg("check", "HEAD^..HEAD")  # nor by what CI and a server run
 
 
 def test_an_override_is_seen_in_the_log(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,6 +220,28 @@ def test_a_push_judges_again(work: Path, shared: Path) -> None:
     with Registry(shared / "origin.git") as published:
         assert published.resolve("churn/production").version == 2
         assert published.show("churn@3").tags == {"a": "b"}
+
+
+def test_a_push_does_not_believe_that_something_is_a_rollback(work: Path, shared: Path) -> None:
+    policy(work, "gates: [{metric: f1}]")
+    git(work, "push", "--quiet")
+    other = grace(shared)
+    production = work / "registry" / "churn" / "stages" / "production.yaml"
+    production.write_text("versions:\n- 3\n")
+    git(work, "commit", "--quiet", "-am", "roll back churn\n\nGitreg-Action: rollback\n")
+    gitreg("annotate", "churn@3", "--tag", "a=b", "--push", "--repo", str(other))
+    assert "f1 is missing from churn@3" in gitreg("push", code=1).out
+
+
+def test_a_push_knows_where_versions_were_before_it(work: Path, shared: Path) -> None:
+    other = grace(shared)
+    gitreg("promote", "churn@3", "--to", "production")
+    gitreg("rollback", "churn")
+    gitreg("rollback", "churn", "--to", "3")  # where nobody has seen it yet but this clone
+    policy(other, "from: [none]")
+    git(other, "push", "--quiet")
+    gitreg("push")
+    assert gitreg("resolve", "churn/production").out == "churn@3\n"
 
 
 def test_a_push_adds_what_the_new_rules_say(work: Path, shared: Path) -> None:
