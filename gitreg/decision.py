@@ -193,17 +193,34 @@ def _entry(policy: Policy, rule: StageRule, stage: str) -> Iterator[Rule]:
 def may_override(policy: Policy, case: Case) -> Verdict:
     """Return whether who makes a move may override what its rules refuse.
 
-    Where the stage, or the one that is left, demands signatures, who overrides must have signed:
-    the e-mail of an author is free text.
+    The stage that is entered says who may; of what only leaves, the one that it leaves. A stage
+    that refuses to be left, frozen or for want of a signature, has a say of its own: who may
+    override staging takes nothing out of production by that. Where the stage, or the one that is
+    left, demands signatures, who overrides must have signed: the e-mail of an author is free text.
     """
     rules = policy.of(case.candidate.model)
     touched = _touched(rules, case.stage, case.came_from)
-    # Of what only leaves, the stage that it leaves says who may.
-    decides = touched[-1:] if is_way_out(rules, case.stage, case.came_from) else touched[:1]
-    by = next((rules.stages[stage].override for stage in decides), None) or ()
+    if is_way_out(rules, case.stage, case.came_from):
+        asked = touched[-1:]
+    else:
+        asked = tuple(
+            stage
+            for stage in touched
+            if stage == case.stage or _refuses_to_be_left(rules, stage, case)
+        )
     needs_signature = any(rules.stages[stage].signed is not None for stage in touched)
-    stage = decides[0] if decides else case.stage
-    return MayOverride(stage, rules.members(by), by, needs_signature).judge(case)
+    verdicts = []
+    for stage in asked or (case.stage,):
+        by = (rules.stages[stage].override if asked else None) or ()
+        verdicts.append(MayOverride(stage, rules.members(by), by, needs_signature).judge(case))
+    return next((verdict for verdict in verdicts if not verdict.passed), verdicts[0])
+
+
+def _refuses_to_be_left(rules: Policy, stage: str, case: Case) -> bool:
+    signed = rules.stages[stage].signed
+    wants: list[Rule] = [NotFrozen((stage,), rules.freeze)]
+    wants += [] if signed is None else [SignedBy(stage, rules.members(signed), signed)]
+    return not all(rule.judge(case).passed for rule in wants)
 
 
 def judge_aliases(
