@@ -200,6 +200,14 @@ PrOption = Annotated[
     bool,
     typer.Option("--pr", help="Push a branch with it and open a pull request, instead."),
 ]
+OverrideOption = Annotated[
+    Optional[str],
+    typer.Option(
+        "--override",
+        metavar="REASON",
+        help="Do it though it is refused, where the policy lets you.",
+    ),
+]
 OperationOption = Annotated[
     Optional[str],
     typer.Option(
@@ -495,12 +503,7 @@ def promote(
     else_archive: Annotated[
         bool, typer.Option("--else-archive", help="Archive a candidate that a metric refuses.")
     ] = False,
-    override: Annotated[
-        Optional[str],
-        typer.Option(
-            metavar="REASON", help="Do it though it is refused, where the policy lets you."
-        ),
-    ] = None,
+    override: OverrideOption = None,
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
@@ -597,6 +600,7 @@ def approve(
 @app.command()
 def archive(
     references: ReferencesArgument,
+    override: OverrideOption = None,
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
@@ -611,7 +615,13 @@ def archive(
     """
     with Registry(repo) as registry, _showing_refusals(as_json=as_json):
         outcome = registry.archive(
-            *references, reason=reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id
+            *references,
+            override=override,
+            reason=reason,
+            dry_run=dry_run,
+            push=push,
+            pr=pr,
+            op_id=op_id,
         )
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
 
@@ -1112,19 +1122,22 @@ def policy_test(
         ),
     ],
     as_json: JsonOption = False,
+    rev: RevOption = None,
+    at: AtOption = None,
     repo: RepoOption = ".",
     allow_rewind: AllowRewindOption = False,
 ) -> None:
     """Show what a promotion would be told, rule by rule, and do nothing.
 
-    Exits 1 when it would be refused.
+    Exits 1 when it would be refused. With --rev, of a branch say, it is asked what the policy there
+    says of the versions there.
 
     Example: gitreg policy test churn-predictor@2 --to production
     """
     from gitreg import render
 
     with _reading(repo, allow_rewind) as registry:
-        judgements = registry.test_policy(*references, stage=to)
+        judgements = registry.test_policy(*references, stage=to, rev=rev, at=at)
     if as_json:
         _print_json(render.verdicts_json(judgements))
     else:

@@ -687,6 +687,8 @@ class Registry:
         if_better: Sequence[str] = (),
         if_lower: Sequence[str] = (),
         override: str | None = None,
+        rev: str | None = None,
+        at: str | None = None,
     ) -> tuple[Judgement, ...]:
         """Return what `promote` would decide and why, and write nothing.
 
@@ -696,6 +698,8 @@ class Registry:
             if_better: metrics that must be higher than the incumbent's, beside the policy.
             if_lower: metrics that must be lower.
             override: what ``promote`` would be given as such.
+            rev: read the registry and its policy at this commit; the move is judged as made now.
+            at: read them at this moment.
 
         Returns:
             All verdicts, version by version; none of a version that is there already.
@@ -713,7 +717,7 @@ class Registry:
             if_lower=tuple(_list(if_lower)),
             override=override,
         )
-        state = _existing(self.state())
+        state = _existing(self.state(rev=rev, at=at))
         self._past(state)
         try:
             return promote(state, request, self._mover(state)).judgements
@@ -723,6 +727,7 @@ class Registry:
     def archive(
         self,
         *references: ReferenceLike,
+        override: str | None = None,
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
@@ -733,6 +738,7 @@ class Registry:
         return self.promote(
             *references,
             stage=ARCHIVE,
+            override=override,
             reason=reason,
             dry_run=dry_run,
             push=push,

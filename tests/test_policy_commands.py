@@ -137,6 +137,8 @@ def test_a_freeze_and_the_way_through_it(work: Path, monkeypatch: pytest.MonkeyP
     gitreg("rollback", "churn")  # not asked about the freeze
     assert gitreg("resolve", "churn/production").out == "churn@2\n"
     gitreg("check", "HEAD^..HEAD")  # nor by what CI and a server run
+    gitreg("archive", "churn@2", "--override", "it leaks")
+    assert "\nGitreg-Override: it leaks\n" in tip(work)
 
 
 def test_an_override_is_seen_in_the_log(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -316,6 +318,17 @@ def test_a_test_of_the_policy_writes_nothing(work: Path) -> None:
     )
     assert everything(work) == before
     assert "no stage 'prod'" in error("policy", "test", "churn@3", "--to", "prod")
+
+
+def test_a_test_of_the_policy_of_another_commit(work: Path) -> None:
+    git(work, "switch", "--quiet", "-c", "stricter")
+    policy(work, "gates: [{metric: f1}]")
+    git(work, "switch", "--quiet", "main")
+    words = ("policy", "test", "churn@3", "--to", "production")
+    assert gitreg(*words).out == "no rule of the policy is about this\n"
+    ran = gitreg(*words, "--rev", "stricter", code=1)
+    assert ran.out == "failed  metric: f1 is missing from churn@3\n"
+    gitreg(*words, "--at", "1999-01-01T00:00Z", code=2)
 
 
 def test_from_python(work: Path) -> None:
