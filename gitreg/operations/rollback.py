@@ -151,6 +151,7 @@ def _step(state: RegistryState, past: Past, request: Rollback, model: str) -> _S
             name = format_version(model, version)
             stayed.setdefault(alias, f"@{alias} still names {name}: it had moved in another commit")
     warnings = [
+        *moves.emptied(),
         *stayed.values(),
         *(
             f"{other} had moved in the same commit {event.commit[:9]}: it stays where it is"
