@@ -208,8 +208,9 @@ def test_who_may_not(team: Path, keys: dict[str, Key], tmp_path: Path) -> None:
     shutil.copy(keys["eve"].private, alone)  # a private key without its public half
     with pytest.raises(Refused, match="none of the policy's signers'"):
         approve(team, key=str(alone))
-    with pytest.raises(GitError, match="No such file"):
-        approve(team, key=str(tmp_path / "nope"))
+    for nowhere in (str(tmp_path / "nope"), str(tmp_path), "", "/"):
+        with pytest.raises(NotFound, match="no key"):
+            approve(team, key=nowhere)
     git(team, "config", "user.signingkey", "0xDEADBEEF")
     git(team, "config", "gpg.format", "openpgp")
     with pytest.raises(GitError, match="no SSH key") as caught:
