@@ -589,10 +589,10 @@ def approve(
                 op_id=op_id,
             )
         else:
-            proposal = registry.propose(reference, stage=to)
-            typer.echo(render.proposal_text(proposal), err=True)
+            preview = registry.preview_approval(reference, stage=to)
+            typer.echo(render.preview_text(preview), err=True)
             outcome = registry.approve(
-                proposal, key=key, reason=reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id
+                preview, key=key, reason=reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id
             )
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
 

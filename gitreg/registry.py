@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self  # in typing itself since Python 3.11
 
     from gitreg.approvals import StoredApproval
-    from gitreg.approving import Proposal
+    from gitreg.approving import ApprovalPreview
     from gitreg.artifacts import Artifacts
     from gitreg.change import Change
     from gitreg.check import CheckReport
@@ -746,21 +746,21 @@ class Registry:
             op_id=op_id,
         )
 
-    def propose(self, reference: ReferenceLike, *, stage: str) -> Proposal:
+    def preview_approval(self, reference: ReferenceLike, *, stage: str) -> ApprovalPreview:
         """Return what an approval of a version for a stage would be for; nothing is signed.
 
         Raises:
             Refused: the version is in the stage already.
             GitError: the clone is shallow.
         """
-        from gitreg.approving import propose
+        from gitreg.approving import preview
 
         wanted = _reference(reference)
-        return propose(self._repository, self.state(), wanted, _text(stage, "a stage"))
+        return preview(self._repository, self.state(), wanted, _text(stage, "a stage"))
 
     def approve(
         self,
-        proposal: Proposal,
+        preview: ApprovalPreview,
         *,
         key: str | None = None,
         reason: str | None = None,
@@ -769,10 +769,10 @@ class Registry:
         pr: bool = False,
         op_id: str | None = None,
     ) -> Outcome:
-        """Approve that a version moves into a stage: sign what was proposed, and keep it.
+        """Approve that a version moves into a stage: sign what was seen, and keep it.
 
         Args:
-            proposal: what `propose` gave, as it was looked at.
+            preview: what `preview_approval` gave, as it was looked at.
             key: in place of Git's ``user.signingkey``: a file, or ``key::`` and a public key.
             reason: why, for the commit's message.
             dry_run: sign, so that it is known that one can, and write nothing.
@@ -782,12 +782,12 @@ class Registry:
 
         Raises:
             Refused: the key would not count (none of the policy's signers', revoked, of who
-                registered the version), or what was proposed has changed.
+                registered the version), or what was seen has changed.
             GitError: there is no key, or it cannot sign; nothing was written.
         """
         from gitreg.approving import approving
 
-        operation = approving(self._repository, self.state(), proposal, key)
+        operation = approving(self._repository, self.state(), preview, key)
         return self._write(
             operation,
             reason,

@@ -40,8 +40,8 @@ def team(stocked: Path, keys: dict[str, Key]) -> Path:
 
 def approve(folder: Path, reference: str = "churn@3", **options: object) -> Outcome:
     with Registry(folder) as registry:
-        proposal = registry.propose(reference, stage="production")
-        return registry.approve(proposal, **options)  # type: ignore[arg-type]
+        preview = registry.preview_approval(reference, stage="production")
+        return registry.approve(preview, **options)  # type: ignore[arg-type]
 
 
 def who_approves(
@@ -218,9 +218,9 @@ def test_who_may_not(team: Path, keys: dict[str, Key], tmp_path: Path) -> None:
     assert "gpg.format ssh" in str(caught.value.hint)
     use_ssh(team, str(keys["grace"].file))
     with pytest.raises(NotFound, match="no stage 'prod'"), Registry(team) as registry:
-        registry.propose("churn@3", stage="prod")
+        registry.preview_approval("churn@3", stage="prod")
     with pytest.raises(InvalidRequest), Registry(team) as registry:
-        registry.propose("churn@3", stage="none")
+        registry.preview_approval("churn@3", stage="none")
     with pytest.raises(Refused, match="is in production already"):
         approve(team, "churn@2")
     assert git(team, "rev-parse", "HEAD") == before
@@ -232,11 +232,11 @@ def test_who_may_not(team: Path, keys: dict[str, Key], tmp_path: Path) -> None:
 
 def test_what_was_seen_is_what_is_signed(team: Path) -> None:
     with Registry(team) as registry:
-        proposal = registry.propose("churn@3", stage="production")
+        preview = registry.preview_approval("churn@3", stage="production")
         registry.rollback("churn")  # churn@1 is served now
         with pytest.raises(Refused, match="production holds churn@1 now"):
-            registry.approve(proposal)
-        registry.approve(registry.propose("churn@3", stage="production"))
+            registry.approve(preview)
+        registry.approve(registry.preview_approval("churn@3", stage="production"))
     assert who_approves(team, replaces=(1,)) == (GRACE,)
     assert who_approves(team) == ()
 
@@ -311,7 +311,7 @@ def test_a_dry_run_writes_nothing(team: Path) -> None:
 
 def test_an_approval_nobody_asks_for_is_told_of(team: Path, keys: dict[str, Key]) -> None:
     with Registry(team) as registry:
-        outcome = registry.approve(registry.propose("churn@3", stage="staging"))
+        outcome = registry.approve(registry.preview_approval("churn@3", stage="staging"))
     assert outcome.warnings == ("the policy asks for no approvals of churn for staging",)
 
 
@@ -451,7 +451,7 @@ def test_a_shallow_clone_cannot_tell(team: Path, shared: Path) -> None:
     git(shared, "clone", "--quiet", "--depth=1", origin, "cut")
     with Registry(shared / "cut") as registry:
         with pytest.raises(GitError, match="shallow"):
-            registry.propose("churn@3", stage="production")
+            registry.preview_approval("churn@3", stage="production")
         (stored,) = registry.approvals("churn@3")
         assert not stored.verified
         assert "shallow" in str(stored.reason)
