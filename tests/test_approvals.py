@@ -127,6 +127,23 @@ def test_it_counts_for_that_move_alone(team: Path) -> None:
     assert who_approves(team) == ()
 
 
+def test_a_rollback_takes_back_what_was_approved(team: Path) -> None:
+    approve(team)
+    other = team / WHERE / "staging.grace@example.com"
+    keep(team, other.name, b"of another stage")
+    with Registry(team) as registry:
+        registry.promote("churn@3", stage="production")
+        # production holds what it held when she looked, and she has not looked since
+        registry.rollback("churn", reason="it drifts")
+        assert who_approves(team) == ()
+        with pytest.raises(Refused, match="0 of 1 approvals"):
+            registry.promote("churn@3", stage="production")
+        assert registry.check("HEAD^..HEAD").findings == ()
+        registry.rollback("churn", to=3)  # which needs none
+    assert other.with_name(f"{other.name}.sig").exists()
+    assert git(team, "status", "--porcelain") == ""
+
+
 def test_one_person_counts_once(team: Path, keys: dict[str, Key]) -> None:
     text = wanted(team).text
     second = make_key(team.parent / "more", "second")
@@ -294,7 +311,7 @@ def test_what_show_and_log_say(team: Path) -> None:
     with Registry(team) as registry:
         registry.rollback("churn")
     found = gitreg("show", "churn@3", "--json", "--repo", str(team)).json
-    assert found["approvals"][0]["verified"]  # it would bring it back over churn@2 again
+    assert found["approvals"] == []
     row = next(
         text for text in gitreg("log", "--repo", str(team)).out.splitlines() if " approve " in text
     )
