@@ -1098,11 +1098,17 @@ def policy_show(
     """
     from gitreg import render
     from gitreg.policy import policy_document
+    from gitreg.suggest import did_you_mean
 
     if model is not None:
         _check_model_name(model, "gitreg policy show {model}")
     with _reading(repo, allow_rewind) as registry:
         policy = registry.policy(model, rev=rev, at=at)
+        there = [one.name for one in registry.models(rev=rev, at=at)]
+    # They may come later, and so may rules for them; mistyped, they would go unnoticed.
+    for name in policy.naming_none_of(there) if model is None else {model} - set(there):
+        near = did_you_mean(name, there)
+        _warn((f"there is no model {name!r}" + (f": {near}" if near else ""),))
     if as_json:
         _print_json(policy_document(policy, with_defaults=True))
     else:

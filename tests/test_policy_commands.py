@@ -295,6 +295,18 @@ def test_the_effective_policy_is_shown(work: Path) -> None:
     assert "is one version" in error("policy", "show", "churn@1")
 
 
+def test_rules_for_a_model_that_is_not_there_are_told(work: Path) -> None:
+    rules = "{stages: {production: {holds: 2}}}"
+    names = ("churn", "ch*", "token-*", "tokeniser")
+    policy(work, rest="models:\n" + "".join(f"  '{name}': {rules}\n" for name in names))
+    assert gitreg("policy", "show").err.splitlines() == [
+        "warning: there is no model 'token-*': did you mean 'tokenizer'?",
+        "warning: there is no model 'tokeniser': did you mean 'tokenizer'?",
+    ]
+    assert gitreg("policy", "show", "tokenizer").err == ""
+    assert gitreg("policy", "show", "new").err == "warning: there is no model 'new'\n"
+
+
 def test_a_policy_that_does_not_parse_stops_a_promotion(work: Path) -> None:
     policy(work, "gate: [{metric: f1}]")
     for words in ("policy show", "policy test churn@3 --to production",
