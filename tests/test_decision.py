@@ -250,6 +250,17 @@ def test_who_may_override_staging_takes_nothing_out_of_production(
     branch.promote("churn@1", to="staging", override="it suits us")
 
 
+def test_an_override_under_review_waits_for_nothing(branch: FakeBranch) -> None:
+    ruled(branch, approvals=Approvals(1, ("bob@example.com",)), override=("ada@example.com",))
+    mover = replace(branch.mover, awaited=frozenset({"approvals"}))
+    change = promote(branch.state, promotion("churn@1"), mover)
+    assert "awaited: approvals: 0 of 1 approvals by bob@example.com" in change.evidence
+    change = promote(branch.state, promotion("churn@1", override="no time"), mover)
+    assert "overridden: approvals: 0 of 1 approvals by bob@example.com" in change.evidence
+    assert trailers_of(change.message())["Gitreg-Override"] == ("no time",)
+    assert change.warnings == ()
+
+
 def test_an_override_that_nothing_needs(branch: FakeBranch) -> None:
     change = branch.promote("churn@1", override="just in case")
     assert "Override" not in change.message()
