@@ -149,6 +149,6 @@ def _principal(state: RegistryState, key: PublicKey) -> str:
     if principal is None:
         raise Refused(
             f"{signers.why_not(key)}: it does not count",
-            hint="the signers are in registry/policy.yaml",
+            hint="the signers are in registry/policy.yaml; gitreg fetch brings the published one",
         )
     return principal

@@ -21,6 +21,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from gitreg import layout
 from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git.repository import GitRepository
 from gitreg.model import Artifact, Model, ModelVersion, Resolved
@@ -680,6 +681,15 @@ class Registry:
         policy = _existing(self.state(rev=rev, at=at)).policy
         return policy if model is None else policy.of(check_model_name(_text(model, "a model")))
 
+    def uncommitted_policy(self) -> tuple[str, ...]:
+        """Return a warning when the work tree has another policy than the commit that counts."""
+        if self._url is not None or self._repository.top_level is None:
+            return ()
+        asked = self._repository.run_at_root("status", "--porcelain", "--", layout.POLICY)
+        if not asked.stdout:
+            return ()
+        return (f"{layout.POLICY} has changes that are not committed, and do not count yet",)
+
     def test_policy(
         self,
         *references: ReferenceLike,
@@ -1067,6 +1077,11 @@ class Registry:
         from gitreg.tagsync import tagged_tip
 
         if history:
+            if commits is not None and ".." in commits:
+                raise InvalidRequest(
+                    f"--history judges all up to a commit: {commits!a} is a range",
+                    hint="one of them: gitreg check BASE..HEAD, or gitreg check HEAD --history",
+                )
             wanted = Range(None, self._repository.parse_revision(commits or "HEAD"))
         else:
             wanted = parse_range(self._repository, commits)
@@ -1106,11 +1121,17 @@ class Registry:
 
         return Bytes(is_on_remote, files)
 
-    def workflow(self, host: str, *, write: bool = False, force: bool = False) -> HostFile:
+    def workflow(
+        self, host: str, *, install: str = "", write: bool = False, force: bool = False
+    ) -> HostFile:
         """Return the file that lets a Git host check, tag and deploy; see `gitreg.workflows`.
+
+        It is for the default branch of the remote, or the one that is checked out where the remote
+        did not say.
 
         Args:
             host: ``github`` or ``gitlab``.
+            install: what pip installs for gitreg there, such as a URL with a release's tag.
             write: write it into the work tree; committing it is left to a person.
             force: replace one that is something else.
 
@@ -1120,8 +1141,16 @@ class Registry:
         """
         from gitreg.workflows import workflow, write_file
 
-        file = workflow(host)
+        file = workflow(host, branch=self._default_branch(), install=install)
         return write_file(self._top(), file, force=force) if write else file
+
+    def _default_branch(self) -> str:
+        """Return the short name of the branch that holds the registry."""
+        from gitreg.git.remote import default_branches
+
+        told = default_branches(self._repository)
+        head = self._repository.head_branch() or "main"
+        return told.get("origin") or next(iter(told.values()), head.removeprefix("refs/heads/"))
 
     def codeowners(self, *, write: bool = False) -> HostFile:
         """Return the CODEOWNERS file with the lines that the policy implies, others as they are.

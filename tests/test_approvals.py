@@ -217,8 +217,9 @@ def test_who_may_not(team: Path, keys: dict[str, Key], tmp_path: Path) -> None:
             approve(team, key=keys["eve"].file.name)  # counted from where one is
     alone = tmp_path / "alone"
     shutil.copy(keys["eve"].private, alone)  # a private key without its public half
-    with pytest.raises(Refused, match="none of the policy's signers'"):
+    with pytest.raises(Refused, match="none of the policy's signers'") as unknown:
         approve(team, key=str(alone))
+    assert "gitreg fetch" in str(unknown.value.hint)  # the published policy may list it
     for nowhere in (str(tmp_path / "nope"), str(tmp_path), "", "/"):
         with pytest.raises(NotFound, match="no key"):
             approve(team, key=nowhere)

@@ -300,11 +300,11 @@ def test_rules_for_a_model_that_is_not_there_are_told(work: Path) -> None:
     names = ("churn", "ch*", "token-*", "tokeniser")
     policy(work, rest="models:\n" + "".join(f"  '{name}': {rules}\n" for name in names))
     assert gitreg("policy", "show").err.splitlines() == [
-        "warning: there is no model 'token-*': did you mean 'tokenizer'?",
-        "warning: there is no model 'tokeniser': did you mean 'tokenizer'?",
+        "warning: no model 'token-*' is registered: did you mean 'tokenizer'?",
+        "warning: no model 'tokeniser' is registered: did you mean 'tokenizer'?",
     ]
     assert gitreg("policy", "show", "tokenizer").err == ""
-    assert gitreg("policy", "show", "new").err == "warning: there is no model 'new'\n"
+    assert gitreg("policy", "show", "new").err == "warning: no model 'new' is registered\n"
 
 
 def test_a_policy_that_does_not_parse_stops_a_promotion(work: Path) -> None:
@@ -368,3 +368,27 @@ def test_a_policy_without_such_rules_wakes_neither_dvc_nor_ssh(work: Path) -> No
         [sys.executable, "-c", script], cwd=work, capture_output=True, text=True, check=True
     )
     assert done.stdout == "\n"
+
+
+def test_an_edit_that_counts_not_yet_is_told(work: Path) -> None:
+    shown = gitreg("policy", "show", "churn")
+    assert shown.err == ""
+    path = work / "registry" / "policy.yaml"
+    owners = "    replaced: archived\n    owners: ['@org/managers']\n"
+    path.write_text(path.read_text().replace("    replaced: archived\n", owners))
+    edited = gitreg("policy", "show", "churn")
+    assert edited.out == shown.out
+    told = "warning: registry/policy.yaml has changes that are not committed"
+    assert edited.err.startswith(told)
+    assert gitreg("policy", "test", "churn@3", "--to", "production").err.startswith(told)
+    assert gitreg("codeowners", code=2).err.startswith(told)
+    assert gitreg("policy", "show", "churn", "--rev", "HEAD").err == ""
+    git(work, "commit", "--quiet", "-am", "owners")
+    assert gitreg("codeowners").err == ""
+
+
+def test_a_model_that_is_not_registered_is_told(work: Path) -> None:
+    # Its rules are shown: they can be looked at before its first version is there.
+    ran = gitreg("policy", "show", "chrn")
+    assert ran.err == "warning: no model 'chrn' is registered: did you mean 'churn'?\n"
+    assert ran.out == gitreg("policy", "show", "churn").out
