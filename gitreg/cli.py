@@ -205,6 +205,14 @@ PrOption = Annotated[
     bool,
     typer.Option("--pr", help="Push a branch with it and open a pull request, instead."),
 ]
+OverrideOption = Annotated[
+    Optional[str],
+    typer.Option(
+        "--override",
+        metavar="REASON",
+        help="Do it though it is refused, where the policy lets you.",
+    ),
+]
 OperationOption = Annotated[
     Optional[str],
     typer.Option(
@@ -500,12 +508,7 @@ def promote(
     else_archive: Annotated[
         bool, typer.Option("--else-archive", help="Archive a candidate that a metric refuses.")
     ] = False,
-    override: Annotated[
-        Optional[str],
-        typer.Option(
-            metavar="REASON", help="Do it though it is refused, where the policy lets you."
-        ),
-    ] = None,
+    override: OverrideOption = None,
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
@@ -591,10 +594,10 @@ def approve(
                 op_id=op_id,
             )
         else:
-            proposal = registry.propose(reference, stage=to)
-            typer.echo(render.proposal_text(proposal), err=True)
+            preview = registry.preview_approval(reference, stage=to)
+            typer.echo(render.preview_text(preview), err=True)
             outcome = registry.approve(
-                proposal, key=key, reason=reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id
+                preview, key=key, reason=reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id
             )
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
 
@@ -602,6 +605,7 @@ def approve(
 @app.command()
 def archive(
     references: ReferencesArgument,
+    override: OverrideOption = None,
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
@@ -616,7 +620,13 @@ def archive(
     """
     with Registry(repo) as registry, _showing_refusals(as_json=as_json):
         outcome = registry.archive(
-            *references, reason=reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id
+            *references,
+            override=override,
+            reason=reason,
+            dry_run=dry_run,
+            push=push,
+            pr=pr,
+            op_id=op_id,
         )
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
 
@@ -1182,12 +1192,13 @@ def policy_show(
         _check_model_name(model, "gitreg policy show {model}")
     with _reading(repo, allow_rewind) as registry:
         policy = registry.policy(model, rev=rev, at=at)
-        names = registry.state(rev=rev, at=at).model_names()
+        there = registry.state(rev=rev, at=at).model_names()
         if rev is None and at is None:
             _warn(registry.uncommitted_policy())
-    if model is not None and model not in names:
-        near = did_you_mean(model, names)
-        _warn((f"no model {model!a} is registered" + (f": {near}" if near else ""),))
+    # They may come later, and so may rules for them; mistyped, they would go unnoticed.
+    for name in policy.naming_none_of(there) if model is None else {model} - set(there):
+        near = did_you_mean(name, there)
+        _warn((f"no model {name!a} is registered" + (f": {near}" if near else ""),))
     if as_json:
         _print_json(policy_document(policy, with_defaults=True))
     else:
@@ -1207,20 +1218,24 @@ def policy_test(
         ),
     ],
     as_json: JsonOption = False,
+    rev: RevOption = None,
+    at: AtOption = None,
     repo: RepoOption = ".",
     allow_rewind: AllowRewindOption = False,
 ) -> None:
     """Show what a promotion would be told, rule by rule, and do nothing.
 
-    Exits 1 when it would be refused.
+    Exits 1 when it would be refused. With --rev, of a branch say, it is asked what the policy there
+    says of the versions there.
 
     Example: gitreg policy test churn-predictor@2 --to production
     """
     from gitreg import render
 
     with _reading(repo, allow_rewind) as registry:
-        judgements = registry.test_policy(*references, stage=to)
-        _warn(registry.uncommitted_policy())
+        judgements = registry.test_policy(*references, stage=to, rev=rev, at=at)
+        if rev is None and at is None:
+            _warn(registry.uncommitted_policy())
     if as_json:
         _print_json(render.verdicts_json(judgements))
     else:

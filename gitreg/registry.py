@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from gitreg.activity import Activity
     from gitreg.approvals import StoredApproval
-    from gitreg.approving import Proposal
+    from gitreg.approving import ApprovalPreview
     from gitreg.artifacts import Artifacts
     from gitreg.change import Change
     from gitreg.check import CheckReport
@@ -816,6 +816,8 @@ class Registry:
         if_better: Sequence[str] = (),
         if_lower: Sequence[str] = (),
         override: str | None = None,
+        rev: str | None = None,
+        at: str | None = None,
     ) -> tuple[Judgement, ...]:
         """Return what `promote` would decide and why, and write nothing.
 
@@ -825,6 +827,8 @@ class Registry:
             if_better: metrics that must be higher than the incumbent's, beside the policy.
             if_lower: metrics that must be lower.
             override: what ``promote`` would be given as such.
+            rev: read the registry and its policy at this commit; the move is judged as made now.
+            at: read them at this moment.
 
         Returns:
             All verdicts, version by version; none of a version that is there already.
@@ -842,7 +846,7 @@ class Registry:
             if_lower=tuple(_list(if_lower)),
             override=override,
         )
-        state = _existing(self.state())
+        state = _existing(self.state(rev=rev, at=at))
         self._past(state)
         try:
             return promote(state, request, self._mover(state)).judgements
@@ -852,6 +856,7 @@ class Registry:
     def archive(
         self,
         *references: ReferenceLike,
+        override: str | None = None,
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
@@ -862,6 +867,7 @@ class Registry:
         return self.promote(
             *references,
             stage=ARCHIVE,
+            override=override,
             reason=reason,
             dry_run=dry_run,
             push=push,
@@ -869,21 +875,21 @@ class Registry:
             op_id=op_id,
         )
 
-    def propose(self, reference: ReferenceLike, *, stage: str) -> Proposal:
+    def preview_approval(self, reference: ReferenceLike, *, stage: str) -> ApprovalPreview:
         """Return what an approval of a version for a stage would be for; nothing is signed.
 
         Raises:
             Refused: the version is in the stage already.
             GitError: the clone is shallow.
         """
-        from gitreg.approving import propose
+        from gitreg.approving import preview
 
         wanted = _reference(reference)
-        return propose(self._repository, self.state(), wanted, _text(stage, "a stage"))
+        return preview(self._repository, self.state(), wanted, _text(stage, "a stage"))
 
     def approve(
         self,
-        proposal: Proposal,
+        preview: ApprovalPreview,
         *,
         key: str | None = None,
         reason: str | None = None,
@@ -892,10 +898,10 @@ class Registry:
         pr: bool = False,
         op_id: str | None = None,
     ) -> Outcome:
-        """Approve that a version moves into a stage: sign what was proposed, and keep it.
+        """Approve that a version moves into a stage: sign what was seen, and keep it.
 
         Args:
-            proposal: what `propose` gave, as it was looked at.
+            preview: what `preview_approval` gave, as it was looked at.
             key: in place of Git's ``user.signingkey``: a file, or ``key::`` and a public key.
             reason: why, for the commit's message.
             dry_run: sign, so that it is known that one can, and write nothing.
@@ -905,12 +911,12 @@ class Registry:
 
         Raises:
             Refused: the key would not count (none of the policy's signers', revoked, of who
-                registered the version), or what was proposed has changed.
+                registered the version), or what was seen has changed.
             GitError: there is no key, or it cannot sign; nothing was written.
         """
         from gitreg.approving import approving
 
-        operation = approving(self._repository, self.state(), proposal, key)
+        operation = approving(self._repository, self.state(), preview, key)
         return self._write(
             operation,
             reason,

@@ -29,7 +29,7 @@ from gitreg.git.steps import (
     read_commit_info,
     read_steps,
 )
-from gitreg.history import Event
+from gitreg.history import Event, was_among
 from gitreg.policy import DEFAULT, Facts, Policy
 from gitreg.state import RegistryState
 
@@ -345,11 +345,7 @@ class _Judge:
         """Tell whether a version was in a stage before the commit that is judged."""
         if self._since(model, version, stage) is not None:
             return True
-        return any(
-            isinstance(held, tuple) and version in held
-            for event in self._past.events(model, f"stages/{stage}")
-            for held in (event.before, event.after)
-        )
+        return was_among(self._past.events(model, f"stages/{stage}"), version)
 
     def _began_anew(self, model: str) -> bool:
         """Tell whether a model's name was given up in the range: its past is another one's."""
