@@ -17,7 +17,8 @@ from gitreg.history import FileChange
 from gitreg.names import parse_reference
 from gitreg.operations.annotate import Annotation, annotate
 from gitreg.operations.promote import promote
-from gitreg.operations.reapply import Numbers, Recorded, is_told_in_full, reapply
+from gitreg.operations.reapply import Numbers, is_told_in_full, reapply
+from gitreg.operations.recorded import Recorded
 from gitreg.operations.register import register
 from gitreg.policy import Policy, StageRule, write_policy
 from gitreg.state import RegistryState
