@@ -22,7 +22,8 @@ from gitreg.git.repository import GitRepository, Tip
 from gitreg.history import Event, FileChange, was_among
 from gitreg.ledger import History
 from gitreg.operations.judging import Mover
-from gitreg.operations.reapply import Recorded, done_again, is_told_in_full, reapply
+from gitreg.operations.reapply import carried, done_again, is_told_in_full, reapply
+from gitreg.operations.recorded import Recorded
 from gitreg.patience import Patience
 from gitreg.publisher import SendBytes, file_changes, is_the_same, named_versions
 from gitreg.state import RegistryState
@@ -269,6 +270,7 @@ class Synchroniser:
         steps: list[_Step] = []
         left: list[Left] = []
         own: list[str] = []
+        ended: set[str] = set()
         local = str(standing.local.commit)
         for commit in self._repository.commits_between(standing.own_since, local):
             merged = self._repository.parents_of(commit)[1:]
@@ -284,6 +286,7 @@ class Synchroniser:
             if there is not None:
                 if self._is_done_there(recorded, numbers, there, str(standing.published)):
                     numbers |= self._renumbered(recorded, there)
+                    numbers |= carried(recorded, numbers)
                 else:
                     why = f"its id is that of another operation, published in {there[:9]}"
                     left.append(Left(commit, self._repository.subject_of(commit), why))
@@ -295,7 +298,7 @@ class Synchroniser:
                     state,
                     recorded,
                     numbers,
-                    self._history.highest_number,
+                    lambda model: 0 if model in ended else self._history.highest_number(model),
                     lambda on, place, data: approvals.holds(on, self._root(standing), place, data),
                     self._mover(state, self._repository.author_of(commit).person),
                     self._was_in(steps),
@@ -308,6 +311,8 @@ class Synchroniser:
                 numbers |= dict.fromkeys(recorded.registered)
                 continue
             numbers |= new
+            if recorded.ended is not None:
+                ended.add(recorded.ended[0])
             if not change.edits:
                 continue  # somebody else has done the very same
             if OPERATION not in dict(change.trailers):

@@ -17,7 +17,8 @@ from gitreg.history import FileChange, was_among
 from gitreg.names import parse_reference
 from gitreg.operations.annotate import Annotation, annotate
 from gitreg.operations.promote import promote
-from gitreg.operations.reapply import Numbers, Recorded, is_told_in_full, reapply
+from gitreg.operations.reapply import Numbers, is_told_in_full, reapply
+from gitreg.operations.recorded import Recorded
 from gitreg.operations.register import register
 from gitreg.policy import Policy, StageRule, write_policy
 from gitreg.state import RegistryState
@@ -48,7 +49,7 @@ def again(
     """Do an operation again, as Ada; whatever was approved is approved there, too."""
 
     def was_in(model: str, version: int, stage: str) -> bool:
-        return was_among(onto.events(model, f"stages/{stage}"), version)
+        return was_among(onto.moves_of(model, f"stages/{stage}"), version)
 
     return reapply(onto.state, done, numbers, above, lambda *_: True, onto.mover, was_in)
 

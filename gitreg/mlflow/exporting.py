@@ -19,6 +19,7 @@ from mlflow.entities.model_registry import ModelVersionTag, RegisteredModelTag
 from mlflow.prompt.constants import PROMPT_TEXT_TAG_KEY
 
 from gitreg.errors import DvcError, InvalidRequest, Refused
+from gitreg.mlflow.artifacts import LINK
 from gitreg.mlflow.following import one_line
 from gitreg.mlflow.foreign import (
     ForeignModel,
@@ -27,7 +28,7 @@ from gitreg.mlflow.foreign import (
     is_the_same,
 )
 from gitreg.mlflow.runs import SHA256, Runs
-from gitreg.mlflow.sources import LINK, PROMPT
+from gitreg.mlflow.sources import PROMPT
 from gitreg.model import Model, ModelVersion
 from gitreg.moving import ModelMoved, Progress, Report, Tell, chosen
 from gitreg.names import NO_STAGE

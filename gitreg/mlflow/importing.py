@@ -22,6 +22,7 @@ from gitreg import layout
 from gitreg.environment import without_credentials
 from gitreg.errors import InvalidRequest, Refused
 from gitreg.instants import instant
+from gitreg.mlflow.artifacts import LINK
 from gitreg.mlflow.following import Follower, fitting_tags, one_line, operation_id
 from gitreg.mlflow.foreign import (
     ForeignModel,
@@ -32,7 +33,7 @@ from gitreg.mlflow.foreign import (
     is_the_same,
 )
 from gitreg.mlflow.runs import SHA256
-from gitreg.mlflow.sources import LINK, PROMPT, code_of, described, server_of
+from gitreg.mlflow.sources import PROMPT, code_of, described, server_of
 from gitreg.model import Lineage, ModelVersion, Run
 from gitreg.moving import ModelMoved, Progress, Report, Tell, chosen
 from gitreg.operations.register import check_new_name

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from gitreg import layout
+from gitreg.activity import Activity
 from gitreg.errors import GitregError, InvalidRequest, NotFound
 from gitreg.instants import milliseconds
-from gitreg.mlflow.times import Activity, activity
 from gitreg.model import Model, ModelVersion
 from gitreg.registry import Registry
 from gitreg.state import RegistryState
@@ -149,7 +149,7 @@ class Reading:
             owner=said.owner,
             tags=said.tags,
         )
-        return ModelRow(model, numbers, activity(self._registry, name))
+        return ModelRow(model, numbers, self._registry.activity(name))
 
     def _missing(self, name: str, error: InvalidRequest) -> GitregError:
         if not self.state.exists():
@@ -172,11 +172,12 @@ class Reading:
         model = self.model(name)
         if number not in model.numbers:
             raise NotFound(f"Model Version (name={name}, version={number}) not found")
-        times = model.times.versions[number]
+        times = model.times
         facts = self.state.version_of(model.model, number)
-        # One that was registered elsewhere, and came here, was created there.
-        created = milliseconds(facts.created_at) if "." in facts.created_at else times.created
-        return VersionRow(facts, created, times.updated)
+        created = times.registered.get(number, 0)
+        if "." in facts.created_at:  # it was registered elsewhere, and came here later
+            created = milliseconds(facts.created_at)
+        return VersionRow(facts, created, times.versions.get(number, 0))
 
     def versions(self, name: str) -> list[VersionRow]:
         """Return all versions of a model, ascending."""

@@ -293,11 +293,13 @@ def page(
 ) -> PagedList:
     """Return one page, its rows made into entities, with the token of the next one.
 
-    A negative limit is none to SQLite, and one more row than asked for tells of a next page.
+    To SQLite a negative limit is none and a negative start is 0; one row more than asked for tells
+    of a next page.
     """
-    start = max(SearchUtils.parse_start_offset_from_page_token(page_token), 0)
+    start = SearchUtils.parse_start_offset_from_page_token(page_token)
     limit = max_results + 1
-    taken = rows[start:] if limit < 0 else rows[start : start + limit]
+    rest = rows[max(start, 0) :]
+    taken = rest if limit < 0 else rest[:limit]
     more = len(taken) == limit
     token = SearchUtils.create_page_token(start + max_results) if more else None
     return PagedList([make(row) for row in taken[:max_results]], token)

@@ -28,7 +28,7 @@ class Creation:
     """
 
     name: str
-    created_at: str
+    created_at: str | None
     description: str | None = None
     owner: str | None = None
     tags: Mapping[str, str | None] = field(default_factory=dict)

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
 
 from gitreg import layout, manifest
 from gitreg.change import OVERRIDE, Change, Edit, parse_message
@@ -20,11 +19,15 @@ from gitreg.errors import GitregError, Refused
 from gitreg.expectations import first_surprise
 from gitreg.history import FileChange
 from gitreg.layout import Place
-from gitreg.names import Reference, format_version
+from gitreg.names import ARCHIVE, Reference, format_version
+from gitreg.operations.create import Creation, create_model
 from gitreg.operations.delete import delete
+from gitreg.operations.delete_model import delete_model
 from gitreg.operations.judging import Demand, Mover, refusal, rule_on
 from gitreg.operations.moves import PointerMoves
+from gitreg.operations.recorded import Recorded
 from gitreg.operations.register import Registration, register
+from gitreg.operations.rename import rename_model
 from gitreg.state import RegistryState
 
 Numbers = Mapping[tuple[str, int], "int | None"]
@@ -39,106 +42,14 @@ ApprovalHolds = Callable[[RegistryState, Place, bytes], bool]
 """Tells whether an approval's signature verifies in a state."""
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """An operation as its commit recorded it.
-
-    Attributes:
-        commit: 40 hex digits.
-        message: of the commit.
-        files: what it did to each file.
-    """
-
-    commit: str
-    message: str
-    files: tuple[FileChange, ...] = field(repr=False)
-
-    @cached_property
-    def places(self) -> tuple[tuple[Place, FileChange], ...]:
-        """The files that belong to a model, with what each is."""
-        found = ((layout.locate(change.path), change) for change in self.files)
-        return tuple((place, change) for place, change in found if place is not None)
-
-    def of_kind(self, *kinds: str) -> list[tuple[Place, FileChange]]:
-        """Return the changes of some kinds of files."""
-        return [(place, change) for place, change in self.places if place.kind in kinds]
-
-    @property
-    def registered(self) -> list[tuple[str, int]]:
-        """The versions that it registered, by the numbers that it gave them, ascending."""
-        return sorted(
-            (place.model, place.version)
-            for place, change in self.of_kind("manifest")
-            if place.version is not None and change.before is None
-        )
-
-    @property
-    def gaps(self) -> set[tuple[str, int]]:
-        """The numbers that a registration left out, of versions that were never here."""
-        here = {(place.model, place.version) for place, _ in self.of_kind("manifest")}
-        return {
-            (place.model, place.version)
-            for place, change in self.of_kind("deleted")
-            if place.version is not None and change.before is None
-            if (place.model, place.version) not in here
-            if any(m == place.model and n > place.version for m, n in self.registered)
-        }
-
-    def left_out(self, model: str, number: int) -> manifest.Tombstone:
-        """Return what stands for a number of `gaps`."""
-        path = layout.tombstone_path(model, number)
-        content = {change.path: change.after for _, change in self.of_kind("deleted")}
-        return manifest.read_tombstone(content[path] or b"", path)
-
-    @property
-    def is_operation(self) -> bool:
-        """Whether all that it did can be told as operations.
-
-        A commit by hand may be one as well; one that changed code, or the policy, is not.
-        """
-        touched = self.of_kind("manifest", "deleted")
-        allowed = {layout.DVC_YAML} if touched else set()
-        known = {change.path for place, change in self.places if _is_told(place, change, self)}
-        return bool(known) and all(
-            change.path in known or change.path in allowed for change in self.files
-        )
-
-
-def _is_told(place: Place, file: FileChange, recorded: Recorded) -> bool:
-    """Tell whether a file's change follows from the operations that are read back."""
-    if place.kind in ("stages", "aliases", "annotations", "model"):
-        return True
-    if place.version is None:
-        return False
-    same = [
-        change
-        for other, change in recorded.of_kind("manifest", "deleted")
-        if (other.model, other.version) == (place.model, place.version)
-    ]
-    born = [c for c in same if c.path.endswith("/manifest.yaml") and c.before is None and c.after]
-    died = [c for c in same if c.path.endswith("/deleted.yaml") and c.before is None and c.after]
-    if died:
-        return not born and (file.after is None or place.kind == "deleted")
-    if place.kind == "approval" and not born:
-        return True
-    # What a registration does not write, such as notes that somebody put beside it, is not told.
-    told = place.kind in ("manifest", "annotations") or _is_registered_file(file.path)
-    return bool(born) and file.before is None and told
-
-
-def _is_registered_file(path: str) -> bool:
-    name = path.rpartition("/")[2]
-    return name == layout.REQUIREMENTS or (
-        name.endswith(".dvc") and manifest.is_artifact_name(name.removesuffix(".dvc"))
-    )
-
-
 def is_told_in_full(parent: RegistryState, recorded: Recorded) -> bool:
     """Tell whether an operation that is done again does all that its commit did.
 
     ``dvc.yaml`` is shared with the user: a registration edits it, and so may they in one commit
     with it, after a squash. To do only the registration again would lose theirs.
     """
+    if recorded.ended is not None:
+        return _ends_in_full(parent, recorded)
     shared = next((file for file in recorded.files if file.path == layout.DVC_YAML), None)
     if shared is None:
         return True
@@ -151,6 +62,16 @@ def is_told_in_full(parent: RegistryState, recorded: Recorded) -> bool:
         return False
     made = {edit.path: edit.content for edit in change.edits}
     return made.get(layout.DVC_YAML, shared.before) == shared.after
+
+
+def _ends_in_full(parent: RegistryState, recorded: Recorded) -> bool:
+    """Tell whether a model was deleted or renamed as gitreg does it, and nothing else was done."""
+    try:
+        change, _ = done_again(parent, recorded, {}, lambda _: 0, lambda *_: True)
+    except GitregError:
+        return False
+    made = {edit.path: edit.content for edit in change.edits}
+    return made == {file.path: file.after for file in recorded.files}
 
 
 def reapply(
@@ -180,8 +101,9 @@ def reapply(
         Refused: it does not hold any more, or the policy refuses it; the message says why.
         NotFound: a version that it names is not there.
     """
-    change, new = done_again(state, recorded, numbers, above, holds)
-    return _judged(state, change, mover, was_in), new
+    change, new = done_again(state, recorded, numbers, above, holds, mover)
+    # What ends a model is judged as it is done: a rename is none of the moves that it looks like.
+    return change if recorded.ended else _judged(state, change, mover, was_in), new
 
 
 def done_again(
@@ -190,29 +112,50 @@ def done_again(
     numbers: Numbers,
     above: Callable[[str], int],
     holds: ApprovalHolds,
+    mover: Mover | None = None,
 ) -> tuple[Change, dict[tuple[str, int], int]]:
-    """Return what `reapply` does, which no policy has judged yet."""
+    """Return what `reapply` does; without a mover, no policy has judged it yet."""
     todo = _Reapplication(state, recorded, dict(numbers), above)
-    todo.register()
-    todo.approve(holds)
-    todo.move()
-    todo.delete()
-    todo.annotate()
     told = parse_message(recorded.message)
+    evidence: tuple[str, ...] = told.evidence
+    if recorded.ended is not None:
+        evidence = todo.end(*recorded.ended, mover).evidence
+    else:
+        todo.create()
+        todo.register()
+        todo.approve(holds)
+        todo.move()
+        todo.delete()
+        todo.annotate()
     change = Change(
         todo.renamed(told.subject),
         tuple(Edit(path, content) for path, content in todo.edits.items()),
         told.reason,
-        tuple(map(todo.renamed, told.evidence)),
+        tuple(map(todo.renamed, evidence)),
         told.reverts,
         todo.trailers(told.trailers),
     )
     new = {
         key: number
         for key, number in todo.numbers.items()
-        if key not in numbers and number is not None
+        if number is not None and numbers.get(key) != number
     }
     return change, new
+
+
+def carried(recorded: Recorded, numbers: Numbers) -> dict[tuple[str, int], int | None]:
+    """Return what numbers come to by an operation that ended a model.
+
+    Under its new name the versions of a renamed one have the numbers that they had. Those that a
+    later model of the old name gives are its own.
+    """
+    if recorded.ended is None:
+        return {}
+    model, tombstone = recorded.ended
+    mine = {version: number for (name, version), number in numbers.items() if name == model}
+    new = tombstone.renamed_to
+    moved = {} if new is None else {(new, version): number for version, number in mine.items()}
+    return moved | {(model, version): version for version in mine}
 
 
 def _judged(state: RegistryState, change: Change, mover: Mover, was_in: WasIn) -> Change:
@@ -282,6 +225,45 @@ class _Reapplication:
             raise Refused(f"{format_version(model, version)} is of a commit that is left")
         return number
 
+    def create(self) -> None:
+        for place, change in self._recorded.of_kind("model"):
+            if place.model not in self._recorded.created:
+                continue
+            said = manifest.read_model_document(change.after, change.path)
+            request = Creation(
+                place.model, said.created_at, said.description, said.owner, said.tags
+            )
+            self._add(create_model(self._state, request).edits)
+
+    def end(self, model: str, tombstone: manifest.Tombstone, mover: Mover | None) -> Change:
+        """Delete or rename a model again; a deletion, if it has the versions that it had then."""
+        if tombstone.renamed_to is not None:
+            done = rename_model(self._state, model, tombstone, mover)
+        else:
+            pointers = self._recorded.of_kind("stages", "aliases")
+            self._refuse_others_work(model)
+            used = any(place.name != ARCHIVE for place, _ in pointers)
+            done = delete_model(self._state, model, tombstone, mover, force=used)
+        self.numbers |= carried(self._recorded, self.numbers)
+        self._add(done.edits)
+        return done
+
+    def _refuse_others_work(self, model: str) -> None:
+        """Refuse to delete what somebody else registered or moved since that was decided."""
+        had = {
+            self._number(model, place.version)
+            for place, _ in self._recorded.of_kind("manifest")
+            if place.version is not None
+        }
+        for version in self._state.versions(model):
+            if version not in had:
+                name = format_version(model, version)
+                raise Refused(f"{name} has been registered by somebody else")
+        for place, change in self._recorded.of_kind("stages", "aliases"):
+            then = self._renumbered(place, change).before
+            if self._state.snapshot.read(change.path) != then:
+                raise Refused(f"{model} {place.pointer} has been moved by somebody else")
+
     def register(self) -> None:
         births = [
             (place.version, place, change)
@@ -324,6 +306,7 @@ class _Reapplication:
     def move(self) -> None:
         moved = self._recorded.of_kind("stages", "aliases")
         for model in dict.fromkeys(place.model for place, _ in moved):
+            self._state.check_model(model)  # of one that is gone it says why
             moves = [
                 _PointerMove.of(place, self._renumbered(place, file))
                 for place, file in moved
@@ -383,6 +366,8 @@ class _Reapplication:
     def annotate(self) -> None:
         for place, change in self._recorded.of_kind("annotations", "model"):
             path = change.path
+            if place.version is None and place.model in self._recorded.created:
+                continue
             if place.version is not None:
                 if (place.model, place.version) in self._new_or_gone:
                     continue
