@@ -334,7 +334,7 @@ class Synchroniser:
             )
             pointer = f"stages/{stage}"
             return any(version in versions for versions in held) or was_among(
-                self._history.events(model, pointer), version
+                self._history.moves_of(model, pointer), version
             )
 
         return was_in
