@@ -15,6 +15,7 @@ from mlflow.tracking._model_registry.utils import _get_store
 from sklearn.linear_model import LogisticRegression
 
 from gitreg.digest import hash_tree
+from gitreg.mlflow.plugin import model_registry_store
 
 COMMIT = "4b652c8f0a1d5d3ce1a4b1c7a2f3d4e5f6a7b8c9"
 FEATURES = [[0.0, 1.0], [1.0, 0.0], [0.2, 0.9], [0.8, 0.1]]
@@ -37,11 +38,16 @@ def train(folder: Path, strength: float) -> Path:
 class Filler:
     """Fills a registry through MLflow's client."""
 
-    def __init__(self, uri: str, folder: Path) -> None:
+    def __init__(self, uri: str, folder: Path, artifacts: Path | None = None) -> None:
         self.client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         self.store = _get_store(uri, uri)
         self.folder = folder
-        self.experiment = self.client.create_experiment("churn")
+        there = self.client.get_experiment_by_name("churn")
+        self.experiment = (
+            there.experiment_id
+            if there
+            else self.client.create_experiment("churn", artifacts and str(artifacts))
+        )
         self._trained: dict[float, Path] = {}
 
     def run(self, metrics: Mapping[str, float], params: Mapping[str, str]) -> Any:
@@ -90,9 +96,15 @@ class Filler:
         )
 
 
-def fill(uri: str, folder: Path) -> Filler:
-    """Fill a registry with what a team has after a while."""
-    filler = Filler(uri, folder)
+def fill(uri: str, folder: Path, artifacts: Path | None = None) -> Filler:
+    """Fill a registry with what a team has after a while.
+
+    Args:
+        uri: of the registry.
+        folder: where models are trained.
+        artifacts: where runs keep them; a server knows.
+    """
+    filler = Filler(uri, folder, artifacts)
     client = filler.client
     client.create_registered_model(
         "churn", {"team": "growth", "owner: mail": "ada@example.com"}, "Who leaves, and when?"
@@ -122,9 +134,16 @@ def fill(uri: str, folder: Path) -> Filler:
     return filler
 
 
+def store_of(uri: str, tracking_uri: str | None = None) -> Any:
+    """Return MLflow's way to a registry; of gitreg's by its plugin, which need not be installed."""
+    if uri.startswith("gitreg"):
+        return model_registry_store(store_uri=uri, tracking_uri=tracking_uri)
+    return _get_store(uri, tracking_uri or uri)
+
+
 def told(uri: str, tracking_uri: str | None = None) -> dict[str, Any]:
     """Return all that MLflow tells of a registry, but for times and what names the server."""
-    store = _get_store(uri, tracking_uri or uri)  # the client does not show prompts as models
+    store = store_of(uri, tracking_uri)  # the client does not show prompts as models
     prompts = "tags.`mlflow.prompt.is_prompt` = 'true'"
     found: dict[str, Any] = {}
     for query in (None, prompts):

@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from mlflow.entities.model_registry import ModelVersionTag, RegisteredModelTag
-from mlflow.prompt.constants import PROMPT_TEXT_TAG_KEY
 
 from gitreg.errors import DvcError, InvalidRequest, Refused
 from gitreg.mlflow.artifacts import LINK
@@ -183,8 +182,6 @@ class _Export:
         """Tell whether a version went there by an export, or came from there by an import."""
         if is_the_same(mine, theirs):
             return True
-        if mine.artifact.path == PROMPT:
-            return theirs.tags.get(PROMPT_TEXT_TAG_KEY) == mine.tags.get(PROMPT_TEXT_TAG_KEY)
         run = self._runs.by_id.get(theirs.run_id or "")
         return run is not None and run.data.tags.get(SHA256) == mine.artifact.sha256
 

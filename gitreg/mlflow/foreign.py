@@ -7,6 +7,7 @@ database or a folder answers. Nothing of this process's own MLflow settings is c
 from __future__ import annotations
 
 import errno
+import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ import requests
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
-from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
+from mlflow.prompt.constants import IS_PROMPT_TAG_KEY, PROMPT_TEXT_TAG_KEY
 from mlflow.store.db.db_types import DATABASE_ENGINES
 from mlflow.tracking._model_registry.utils import _get_store
 from sqlalchemy.exc import SQLAlchemyError
@@ -82,10 +83,14 @@ class ForeignVersion:
 
 
 def is_the_same(mine: ModelVersion, theirs: ForeignVersion) -> bool:
-    """Tell whether a version of a registry here is the one that MLflow has, by when and where from.
+    """Tell whether a version of a registry here is the one that MLflow has.
 
-    It may move and be described anew: that is not asked.
+    It is when it was made at the same moment from the same source, or is the same text of a prompt:
+    neither changes. Where it stands, and what is said of it, may.
     """
+    text = theirs.tags.get(PROMPT_TEXT_TAG_KEY)
+    if text is not None and hashlib.sha256(text.encode()).hexdigest() == mine.artifact.sha256:
+        return True
     source = without_credentials(theirs.source) or None
     return mine.created_at == instant(theirs.created) and mine.lineage.source == source
 

@@ -1,0 +1,649 @@
+"""`gitreg import mlflow` and `gitreg export mlflow`, on registries that MLflow itself filled."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow.sklearn
+import pytest
+
+from gitreg import Registry
+from gitreg.errors import GitregError, InvalidRequest, NotFound, WorldError
+from gitreg.instants import instant
+from gitreg.mlflow.exporting import export_registry
+from gitreg.mlflow.foreign import ForeignRegistry
+from gitreg.mlflow.importing import Wishes, import_registry
+from gitreg.moving import Remark, Report
+from tests.commands import error, gitreg
+from tests.conftest import git, isolate
+from tests.mlflow_filled import FEATURES, Filler, fill, made_of, store_of, told
+from tests.servers.mlflow_tracking import free_port, mlflow_server
+
+
+@dataclass(frozen=True)
+class Place:
+    """A database of MLflow's in a folder, which a test may change."""
+
+    folder: Path
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "mlflow.db"
+
+    @property
+    def uri(self) -> str:
+        return f"sqlite:///{self.database}"
+
+    def filler(self) -> Filler:
+        """Return what fills it further."""
+        return Filler(self.uri, self.folder)
+
+
+def quiet(patch: pytest.MonkeyPatch) -> None:
+    patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    patch.setenv("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a filled database and an empty one; both are to be copied."""
+    base = tmp_path_factory.mktemp("mlflow")
+    with pytest.MonkeyPatch.context() as patch:
+        isolate(patch, tmp_path_factory.mktemp("mlflow-home"))
+        quiet(patch)
+        Filler(f"sqlite:///{base}/empty.db", base, base / "artifacts-empty")
+        shutil.copy(base / "empty.db", base / "filled.db")
+        fill(f"sqlite:///{base}/filled.db", base, base / "artifacts")
+    return base
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    quiet(monkeypatch)
+    monkeypatch.chdir(tmp_path)  # where MLflow puts artifacts when nobody says where
+
+
+@pytest.fixture
+def source(made: Path, tmp_path: Path) -> Place:
+    """A filled MLflow."""
+    place = Place(tmp_path / "source")
+    place.folder.mkdir()
+    shutil.copy(made / "filled.db", place.database)
+    return place
+
+
+@pytest.fixture
+def target(made: Path, tmp_path: Path) -> Place:
+    """An empty MLflow."""
+    place = Place(tmp_path / "target")
+    place.folder.mkdir()
+    shutil.copy(made / "empty.db", place.database)
+    return place
+
+
+def bring(folder: Path, source: Place, *models: str, **wishes: Any) -> Report:
+    with Registry(folder) as registry:
+        return import_registry(registry, ForeignRegistry(source.uri), models, Wishes(**wishes))
+
+
+def take(folder: Path, target: Place, *models: str, **wishes: Any) -> Report:
+    with Registry(folder) as registry:
+        return export_registry(registry, ForeignRegistry(target.uri), models, **wishes)
+
+
+def commits(folder: Path) -> int:
+    return int(git(folder, "rev-list", "--count", "HEAD"))
+
+
+def sound(folder: Path) -> None:
+    """All that gitreg checks of a registry is as it should be."""
+    gitreg("check", "--history", "--repo", str(folder))
+    gitreg("verify", "--repo", str(folder))
+
+
+def remarks(report: Report) -> list[tuple[str, bool]]:
+    return [(f"{remark.subject}: {remark.text}", remark.is_left) for remark in report.remarks]
+
+
+# In
+
+
+def test_all_of_a_registry_comes_over(folder: Path, source: Place) -> None:
+    ran = gitreg("import", "mlflow", "--uri", source.uri, "--repo", str(folder))
+    assert "churn         1, 3-5" in ran.out
+    assert ran.err == ""
+    sound(folder)
+    assert told(f"gitreg://{folder}") == told(source.uri)
+    with Registry(folder) as registry:
+        third = registry.show("churn@3")
+        tomb = registry.state().numbers("churn")
+    assert third.metrics == {"auc": 0.81, "loss": pytest.approx(0.19)}
+    assert third.params == {"C": "0.5", "note": "größer"}
+    assert third.lineage.code is not None
+    assert third.lineage.code.repository == "https://git.example.com/team/churn.git"
+    assert third.signature is not None
+    assert third.environment.requirements == "requirements.txt"
+    assert tomb == [1, 2, 3, 4, 5]
+
+    before = git(folder, "rev-parse", "HEAD")
+    again = gitreg("import", "mlflow", "--uri", source.uri, "--repo", str(folder))
+    assert "nothing to do" in again.out
+    assert git(folder, "rev-parse", "HEAD") == before
+
+
+def test_versions_are_dated_as_they_were(folder: Path, source: Place) -> None:
+    bring(folder, source)
+    there = ForeignRegistry(source.uri)
+    first = there.versions(there.models()["churn"])[0]
+    with Registry(folder) as registry:
+        version = registry.show("churn@1")
+    assert version.created_at == instant(first.created)
+    author, committer = git(folder, "log", "-1", "--format=%at %ct", str(version.commit)).split()
+    assert int(author) == first.created // 1000 <= int(committer)
+
+
+def test_source_run_and_times_are_told_as_they_were(folder: Path, source: Place) -> None:
+    bring(folder, source, "churn")
+    named = "name = 'churn'"
+    here, there = (
+        {
+            int(version.version): (
+                version.source,
+                version.run_id,
+                version.run_link,
+                version.creation_timestamp,
+                version.model_id,
+            )
+            for version in store_of(uri).search_model_versions(named)
+        }
+        for uri in (f"gitreg://{folder}", source.uri)
+    )
+    assert here == there
+    assert sorted(here) == [1, 3, 4, 5]
+
+
+def test_models_are_chosen_by_pattern(folder: Path, source: Place) -> None:
+    report = bring(folder, source, "gr*", "it's*")
+    assert [model.name for model in report.models] == ["greeting", "it's empty"]
+    said = error(
+        "import", "mlflow", "--uri", source.uri, "--models", "chrun", "--repo", str(folder)
+    )
+    assert "no model matches 'chrun'" in said
+    assert "did you mean 'churn'?" in said
+
+
+def test_a_dry_run_writes_nothing(folder: Path, source: Place) -> None:
+    before = git(folder, "rev-parse", "HEAD")
+    report = bring(folder, source, dry_run=True)
+    assert git(folder, "rev-parse", "HEAD") == before
+    assert {model.name: model.brought for model in report.models}["churn"] == (1, 3, 4, 5)
+    assert (
+        "would come"
+        in gitreg("import", "mlflow", "--uri", source.uri, "--repo", str(folder), "--dry-run").out
+    )
+    assert bring(folder, source).is_complete
+
+
+def test_cut_off_by_the_keyboard_it_goes_on(folder: Path, source: Place) -> None:
+    def stop(done: int, total: int, name: str) -> None:
+        if name == "churn@4":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bring(folder, source, tell=stop)
+    report = bring(folder, source)
+    churn = next(model for model in report.models if model.name == "churn")
+    assert (churn.present, churn.brought) == ((1, 3), (4, 5))
+    sound(folder)
+    assert told(f"gitreg://{folder}") == told(source.uri)
+    assert bring(folder, source).is_unchanged
+
+
+def _cut_off(folder: Path, args: list[str], how: signal.Signals, is_time: Any) -> int:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gitreg", *args],
+        cwd=folder.parent,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while process.poll() is None and not is_time():
+        pass
+    process.send_signal(how)
+    return process.wait(120)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_process_that_is_ended_goes_on(folder: Path, source: Place, how: signal.Signals) -> None:
+    args = ["import", "mlflow", "--uri", source.uri, "--repo", str(folder)]
+    started = commits(folder)
+    code = _cut_off(folder, args, how, lambda: commits(folder) >= started + 4)
+    assert code in (130, -how)
+    with Registry(folder) as registry:
+        registry.doctor(fix=True)  # what a killed process left
+    gitreg(*args)
+    sound(folder)
+    assert told(f"gitreg://{folder}") == told(source.uri)
+    assert bring(folder, source).is_unchanged
+
+
+# What moves afterwards
+
+
+def test_what_moves_in_mlflow_moves_here(folder: Path, source: Place) -> None:
+    bring(folder, source)
+    there = source.filler()
+    there.version("churn", 0.1, 0.95)
+    there.stage("churn", 3, "Archived")
+    there.stage("churn", 4, "Production")
+    there.stage("churn", 1, "None")
+    there.client.set_registered_model_alias("churn", "champion", "4")
+    there.client.delete_registered_model_alias("churn", "näch_ste")
+    there.client.update_registered_model("churn", "New words.")
+    there.client.update_model_version("churn", "3", "the old one")
+    there.client.set_model_version_tag("churn", "3", "set", "2026")
+    there.client.delete_model_version_tag("churn", "1", "set")
+    report = bring(folder, source)
+    churn = next(model for model in report.models if model.name == "churn")
+    assert churn.brought == (6,)
+    assert remarks(report) == []
+    assert told(f"gitreg://{folder}") == told(source.uri)
+    sound(folder)
+    assert bring(folder, source).is_unchanged
+
+
+def test_what_was_moved_here_stays(folder: Path, source: Place) -> None:
+    bring(folder, source)
+    with Registry(folder) as registry:
+        registry.promote("churn@4", stage="production")
+        registry.set_alias("churn@5", "champion")
+        registry.annotate("churn@1", description="mine")
+        registry.set_alias("churn@5", "mine")
+    before = git(folder, "rev-parse", "HEAD")
+    report = bring(folder, source)
+    assert git(folder, "rev-parse", "HEAD") == before
+    assert report.is_complete
+    assert [text.split(":")[0] for text, _ in remarks(report)] == [
+        "churn@1", "churn", "churn@3", "churn@4"
+    ]  # fmt: skip
+
+
+def test_what_is_gone_on_one_side_is_told(folder: Path, source: Place) -> None:
+    bring(folder, source)
+    with Registry(folder) as registry:
+        registry.delete("churn@5")
+        registry.delete_model("it's empty")
+        registry.rename_model("greeting", "welcome")
+    source.filler().client.delete_model_version("Größe 2 (EU)", "2")
+    before = git(folder, "rev-parse", "HEAD")
+    report = bring(folder, source)
+    assert git(folder, "rev-parse", "HEAD") == before
+    assert remarks(report) == [
+        ("Größe 2 (EU)@2: was deleted in MLflow since; it stays here", False),
+        ("churn@5: was deleted here: not brought again", False),
+        ("greeting: was renamed to welcome here: not brought again", False),
+        ("it's empty: was deleted here: not brought again", False),
+    ]
+
+
+def test_another_version_of_the_same_number_stays(folder: Path, source: Place) -> None:
+    (folder / "own.pkl").write_text("weights")
+    with Registry(folder) as registry:
+        registry.register("churn", folder / "own.pkl")
+    report = bring(folder, source, "churn")
+    assert ("churn@1: is another version here, which has the number already", True) in remarks(
+        report
+    )
+    with Registry(folder) as registry:
+        assert registry.show("churn@1").artifact.path == "model.pkl"
+        assert registry.resolve("churn@champion").version == 3
+
+
+# What cannot be had
+
+
+def test_what_the_policy_refuses_stays_behind(folder: Path, source: Place) -> None:
+    policy = folder / "registry" / "policy.yaml"
+    text = policy.read_text()
+    assert "  production:\n" in text
+    policy.write_text(text.replace("  production:\n", "  production:\n    from: [staging]\n"))
+    git(folder, "commit", "-qam", "production from staging only")
+    ran = gitreg("import", "mlflow", "--uri", source.uri, "--repo", str(folder), code=1)
+    assert "left: churn@3: not in production" in ran.out
+    with Registry(folder) as registry:
+        assert registry.resolve("churn@champion").version == 3
+        assert registry.model("churn").stages == {"archived": (1,), "staging": (4,)}
+    sound(folder)
+
+
+def test_artifacts_that_are_gone_become_links(folder: Path, source: Place) -> None:
+    there = source.filler()
+    there.client.create_registered_model("lost")
+    run = there.run({"auc": 0.5, "bad": float("nan")}, {})
+    made = there.client.create_model_version(
+        "lost", f"{run.info.artifact_uri}/nothing", run.info.run_id, await_creation_for=0
+    )
+    there.version("lost", 0.1, 0.6)
+    report = bring(folder, source, "lost", links=False)
+    assert [text for text, is_left in remarks(report) if is_left][1:] == [
+        "lost: 2 wait until 1 can come"
+    ]
+    report = bring(folder, source, "lost")
+    (text, is_left), note = remarks(report)
+    assert "lost@1: its artifacts cannot be had, it is a link to them" in text
+    assert is_left
+    assert note == ("lost@1: metrics left out, not finite: bad", False)
+    with Registry(folder) as registry:
+        version = registry.show("lost@1")
+        assert version.artifact.path == "model.link"
+        assert registry.pull(version, folder.parent).read_text() == made.source
+    assert bring(folder, source, "lost").is_unchanged
+    sound(folder)
+
+
+def test_a_run_that_is_gone_and_names_that_do_not_fit_are_told(folder: Path, source: Place) -> None:
+    there = source.filler()
+    for name in ("x@y", "CHURN", "odd"):
+        there.client.create_registered_model(name)
+    version = there.version("odd", 0.1, 0.6)
+    for alias in ("production", "7", "Best", "best"):
+        there.client.set_registered_model_alias("odd", alias, str(version))
+    there.store.create_model_version("odd", "s3://nobody/has/it", "0" * 32)
+    there.client.delete_model_version("odd", "2")
+    made = there.client.search_model_versions("name = 'odd'")[0]
+    there.store.create_model_version("odd", made.source, "0" * 32)
+    report = bring(folder, source, "x@y", "CHURN", "odd", "churn")
+    said = dict(remarks(report))
+    left = [text for text, is_left in remarks(report) if is_left]
+    assert any(text.startswith("x@y: 'x@y' cannot be a model's name") for text in left)
+    assert any("differs from the model 'CHURN' only by case" in text for text in left)
+    assert any("'production' cannot be an alias" in text for text in left)
+    assert any("'7' cannot be an alias" in text for text in left)
+    assert any(text.startswith("odd: @best does not name 1: alias 'best' differs") for text in left)
+    assert not said[f"odd@3: its run {'0' * 32} is gone: no metrics, params and commit"]
+    sound(folder)
+
+
+def test_a_long_run_is_cut_to_what_a_manifest_holds(folder: Path, source: Place) -> None:
+    there = source.filler()
+    there.client.create_registered_model("long")
+    run = there.run({}, {f"p{number}": "x" * 5000 for number in range(9)})
+    there.client.log_text(run.info.run_id, "weights", "model/weights.txt")
+    there.client.create_model_version(
+        "long", f"{run.info.artifact_uri}/model", run.info.run_id, await_creation_for=0
+    )
+    report = bring(folder, source, "long")
+    assert len(report.remarks) == 1
+    assert "params left out" in report.remarks[0].text
+    assert report.is_complete
+
+
+# Which MLflow?
+
+
+@pytest.mark.parametrize(
+    ("uri", "kind", "says"),
+    [
+        ("mlflow.internal:5000", InvalidRequest, "is no URI of an MLflow registry"),
+        ("htp://mlflow", InvalidRequest, "htp://mlflow is no URI"),
+        ("sqlite:////nowhere/mlflow.db", NotFound, "there is no /nowhere/mlflow.db"),
+        ("/nowhere/mlruns", NotFound, "there is no /nowhere/mlruns"),
+        ("gitreg:///srv/models", InvalidRequest, "not one of MLflow's own"),
+        ("http://127.0.0.1:{port}", WorldError, "cannot be reached: connection refused"),
+        ("http://ada:s3cret@127.0.0.1:{port}", WorldError, "http://127.0.0.1:"),
+    ],
+)
+def test_what_is_no_mlflow(folder: Path, uri: str, kind: type[GitregError], says: str) -> None:
+    address = uri.format(port=free_port())
+    said = error("import", "mlflow", "--uri", address, "--repo", str(folder), code=kind.exit_code)
+    assert says in said
+    assert "s3cret" not in said
+
+
+def test_a_database_of_something_else(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.db").write_text("this is no database at all" * 100)
+    said = error(
+        "import", "mlflow", "--uri", f"sqlite:///{tmp_path}/other.db", "--repo", str(folder), code=3
+    )
+    assert "other.db" in said
+    said = error(
+        "import", "mlflow", "--uri", f"sqlite:///{tmp_path}/othr.db", "--repo", str(folder)
+    )
+    assert "did you mean 'other.db'?" in said
+
+
+def test_mistyped_options(folder: Path, source: Place) -> None:
+    assert "Possible options: --uri" in error("import", "mlflow", "--url", source.uri)
+    assert "No such command" in error("import", "mlfow")
+    assert "Missing option '--uri'" in error("export", "mlflow")
+
+
+def test_no_registry_here(tmp_path: Path, source: Place) -> None:
+    (tmp_path / "plain").mkdir()
+    git(tmp_path / "plain", "init", "-q")
+    assert "no registry" in error(
+        "import", "mlflow", "--uri", source.uri, "--repo", str(tmp_path / "plain")
+    )
+
+
+def test_without_mlflow_it_says_how_to_get_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    for way in ("import", "export"):
+        said = error(way, "mlflow", "--uri", "http://mlflow", "--repo", str(folder))
+        assert said == "gitreg: this needs MLflow: pip install 'gitreg[mlflow]'\n"
+
+
+# Out
+
+
+def test_a_registry_goes_over_and_back(folder: Path, source: Place, target: Place) -> None:
+    bring(folder, source)
+    ran = gitreg("export", "mlflow", "--uri", target.uri, "--repo", str(folder))
+    assert "churn         1, 3-5" in ran.out
+    assert told(target.uri) == told(source.uri)
+    assert made_of(target.uri, target.folder) == made_of(source.uri, source.folder)
+    again = gitreg("export", "mlflow", "--uri", target.uri, "--repo", str(folder))
+    assert "nothing to do" in again.out
+    # what went there came from here
+    assert import_back(folder, target).is_unchanged
+
+
+def import_back(folder: Path, target: Place) -> Report:
+    report = bring(folder, target)
+    assert remarks(report) == []
+    return report
+
+
+def test_an_export_that_is_cut_off_goes_on(folder: Path, source: Place, target: Place) -> None:
+    bring(folder, source)
+    args = ["export", "mlflow", "--uri", target.uri, "--repo", str(folder)]
+    there = ForeignRegistry(target.uri)
+
+    def has_two() -> bool:
+        model = there.model("churn")
+        return model is not None and len(there.versions(model)) >= 2
+
+    assert _cut_off(folder, args, signal.SIGKILL, has_two) == -signal.SIGKILL
+    gitreg(*args)
+    assert told(target.uri) == told(source.uri)
+    assert made_of(target.uri, target.folder) == made_of(source.uri, source.folder)
+    assert take(folder, target).is_unchanged
+
+
+def test_numbers_that_are_deleted_here_are_not_given_there(
+    folder: Path, source: Place, target: Place
+) -> None:
+    bring(folder, source, "churn", "Größe*")
+    with Registry(folder) as registry:
+        registry.delete("churn@5")
+        registry.delete("Größe 2 (EU)@2", force=True)
+    report = take(folder, target)
+    assert [text for text, _ in remarks(report)] == [
+        "Größe 2 (EU): MLflow may give numbers up to 2 again, which were given here"
+    ]
+    assert take(folder, target).is_unchanged
+    there = target.filler()
+    assert there.version("churn", 0.1, 0.5) == 6
+
+
+def test_what_moves_here_moves_there(folder: Path, source: Place, target: Place) -> None:
+    bring(folder, source)
+    take(folder, target)
+    with Registry(folder) as registry:
+        registry.promote("churn@4", stage="production", alias="champion")
+        registry.annotate("churn", description="New words.", tags={"team": "core"})
+        registry.annotate("churn@1", description="old", tags={"set": "x"}, untag=())
+        registry.delete_alias("churn", "näch_ste")
+        registry.delete("churn@5")
+    dry = take(folder, target, dry_run=True)
+    report = take(folder, target)
+    assert [model.changed for model in dry.models] == [model.changed for model in report.models]
+    assert remarks(report) == [
+        ("churn@5: is in MLflow and not here; it stays", False),
+        ("churn: MLflow has an alias 'näch_ste', which is not here; it stays", False),
+    ]
+    found = told(target.uri)["churn"]
+    assert found["description"] == "New words."
+    assert found["tags"]["team"] == "core"
+    assert found["aliases"] == {"challenger": 4, "champion": 4, "näch_ste": 4}
+    assert {number: found["versions"][number]["stage"] for number in (3, 4)} == {
+        3: "Archived",
+        4: "Production",
+    }
+    assert take(folder, target).is_unchanged
+
+
+def test_what_mlflow_cannot_hold_stays_behind(folder: Path, target: Place) -> None:
+    policy = folder / "registry" / "policy.yaml"
+    policy.write_text(policy.read_text().replace("  staging:", "  canary: {}\n  staging:"))
+    git(folder, "commit", "-qam", "canary")
+    (folder / "one.pkl").write_text("weights")
+    with Registry(folder) as registry:
+        registry.register(
+            "one",
+            folder / "one.pkl",
+            metrics={"auc": 0.5, "a|b": 1},
+            params={"deep": {"er": [1, 2]}, "long": "x" * 7000, "k" * 251: 1},
+        )
+        registry.annotate("one", owner="Ada")
+        registry.promote("one@1", stage="canary")
+    report = take(folder, target)
+    assert remarks(report) == [
+        ("one@1: metric left out: MLflow does not take the name 'a|b'", True),
+        ("one@1: param long cut to 6,000 characters", True),
+        (f"one@1: param left out: the name '{'k' * 40}'… is too long for MLflow", True),
+        ("one@1: not in canary: MLflow has no such stage", True),
+        ("one: MLflow has no place for its owner, Ada", False),
+    ]
+    made = made_of(target.uri, target.folder)["one@1"]
+    with Registry(folder) as registry:
+        assert made["sha256"] == registry.sha256("one@1")
+    assert made["params"]["deep"] == '{"er": [1, 2]}'
+
+
+def test_another_version_there_stays(folder: Path, source: Place, target: Place) -> None:
+    bring(folder, source, "churn")
+    there = target.filler()
+    there.client.create_registered_model("churn", {"its": "own"})
+    there.version("churn", 0.7, 0.5)
+    there.version("churn", 0.7, 0.6)
+    there.client.delete_model_version("churn", "2")
+    report = take(folder, target)
+    said = remarks(report)
+    assert ("churn@1: is another version there, which has the number already", True) in said
+    assert ("churn: MLflow has a tag 'its', which is not here; it stays", False) in said
+    assert sorted(told(target.uri)["churn"]["versions"]) == [1, 3, 4, 5]
+
+
+def test_a_number_that_mlflow_gave_already(folder: Path, source: Place, target: Place) -> None:
+    bring(folder, source, "churn")
+    there = target.filler()
+    there.client.create_registered_model("churn")
+    for _ in range(3):
+        there.version("churn", 0.7, 0.5)
+    for number in ("1", "2", "3"):
+        there.client.delete_model_version("churn", number)
+    report = take(folder, target)
+    assert ("churn@1: the next number of churn in MLflow is 4, not 1", True) in remarks(report)
+    assert told(target.uri)["churn"]["versions"] == {}
+
+
+def test_a_deleted_experiment_is_in_the_way(folder: Path, source: Place, target: Place) -> None:
+    bring(folder, source, "it's*")
+    client = target.filler().client
+    client.delete_experiment(client.create_experiment(folder.name))
+    with pytest.raises(InvalidRequest, match="is deleted at"):
+        take(folder, target)
+
+
+# By URL, published, through servers
+
+
+def test_what_comes_is_published(stocked: Path, source: Place) -> None:
+    args = ["import", "mlflow", "--uri", source.uri, "--models", "greeting", "--push"]
+    ran = gitreg(*args, "--json", "--repo", str(stocked))
+    assert ran.json["pushed"]
+    origin = stocked.parent / "origin.git"
+    assert git(origin, "rev-parse", "main") == git(stocked, "rev-parse", "HEAD")
+    gitreg("import", "mlflow", "--uri", source.uri, "--models", "churn", "--push",
+           "--repo", str(stocked), code=1)  # churn is another model there  # fmt: skip
+    config = stocked / ".dvc" / "config"
+    remote = stocked.parent / "dvc-remote"
+    config.write_text(config.read_text().replace("../../dvc-remote", str(remote)))
+    git(stocked, "commit", "-qam", "the bytes are at the same place for all")
+    git(stocked, "push", "-q")
+    by_url = f"file://{origin}"
+    gitreg("import", "mlflow", "--uri", source.uri, "--models", "Gr*", "--push", "--repo", by_url)
+    assert "register Größe 2 (EU)@2" in git(origin, "log", "--format=%s", "main")
+    gitreg("fetch", "--repo", str(stocked))
+    sound(stocked)
+
+
+@pytest.fixture(scope="module")
+def servers(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """Two servers of MLflow's, one of them filled through its REST API."""
+    base = tmp_path_factory.mktemp("servers")
+    with pytest.MonkeyPatch.context() as patch:
+        isolate(patch, tmp_path_factory.mktemp("servers-home"))
+        quiet(patch)
+        places = [base / "a", base / "b"]
+        for place in places:
+            place.mkdir()
+            shutil.copy(made / "empty.db", place / "mlflow.db")
+        with (
+            mlflow_server(places[0], places[0] / "mlflow.db") as one,
+            mlflow_server(places[1], places[1] / "mlflow.db") as other,
+        ):
+            fill(one, base)
+            yield one, other
+
+
+def test_through_servers_nothing_is_lost(
+    folder: Path, servers: tuple[str, str], tmp_path: Path
+) -> None:
+    one, other = servers
+    gitreg("import", "mlflow", "--uri", one, "--repo", str(folder))
+    sound(folder)
+    assert told(f"gitreg://{folder}") == told(one)
+    gitreg("export", "mlflow", "--uri", other, "--repo", str(folder))
+    assert told(other) == told(one)
+    assert made_of(other, tmp_path / "b") == made_of(one, tmp_path / "a")
+    there = ForeignRegistry(other)
+    version = next(v for v in there.versions(there.models()["churn"]) if v.number == 3)
+    model = mlflow.sklearn.load_model(str(there.fetch(version, tmp_path / "loaded")))
+    assert list(model.predict(FEATURES)) == [0, 1, 0, 1]
+    for way, uri in (("import", one), ("export", other), ("import", other)):
+        ran = gitreg(way, "mlflow", "--uri", uri, "--repo", str(folder))
+        assert "nothing to do" in ran.out
+
+
+def test_a_remark_of_a_model_names_no_version() -> None:
+    assert Remark("m", None, "x", is_left=True).subject == "m"
