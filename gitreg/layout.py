@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import quote, unquote
 
@@ -193,6 +194,7 @@ def _in_a_name(principal: str) -> str:
     return quote(principal, safe="@+")
 
 
+@lru_cache(maxsize=4096)
 def locate(path: str) -> Place | None:
     """Return what ``path`` is, or ``None`` when it belongs to no model."""
     root, *parts = path.split("/")

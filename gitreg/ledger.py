@@ -90,6 +90,7 @@ class History:
         self._repository = repository
         self._lock = threading.RLock()
         self._db: sqlite3.Connection | None = None
+        self._owner = os.getpid()
         self._views = threading.local()  # a thread asks about the commit that it advanced to
 
     @property
@@ -474,6 +475,10 @@ class History:
     # The file
 
     def _open(self) -> sqlite3.Connection:
+        if self._owner != os.getpid():
+            # The parent's: to close it here would take away the locks that it holds there.
+            _inherited.append(self._db)
+            self._db, self._owner = None, os.getpid()
         if self._db is None:
             # What a shallow clone sees must not be taken for all there is once it is deepened.
             self._db = self._connect(None if self._repository.is_shallow else self._path)
@@ -525,9 +530,14 @@ class History:
     def close(self) -> None:
         """Close the file; the next question opens it again."""
         with self._lock:
-            if self._db is not None:
+            if self._db is not None and self._owner == os.getpid():
                 self._db.close()
                 self._db = None
+
+
+_inherited: list[sqlite3.Connection | None] = []
+"""Databases that were opened before a fork, by another process: kept, so that nothing closes them.
+"""
 
 
 def _open_database(place: str) -> sqlite3.Connection:

@@ -298,6 +298,7 @@ def write_versions(versions: tuple[int, ...]) -> bytes | None:
     return _dump({"versions": [*sorted(versions)]}, read_versions, "the stage")
 
 
+@lru_cache(maxsize=4096)
 def read_versions(data: bytes | None, where: str) -> tuple[int, ...]:
     """Return the versions that a stage's pointer file holds; a file that is absent holds none."""
     if data is None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote
 
 from gitreg.errors import InvalidRequest
@@ -153,6 +154,7 @@ def is_alias(name: str) -> bool:
     return len(name) <= NAME_LIMIT and _ALIAS.fullmatch(name) is not None
 
 
+@lru_cache(maxsize=4096)
 def is_model_name(name: str) -> bool:
     """Tell whether ``name`` may name a registered model."""
     try:

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from gitreg.digest import Progress
     from gitreg.findings import Finding
     from gitreg.git.copies import Copy
+    from gitreg.git.objects import CommitSnapshot
     from gitreg.history import Event
     from gitreg.ledger import History
     from gitreg.operations.judging import Mover
@@ -75,6 +76,9 @@ ReferenceLike: TypeAlias = "str | Reference | Resolved | ModelVersion"
 
 class Registry:
     """A registry in a Git repository.
+
+    One may be handed from thread to thread, and used by one of them at a time; after a fork a child
+    may go on with it.
 
     Args:
         location: a folder in the repository (a bare one too), or the URL of a repository, of
@@ -99,6 +103,7 @@ class Registry:
         self._url: str | None = None
         self._base: Path | None = None
         self._allow_rewind = allow_rewind
+        self._last_state: RegistryState | None = None
         if not isinstance(location, (str, os.PathLike)):
             raise InvalidRequest(f"a registry is at a path or a URL, not {type(location).__name__}")
         # An empty text is a variable that was not set. Of a name too long, Path.is_dir raises.
@@ -257,21 +262,34 @@ class Registry:
         if rev is not None:
             commit: str | None = self._repository.parse_revision(rev)
         else:
-            commit = self._repository.commit_of("HEAD")
+            commit = self._repository.head_commit()
         if at is not None and commit is not None:
             from gitreg.instants import parse_instant
 
             commit = self._repository.tip_at(commit, parse_instant(at))
             if commit is None:
                 raise NotFound(f"no commit is as old as {at}")
-        return RegistryState(self._repository.snapshot(commit))
+        return self._state_of(self._repository.snapshot(commit))
+
+    def _state_of(self, snapshot: CommitSnapshot) -> RegistryState:
+        if self._last_state is None or self._last_state.snapshot is not snapshot:
+            self._last_state = RegistryState(snapshot)
+        return self._last_state
+
+    @property
+    def commit(self) -> str | None:
+        """The commit that the registry is at, 40 hex digits; ``None`` before the first one.
+
+        Whatever was read is the same for as long as this is.
+        """
+        return self._glance(None, None).commit
 
     def _glance(self, rev: str | None, at: str | None) -> RegistryState:
         """Return the registry as `state` does, to read a few files of it and no history."""
         if self._url is None or "_repository" in self.__dict__ or at is not None:
             return self.state(rev=rev, at=at)
         if rev is None or ("_light" in self.__dict__ and rev == self._light.commit):
-            return RegistryState(self._light.repository.snapshot(self._light.commit))
+            return self._state_of(self._light.repository.snapshot(self._light.commit))
         return self.state(rev=rev)
 
     def _past(self, state: RegistryState) -> History:

@@ -16,9 +16,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gitreg.errors import GitError, InvalidRequest
 from gitreg.git import process
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 READ_LIMIT = 16 * 1024 * 1024
 """The largest object that is read into memory, in bytes: nothing of a registry comes near."""
@@ -224,6 +228,13 @@ class CommitSnapshot:
         """Whether so much is remembered that it should not be kept for longer."""
         return len(self._known) > _REMEMBERED
 
+    def after(self, commit: str, paths: Iterable[str]) -> CommitSnapshot:
+        """Return the snapshot of a commit that differs at some paths alone, with what is known."""
+        changed = {place for path in paths for place in _with_folders(path)}
+        found = CommitSnapshot(self._reader, commit)
+        found._known = {path: known for path, known in self._known.items() if path not in changed}
+        return found
+
     def read(self, path: str) -> bytes | None:
         """Return a file's content, or ``None`` when there is no such file."""
         return self.read_many([path])[0]
@@ -255,6 +266,13 @@ class CommitSnapshot:
         return [self._known[path] for path in paths]
 
 
+def _with_folders(path: str) -> Iterator[str]:
+    """Yield a path and the folders that it lies in."""
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
+
+
 class ObjectWriter:
     """Writes loose objects into ``objects`` (``.git/objects``); nothing names them yet.
 
@@ -268,6 +286,14 @@ class ObjectWriter:
         self._store = LooseObjectDB(str(objects))
         self._reader = reader
         self._unsynced: list[Path] = []
+        self._pool: ThreadPoolExecutor | None = None
+        self._owner = 0
+
+    def close(self) -> None:
+        """End the threads that sync; the next sync starts others."""
+        if self._pool is not None and self._owner == os.getpid():
+            self._pool.shutdown()
+        self._pool = None
 
     def write(self, kind: str, data: bytes) -> str:
         """Store an object and return its name, 40 hex digits.
@@ -296,11 +322,13 @@ class ObjectWriter:
         paths, self._unsynced = self._unsynced, []
         if not paths:
             return
-        from concurrent.futures import ThreadPoolExecutor
+        if self._pool is None or self._owner != os.getpid():
+            from concurrent.futures import ThreadPoolExecutor
 
+            # Kept for the next time; threads do not come along through a fork.
+            self._pool, self._owner = ThreadPoolExecutor(max_workers=8), os.getpid()
         try:
-            with ThreadPoolExecutor(max_workers=8) as pool:
-                list(pool.map(_sync, paths))
+            list(self._pool.map(_sync, paths))
         except OSError as error:
             raise _unwritable(error) from None
 

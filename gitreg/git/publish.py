@@ -208,6 +208,7 @@ def publish(
         prepared.change.subject,
         {seen: prepared.commit.oid} if seen else None,
     )
+    repository.keep_snapshot(prepared.base.commit, prepared.commit.oid, prepared.change.paths)
     warnings = worktree.follow(repository, prepared.base, prepared.change.edits)
     return (*warnings, *(_TAKEN.format(name) for name in taken))
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git import process
+from gitreg.git.heads import Head, Unreadable
 from gitreg.git.objects import CommitSnapshot, ObjectReader, ObjectWriter
 
 # Who only reads does not sign.
@@ -83,6 +84,7 @@ class GitRepository:
         self._last_snapshot: CommitSnapshot | None = None
         self._identities: dict[str, tuple[str, str]] = {}
         self._roots: dict[str, str] = {}
+        self._head: Head | None = None
 
     # Where it is
 
@@ -205,6 +207,21 @@ class GitRepository:
         found = self.reader.get(f"{name}^{{commit}}")
         return None if found is None else found.oid
 
+    def head_commit(self) -> str | None:
+        """Return the commit that HEAD is at, ``None`` before the first one.
+
+        From the files that Git keeps it in, 30 µs, once it is known where they are; to find that
+        out takes a process, and who only resolves a reference does not wait for it.
+        """
+        if "_places" not in self.__dict__:
+            return self.commit_of("HEAD")
+        if self._head is None:
+            self._head = Head(self.git_dir, self.common_dir)
+        try:
+            return self._head.commit()
+        except Unreadable:
+            return self.commit_of("HEAD")
+
     def parse_revision(self, revision: str) -> str:
         """Return the commit that a person's revision (branch, tag, hash, ``HEAD~2``) names.
 
@@ -301,6 +318,18 @@ class GitRepository:
         since = [f"^{start}"] if start else []
         return self.run("rev-list", "--first-parent", "--reverse", end, *since).text.split()
 
+    def keep_snapshot(self, base: str | None, commit: str, paths: Iterable[str]) -> None:
+        """Let the snapshot of a commit begin with what is known of the one before it.
+
+        Args:
+            base: the commit before.
+            commit: one that differs from it at these paths alone.
+            paths: which.
+        """
+        last = self._last_snapshot
+        if last is not None and last.commit == base and not last.is_full:
+            self._last_snapshot = last.after(commit, paths)
+
     def snapshot(self, commit: str | None) -> CommitSnapshot:
         """Return the files of a commit; the last one asked for is kept with what was read of it.
 
@@ -395,5 +424,7 @@ class GitRepository:
         return asked.text if asked.returncode == 0 else None
 
     def close(self) -> None:
-        """End the process that reads objects."""
+        """End the process that reads objects, and the threads that sync what was written."""
         self.reader.close()
+        if "writer" in self.__dict__:
+            self.writer.close()

@@ -21,6 +21,7 @@ from gitreg import layout
 from gitreg.change import Edit
 from gitreg.errors import GitError, Refused
 from gitreg.git import process
+from gitreg.git.index import not_surely_clean
 from gitreg.git.objects import CommitSnapshot
 from gitreg.git.repository import EMPTY_TREE, GitRepository, Tip
 
@@ -49,10 +50,13 @@ def refuse_dirty(repository: GitRepository, paths: Mapping[str, bytes | None]) -
     _refuse_locked_index(repository)
     for path in paths:
         _refuse_obstacle(top, path)
-    status = repository.run_at_root(
-        "status", "--porcelain", "-z", "--no-renames", "--untracked-files=no", "--", *paths
-    )
-    dirty = [os.fsdecode(entry[3:]) for entry in status.stdout.split(b"\0") if entry]
+    dirty = []
+    unsure = not_surely_clean(repository, top, paths)
+    if unsure:
+        status = repository.run_at_root(
+            "status", "--porcelain", "-z", "--no-renames", "--untracked-files=no", "--", *unsure
+        )
+        dirty = [os.fsdecode(entry[3:]) for entry in status.stdout.split(b"\0") if entry]
     # Git is not asked for untracked and ignored files, which takes a walk of the tree, and does
     # not look at those that it was told to leave alone (`--skip-worktree`).
     dirty += [path for path, before in paths.items() if _is_changed(top / path, before)]
