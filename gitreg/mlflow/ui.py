@@ -283,16 +283,14 @@ def _url(host: str, port: int) -> str:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a server and all that it started."""
-    for kind in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, kind)
-        except ProcessLookupError:
-            break  # nobody of the group is left
-        deadline = time.monotonic() + GRACE
-        with contextlib.suppress(KeyboardInterrupt):  # who asks twice does not want to wait
-            while time.monotonic() < deadline and _has_members(process):
-                time.sleep(0.05)
+    """End a server: its leader tells the others, and whoever stays is killed."""
+    process.terminate()
+    deadline = time.monotonic() + GRACE
+    with contextlib.suppress(KeyboardInterrupt):  # who asks twice does not want to wait
+        while time.monotonic() < deadline and _has_members(process):
+            time.sleep(0.05)
+    with contextlib.suppress(ProcessLookupError):  # nobody of the group is left
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
