@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 from mlflow.models import infer_signature
 from mlflow.tracking._model_registry.utils import _get_store
+from mlflow.tracking._tracking_service.utils import _use_tracking_uri
 from sklearn.linear_model import LogisticRegression
 
 from gitreg.digest import hash_tree
@@ -41,6 +42,7 @@ class Filler:
     def __init__(self, uri: str, folder: Path, artifacts: Path | None = None) -> None:
         self.client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         self.store = _get_store(uri, uri)
+        self.uri = uri
         self.folder = folder
         there = self.client.get_experiment_by_name("churn")
         self.experiment = (
@@ -66,12 +68,27 @@ class Filler:
         )
         return run
 
-    def version(self, name: str, strength: float, auc: float, **more: Any) -> int:
-        """Train, log and register a version."""
+    def trained(self, strength: float) -> Path:
+        """Return the folder of a trained model."""
         if strength not in self._trained:
             self._trained[strength] = train(self.folder, strength)
+        return self._trained[strength]
+
+    def register_logged(self, name: str, model: Any) -> None:
+        """Register a logged model as MLflow's fluent API does."""
+        with _use_tracking_uri(self.uri):  # the store asks the one that is set
+            self.client.create_model_version(
+                name,
+                f"models:/{model.model_id}",
+                model.source_run_id,
+                model_id=model.model_id,
+                await_creation_for=0,
+            )
+
+    def version(self, name: str, strength: float, auc: float, **more: Any) -> int:
+        """Train, log and register a version."""
         run = self.run({"auc": auc, "loss": 1 - auc}, {"C": str(strength), "note": "größer"})
-        self.client.log_artifacts(run.info.run_id, str(self._trained[strength]), "model")
+        self.client.log_artifacts(run.info.run_id, str(self.trained(strength)), "model")
         self.client.set_terminated(run.info.run_id)
         made = self.client.create_model_version(
             name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import signal
 import subprocess
@@ -14,13 +15,13 @@ from typing import Any
 import mlflow.sklearn
 import pytest
 
-from gitreg import Registry
+from gitreg import Registry, cli
 from gitreg.errors import GitregError, InvalidRequest, NotFound, WorldError
 from gitreg.instants import instant
 from gitreg.mlflow.exporting import export_registry
 from gitreg.mlflow.foreign import ForeignRegistry
 from gitreg.mlflow.importing import Wishes, import_registry
-from gitreg.moving import Remark, Report
+from gitreg.moving import Report
 from tests.commands import error, gitreg
 from tests.conftest import git, isolate
 from tests.mlflow_filled import FEATURES, Filler, fill, made_of, store_of, told
@@ -292,6 +293,29 @@ def test_what_is_gone_on_one_side_is_told(folder: Path, source: Place) -> None:
     ]
 
 
+def test_models_that_are_gone_in_mlflow_are_told(folder: Path, source: Place) -> None:
+    write = folder / "own.pkl"
+    write.write_text("weights")
+    with Registry(folder) as registry:
+        registry.register("own", write)
+    bring(folder, source)
+    source.filler().client.delete_registered_model("it's empty")
+    report = bring(folder, source)
+    assert remarks(report) == [("it's empty: is not in MLflow any more; it stays here", False)]
+    assert report.is_unchanged
+
+
+def test_what_cuts_an_import_off_says_how_to_go_on(folder: Path, source: Place) -> None:
+    def fail(done: int, total: int, name: str) -> None:
+        if name == "churn@3":
+            raise WorldError("the disk is full")
+
+    with pytest.raises(WorldError) as told_so:
+        bring(folder, source, tell=fail)
+    assert told_so.value.hint == "what came is here; run it again, and it goes on"
+    assert bring(folder, source).is_complete
+
+
 def test_another_version_of_the_same_number_stays(folder: Path, source: Place) -> None:
     (folder / "own.pkl").write_text("weights")
     with Registry(folder) as registry:
@@ -382,6 +406,46 @@ def test_a_long_run_is_cut_to_what_a_manifest_holds(folder: Path, source: Place)
     assert len(report.remarks) == 1
     assert "params left out" in report.remarks[0].text
     assert report.is_complete
+
+
+def test_artifacts_behind_a_server_that_is_not_named(folder: Path, source: Place) -> None:
+    there = source.filler()
+    there.client.create_registered_model("proxied")
+    there.store.create_model_version("proxied", "mlflow-artifacts:/1/abc/artifacts/model")
+    with pytest.raises(WorldError, match="behind a tracking server"):
+        bring(folder, source, "proxied")
+    report = bring(folder, source, "churn")
+    assert report.is_complete
+
+
+def test_names_with_both_kinds_of_quotes(folder: Path, source: Place, target: Place) -> None:
+    there = source.filler()
+    there.client.create_registered_model('it\'s "it"')
+    there.version('it\'s "it"', 0.1, 0.6)
+    assert bring(folder, source, "it's \"*").is_complete
+    assert take(folder, target, "it's \"*").is_complete
+    assert told(target.uri)['it\'s "it"'] == told(source.uri)['it\'s "it"']
+
+
+def test_a_logged_model_is_known_by_its_id(folder: Path, source: Place) -> None:
+    there = source.filler()
+    there.client.create_registered_model("logged")
+    run = there.run({"auc": 0.5}, {})
+    model = there.client.create_logged_model(
+        there.experiment, "logged", run.info.run_id, params={"depth": "3"}
+    )
+    path = there.trained(0.1)
+    there.client.log_model_artifacts(model.model_id, str(path))
+    there.client.log_metric(run.info.run_id, "f1", 0.4, model_id=model.model_id)
+    there.client.finalize_logged_model(model.model_id, "READY")
+    there.register_logged("logged", model)
+    assert remarks(bring(folder, source, "logged")) == []
+    with Registry(folder) as registry:
+        version = registry.show("logged@1")
+    assert version.artifact.is_folder
+    assert version.lineage.logged_model == model.model_id
+    assert version.metrics == {"auc": 0.5, "f1": 0.4}
+    assert version.params == {"depth": "3"}
 
 
 # Which MLflow?
@@ -645,5 +709,20 @@ def test_through_servers_nothing_is_lost(
         assert "nothing to do" in ran.out
 
 
-def test_a_remark_of_a_model_names_no_version() -> None:
-    assert Remark("m", None, "x", is_left=True).subject == "m"
+def test_a_person_who_watches_sees_how_far_it_is(
+    folder: Path, source: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    with cli._counting("import") as tell:
+        assert tell is not None
+        bring(folder, source, "churn", tell=tell)
+    assert "churn@" in screen.getvalue()
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    with cli._counting("import") as tell:
+        assert tell is None

@@ -165,7 +165,7 @@ class _Export:
             if not self._dry_run:
                 try:
                     self._take(version, made)
-                except (Refused, DvcError) as error:
+                except (Refused, InvalidRequest, DvcError) as error:
                     made.leave(number, one_line(error))
                     waiting = [later.version for later in versions[place + 1 :]]
                     if waiting:  # with a number above it, it could not have its own any more
@@ -183,7 +183,8 @@ class _Export:
         if is_the_same(mine, theirs):
             return True
         run = self._runs.by_id.get(theirs.run_id or "")
-        return run is not None and run.data.tags.get(SHA256) == mine.artifact.sha256
+        tags = run.data.tags if run else self._target.tags_of_run(theirs)
+        return bool(tags.get(SHA256) == mine.artifact.sha256)
 
     def _take(self, mine: ModelVersion, made: Progress) -> None:
         if mine.artifact.path == PROMPT:

@@ -286,6 +286,10 @@ class Follower:
         commit = self._registry.show(Reference(name, version=number)).commit
         return commit is not None and self._is_import(commit)
 
+    def began_there(self, name: str) -> bool:
+        """Tell whether a model was made by an import."""
+        return self._is_import(self._registry.log(Reference(name))[-1].commit)
+
     def _alias_moved_here(self, name: str, alias: str) -> bool:
         pointer = f"aliases/{alias}"
         return self._moved_here(Reference(name), lambda event: event.pointer == pointer)

@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -41,6 +41,12 @@ PATIENCE = 10.0
 _PAGE = 500
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _LOGGED_MODEL = re.compile(r"models:/+(m-[0-9a-zA-Z]+)/?")
+_NOT_TAKEN = frozenset(
+    {
+        *("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "INVALID_STATE"),
+        *("RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"),
+    }
+)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -202,6 +208,11 @@ class ForeignRegistry:
             {**metrics, **run.data.metrics}, {**params, **run.data.params}, dict(run.data.tags)
         )
 
+    def tags_of_run(self, version: ForeignVersion) -> Mapping[str, str]:
+        """Return the tags of the run that made a version."""
+        found = self.run(replace(version, logged_model=None))
+        return found.tags if found else {}
+
     def _found(self, question: Callable[[], Any]) -> Any:
         return self.ask(lambda: _or_none(question))
 
@@ -212,8 +223,14 @@ class ForeignRegistry:
             Unavailable: they are not there, or cannot be read.
             WorldError: the server does not answer any more, or the disk is full.
         """
+        number = str(version.number)
+        uri = self.ask(lambda: self.store.get_model_version_download_uri(version.model, number))
+        if uri.startswith("mlflow-artifacts:") and not self.tracking_uri.startswith("http"):
+            raise WorldError(
+                f"{self.address}: the artifacts are behind a tracking server",
+                hint="--tracking-uri http://… names it",
+            )
         try:
-            uri = self.store.get_model_version_download_uri(version.model, str(version.number))
             path = Path(
                 download_artifacts(
                     artifact_uri=uri,
@@ -300,12 +317,14 @@ def answering(address: str) -> Iterator[None]:
     """Translate what MLflow raises.
 
     Raises:
-        WorldError: MLflow refused, failed or cannot be reached.
+        InvalidRequest: MLflow does not take what it is asked.
+        WorldError: it failed, or cannot be reached.
     """
     try:
         yield
     except MlflowException as error:
-        raise WorldError(f"{address}: {_first_line(error)}", hint=_advice(error)) from error
+        kind = InvalidRequest if error.error_code in _NOT_TAKEN else WorldError
+        raise kind(f"{address}: {_first_line(error)}", hint=_advice(error)) from error
     except (requests.RequestException, SQLAlchemyError) as error:
         raise WorldError(f"{address}: {_first_line(error)}") from error
     except ImportError as error:

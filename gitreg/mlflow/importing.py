@@ -12,7 +12,8 @@ writes nothing.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from mlflow.prompt.constants import PROMPT_TEXT_TAG_KEY
 
 from gitreg import layout
 from gitreg.environment import without_credentials
-from gitreg.errors import InvalidRequest, Refused
+from gitreg.errors import InvalidRequest, Refused, WorldError
 from gitreg.instants import instant
 from gitreg.mlflow.artifacts import LINK
 from gitreg.mlflow.following import Follower, fitting_tags, one_line, operation_id
@@ -86,13 +87,30 @@ def import_registry(
     found = source.models()
     plan = [(found[name], source.versions(found[name])) for name in chosen(list(found), models)]
     importing = _Import(registry, source, wishes, sum(len(versions) for _, versions in plan))
-    moved = tuple(importing.model(model, versions) for model, versions in plan)
-    pushed = False
-    if wishes.push and not wishes.dry_run:
-        if registry.url is None:
+    with _going_on_later():
+        moved = [importing.model(model, versions) for model, versions in plan]
+        if not models:
+            moved += importing.gone(found.keys())
+        published = registry.url is not None
+        if wishes.push and not wishes.dry_run and not published:
             registry.push()
-        pushed = True
-    return Report(source.address, moved, dry_run=wishes.dry_run, pushed=pushed)
+            published = True
+    pushed = published and not wishes.dry_run
+    return Report(source.address, tuple(moved), dry_run=wishes.dry_run, pushed=pushed)
+
+
+@contextmanager
+def _going_on_later() -> Iterator[None]:
+    """Say of what cuts an import off that another one goes on from there."""
+    again = "what came is here; run it again, and it goes on"
+    try:
+        yield
+    except WorldError as error:
+        if error.hint is None or "--op-id" in error.hint:  # an import has ids of its own
+            error.hint = again
+        raise
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(again) from None
 
 
 class _Import:
@@ -120,6 +138,16 @@ class _Import:
         except (Refused, InvalidRequest) as error:
             made.leave(None, one_line(error))
         return made.done()
+
+    def gone(self, there: Collection[str]) -> list[ModelMoved]:
+        """Tell of models that came once and are not in MLflow any more."""
+        found = []
+        for name in self._registry.state().model_names():
+            made = Progress(name)
+            if name not in there and self._follower(made).began_there(name):
+                made.note(None, "is not in MLflow any more; it stays here")
+                found.append(made.done())
+        return found
 
     def _follower(self, made: Progress) -> Follower:
         return Follower(
@@ -208,8 +236,7 @@ class _Import:
         """Tell whether a version came from there, or went there by an export."""
         if is_the_same(mine, theirs):
             return True
-        run = self._source.run(theirs)
-        return run is not None and run.tags.get(SHA256) == mine.artifact.sha256
+        return self._source.tags_of_run(theirs).get(SHA256) == mine.artifact.sha256
 
     def _bring(self, theirs: ForeignVersion, made: Progress) -> None:
         """Bring a version with its artifacts, or as a link to where they are said to be."""
@@ -248,6 +275,8 @@ class _Import:
         if run is None and (theirs.run_id or theirs.logged_model):
             what = theirs.run_id or theirs.logged_model
             made.note(theirs.number, f"its run {what} is gone: no metrics, params and commit")
+        if theirs.status != "READY":
+            made.note(theirs.number, f"is {theirs.status} in MLflow")
         known = run or RunFacts()
         tags = fitting_tags(theirs.tags, made, theirs.number)
         material = replace(
