@@ -10,7 +10,17 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks import artifacts, goals, load, machine, operations, report, startup, surroundings
+from benchmarks import (
+    artifacts,
+    goals,
+    load,
+    machine,
+    mlflow_store,
+    operations,
+    report,
+    startup,
+    surroundings,
+)
 from benchmarks.harness import Result
 from benchmarks.processes import Launcher
 from benchmarks.scale import SCALES
@@ -19,6 +29,7 @@ PARTS = {
     "operations": "Operations, in-process and warm",
     "startup": "Whole processes",
     "artifacts": "Artifacts, whole processes with their peak memory",
+    "mlflow": "MLflow's calls, on its own store and on gitreg's",
     "load": "Writers at once, each publishing from a clone of its own",
 }
 OURS = "gitreg"
@@ -79,6 +90,8 @@ def _run(part: str, folder: Path, launcher: Launcher, *, quick: bool) -> list[Re
         results = operations.run(scales, registries, quick=quick, progress=_progress)
     elif part == "startup":
         results = startup.run(scales, registries, launcher, quick=quick, progress=_progress)
+    elif part == "mlflow":
+        results = mlflow_store.run(folder / "mlflow", progress=_progress)
     elif part == "load":
         results = load.run(folder / "load", registries, quick=quick, progress=_progress)
     else:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import artifacts, load, peers_gto, peers_mlflow, startup
+from benchmarks import artifacts, load, mlflow_store, peers_gto, peers_mlflow, startup
 from benchmarks.harness import Result, ratio
 from benchmarks.report import dedupe, duration, find, table, times
 from benchmarks.scale import PROMOTE, RESOLVE_ALIAS, SCALES
@@ -63,6 +63,18 @@ def judge(results: Sequence[Result]) -> list[Verdict]:
         growth("promote (bare)", PROMOTE, 2.0, BARE),
         *beside("promote (checkout) / MLflow SQLite", PROMOTE, peers_mlflow.SQLITE, 2.0),
         growth("promote (checkout)", PROMOTE, 2.0),
+        *(
+            verdict
+            for ours in (mlflow_store.CHECKOUT, mlflow_store.BARE)
+            for task, limit in ((RESOLVE_ALIAS, 1.0), (PROMOTE, 2.0))
+            for verdict in beside(
+                f"{ours}: {mlflow_store.NAMES[task]}",
+                mlflow_store.NAMES[task],
+                peers_mlflow.SQLITE,
+                limit,
+                ours,
+            )
+        ),
         *_start_up(results, get),
         *beside("gitreg resolve / gto show", startup.RESOLVE, peers_gto.LABEL, 0.25),
         _artifact("register / dvc add", artifacts.REGISTER, get),

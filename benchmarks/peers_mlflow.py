@@ -53,7 +53,7 @@ def in_sqlite(scale: Scale, folder: Path) -> Contender:
     """Return MLflow on SQLite filled to ``scale``, or the reason why it is not there."""
     if not installed():
         return absent(SQLITE, scale, NOT_INSTALLED)
-    return _of_store(SQLITE, scale, _store(_client(sqlite(scale, folder))))
+    return of_store(SQLITE, scale, _store(_client(sqlite(scale, folder))))
 
 
 def in_sqlite_by_client(scale: Scale, folder: Path) -> Contender:
@@ -89,7 +89,7 @@ def in_files(scale: Scale, folder: Path) -> Contender:
     client.set_registered_model_alias(first, ALIAS, "1")
     models = folder / "registry" / "models"
     _fill_files(models, scale)
-    return _of_store(FILES, scale, _store(client))
+    return of_store(FILES, scale, _store(client))
 
 
 def _client(registry_uri: str) -> Any:
@@ -176,7 +176,8 @@ def _fill_files(models: Path, scale: Scale) -> None:
         holder.write_text(alias.replace("1", str(scale.versions)))
 
 
-def _of_store(label: str, scale: Scale, store: Any) -> Contender:
+def of_store(label: str, scale: Scale, store: Any) -> Contender:
+    """Return a contender that calls a model registry store, which is filled to ``scale``."""
     entities: Any = importlib.import_module("mlflow.entities.model_registry")
     tags = [entities.ModelVersionTag(key, value) for key, value in TAGS.items()]
 
