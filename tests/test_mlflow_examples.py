@@ -1,4 +1,4 @@
-"""The scripts of the lesson as a person runs them: a model trained, promoted, served, rolled back."""
+"""The lesson's scripts as a person runs them: a model trained, promoted, served, rolled back."""
 
 from __future__ import annotations
 
