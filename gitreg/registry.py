@@ -413,6 +413,8 @@ class Registry:
         if reference is None:
             return past.events(limit=most)
         wanted = _reference(reference)
+        if wanted.is_model and state.tombstone(wanted.model) is not None:
+            return past.events(wanted.model, limit=most)  # a deleted or renamed one has a past, too
         model = state.check_model(wanted.model)
         if wanted.is_model:
             return past.events(model, limit=most)

@@ -345,7 +345,7 @@ def events_text(events: Sequence[Event], width: int) -> str:
             event.action + (" (override)" if event.override else ""),
             event.model + (f"@{event.version}" if event.version is not None else ""),
             (event.pointer or event.stage or "-").replace("aliases/", "@").replace("stages/", ""),
-            f"{_side(event.before)} → {_side(event.after)}" if event.pointer else "-",
+            _from_to(event),
             (event.reason or event.override or "-").partition("\n")[0],
             event.commit[:SHORT],
         )
@@ -353,6 +353,15 @@ def events_text(events: Sequence[Event], width: int) -> str:
     ]
     headers = ("WHEN", "WHO", "WHAT", "VERSION", "POINTER", "FROM → TO", "WHY", "COMMIT")
     return table(headers, rows, width, folds="WHY")
+
+
+def _from_to(event: Event) -> str:
+    """Return what moved; of a model that was renamed, the names."""
+    if event.pointer:
+        return f"{_side(event.before)} → {_side(event.after)}"
+    if event.renamed_from or event.renamed_to:
+        return f"{event.renamed_from or event.model} → {event.renamed_to or event.model}"
+    return "-"
 
 
 def _side(value: PointerValue) -> str:

@@ -274,3 +274,60 @@ def test_a_users_pipeline_is_not_disturbed(pipeline: Path, tmp_path: Path) -> No
         registry.register("trained", work / "trained.bin")
         assert registry.pull("trained@2").read_text() == "3,4\n"
         assert registry.pull("trained@1").read_text() == "1,2\n"
+
+
+def _of(model: str, found: list[str]) -> list[str]:
+    return [line for line in found if model in line]
+
+
+def test_a_model_that_is_renamed(stocked: Path) -> None:
+    """Of the versions that one commit brings only the newest has a tag; the old name has none."""
+    with Registry(stocked) as registry:
+        registry.rename_model("churn", "leavers")
+        assert gto.api.show(str(stocked), "churn@latest") == []
+        assert gto.api.show(str(stocked))["leavers"]["version"] == "v3.0.0"
+        assert _of("leavers", disagreements(stocked, untagged=(1, 2))) == []
+        registry.promote("leavers@3", stage="production", alias="champion")
+        assert version_by_gto(stocked, "leavers", "production") == 3
+        registry.register("leavers", write_model(stocked, "four"))
+        registry.promote("leavers@4", stage="production", alias="champion")
+        assert _of("leavers", disagreements(stocked, untagged=(1, 2))) == []
+        assert gto.api.show(str(stocked), "churn#production") == []
+        assert registry.sync_tags().foreign == ()
+
+
+def test_a_rename_that_is_taken_back(stocked: Path) -> None:
+    """GTO does not take a version for registered again; DVC does not know of deletions."""
+    with Registry(stocked) as registry:
+        registry.rename_model("churn", "leavers")
+        git(stocked, "revert", "--no-edit", "HEAD")
+        registry.sync_tags()
+        assert gto.api.show(str(stocked), "leavers@latest") == []
+        registry.register("churn", write_model(stocked, "four"))
+        registry.promote("churn@4", stage="production", alias="champion")
+        assert version_by_gto(stocked, "churn", "production") == 4
+        with Repo(str(stocked)) as repo:
+            newest = registry.show("churn@4").artifact.md5
+            assert md5_by_dvc(repo, "churn", stage="production") == newest
+
+
+def test_a_name_that_begins_anew(stocked: Path) -> None:
+    """Numbers whose tags an earlier model of the name has get none, until they are past them."""
+    with Registry(stocked) as registry:
+        registry.delete_model("churn", force=True)
+        assert gto.api.show(str(stocked), "churn@latest") == []
+        assert gto.api.show(str(stocked), "churn#production") == []
+        registry.create_model("churn")
+        for text in ("one", "two", "three"):
+            assert registry.register("churn", write_model(stocked, text)).tags == ()
+        registry.promote("churn@2", stage="production")
+        assert gto.api.show(str(stocked), "churn#production") == []
+        registry.register("churn", write_model(stocked, "four"))
+        registry.promote("churn@4", stage="production")
+        assert version_by_gto(stocked, "churn", "production") == 4
+        with Repo(str(stocked)) as repo:
+            newest = registry.show("churn@4").artifact.md5
+            assert md5_by_dvc(repo, "churn", stage="production") == newest
+            assert md5_by_dvc(repo, "churn", version="v4.0.0") == newest
+        report = registry.sync_tags()
+        assert (report.made, report.wrong, report.foreign) == ((), (), ())

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from gitreg import hooks
+from gitreg import Registry, hooks
 from gitreg.git.repository import GitRepository
 from gitreg.operations.approve import approval_of
 from gitreg.state import RegistryState
@@ -751,6 +751,68 @@ def garbage_in_the_policy(client: Client) -> None:
     client.commit({"registry/policy.yaml": "format: 1\nstages: {production: {hold: 1}}\n"})
 
 
+def rename_model(client: Client) -> None:
+    with Registry(client.folder) as registry:
+        registry.rename_model("churn", "leavers")
+
+
+def rename_and_change(client: Client) -> None:
+    rename_model(client)
+    path = MANIFEST.format(2).replace("/churn/", "/leavers/")
+    client.commit({path: client.read(path).replace("auc: 0.8", "auc: 0.99")}, "by hand", "--amend")
+
+
+def rename_and_promote(client: Client) -> None:
+    rename_model(client)
+    client.commit(
+        {PRODUCTION.replace("/churn/", "/leavers/"): "versions:\n- 1\n"}, "by hand", "--amend"
+    )
+
+
+def delete_model(client: Client) -> None:
+    with Registry(client.folder) as registry:
+        registry.delete_model("churn", force=True)
+
+
+def remove_a_model(client: Client) -> None:
+    delete_model(client)
+    client.commit({"registry/churn/deleted.yaml": None}, "by hand", "--amend")
+
+
+def begin_anew(client: Client, auc: str = "0.9") -> None:
+    files = client.register("churn", 2)
+    manifest = files.pop("registry/churn/versions/2/manifest.yaml")
+    made = {path.replace("/2/", "/1/"): text for path, text in files.items() if path != "dvc.yaml"}
+    text = str(manifest).replace("version: 2", "version: 1").replace("auc: 0.7", f"auc: {auc}")
+    delete_model(client)
+    with Registry(client.folder) as registry:
+        registry.create_model("churn")
+    entry = client._entry("churn", "  churn:\n    path: registry/churn/versions/1/model\n")
+    client.commit({**made, "registry/churn/versions/1/manifest.yaml": text, "dvc.yaml": entry})
+
+
+def borrow_an_earlier_life(client: Client) -> None:
+    start = client.git("rev-parse", "HEAD")
+    begin_anew(client, "0.1")
+    client.commit(
+        {PRODUCTION: "versions:\n- 1\n"}, message=f'Revert "x"\n\nThis reverts commit {start}.\n'
+    )
+
+
+def forget_a_deletion(client: Client) -> None:
+    delete_model(client)
+    client.commit({"registry/churn/deleted.yaml": None})
+
+
+def revert_a_deletion(client: Client) -> None:
+    delete_model(client)
+    client.git("revert", "--no-edit", "HEAD")
+
+
+def say_it_is_deleted(client: Client) -> None:
+    client.commit({"registry/churn/deleted.yaml": GONE})
+
+
 ATTACKS: dict[str, tuple[str, Act, Act]] = {
     "a promotion below the gate": ("policy-metric", promote_below_the_gate, promote),
     "change and revert": ("policy-metric", change_and_revert, promote_and_revert),
@@ -804,6 +866,12 @@ ATTACKS: dict[str, tuple[str, Act, Act]] = {
     "alias like another": ("name-collision", alias_like_another, alias_to_a_version),
     "model like another": ("name-collision", model_like_another, another_model),
     "pointer that does not parse": ("bad-pointer", garbage_in_a_pointer, promote),
+    "model removed": ("removed", remove_a_model, delete_model),
+    "model renamed and changed": ("bad-rename", rename_and_change, rename_model),
+    "model renamed and promoted": ("policy-metric", rename_and_promote, rename_model),
+    "an earlier life": ("policy-metric", borrow_an_earlier_life, begin_anew),
+    "a deletion forgotten": ("immutable", forget_a_deletion, revert_a_deletion),
+    "deleted and there": ("half-deleted", say_it_is_deleted, delete_model),
     "policy that does not parse": ("bad-policy", garbage_in_the_policy, loosen_then_use),
 }  # fmt: skip
 

@@ -256,6 +256,9 @@ COMMANDS = [
     (("annotate", "churn@3", "--tag", "a=b"), None),
     (("annotate", "churn", "--owner", "ada"), None),
     (("delete", "churn@3", "-m", "leaked"), "gitreg/delete-churn-3"),
+    (("delete", "churn", "--force"), "gitreg/delete-churn"),
+    (("create", "leavers", "--owner", "ada"), "gitreg/create-leavers"),
+    (("rename", "churn", "leavers", "-m", "plainer"), "gitreg/rename-churn-leavers"),
 ]
 
 

@@ -192,9 +192,13 @@ def _back_to_something(
         undone.append(event)
         if event.before and event.before != current:
             return undone
+    was = next((event.renamed_from for event in undone if event.renamed_from), None)
+    since = "" if was is None else f" since it was called {was}"
     raise Refused(
-        f"{model}: no version was in {stage} before",
-        hint=f"gitreg log {model}/{stage} shows its history",
+        f"{model}: no version was in {stage} before{since}",
+        hint=f"gitreg log {model}/{stage} shows its history"
+        if was is None
+        else f"gitreg log {was} shows what was; gitreg promote brings it back",
     )
 
 
