@@ -37,7 +37,7 @@ def first_surprise(
     located = [
         (place, change) for change in changes if (place := layout.locate(change.path)) is not None
     ]
-    ended = _ended(located)
+    ended = ended_models(change for _, change in located)
     renamed = {name for pair in ended.items() if pair[1] is not None for name in pair}
     for place, change in located:
         goes = place.kind == "manifest" and change.after is None and place.model in ended
@@ -53,12 +53,14 @@ def first_surprise(
     return None
 
 
-def _ended(changes: Iterable[tuple[Place, FileChange]]) -> dict[str, str | None]:
+def ended_models(changes: Iterable[FileChange]) -> dict[str, str | None]:
     """Return the models that an operation deletes or renames, each with its new name, if any."""
+    located = ((layout.locate(change.path), change) for change in changes)
     return {
         place.model: manifest.read_tombstone(change.after, change.path).renamed_to
-        for place, change in changes
-        if place.kind == "deleted" and place.version is None and change.after is not None
+        for place, change in located
+        if place is not None and place.kind == "deleted" and place.version is None
+        if change.after is not None
     }
 
 

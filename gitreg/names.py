@@ -87,6 +87,8 @@ def check_model_name(name: str) -> str:
         rule = "it has a control or invisible character"
     elif name[0] in ".-" or name[-1] in ".-" or name != name.strip():
         rule = "it may not start or end with a space, '.' or '-'"
+    elif fold(name) == "policy.yaml":
+        rule = "the rules of the registry have that name"
     elif len(_encode(name)) > FOLDER_LIMIT:
         rule = f"as a folder name it is longer than {FOLDER_LIMIT} bytes"
     if rule:

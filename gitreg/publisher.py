@@ -30,7 +30,7 @@ from gitreg.errors import (
     UnknownOutcome,
     WorldError,
 )
-from gitreg.expectations import first_surprise
+from gitreg.expectations import ended_models, first_surprise
 from gitreg.git import publish, worktree
 from gitreg.git.remote import Locked
 from gitreg.git.repository import GitRepository, Tip
@@ -495,7 +495,10 @@ class Publisher:
         """Put the bytes of all that is to be published on the DVC remote."""
         earlier = self._history.versions_since(standing.published) if standing.is_ahead else []
         after = state.after({change.path: change.after for change in moved})
-        named = {*earlier, *named_versions(moved)}
+        # What only moves along has been sent under its old name, if it was published then.
+        renamed = {old: new for old, new in ended_models(moved).items() if new is not None}
+        named = {(renamed.get(model, model), version) for model, version in earlier}
+        named |= {pair for pair in named_versions(moved) if pair[0] not in renamed.values()}
         self._send_bytes(after, sorted(pair for pair in named if after.has_version(*pair)))
 
     def _earlier_tags(self, standing: Standing) -> dict[str, str]:

@@ -436,7 +436,8 @@ class RegistryState:
             self.check_model(model)
             latest = self.latest(model)
             if latest is None:
-                raise NotFound(f"{model} has no version left: all were deleted")
+                left = "left: all were deleted" if self.numbers(model) else "yet"
+                raise NotFound(f"{model} has no version {left}")
             return latest
         else:
             self.check_model(model)

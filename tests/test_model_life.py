@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from gitreg import Registry
-from gitreg.errors import AlreadyExists, InvalidRequest, LostRace, NotFound, Refused
+from gitreg.errors import (
+    AlreadyExists,
+    InvalidDocument,
+    InvalidRequest,
+    LostRace,
+    NotFound,
+    Refused,
+)
 from gitreg.model import Annotations
+from gitreg.operations.judging import GateRefused
+from gitreg.publisher import Outcome
+from gitreg.render import events_text
 
+from .commands import error, gitreg
 from .conftest import git, write_model
 
 # Create
@@ -205,3 +217,180 @@ def test_a_rename_beside_a_promotion(shared: Path) -> None:
         assert here.model("leavers").stages["production"] == (3,)
         with pytest.raises(NotFound, match="renamed to 'leavers'"):
             there.promote("churn@2", stage="production", push=True)
+
+
+# What happened
+
+
+def test_what_became_of_a_name_is_told(stocked: Path) -> None:
+    with Registry(stocked) as registry:
+        registry.rename_model("churn", "leavers", reason="plainer")
+        (told,) = (event for event in registry.log("churn") if event.ends_the_model)
+        assert (told.action, told.renamed_to, told.reason) == ("rename", "leavers", "plainer")
+        assert {event.action for event in registry.log("leavers")} == {"rename"}
+        assert registry.log("leavers@2")[0].renamed_from == "churn"
+        registry.delete_model("leavers", force=True, reason="old")
+        assert {event.reason for event in registry.log(limit=1)} == {"old"}
+        assert "register" in {event.action for event in registry.log("churn")}
+        table = events_text(registry.log("churn", limit=20), 200)
+        assert "churn → leavers" in table
+
+
+def test_a_rollback_after_a_rename_is_honest(stocked: Path) -> None:
+    with Registry(stocked) as registry:
+        registry.rename_model("churn", "leavers")
+        with pytest.raises(Refused, match="before since it was called churn") as refused:
+            registry.rollback("leavers")
+        assert "gitreg log churn" in str(refused.value.hint)
+        registry.promote("leavers@3", stage="production")
+        registry.rollback("leavers")
+        assert registry.model("leavers").stages["production"] == (2,)
+
+
+def test_they_are_done_once_under_an_id(stocked: Path) -> None:
+    with Registry(stocked) as registry:
+        writes: tuple[Callable[[], Outcome], ...] = (
+            lambda: registry.rename_model("churn", "leavers", op_id="nightly-1"),
+            lambda: registry.delete_model("tokenizer", op_id="nightly-2"),
+            lambda: registry.delete("leavers@2", force=True, op_id="nightly-3"),
+        )
+        for write in writes:
+            first = write()
+            again = write()
+            assert (again.repeated, again.commit) == (True, first.commit)
+
+
+# Rules
+
+
+def rules(work: Path, text: str) -> None:
+    (work / "registry" / "policy.yaml").write_text(f"format: 1\n{text}")
+    git(work, "commit", "--quiet", "-am", "rules")
+
+
+STAGES = """\
+stages:
+  production: {holds: 1, replaced: archived, aliases: [champion]}
+  archived: {holds: any}
+"""
+
+
+def test_what_is_frozen_is_not_deleted(stocked: Path) -> None:
+    rules(
+        stocked,
+        f"{STAGES}freeze:\n- {{from: '2000-01-01T00:00:00Z', until: '2100-01-01T00:00:00Z', "
+        "stages: [production]}\n",
+    )
+    with Registry(stocked) as registry:
+        with pytest.raises(GateRefused, match="churn@2 is not taken out of its stage"):
+            registry.delete("churn@2", force=True)
+        with pytest.raises(GateRefused, match="frozen"):
+            registry.delete_model("churn", force=True)
+        registry.rename_model("churn", "leavers")
+        registry.delete_model("tokenizer")
+
+
+def test_a_protected_alias_goes_with_its_stage(stocked: Path) -> None:
+    rules(stocked, f"{STAGES}aliases: {{champion: {{protected: true}}}}\n")
+    with Registry(stocked) as registry:
+        registry.delete("churn@2", force=True)
+        assert dict(registry.model("churn").aliases) == {}
+        registry.promote("churn@3", stage="production")
+        registry.rename_model("churn", "leavers")
+        registry.delete_model("leavers", force=True)
+        assert registry.check("HEAD~4..HEAD").passed
+
+
+def test_a_name_with_other_rules_is_entered_by_them(stocked: Path) -> None:
+    rules(
+        stocked,
+        f"{STAGES}models:\n  strict-*:\n    stages:\n"
+        "      production: {gates: [{metric: auc, at_least: 0.85}]}\n",
+    )
+    with Registry(stocked) as registry:
+        with pytest.raises(GateRefused, match="auc"):
+            registry.rename_model("churn", "strict-churn")
+        registry.promote("churn@3", stage="production")
+        outcome = registry.rename_model("churn", "strict-churn")
+        assert any("auc" in line for line in outcome.change.evidence)
+        assert registry.check("HEAD~2..HEAD").passed
+
+
+def test_approvals_stay_behind(stocked: Path) -> None:
+    path = stocked / "registry/churn/versions/3/approvals/production.ada@example.com.sig"
+    path.parent.mkdir()
+    path.write_text("signed")
+    git(stocked, "add", "registry")
+    git(stocked, "commit", "--quiet", "-m", "approved")
+    with Registry(stocked) as registry:
+        outcome = registry.rename_model("churn", "leavers")
+        assert outcome.warnings == (
+            "the approvals of churn@3 are for its old name: they do not move",
+        )
+        assert ".sig" not in git(stocked, "ls-tree", "-r", "--name-only", "HEAD")
+        assert registry.check("HEAD~1..HEAD").passed
+
+
+def test_a_version_that_was_registered_here_and_renamed_is_sent(shared: Path) -> None:
+    work = shared / "work"
+    with Registry(work) as registry:
+        registry.register("churn", write_model(work, "four"))
+        registry.rename_model("churn", "leavers", push=True)
+    git(shared, "clone", "--quiet", "origin.git", "other")
+    with Registry(shared / "other") as other:
+        assert (other.pull("leavers@4") / "model.pkl").read_text() == "four"
+
+
+def test_a_manifest_that_is_not_written_by_gitreg(stocked: Path) -> None:
+    path = stocked / "registry/churn/versions/3/manifest.yaml"
+    path.write_text(path.read_text().replace("model: churn\n", "'model': churn\n"))
+    git(stocked, "commit", "--quiet", "-am", "by hand")
+    with Registry(stocked) as registry, pytest.raises(InvalidDocument, match="not written by"):
+        registry.rename_model("churn", "leavers")
+
+
+# Pages of YAML
+
+
+@pytest.mark.parametrize("name", ["Größe 2", "a b", "null", "1", "yes", "a'b", 'say "x"', "x" * 99])
+def test_any_name_may_be_given(stocked: Path, name: str) -> None:
+    with Registry(stocked) as registry:
+        registry.rename_model("churn", name)
+        assert registry.model(name).latest == 3
+        registry.rename_model(name, "leavers")
+        assert registry.show("leavers@2").stage == "production"
+        assert registry.check("HEAD~2..HEAD").passed
+
+
+def test_the_name_of_the_rules_is_no_models(registry: Registry) -> None:
+    with pytest.raises(InvalidRequest, match="rules of the registry"):
+        registry.create_model("Policy.yaml")
+
+
+# Copies, and the command line
+
+
+def test_by_url(shared: Path) -> None:
+    with Registry(f"file://{shared}/origin.git") as registry:
+        assert registry.create_model("leavers").pushed
+        registry.rename_model("churn", "stayers")
+        registry.delete_model("tokenizer")
+        assert [model.name for model in registry.models()] == ["leavers", "stayers"]
+    with Registry(f"file://{shared}/origin.git") as registry:
+        with pytest.raises(NotFound, match="renamed to 'stayers'"):
+            registry.resolve("churn@champion")
+        assert registry.resolve("stayers@champion").version == 2
+
+
+def test_the_command_line(stocked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(stocked)
+    assert "create leavers" in gitreg("create", "leavers", "--tag", "a=b", "-m", "why").out
+    assert "is there already" in error("create", "leavers", code=2)
+    assert "name the model" in error("rename", "churn@2", "stayers", code=2)
+    assert "is in production" in error("delete", "churn", code=1)
+    assert "rename churn to stayers" in gitreg("rename", "churn", "stayers").out
+    assert "renamed to 'stayers'" in error("show", "churn@2", code=2)
+    assert "delete stayers@2" in gitreg("delete", "stayers@2", "--force").out
+    assert "delete stayers" in gitreg("delete", "stayers", "--force", "--json").out
+    assert "leavers" in gitreg("list").out
+    assert "no version yet" in error("show", "leavers@latest", code=2)
