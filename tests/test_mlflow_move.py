@@ -7,8 +7,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -329,6 +331,47 @@ def test_another_version_of_the_same_number_stays(folder: Path, source: Place) -
         assert registry.resolve("churn@champion").version == 3
 
 
+def test_where_somebody_put_another_version_mlflow_s_does_not_come(
+    folder: Path, source: Place
+) -> None:
+    bring(folder, source)
+    with Registry(folder) as registry:
+        registry.promote("churn@5", stage="production")
+    there = source.filler()
+    number = there.version("churn", 0.1, 0.6)
+    there.stage("churn", 3, "Archived")
+    there.stage("churn", number, "Production")
+    report = bring(folder, source, "churn")
+    assert [text for text, is_left in remarks(report) if is_left] == [
+        "churn@6: not in production: production holds churn@5, which somebody put there"
+    ]
+    with Registry(folder) as registry:
+        assert registry.resolve("churn/production").version == 5
+
+
+def test_mlflow_may_have_several_in_production(folder: Path, source: Place, target: Place) -> None:
+    there = source.filler()
+    for number in (1, 4, 5):
+        there.stage("churn", number, "Production")
+    assert bring(folder, source, "churn").is_complete
+    assert told(f"gitreg://{folder}")["churn"] == told(source.uri)["churn"]
+    gitreg("check", "--history", "--repo", str(folder))  # too-many is a warning
+    assert take(folder, target, "churn").is_complete
+    assert told(target.uri)["churn"] == told(source.uri)["churn"]
+
+
+def test_an_alias_that_the_policy_protects_stays(folder: Path, source: Place) -> None:
+    bring(folder, source)
+    policy = folder / "registry" / "policy.yaml"
+    policy.write_text(f"{policy.read_text()}aliases:\n  challenger: {{protected: true}}\n")
+    git(folder, "commit", "-qam", "protect the challenger")
+    source.filler().client.delete_registered_model_alias("churn", "challenger")
+    report = bring(folder, source, "churn")
+    ((text, is_left),) = remarks(report)
+    assert text.startswith("churn: @challenger stays: ")
+    assert is_left
+
+
 # What cannot be had
 
 
@@ -468,6 +511,52 @@ def test_what_is_no_mlflow(folder: Path, uri: str, kind: type[GitregError], says
     said = error("import", "mlflow", "--uri", address, "--repo", str(folder), code=kind.exit_code)
     assert says in said
     assert "s3cret" not in said
+
+
+@pytest.fixture(scope="module")
+def web() -> Iterator[str]:
+    """A server that is none of MLflow's; below ``/closed`` it wants a login."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status = 401 if self.path.startswith("/closed") else 404
+            page = b"<html>\n<h1>nothing here</h1></html>"
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(page)))
+            self.end_headers()
+            self.wfile.write(page)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_server_of_something_else(folder: Path, web: str) -> None:
+    said = error("import", "mlflow", "--uri", web, "--repo", str(folder), code=3)
+    assert "404" in said
+    assert "is that the address of an MLflow server?" in said
+    assert "<html>" not in said
+
+
+def test_a_server_that_wants_a_login(folder: Path, web: str) -> None:
+    address = web.replace("http://", "http://ada:s3cret@")
+    for way in ("import", "export"):
+        said = error(way, "mlflow", "--uri", f"{address}/closed", "--repo", str(folder), code=3)
+        assert "MLFLOW_TRACKING_TOKEN" in said
+        assert "s3cret" not in said
+
+
+def test_an_export_into_a_folder_that_is_not_there(folder: Path) -> None:
+    said = error(
+        "export", "mlflow", "--uri", "sqlite:////nowhere/m.db", "--repo", str(folder), code=3
+    )
+    assert "sqlite:////nowhere/m.db" in said
 
 
 def test_a_database_of_something_else(folder: Path, tmp_path: Path) -> None:
@@ -611,6 +700,29 @@ def test_what_mlflow_cannot_hold_stays_behind(folder: Path, target: Place) -> No
     with Registry(folder) as registry:
         assert made["sha256"] == registry.sha256("one@1")
     assert made["params"]["deep"] == '{"er": [1, 2]}'
+
+
+def test_links_go_over_and_what_cannot_be_had_waits(
+    folder: Path, source: Place, target: Place
+) -> None:
+    there = source.filler()
+    there.client.create_registered_model("lost")
+    for place in ("s3://bucket/one", "s3://bucket/two"):
+        there.client.create_model_version("lost", place, await_creation_for=0)
+    bring(folder, source, "lost", "churn")
+    assert take(folder, target, "lost").is_complete
+    found = store_of(target.uri).search_model_versions("name = 'lost'")
+    assert {version.source for version in found} == {"s3://bucket/one", "s3://bucket/two"}
+    store_of(target.uri).delete_model_version("lost", "1")
+    shutil.rmtree(folder / ".dvc" / "cache")
+    shutil.rmtree(folder / "registry" / "churn" / "versions", ignore_errors=True)
+    git(folder, "checkout", "-q", ".")
+    report = take(folder, target, "lost", "churn")
+    said = [text for text, _ in remarks(report)]
+    assert any(text.startswith("churn@1: ") for text in said)
+    assert "churn: 3, 4, 5 wait until 1 can go" in said
+    assert "churn: @champion names 3, which is not in MLflow" in said
+    assert "lost@1: was deleted in MLflow: not taken there again" in said
 
 
 def test_another_version_there_stays(folder: Path, source: Place, target: Place) -> None:

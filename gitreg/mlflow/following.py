@@ -6,7 +6,7 @@ Who moved a thing last is in history: the operations of an import are known by t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from gitreg.errors import GitregError, InvalidRequest, Refused
 from gitreg.history import Event
@@ -129,7 +129,9 @@ class Follower:
                 if where == stage and here.stage_of(number) != stage and number not in settled
             ]
             if coming:
-                self._place(here, coming, stage, wanted, aliases)
+                followers = wanted.keys() - settled
+                crowd = sum(where == stage for where in wanted.values())
+                self._place(here, coming, stage, followers, crowd, aliases)
         for alias, number in aliases.items():
             self._point(name, alias, number)
         self._drop_aliases(theirs, wanted)
@@ -164,19 +166,28 @@ class Follower:
         here: Model,
         coming: list[int],
         stage: str | None,
-        wanted: Mapping[int, str | None],
+        followers: Collection[int],
+        crowd: int,
         aliases: dict[str, int],
     ) -> None:
-        """Put versions into a stage, and let the aliases of a single one go along."""
+        """Put versions into a stage, and let the aliases of a single one go along.
+
+        Args:
+            here: the model as it stands.
+            coming: versions that MLflow has in the stage.
+            stage: ``None`` for none.
+            followers: versions that may be moved to make room.
+            crowd: how many versions MLflow has in the stage.
+            aliases: those that are to be set; what is set goes from it.
+        """
         rule = self._registry.policy(here.name).stages.get(stage or "")
         holds = rule.holds if rule else None
-        strangers = [number for number in here.stages.get(stage or "", ()) if number not in wanted]
-        if holds is not None and strangers:
-            taken = f"{stage} holds {here.name}@{strangers[-1]}, which is not MLflow's"
+        staying = [n for n in here.stages.get(stage or "", ()) if n not in followers]
+        if holds is not None and staying:
+            taken = f"{stage} holds {here.name}@{staying[-1]}, which somebody put there"
             for number in coming:
                 self._made.leave(number, f"not in {stage}: {taken}")
             return
-        crowd = sum(where == stage for where in wanted.values())
         keep = holds is not None and crowd > holds
         groups = [[number] for number in coming] if keep else [coming]
         for group in groups:

@@ -307,9 +307,9 @@ def _check_server(uri: str) -> None:
 
 
 def _check_file(uri: str, path: Path, *, make: bool) -> None:
-    if make or path.exists():
-        return
-    raise NotFound(f"{uri}: there is no {path}", hint=near_sibling(path))
+    wanted = path.parent if make else path
+    if not wanted.exists():
+        raise NotFound(f"{uri}: there is no {wanted}", hint=near_sibling(wanted))
 
 
 @contextmanager
