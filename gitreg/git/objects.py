@@ -254,6 +254,18 @@ class CommitSnapshot:
         """Return the names in several folders."""
         return [[] if found is None else found.names for found in self._objects(paths)]
 
+    def identity(self, path: str) -> str | None:
+        """Return Git's name of a file's or folder's content: where it is the same, so are they."""
+        found = self._objects([path])[0]
+        return None if found is None else found.oid
+
+    def identities(self, path: str) -> dict[str, str]:
+        """Return the names in a folder, each with Git's name of its content."""
+        found = self._objects([path])[0]
+        if found is None or found.kind != "tree":
+            return {}
+        return {entry.name: entry.oid for entry in parse_tree(found.data)}
+
     def _objects(self, paths: Sequence[str]) -> Sequence[GitObject | None]:
         if self._commit is None:
             return [None] * len(paths)

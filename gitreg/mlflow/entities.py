@@ -70,7 +70,7 @@ def registered_model(reading: Reading, row: ModelRow) -> RegisteredModel:
 def latest_versions(reading: Reading, row: ModelRow) -> Sequence[VersionRow]:
     """Return the newest version of each stage, in the order in which the stages first appear."""
     newest: dict[str, int] = {}
-    for number in row.numbers:
+    for number in row.versions:
         stage = _STAGES.get(row.stages.get(number, NO_STAGE), _NONE)
         newest[stage] = number
     return [reading.version(row.name, number) for number in newest.values()]

@@ -1,22 +1,30 @@
 """What the store reads: the registry at one commit, each thing once, whichever thread asks first.
 
-A commit never changes, so what was read at it holds for as long as the branch is there. A
-`Memory` keeps that for all threads; a `Reading` is one call's way to it, by a registry of its own.
+A commit never changes, so what was read at it holds for as long as the branch is there: a `Memory`
+keeps it for all threads. What a folder holds is kept even longer, by Git's name of its content, in
+`Known`. A `Reading` is one call's way to both, by a registry of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from gitreg import layout
 from gitreg.activity import Activity
 from gitreg.errors import GitregError, InvalidRequest, NotFound
+from gitreg.git.objects import CommitSnapshot
 from gitreg.instants import milliseconds
 from gitreg.model import Model, ModelVersion
+from gitreg.names import is_model_name
 from gitreg.registry import Registry
 from gitreg.state import RegistryState
+
+_MANIFEST = "manifest.yaml"
+
+_MOST_KNOWN = 100_000
+"""How many folders are remembered by their content, of each kind."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +73,12 @@ class ModelRow:
 
     Attributes:
         model: its pointers and annotations.
-        numbers: the versions that are there, ascending.
+        versions: the versions that are there, ascending, each with Git's name of its folder.
         times: when it and its versions were created and last updated.
     """
 
     model: Model
-    numbers: tuple[int, ...]
+    versions: Mapping[int, str]
     times: Activity
 
     @property
@@ -99,9 +107,35 @@ class ModelRow:
         return {n: stage for stage, held in self.model.stages.items() for n in held}
 
 
+@dataclass(frozen=True)
+class _Contents:
+    """What a model's folder holds: its pointers and annotations, and its versions by content."""
+
+    model: Model
+    versions: Mapping[int, str]
+
+
+class Known:
+    """What is known of folders by Git's names of their content, so whatever commit has them.
+
+    A new commit differs from the last one in a folder or two: nothing else is read again. Threads
+    share it; two of them may learn the same at once, and it is the same.
+    """
+
+    def __init__(self) -> None:
+        # With its name: two models without versions may be the same but for that.
+        self.models: dict[tuple[str, str], _Contents] = {}
+        self.versions: dict[str, ModelVersion | None] = {}
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is better begun anew: what is used is soon known again."""
+        return max(len(self.models), len(self.versions)) > _MOST_KNOWN
+
+
 @dataclass
 class Memory:
-    """What is known of one commit. Two threads may learn the same at once; it is the same."""
+    """What is known of one commit, for all threads."""
 
     commit: str | None
     models: dict[str, ModelRow] = field(default_factory=dict)
@@ -116,12 +150,20 @@ class Reading:
         registry: reads what is not known yet.
         state: the registry at the commit.
         memory: what is known of that commit.
+        known: what is known of its folders.
     """
 
-    def __init__(self, registry: Registry, state: RegistryState, memory: Memory) -> None:
+    def __init__(
+        self, registry: Registry, state: RegistryState, memory: Memory, known: Known
+    ) -> None:
         self._registry = registry
         self.state = state
         self._memory = memory
+        self._known = known
+        assert isinstance(state.snapshot, CommitSnapshot)
+        self._snapshot = state.snapshot
+
+    # Models
 
     def model(self, name: str) -> ModelRow:
         """Return a registered model.
@@ -131,31 +173,95 @@ class Reading:
         """
         row = self._memory.models.get(name)
         if row is None:
-            row = self._memory.models[name] = self._read_model(name)
+            contents = self._contents(name)
+            row = ModelRow(contents.model, contents.versions, self._registry.activity(name))
+            self._memory.models[name] = row
         return row
 
-    def _read_model(self, name: str) -> ModelRow:
-        try:
-            self.state.check_model(name)
-        except InvalidRequest as error:  # what cannot be a model's name is none of a model, too
-            raise self._missing(name, error) from None
-        pointers = self.state.pointers(name)
-        said = self.state.model_annotations(name)
-        numbers = tuple(self.state.versions(name))
-        model = replace(
-            pointers,
-            latest=numbers[-1] if numbers else None,
-            description=said.description,
-            owner=said.owner,
-            tags=said.tags,
-        )
-        return ModelRow(model, numbers, self._registry.activity(name))
+    def models(self, names: Sequence[str]) -> list[ModelRow]:
+        """Return registered models."""
+        if any(name not in self._memory.models for name in names):
+            times = self._registry.activities()
+            for name in names:
+                contents = self._contents(name)
+                self._memory.models[name] = ModelRow(
+                    contents.model, contents.versions, times.get(name, Activity())
+                )
+        return [self.model(name) for name in names]
+
+    def _contents(self, name: str) -> _Contents:
+        # What cannot be a model's name is none of a model, too.
+        identity = self._snapshot.identity(layout.model_path(name)) if is_model_name(name) else None
+        found = self._known.models.get((name, identity or ""))
+        if found is None:
+            try:
+                self.state.check_model(name)
+            except InvalidRequest as error:
+                raise self._missing(name, error) from None
+            found = self._known.models[name, str(identity)] = self._read_contents(name)
+        return found
 
     def _missing(self, name: str, error: InvalidRequest) -> GitregError:
         if not self.state.exists():
             return NotFound("there is no registry in this repository", hint="gitreg init makes one")
         why = f"{error}; {error.hint}" if error.hint else str(error)
         return NotFound(f"Registered Model with name={name} not found", hint=why)
+
+    def _read_contents(self, name: str) -> _Contents:
+        said = self.state.model_annotations(name)
+        versions = {
+            number: identity
+            for folder, identity in self._snapshot.identities(layout.versions_path(name)).items()
+            if (number := layout.version_of_folder(folder)) is not None
+        }
+        self._learn(name, versions)
+        there = {n: versions[n] for n in sorted(versions) if self._known.versions[versions[n]]}
+        pointers = replace(
+            self.state.pointers(name),
+            latest=max(there, default=None),
+            description=said.description,
+            owner=said.owner,
+            tags=said.tags,
+        )
+        return _Contents(pointers, there)
+
+    def _learn(self, name: str, versions: Mapping[int, str]) -> None:
+        """Read those versions of a model that are not known yet, in a few batches."""
+        new = [number for number, which in versions.items() if which not in self._known.versions]
+        folders = [layout.version_path(name, number) for number in new]
+        files = self._snapshot.list_many(folders)
+        there = [n for n, inside in zip(new, files, strict=True) if _MANIFEST in inside]
+        self._snapshot.read_many(
+            [
+                f"{folder}/{file}"
+                for folder, inside in zip(folders, files, strict=True)
+                for file in inside
+                if file.endswith((".yaml", ".dvc"))
+            ]
+        )
+        # Placed by nothing: that is for the row to say.
+        unplaced = Model(name, None)
+        for number in new:
+            found = self.state.version_of(unplaced, number) if number in there else None
+            self._known.versions[versions[number]] = found
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all models, sorted."""
+        if self._memory.names is None:
+            self._memory.names = self._read_names()
+        return self._memory.names
+
+    def _read_names(self) -> list[str]:
+        folders = self._snapshot.identities(layout.ROOT)
+        named = {layout.model_of_folder(folder): which for folder, which in folders.items()}
+        candidates = {name: which for name, which in named.items() if name is not None}
+        known = {name for name, which in candidates.items() if (name, which) in self._known.models}
+        new = [name for name in candidates if name not in known]
+        self._snapshot.list_many([layout.model_path(name) for name in new])
+        return sorted({*known, *(name for name in new if self.state.has_model(name))})
+
+    # Versions
 
     def version(self, name: str, number: int) -> VersionRow:
         """Return a version.
@@ -165,39 +271,34 @@ class Reading:
         """
         row = self._memory.versions.get((name, number))
         if row is None:
-            row = self._memory.versions[name, number] = self._read_version(name, number)
+            row = self._memory.versions[name, number] = self._placed(self.model(name), number)
         return row
-
-    def _read_version(self, name: str, number: int) -> VersionRow:
-        model = self.model(name)
-        if number not in model.numbers:
-            raise NotFound(f"Model Version (name={name}, version={number}) not found")
-        times = model.times
-        facts = self.state.version_of(model.model, number)
-        created = times.registered.get(number, 0)
-        if "." in facts.created_at:  # it was registered elsewhere, and came here later
-            created = milliseconds(facts.created_at)
-        return VersionRow(facts, created, times.versions.get(number, 0))
 
     def versions(self, name: str) -> list[VersionRow]:
         """Return all versions of a model, ascending."""
-        model = self.model(name)
-        if any((name, number) not in self._memory.versions for number in model.numbers):
-            self.state.read_ahead([name])
-        return [self.version(name, number) for number in model.numbers]
+        return [self.version(name, number) for number in self.model(name).versions]
 
-    def whole_version(self, name: str, number: int) -> ModelVersion:
-        """Return a version with all that is known of it, its name in DVC's cache too."""
-        return self.version(name, number).facts
+    def _placed(self, model: ModelRow, number: int) -> VersionRow:
+        """Return a version with what its model says of it: pointers and times."""
+        which = model.versions.get(number)
+        if which is None:
+            raise NotFound(f"Model Version (name={model.name}, version={number}) not found")
+        if which not in self._known.versions:  # the row is older than what is known
+            self._learn(model.name, model.versions)
+        found = self._known.versions[which]
+        assert found is not None
+        facts = replace(
+            found,
+            stage=model.stages.get(number),
+            aliases=model.model.aliases_of(number),
+            read_from=self.state.commit,
+        )
+        created = model.times.registered.get(number, 0)
+        if "." in facts.created_at:  # it was registered elsewhere, and came here later
+            created = milliseconds(facts.created_at)
+        return VersionRow(facts, created, model.times.versions.get(number, 0))
 
     def requirements(self, version: ModelVersion) -> bytes | None:
         """Return the frozen environment of a version, ``None`` when it has none."""
         path = layout.version_path(version.model, version.version, layout.REQUIREMENTS)
         return self.state.snapshot.read(path)
-
-    @property
-    def names(self) -> list[str]:
-        """The names of all models, sorted."""
-        if self._memory.names is None:
-            self._memory.names = self.state.model_names()
-        return self._memory.names

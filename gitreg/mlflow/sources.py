@@ -128,7 +128,7 @@ def _origin(given: Submission, reading: Reading) -> _Origin:
             client = MlflowClient(given.tracking_uri)
             return _Origin(client.get_logged_model(parsed.model_id))
         # By number alone, as in MLflow: a stage or an alias may move before the bytes are read.
-        return _Origin(version=reading.whole_version(parsed.name, int(parsed.version)))
+        return _Origin(version=reading.version(parsed.name, int(parsed.version)).facts)
     except Exception as error:
         raise MlflowException(
             f"Unable to fetch model from model URI source artifact location '{source}'."

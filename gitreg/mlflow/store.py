@@ -42,7 +42,7 @@ from gitreg.mlflow import entities, search, uri
 from gitreg.mlflow.artifacts import download_uri
 from gitreg.mlflow.failures import translated
 from gitreg.mlflow.pool import Pool
-from gitreg.mlflow.reading import Memory, ModelRow, Reading
+from gitreg.mlflow.reading import Known, Memory, ModelRow, Reading
 from gitreg.mlflow.sources import Submission, gathered
 from gitreg.mlflow.webhooks import Webhooks
 from gitreg.names import ARCHIVE, Reference
@@ -84,6 +84,7 @@ class GitregStore(AbstractStore):
     def _start(self) -> None:
         self._pool = Pool(self._uri)
         self._memory = Memory(None)
+        self._known = Known()
         self._webhooks = Webhooks(self._private_folder)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -110,8 +111,10 @@ class GitregStore(AbstractStore):
         state = registry.state()
         memory = self._memory
         if memory.commit != state.commit or state.commit is None:
+            if self._known.is_full:
+                self._known = Known()
             memory = self._memory = Memory(state.commit)
-        return Reading(registry, state, memory)
+        return Reading(registry, state, memory, self._known)
 
     @contextmanager
     def _writing(self) -> Iterator[Registry]:
@@ -211,7 +214,7 @@ class GitregStore(AbstractStore):
         search.check_model_results(max_results)
         query = search.models_query(filter_string, order_by)
         with self._reading() as reading:
-            rows = [reading.model(name) for name in reading.names if query.may_have(name)]
+            rows = reading.models([name for name in reading.names if query.may_have(name)])
             prompts = {row.name for row in rows if search.is_prompt(row.tags)}
             return search.page(
                 query.select(rows, prompts),
@@ -367,12 +370,8 @@ class GitregStore(AbstractStore):
         search.check_version_results(max_results)
         query = search.versions_query(filter_string, order_by)
         with self._reading() as reading:
-            rows = [
-                row
-                for name in reading.names
-                if query.may_have(name)
-                for row in reading.versions(name)
-            ]
+            models = reading.models([name for name in reading.names if query.may_have(name)])
+            rows = [row for model in models for row in reading.versions(model.name)]
             prompts = {row.name for row in rows if search.is_prompt(row.tags)}
             return search.page(
                 query.select(rows, prompts),
