@@ -382,6 +382,7 @@ class Registry:
         """Return the versions of a model, newest first."""
         state = _existing(self.state(rev=rev, at=at))
         state.check_model(name)
+        state.read_ahead([name])
         pointers = state.pointers(name)
         commits = self._past(state).registering_commits(name)
         return [

@@ -20,6 +20,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
+from gitreg import plainyaml
 from gitreg.errors import InvalidDocument, InvalidRequest
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from ruamel.yaml.events import Event, ScalarEvent
     from ruamel.yaml.nodes import ScalarNode
 
-Scalar: TypeAlias = "str | int | float | bool | None"
-Value: TypeAlias = "Scalar | list[Value] | dict[str, Value]"
+Scalar: TypeAlias = plainyaml.Scalar
+Value: TypeAlias = plainyaml.Value
 
 SIZE_LIMIT = 64 * 1024
 """The largest document of a registry, in bytes, but for one that holds what people say."""
@@ -97,6 +98,9 @@ def parse(data: bytes, where: str, limit: int = SIZE_LIMIT) -> dict[str, Value]:
         raise InvalidDocument(f"{where}: not UTF-8 text") from None
     if len(data) > SIZE_LIMIT:
         return _texts(text, where)
+    quick = plainyaml.read(text, _quick_plain)
+    if quick is not None:
+        return quick
     value = _build(text, where)
     if not isinstance(value, dict):
         raise InvalidDocument(f"{where}: expected a mapping, found {kind(value)}")
@@ -237,7 +241,21 @@ def _scalar(event: ScalarEvent, at: str) -> Scalar:
     text: str = event.value
     if _HALF.search(text):
         raise InvalidDocument(f"{at} not Unicode text")
-    if event.style or _reads_as_text(text):  # quoted or a block: text, whatever it looks like
+    if event.style:  # quoted or a block: text, whatever it looks like
+        return text
+    return _plain(text, at)
+
+
+def _quick_plain(text: str) -> Scalar:
+    try:
+        return _plain(text, "")
+    except InvalidDocument:
+        raise ValueError(text) from None  # the strict reader says it, and where
+
+
+def _plain(text: str, at: str) -> Scalar:
+    """Return what a text without quotes stands for."""
+    if _reads_as_text(text):
         return text
     if text in _WORDS:
         return _WORDS[text]
