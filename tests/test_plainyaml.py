@@ -89,9 +89,7 @@ def test_what_is_deep_is_for_the_strict_reader(depth: int) -> None:
     text = "".join(f"{'  ' * level}a:\n" for level in range(depth)) + "  " * depth + "a: b\n"
     assert (quick(text) is None) == (depth > 9)
     agree(text)
-    listed = (
-        "a:\n- b:\n" + "".join(f"{'  ' * level}- b:\n" for level in range(1, depth))
-    )
+    listed = "a:\n- b:\n" + "".join(f"{'  ' * level}- b:\n" for level in range(1, depth))
     agree(f"{listed}{'  ' * depth}- c\n")
 
 
