@@ -553,10 +553,8 @@ def test_a_server_that_wants_a_login(folder: Path, web: str) -> None:
 
 
 def test_an_export_into_a_folder_that_is_not_there(folder: Path) -> None:
-    said = error(
-        "export", "mlflow", "--uri", "sqlite:////nowhere/m.db", "--repo", str(folder), code=3
-    )
-    assert "sqlite:////nowhere/m.db" in said
+    said = error("export", "mlflow", "--uri", "sqlite:////nowhere/m.db", "--repo", str(folder))
+    assert "sqlite:////nowhere/m.db: there is no /nowhere" in said
 
 
 def test_a_database_of_something_else(folder: Path, tmp_path: Path) -> None:
