@@ -465,6 +465,38 @@ def approval_of_this_version(client: Client) -> None:
     client.commit_signed("ada", {LIVE: "versions:\n- 2\n"}, "--author=Alan <alan@example.com>")
 
 
+def merge_a_stranger(client: Client, *, is_approved_here: bool) -> None:
+    """Merge a repository that began apart, in which words@1 was approved and went live."""
+    policy = client.read("registry/policy.yaml")
+    section = policy[policy.index("  tokenizer:\n") : policy.index("  gated:\n")]
+    strict = policy.replace("  gated:\n", section.replace("tokenizer", "words") + "  gated:\n", 1)
+    client.commit({"registry/policy.yaml": strict})
+    assert client.push()[0] == 0
+    files = client.register("words", 1)
+    client.git("switch", "--quiet", "--orphan", "stranger")
+    client.commit({"registry/policy.yaml": strict})
+    client.commit({**files, "dvc.yaml": "artifacts:\n" + str(files["dvc.yaml"])[str(files["dvc.yaml"]).index("  words:") :]})
+    live: dict[str, str | None] = {"registry/words/stages/production.yaml": "versions:\n- 1\n"}
+    if not is_approved_here:
+        client.commit(client.approve("grace", 1, "words"))
+        client.commit_signed("ada", live, "--author=Alan <alan@example.com>")
+    client.git("switch", "--quiet", "main")
+    options = ("--quiet", "--no-commit", "--allow-unrelated-histories", "--strategy-option=ours")
+    client.git("merge", *options, "stranger")
+    client.commit({"dvc.yaml": files["dvc.yaml"]}, "Merge the stranger")
+    if is_approved_here:
+        client.commit(client.approve("grace", 1, "words"))
+        client.commit_signed("ada", live, "--author=Alan <alan@example.com>")
+
+
+def approved_in_another_repository(client: Client) -> None:
+    merge_a_stranger(client, is_approved_here=False)
+
+
+def merged_and_approved_here(client: Client) -> None:
+    merge_a_stranger(client, is_approved_here=True)
+
+
 def backdated(client: Client) -> None:
     client.env = {"GIT_COMMITTER_DATE": "2020-01-01T00:00:00Z"}
     client.commit({STAGING: "versions:\n- 3\n"})
@@ -773,6 +805,9 @@ ATTACKS: dict[str, tuple[str, Act, Act]] = {
     "replayed approval": ("policy-approvals", replayed_approval, approved_again),
     "approval for another version": (
         "policy-approvals", approval_for_another_version, approval_of_this_version,
+    ),
+    "approval of another repository": (
+        "policy-approvals", approved_in_another_repository, merged_and_approved_here,
     ),
     "backdated": ("wrong-date", backdated, stage_now),
     "from the future": ("wrong-date", from_the_future, stage_now),

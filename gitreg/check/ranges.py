@@ -152,7 +152,7 @@ def _judged(
     head: str,
     options: CheckOptions | None,
 ) -> CheckReport:
-    judge = _Judge(repository, base, options or CheckOptions())
+    judge = _Judge(repository, base, head, options or CheckOptions())
     findings: list[CheckFinding] = []
     count = 0
     for commit in read_steps(repository, bases, head):
@@ -190,9 +190,12 @@ class _Known:
 class _Judge:
     """Judges the commits of a range, each after its parents."""
 
-    def __init__(self, repository: GitRepository, base: str | None, options: CheckOptions) -> None:
+    def __init__(
+        self, repository: GitRepository, base: str | None, head: str, options: CheckOptions
+    ) -> None:
         self._repository = repository
         self._base = base
+        self._line = base or head
         self._options = options
         self._states: dict[str | None, RegistryState] = {}
         self._known: dict[str, _Known] = {}
@@ -312,8 +315,9 @@ class _Judge:
         """Return what rules may ask of the world, for a move that this step makes."""
         options = self._options
         return CommitFacts(
-            self._repository, step, options.past, self._since, options.artifacts, options.now
-        )
+            self._repository, step, options.past, self._since, options.artifacts, options.now,
+            self._line,
+        )  # fmt: skip
 
     def _since(self, model: str, version: int, stage: str) -> int | None:
         return self._latest.entered.get((model, version, stage))
