@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -566,6 +567,15 @@ def invent_a_tag(client: Client) -> tuple[str, ...]:
     return ("origin", "refs/tags/churn#production#77")
 
 
+def tag_that_only_gto_reads(client: Client, name: str) -> tuple[str, ...]:
+    client.git("tag", "-a", "-m", "x", name, "HEAD")
+    return ("origin", f"refs/tags/{name}")
+
+
+def tag_of_another_artifact(client: Client) -> tuple[str, ...]:
+    return tag_that_only_gto_reads(client, "report@v1.2.3")
+
+
 def tag_of_ones_own(client: Client) -> tuple[str, ...]:
     client.git("tag", "-a", "-m", "release", "v1.0", "HEAD")
     assert client.push("origin", "v1.0")[0] == 0
@@ -817,6 +827,15 @@ ATTACKS: dict[str, tuple[str, Act, Act]] = {
     "moved tag": ("tag-moved", move_a_tag, tag_of_ones_own),
     "deleted tag": ("tag-deleted", delete_a_tag, tag_of_ones_own),
     "invented tag": ("tag-not-implied", invent_a_tag, tag_sync),
+    **{
+        f"tag {name}, of GTO's grammar": (
+            "tag-not-implied", partial(tag_that_only_gto_reads, name=name), tag_of_another_artifact
+        )
+        for name in (
+            "churn@v2.0.0!", "churn@deprecated", "churn#production!", "churn#production",
+            "churn@v9.1.0-rc1", "churn#production#01", "Churn@v2.0.0",
+        )
+    },
     "refs/replace": ("replace-ref", replace_an_object, note_on_an_object),
     "newline in a name": ("bad-name", newline_in_a_name, encoded_name),
     "quote in a name": ("stray-file", quote_in_a_name, encoded_name),
