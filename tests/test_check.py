@@ -731,3 +731,12 @@ def test_a_snapshot_of_the_repository_is_not_needed(stocked: Path) -> None:
     bare = stocked.parent / "origin.git"
     assert check(bare, history=True).passed
     assert GitRepository(bare).top_level is None
+
+
+def test_a_folder_that_only_case_tells_apart_is_told_once(stocked: Path) -> None:
+    commit(stocked, {"Registry/code.cs": "// older than the registry's check\n"})
+    assert [finding.code for finding in check(stocked, "HEAD~1..HEAD").findings] == [
+        "name-collision"
+    ]
+    commit(stocked, {"Registry/code.cs": "// goes on\n"})
+    assert check(stocked, "HEAD~1..HEAD").findings == ()

@@ -781,6 +781,19 @@ def model_like_another(client: Client) -> None:
     client.commit(client.register("Churn", 1))
 
 
+def look_alike(client: Client, path: str) -> None:
+    client.plumb({path: ("100644", client.blob("versions:\n- 1\n"))})
+
+
+def policy_as_a_folder(client: Client) -> None:
+    client.git("rm", "--quiet", "registry/policy.yaml")
+    client.commit({"registry/policy.yaml/model.yaml": "description: a model\n"})
+
+
+def describe_a_model(client: Client) -> None:
+    client.commit({"registry/churn/model.yaml": "description: who leaves\n"})
+
+
 def another_model(client: Client) -> None:
     client.commit(client.register("churn-b", 1))
 
@@ -857,6 +870,16 @@ ATTACKS: dict[str, tuple[str, Act, Act]] = {
     "alias to nowhere": ("dangling-pointer", alias_to_nowhere, alias_to_a_version),
     "alias like another": ("name-collision", alias_like_another, alias_to_a_version),
     "model like another": ("name-collision", model_like_another, another_model),
+    **{
+        f"{path}, told apart by case": (
+            "name-collision", partial(look_alike, path=path), describe_a_model
+        )
+        for path in (
+            "Registry/policy.yaml", "DVC.yaml", "registry/Policy.yaml",
+            "registry/churn/STAGES/production.yaml", "registry/churn/Model.yaml",
+        )
+    },
+    "policy as a folder": ("stray-file", policy_as_a_folder, describe_a_model),
     "pointer that does not parse": ("bad-pointer", garbage_in_a_pointer, promote),
     "policy that does not parse": ("bad-policy", garbage_in_the_policy, loosen_then_use),
 }  # fmt: skip
