@@ -14,7 +14,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -134,7 +134,7 @@ def install(repository: GitRepository, name: str) -> Installed:
 def main(name: str) -> int:
     """Run a hook as Git calls it, and return the exit code; what is said goes to stderr."""
     try:
-        code, lines = run(name, sys.stdin)
+        code, lines = run(name, _lines(sys.stdin.buffer))
     except GitregError as error:
         # What cannot be judged is not let through.
         code, lines = 1, [f"gitreg: {line(str(error))}"]
@@ -142,6 +142,11 @@ def main(name: str) -> int:
     for text in lines:
         sys.stderr.write(f"{text}\n")
     return code
+
+
+def _lines(stream: Iterable[bytes]) -> Iterator[str]:
+    """Yield the lines that Git writes: names of references need not be of this machine's text."""
+    return map(os.fsdecode, stream)
 
 
 def run(name: str, stdin: Iterable[str]) -> tuple[int, list[str]]:
@@ -214,7 +219,8 @@ def _received(
     findings: list[CheckFinding] = []
     notes: list[str] = []
     tip = old_tip = repository.commit_of(guarded)
-    for update in updates:
+    for given in updates:
+        update = replace(given, name=_target(repository, given, guarded, old_tip))
         if update.name.startswith("refs/replace/"):
             if update.new is not None:
                 findings.append(
@@ -255,6 +261,16 @@ def _settings(repository: GitRepository) -> tuple[str, bool]:
         asked = repository.run("symbolic-ref", "--quiet", "HEAD", check=False)
         guarded = asked.text or "refs/heads/main"
     return guarded, told.get("gitreg.checkbranches", "false").lower() in ("true", "yes", "on", "1")
+
+
+def _target(
+    repository: GitRepository, update: _Update, guarded: str, old_tip: str | None
+) -> str:
+    """Return the name of what an update moves: a symbolic reference moves what it names."""
+    if update.name == guarded or update.old is None or update.old != old_tip:
+        return update.name
+    named = repository.run("symbolic-ref", "--quiet", "--", update.name, check=False).text
+    return guarded if named == guarded else update.name
 
 
 def _refuse_move(repository: GitRepository, update: _Update) -> list[CheckFinding]:

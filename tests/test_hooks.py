@@ -160,6 +160,33 @@ def test_another_branch_can_be_the_guarded_one(shared: Path) -> None:
     assert call(work, "git", "push", "-q", "origin", "HEAD~1:refs/heads/registry")[0] == 0
 
 
+def test_a_symbolic_reference_moves_the_branch_that_it_names(shared: Path) -> None:
+    work, server = shared / "work", shared / "origin.git"
+    install(server, "pre-receive")
+    git(server, "symbolic-ref", "refs/heads/trunk", "refs/heads/main")
+    commit(work, DANGLING)
+    assert "dangling-pointer" in call(work, "git", "push", "-q", "origin", "HEAD:trunk")[1]
+    assert "branch-deleted" in call(work, "git", "push", "-q", "origin", ":trunk")[1]
+    commit(work, SOUND)
+    git(work, "reset", "--quiet", "--soft", "HEAD~2")
+    git(work, "commit", "--quiet", "-m", "by hand")
+    assert call(work, "git", "push", "-q", "origin", "HEAD:trunk")[0] == 0
+    assert git(server, "rev-parse", "main") == git(work, "rev-parse", "HEAD")
+
+
+def test_a_branch_whose_name_is_no_text(shared: Path) -> None:
+    work = shared / "work"
+    head = git(work, "rev-parse", "HEAD")
+    done = subprocess.run(
+        [sys.executable, "-m", "gitreg", "hook", "run", "pre-receive"],
+        cwd=shared / "origin.git", input=f"{'0' * 40} {head} ".encode() + b"refs/heads/b\xe9\n",
+        env={**os.environ, "GIT_DIR": ".", "PYTHONIOENCODING": "utf-8:strict",
+             "PYTHONPATH": str(CHECKOUT)},
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_an_empty_server_takes_a_registry_whose_history_obeyed(shared: Path) -> None:
     work = shared / "work"
     git(shared, "init", "--quiet", "--bare", "--initial-branch=main", "new.git")
