@@ -215,7 +215,8 @@ def _received(
     every commit that it gets. 3. Other branches where `gitreg.checkBranches` says so. 4. Tags of
     gitreg's names, beside the history that the guarded branch has then.
     """
-    guarded, every_branch = _settings(repository)
+    settings = _settings(repository)
+    guarded, options = settings.branch, CheckOptions(settings.only_registry, now=int(time.time()))
     findings: list[CheckFinding] = []
     notes: list[str] = []
     tip = old_tip = repository.commit_of(guarded)
@@ -233,13 +234,13 @@ def _received(
             findings += refused
             if refused:
                 continue
-            report = _judge(repository, update.old, str(update.new))
+            report = _judge(repository, update.old, str(update.new), options)
             tip = update.new
             findings += report.findings
             notes += report.notes
-        elif every_branch and update.name.startswith("refs/heads/") and update.new is not None:
+        elif settings.every_branch and update.name.startswith("refs/heads/") and update.new is not None:
             base = None if old_tip is None else repository.merge_base(old_tip, update.new)
-            report = _judge(repository, base, update.new)
+            report = _judge(repository, base, update.new, options)
             findings += report.findings
             notes += report.notes
     if not any(finding.is_error for finding in findings):
@@ -247,10 +248,23 @@ def _received(
     return findings, notes
 
 
-def _settings(repository: GitRepository) -> tuple[str, bool]:
-    """Return the guarded branch, and whether the others are judged too."""
-    asked = repository.run("config", "-z", "--get-regexp", r"^gitreg\.(branch|checkbranches)$",
-                           check=False)  # fmt: skip
+@dataclass(frozen=True)
+class _Settings:
+    """What a server's configuration says.
+
+    Attributes:
+        branch: the guarded one, ``refs/heads/main``.
+        every_branch: whether the others are judged, too.
+        only_registry: see `CheckOptions`.
+    """
+
+    branch: str
+    every_branch: bool
+    only_registry: bool
+
+
+def _settings(repository: GitRepository) -> _Settings:
+    asked = repository.run("config", "-z", "--get-regexp", r"^gitreg\.", check=False)
     entries = (entry.partition("\n") for entry in asked.text.split("\0") if entry)
     told = {key: value if separator else "true" for key, separator, value in entries}
     branch = told.get("gitreg.branch")
@@ -260,7 +274,11 @@ def _settings(repository: GitRepository) -> tuple[str, bool]:
         # What a push may not change: HEAD of a server names the default branch.
         asked = repository.run("symbolic-ref", "--quiet", "HEAD", check=False)
         guarded = asked.text or "refs/heads/main"
-    return guarded, told.get("gitreg.checkbranches", "false").lower() in ("true", "yes", "on", "1")
+    every_branch, only_registry = (
+        told.get(key, "false").lower() in ("true", "yes", "on", "1")
+        for key in ("gitreg.checkbranches", "gitreg.onlyregistry")
+    )
+    return _Settings(guarded, every_branch, only_registry)
 
 
 def _target(
@@ -303,12 +321,12 @@ def _refused(code: str, name: str, message: str, remedy: str | None = None) -> C
     return CheckFinding(code, "error", name, message, remedy)
 
 
-def _judge(repository: GitRepository, base: str | None, head: str) -> CheckReport:
-    now = int(time.time())
-    if base is None:
-        return check_range(repository, None, head, CheckOptions(now=now))
-    past = IndexedPast(lambda: _history(repository), base)
-    return check_range(repository, base, head, CheckOptions(past=past, now=now))
+def _judge(
+    repository: GitRepository, base: str | None, head: str, options: CheckOptions
+) -> CheckReport:
+    if base is not None:
+        options = replace(options, past=IndexedPast(lambda: _history(repository), base))
+    return check_range(repository, base, head, options)
 
 
 def _history(repository: GitRepository) -> History:

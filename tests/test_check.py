@@ -740,3 +740,21 @@ def test_a_folder_that_only_case_tells_apart_is_told_once(stocked: Path) -> None
     ]
     commit(stocked, {"Registry/code.cs": "// goes on\n"})
     assert check(stocked, "HEAD~1..HEAD").findings == ()
+
+
+BOMB = "x0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
+    f"x{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10)
+)
+
+
+def test_aliases_in_dvc_yaml_that_stand_for_billions(stocked: Path) -> None:
+    text = (stocked / "dvc.yaml").read_text()
+    commit(stocked, {"dvc.yaml": BOMB + text})
+    entry = "  report:\n    path: *a9\n    type: model\n"
+    files = {"registry/churn/aliases/next.yaml": "version: 3\n"}
+    commit(stocked, {**files, "dvc.yaml": BOMB + text + entry})
+    assert check(stocked, "HEAD~1..HEAD", only_registry=True).findings == ()
+    files = {"registry/churn/aliases/next.yaml": "version: 2\n"}
+    commit(stocked, {**files, "dvc.yaml": BOMB.replace("[1, 1", "[2, 1") + text + entry})
+    found = check(stocked, "HEAD~1..HEAD", only_registry=True).findings
+    assert [finding.code for finding in found] == ["smuggled"]

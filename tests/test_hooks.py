@@ -160,6 +160,19 @@ def test_another_branch_can_be_the_guarded_one(shared: Path) -> None:
     assert call(work, "git", "push", "-q", "origin", "HEAD~1:refs/heads/registry")[0] == 0
 
 
+def test_nothing_comes_along_where_a_server_says_so(shared: Path) -> None:
+    work, server = shared / "work", shared / "origin.git"
+    install(server, "pre-receive")
+    git(server, "config", "gitreg.onlyRegistry", "yes")
+    commit(work, {**SOUND, ".dvc/config": "[core]\n    remote = elsewhere\n"})
+    said = call(work, "git", "push", "-q")[1]
+    assert "error: smuggled: .dvc/config" in said
+    git(work, "reset", "--quiet", "--soft", "HEAD~1")
+    git(work, "commit", "--quiet", "-m", "another remote", ".dvc/config")
+    git(work, "commit", "--quiet", "-m", "an alias")
+    assert call(work, "git", "push", "-q")[0] == 0
+
+
 def test_a_symbolic_reference_moves_the_branch_that_it_names(shared: Path) -> None:
     work, server = shared / "work", shared / "origin.git"
     install(server, "pre-receive")
