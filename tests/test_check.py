@@ -584,6 +584,28 @@ def test_history_goes_by_the_policy_of_its_time(stocked: Path) -> None:
     assert "error: policy-metric: registry/churn/stages/production.yaml:2: " in refused.out
 
 
+def test_a_branch_has_no_say_in_the_policy_that_history_judges_it_by(stocked: Path) -> None:
+    production, archived = (f"registry/churn/stages/{n}.yaml" for n in ("production", "archived"))
+    loose = "format: 1\nstages:\n  production: {holds: 1}\n  archived: {}\n"
+    gates = "{holds: 1, gates: [{metric: auc, at_least: 0.75}]}"
+    strict = f"format: 1\nstages:\n  production: {gates}\n  archived: {{}}\n"
+    git(stocked, "switch", "--quiet", "-c", "honest")
+    commit(stocked, {production: "versions:\n- 3\n", archived: "versions:\n- 1\n- 2\n"})
+    git(stocked, "switch", "--quiet", "main")
+    commit(stocked, {"registry/policy.yaml": strict})
+    git(stocked, "merge", "--quiet", "--no-edit", "honest")
+    assert check(stocked, history=True).findings == ()
+    git(stocked, "switch", "--quiet", "-c", "cunning")
+    commit(stocked, {"registry/policy.yaml": loose})
+    bad = commit(stocked, {production: "versions:\n- 1\n", archived: "versions:\n- 2\n- 3\n"})
+    commit(stocked, {"registry/policy.yaml": strict})
+    git(stocked, "switch", "--quiet", "main")
+    commit(stocked, {"notes.md": "code goes on\n"})
+    git(stocked, "merge", "--quiet", "--no-edit", "cunning")
+    found = check(stocked, history=True).findings
+    assert [(finding.code, finding.commit) for finding in found] == [("policy-metric", bad)]
+
+
 def test_a_policy_that_does_not_parse_judges_nothing(stocked: Path) -> None:
     commit(stocked, {"registry/policy.yaml": "format: 7\n"})
     commit(stocked, {"registry/churn/model.yaml": "owner: x\n"})

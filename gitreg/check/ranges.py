@@ -1,8 +1,9 @@
 """Judges ranges of commits in a repository: the door between Git and the checks, which are pure.
 
 Every commit is judged against each of its parents under the policy of the range's base; a policy
-that changes inside the range judges nothing in it. Without a base (all of history) each step is
-judged under the policy of its parent.
+that changes inside the range judges nothing in it. Without a base (all of history) each commit is
+judged under the policy of the branch that it came onto: of its first parent on the line of first
+parents, of the merge's first parent for what was merged.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ def check_range(
 
     Args:
         repository: where they are.
-        base: a commit; ``None`` for all of history, each step under the policy of its parent.
+        base: a commit; ``None`` for all of history, each step under the policy of its time.
         head: a commit.
         options: how to judge.
 
@@ -339,7 +340,7 @@ class _Judge:
         parent = read.parents[0]
         return Step(
             read.info, parent, read.differences[0], self._state(parent),
-            self._state(read.info.oid), self._policy(parent), is_merge=True,
+            self._state(read.info.oid), self._policy(read), is_merge=True,
         )  # fmt: skip
 
     def _dates(self, read: ReadCommit) -> Iterator[CheckFinding]:
@@ -398,24 +399,23 @@ class _Judge:
                 changes = tuple(entry for entry in differences if entry.path not in brought)
                 if any(is_registry(entry.path) for entry in changes):
                     before = before.after(_contents(after, differences, brought))
-            policy = self._policy(parent)
             self._note_policy(read, changes)
             yield Step(
-                read.info, parent, changes, before, after, policy,
+                read.info, parent, changes, before, after, self._policy(read),
                 highest=self._highest, is_merge=is_merge,
             )  # fmt: skip
 
-    def _policy(self, parent: str | None) -> Policy:
-        """Return the rules that what a commit did to this parent is judged by."""
+    def _policy(self, read: ReadCommit) -> Policy:
+        """Return the rules that a commit is judged by; its own branch has no say in them."""
         if self._rules is not None:
             return self._rules
-        return DEFAULT if parent is None else self._in_force.get(parent, DEFAULT)
+        return DEFAULT if read.onto is None else self._in_force[read.onto]
 
     def _remember_policy(self, read: ReadCommit) -> None:
         """Note the rules in force after a commit; one that cannot be read (a finding) sets none."""
         if self._rules is not None:
             return
-        inherited = self._policy(read.parents[0] if read.parents else None)
+        inherited = self._policy(read)
         changed = any(entry.path == layout.POLICY for found in read.differences for entry in found)
         try:
             policy = self._state(read.info.oid).policy if changed else inherited
@@ -447,7 +447,7 @@ class _Judge:
             read.info.oid,
             self._state(read.info.oid),
             states,
-            self._policy(read.parents[0] if read.parents else None),
+            self._policy(read),
             models,
         )
 
