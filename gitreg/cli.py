@@ -1275,6 +1275,13 @@ def check(
 
     if form not in reports.FORMATS:
         raise InvalidRequest(f"--format: no {form!a}", hint=f"one of {', '.join(reports.FORMATS)}")
+    if as_json and form != "text":
+        raise InvalidRequest(f"--json and --format {form} exclude each other", hint="leave one out")
+    if history and commits is not None and ".." in commits:
+        raise InvalidRequest(
+            f"--history judges from the start, and takes one commit, not {commits!a}",
+            hint="gitreg check BASE..HEAD, or gitreg check --history HEAD",
+        )
     with _reading(repo, allow_rewind) as registry:
         report = registry.check(
             commits,

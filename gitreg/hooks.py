@@ -139,6 +139,13 @@ def main(name: str) -> int:
         # What cannot be judged is not let through.
         code, lines = 1, [f"gitreg: {line(str(error))}"]
         lines += [f"  {line(error.hint)}"] if error.hint else []
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        code, lines = 1, [f"gitreg: {line(f'{place}{error.strerror or error}')}"]
+    except (MemoryError, RecursionError) as error:
+        code, lines = 1, [f"gitreg: {type(error).__name__}: {line(str(error))}"]
+    except KeyboardInterrupt:
+        return 130  # as a shell tells it; Git stops as well
     for text in lines:
         sys.stderr.write(f"{text}\n")
     return code

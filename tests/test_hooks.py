@@ -160,6 +160,29 @@ def test_another_branch_can_be_the_guarded_one(shared: Path) -> None:
     assert call(work, "git", "push", "-q", "origin", "HEAD~1:refs/heads/registry")[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("trouble", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, ""),
+        (OSError(28, "No space left on device", "index"), 1,
+         "gitreg: index: No space left on device\n"),
+        (RecursionError("too deep"), 1, "gitreg: RecursionError: too deep\n"),
+    ],
+)  # fmt: skip
+def test_what_goes_wrong_in_a_hook_is_told_in_a_line(
+    trouble: BaseException, code: int, said: str, stocked: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def fail(_name: str, _stdin: object) -> tuple[int, list[str]]:
+        raise trouble
+
+    monkeypatch.setattr(hooks, "run", fail)
+    with (stocked / "dvc.yaml").open() as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert hooks.main("pre-commit") == code
+    assert capsys.readouterr().err == said
+
+
 def test_nothing_comes_along_where_a_server_says_so(shared: Path) -> None:
     work, server = shared / "work", shared / "origin.git"
     install(server, "pre-receive")
