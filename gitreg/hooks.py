@@ -23,7 +23,7 @@ from gitreg import layout
 from gitreg.check.facts import Past
 from gitreg.check.finding import CheckFinding
 from gitreg.check.past import IndexedPast
-from gitreg.check.ranges import CheckOptions, CheckReport, check_commit, check_range
+from gitreg.check.ranges import CheckOptions, CheckReport, check_commit, judge_range
 from gitreg.check.step import is_registry
 from gitreg.errors import GitError, GitregError, InvalidRequest, NotFound
 from gitreg.git.log import first_parents_reach
@@ -81,15 +81,17 @@ def script_for(name: str) -> str:
         )
     # -I: neither the folder in which Git runs the hook nor the user's environment adds a module.
     call = f"{shlex.quote(sys.executable)} -I -c {shlex.quote(code)}"
-    keep = "input=$(cat)\n" if name == "pre-receive" else ""
-    feed = "printf '%s\\n' \"$input\" | " if name == "pre-receive" else ""
+    # What a hook before it reads of a push is given to it once more; else no process is spent.
+    told = name == "pre-receive"
+    first = "input=$(cat)\n    printf '%s\\n' \"$input\" | " if told else ""
+    again = "\n    exec <<UPDATES\n$input\nUPDATES" if told else ""
     return (
         f"#!/bin/sh\n{_MARK.format(name)}\n"
         f"# Written by `gitreg hook install {name}`, and written again by the next one.\n"
         f"# A hook that was here before is {name}{CHAINED}, and runs first.\n"
-        f'{keep}before=$(dirname "$0")/{name}{CHAINED}\n'
-        f'if [ -x "$before" ]; then\n    {feed}"$before" "$@" || exit $?\nfi\n'
-        f"{feed}{call}\n"
+        f"before=${{0%/*}}/{name}{CHAINED}\n"
+        f'if [ -x "$before" ]; then\n    {first}"$before" "$@" || exit $?{again}\nfi\n'
+        f"exec {call}\n"
     )
 
 
@@ -245,7 +247,11 @@ def _received(
             tip = update.new
             findings += report.findings
             notes += report.notes
-        elif settings.every_branch and update.name.startswith("refs/heads/") and update.new is not None:
+        elif (
+            settings.every_branch
+            and update.name.startswith("refs/heads/")
+            and update.new is not None
+        ):
             base = None if old_tip is None else repository.merge_base(old_tip, update.new)
             report = _judge(repository, base, update.new, options)
             findings += report.findings
@@ -288,9 +294,7 @@ def _settings(repository: GitRepository) -> _Settings:
     return _Settings(guarded, every_branch, only_registry)
 
 
-def _target(
-    repository: GitRepository, update: _Update, guarded: str, old_tip: str | None
-) -> str:
+def _target(repository: GitRepository, update: _Update, guarded: str, old_tip: str | None) -> str:
     """Return the name of what an update moves: a symbolic reference moves what it names."""
     if update.name == guarded or update.old is None or update.old != old_tip:
         return update.name
@@ -333,7 +337,7 @@ def _judge(
 ) -> CheckReport:
     if base is not None:
         options = replace(options, past=IndexedPast(lambda: _history(repository), base))
-    return check_range(repository, base, head, options)
+    return judge_range(repository, base, head, options)
 
 
 def _history(repository: GitRepository) -> History:

@@ -474,9 +474,11 @@ def merge_a_stranger(client: Client, *, is_approved_here: bool) -> None:
     client.commit({"registry/policy.yaml": strict})
     assert client.push()[0] == 0
     files = client.register("words", 1)
+    artifacts = str(files["dvc.yaml"])
+    own = artifacts[artifacts.index("  words:") :]
     client.git("switch", "--quiet", "--orphan", "stranger")
     client.commit({"registry/policy.yaml": strict})
-    client.commit({**files, "dvc.yaml": "artifacts:\n" + str(files["dvc.yaml"])[str(files["dvc.yaml"]).index("  words:") :]})
+    client.commit({**files, "dvc.yaml": f"artifacts:\n{own}"})
     live: dict[str, str | None] = {"registry/words/stages/production.yaml": "versions:\n- 1\n"}
     if not is_approved_here:
         client.commit(client.approve("grace", 1, "words"))
@@ -484,7 +486,7 @@ def merge_a_stranger(client: Client, *, is_approved_here: bool) -> None:
     client.git("switch", "--quiet", "main")
     options = ("--quiet", "--no-commit", "--allow-unrelated-histories", "--strategy-option=ours")
     client.git("merge", *options, "stranger")
-    client.commit({"dvc.yaml": files["dvc.yaml"]}, "Merge the stranger")
+    client.commit({"dvc.yaml": artifacts}, "Merge the stranger")
     if is_approved_here:
         client.commit(client.approve("grace", 1, "words"))
         client.commit_signed("ada", live, "--author=Alan <alan@example.com>")

@@ -75,7 +75,11 @@ def test_a_hook_that_is_there_runs_first_and_its_no_counts(shared: Path) -> None
     installed = install(server, "pre-receive")
     assert installed.chained == path.with_name("pre-receive.before-gitreg")
     assert not install(server, "pre-receive").changed
+    commit(work, DANGLING)
+    assert "dangling-pointer" in call(work, "git", "push", "-q")[1]
     commit(work, SOUND)
+    git(work, "reset", "--quiet", "--soft", "HEAD~2")
+    git(work, "commit", "--quiet", "-m", "by hand")
     assert call(work, "git", "push", "-q")[0] == 0
     assert (server / "seen").read_text().endswith(" refs/heads/main\n")
     (server / "closed").touch()

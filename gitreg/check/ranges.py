@@ -126,6 +126,20 @@ def check_range(
     """
     if base is not None:
         check_base(repository, base, head)
+    return judge_range(repository, base, head, options)
+
+
+def judge_range(
+    repository: GitRepository,
+    base: str | None,
+    head: str,
+    options: CheckOptions | None = None,
+) -> CheckReport:
+    """Judge a range as `check_range` does; the base is known to be an ancestor of the head.
+
+    Raises:
+        GitError: history is cut off inside the range, or Git fails.
+    """
     return _judged(repository, base, [base] if base else [], head, options)
 
 
