@@ -676,6 +676,13 @@ def hidden_entry(client: Client) -> None:
     put_tree(client, "registry/churn/versions/2", lambda data: data + entry)
 
 
+def second_dvc_yaml(client: Client) -> None:
+    """Put a second dvc.yaml, of no registered bytes, at the end of the root folder."""
+    tree = client.tree_with(b"dvc.yaml", client.blob("artifacts: {}\n"))
+    commit = client.git("commit-tree", tree, "-p", "HEAD", "-m", "by hand")
+    client.git("update-ref", "refs/heads/main", commit)
+
+
 def gitignore(client: Client) -> None:
     client.commit({"src/.gitignore": "*.pyc\n", ".gitattributes": "*.md text\n"})
 
@@ -857,6 +864,7 @@ ATTACKS: dict[str, tuple[str, Act, Act]] = {
     ".git entry": ("bad-name", git_entry, gitignore),
     ".. entry": ("bad-name", dot_dot_entry, gitignore),
     "doubled entry": ("bad-tree", doubled_entry, promote),
+    "second dvc.yaml": ("bad-tree", second_dvc_yaml, gitignore),
     "hidden entry": ("bad-tree", hidden_entry, annotate),
     "number reused": ("number-reused", reuse_a_number, delete_and_take_the_next),
     "number skipped": ("number-skipped", skip_a_number, register_the_next),

@@ -384,7 +384,9 @@ class _Judge:
             str(folder)
             for found in read.differences
             for entry in found
-            if is_registry(entry.path) and entry.mode and "\n" not in entry.path
+            if (is_registry(entry.path) or entry.path == layout.DVC_YAML)
+            and entry.mode
+            and "\n" not in entry.path
             for folder in PurePosixPath(entry.path).parents
         }
         folders = sorted(changed)
