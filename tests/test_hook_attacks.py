@@ -697,6 +697,69 @@ def delete_version(client: Client, number: int = 3) -> None:
     client.commit({f"{folder}/deleted.yaml": GONE, "dvc.yaml": entry})
 
 
+def go_live(client: Client) -> None:
+    signed_and_approved(client)
+    assert client.push()[0] == 0
+
+
+def without_tokenizer(client: Client) -> dict[str, str | None]:
+    client.git("rm", "-r", "--quiet", "registry/tokenizer/versions/1")
+    entry = client._entry("tokenizer", "").removesuffix("    type: model\n")
+    return {
+        LIVE: None, "registry/tokenizer/versions/1/deleted.yaml": GONE, "dvc.yaml": entry,
+    }  # fmt: skip
+
+
+def delete_what_is_live(client: Client) -> None:
+    """Take a version out of a stage whose moves are signed, by deleting it, unsigned."""
+    go_live(client)
+    client.commit(without_tokenizer(client))
+
+
+def delete_what_is_live_signed(client: Client) -> None:
+    go_live(client)
+    client.commit_signed("ada", without_tokenizer(client))
+
+
+def drop_a_stage(client: Client) -> None:
+    """Have a stage, with a version in it, that the policy has no more."""
+    policy = client.read("registry/policy.yaml")
+    shadowed = policy.replace(
+        "  archived: {holds: any}\n", "  archived: {holds: any}\n  shadow: {}\n"
+    )
+    client.commit({"registry/policy.yaml": shadowed})
+    assert client.push()[0] == 0
+    client.commit(client.register("tokenizer", 2))
+    client.commit({"registry/tokenizer/stages/shadow.yaml": "versions:\n- 2\n"})
+    assert client.push()[0] == 0
+    client.commit({"registry/policy.yaml": policy})
+    assert client.push()[0] == 0
+    go_live(client)
+
+
+HIDDEN: dict[str, str | None] = {
+    LIVE: None, "registry/tokenizer/stages/shadow.yaml": "versions:\n- 1\n- 2\n"
+}  # fmt: skip
+
+
+def hide_in_a_dropped_stage(client: Client) -> None:
+    drop_a_stage(client)
+    client.commit(HIDDEN)
+
+
+def archive_signed(client: Client) -> None:
+    drop_a_stage(client)
+    archived = "registry/tokenizer/stages/archived.yaml"
+    client.commit_signed(
+        "ada",
+        {
+            LIVE: None,
+            archived: "versions:\n- 1\n- 2\n",
+            "registry/tokenizer/stages/shadow.yaml": None,
+        },
+    )
+
+
 def reuse_a_number(client: Client) -> None:
     files = client.register("churn", 3)
     saved = {
@@ -868,6 +931,10 @@ ATTACKS: dict[str, tuple[str, Act, Act]] = {
     "hidden entry": ("bad-tree", hidden_entry, annotate),
     "number reused": ("number-reused", reuse_a_number, delete_and_take_the_next),
     "number skipped": ("number-skipped", skip_a_number, register_the_next),
+    "live version deleted": (
+        "policy-signed", delete_what_is_live, delete_what_is_live_signed,
+    ),
+    "live version hidden": ("policy-signed", hide_in_a_dropped_stage, archive_signed),
     "version removed": ("removed", remove_a_version, delete_version),
     "manifest edited": ("immutable", edit_a_manifest, annotate),
     ".dvc repointed": ("immutable", repoint_bytes, register_the_next),

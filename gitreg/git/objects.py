@@ -174,7 +174,7 @@ def _batches(specs: Sequence[str]) -> Iterator[list[bytes]]:
 
 
 class TreeEntry(NamedTuple):
-    """One name in a Git tree; a tuple, because a check reads folders of a thousand at each commit."""
+    """One name in a Git tree; a tuple, for checks read folders of a thousand at each commit."""
 
     mode: int
     name: str
