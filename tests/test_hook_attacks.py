@@ -853,6 +853,21 @@ def model_like_another(client: Client) -> None:
     client.commit(client.register("Churn", 1))
 
 
+CHAMPION = "registry/churn/aliases/champion.yaml"
+
+
+def delete_a_protected_alias(client: Client) -> None:
+    policy = client.read("registry/policy.yaml")
+    protecting = policy.replace("protected: false", "protected: true")
+    client.commit({"registry/policy.yaml": protecting})
+    assert client.push()[0] == 0
+    client.commit({CHAMPION: None})
+
+
+def delete_a_free_alias(client: Client) -> None:
+    client.commit({CHAMPION: None})
+
+
 def look_alike(client: Client, path: str) -> None:
     client.plumb({path: ("100644", client.blob("versions:\n- 1\n"))})
 
@@ -945,6 +960,7 @@ ATTACKS: dict[str, tuple[str, Act, Act]] = {
     "more than it holds": ("too-many", two_in_production, promote),
     "unknown stage": ("unknown-stage", unknown_stage, stage_now),
     "alias to nowhere": ("dangling-pointer", alias_to_nowhere, alias_to_a_version),
+    "protected alias deleted": ("policy-alias", delete_a_protected_alias, delete_a_free_alias),
     "alias like another": ("name-collision", alias_like_another, alias_to_a_version),
     "model like another": ("name-collision", model_like_another, another_model),
     **{

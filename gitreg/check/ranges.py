@@ -297,7 +297,9 @@ class _Judge:
             if shared is None:
                 yield self._graded(
                     CheckFinding(
-                        "unknown-remote", "warning", path, "whether its bytes are on a DVC remote",
+                        "unknown-remote", "warning", path,
+                        "whether its bytes are on the DVC remote cannot be told here",
+                        "check with the remote's credentials: dvc remote list names it",
                         commit=commit, file=path,
                     )
                 )  # fmt: skip
