@@ -18,8 +18,10 @@ from gitreg.errors import GitError, InvalidRequest
 from gitreg.keys import Signers
 from gitreg.layout import Place
 from gitreg.model import ModelVersion
+from gitreg.names import fold
 from gitreg.operations.approve import Approval, approval_of
 from gitreg.policy import Policy
+from gitreg.policy.transitions import email_of
 from gitreg.signing import APPROVAL, Unverified, verify
 from gitreg.state import RegistryState, Snapshot
 
@@ -46,17 +48,17 @@ def signers_of(policy: Policy) -> Signers:
     return Signers.of(policy.signers, policy.revoked)
 
 
-def approvers(  # noqa: PLR0913, PLR0917  all of it is what an approval depends on
+def approvers(
     snapshot_after: Snapshot,
     policy: Policy,
     repository_id: str,
     version: ModelVersion,
     stage: str,
     replaces: tuple[int, ...],
-    author: str,
-    registrant: str,
 ) -> tuple[str, ...]:
     """Return who approves that a version moves into a stage, each once, sorted.
+
+    Who moves or registered it is among them: that one's own does not count is for the rule to say.
 
     Args:
         snapshot_after: the files after the move, where approvals may come along with it.
@@ -65,8 +67,6 @@ def approvers(  # noqa: PLR0913, PLR0917  all of it is what an approval depends 
         version: which one moves.
         stage: where to.
         replaces: the versions that the stage holds before, ascending.
-        author: who moves it, a principal or ``Name <email>``: does not count.
-        registrant: who registered it, likewise.
 
     Raises:
         GitError: ``ssh-keygen`` cannot be run.
@@ -84,15 +84,11 @@ def approvers(  # noqa: PLR0913, PLR0917  all of it is what an approval depends 
     there = {f"{folder}/{file}" for file in snapshot_after.list(folder)}
     for principal in _principals(signers):
         path = _path(wanted, principal)
-        if (
-            path not in there
-            or is_same_person(principal, author)
-            or is_same_person(principal, registrant)
-        ):
+        if path not in there:
             continue
         data = snapshot_after.read(path)
         if data is not None and why_not(data, wanted, principal, signers) is None:
-            found.setdefault(principal.casefold(), principal)
+            found.setdefault(fold(principal), principal)
     return tuple(sorted(found.values()))
 
 
@@ -167,8 +163,7 @@ def is_same_person(principal: str, who: str) -> bool:
     >>> is_same_person("ada@example.com", "Ada Lovelace <Ada@Example.com>")
     True
     """
-    address = who.rpartition("<")[2].rstrip(">").strip()
-    return principal.casefold() == address.casefold()
+    return fold(principal) == fold(email_of(who))
 
 
 def _principals(signers: Signers) -> Iterable[str]:

@@ -1,6 +1,6 @@
 """Makes approvals: what would be approved, whether one's key counts for it, the signature.
 
-An approver signs what they have seen: `propose` says what that is, and the operation that
+An approver signs what they have seen: `preview` says what that is, and the operation that
 `approving` gives is refused when it is something else by then.
 """
 
@@ -22,7 +22,7 @@ from gitreg.state import RegistryState
 
 
 @dataclass(frozen=True)
-class Proposal:
+class ApprovalPreview:
     """What would be approved.
 
     Attributes:
@@ -36,9 +36,9 @@ class Proposal:
     incumbents: tuple[ModelVersion, ...]
 
 
-def propose(
+def preview(
     repository: GitRepository, state: RegistryState, wanted: Reference, stage: str
-) -> Proposal:
+) -> ApprovalPreview:
     """Return what an approval of a version for a stage would be for.
 
     Raises:
@@ -55,18 +55,21 @@ def propose(
     root = repository.root_of(str(state.commit))
     approval = approval_of(state, root, wanted.model, version, stage)
     incumbents = tuple(state.version(wanted.model, other) for other in approval.replaces)
-    return Proposal(approval, candidate, incumbents)
+    return ApprovalPreview(approval, candidate, incumbents)
 
 
 def approving(
-    repository: GitRepository, state: RegistryState, proposal: Proposal, key: str | None = None
+    repository: GitRepository,
+    state: RegistryState,
+    seen: ApprovalPreview,
+    key: str | None = None,
 ) -> Callable[[RegistryState], Change]:
     """Return the operation that keeps the user's approval; the signature is made here.
 
     Args:
         repository: whose Git configuration names the key.
         state: whose policy says which keys count.
-        proposal: what was seen.
+        seen: what `preview` gave.
         key: in place of ``user.signingkey``: a file, or a public key that an agent has.
 
     Raises:
@@ -74,7 +77,7 @@ def approving(
             registered the version: it would not count.
         GitError: there is no key, or it cannot sign.
     """
-    wanted = proposal.approval
+    wanted = seen.approval
     signers = signers_of(state.policy)
     signature: list[bytes] = []
 
@@ -85,7 +88,7 @@ def approving(
 
     public = repository.signing.public_key(key) or parse_signature(sign()).key
     principal = _principal(state, public)
-    if is_same_person(principal, proposal.candidate.created_by):
+    if is_same_person(principal, seen.candidate.created_by):
         raise Refused(
             f"{principal} registered {wanted.reference}: their own approval does not count",
             hint="somebody else has to approve it",
@@ -146,6 +149,6 @@ def _principal(state: RegistryState, key: PublicKey) -> str:
     if principal is None:
         raise Refused(
             f"{signers.why_not(key)}: it does not count",
-            hint="the signers are in registry/policy.yaml",
+            hint="the signers are in registry/policy.yaml; gitreg fetch brings the published one",
         )
     return principal

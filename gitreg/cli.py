@@ -106,7 +106,7 @@ alias_app = _group("Set and delete aliases.")
 tags_app = _group("Tags, derived from history.")
 ci_app = _group("Files that let a Git host run gitreg.")
 policy_app = _group("The rules that promotions are under.")
-hook_app = _group("Hooks for Git: what a server refuses, what a commit is warned of.")
+hook_app = _group("Hooks for Git, on a server and in a clone.")
 app.add_typer(alias_app, name="alias")
 app.add_typer(tags_app, name="tags")
 app.add_typer(ci_app, name="ci")
@@ -199,6 +199,14 @@ PushOption = Annotated[
 PrOption = Annotated[
     bool,
     typer.Option("--pr", help="Push a branch with it and open a pull request, instead."),
+]
+OverrideOption = Annotated[
+    Optional[str],
+    typer.Option(
+        "--override",
+        metavar="REASON",
+        help="Do it though it is refused, where the policy lets you.",
+    ),
 ]
 OperationOption = Annotated[
     Optional[str],
@@ -495,12 +503,7 @@ def promote(
     else_archive: Annotated[
         bool, typer.Option("--else-archive", help="Archive a candidate that a metric refuses.")
     ] = False,
-    override: Annotated[
-        Optional[str],
-        typer.Option(
-            metavar="REASON", help="Do it though it is refused, where the policy lets you."
-        ),
-    ] = None,
+    override: OverrideOption = None,
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
@@ -509,10 +512,10 @@ def promote(
     as_json: JsonOption = False,
     repo: RepoOption = ".",
 ) -> None:
-    """Put versions into a stage, in one commit, if the policy lets them.
+    """Put versions into a stage, if the policy lets them.
 
-    Each rule's verdict is shown and goes into the commit; exits 1 when one says no, or a metric
-    that was asked for is not better. A version is in one stage at most.
+    It is one commit. Each rule's verdict is shown and goes into the commit; exits 1 when one
+    says no, or a metric that was asked for is not better. A version is in one stage at most.
 
     Example: gitreg promote churn-predictor@2 --to production --if-better roc_auc --alias champion
     """
@@ -586,10 +589,10 @@ def approve(
                 op_id=op_id,
             )
         else:
-            proposal = registry.propose(reference, stage=to)
-            typer.echo(render.proposal_text(proposal), err=True)
+            preview = registry.preview_approval(reference, stage=to)
+            typer.echo(render.preview_text(preview), err=True)
             outcome = registry.approve(
-                proposal, key=key, reason=reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id
+                preview, key=key, reason=reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id
             )
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
 
@@ -597,6 +600,7 @@ def approve(
 @app.command()
 def archive(
     references: ReferencesArgument,
+    override: OverrideOption = None,
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
@@ -611,7 +615,13 @@ def archive(
     """
     with Registry(repo) as registry, _showing_refusals(as_json=as_json):
         outcome = registry.archive(
-            *references, reason=reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id
+            *references,
+            override=override,
+            reason=reason,
+            dry_run=dry_run,
+            push=push,
+            pr=pr,
+            op_id=op_id,
         )
     _print_outcome(outcome, dry_run=dry_run, as_json=as_json)
 
@@ -1088,11 +1098,19 @@ def policy_show(
     """
     from gitreg import render
     from gitreg.policy import policy_document
+    from gitreg.suggest import did_you_mean
 
     if model is not None:
         _check_model_name(model, "gitreg policy show {model}")
     with _reading(repo, allow_rewind) as registry:
         policy = registry.policy(model, rev=rev, at=at)
+        there = registry.state(rev=rev, at=at).model_names()
+        if rev is None and at is None:
+            _warn(registry.uncommitted_policy())
+    # They may come later, and so may rules for them; mistyped, they would go unnoticed.
+    for name in policy.naming_none_of(there) if model is None else {model} - set(there):
+        near = did_you_mean(name, there)
+        _warn((f"no model {name!a} is registered" + (f": {near}" if near else ""),))
     if as_json:
         _print_json(policy_document(policy, with_defaults=True))
     else:
@@ -1112,19 +1130,24 @@ def policy_test(
         ),
     ],
     as_json: JsonOption = False,
+    rev: RevOption = None,
+    at: AtOption = None,
     repo: RepoOption = ".",
     allow_rewind: AllowRewindOption = False,
 ) -> None:
     """Show what a promotion would be told, rule by rule, and do nothing.
 
-    Exits 1 when it would be refused.
+    Exits 1 when it would be refused. With --rev, of a branch say, it is asked what the policy there
+    says of the versions there.
 
     Example: gitreg policy test churn-predictor@2 --to production
     """
     from gitreg import render
 
     with _reading(repo, allow_rewind) as registry:
-        judgements = registry.test_policy(*references, stage=to)
+        judgements = registry.test_policy(*references, stage=to, rev=rev, at=at)
+        if rev is None and at is None:
+            _warn(registry.uncommitted_policy())
     if as_json:
         _print_json(render.verdicts_json(judgements))
     else:
@@ -1272,16 +1295,14 @@ def check(
     Example: gitreg check origin/main..HEAD --format markdown
     """
     from gitreg import render, reports
+    from gitreg.suggest import did_you_mean
 
     if form not in reports.FORMATS:
-        raise InvalidRequest(f"--format: no {form!a}", hint=f"one of {', '.join(reports.FORMATS)}")
+        near = did_you_mean(form, reports.FORMATS)
+        known = f"one of {', '.join(reports.FORMATS)}"
+        raise InvalidRequest(f"--format: no {form!a}", hint=near or known)
     if as_json and form != "text":
-        raise InvalidRequest(f"--json and --format {form} exclude each other", hint="leave one out")
-    if history and commits is not None and ".." in commits:
-        raise InvalidRequest(
-            f"--history judges from the start, and takes one commit, not {commits!a}",
-            hint="gitreg check BASE..HEAD, or gitreg check --history HEAD",
-        )
+        raise InvalidRequest(f"--json is a format of its own: without --format {form}")
     with _reading(repo, allow_rewind) as registry:
         report = registry.check(
             commits,
@@ -1308,11 +1329,12 @@ def hook_install(
     as_json: JsonOption = False,
     repo: RepoPathOption = ".",
 ) -> None:
-    """Put a hook into a repository; one that is there already is kept, and runs first.
+    """Put a hook into a repository.
 
-    pre-receive, on a server, refuses what check refuses on the default branch (or that of the
-    configuration gitreg.branch), force pushes of it, tags that are not what history implies, and
-    refs/replace. pre-commit judges what is about to be committed. post-merge makes tags.
+    One that is there already is kept, and runs first. pre-receive, on a server, refuses what
+    check refuses on the default branch (or that of the configuration gitreg.branch), force
+    pushes of it, tags that are not what history implies, and refs/replace. pre-commit judges
+    what is about to be committed. post-merge makes tags.
 
     Example: gitreg hook install pre-receive --repo /srv/git/models.git
     """
@@ -1325,7 +1347,10 @@ def hook_install(
         chained = None if installed.chained is None else str(installed.chained)
         _print_json({"path": str(installed.path), "chained": chained, "changed": installed.changed})
         return
-    typer.echo(render.line(str(installed.path)))
+    state = "written" if installed.changed else "unchanged"
+    typer.echo(f"{state}: {render.line(str(installed.path))}")
+    if name == "pre-receive" and repository.top_level is not None:
+        _warn(("pre-receive judges what is pushed into this clone, and nothing that it pushes",))
     if installed.chained is not None:
         typer.echo(f"{render.line(installed.chained.name)} runs before it", err=True)
 
@@ -1386,9 +1411,28 @@ WriteOption = Annotated[
 ForceFileOption = Annotated[
     bool, typer.Option("--force", help="Replace the file, whatever is in it.")
 ]
+InstallOption = Annotated[
+    str,
+    typer.Option(
+        "--install",
+        metavar="REQUIREMENT",
+        help="What pip installs for gitreg there: git+https://git.example.com/ml/gitreg@v1.",
+    ),
+]
+
+
+def _print_workflow(host: str, install: str, *, write: bool, force: bool, repo: str) -> None:
+    if force and not write:
+        raise InvalidRequest("--force needs --write")
+    with Registry(repo) as registry:
+        file = registry.workflow(host, install=install, write=write, force=force)
+    _print_file(file)
+    if not install:
+        _warn(("its jobs fail until GITREG says what pip installs: --install, or by hand",))
 
 
 def _print_file(file: HostFile) -> None:
+    _warn(file.warnings)
     if file.state == "shown":
         typer.echo(file.text, nl=False)
     else:
@@ -1397,41 +1441,46 @@ def _print_file(file: HostFile) -> None:
 
 @ci_app.command("github")
 def ci_github(
-    write: WriteOption = False, force: ForceFileOption = False, repo: RepoPathOption = "."
+    install: InstallOption = "",
+    write: WriteOption = False,
+    force: ForceFileOption = False,
+    repo: RepoPathOption = ".",
 ) -> None:
     """Print or write a workflow for GitHub Actions.
 
     It checks pull requests, makes tags after a merge, and has a place for your deploy command,
     which runs when production moved.
 
-    Example: gitreg ci github --write
+    Example: gitreg ci github --install git+https://git.example.com/ml/gitreg@v1 --write
     """
-    with Registry(repo) as registry:
-        _print_file(registry.workflow("github", write=write, force=force))
+    _print_workflow("github", install, write=write, force=force, repo=repo)
 
 
 @ci_app.command("gitlab")
 def ci_gitlab(
-    write: WriteOption = False, force: ForceFileOption = False, repo: RepoPathOption = "."
+    install: InstallOption = "",
+    write: WriteOption = False,
+    force: ForceFileOption = False,
+    repo: RepoPathOption = ".",
 ) -> None:
-    """Print or write jobs for GitLab CI, to be included in .gitlab-ci.yml.
+    """Print or write jobs for GitLab CI.
 
-    They check merge requests, make tags after a merge, and have a place for your deploy command,
-    which runs when production moved.
+    They are to be included in .gitlab-ci.yml, check merge requests, make tags after a merge,
+    and have a place for your deploy command, which runs when production moved.
 
-    Example: gitreg ci gitlab --write
+    Example: gitreg ci gitlab --install git+https://git.example.com/ml/gitreg@v1 --write
     """
-    with Registry(repo) as registry:
-        _print_file(registry.workflow("gitlab", write=write, force=force))
+    _print_workflow("gitlab", install, write=write, force=force, repo=repo)
 
 
 @app.command()
 def codeowners(write: WriteOption = False, repo: RepoPathOption = ".") -> None:
-    """Print or write CODEOWNERS, by the owners that the policy names.
+    """Print or write CODEOWNERS, by the owners in the policy.
 
-    Lines of others stay as they are.
+    A new file is at the root, where GitHub and GitLab look; lines of others stay as they are.
 
     Example: gitreg codeowners --write
     """
     with Registry(repo) as registry:
+        _warn(registry.uncommitted_policy())
         _print_file(registry.codeowners(write=write))

@@ -20,14 +20,18 @@ from gitreg.policy import Policy
 from gitreg.workflows import HostFile
 
 PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS")
-"""Where the hosts look for the file; a new one is made at the first."""
+"""Where the hosts look for the file, the first that is there."""
+
+NEW = "CODEOWNERS"
+"""Where a new one is made: GitHub and GitLab both look there."""
 
 BEGIN = "# >>> gitreg: written by `gitreg codeowners --write`, from registry/policy.yaml"
 END = "# <<< gitreg"
+SECTION = "[gitreg]"
 
 _GLOB = re.compile(r"[A-Za-z0-9_.*?-]+")
-# What CODEOWNERS reads as something else in a path.
-_SPECIAL = re.compile(r"([\s#\\\[\]!])")
+# GitLab's: what is below it is judged for itself, and is optional where it starts with ^.
+_SECTION = re.compile(r"\^?\[[^]]+\]")
 
 
 def owner_lines(policy: Policy) -> list[str]:
@@ -44,7 +48,8 @@ def owner_lines(policy: Policy) -> list[str]:
         if rule.owners:
             lines.append(f"/{ROOT}/*/stages/{stage}.yaml {' '.join(rule.owners)}")
             everybody.update(dict.fromkeys(rule.owners))
-    for pattern, rules in policy.models.items():
+    # As the policy applies them: globs in the order of the file, then names.
+    for pattern, rules in sorted(policy.models.items(), key=lambda item: _is_name(item[0])):
         for stage, part in rules.stages.items():
             if "owners" not in part.given:
                 continue
@@ -55,14 +60,19 @@ def owner_lines(policy: Policy) -> list[str]:
         owners = " ".join(everybody)
         lines += [f"/{POLICY} {owners}", *(f"/{place} {owners}" for place in PLACES)]
         lines.append(f"/.github/workflows/ {owners}")
-        lines.append(f"/.gitlab/gitreg.yml {owners}")
+        lines += [f"/.gitlab-ci.yml {owners}", f"/.gitlab/gitreg.yml {owners}"]
     return lines
+
+
+def _is_name(pattern: str) -> bool:
+    """Tell whether rules are for the model of that name, and for no other."""
+    return is_model_name(pattern) and not set(pattern) & set("*?[")
 
 
 def _folder_pattern(pattern: str) -> str:
     """Return the folders of the models that a name or glob of the policy matches."""
-    if is_model_name(pattern) and not set(pattern) & set("*?["):
-        return escape_path(folder_of(pattern))
+    if _is_name(pattern):
+        return folder_of(pattern)
     if not _GLOB.fullmatch(pattern):
         raise InvalidRequest(
             f"{POLICY}: models: {pattern!a}: CODEOWNERS has no such pattern",
@@ -71,23 +81,17 @@ def _folder_pattern(pattern: str) -> str:
     return pattern
 
 
-def escape_path(path: str) -> str:
-    r"""Return a path as CODEOWNERS writes it, spaces and what else is special escaped.
-
-    >>> escape_path("a b#c")
-    'a\\ b\\#c'
-    """
-    return _SPECIAL.sub(r"\\\1", path)
-
-
 def merge(text: str, lines: list[str]) -> str:
     """Return the text of a CODEOWNERS file with gitreg's lines, all others as they are.
 
-    Gitreg's come last when they are new: the last line that matches counts.
+    Gitreg's come last when they are new: the last line that matches counts. In a file of GitLab's
+    with sections they have one of their own: the one above may be optional.
 
     Raises:
         InvalidDocument: the marks around gitreg's lines are not a pair.
     """
+    if lines and any(_SECTION.match(line) and line != SECTION for line in text.splitlines()):
+        lines = [SECTION, *lines]
     own = "".join(f"{line}\n" for line in (BEGIN, *lines, END)) if lines else ""
     found = text.splitlines(keepends=True)
     marks = [line.rstrip("\r\n") for line in found]
@@ -118,7 +122,7 @@ def codeowners(policy: Policy, top: Path | None) -> tuple[HostFile, str]:
     """
     lines = owner_lines(policy)
     there = [place for place in PLACES if top is not None and (top / place).is_file()]
-    path = there[0] if there else PLACES[0]
+    path = there[0] if there else NEW
     try:
         text = (top / path).read_bytes().decode() if top is not None and there else ""
     except UnicodeDecodeError:
@@ -128,4 +132,9 @@ def codeowners(policy: Policy, top: Path | None) -> tuple[HostFile, str]:
             f"{POLICY} names no owners",
             hint="under a stage: owners: ['@org/release-managers']",
         )
-    return HostFile(path, merge(text, lines)), text
+    merged = merge(text, lines)
+    _, _, after = merged.partition(f"{END}\n")
+    warnings: tuple[str, ...] = ()
+    if any(line.strip() and not line.startswith("#") for line in after.splitlines()):
+        warnings = (f"{path}: lines after gitreg's count more, where they match the same files",)
+    return HostFile(path, merged, warnings=warnings), text

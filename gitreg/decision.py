@@ -6,7 +6,7 @@ by these functions, so that what one lets through the other does not refuse.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gitreg.model import ModelVersion
@@ -16,6 +16,9 @@ from gitreg.policy.rules import Policy, StageRule
 from gitreg.policy.transitions import Approved, From, Holds, MayOverride, NotFrozen, SignedBy
 from gitreg.policy.verdict import Case, Facts, Rule, Verdict
 from gitreg.state import RegistryState
+
+WasIn = Callable[[str, int, str], bool]
+"""Tells whether a version of a model was in a stage before, by history."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,17 @@ def is_way_out(policy: Policy, stage: str, came_from: str | None) -> bool:
     return leaves is not None and leaves.replaced == stage
 
 
+def may_return(policy: Policy, move: Move, was_in: WasIn) -> bool:
+    """Tell whether a move can be part of one that takes an earlier one back.
+
+    That a message says so is not enough: what enters a stage was there before, by history, and
+    what makes room for it goes where the policy puts what leaves.
+    """
+    if is_way_out(policy.of(move.model), move.stage or NO_STAGE, move.came_from):
+        return True
+    return was_in(move.model, move.version, str(move.stage))
+
+
 def _entry(policy: Policy, rule: StageRule, stage: str) -> Iterator[Rule]:
     if rule.sources is not None:
         yield From(stage, rule.sources)
@@ -179,17 +193,34 @@ def _entry(policy: Policy, rule: StageRule, stage: str) -> Iterator[Rule]:
 def may_override(policy: Policy, case: Case) -> Verdict:
     """Return whether who makes a move may override what its rules refuse.
 
-    Where the stage, or the one that is left, demands signatures, who overrides must have signed:
-    the e-mail of an author is free text.
+    The stage that is entered says who may; of what only leaves, the one that it leaves. A stage
+    that refuses to be left, frozen or for want of a signature, has a say of its own: who may
+    override staging takes nothing out of production by that. Where the stage, or the one that is
+    left, demands signatures, who overrides must have signed: the e-mail of an author is free text.
     """
     rules = policy.of(case.candidate.model)
     touched = _touched(rules, case.stage, case.came_from)
-    # Of what only leaves, the stage that it leaves says who may.
-    decides = touched[-1:] if is_way_out(rules, case.stage, case.came_from) else touched[:1]
-    by = next((rules.stages[stage].override for stage in decides), None) or ()
+    if is_way_out(rules, case.stage, case.came_from):
+        asked = touched[-1:]
+    else:
+        asked = tuple(
+            stage
+            for stage in touched
+            if stage == case.stage or _refuses_to_be_left(rules, stage, case)
+        )
     needs_signature = any(rules.stages[stage].signed is not None for stage in touched)
-    stage = decides[0] if decides else case.stage
-    return MayOverride(stage, rules.members(by), by, needs_signature).judge(case)
+    verdicts = []
+    for stage in asked or (case.stage,):
+        by = (rules.stages[stage].override if asked else None) or ()
+        verdicts.append(MayOverride(stage, rules.members(by), by, needs_signature).judge(case))
+    return next((verdict for verdict in verdicts if not verdict.passed), verdicts[0])
+
+
+def _refuses_to_be_left(rules: Policy, stage: str, case: Case) -> bool:
+    signed = rules.stages[stage].signed
+    wants: list[Rule] = [NotFrozen((stage,), rules.freeze)]
+    wants += [] if signed is None else [SignedBy(stage, rules.members(signed), signed)]
+    return not all(rule.judge(case).passed for rule in wants)
 
 
 def judge_aliases(

@@ -111,8 +111,6 @@ class CloneFacts:
             version,
             stage,
             replaces,
-            author="",  # whose approval does not count is for the rule to say
-            registrant=version.created_by,
         )
 
     def signer(self) -> str | None:

@@ -248,6 +248,11 @@ def _file_action(place: layout.Place, change: FileChange, claimed: str) -> str |
 # Where a pointer stood before: the stack that a rollback goes down
 
 
+def was_among(events: Iterable[Event], version: int) -> bool:
+    """Tell whether a stage held a version at some time, by the moves of its pointer."""
+    return any(version in _held(side) for event in events for side in (event.before, event.after))
+
+
 def stack_of(events: Iterable[Event]) -> list[Event]:
     """Return the moves of one pointer that still stand, oldest first.
 

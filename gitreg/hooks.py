@@ -30,6 +30,7 @@ from gitreg.git.log import first_parents_reach
 from gitreg.git.repository import GitRepository
 from gitreg.render import line
 from gitreg.reports import finding_line
+from gitreg.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from gitreg.history import Tag
@@ -105,7 +106,7 @@ def install(repository: GitRepository, name: str) -> Installed:
         GitError: the folder cannot be written.
     """
     if name not in NAMES:
-        raise InvalidRequest(f"no hook {name!a}", hint=f"gitreg has {', '.join(NAMES)}")
+        raise _no_hook(name)
     asked = repository.run("rev-parse", "--git-path", f"hooks/{name}")
     path = Path(repository.folder, os.fsdecode(asked.stdout.rstrip(b"\n"))).absolute()
     before = path.with_name(f"{name}{CHAINED}")
@@ -130,6 +131,11 @@ def install(repository: GitRepository, name: str) -> Installed:
     return Installed(path, before if before.exists() else None, found != text)
 
 
+def _no_hook(name: str) -> InvalidRequest:
+    near = did_you_mean(name, NAMES)
+    return InvalidRequest(f"no hook {name!a}", hint=near or f"gitreg has {', '.join(NAMES)}")
+
+
 # Running
 
 
@@ -139,7 +145,7 @@ def main(name: str) -> int:
         code, lines = run(name, _lines(sys.stdin.buffer))
     except GitregError as error:
         # What cannot be judged is not let through.
-        code, lines = 1, [f"gitreg: {line(str(error))}"]
+        code, lines = error.exit_code, [f"gitreg: {line(str(error))}"]
         lines += [f"  {line(error.hint)}"] if error.hint else []
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
@@ -174,7 +180,7 @@ def run(name: str, stdin: Iterable[str]) -> tuple[int, list[str]]:
         "post-merge": lambda _stdin: _post_merge(),
     }
     if name not in hooks:
-        raise InvalidRequest(f"no hook {name!a}", hint=f"gitreg has {', '.join(NAMES)}")
+        raise _no_hook(name)
     return hooks[name](stdin)
 
 

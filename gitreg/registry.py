@@ -21,6 +21,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from gitreg import layout
 from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git.repository import GitRepository
 from gitreg.model import Artifact, Model, ModelVersion, Resolved
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self  # in typing itself since Python 3.11
 
     from gitreg.approvals import StoredApproval
-    from gitreg.approving import Proposal
+    from gitreg.approving import ApprovalPreview
     from gitreg.artifacts import Artifacts
     from gitreg.change import Change
     from gitreg.check import CheckReport
@@ -680,6 +681,15 @@ class Registry:
         policy = _existing(self.state(rev=rev, at=at)).policy
         return policy if model is None else policy.of(check_model_name(_text(model, "a model")))
 
+    def uncommitted_policy(self) -> tuple[str, ...]:
+        """Return a warning when the work tree has another policy than the commit that counts."""
+        if self._url is not None or self._repository.top_level is None:
+            return ()
+        asked = self._repository.run_at_root("status", "--porcelain", "--", layout.POLICY)
+        if not asked.stdout:
+            return ()
+        return (f"{layout.POLICY} has changes that are not committed, and do not count yet",)
+
     def test_policy(
         self,
         *references: ReferenceLike,
@@ -687,6 +697,8 @@ class Registry:
         if_better: Sequence[str] = (),
         if_lower: Sequence[str] = (),
         override: str | None = None,
+        rev: str | None = None,
+        at: str | None = None,
     ) -> tuple[Judgement, ...]:
         """Return what `promote` would decide and why, and write nothing.
 
@@ -696,6 +708,8 @@ class Registry:
             if_better: metrics that must be higher than the incumbent's, beside the policy.
             if_lower: metrics that must be lower.
             override: what ``promote`` would be given as such.
+            rev: read the registry and its policy at this commit; the move is judged as made now.
+            at: read them at this moment.
 
         Returns:
             All verdicts, version by version; none of a version that is there already.
@@ -713,7 +727,7 @@ class Registry:
             if_lower=tuple(_list(if_lower)),
             override=override,
         )
-        state = _existing(self.state())
+        state = _existing(self.state(rev=rev, at=at))
         self._past(state)
         try:
             return promote(state, request, self._mover(state)).judgements
@@ -723,6 +737,7 @@ class Registry:
     def archive(
         self,
         *references: ReferenceLike,
+        override: str | None = None,
         reason: str | None = None,
         dry_run: bool = False,
         push: bool = False,
@@ -733,6 +748,7 @@ class Registry:
         return self.promote(
             *references,
             stage=ARCHIVE,
+            override=override,
             reason=reason,
             dry_run=dry_run,
             push=push,
@@ -740,21 +756,21 @@ class Registry:
             op_id=op_id,
         )
 
-    def propose(self, reference: ReferenceLike, *, stage: str) -> Proposal:
+    def preview_approval(self, reference: ReferenceLike, *, stage: str) -> ApprovalPreview:
         """Return what an approval of a version for a stage would be for; nothing is signed.
 
         Raises:
             Refused: the version is in the stage already.
             GitError: the clone is shallow.
         """
-        from gitreg.approving import propose
+        from gitreg.approving import preview
 
         wanted = _reference(reference)
-        return propose(self._repository, self.state(), wanted, _text(stage, "a stage"))
+        return preview(self._repository, self.state(), wanted, _text(stage, "a stage"))
 
     def approve(
         self,
-        proposal: Proposal,
+        preview: ApprovalPreview,
         *,
         key: str | None = None,
         reason: str | None = None,
@@ -763,10 +779,10 @@ class Registry:
         pr: bool = False,
         op_id: str | None = None,
     ) -> Outcome:
-        """Approve that a version moves into a stage: sign what was proposed, and keep it.
+        """Approve that a version moves into a stage: sign what was seen, and keep it.
 
         Args:
-            proposal: what `propose` gave, as it was looked at.
+            preview: what `preview_approval` gave, as it was looked at.
             key: in place of Git's ``user.signingkey``: a file, or ``key::`` and a public key.
             reason: why, for the commit's message.
             dry_run: sign, so that it is known that one can, and write nothing.
@@ -776,12 +792,12 @@ class Registry:
 
         Raises:
             Refused: the key would not count (none of the policy's signers', revoked, of who
-                registered the version), or what was proposed has changed.
+                registered the version), or what was seen has changed.
             GitError: there is no key, or it cannot sign; nothing was written.
         """
         from gitreg.approving import approving
 
-        operation = approving(self._repository, self.state(), proposal, key)
+        operation = approving(self._repository, self.state(), preview, key)
         return self._write(
             operation,
             reason,
@@ -1062,6 +1078,11 @@ class Registry:
         from gitreg.tagsync import tagged_tip
 
         if history:
+            if commits is not None and ".." in commits:
+                raise InvalidRequest(
+                    f"--history judges all up to a commit: {commits!a} is a range",
+                    hint="one of them: gitreg check BASE..HEAD, or gitreg check HEAD --history",
+                )
             wanted = Range(None, self._repository.parse_revision(commits or "HEAD"))
         else:
             wanted = parse_range(self._repository, commits)
@@ -1101,11 +1122,17 @@ class Registry:
 
         return Bytes(is_on_remote, files)
 
-    def workflow(self, host: str, *, write: bool = False, force: bool = False) -> HostFile:
+    def workflow(
+        self, host: str, *, install: str = "", write: bool = False, force: bool = False
+    ) -> HostFile:
         """Return the file that lets a Git host check, tag and deploy; see `gitreg.workflows`.
+
+        It is for the default branch of the remote, or the one that is checked out where the remote
+        did not say.
 
         Args:
             host: ``github`` or ``gitlab``.
+            install: what pip installs for gitreg there, such as a URL with a release's tag.
             write: write it into the work tree; committing it is left to a person.
             force: replace one that is something else.
 
@@ -1115,8 +1142,16 @@ class Registry:
         """
         from gitreg.workflows import workflow, write_file
 
-        file = workflow(host)
+        file = workflow(host, branch=self._default_branch(), install=install)
         return write_file(self._top(), file, force=force) if write else file
+
+    def _default_branch(self) -> str:
+        """Return the short name of the branch that holds the registry."""
+        from gitreg.git.remote import default_branches
+
+        told = default_branches(self._repository)
+        head = self._repository.head_branch() or "main"
+        return told.get("origin") or next(iter(told.values()), head.removeprefix("refs/heads/"))
 
     def codeowners(self, *, write: bool = False) -> HostFile:
         """Return the CODEOWNERS file with the lines that the policy implies, others as they are.

@@ -21,7 +21,7 @@ from gitreg.compare import flatten, metrics_beside
 # What is printed was made by then: nothing needs importing to look at it.
 if TYPE_CHECKING:
     from gitreg.approvals import StoredApproval
-    from gitreg.approving import Proposal
+    from gitreg.approving import ApprovalPreview
     from gitreg.change import Change
     from gitreg.compare import Comparison
     from gitreg.findings import Finding
@@ -298,12 +298,12 @@ def _approval(given: StoredApproval) -> str:
     return f"{given.principal}, does not verify: {given.reason}"
 
 
-def proposal_text(proposal: Proposal) -> str:
+def preview_text(preview: ApprovalPreview) -> str:
     """Return what is about to be approved, in words."""
-    approval, candidate = proposal.approval, proposal.candidate
+    approval, candidate = preview.approval, preview.candidate
     artifact = candidate.artifact
-    over = ", ".join(version.reference for version in proposal.incumbents) or "nothing"
-    incumbent = proposal.incumbents[-1] if proposal.incumbents else None
+    over = ", ".join(version.reference for version in preview.incumbents) or "nothing"
+    incumbent = preview.incumbents[-1] if preview.incumbents else None
     lines = [
         f"approving {approval.reference} for {approval.stage}, which holds {over}",
         f"registered by {candidate.created_by} at {candidate.created_at}",

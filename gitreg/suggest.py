@@ -2,6 +2,8 @@
 
 >>> did_you_mean("prodction", ["staging", "production"])
 "did you mean 'production'?"
+>>> did_you_mean("prod", ["staging", "production"])
+"did you mean 'production'?"
 >>> did_you_mean("xyz", ["staging"]) is None
 True
 """
@@ -11,12 +13,22 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_TELLING = 3
+"""So many letters say what is meant."""
+
 
 def near_misses(word: str, known: Iterable[str], limit: int = 3) -> list[str]:
-    """Return up to ``limit`` known words that look like ``word``, the nearest first."""
+    """Return up to ``limit`` known words that look like ``word``, the nearest first.
+
+    What it begins, or begins with, is near as well: ``prod``, ``staging-eu``.
+    """
     by_fold = {name.casefold(): name for name in known}
-    found = difflib.get_close_matches(word.casefold(), by_fold, n=limit, cutoff=0.6)
-    return [by_fold[fold] for fold in found]
+    fold = word.casefold()
+    found = difflib.get_close_matches(fold, by_fold, n=limit, cutoff=0.6)
+    if len(fold) >= _TELLING:
+        found += [name for name in by_fold if name.startswith(fold)]
+    found += [name for name in by_fold if len(name) >= _TELLING and fold.startswith(name)]
+    return [by_fold[name] for name in dict.fromkeys(found)][:limit]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

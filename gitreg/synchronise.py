@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gitreg import approvals
+from gitreg import approvals, layout, manifest
 from gitreg.change import OPERATION, Change, trailers_of
 from gitreg.clone import Clone, Standing
+from gitreg.decision import WasIn
 from gitreg.errors import GitregError, LostRace, Refused, UnknownOutcome, WorldError
 from gitreg.git import publish
 from gitreg.git.remote import Locked
 from gitreg.git.repository import GitRepository, Tip
-from gitreg.history import Event, FileChange
+from gitreg.history import Event, FileChange, was_among
 from gitreg.ledger import History
 from gitreg.operations.judging import Mover
 from gitreg.operations.reapply import Recorded, done_again, is_told_in_full, reapply
@@ -297,6 +298,7 @@ class Synchroniser:
                     self._history.highest_number,
                     lambda on, place, data: approvals.holds(on, self._root(standing), place, data),
                     self._mover(state, self._repository.author_of(commit).person),
+                    self._was_in(steps),
                 )
             except WorldError:
                 raise
@@ -313,6 +315,24 @@ class Synchroniser:
             steps.append(_Step(recorded, change, tuple(file_changes(state, change))))
             edits.update((edit.path, edit.content) for edit in change.edits)
         return _Plan(tuple(steps), tuple(left), tuple(own), base.after(edits))
+
+    def _was_in(self, steps: Sequence[_Step]) -> WasIn:
+        """Return what tells where versions were, as published and after each of these steps."""
+
+        def was_in(model: str, version: int, stage: str) -> bool:
+            path = layout.stage_path(model, stage)
+            held = (
+                manifest.read_versions(change.after, path)
+                for step in steps
+                for change in step.moved
+                if change.path == path
+            )
+            pointer = f"stages/{stage}"
+            return any(version in versions for versions in held) or was_among(
+                self._history.events(model, pointer), version
+            )
+
+        return was_in
 
     def _root(self, standing: Standing) -> str:
         return self._repository.root_of(str(standing.published))

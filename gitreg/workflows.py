@@ -6,8 +6,10 @@ that its job needs, and installs gitreg from elsewhere than the change that it c
 
 from __future__ import annotations
 
+import re
 import secrets
-from dataclasses import dataclass
+import textwrap
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -21,58 +23,52 @@ PATHS: dict[CiHost, str] = {
 }
 """Where each host's file is."""
 
-# For each model whose production moved: its name, and what is there now. A folder's name has
-# other characters than letters and digits percent-encoded.
-_DEPLOY = """\
-git diff --name-only -z "$BEFORE" "$AFTER" -- 'registry/*/stages/production.yaml' |
-  while IFS= read -r -d '' path; do
-    folder=$(basename "$(dirname "$(dirname "$path")")")
-    model=$(python -c 'import sys, urllib.parse as u; print(u.unquote(sys.argv[1]))' "$folder")
-    code=0
-    version=$(gitreg resolve "$model/production") || code=$?
-    if [ "$code" -eq 0 ]; then
-      echo "deploy $version"
-      # Your command goes here: it has the model in "$model" and churn-predictor@5 in "$version".
-      # gitreg pull "$version" -o /srv/model
-    elif [ "$code" -eq 2 ]; then
-      echo "$model has nothing in production any more"
-    else
-      exit "$code"
-    fi
-  done
-"""
-
 # A push that made the branch, or that was forced, has no commit before it that is known here.
-_BEFORE = """\
+_MOVED = """\
 git cat-file -e "$BEFORE^{commit}" 2>/dev/null || BEFORE=$(git hash-object -t tree /dev/null)
+git diff --name-only --no-renames -z "$BEFORE" "$AFTER" -- 'registry/*/stages/production.yaml' |
 """
 
+# The folder of a model has other characters than letters and digits percent-encoded. A stage that
+# is empty has no file; that a registry cannot be read is a failure, and empties nothing.
+_DEPLOY = """\
+model=$(python -c 'import sys, urllib.parse as u; print(u.unquote(sys.argv[1]))' \\
+  "$(basename "$(dirname "$(dirname "$STAGE_FILE")")")")
+if [ -e "$STAGE_FILE" ]; then
+  version=$(gitreg resolve "$model/production")
+  echo "deploy $version"
+  # Your command goes here: it has the model in "$model" and churn-predictor@5 in "$version".
+  # For gitreg pull "$version" -o /srv/model, pip install what your DVC remote needs as well
+  # (dvc-s3), and hand its credentials to this job.
+else
+  echo "$model has nothing in production any more"
+fi
+"""
 
-def _indented(text: str, by: int) -> str:
-    return "".join(f"{' ' * by}{line}\n" for line in text.splitlines())
-
-
-_GITHUB = f"""\
+_GITHUB = """\
 # Written by `gitreg ci github --write`; with --force it is written anew.
 #
-# To make it binding, protect the default branch: require a pull request, the check `check`,
+# To make it binding, protect the branch %branch%: require a pull request, the check `check`,
 # branches that are up to date, and the review of code owners (`gitreg codeowners --write`).
-# Protect tags named *@v* and *#* as well, letting only GitHub Actions make them.
+# Let a ruleset for tags named *@v* and *#* refuse updates and deletions.
 name: gitreg
 
 on:
   pull_request:
+  merge_group:  # asked by a merge queue, where there is one
   push:
+    # No other branch: a check that is skipped counts as passed, for the same commit in a request.
+    branches: [%filter%]
     paths: ['registry/**']
 
-permissions: {{}}
+permissions: {}
 
 env:
-  GITREG: gitreg  # what pip installs: name a release, or a URL of your own
+  GITREG: %install%  # what pip installs; what PyPI has as gitreg is somebody else's
 
 jobs:
   check:
-    if: github.event_name == 'pull_request'
+    if: github.event_name != 'push'
     runs-on: ubuntu-latest
     timeout-minutes: 15
     permissions:
@@ -86,28 +82,26 @@ jobs:
         with:
           python-version: '3.12'
       - name: Install gitreg
-        run: python -m pip install --quiet "$GITREG"
+        run: %pip%
       - name: Check what the request changes
         shell: bash
+        env:
+          BASE: ${{ github.event.merge_group.base_sha || 'HEAD^1' }}
         run: |
           code=0
-          gitreg check HEAD^1..HEAD --format markdown >> "$GITHUB_STEP_SUMMARY" || code=$?
-          gitreg check HEAD^1..HEAD --format github || true  # beside the lines of the diff
+          gitreg check "$BASE..HEAD" --format markdown >> "$GITHUB_STEP_SUMMARY" || code=$?
+          gitreg check "$BASE..HEAD" --format github || true  # beside the lines of the diff
           exit "$code"
 
   tags:
-    if: >-
-      github.event_name == 'push' &&
-      github.ref == format('refs/heads/{{0}}', github.event.repository.default_branch)
+    if: github.event_name == 'push'
     runs-on: ubuntu-latest
     timeout-minutes: 15
-    concurrency:
+    concurrency:  # one that waits gives way to a newer one, which makes its tags too
       group: gitreg-tags
       cancel-in-progress: false
     permissions:
       contents: write
-    outputs:
-      production: ${{{{ steps.moved.outputs.production }}}}
     steps:
       - uses: actions/checkout@v6  # zizmor: ignore[artipacked] it pushes tags
         with:
@@ -116,72 +110,93 @@ jobs:
         with:
           python-version: '3.12'
       - name: Install gitreg
-        run: python -m pip install --quiet "$GITREG"
+        run: %pip%
       - name: Make the tags that history implies
         run: gitreg tags sync --push
-      - name: Look whether production moved
+
+  moved:
+    if: github.event_name == 'push'
+    runs-on: ubuntu-latest
+    timeout-minutes: 15
+    permissions:
+      contents: read
+    outputs:
+      paths: ${{ steps.moved.outputs.paths }}
+    steps:
+      - uses: actions/checkout@v6
+        with:
+          fetch-depth: 0
+          persist-credentials: false
+      - name: Look in which models production moved
         id: moved
         shell: bash
         env:
-          BEFORE: ${{{{ github.event.before }}}}
-          AFTER: ${{{{ github.sha }}}}
+          BEFORE: ${{ github.event.before }}
+          AFTER: ${{ github.sha }}
         run: |
-{_indented(_BEFORE, 10)}\
-          if git diff --quiet "$BEFORE" "$AFTER" -- 'registry/*/stages/production.yaml'; then
-            echo production=false >> "$GITHUB_OUTPUT"
-          else
-            echo production=true >> "$GITHUB_OUTPUT"
-          fi
+          %moved%
+            python3 -c 'import json, sys; print(json.dumps(sys.stdin.read().split("\\0")[:-1]))' |
+            sed 's/^/paths=/' >> "$GITHUB_OUTPUT"
 
   deploy:
-    needs: tags
-    if: needs.tags.outputs.production == 'true'
+    needs: moved
+    if: needs.moved.outputs.paths != '[]'
+    strategy:
+      fail-fast: false
+      matrix:
+        path: ${{ fromJSON(needs.moved.outputs.paths) }}
     runs-on: ubuntu-latest
     timeout-minutes: 30
-    concurrency:
-      group: gitreg-deploy
+    concurrency:  # one that waits gives way to a newer one of its model: either deploys what is now
+      group: gitreg-deploy-${{ matrix.path }}
       cancel-in-progress: false
     permissions:
       contents: read
     steps:
       - uses: actions/checkout@v6
         with:
+          ref: ${{ github.ref }}  # the branch as it is by now, not as this push left it
           fetch-depth: 0
           persist-credentials: false
       - uses: actions/setup-python@v6
         with:
           python-version: '3.12'
       - name: Install gitreg
-        run: python -m pip install --quiet "$GITREG"
+        run: %pip%
       - name: Deploy what is in production
         shell: bash
         env:
-          BEFORE: ${{{{ github.event.before }}}}
-          AFTER: ${{{{ github.sha }}}}
+          STAGE_FILE: ${{ matrix.path }}
         run: |
-{_indented(_BEFORE + _DEPLOY, 10)}"""
+          %deploy%
+"""
 
-_GITLAB = f"""\
+_GITLAB = """\
 # Written by `gitreg ci gitlab --write`; with --force it is written anew.
 #
-# In .gitlab-ci.yml:
+# In .gitlab-ci.yml (whose stages, where it names some, have to include test and deploy):
 #
 #     include:
 #       - local: .gitlab/gitreg.yml
 #
 # To make it binding, protect the default branch (nobody pushes, merge requests only), let pipelines
-# have to succeed before a merge, and require the approval of code owners
-# (`gitreg codeowners --write`). Protect tags named *@v* and *#* as well.
+# have to succeed before a merge, take a merge method that needs requests to be up to date
+# (semi-linear or fast-forward), and require the approval of code owners
+# (`gitreg codeowners --write`). Protect tags named *@v* and *#* as well. The pipeline of a request
+# from a fork is the fork's own: run it in this project before you merge.
+#
+# Switch "Auto-cancel redundant pipelines" off: one that has not begun when the next merge comes
+# would be dropped, and with it what it was to deploy.
 #
 # The tags are pushed with the job's own token (Settings, CI/CD, Job token permissions: allow Git
 # push requests), or with a project access token in the masked and protected variable GITREG_TOKEN.
 .gitreg:
   image: python:3.12
   variables:
-    GITREG: gitreg  # what pip installs: name a release, or a URL of your own
+    GITREG: %install%  # what pip installs (a CI/CD variable counts more); not PyPI's gitreg
     GIT_DEPTH: '0'  # every commit is judged against its parents
   before_script:
-    - python -m pip install --quiet "$GITREG"
+    - %pip%
 
 gitreg-check:
   extends: .gitreg
@@ -190,13 +205,15 @@ gitreg-check:
     - if: $CI_PIPELINE_SOURCE == "merge_request_event"
   script:
     - code=0
-    - RANGE="$CI_MERGE_REQUEST_DIFF_BASE_SHA..$CI_COMMIT_SHA"
+    # Of a pipeline for merged results, the commit is the merge into the branch as it is now.
+    - RANGE="${CI_MERGE_REQUEST_TARGET_BRANCH_SHA:-$CI_MERGE_REQUEST_DIFF_BASE_SHA}..$CI_COMMIT_SHA"
     - gitreg check "$RANGE" --format gitlab > gitreg-quality.json || true
     - gitreg check "$RANGE" --format markdown > gitreg-check.md || code=$?
     - cat gitreg-check.md
     - exit "$code"
   artifacts:
     when: always
+    expose_as: gitreg check
     paths:
       - gitreg-check.md
     reports:
@@ -212,7 +229,7 @@ gitreg-tags:
         - registry/**/*
   script:
     - |
-      if [ -n "${{GITREG_TOKEN:-}}" ]; then
+      if [ -n "${GITREG_TOKEN:-}" ]; then
         git remote set-url origin \\
           "$CI_SERVER_PROTOCOL://gitreg:$GITREG_TOKEN@$CI_SERVER_FQDN/$CI_PROJECT_PATH.git"
       fi
@@ -222,7 +239,6 @@ gitreg-tags:
 gitreg-deploy:
   extends: .gitreg
   stage: deploy
-  needs: [gitreg-tags]
   resource_group: gitreg-deploy
   rules:
     - if: $CI_PIPELINE_SOURCE == "push" && $CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH
@@ -232,10 +248,33 @@ gitreg-deploy:
     BEFORE: $CI_COMMIT_BEFORE_SHA
     AFTER: $CI_COMMIT_SHA
   script:
+    # The branch as it is by now: jobs of several pushes may run in any order.
+    - git fetch --quiet origin "$CI_COMMIT_BRANCH"
+    - git switch --quiet --detach FETCH_HEAD
     - |
-{_indented(_BEFORE + _DEPLOY, 6)}"""
+      %moved%
+        while IFS= read -r -d '' STAGE_FILE; do
+          %deploy%
+        done
+"""
 
 _TEXTS: dict[CiHost, str] = {"github": _GITHUB, "gitlab": _GITLAB}
+
+_PIP = 'python -m pip install --quiet "${GITREG:?says what pip installs, and is empty}"'
+
+
+def _quoted(text: str) -> str:
+    """Return text as YAML's scalar between single quotes."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _filled(text: str, parts: dict[str, str]) -> str:
+    """Return a text with its ``%parts%``; one that stands alone in a line is indented like that."""
+
+    def part(match: re.Match[str]) -> str:
+        return textwrap.indent(parts[match[2]].rstrip("\n"), match[1] or "")
+
+    return re.sub(r"(?:(?<=\n)( +)(?=%\w+%\n))?%(\w+)%", part, text)
 
 
 @dataclass(frozen=True)
@@ -246,22 +285,42 @@ class HostFile:
         path: in the repository.
         text: what it holds, or shall hold.
         state: ``shown`` when nothing was to be written, else what became of it.
+        warnings: what a person should know of it, one line each.
     """
 
     path: str
     text: str
     state: Literal["shown", "written", "unchanged"] = "shown"
+    warnings: tuple[str, ...] = ()
 
 
-def workflow(host: str) -> HostFile:
+def workflow(host: str, *, branch: str = "main", install: str = "") -> HostFile:
     """Return the workflow file for a host, ``github`` or ``gitlab``.
 
+    Args:
+        host: which.
+        branch: the default branch; GitLab knows it by itself.
+        install: what pip installs for gitreg, one requirement; the jobs fail while it is empty.
+
     Raises:
-        InvalidRequest: gitreg has none for it.
+        InvalidRequest: gitreg has none for the host, or pip takes no such requirement.
     """
+    if install.startswith("-") or not install.isprintable():
+        raise InvalidRequest(
+            f"{install!a} is not one requirement of pip's",
+            hint="such as git+https://git.example.com/ml/gitreg@v1",
+        )
     for known, path in PATHS.items():
         if host == known:
-            return HostFile(path, _TEXTS[known])
+            parts = {
+                "branch": branch,
+                "filter": _quoted(re.sub(r"([]!+])", r"\\\1", branch)),  # GitHub reads a glob
+                "install": _quoted(install),
+                "pip": _PIP,
+                "moved": _MOVED,
+                "deploy": _DEPLOY,
+            }
+            return HostFile(path, _filled(_TEXTS[known], parts))
     raise InvalidRequest(f"no workflow for {host!a}: there is one for {' and '.join(PATHS)}")
 
 
@@ -288,7 +347,7 @@ def write_file(top: Path, file: HostFile, *, force: bool = False, expected: str 
         there = path.read_bytes() if path.exists() else None
         content = file.text.encode()
         if there == content:
-            return HostFile(file.path, file.text, "unchanged")
+            return replace(file, state="unchanged")
         if there is not None and not force and there != expected.encode():
             raise Refused(
                 f"{file.path} is there and differs; nothing was written",
@@ -301,4 +360,4 @@ def write_file(top: Path, file: HostFile, *, force: bool = False, expected: str 
         draft.replace(path)
     except OSError as error:
         raise WorldError(f"{file.path}: {error.strerror}") from None
-    return HostFile(file.path, file.text, "written")
+    return replace(file, state="written")

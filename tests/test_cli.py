@@ -71,6 +71,14 @@ def test_help_has_an_example_that_the_command_takes(path: tuple[str, ...]) -> No
     COMMANDS[path].make_context(path[-1], words[len(path) + 1 :])
 
 
+@pytest.mark.parametrize("group", ["", *sorted({path[0] for path in COMMANDS if path[1:]})])
+def test_lists_of_commands_have_whole_lines(group: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    listed = gitreg(*filter(None, [group]), "--help").out.partition("Commands:")[2]
+    assert listed
+    assert "..." not in listed
+
+
 READS = ("list", "show", "log", "resolve", "compare", "pull", "verify")
 WRITES = (
     "register", "promote", "archive", "alias set", "alias delete", "rollback", "annotate", "delete",

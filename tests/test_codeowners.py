@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gitreg import Registry
-from gitreg.codeowners import BEGIN, END, PLACES, escape_path, merge, owner_lines
+from gitreg.codeowners import BEGIN, END, PLACES, merge, owner_lines
 from gitreg.errors import InvalidDocument, InvalidRequest
 from gitreg.policy import read_policy, write_policy
 from tests.commands import error, everything, gitreg
@@ -51,6 +51,7 @@ def test_the_lines_that_a_policy_implies() -> None:
         f"/registry/policy.yaml {EVERYBODY}",
         *(f"/{place} {EVERYBODY}" for place in PLACES),
         f"/.github/workflows/ {EVERYBODY}",
+        f"/.gitlab-ci.yml {EVERYBODY}",
         f"/.gitlab/gitreg.yml {EVERYBODY}",
     ]
     assert read_policy(write_policy(policy), "again") == policy
@@ -71,8 +72,24 @@ def test_a_glob_that_codeowners_has_not() -> None:
         owner_lines(read_policy(text.encode(), "policy.yaml"))
 
 
-def test_what_is_special_in_a_path_is_escaped() -> None:
-    assert escape_path("a b/#c[d]!") == r"a\ b/\#c\[d\]\!"
+def test_a_name_counts_more_than_a_glob_as_in_the_policy() -> None:
+    # The last line that matches counts, wherever the file of the policy has the name.
+    models = POLICY.partition("models:\n")[2].partition("  'Größe 2'")[0]
+    named = "  churn-eu:\n    stages: {production: {owners: ['@org/eu']}}\n"
+    text = POLICY.partition("models:\n")[0] + "models:\n" + named + models
+    policy = read_policy(text.encode(), "policy.yaml")
+    assert policy.of("churn-eu").stages["production"].owners == ("@org/eu",)
+    lines = [line for line in owner_lines(policy) if line.startswith("/registry/churn-")]
+    assert lines[-1] == "/registry/churn-eu/stages/production.yaml @org/eu"
+
+
+def test_a_section_that_is_optional_is_not_gitreg_s() -> None:
+    # GitLab: approvals of what stands below ^[Docs] are not needed.
+    text = "* @all\n\n^[Docs] @writers\n/docs/\n"
+    first = merge(text, ["a b"])
+    assert first == f"{text}\n{BEGIN}\n[gitreg]\na b\n{END}\n"
+    assert merge(first, ["a b"]) == first
+    assert merge(first, ["c d"]) == first.replace("a b", "c d")
 
 
 def test_lines_of_others_stay() -> None:
@@ -109,15 +126,31 @@ def test_it_is_written_where_it_is(
     assert [p for p in PLACES if (folder / p).exists()] == [place]
 
 
+def test_lines_that_count_more_are_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    with_policy(folder)
+    path = folder / "CODEOWNERS"
+    path.write_text("* @all\n")
+    assert gitreg("codeowners", "--write").err == ""
+    path.write_text(f"{path.read_text()}\n# of others\n")
+    assert gitreg("codeowners", "--write").err == ""
+    path.write_text(f"{path.read_text()}*.yaml @all\n")
+    ran = gitreg("codeowners", "--write")
+    assert ran.out == "unchanged: CODEOWNERS\n"
+    assert ran.err.startswith("warning: CODEOWNERS: lines after gitreg's count more")
+
+
 def test_a_new_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     assert "names no owners" in error("codeowners")
     with_policy(folder)
     gitreg("codeowners", "--write")
-    assert (folder / ".github" / "CODEOWNERS").read_text().startswith(BEGIN)
+    # GitLab does not look into .github, nor GitHub into .gitlab.
+    assert [place for place in PLACES if (folder / place).exists()] == ["CODEOWNERS"]
+    assert (folder / "CODEOWNERS").read_text().startswith(BEGIN)
     with_policy(folder, POLICY.partition("models:")[0].replace("owners", "# owners"))
     gitreg("codeowners", "--write")
-    assert (folder / ".github" / "CODEOWNERS").read_text() == ""
+    assert (folder / "CODEOWNERS").read_text() == ""
 
 
 def test_what_is_no_text(folder: Path) -> None:

@@ -228,6 +228,39 @@ def test_an_override_needs_leave(branch: FakeBranch, rule: dict[str, Any], said:
     assert "f1 is missing" in str(refusal)
 
 
+@pytest.mark.parametrize(
+    ("rules", "production", "signer"),
+    [
+        ({"freeze": FROZEN}, {}, None),
+        ({}, {"signed": ("lead@example.com",)}, "ada@example.com"),
+    ],
+)
+def test_who_may_override_staging_takes_nothing_out_of_production(
+    branch: FakeBranch, rules: dict[str, Any], production: dict[str, Any], signer: str | None
+) -> None:
+    branch.promote("churn@1")
+    stages = {**DEFAULT.stages, "staging": StageRule(override=("ada@example.com",))}
+    theirs = ("lead@example.com",)
+    ruled(branch, replace(DEFAULT, stages=stages, **rules), override=theirs, **production)
+    branch.facts.signed_by = signer
+    said = "only lead@example.com may override refusals of production, not ada@example.com"
+    assert said in str(refused(branch, "churn@1", to="staging", override="it suits me"))
+    both = ("ada@example.com", "lead@example.com")
+    ruled(branch, branch.state.policy, override=both)
+    branch.promote("churn@1", to="staging", override="it suits us")
+
+
+def test_an_override_under_review_waits_for_nothing(branch: FakeBranch) -> None:
+    ruled(branch, approvals=Approvals(1, ("bob@example.com",)), override=("ada@example.com",))
+    mover = replace(branch.mover, awaited=frozenset({"approvals"}))
+    change = promote(branch.state, promotion("churn@1"), mover)
+    assert "awaited: approvals: 0 of 1 approvals by bob@example.com" in change.evidence
+    change = promote(branch.state, promotion("churn@1", override="no time"), mover)
+    assert "overridden: approvals: 0 of 1 approvals by bob@example.com" in change.evidence
+    assert trailers_of(change.message())["Gitreg-Override"] == ("no time",)
+    assert change.warnings == ()
+
+
 def test_an_override_that_nothing_needs(branch: FakeBranch) -> None:
     change = branch.promote("churn@1", override="just in case")
     assert "Override" not in change.message()

@@ -109,14 +109,19 @@ def test_the_command(stocked: Path) -> None:
     }  # fmt: skip
     (stocked / ".git/hooks/pre-commit").write_text("#!/bin/sh\n")
     ran = gitreg("hook", "install", "pre-commit", "--repo", str(stocked))
-    assert ran.out == f"{stocked}/.git/hooks/pre-commit\n"
+    assert ran.out == f"written: {stocked}/.git/hooks/pre-commit\n"
     assert "pre-commit.before-gitreg runs before it" in ran.err
-    for verb in ("install", "run"):
-        known = ("--repo", str(stocked)) if verb == "install" else ()
-        ran = gitreg("hook", verb, "update", *known, code=None)
-        assert ran.code in (1, 2)
-        assert "no hook 'update'" in ran.err
-    assert "update" in error("hook", "install", "update", "--repo", str(stocked))
+    again = gitreg("hook", "install", "pre-commit", "--repo", str(stocked))
+    assert again.out == f"unchanged: {stocked}/.git/hooks/pre-commit\n"
+    for name, hint in (("update", "gitreg has pre-receive"), ("prereceive", "did you mean")):
+        assert hint in error("hook", "install", name, "--repo", str(stocked))
+        assert hint in error("hook", "run", name)
+
+
+def test_where_nobody_pushes_to_a_hook_of_the_server_is_not_enough(shared: Path) -> None:
+    asked = ("hook", "install", "pre-receive", "--repo")
+    assert "nothing that it pushes" in gitreg(*asked, str(shared / "work")).err
+    assert gitreg(*asked, str(shared / "origin.git")).err == ""
 
 
 def test_code_in_the_folder_of_the_hook_is_not_run(stocked: Path) -> None:

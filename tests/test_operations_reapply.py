@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gitreg import layout
 from gitreg.change import Change, Edit, parse_message
 from gitreg.errors import GitregError, InvalidDocument, InvalidRequest, NotFound, Refused
-from gitreg.history import FileChange
+from gitreg.history import FileChange, was_among
 from gitreg.names import parse_reference
 from gitreg.operations.annotate import Annotation, annotate
 from gitreg.operations.promote import promote
@@ -46,7 +46,11 @@ def again(
     above: Callable[[str], int],
 ) -> tuple[Change, dict[tuple[str, int], int]]:
     """Do an operation again, as Ada; whatever was approved is approved there, too."""
-    return reapply(onto.state, done, numbers, above, lambda *_: True, onto.mover)
+
+    def was_in(model: str, version: int, stage: str) -> bool:
+        return was_among(onto.events(model, f"stages/{stage}"), version)
+
+    return reapply(onto.state, done, numbers, above, lambda *_: True, onto.mover, was_in)
 
 
 class Rebase:

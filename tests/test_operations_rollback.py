@@ -515,3 +515,12 @@ def test_the_metrics_of_both_are_shown_in_short() -> None:
     assert evidence[0] == "withdrawn churn@2"
     assert evidence[1].startswith("restored churn@1: m0 0, m1 1, ")
     assert evidence[1].count(",") == 19
+
+
+def test_a_stage_that_a_rollback_of_another_empties_is_told() -> None:
+    branch = branch_with({"auc": 0.7})
+    branch.promote("churn@1", to="staging")
+    branch.promote("churn@1")
+    plan = branch.rollback(stage="staging")
+    assert place(branch) == {"staging": (1,)}
+    assert plan.change.warnings == ("churn/production holds no version any more",)

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gitreg import yamldoc
@@ -370,7 +370,8 @@ def test_whole_policies_are_read_back(policy: Policy) -> None:
         assert read_policy(write_policy(effective), "policy.yaml") == effective
 
 
-@given(st.integers(0, 2**52), st.integers(0, 2**52), st.integers(0, 250_000_000_000))
+@given(st.integers(0, 2**52), st.integers(0, 2**52), st.integers(0, 253_402_300_799))
+@example(0, 0, 253_402_300_799)
 def test_measures_are_read_back(size: int, duration: int, moment: int) -> None:
     assert parse_size(format_size(size)) == size
     assert parse_duration(format_duration(duration % 10**11)) == duration % 10**11
@@ -393,7 +394,8 @@ def test_what_is_no_duration(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "2026-12-20", "2026-12-20T00:00:00", "2026-13-20T00:00:00Z", "2026-12-20T25:00:00Z",
-     "tomorrow", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00", "20261220T000000Z"],
+     "tomorrow", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00", "20261220T000000Z",
+     "1970-01-01T00:00:00+01:00"],
 )  # fmt: skip
 def test_what_is_no_moment(text: str) -> None:
     assert parse_moment(text) is None
@@ -439,6 +441,10 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh
          "gates[1].at_least: each gate is an entry of its own, beside better_than", 0),
         (STAGED + "gates: [{metric: auc, better_than: a, lower_is_better: 'no'}]}}",
          "lower_is_better: expected true or false, found text", 0),
+        (STAGED + "gates: [{metric: auc, better_than: null}]}}",
+         "gates[1].better_than: expected text, found nothing", 0),
+        *((STAGED + f"gates: [{{code_on: '{name}'}}]}}}}", "cannot be a branch's name", 0)
+          for name in ("main^", "main~3", "main@{1}", "a..b", "-x", "HEAD", "a b", "x.lock", "a/")),
         (STAGED + "gates: [{code: dirty}]}}", "gates[1].code: expected clean", 0),
         (STAGED + "gates: [{code: true}]}}", "gates[1].code: expected text, found a boolean", 0),
         (STAGED + "gates: [{formats: {}}]}}", "formats: expected either allowed or forbidden", 0),
@@ -483,6 +489,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh
         ("stages: {a: {}, b: {holds: 1, replaced: a}}\nmodels: {m: {stages: {a: {holds: 1}}}}",
          "models.m.stages.b.replaced: 'a' would have to hold any number", 0),
         ("stages: {a: {}}\nsigners: {'a b': [x]}", "signers.a b: 'a b' cannot be a signer's", 0),
+        ("stages: {a: {}}\nsigners: {ada: ['" + KEY + "']}", "signers.ada: expected an e-mail", 0),
         ("stages: {a: {}}\nsigners: {a@b: []}", "signers.a@b: expected a list of public keys", 0),
         ("stages: {a: {}}\nsigners: {a@b: [ssh-ed25519]}", "is not a public key", "a line such as"),
         ("stages: {a: {}}\nsigners: {a@b: ['command=\"x\" " + KEY + "']}", "signers.a@b: ", 0),

@@ -136,6 +136,9 @@ def test_a_freeze_and_the_way_through_it(work: Path, monkeypatch: pytest.MonkeyP
     assert "\nGitreg-Override: it is on fire\n" in message
     gitreg("rollback", "churn")  # not asked about the freeze
     assert gitreg("resolve", "churn/production").out == "churn@2\n"
+    gitreg("check", "HEAD^..HEAD")  # nor by what CI and a server run
+    gitreg("archive", "churn@2", "--override", "it leaks")
+    assert "\nGitreg-Override: it leaks\n" in tip(work)
 
 
 def test_an_override_is_seen_in_the_log(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,6 +224,28 @@ def test_a_push_judges_again(work: Path, shared: Path) -> None:
         assert published.show("churn@3").tags == {"a": "b"}
 
 
+def test_a_push_does_not_believe_that_something_is_a_rollback(work: Path, shared: Path) -> None:
+    policy(work, "gates: [{metric: f1}]")
+    git(work, "push", "--quiet")
+    other = grace(shared)
+    production = work / "registry" / "churn" / "stages" / "production.yaml"
+    production.write_text("versions:\n- 3\n")
+    git(work, "commit", "--quiet", "-am", "roll back churn\n\nGitreg-Action: rollback\n")
+    gitreg("annotate", "churn@3", "--tag", "a=b", "--push", "--repo", str(other))
+    assert "f1 is missing from churn@3" in gitreg("push", code=1).out
+
+
+def test_a_push_knows_where_versions_were_before_it(work: Path, shared: Path) -> None:
+    other = grace(shared)
+    gitreg("promote", "churn@3", "--to", "production")
+    gitreg("rollback", "churn")
+    gitreg("rollback", "churn", "--to", "3")  # where nobody has seen it yet but this clone
+    policy(other, "from: [none]")
+    git(other, "push", "--quiet")
+    gitreg("push")
+    assert gitreg("resolve", "churn/production").out == "churn@3\n"
+
+
 def test_a_push_adds_what_the_new_rules_say(work: Path, shared: Path) -> None:
     gitreg("promote", "churn@3", "--to", "production")
     other = grace(shared)
@@ -270,6 +295,18 @@ def test_the_effective_policy_is_shown(work: Path) -> None:
     assert "is one version" in error("policy", "show", "churn@1")
 
 
+def test_rules_for_a_model_that_is_not_there_are_told(work: Path) -> None:
+    rules = "{stages: {production: {holds: 2}}}"
+    names = ("churn", "ch*", "token-*", "tokeniser")
+    policy(work, rest="models:\n" + "".join(f"  '{name}': {rules}\n" for name in names))
+    assert gitreg("policy", "show").err.splitlines() == [
+        "warning: no model 'token-*' is registered: did you mean 'tokenizer'?",
+        "warning: no model 'tokeniser' is registered: did you mean 'tokenizer'?",
+    ]
+    assert gitreg("policy", "show", "tokenizer").err == ""
+    assert gitreg("policy", "show", "new").err == "warning: no model 'new' is registered\n"
+
+
 def test_a_policy_that_does_not_parse_stops_a_promotion(work: Path) -> None:
     policy(work, "gate: [{metric: f1}]")
     for words in ("policy show", "policy test churn@3 --to production",
@@ -293,6 +330,17 @@ def test_a_test_of_the_policy_writes_nothing(work: Path) -> None:
     )
     assert everything(work) == before
     assert "no stage 'prod'" in error("policy", "test", "churn@3", "--to", "prod")
+
+
+def test_a_test_of_the_policy_of_another_commit(work: Path) -> None:
+    git(work, "switch", "--quiet", "-c", "stricter")
+    policy(work, "gates: [{metric: f1}]")
+    git(work, "switch", "--quiet", "main")
+    words = ("policy", "test", "churn@3", "--to", "production")
+    assert gitreg(*words).out == "no rule of the policy is about this\n"
+    ran = gitreg(*words, "--rev", "stricter", code=1)
+    assert ran.out == "failed  metric: f1 is missing from churn@3\n"
+    gitreg(*words, "--at", "1999-01-01T00:00Z", code=2)
 
 
 def test_from_python(work: Path) -> None:
@@ -320,3 +368,27 @@ def test_a_policy_without_such_rules_wakes_neither_dvc_nor_ssh(work: Path) -> No
         [sys.executable, "-c", script], cwd=work, capture_output=True, text=True, check=True
     )
     assert done.stdout == "\n"
+
+
+def test_an_edit_that_counts_not_yet_is_told(work: Path) -> None:
+    shown = gitreg("policy", "show", "churn")
+    assert shown.err == ""
+    path = work / "registry" / "policy.yaml"
+    owners = "    replaced: archived\n    owners: ['@org/managers']\n"
+    path.write_text(path.read_text().replace("    replaced: archived\n", owners))
+    edited = gitreg("policy", "show", "churn")
+    assert edited.out == shown.out
+    told = "warning: registry/policy.yaml has changes that are not committed"
+    assert edited.err.startswith(told)
+    assert gitreg("policy", "test", "churn@3", "--to", "production").err.startswith(told)
+    assert gitreg("codeowners", code=2).err.startswith(told)
+    assert gitreg("policy", "show", "churn", "--rev", "HEAD").err == ""
+    git(work, "commit", "--quiet", "-am", "owners")
+    assert gitreg("codeowners").err == ""
+
+
+def test_a_model_that_is_not_registered_is_told(work: Path) -> None:
+    # Its rules are shown: they can be looked at before its first version is there.
+    ran = gitreg("policy", "show", "chrn")
+    assert ran.err == "warning: no model 'chrn' is registered: did you mean 'churn'?\n"
+    assert ran.out == gitreg("policy", "show", "churn").out

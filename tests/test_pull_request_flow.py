@@ -291,7 +291,9 @@ def test_approvals_are_awaited_and_come_by_request_too(
     assert passes(host, "origin/main", f"origin/{branch}") == (False, {"policy-approvals"})
 
     with Registry(grace) as registry:
-        approval = registry.approve(registry.propose("churn@3", stage="production"), pr=True)
+        approval = registry.approve(
+            registry.preview_approval("churn@3", stage="production"), pr=True
+        )
     land(host, button, reviewed(approval).branch)
     with Registry(ada) as registry:
         again = registry.promote("churn@3", stage="production", reason="better recall", pr=True)

@@ -1,6 +1,7 @@
-"""The README's session is run as it is written: every command, every line that it prints.
+"""The session of README and docs is run as it is written: every command, every line printed.
 
-After a change of what gitreg prints, ``python -m tests.test_readme`` writes the session anew.
+That of docs goes on where the README's ends. After a change of what gitreg prints, ``python -m
+tests.test_readme`` writes it anew.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from gitreg.cli import app
+from gitreg.policy import read_policy
 from tests.conftest import isolate
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
+PAGES = (README, ROOT / "docs" / "review.md")
 _SESSION = re.compile(r"```console\n(.*?)```", re.DOTALL)
 _MARK = "----8<----"
 
@@ -31,11 +34,16 @@ def commands(text: str) -> list[tuple[str, str]]:
         for line in block.splitlines():
             if line.startswith("$ "):
                 found.append((line[2:], ""))
-            elif found[-1][0].endswith("\\"):
+            elif _is_open(found[-1][0]):
                 found[-1] = (f"{found[-1][0]}\n{line}", "")
             else:
                 found[-1] = (found[-1][0], f"{found[-1][1]}{line}\n")
     return found
+
+
+def _is_open(command: str) -> bool:
+    """Tell whether a command goes on in the next line: after a backslash, or in a here-document."""
+    return command.endswith("\\") or ("<<EOF" in command and not command.endswith("\nEOF"))
 
 
 def play(given: list[str], folder: Path) -> list[str]:
@@ -67,12 +75,19 @@ def steady(text: str) -> str:
     return re.sub(r" +", " ", text)
 
 
-def test_the_session_of_the_readme(tmp_path: Path) -> None:
-    session = commands(README.read_text())
+def test_the_session_of_readme_and_docs(tmp_path: Path) -> None:
+    session = [entry for page in PAGES for entry in commands(page.read_text())]
     assert len(session) > 10
     printed = play([command for command, _ in session], tmp_path)
     for (command, expected), actual in zip(session, printed, strict=True):
         assert (command, steady(actual)) == (command, steady(expected))
+
+
+def test_a_policy_that_is_shown_is_one() -> None:
+    shown = re.findall(r"```yaml\n(format: 1\n.*?)```", PAGES[1].read_text(), re.DOTALL)
+    assert shown
+    for text in shown:
+        assert read_policy(text.encode(), "review.md").stages["production"].gates
 
 
 def test_the_list_of_commands_is_complete() -> None:
@@ -85,12 +100,14 @@ def test_the_list_of_commands_is_complete() -> None:
 
 def test_a_command_that_prints_something_else_is_noticed(tmp_path: Path) -> None:
     assert play(["echo one", "false"], tmp_path) == ["one\n", ""]
+    two = "```console\n$ cat <<EOF\n$(echo one)\nEOF\none\n$ false\n```"
+    assert commands(two) == [("cat <<EOF\n$(echo one)\nEOF", "one\n"), ("false", "")]
     assert steady("one 4f2c1a9d 0.93\n") == "one HASH NUMBER\n" != steady("two\n")
 
 
 def _write_anew(folder: Path) -> None:
-    text = README.read_text()
-    session = [command for command, _ in commands(text)]
+    texts = {page: page.read_text() for page in PAGES}
+    session = [command for text in texts.values() for command, _ in commands(text)]
     printed = iter(play(session, folder))
 
     def block(match: re.Match[str]) -> str:
@@ -100,7 +117,8 @@ def _write_anew(folder: Path) -> None:
             lines.append(f"$ {command}\n{output}")
         return f"```console\n{''.join(lines)}```"
 
-    README.write_text(_SESSION.sub(block, text))
+    for page, text in texts.items():
+        page.write_text(_SESSION.sub(block, text))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -96,6 +97,7 @@ def test_each_job_has_the_least_rights() -> None:
     assert rights == {
         "check": {"contents": "read"},
         "tags": {"contents": "write"},
+        "moved": {"contents": "read"},
         "deploy": {"contents": "read"},
     }
     for job in found["jobs"].values():
@@ -104,77 +106,269 @@ def test_each_job_has_the_least_rights() -> None:
         assert checkout["with"]["fetch-depth"] == 0
 
 
-def _deploying(host: str) -> str:
-    return next(script for script in scripts(host) if "gitreg resolve" in script)
+# What the host does
 
 
-@pytest.mark.parametrize("host", HOSTS)
-def test_what_moved_into_production_is_deployed(stocked: Path, host: str) -> None:
-    before = git(stocked, "rev-parse", "HEAD")
-    with Registry(stocked) as registry:
-        registry.promote("churn@3", stage="production")
-        registry.promote("tokenizer@1", stage="staging")
-    after = git(stocked, "rev-parse", "HEAD")
-    assert _run(stocked, host, before, after) == ["deploy churn@3"]
-    assert _run(stocked, host, after, after) == []
-    # A branch that is new, or was forced, has nothing before it.
-    assert _run(stocked, host, "0" * 40, after) == ["deploy churn@3"]
-    with Registry(stocked) as registry:
-        registry.promote("churn@3", stage="none")
-    gone = git(stocked, "rev-parse", "HEAD")
-    assert _run(stocked, host, after, gone) == ["churn has nothing in production any more"]
+def checked_out(shared: Path, host: str) -> Path:
+    """Return a clone as the host's runner makes it: no upstream, no remote HEAD; GitLab's detached.
+
+    https://github.com/actions/checkout, https://docs.gitlab.com/runner/executors/
+    """
+    work = shared / "runner"
+    if not work.exists():
+        git(shared, "init", "--quiet", "runner")
+        git(work, "remote", "add", "origin", "../origin.git")
+    git(work, "fetch", "--quiet", "--prune", "origin", "+refs/heads/*:refs/remotes/origin/*",
+        "+refs/tags/*:refs/tags/*")  # fmt: skip
+    way = ["-B", "main"] if host == "github" else ["--detach"]
+    git(work, "checkout", "--quiet", "--force", *way, "refs/remotes/origin/main")
+    return work
 
 
-@pytest.mark.parametrize("host", HOSTS)
-def test_a_name_is_no_command(stocked: Path, host: str) -> None:
-    name = "$(touch pwned) `touch pwned`; \"größe'"
-    before = git(stocked, "rev-parse", "HEAD")
-    (stocked / "models").mkdir(exist_ok=True)
-    (stocked / "models" / "x").write_text("x")
-    with Registry(stocked) as registry:
-        registry.register(name, stocked / "models" / "x")
-        registry.promote(name=name, version=1, stage="production")
-    assert _run(stocked, host, before, git(stocked, "rev-parse", "HEAD")) == [f"deploy {name}@1"]
-    assert not list(stocked.rglob("pwned"))
-
-
-@pytest.mark.parametrize("host", HOSTS)
-def test_a_failure_is_not_an_empty_stage(stocked: Path, host: str) -> None:
-    before = git(stocked, "rev-parse", "HEAD~1")
-    with Registry(stocked) as registry:
-        registry.promote("churn@3", stage="production")
-    after = git(stocked, "rev-parse", "HEAD")
-    with pytest.raises(AssertionError, match="no memory"):
-        _run(stocked, host, before, after, program="echo no memory >&2; exit 1")
-
-
-def _run(folder: Path, host: str, before: str, after: str, program: str | None = None) -> list[str]:
-    """Run the script as the host would, with this gitreg; return what it says."""
+def run(
+    folder: Path, script: str, program: str | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a script as the host would, with this gitreg; nothing is installed."""
     programs = folder.parent / "programs"
     programs.mkdir(exist_ok=True)
     program = program or f'exec {sys.executable} -m gitreg "$@"'
     (programs / "gitreg").write_text(f"#!/bin/sh\n{program}\n")
-    (programs / "gitreg").chmod(0o755)
-    (programs / "python").unlink(missing_ok=True)
-    (programs / "python").symlink_to(sys.executable)
-    script = _deploying(host).replace('python -m pip install --quiet "$GITREG"', "true")
-    done = subprocess.run(
+    (programs / "python").write_text(f'#!/bin/sh\n[ "$2" = pip ] || exec {sys.executable} "$@"\n')
+    for name in ("gitreg", "python"):
+        (programs / name).chmod(0o755)
+    return subprocess.run(
         ["bash", "-eo", "pipefail", "-c", script],
         cwd=folder,
         env={
             **os.environ,
             "PATH": f"{programs}:{os.environ['PATH']}",
             "PYTHONPATH": str(Path(__file__).parent.parent),
-            "BEFORE": before,
-            "AFTER": after,
             "GITREG": "gitreg",
+            **variables,
         },
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def job(host: str, name: str) -> str:
+    """Return the commands of a job."""
+    found = document(host)
+    if host == "github":
+        return "\n".join(step["run"] for step in found["jobs"][name]["steps"] if "run" in step)
+    commands = [*found[".gitreg"]["before_script"], *found[f"gitreg-{name}"]["script"]]
+    return "\n".join(commands)
+
+
+def deploy(shared: Path, host: str, before: str, after: str, program: str | None = None) -> str:
+    """Run what a push starts, and return what it says of deployments."""
+    folder = checked_out(shared, host)
+    if host == "gitlab":
+        git(folder, "checkout", "--quiet", "--detach", after)
+        done = run(
+            folder,
+            job(host, "deploy"),
+            program,
+            BEFORE=before,
+            AFTER=after,
+            CI_COMMIT_BRANCH="main",
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+    outputs = shared / "outputs"
+    outputs.write_text("")
+    done = run(
+        folder, job(host, "moved"), program, BEFORE=before, AFTER=after, GITHUB_OUTPUT=str(outputs)
+    )
     assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    [line] = outputs.read_text().splitlines()
+    said = ""
+    for path in json.loads(line.removeprefix("paths=")):
+        done = run(folder, job(host, "deploy"), program, STAGE_FILE=path)
+        assert done.returncode == 0, done.stderr
+        said += done.stdout
+    return said
+
+
+def head(folder: Path) -> str:
+    return git(folder, "rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_what_moved_into_production_is_deployed(shared: Path, host: str) -> None:
+    work = shared / "work"
+    before = head(work)
+    with Registry(work) as registry:
+        registry.promote("churn@3", stage="production", push=True)
+        registry.promote("tokenizer@1", stage="staging", push=True)
+    after = head(work)
+    assert deploy(shared, host, before, after) == "deploy churn@3\n"
+    assert deploy(shared, host, after, after) == ""
+    # A branch that is new, or was forced, has nothing before it.
+    assert deploy(shared, host, "0" * 40, after) == "deploy churn@3\n"
+    with Registry(work) as registry:
+        registry.promote("churn@3", stage="none", push=True)
+    gone = "churn has nothing in production any more\n"
+    assert deploy(shared, host, after, head(work)) == gone
+    # The job of the first push runs after that of the second: what is there now counts.
+    assert deploy(shared, host, before, after) == gone
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_name_is_no_command(shared: Path, host: str) -> None:
+    work = shared / "work"
+    name = "$(touch pwned) `touch pwned`; \"größe'"
+    before = head(work)
+    (work / "models" / "x").write_text("x")
+    with Registry(work) as registry:
+        registry.register(name, work / "models" / "x")
+        registry.promote(name=name, version=1, stage="production", push=True)
+    assert deploy(shared, host, before, head(work)) == f"deploy {name}@1\n"
+    assert not list(shared.rglob("pwned"))
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_failure_is_not_an_empty_stage(shared: Path, host: str) -> None:
+    work = shared / "work"
+    before = head(work)
+    with Registry(work) as registry:
+        registry.promote("churn@3", stage="production", push=True)
+    after = head(work)
+    with pytest.raises(AssertionError, match="no memory"):
+        deploy(shared, host, before, after, "echo no memory >&2; exit 1")
+    commit_by_hand(work, "registry/churn/stages/production.yaml", "versions: [")
+    git(work, "push", "--quiet", "origin", "main")
+    with pytest.raises(AssertionError, match=r"production\.yaml"):
+        deploy(shared, host, before, after)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_commit_that_is_not_ours_deploys_nothing(shared: Path, host: str) -> None:
+    work = shared / "work"
+    before = head(work)
+    commit_by_hand(work, "code.py", "pass\n")
+    git(work, "push", "--quiet", "origin", "main")
+    assert deploy(shared, host, before, head(work)) == ""
+
+
+def test_a_deployment_gives_way_only_to_one_of_its_model() -> None:
+    # A job that waits is cancelled by the next of its group, and what needs it is not run.
+    jobs = document("github")["jobs"]
+    assert "matrix.path" in jobs["deploy"]["concurrency"]["group"]
+    assert "concurrency" not in jobs[jobs["deploy"]["needs"]]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_tags_are_made_of_what_was_merged(shared: Path, host: str) -> None:
+    work = shared / "work"
+    git(work, "switch", "--quiet", "--create", "review")
+    with Registry(work) as registry:
+        registry.promote("churn@3", stage="production")
+    git(work, "push", "--quiet", "origin", "review:main")
+    folder = checked_out(shared, host)
+    variables = {"CI_COMMIT_BRANCH": "main", "CI_COMMIT_SHA": head(folder)}
+    for _ in range(2):
+        done = run(folder, job(host, "tags"), **variables)
+        assert done.returncode == 0, done.stderr
+    assert "churn#production#5" in git(shared / "origin.git", "tag", "--list")
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("evil", [False, True], ids=["honest", "evil"])
+def test_requests_are_checked(shared: Path, host: str, evil: bool) -> None:
+    work = shared / "work"
+    base = head(work)
+    git(work, "switch", "--quiet", "--create", "review")
+    with Registry(work) as registry:
+        registry.promote("churn@3", stage="production")
+    if evil:
+        commit_by_hand(work, "registry/churn/versions/1/manifest.yaml", "format: 1\n")
+        git(work, "revert", "--no-edit", "HEAD")
+    git(work, "push", "--quiet", "origin", "review")
+    folder = checked_out(shared, host)
+    git(folder, "checkout", "--quiet", "--detach", "origin/main")
+    merge = ["merge", "--quiet", "--no-ff", "-m", "Merge"] if host == "github" else ["checkout"]
+    git(folder, *merge, "origin/review")
+    summary = folder / "gitreg-check.md"
+    done = run(
+        folder, job(host, "check"), BASE="HEAD^1", GITHUB_STEP_SUMMARY=str(summary),
+        CI_MERGE_REQUEST_DIFF_BASE_SHA=base, CI_COMMIT_SHA=head(folder),
+    )  # fmt: skip
+    assert done.returncode == (1 if evil else 0), done.stderr
+    assert ("refused" if evil else "passed") in summary.read_text().splitlines()[0]
+    assert ("immutable" in summary.read_text()) is evil
+    if host == "github":
+        assert ("::error file=registry/churn/versions/1/manifest.yaml" in done.stdout) is evil
+    else:
+        assert bool(json.loads((folder / "gitreg-quality.json").read_text())) is evil
+
+
+def test_a_pipeline_for_merged_results_is_judged_by_the_branch_as_it_is(shared: Path) -> None:
+    work = shared / "work"
+    base = head(work)
+    git(work, "switch", "--quiet", "--create", "review")
+    commit_by_hand(work, "code.py", "pass\n")
+    git(work, "switch", "--quiet", "main")
+    commit_by_hand(work, "registry/churn/versions/1/manifest.yaml", "past the check\n")
+    git(work, "push", "--quiet", "origin", "main", "review")
+    folder = checked_out(shared, "gitlab")
+    target = head(folder)
+    git(folder, "merge", "--quiet", "--no-ff", "-m", "Merge", "origin/review")
+    for variables, code in (({"CI_MERGE_REQUEST_TARGET_BRANCH_SHA": target}, 0), ({}, 1)):
+        done = run(
+            folder, job("gitlab", "check"), CI_MERGE_REQUEST_DIFF_BASE_SHA=base,
+            CI_COMMIT_SHA=head(folder), **variables,
+        )  # fmt: skip
+        assert done.returncode == code, done.stdout
+
+
+def test_a_merge_queue_is_answered() -> None:
+    # Of its commit the first parent may be another request's, or its own when it is rebased.
+    found = document("github")
+    assert "merge_group" in found[True if True in found else "on"]
+    [step] = [one for one in found["jobs"]["check"]["steps"] if "BASE" in one.get("env", {})]
+    assert step["env"]["BASE"] == "${{ github.event.merge_group.base_sha || 'HEAD^1' }}"
+
+
+def test_a_check_cannot_be_skipped_into_a_pass() -> None:
+    # A job whose condition is false counts as passed: a push of a request's branch starts none.
+    found = document("github")
+    assert found[True if True in found else "on"]["push"]["branches"] == ["main"]
+    assert found["jobs"]["check"]["if"] == "github.event_name != 'push'"
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_no_stranger_s_gitreg_is_installed(shared: Path, host: str) -> None:
+    work = shared / "work"
+    done = run(work, job(host, "tags"), GITREG="")
+    assert done.returncode != 0
+    assert "GITREG" in done.stderr
+    wanted = "git+https://git.example.com/it's/gitreg@v1"
+    text = workflow(host, install=wanted).text
+    named = YAML(typ="safe").load(text)
+    variables = named["env"] if host == "github" else named[".gitreg"]["variables"]
+    assert variables["GITREG"] == wanted
+    for wrong in ("--index-url x", "a\nb"):
+        with pytest.raises(InvalidRequest, match="not one requirement"):
+            workflow(host, install=wrong)
+
+
+def test_it_is_for_the_default_branch(shared: Path, tmp_path: Path) -> None:
+    def branches(folder: Path | str) -> Any:
+        with Registry(folder) as registry:
+            return YAML(typ="rt").load(registry.workflow("github").text)["on"]["push"]["branches"]
+
+    origin = shared / "origin.git"
+    git(origin, "branch", "--quiet", "--move", "main", "trunk+'1")
+    git(shared, "clone", "--quiet", "origin.git", "clone")
+    git(shared / "clone", "switch", "--quiet", "--create", "feature")
+    escaped = "trunk\\+'1"  # in a pattern of GitHub's, a plus is a repetition
+    assert branches(shared / "clone") == [escaped]
+    assert branches(origin) == [escaped]
+    assert branches(f"file://{origin}") == [escaped]
+    git(shared / "clone", "remote", "remove", "origin")
+    assert branches(shared / "clone") == ["feature"]
 
 
 # Writing
@@ -195,6 +389,7 @@ def test_it_is_written_once(folder: Path, monkeypatch: pytest.MonkeyPatch, host:
     (folder / path).write_text("mine\n")
     assert "is there and differs" in error("ci", host, "--write", code=1)
     assert (folder / path).read_text() == "mine\n"
+    assert "needs --write" in error("ci", host, "--force")
     assert gitreg("ci", host, "--write", "--force").out == f"written: {path}\n"
     assert (folder / path).read_text() == printed
     assert sorted(entry.name for entry in (folder / path).parent.iterdir()) == ["gitreg.yml"]
@@ -220,9 +415,3 @@ def test_where_it_cannot_be_written(folder: Path, tmp_path: Path) -> None:
     git(tmp_path, "clone", "--quiet", "--bare", str(folder), "bare.git")
     with Registry(tmp_path / "bare.git") as bare, pytest.raises(InvalidRequest, match="work tree"):
         bare.workflow("github", write=True)
-
-
-def test_a_commit_that_is_not_ours_deploys_nothing(stocked: Path) -> None:
-    before = git(stocked, "rev-parse", "HEAD")
-    commit_by_hand(stocked, "code.py", "pass\n")
-    assert _run(stocked, "github", before, git(stocked, "rev-parse", "HEAD")) == []

@@ -118,8 +118,6 @@ class CommitFacts:
             version,
             stage,
             holders,
-            self.signer() or self._step.commit.author,
-            version.created_by,
         )
 
     def signer(self) -> str | None:

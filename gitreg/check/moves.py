@@ -14,7 +14,7 @@ from gitreg import layout
 from gitreg.change import OVERRIDE, trailers_of
 from gitreg.check.finding import CheckFinding, line_of
 from gitreg.check.step import Step
-from gitreg.decision import Held, Move, decide, judge_aliases, may_override, moves_of
+from gitreg.decision import Held, Move, decide, judge_aliases, may_override, may_return, moves_of
 from gitreg.errors import GitregError, InvalidDocument, NotFound
 from gitreg.findings import Severity
 from gitreg.model import ModelVersion
@@ -168,8 +168,4 @@ def _returns(step: Step, move: Move, world: World) -> bool:
     claims = "rollback" in trailers_of(message).get("Gitreg-Action", ()) or any(
         words in message for words in _TAKES_BACK
     )
-    if not claims:
-        return False
-    if move.stage is None:
-        return True  # it only leaves, and nothing enters by that
-    return world.was_in(move.model, move.version, move.stage)
+    return claims and may_return(step.policy, move, world.was_in)

@@ -29,6 +29,7 @@ from gitreg.git.steps import (
     read_commit_info,
     read_steps,
 )
+from gitreg.history import was_among
 from gitreg.policy import DEFAULT, Facts, Policy
 from gitreg.state import RegistryState
 
@@ -343,11 +344,7 @@ class _Judge:
         """Tell whether a version was in a stage before the commit that is judged."""
         if self._since(model, version, stage) is not None:
             return True
-        return any(
-            isinstance(held, tuple) and version in held
-            for event in self._options.past.events(model, f"stages/{stage}")
-            for held in (event.before, event.after)
-        )
+        return was_among(self._options.past.events(model, f"stages/{stage}"), version)
 
     def _late(self, read: ReadCommit) -> Step | None:
         """Return all that a merge brings onto the branch of its first parent, as one step."""

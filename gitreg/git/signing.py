@@ -15,7 +15,7 @@ import tempfile
 from functools import cached_property
 from pathlib import Path
 
-from gitreg.errors import GitError, InvalidRequest
+from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git import process
 from gitreg.keys import PublicKey, parse_key
 
@@ -168,7 +168,7 @@ class Signing:
         if literal is not None:
             return _parse(literal)
         file = self._file(self._chosen(key))
-        for candidate in (file, file.with_name(f"{file.name}.pub")):
+        for candidate in _halves(file):
             try:
                 found = _parse(candidate.read_bytes()[:65536].decode("utf-8", "replace"))
             except OSError:
@@ -184,7 +184,12 @@ class Signing:
         """
         if given is None:
             return self._ssh_key
-        return given if _literal(given) else str(Path(given).expanduser().absolute())
+        if _literal(given):
+            return given
+        file = Path(given).expanduser().absolute()
+        if not any(half.is_file() for half in _halves(file)):
+            raise NotFound(f"no key {given!a}", hint="a file, or key:: and a public key")
+        return str(file)
 
     @cached_property
     def _ssh_key(self) -> str:
@@ -223,6 +228,11 @@ class Signing:
                 f"cannot sign: {program} cannot be run: {error.strerror}",
                 hint="git config --show-origin --get-regexp '^gpg|sign'",
             ) from None
+
+
+def _halves(file: Path) -> tuple[Path, Path]:
+    """Return where the halves of a key can be, of which a setting names either."""
+    return file, file.parent / f"{file.name}.pub"
 
 
 def _literal(key: str) -> str | None:

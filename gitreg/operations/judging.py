@@ -195,8 +195,9 @@ def rule_on(state: RegistryState, edits: Sequence[Edit], mover: Mover, demand: D
         wrong = judge_aliases(state.policy, state, after, model)
         if wrong:
             raise Refused("; ".join(f"{model}: {verdict.line}" for verdict in wrong))
-    ruling = _overridden(state, cases, found, demand, mover.awaited)
-    return replace(ruling, awaited=mover.awaited)
+    ruling = _overridden(state, cases, found, demand)
+    # What is overridden is not waited for.
+    return ruling if ruling.overridden else replace(ruling, awaited=mover.awaited)
 
 
 def _named_first(moves: Iterable[Move], named: Collection[Version]) -> list[Move]:
@@ -219,9 +220,8 @@ def _overridden(
     cases: dict[Version, Case],
     found: dict[Version, Judgement],
     demand: Demand,
-    awaited: frozenset[str],
 ) -> Ruling:
-    failed = [key for key, judgement in found.items() if _fails(judgement, awaited)]
+    failed = [key for key, judgement in found.items() if not judgement.passed]
     if demand.override is None or not failed:
         return Ruling(tuple(found.values()))
     allowed = True

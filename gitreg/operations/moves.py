@@ -81,6 +81,14 @@ class PointerMoves:
             )
         self._aliases[alias] = version
 
+    def emptied(self) -> list[str]:
+        """Warn of a stage with few places that holds nothing any more: somebody may serve by it."""
+        return [
+            f"{self.model}/{stage} holds no version any more"
+            for stage, rule in self._policy.stages.items()
+            if rule.holds is not None and self._stages_before.get(stage) and not self.holders(stage)
+        ]
+
     def edits(self) -> list[Edit]:
         """Return the pointer files that change."""
         edits = []

@@ -94,7 +94,7 @@ def promote(state: RegistryState, request: Promotion, mover: Mover) -> Change:
         trailers=(("Gitreg-Action", "archive" if stage == ARCHIVE else "promote"), *trailers),
         warnings=(
             *_crowded(state, moves, stage),
-            *_emptied(state, moves),
+            *(warning for move in moves.values() for warning in move.emptied()),
             *_still_served(moves, candidates, stage),
         ),
     )
@@ -189,16 +189,6 @@ def _crowded(state: RegistryState, moves: Mapping[str, PointerMoves], stage: str
                 f"policy: {names_of((model, version) for version in held)}"
             )
     return warnings
-
-
-def _emptied(state: RegistryState, moves: Mapping[str, PointerMoves]) -> list[str]:
-    """Warn of a stage with one place that holds nothing any more: somebody may serve by it."""
-    return [
-        f"{model}/{stage} holds no version any more"
-        for model, move in moves.items()
-        for stage, rule in state.policy.of(model).stages.items()
-        if rule.holds is not None and state.stage(model, stage) and not move.holders(stage)
-    ]
 
 
 def _still_served(

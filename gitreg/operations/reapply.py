@@ -15,6 +15,7 @@ from functools import cached_property
 
 from gitreg import layout, manifest
 from gitreg.change import OVERRIDE, Change, Edit, parse_message
+from gitreg.decision import Move, WasIn, may_return, moves_of
 from gitreg.errors import GitregError, Refused
 from gitreg.expectations import first_surprise
 from gitreg.history import FileChange
@@ -141,6 +142,7 @@ def reapply(
     above: Callable[[str], int],
     holds: ApprovalHolds,
     mover: Mover,
+    was_in: WasIn,
 ) -> tuple[Change, dict[tuple[str, int], int]]:
     """Return the change that does a recorded operation again, and the numbers it gave.
 
@@ -154,13 +156,14 @@ def reapply(
         above: the highest number that history knows of a model.
         holds: whether an approval verifies where it is done.
         mover: who did it, and what may be asked to judge it.
+        was_in: what history knows; a message that says it is a rollback proves nothing.
 
     Raises:
         Refused: it does not hold any more, or the policy refuses it; the message says why.
         NotFound: a version that it names is not there.
     """
     change, new = done_again(state, recorded, numbers, above, holds)
-    return _judged(state, change, mover), new
+    return _judged(state, change, mover, was_in), new
 
 
 def done_again(
@@ -194,14 +197,15 @@ def done_again(
     return change, new
 
 
-def _judged(state: RegistryState, change: Change, mover: Mover) -> Change:
+def _judged(state: RegistryState, change: Change, mover: Mover, was_in: WasIn) -> Change:
     """Return the change with what the policy of the state says of it as evidence.
 
     Raises:
         GateRefused: the policy refuses it.
     """
     told = dict(change.trailers)
-    returns = told.get("Gitreg-Action") == "rollback" or change.reverts is not None
+    claims = told.get("Gitreg-Action") == "rollback" or change.reverts is not None
+    returns = claims and all(may_return(state.policy, m, was_in) for m in _moves(state, change))
     named, stage = _named(change.trailers)
     demand = Demand(named, override=told.get(OVERRIDE), returns=returns)
     ruling = rule_on(state, change.edits, mover, demand)
@@ -209,6 +213,13 @@ def _judged(state: RegistryState, change: Change, mover: Mover) -> Change:
         raise refusal(ruling, named, stage, change)
     kept = [line for line in change.evidence if line not in ruling.evidence]
     return replace(change, evidence=(*kept, *ruling.evidence), judgements=ruling.judgements)
+
+
+def _moves(state: RegistryState, change: Change) -> list[Move]:
+    after = state.after({edit.path: edit.content for edit in change.edits})
+    places = (layout.locate(edit.path) for edit in change.edits)
+    models = dict.fromkeys(place.model for place in places if place and place.pointer)
+    return [move for model in models for move in moves_of(state, after, model)]
 
 
 def _named(trailers: Sequence[tuple[str, str]]) -> tuple[tuple[tuple[str, int], ...], str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from gitreg import layout
 from gitreg.change import Change, Edit
 from gitreg.errors import InvalidRequest, Refused
 from gitreg.history import Event, stack_of
@@ -73,7 +74,8 @@ def roll_back(state: RegistryState, past: Past, request: Rollback, mover: Mover)
     """Return the plan of a rollback; its change has no edits when ``to`` is there already.
 
     It must be possible in any emergency, and what it brings back has passed once: of the policy
-    only the demand for a signature holds, and aliases go where the stage's rule sends them.
+    only the demand for a signature holds, and aliases go where the stage's rule sends them. What
+    was approved of a version that is withdrawn is approved no more.
 
     Raises:
         InvalidRequest: no model is named, or one twice.
@@ -151,6 +153,7 @@ def _step(state: RegistryState, past: Past, request: Rollback, model: str) -> _S
             name = format_version(model, version)
             stayed.setdefault(alias, f"@{alias} still names {name}: it had moved in another commit")
     warnings = [
+        *moves.emptied(),
         *stayed.values(),
         *(
             f"{other} had moved in the same commit {event.commit[:9]}: it stays where it is"
@@ -160,9 +163,24 @@ def _step(state: RegistryState, past: Past, request: Rollback, model: str) -> _S
         ),
     ]
     restored = tuple(version for version in target if version not in current)
-    return _Step(
-        model, tuple(moves.edits()), tuple(undone), target, withdrawn, restored, tuple(warnings)
-    )
+    edits = (*moves.edits(), *_unapproved(state, model, request.stage, withdrawn))
+    return _Step(model, edits, tuple(undone), target, withdrawn, restored, tuple(warnings))
+
+
+def _unapproved(
+    state: RegistryState, model: str, stage: str, withdrawn: Sequence[int]
+) -> Iterator[Edit]:
+    """Take back what people approved and is withdrawn now.
+
+    What they signed would hold again: the stage holds what it held when they did.
+    """
+    for version in withdrawn:
+        folder = layout.approvals_path(model, version)
+        for file in state.snapshot.list(folder):
+            named = layout.approval_name(file)
+            path = f"{folder}/{file}"
+            if named and named[0] == stage and state.snapshot.read(path) is not None:
+                yield Edit(path, None)
 
 
 def _back_to_something(

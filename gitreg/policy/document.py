@@ -55,6 +55,10 @@ _STAGE_KEYS = {
 _EXTENSION = re.compile(r"\.?([a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*)", re.IGNORECASE | re.ASCII)
 # As CODEOWNERS of GitHub and GitLab read them; on GitLab a group may have subgroups.
 _OWNER = re.compile(r"@@?[\w.-]+(?:/[\w.-]+)*|[\w.+-]+@[\w-]+(?:\.[\w-]+)+", re.ASCII)
+# What `git check-ref-format --branch` refuses.
+_NO_BRANCH = re.compile(
+    r"[ ~^:?*\[\\]|\.\.|//|@\{|/\.|\.lock(?:/|$)|^[-/.]|[/.]$|^@$|^HEAD$|[\x00-\x1f\x7f]"
+)
 _MOST_APPROVALS = 100
 
 
@@ -290,6 +294,10 @@ class _People:
         inner = fields.fields("signers")
         for principal in fields.mapping("signers"):
             _check(inner, principal[:100], check_principal, principal)
+            if "@" not in principal:
+                # Whose version and whose commit it is, an e-mail says: of another name nobody could
+                # tell that an approval is one's own.
+                inner.fail(principal, "expected an e-mail")
             keys = inner.text_list(principal)
             if not keys:
                 inner.fail(principal, "expected a list of public keys, at least one")
@@ -357,7 +365,7 @@ class _Reader:
             "metric": (("at_least", "at_most", "better_than", "by", "lower_is_better"),
                        self._metric),
             "code": ((), lambda f: _word(f, "code", "clean", CodeClean())),
-            "code_on": ((), lambda f: CodeOn(_name(f, "code_on"))),
+            "code_on": ((), lambda f: CodeOn(_branch(f, "code_on"))),
             "data": ((), lambda f: _word(f, "data", "hashed", DataHashed())),
             "environment": ((), lambda f: _word(f, "environment", "present",
                                                 EnvironmentPresent())),
@@ -470,7 +478,7 @@ class _Reader:
 
     def _metric(self, entry: Fields) -> Gate:
         metric = _name(entry, "metric")
-        if not entry.has("better_than"):
+        if not entry.lists("better_than"):
             for key in ("by", "lower_is_better"):
                 if entry.lists(key):
                     entry.fail(key, "goes with better_than")
@@ -544,6 +552,14 @@ def _name(fields: Fields, key: str) -> str:
     if not text.strip() or text != text.strip() or has_invisible(text):
         fields.fail(key, "expected a text of one line, without spaces around it")
     return text
+
+
+def _branch(fields: Fields, key: str) -> str:
+    """Return a branch's name: no ``main~3``, no ``main@{1}``: clones differ in what that is."""
+    name = _name(fields, key)
+    if _NO_BRANCH.search(name):
+        fields.fail(key, f"{name[:100]!a} cannot be a branch's name")
+    return name
 
 
 def _formats(entry: Fields) -> Gate:

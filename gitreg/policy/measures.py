@@ -26,6 +26,7 @@ _DURATION = re.compile(rf"(\d{{1,{_LONGEST}}}) ?([dhms])", re.ASCII)
 _MOMENT = re.compile(
     r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2})?(?:[zZ]|[-+]\d{2}:\d{2})", re.ASCII
 )
+_LAST = 253_402_300_799  # of year 9999
 MOST = 2**53
 """What is counted here stays below: every reader of a document holds it exactly."""
 
@@ -81,11 +82,10 @@ def parse_moment(text: str) -> int | None:
         return None
     try:
         # Python 3.10 does not read the Z of UTC.
-        moment = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text))
-        # Before the epoch or at the calendar's ends no zone of a reader may push it out.
-        return int(moment.timestamp()) if 1970 <= moment.year < 9999 else None
-    except (ValueError, OverflowError, OSError):
+        moment = int(datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text)).timestamp())
+    except ValueError:
         return None
+    return moment if 0 <= moment <= _LAST else None  # in UTC, as it is written
 
 
 def format_moment(moment: int) -> str:

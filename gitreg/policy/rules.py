@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
@@ -158,6 +158,14 @@ class Policy:
         for name in [*matching, *([model] if model in self.models else [])]:
             effective = _with(effective, self.models[name])
         return effective
+
+    def naming_none_of(self, models: Sequence[str]) -> tuple[str, ...]:
+        """Return the names and globs of ``models`` that none of these answers to."""
+        return tuple(
+            pattern
+            for pattern in self.models
+            if pattern not in models and not any(fnmatchcase(name, pattern) for name in models)
+        )
 
     def members(self, by: Iterable[str]) -> tuple[str, ...]:
         """Return the principals that a list of roles and principals comes to, each once."""
