@@ -230,7 +230,8 @@ def judge_aliases(
 
     1. An alias that a stage's rule names goes to a version that enters the stage. 2. A protected
     alias changes only so; besides it may be put right where the one version of such a stage lacks
-    it, and go where no such stage holds a version any more. These refusals are not overridden.
+    it, and go where no such stage holds a version any more. One that no stage's rule names stays.
+    These refusals are not overridden.
     """
     rules = policy.of(model)
     old, new = before.aliases(model), after.aliases(model)
@@ -252,7 +253,7 @@ def judge_aliases(
         held = {stage: after.stage(model, stage) for stage in stages}
         target = new.get(alias)
         if target is None:
-            is_right = not any(held.values())
+            is_right = bool(held) and not any(held.values())
         else:
             is_right = any(
                 target in entered.get(stage, ()) or held[stage] == (target,) for stage in stages

@@ -14,7 +14,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ from gitreg import layout
 from gitreg.check.facts import Past
 from gitreg.check.finding import CheckFinding
 from gitreg.check.past import IndexedPast
-from gitreg.check.ranges import CheckOptions, CheckReport, check_commit, check_range
+from gitreg.check.ranges import CheckOptions, CheckReport, check_commit, judge_range
 from gitreg.check.step import is_registry
 from gitreg.errors import GitError, GitregError, InvalidRequest, NotFound
 from gitreg.git.log import first_parents_reach
@@ -82,15 +82,17 @@ def script_for(name: str) -> str:
         )
     # -I: neither the folder in which Git runs the hook nor the user's environment adds a module.
     call = f"{shlex.quote(sys.executable)} -I -c {shlex.quote(code)}"
-    keep = "input=$(cat)\n" if name == "pre-receive" else ""
-    feed = "printf '%s\\n' \"$input\" | " if name == "pre-receive" else ""
+    # What a hook before it reads of a push is given to it once more; else no process is spent.
+    told = name == "pre-receive"
+    first = "input=$(cat)\n    printf '%s\\n' \"$input\" | " if told else ""
+    again = "\n    exec <<UPDATES\n$input\nUPDATES" if told else ""
     return (
         f"#!/bin/sh\n{_MARK.format(name)}\n"
         f"# Written by `gitreg hook install {name}`, and written again by the next one.\n"
         f"# A hook that was here before is {name}{CHAINED}, and runs first.\n"
-        f'{keep}before=$(dirname "$0")/{name}{CHAINED}\n'
-        f'if [ -x "$before" ]; then\n    {feed}"$before" "$@" || exit $?\nfi\n'
-        f"{feed}{call}\n"
+        f"before=${{0%/*}}/{name}{CHAINED}\n"
+        f'if [ -x "$before" ]; then\n    {first}"$before" "$@" || exit $?{again}\nfi\n'
+        f"exec {call}\n"
     )
 
 
@@ -140,14 +142,26 @@ def _no_hook(name: str) -> InvalidRequest:
 def main(name: str) -> int:
     """Run a hook as Git calls it, and return the exit code; what is said goes to stderr."""
     try:
-        code, lines = run(name, sys.stdin)
+        code, lines = run(name, _lines(sys.stdin.buffer))
     except GitregError as error:
         # What cannot be judged is not let through.
         code, lines = error.exit_code, [f"gitreg: {line(str(error))}"]
         lines += [f"  {line(error.hint)}"] if error.hint else []
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        code, lines = 1, [f"gitreg: {line(f'{place}{error.strerror or error}')}"]
+    except (MemoryError, RecursionError) as error:
+        code, lines = 1, [f"gitreg: {type(error).__name__}: {line(str(error))}"]
+    except KeyboardInterrupt:
+        return 130  # as a shell tells it; Git stops as well
     for text in lines:
         sys.stderr.write(f"{text}\n")
     return code
+
+
+def _lines(stream: Iterable[bytes]) -> Iterator[str]:
+    """Yield the lines that Git writes: names of references need not be of this machine's text."""
+    return map(os.fsdecode, stream)
 
 
 def run(name: str, stdin: Iterable[str]) -> tuple[int, list[str]]:
@@ -216,11 +230,13 @@ def _received(
     every commit that it gets. 3. Other branches where `gitreg.checkBranches` says so. 4. Tags of
     gitreg's names, beside the history that the guarded branch has then.
     """
-    guarded, every_branch = _settings(repository)
+    settings = _settings(repository)
+    guarded, options = settings.branch, CheckOptions(settings.only_registry, now=int(time.time()))
     findings: list[CheckFinding] = []
     notes: list[str] = []
     tip = old_tip = repository.commit_of(guarded)
-    for update in updates:
+    for given in updates:
+        update = replace(given, name=_target(repository, given, guarded, old_tip))
         if update.name.startswith("refs/replace/"):
             if update.new is not None:
                 findings.append(
@@ -233,13 +249,17 @@ def _received(
             findings += refused
             if refused:
                 continue
-            report = _judge(repository, update.old, str(update.new))
+            report = _judge(repository, update.old, str(update.new), options)
             tip = update.new
             findings += report.findings
             notes += report.notes
-        elif every_branch and update.name.startswith("refs/heads/") and update.new is not None:
+        elif (
+            settings.every_branch
+            and update.name.startswith("refs/heads/")
+            and update.new is not None
+        ):
             base = None if old_tip is None else repository.merge_base(old_tip, update.new)
-            report = _judge(repository, base, update.new)
+            report = _judge(repository, base, update.new, options)
             findings += report.findings
             notes += report.notes
     if not any(finding.is_error for finding in findings):
@@ -247,10 +267,23 @@ def _received(
     return findings, notes
 
 
-def _settings(repository: GitRepository) -> tuple[str, bool]:
-    """Return the guarded branch, and whether the others are judged too."""
-    asked = repository.run("config", "-z", "--get-regexp", r"^gitreg\.(branch|checkbranches)$",
-                           check=False)  # fmt: skip
+@dataclass(frozen=True)
+class _Settings:
+    """What a server's configuration says.
+
+    Attributes:
+        branch: the guarded one, ``refs/heads/main``.
+        every_branch: whether the others are judged, too.
+        only_registry: see `CheckOptions`.
+    """
+
+    branch: str
+    every_branch: bool
+    only_registry: bool
+
+
+def _settings(repository: GitRepository) -> _Settings:
+    asked = repository.run("config", "-z", "--get-regexp", r"^gitreg\.", check=False)
     entries = (entry.partition("\n") for entry in asked.text.split("\0") if entry)
     told = {key: value if separator else "true" for key, separator, value in entries}
     branch = told.get("gitreg.branch")
@@ -260,7 +293,19 @@ def _settings(repository: GitRepository) -> tuple[str, bool]:
         # What a push may not change: HEAD of a server names the default branch.
         asked = repository.run("symbolic-ref", "--quiet", "HEAD", check=False)
         guarded = asked.text or "refs/heads/main"
-    return guarded, told.get("gitreg.checkbranches", "false").lower() in ("true", "yes", "on", "1")
+    every_branch, only_registry = (
+        told.get(key, "false").lower() in ("true", "yes", "on", "1")
+        for key in ("gitreg.checkbranches", "gitreg.onlyregistry")
+    )
+    return _Settings(guarded, every_branch, only_registry)
+
+
+def _target(repository: GitRepository, update: _Update, guarded: str, old_tip: str | None) -> str:
+    """Return the name of what an update moves: a symbolic reference moves what it names."""
+    if update.name == guarded or update.old is None or update.old != old_tip:
+        return update.name
+    named = repository.run("symbolic-ref", "--quiet", "--", update.name, check=False).text
+    return guarded if named == guarded else update.name
 
 
 def _refuse_move(repository: GitRepository, update: _Update) -> list[CheckFinding]:
@@ -293,12 +338,12 @@ def _refused(code: str, name: str, message: str, remedy: str | None = None) -> C
     return CheckFinding(code, "error", name, message, remedy)
 
 
-def _judge(repository: GitRepository, base: str | None, head: str) -> CheckReport:
-    now = int(time.time())
-    if base is None:
-        return check_range(repository, None, head, CheckOptions(now=now))
-    past = IndexedPast(lambda: _history(repository), base)
-    return check_range(repository, base, head, CheckOptions(past=past, now=now))
+def _judge(
+    repository: GitRepository, base: str | None, head: str, options: CheckOptions
+) -> CheckReport:
+    if base is not None:
+        options = replace(options, past=IndexedPast(lambda: _history(repository), base))
+    return judge_range(repository, base, head, options)
 
 
 def _history(repository: GitRepository) -> History:

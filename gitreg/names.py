@@ -42,11 +42,18 @@ _STAGE = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 _ALIAS = re.compile(r"\w[\w-]*")
 _NUMBER = re.compile(r"v?([1-9][0-9]{0,8})(?:\.0\.0)?", re.ASCII)
 _LOOKS_LIKE_A_NUMBER = re.compile(r"v?\d+(?:\.\d+)*", re.IGNORECASE)
-_TAGGABLE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9/_-]*[a-zA-Z0-9])?")
 _TAG = re.compile(
     r"(?P<model>[a-zA-Z0-9_-]+)"
     r"(?:@v(?P<version>[1-9][0-9]{0,8})\.0\.0(?:(?P<deleted>!)#(?P<deletion>[1-9][0-9]{0,8}))?"
     r"|#(?P<pointer>[a-zA-Z0-9_-]+)(?P<cancelled>!?)#(?P<counter>[1-9][0-9]{0,8}))"
+)
+# All that GTO acts on, of which gitreg makes a part: GTO also cancels without a counter, deprecates
+# an artifact, and knows versions that are no whole numbers.
+_GTO_NAME = r"[a-zA-Z0-9](?:[a-zA-Z0-9/_-]*[a-zA-Z0-9])?"
+_TAGGABLE = re.compile(_GTO_NAME)
+_GTO_TAG = re.compile(
+    rf"(?P<model>{_GTO_NAME})"
+    rf"(?:#{_GTO_NAME}!?|@v[0-9]+\.[0-9]+\.[0-9]+[0-9a-zA-Z.+-]*!?|@deprecated|@created)(?:#[0-9]+)?"
 )
 _OPERATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,62}[A-Za-z0-9]")
 # Cc control, Cf format (bidirectional overrides), Cs surrogate, Zl and Zp line breaks: they
@@ -324,3 +331,13 @@ def parse_tag(text: str) -> RegistryTag | None:
         counter=int(match["counter"]),
         cancelled=bool(match["cancelled"]),
     )
+
+
+def model_of_tag(text: str) -> str | None:
+    """Return the model that GTO and DVC take a tag to be about, ``None`` where for none.
+
+    >>> [model_of_tag(tag) for tag in ("churn@v2.0.0!", "churn@deprecated", "v2.0.0", "churn@x")]
+    ['churn', 'churn', None, None]
+    """
+    match = _GTO_TAG.fullmatch(text)
+    return None if match is None else match["model"]

@@ -1355,8 +1355,9 @@ class Registry:
             commits: ``BASE..HEAD`` (what Git understands as commits), ``BASE...HEAD`` from where
                 they parted, or ``BASE`` up to the checked-out commit; by default what is not
                 upstream yet, and where there is no upstream all of history.
-            history: judge all commits since the start, each under the policy of its parent; the
-                tags of this clone, too. ``commits`` may then name the last one.
+            history: judge all commits since the start, each under the policy that the branch had
+                when it came onto it; the tags of this clone, too. ``commits`` may then name the
+                last one.
             only_registry: refuse commits that change the registry and other files.
             strict: what cannot be known here (no DVC remote) is an error, not a warning.
             remote: ask if the bytes of new versions are on the DVC remote.

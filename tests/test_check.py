@@ -587,6 +587,28 @@ def test_history_goes_by_the_policy_of_its_time(stocked: Path) -> None:
     assert "error: policy-metric: registry/churn/stages/production.yaml:2: " in refused.out
 
 
+def test_a_branch_has_no_say_in_the_policy_that_history_judges_it_by(stocked: Path) -> None:
+    production, archived = (f"registry/churn/stages/{n}.yaml" for n in ("production", "archived"))
+    loose = "format: 1\nstages:\n  production: {holds: 1}\n  archived: {}\n"
+    gates = "{holds: 1, gates: [{metric: auc, at_least: 0.75}]}"
+    strict = f"format: 1\nstages:\n  production: {gates}\n  archived: {{}}\n"
+    git(stocked, "switch", "--quiet", "-c", "honest")
+    commit(stocked, {production: "versions:\n- 3\n", archived: "versions:\n- 1\n- 2\n"})
+    git(stocked, "switch", "--quiet", "main")
+    commit(stocked, {"registry/policy.yaml": strict})
+    git(stocked, "merge", "--quiet", "--no-edit", "honest")
+    assert check(stocked, history=True).findings == ()
+    git(stocked, "switch", "--quiet", "-c", "cunning")
+    commit(stocked, {"registry/policy.yaml": loose})
+    bad = commit(stocked, {production: "versions:\n- 1\n", archived: "versions:\n- 2\n- 3\n"})
+    commit(stocked, {"registry/policy.yaml": strict})
+    git(stocked, "switch", "--quiet", "main")
+    commit(stocked, {"notes.md": "code goes on\n"})
+    git(stocked, "merge", "--quiet", "--no-edit", "cunning")
+    found = check(stocked, history=True).findings
+    assert [(finding.code, finding.commit) for finding in found] == [("policy-metric", bad)]
+
+
 def test_a_policy_that_does_not_parse_judges_nothing(stocked: Path) -> None:
     commit(stocked, {"registry/policy.yaml": "format: 7\n"})
     commit(stocked, {"registry/churn/model.yaml": "owner: x\n"})
@@ -695,6 +717,7 @@ def test_remote(shared: Path, strict: bool) -> None:
     commit(work, {".dvc/config": ""})
     unknown = check(work, history=True, remote=True, strict=strict)
     assert {finding.code for finding in unknown.findings} == {"unknown-remote"}
+    assert "cannot be told here" in unknown.findings[0].message
     assert unknown.passed is not strict
 
 
@@ -740,3 +763,30 @@ def test_a_snapshot_of_the_repository_is_not_needed(stocked: Path) -> None:
     bare = stocked.parent / "origin.git"
     assert check(bare, history=True).passed
     assert GitRepository(bare).top_level is None
+
+
+def test_a_folder_that_only_case_tells_apart_is_told_once(stocked: Path) -> None:
+    commit(stocked, {"Registry/code.cs": "// older than the registry's check\n"})
+    assert [finding.code for finding in check(stocked, "HEAD~1..HEAD").findings] == [
+        "name-collision"
+    ]
+    commit(stocked, {"Registry/code.cs": "// goes on\n"})
+    assert check(stocked, "HEAD~1..HEAD").findings == ()
+
+
+BOMB = "x0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
+    f"x{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10)
+)
+
+
+def test_aliases_in_dvc_yaml_that_stand_for_billions(stocked: Path) -> None:
+    text = (stocked / "dvc.yaml").read_text()
+    commit(stocked, {"dvc.yaml": BOMB + text})
+    entry = "  report:\n    path: *a9\n    type: model\n"
+    files = {"registry/churn/aliases/next.yaml": "version: 3\n"}
+    commit(stocked, {**files, "dvc.yaml": BOMB + text + entry})
+    assert check(stocked, "HEAD~1..HEAD", only_registry=True).findings == ()
+    files = {"registry/churn/aliases/next.yaml": "version: 2\n"}
+    commit(stocked, {**files, "dvc.yaml": BOMB.replace("[1, 1", "[2, 1") + text + entry})
+    found = check(stocked, "HEAD~1..HEAD", only_registry=True).findings
+    assert [finding.code for finding in found] == ["smuggled"]

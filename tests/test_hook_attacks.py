@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -465,6 +466,40 @@ def approval_of_this_version(client: Client) -> None:
     client.commit_signed("ada", {LIVE: "versions:\n- 2\n"}, "--author=Alan <alan@example.com>")
 
 
+def merge_a_stranger(client: Client, *, is_approved_here: bool) -> None:
+    """Merge a repository that began apart, in which words@1 was approved and went live."""
+    policy = client.read("registry/policy.yaml")
+    section = policy[policy.index("  tokenizer:\n") : policy.index("  gated:\n")]
+    strict = policy.replace("  gated:\n", section.replace("tokenizer", "words") + "  gated:\n", 1)
+    client.commit({"registry/policy.yaml": strict})
+    assert client.push()[0] == 0
+    files = client.register("words", 1)
+    artifacts = str(files["dvc.yaml"])
+    own = artifacts[artifacts.index("  words:") :]
+    client.git("switch", "--quiet", "--orphan", "stranger")
+    client.commit({"registry/policy.yaml": strict})
+    client.commit({**files, "dvc.yaml": f"artifacts:\n{own}"})
+    live: dict[str, str | None] = {"registry/words/stages/production.yaml": "versions:\n- 1\n"}
+    if not is_approved_here:
+        client.commit(client.approve("grace", 1, "words"))
+        client.commit_signed("ada", live, "--author=Alan <alan@example.com>")
+    client.git("switch", "--quiet", "main")
+    options = ("--quiet", "--no-commit", "--allow-unrelated-histories", "--strategy-option=ours")
+    client.git("merge", *options, "stranger")
+    client.commit({"dvc.yaml": artifacts}, "Merge the stranger")
+    if is_approved_here:
+        client.commit(client.approve("grace", 1, "words"))
+        client.commit_signed("ada", live, "--author=Alan <alan@example.com>")
+
+
+def approved_in_another_repository(client: Client) -> None:
+    merge_a_stranger(client, is_approved_here=False)
+
+
+def merged_and_approved_here(client: Client) -> None:
+    merge_a_stranger(client, is_approved_here=True)
+
+
 def backdated(client: Client) -> None:
     client.env = {"GIT_COMMITTER_DATE": "2020-01-01T00:00:00Z"}
     client.commit({STAGING: "versions:\n- 3\n"})
@@ -532,6 +567,15 @@ def delete_a_tag(client: Client) -> tuple[str, ...]:
 def invent_a_tag(client: Client) -> tuple[str, ...]:
     client.git("tag", "-a", "-m", "x", "churn#production#77", "HEAD")
     return ("origin", "refs/tags/churn#production#77")
+
+
+def tag_that_only_gto_reads(client: Client, name: str) -> tuple[str, ...]:
+    client.git("tag", "-a", "-m", "x", name, "HEAD")
+    return ("origin", f"refs/tags/{name}")
+
+
+def tag_of_another_artifact(client: Client) -> tuple[str, ...]:
+    return tag_that_only_gto_reads(client, "report@v1.2.3")
 
 
 def tag_of_ones_own(client: Client) -> tuple[str, ...]:
@@ -632,6 +676,13 @@ def hidden_entry(client: Client) -> None:
     put_tree(client, "registry/churn/versions/2", lambda data: data + entry)
 
 
+def second_dvc_yaml(client: Client) -> None:
+    """Put a second dvc.yaml, of no registered bytes, at the end of the root folder."""
+    tree = client.tree_with(b"dvc.yaml", client.blob("artifacts: {}\n"))
+    commit = client.git("commit-tree", tree, "-p", "HEAD", "-m", "by hand")
+    client.git("update-ref", "refs/heads/main", commit)
+
+
 def gitignore(client: Client) -> None:
     client.commit({"src/.gitignore": "*.pyc\n", ".gitattributes": "*.md text\n"})
 
@@ -644,6 +695,69 @@ def delete_version(client: Client, number: int = 3) -> None:
     client.git("rm", "-r", "--quiet", folder)
     entry = client._entry("churn", "  churn:\n    path: registry/churn/versions/2/model\n")
     client.commit({f"{folder}/deleted.yaml": GONE, "dvc.yaml": entry})
+
+
+def go_live(client: Client) -> None:
+    signed_and_approved(client)
+    assert client.push()[0] == 0
+
+
+def without_tokenizer(client: Client) -> dict[str, str | None]:
+    client.git("rm", "-r", "--quiet", "registry/tokenizer/versions/1")
+    entry = client._entry("tokenizer", "").removesuffix("    type: model\n")
+    return {
+        LIVE: None, "registry/tokenizer/versions/1/deleted.yaml": GONE, "dvc.yaml": entry,
+    }  # fmt: skip
+
+
+def delete_what_is_live(client: Client) -> None:
+    """Take a version out of a stage whose moves are signed, by deleting it, unsigned."""
+    go_live(client)
+    client.commit(without_tokenizer(client))
+
+
+def delete_what_is_live_signed(client: Client) -> None:
+    go_live(client)
+    client.commit_signed("ada", without_tokenizer(client))
+
+
+def drop_a_stage(client: Client) -> None:
+    """Have a stage, with a version in it, that the policy has no more."""
+    policy = client.read("registry/policy.yaml")
+    shadowed = policy.replace(
+        "  archived: {holds: any}\n", "  archived: {holds: any}\n  shadow: {}\n"
+    )
+    client.commit({"registry/policy.yaml": shadowed})
+    assert client.push()[0] == 0
+    client.commit(client.register("tokenizer", 2))
+    client.commit({"registry/tokenizer/stages/shadow.yaml": "versions:\n- 2\n"})
+    assert client.push()[0] == 0
+    client.commit({"registry/policy.yaml": policy})
+    assert client.push()[0] == 0
+    go_live(client)
+
+
+HIDDEN: dict[str, str | None] = {
+    LIVE: None, "registry/tokenizer/stages/shadow.yaml": "versions:\n- 1\n- 2\n"
+}  # fmt: skip
+
+
+def hide_in_a_dropped_stage(client: Client) -> None:
+    drop_a_stage(client)
+    client.commit(HIDDEN)
+
+
+def archive_signed(client: Client) -> None:
+    drop_a_stage(client)
+    archived = "registry/tokenizer/stages/archived.yaml"
+    client.commit_signed(
+        "ada",
+        {
+            LIVE: None,
+            archived: "versions:\n- 1\n- 2\n",
+            "registry/tokenizer/stages/shadow.yaml": None,
+        },
+    )
 
 
 def reuse_a_number(client: Client) -> None:
@@ -737,6 +851,34 @@ def alias_like_another(client: Client) -> None:
 
 def model_like_another(client: Client) -> None:
     client.commit(client.register("Churn", 1))
+
+
+CHAMPION = "registry/churn/aliases/champion.yaml"
+
+
+def delete_a_protected_alias(client: Client) -> None:
+    policy = client.read("registry/policy.yaml")
+    protecting = policy.replace("protected: false", "protected: true")
+    client.commit({"registry/policy.yaml": protecting})
+    assert client.push()[0] == 0
+    client.commit({CHAMPION: None})
+
+
+def delete_a_free_alias(client: Client) -> None:
+    client.commit({CHAMPION: None})
+
+
+def look_alike(client: Client, path: str) -> None:
+    client.plumb({path: ("100644", client.blob("versions:\n- 1\n"))})
+
+
+def policy_as_a_folder(client: Client) -> None:
+    client.git("rm", "--quiet", "registry/policy.yaml")
+    client.commit({"registry/policy.yaml/model.yaml": "description: a model\n"})
+
+
+def describe_a_model(client: Client) -> None:
+    client.commit({"registry/churn/model.yaml": "description: who leaves\n"})
 
 
 def another_model(client: Client) -> None:
@@ -836,6 +978,9 @@ ATTACKS: dict[str, tuple[str, Act, Act]] = {
     "approval for another version": (
         "policy-approvals", approval_for_another_version, approval_of_this_version,
     ),
+    "approval of another repository": (
+        "policy-approvals", approved_in_another_repository, merged_and_approved_here,
+    ),
     "backdated": ("wrong-date", backdated, stage_now),
     "from the future": ("wrong-date", from_the_future, stage_now),
     "soaked by a forged date": ("policy-soak", soaked_by_a_forged_date, soaked_on_the_server),
@@ -844,15 +989,29 @@ ATTACKS: dict[str, tuple[str, Act, Act]] = {
     "moved tag": ("tag-moved", move_a_tag, tag_of_ones_own),
     "deleted tag": ("tag-deleted", delete_a_tag, tag_of_ones_own),
     "invented tag": ("tag-not-implied", invent_a_tag, tag_sync),
+    **{
+        f"tag {name}, of GTO's grammar": (
+            "tag-not-implied", partial(tag_that_only_gto_reads, name=name), tag_of_another_artifact
+        )
+        for name in (
+            "churn@v2.0.0!", "churn@deprecated", "churn#production!", "churn#production",
+            "churn@v9.1.0-rc1", "churn#production#01", "Churn@v2.0.0",
+        )
+    },
     "refs/replace": ("replace-ref", replace_an_object, note_on_an_object),
     "newline in a name": ("bad-name", newline_in_a_name, encoded_name),
     "quote in a name": ("stray-file", quote_in_a_name, encoded_name),
     ".git entry": ("bad-name", git_entry, gitignore),
     ".. entry": ("bad-name", dot_dot_entry, gitignore),
     "doubled entry": ("bad-tree", doubled_entry, promote),
+    "second dvc.yaml": ("bad-tree", second_dvc_yaml, gitignore),
     "hidden entry": ("bad-tree", hidden_entry, annotate),
     "number reused": ("number-reused", reuse_a_number, delete_and_take_the_next),
     "number skipped": ("number-skipped", skip_a_number, register_the_next),
+    "live version deleted": (
+        "policy-signed", delete_what_is_live, delete_what_is_live_signed,
+    ),
+    "live version hidden": ("policy-signed", hide_in_a_dropped_stage, archive_signed),
     "version removed": ("removed", remove_a_version, delete_version),
     "manifest edited": ("immutable", edit_a_manifest, annotate),
     ".dvc repointed": ("immutable", repoint_bytes, register_the_next),
@@ -863,8 +1022,19 @@ ATTACKS: dict[str, tuple[str, Act, Act]] = {
     "more than it holds": ("too-many", two_in_production, promote),
     "unknown stage": ("unknown-stage", unknown_stage, stage_now),
     "alias to nowhere": ("dangling-pointer", alias_to_nowhere, alias_to_a_version),
+    "protected alias deleted": ("policy-alias", delete_a_protected_alias, delete_a_free_alias),
     "alias like another": ("name-collision", alias_like_another, alias_to_a_version),
     "model like another": ("name-collision", model_like_another, another_model),
+    **{
+        f"{path}, told apart by case": (
+            "name-collision", partial(look_alike, path=path), describe_a_model
+        )
+        for path in (
+            "Registry/policy.yaml", "DVC.yaml", "registry/Policy.yaml",
+            "registry/churn/STAGES/production.yaml", "registry/churn/Model.yaml",
+        )
+    },
+    "policy as a folder": ("stray-file", policy_as_a_folder, describe_a_model),
     "pointer that does not parse": ("bad-pointer", garbage_in_a_pointer, promote),
     "model removed": ("removed", remove_a_model, delete_model),
     "model renamed and changed": ("bad-rename", rename_and_change, rename_model),

@@ -75,7 +75,11 @@ def test_a_hook_that_is_there_runs_first_and_its_no_counts(shared: Path) -> None
     installed = install(server, "pre-receive")
     assert installed.chained == path.with_name("pre-receive.before-gitreg")
     assert not install(server, "pre-receive").changed
+    commit(work, DANGLING)
+    assert "dangling-pointer" in call(work, "git", "push", "-q")[1]
     commit(work, SOUND)
+    git(work, "reset", "--quiet", "--soft", "HEAD~2")
+    git(work, "commit", "--quiet", "-m", "by hand")
     assert call(work, "git", "push", "-q")[0] == 0
     assert (server / "seen").read_text().endswith(" refs/heads/main\n")
     (server / "closed").touch()
@@ -163,6 +167,69 @@ def test_another_branch_can_be_the_guarded_one(shared: Path) -> None:
     assert call(work, "git", "push", "-q", "origin", "HEAD:main")[0] == 0
     assert call(work, "git", "push", "-q", "origin", "HEAD:registry")[0] != 0
     assert call(work, "git", "push", "-q", "origin", "HEAD~1:refs/heads/registry")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, ""),
+        (OSError(28, "No space left on device", "index"), 1,
+         "gitreg: index: No space left on device\n"),
+        (RecursionError("too deep"), 1, "gitreg: RecursionError: too deep\n"),
+    ],
+)  # fmt: skip
+def test_what_goes_wrong_in_a_hook_is_told_in_a_line(
+    trouble: BaseException, code: int, said: str, stocked: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def fail(_name: str, _stdin: object) -> tuple[int, list[str]]:
+        raise trouble
+
+    monkeypatch.setattr(hooks, "run", fail)
+    with (stocked / "dvc.yaml").open() as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert hooks.main("pre-commit") == code
+    assert capsys.readouterr().err == said
+
+
+def test_nothing_comes_along_where_a_server_says_so(shared: Path) -> None:
+    work, server = shared / "work", shared / "origin.git"
+    install(server, "pre-receive")
+    git(server, "config", "gitreg.onlyRegistry", "yes")
+    commit(work, {**SOUND, ".dvc/config": "[core]\n    remote = elsewhere\n"})
+    said = call(work, "git", "push", "-q")[1]
+    assert "error: smuggled: .dvc/config" in said
+    git(work, "reset", "--quiet", "--soft", "HEAD~1")
+    git(work, "commit", "--quiet", "-m", "another remote", ".dvc/config")
+    git(work, "commit", "--quiet", "-m", "an alias")
+    assert call(work, "git", "push", "-q")[0] == 0
+
+
+def test_a_symbolic_reference_moves_the_branch_that_it_names(shared: Path) -> None:
+    work, server = shared / "work", shared / "origin.git"
+    install(server, "pre-receive")
+    git(server, "symbolic-ref", "refs/heads/trunk", "refs/heads/main")
+    commit(work, DANGLING)
+    assert "dangling-pointer" in call(work, "git", "push", "-q", "origin", "HEAD:trunk")[1]
+    assert "branch-deleted" in call(work, "git", "push", "-q", "origin", ":trunk")[1]
+    commit(work, SOUND)
+    git(work, "reset", "--quiet", "--soft", "HEAD~2")
+    git(work, "commit", "--quiet", "-m", "by hand")
+    assert call(work, "git", "push", "-q", "origin", "HEAD:trunk")[0] == 0
+    assert git(server, "rev-parse", "main") == git(work, "rev-parse", "HEAD")
+
+
+def test_a_branch_whose_name_is_no_text(shared: Path) -> None:
+    work = shared / "work"
+    head = git(work, "rev-parse", "HEAD")
+    done = subprocess.run(
+        [sys.executable, "-m", "gitreg", "hook", "run", "pre-receive"],
+        cwd=shared / "origin.git", input=f"{'0' * 40} {head} ".encode() + b"refs/heads/b\xe9\n",
+        env={**os.environ, "GIT_DIR": ".", "PYTHONIOENCODING": "utf-8:strict",
+             "PYTHONPATH": str(CHECKOUT)},
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_an_empty_server_takes_a_registry_whose_history_obeyed(shared: Path) -> None:

@@ -128,9 +128,12 @@ def _artifacts(data: bytes | None) -> dict[str, str | None]:
     section = read_dvc_yaml(data).get("artifacts") or {}
     if not isinstance(section, dict):
         raise InvalidDocument(f"{layout.DVC_YAML}: artifacts: not a mapping")
+    paths = {name: entry.get("path") for name, entry in section.items() if isinstance(entry, dict)}
+    # Nothing but text is made text: of a few aliases in YAML a list of a billion can be made.
     return {
-        str(name): str(entry["path"]) if isinstance(entry, dict) and "path" in entry else None
-        for name, entry in section.items()
+        name: str(paths[name]) if isinstance(paths.get(name), (str, int, float)) else None
+        for name in section
+        if isinstance(name, str)
     }
 
 

@@ -43,6 +43,8 @@ class CommitFacts:
         entries: since when versions are in stages by what the range did.
         artifacts: what is known of bytes.
         now: the moment at which a server takes the commit; ``None`` judges by the commit's own.
+        line: a commit of the branch that is judged: approvals are for the repository of its root,
+            whatever history the commit itself comes from.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class CommitFacts:
         entries: Callable[[str, int, str], int | None],
         artifacts: Bytes,
         now: int | None,
+        line: str,
     ) -> None:
         self._repository = repository
         self._step = step
@@ -60,6 +63,7 @@ class CommitFacts:
         self._entries = entries
         self._artifacts = artifacts
         self._now = now
+        self._line = line
 
     def moment(self) -> int:
         """Return when the move is made: now, where a server is asked to take it."""
@@ -104,7 +108,7 @@ class CommitFacts:
 
         try:
             holders = self._step.before.stage(version.model, stage)
-            root = self._repository.root_of(self._step.parent or self._step.commit.oid)
+            root = self._repository.root_of(self._line)
         except (NotFound, GitError):
             return ()
         return approvers(

@@ -22,6 +22,7 @@ Check = Callable[[Step], Iterator[CheckFinding]]
 
 CHECKS: tuple[Check, ...] = (
     paths.names,
+    paths.twins,
     paths.kinds,
     paths.strays,
     lives.models,

@@ -7,6 +7,7 @@ that the version was in the stage before, an override when the policy lets who m
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Protocol
 
 from gitreg import layout
@@ -17,9 +18,11 @@ from gitreg.check.step import Step
 from gitreg.decision import Held, Move, decide, judge_aliases, may_override, may_return, moves_of
 from gitreg.errors import GitregError, InvalidDocument, NotFound
 from gitreg.findings import Severity
+from gitreg.model import ModelVersion
 from gitreg.names import NO_STAGE, format_version
 from gitreg.policy import Case, Facts, Verdict
 from gitreg.policy.verdict import FREEZE
+from gitreg.state import RegistryState
 
 _TAKES_BACK = ('Revert "', "\nThis reverts commit ", "roll back ")
 
@@ -135,18 +138,21 @@ def _verdicts(step: Step, move: Move, facts: Facts, world: World) -> list[Verdic
         if not all(verdict.passed for verdict in verdicts) and _returns(step, move, world):
             verdicts = list(decide(step.policy, _case(step, move, facts, returns=True) or case))
     except NotFound:
-        return []  # a stage that the policy has not: found where pointers stand
+        # A stage that the policy has not is found where pointers stand; what is left has its rules.
+        return list(decide(step.policy, replace(case, stage=NO_STAGE)))
     return verdicts
 
 
 def _case(step: Step, move: Move, facts: Facts, *, returns: bool = False) -> Case | None:
     """Return the case of a move; ``None`` where the version is not there, which is found, too.
 
-    The version is the one after the step: a squash registers and promotes in one commit.
+    The version is the one after the step: a squash registers and promotes in one commit. One that
+    only leaves may be deleted with it.
     """
-    try:
-        candidate = step.after.version(move.model, move.version)
-    except GitregError:
+    candidate = _version(step.after, move)
+    if candidate is None and move.stage is None:
+        candidate = _version(step.before, move)
+    if candidate is None:
         return None
     return Case(
         candidate,
@@ -158,6 +164,13 @@ def _case(step: Step, move: Move, facts: Facts, *, returns: bool = False) -> Cas
         facts,
         returns,
     )
+
+
+def _version(state: RegistryState, move: Move) -> ModelVersion | None:
+    try:
+        return state.version(move.model, move.version)
+    except GitregError:
+        return None  # not there, or it does not parse: found by the checks of versions
 
 
 def _returns(step: Step, move: Move, world: World) -> bool:

@@ -10,7 +10,8 @@ from gitreg.check.finding import CheckFinding
 from gitreg.check.step import Step, is_registry, version_file
 from gitreg.git.steps import Difference
 from gitreg.manifest import is_artifact_name
-from gitreg.names import has_invisible
+from gitreg.names import fold, has_invisible
+from gitreg.state import RegistryState
 
 FILE_MODES = (0o100644, 0o100755)
 
@@ -24,6 +25,12 @@ _IGNORED_BY_HFS = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 _GIT_FOLDER = re.compile(r"\.git[ .]*(?::.*)?|git~\d+[ .]*", re.IGNORECASE)
 _TOP = frozenset({layout.POLICY, layout.GITIGNORE})
 _STRUCTURE = ("versions", "stages", "aliases")
+# The names that are fixed, by depth. Deeper, every stray is an error anyway.
+_FIXED = (
+    frozenset({layout.ROOT, layout.DVC_YAML}),
+    frozenset(path.rpartition("/")[2] for path in _TOP),
+    frozenset({*_STRUCTURE, "model.yaml"}),
+)
 
 
 def is_hostile(path: str) -> bool:
@@ -53,6 +60,40 @@ def names(step: Step) -> Iterator[CheckFinding]:
             )
 
 
+def twins(step: Step) -> Iterator[CheckFinding]:
+    """Find new paths that a file system that ignores case takes for those of the registry."""
+    for change in step.changes:
+        found = _twin(change.path) if change.mode else None
+        if found is not None and not _is_there(step.before, found[0]):
+            yield step.found(
+                "name-collision", change.path,
+                f"{found[0]} differs from {found[1]} only by case or Unicode form",
+            )  # fmt: skip
+
+
+def _twin(path: str) -> tuple[str, str] | None:
+    """Return the part of a path that looks like a fixed path of the registry, and that one.
+
+    >>> _twin("registry/churn/STAGES/production.yaml")
+    ('registry/churn/STAGES', 'registry/churn/stages')
+    """
+    parts = path.split("/")
+    for depth, (part, known) in enumerate(zip(parts, _FIXED, strict=False)):
+        if part not in known:
+            for name in known:
+                if fold(_IGNORED_BY_HFS.sub("", part)) == name:
+                    above = parts[:depth]
+                    return "/".join((*above, part)), "/".join((*above, name))
+            if depth == 0:
+                return None
+    return None
+
+
+def _is_there(state: RegistryState, path: str) -> bool:
+    above, _, name = path.rpartition("/")
+    return name in state.snapshot.list(above)
+
+
 def kinds(step: Step) -> Iterator[CheckFinding]:
     """Find what stands in the place of a file of the registry and is none."""
     for change in step.changes:
@@ -78,13 +119,20 @@ def strays(step: Step) -> Iterator[CheckFinding]:
         is_inside = change.path.split("/")[2:3] and change.path.split("/")[2] in _STRUCTURE
         yield step.found(
             "stray-file", change.path, "it belongs to no model, version or pointer",
-            severity="error" if is_inside else "warning",
+            severity="error" if is_inside or _is_below_a_file(change.path) else "warning",
         )  # fmt: skip
+
+
+def _is_below_a_file(path: str) -> bool:
+    """Tell whether the policy, say, would have to be a folder."""
+    return "/".join(path.split("/")[:2]) in _TOP
 
 
 def _belongs(change: Difference) -> bool:
     if change.path in _TOP:
         return True
+    if _is_below_a_file(change.path):
+        return False
     file = version_file(change.path)
     if file is not None and (
         file.name == layout.REQUIREMENTS
@@ -132,4 +180,25 @@ def _same_pipeline(step: Step) -> bool:
         return False
     for side in sides:
         side.pop("artifacts", None)
-    return sides[0] == sides[1]
+    return _is_same(sides[0], sides[1], set())
+
+
+def _is_same(one: object, other: object, known: set[tuple[int, int]]) -> bool:
+    """Tell whether two documents are equal, each two of their parts compared once.
+
+    A few aliases in YAML make a list of a billion, of which ``==`` would see each.
+    """
+    if type(one) is not type(other):
+        return False
+    if not isinstance(one, (dict, list)) or (id(one), id(other)) in known:
+        return isinstance(one, (dict, list)) or one == other
+    known.add((id(one), id(other)))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return list(one) == list(other) and all(
+            _is_same(one[key], other[key], known) for key in one
+        )
+    assert isinstance(one, list)
+    assert isinstance(other, list)
+    return len(one) == len(other) and all(
+        _is_same(mine, theirs, known) for mine, theirs in zip(one, other, strict=True)
+    )

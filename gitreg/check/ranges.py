@@ -1,8 +1,9 @@
 """Judges ranges of commits in a repository: the door between Git and the checks, which are pure.
 
 Every commit is judged against each of its parents under the policy of the range's base; a policy
-that changes inside the range judges nothing in it. Without a base (all of history) each step is
-judged under the policy of its parent.
+that changes inside the range judges nothing in it. Without a base (all of history) each commit is
+judged under the policy of the branch that it came onto: of its first parent on the line of first
+parents, of the merge's first parent for what was merged.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ def check_range(
 
     Args:
         repository: where they are.
-        base: a commit; ``None`` for all of history, each step under the policy of its parent.
+        base: a commit; ``None`` for all of history, each step under the policy of its time.
         head: a commit.
         options: how to judge.
 
@@ -127,6 +128,20 @@ def check_range(
     """
     if base is not None:
         check_base(repository, base, head)
+    return judge_range(repository, base, head, options)
+
+
+def judge_range(
+    repository: GitRepository,
+    base: str | None,
+    head: str,
+    options: CheckOptions | None = None,
+) -> CheckReport:
+    """Judge a range as `check_range` does; the base is known to be an ancestor of the head.
+
+    Raises:
+        GitError: history is cut off inside the range, or Git fails.
+    """
     return _judged(repository, base, [base] if base else [], head, options)
 
 
@@ -154,7 +169,7 @@ def _judged(
     head: str,
     options: CheckOptions | None,
 ) -> CheckReport:
-    judge = _Judge(repository, base, options or CheckOptions())
+    judge = _Judge(repository, base, head, options or CheckOptions())
     findings: list[CheckFinding] = []
     count = 0
     for commit in read_steps(repository, bases, head):
@@ -208,9 +223,12 @@ class _LivingPast(Past):
 class _Judge:
     """Judges the commits of a range, each after its parents."""
 
-    def __init__(self, repository: GitRepository, base: str | None, options: CheckOptions) -> None:
+    def __init__(
+        self, repository: GitRepository, base: str | None, head: str, options: CheckOptions
+    ) -> None:
         self._repository = repository
         self._base = base
+        self._line = base or head
         self._options = options
         self._past = _LivingPast(options.past, self._began_anew)
         self._states: dict[str | None, RegistryState] = {}
@@ -298,7 +316,9 @@ class _Judge:
             if shared is None:
                 yield self._graded(
                     CheckFinding(
-                        "unknown-remote", "warning", path, "whether its bytes are on a DVC remote",
+                        "unknown-remote", "warning", path,
+                        "whether its bytes are on the DVC remote cannot be told here",
+                        "check with the remote's credentials: dvc remote list names it",
                         commit=commit, file=path,
                     )
                 )  # fmt: skip
@@ -335,8 +355,9 @@ class _Judge:
         """Return what rules may ask of the world, for a move that this step makes."""
         options = self._options
         return CommitFacts(
-            self._repository, step, self._past, self._since, options.artifacts, options.now
-        )
+            self._repository, step, self._past, self._since, options.artifacts, options.now,
+            self._line,
+        )  # fmt: skip
 
     def _since(self, model: str, version: int, stage: str) -> int | None:
         return self._latest.entered.get((model, version, stage))
@@ -372,7 +393,7 @@ class _Judge:
         parent = read.parents[0]
         return Step(
             read.info, parent, read.differences[0], self._state(parent),
-            self._state(read.info.oid), self._policy(parent), is_merge=True,
+            self._state(read.info.oid), self._policy(read), is_merge=True,
         )  # fmt: skip
 
     def _dates(self, read: ReadCommit) -> Iterator[CheckFinding]:
@@ -402,7 +423,9 @@ class _Judge:
             str(folder)
             for found in read.differences
             for entry in found
-            if is_registry(entry.path) and entry.mode and "\n" not in entry.path
+            if (is_registry(entry.path) or entry.path == layout.DVC_YAML)
+            and entry.mode
+            and "\n" not in entry.path
             for folder in PurePosixPath(entry.path).parents
         }
         folders = sorted(changed)
@@ -431,24 +454,23 @@ class _Judge:
                 changes = tuple(entry for entry in differences if entry.path not in brought)
                 if any(is_registry(entry.path) for entry in changes):
                     before = before.after(_contents(after, differences, brought))
-            policy = self._policy(parent)
             self._note_policy(read, changes)
             yield Step(
-                read.info, parent, changes, before, after, policy,
+                read.info, parent, changes, before, after, self._policy(read),
                 highest=self._highest, is_merge=is_merge,
             )  # fmt: skip
 
-    def _policy(self, parent: str | None) -> Policy:
-        """Return the rules that what a commit did to this parent is judged by."""
+    def _policy(self, read: ReadCommit) -> Policy:
+        """Return the rules that a commit is judged by; its own branch has no say in them."""
         if self._rules is not None:
             return self._rules
-        return DEFAULT if parent is None else self._in_force.get(parent, DEFAULT)
+        return DEFAULT if read.onto is None else self._in_force[read.onto]
 
     def _remember_policy(self, read: ReadCommit) -> None:
         """Note the rules in force after a commit; one that cannot be read (a finding) sets none."""
         if self._rules is not None:
             return
-        inherited = self._policy(read.parents[0] if read.parents else None)
+        inherited = self._policy(read)
         changed = any(entry.path == layout.POLICY for found in read.differences for entry in found)
         try:
             policy = self._state(read.info.oid).policy if changed else inherited
@@ -480,7 +502,7 @@ class _Judge:
             read.info.oid,
             self._state(read.info.oid),
             states,
-            self._policy(read.parents[0] if read.parents else None),
+            self._policy(read),
             models,
         )
 

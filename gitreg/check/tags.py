@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from gitreg.git.publish import is_tag
 from gitreg.git.repository import GitRepository
 from gitreg.history import Tag
 from gitreg.ledger import History
-from gitreg.names import parse_tag
+from gitreg.names import fold, model_of_tag
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class TagUpdate:
 
 
 def is_ours(name: str) -> bool:
-    """Tell whether a tag's name is of gitreg's grammar."""
-    return parse_tag(name) is not None
+    """Tell whether a tag may be about a model: by gitreg's grammar, or by that of GTO around it."""
+    return model_of_tag(name) is not None
 
 
 def judge_tags(
@@ -42,19 +43,22 @@ def judge_tags(
     Args:
         updates: what shall happen to tags.
         implied: the tags of history, as of the branch's tip afterwards.
-        models: of the registry; tags of GTO's grammar for others are none of ours.
+        models: of the registry; tags of GTO's grammar for others are none of ours, unless only
+            case tells them apart: not every file system keeps both.
     """
     by_name: Mapping[str, Tag] = {tag.name: tag for tag in implied}
+    folded = {fold(model) for model in models}
     for update in updates:
-        parsed = parse_tag(update.name)
-        if parsed is None:
+        model = model_of_tag(update.name)
+        if model is None:
             continue
         wanted = by_name.get(update.name)
         if wanted is None:
-            if update.after is not None and parsed.model in models:
+            if update.after is not None and fold(model) in folded:
                 yield _finding(
-                    "tag-not-implied", update.name, "no event of history stands behind it"
-                )
+                    "tag-not-implied", update.name, "no event of history stands behind it",
+                    f"git tag -d {shlex.quote(update.name)}",
+                )  # fmt: skip
         elif update.after is None:
             yield _finding("tag-deleted", update.name, "history implies it: it cannot be deleted")
         elif not is_tag(update.after, wanted):
@@ -76,5 +80,7 @@ def judge_clone(repository: GitRepository, history: History, head: str) -> Itera
             yield _finding("tag-moved", tag.name, "it is not the tag that history implies")
 
 
-def _finding(code: str, name: str, message: str) -> CheckFinding:
-    return CheckFinding(code, "error", f"refs/tags/{name}", message, "gitreg tags sync --force")
+def _finding(
+    code: str, name: str, message: str, remedy: str = "gitreg tags sync --force"
+) -> CheckFinding:
+    return CheckFinding(code, "error", f"refs/tags/{name}", message, remedy)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gitreg.errors import GitError, InvalidRequest
 from gitreg.git import process
@@ -176,9 +176,8 @@ def _batches(specs: Sequence[str]) -> Iterator[list[bytes]]:
         yield batch
 
 
-@dataclass(frozen=True)
-class TreeEntry:
-    """One name in a Git tree."""
+class TreeEntry(NamedTuple):
+    """One name in a Git tree; a tuple, for checks read folders of a thousand at each commit."""
 
     mode: int
     name: str

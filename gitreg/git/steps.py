@@ -10,7 +10,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TypeAlias
 
@@ -52,6 +52,9 @@ class ReadCommit:
         differences: from each parent, in their order; from the empty tree for a root.
         brought: of a merge, for each parent the paths that are what another parent made of them
             while this one left them alone since both were one.
+        children: how many commits of the range have it as a parent.
+        onto: the commit of the first-parent line that it came onto: its own first parent, or of
+            what was merged the first parent of the merge; ``None`` for what came onto nothing.
     """
 
     info: CommitInfo
@@ -59,6 +62,7 @@ class ReadCommit:
     differences: tuple[tuple[Difference, ...], ...]
     brought: tuple[frozenset[str], ...] = ()
     children: int = 0
+    onto: str | None = None
 
 
 def is_sound_tree(data: bytes) -> bool:
@@ -99,6 +103,8 @@ def read_commit_info(found: GitObject) -> CommitInfo:
 def read_steps(repository: GitRepository, bases: Sequence[str], head: str) -> Iterator[ReadCommit]:
     """Yield the commits that ``head`` has and none of ``bases`` has, each after its parents.
 
+    Whatever came onto a commit of the first-parent line comes after that one, too.
+
     Args:
         repository: where to read.
         bases: commits; none for all of history.
@@ -114,10 +120,35 @@ def read_steps(repository: GitRepository, bases: Sequence[str], head: str) -> It
     )  # fmt: skip
     commits = [line.split() for line in listing.text.splitlines()]
     _refuse_cut(repository, commits)
+    place, onto = _places(commits)
+    commits.sort(key=lambda words: place[words[0]])
     # A history is judged in pieces, so that it need not fit into memory.
     children = Counter(parent for _, *parents in commits for parent in dict.fromkeys(parents))
     for start in range(0, len(commits), 500):
-        yield from _read(repository, commits[start : start + 500], children)
+        for read in _read(repository, commits[start : start + 500], children):
+            yield replace(read, onto=onto[place[read.info.oid]])
+
+
+def _places(commits: Sequence[Sequence[str]]) -> tuple[dict[str, int], list[str | None]]:
+    """Return where on the first-parent line each commit came in, and onto what at each place.
+
+    Args:
+        commits: each with its parents, which come before it; the last is the line's end.
+    """
+    parents = {oid: others for oid, *others in commits}
+    line: list[str] = []
+    at: str | None = commits[-1][0] if commits else None
+    while at in parents:
+        line.append(at)
+        at = next(iter(parents[at]), None)
+    line.reverse()
+    place = {oid: number for number, oid in enumerate(line)}
+    for oid, *others in reversed(commits):
+        for parent in others:
+            if parent in parents:
+                # What two merges have is of the first of them.
+                place[parent] = min(place.get(parent, place[oid]), place[oid])
+    return place, [next(iter(parents[oid]), None) for oid in line]
 
 
 def _refuse_cut(repository: GitRepository, commits: Sequence[Sequence[str]]) -> None:
