@@ -13,6 +13,7 @@ import pytest
 
 from gitreg import Registry
 from gitreg.errors import DvcError, NotFound, WorldError
+from gitreg.mlflow import checkouts
 from gitreg.mlflow.checkouts import META_FILE, Entry, checkout
 
 MODEL = {
@@ -187,9 +188,16 @@ def test_a_cache_folder_that_cannot_be_written_is_told(
         handed_out(trained)
 
 
-def test_a_registry_by_url(stocked: Path) -> None:
-    place = checkout(f"file://{stocked}", "churn", 2).hand_out("")
-    assert (place / "model.pkl").read_text() == "weights 2"
+def test_a_registry_by_url(stocked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = checkout(f"file://{stocked}", "churn", 2)
+    assert (files.hand_out("") / "model.pkl").read_text() == "weights 2"
+    # Whoever asks for file after file does not ask the repository each time.
+    assert checkout(f"file://{stocked}", "churn", 2) is files
+    monkeypatch.setattr(checkouts, "FRESH", 0.0)
+    monkeypatch.setattr(checkouts, "_RECENT_LIMIT", 1)
+    again = checkout(f"file://{stocked}", "churn", 2)
+    assert again is not files
+    assert again.hand_out("") == files.hand_out("")
 
 
 def test_many_threads_and_processes_get_it_at_once(trained: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from gitreg.errors import WorldError
 from gitreg.mlflow import ui
 from gitreg.mlflow.ui import Settings
 from gitreg.mlflow.uri import parse
@@ -91,3 +94,46 @@ def test_a_data_folder_that_cannot_be_made_is_told(
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "file"))
     said = error("ui", "--repo", str(folder), "--port", "0", code=3)
     assert "Not a directory" in said or "File exists" in said
+
+
+# Servers that end: by a signal, and by themselves.
+
+
+def test_a_signal_ends_all_of_its_processes(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    heard: list[str] = []
+
+    def tell(url: str) -> None:
+        heard.append(url)
+        assert running(url)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    ui.run(Settings(str(folder), port=0, workers=2), tell)
+    assert heard
+    assert not running(heard[0])
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert capfd.readouterr().out == ""
+    assert git(folder, "status", "--porcelain") == ""
+
+
+def running(url: str) -> list[str]:
+    """Return the processes that were started for a server."""
+    port = f"--port {url.rpartition(':')[2]} "
+    listed = subprocess.run(
+        ["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True
+    )
+    return [line for line in listed.stdout.splitlines() if port in line and "uvicorn" in line]
+
+
+def test_a_server_that_cannot_start_is_told(folder: Path) -> None:
+    said = error(
+        *("ui", "--repo", str(folder), "--port", "0", "--backend-store-uri", "nonsense://x"), code=3
+    )
+    assert said == "gitreg: MLflow's server did not start: exit status 1\n"
+
+
+def test_a_server_that_ends_by_itself_is_told() -> None:
+    server = ui.Server("http://127.0.0.1:5000", subprocess.Popen(["false"]))
+    with pytest.raises(WorldError, match="MLflow's server ended with exit status 1"):
+        server.wait()

@@ -18,6 +18,7 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from gitreg.dvc.cache import TEMPORARY
 from gitreg.environment import without_credentials
 from gitreg.errors import NotFound, WorldError
 from gitreg.git.copies import cache_folder
+from gitreg.mlflow.pool import FRESH
 from gitreg.mlflow.uri import check_path
 from gitreg.names import Reference, folder_of
 from gitreg.registry import Registry
@@ -181,8 +183,34 @@ class Checkout:
                 source.replace(target)
 
 
+_recent: dict[tuple[str, str, int], tuple[float, Checkout]] = {}
+"""Checkouts of registries that are used by URL, and when these were asked: clients of a server ask
+for file after file, and the bytes of a version do not change."""
+
+_RECENT_LIMIT = 256
+
+
 def checkout(location: str, model: str, version: int) -> Checkout:
     """Return the checkout of a version; it is made when there is none.
+
+    Of a registry that is used by URL it may be one that was returned in the last `FRESH` seconds.
+    See `open_checkout` for the rest.
+    """
+    if "://" not in location:
+        return open_checkout(location, model, version)
+    key = (location, model, version)
+    asked, known = _recent.get(key, (-FRESH, None))
+    if known is None or time.monotonic() - asked >= FRESH:
+        now = time.monotonic()
+        known = open_checkout(location, model, version)
+        if len(_recent) >= _RECENT_LIMIT:
+            _recent.clear()
+        _recent[key] = (now, known)
+    return known
+
+
+def open_checkout(location: str, model: str, version: int) -> Checkout:
+    """Return the checkout of a version that is there now; it is made when there is none.
 
     1. The digest is read from the manifest.
     2. The listing that is there is taken when it makes up that digest.
