@@ -1711,9 +1711,9 @@ def import_mlflow(
     as_json: JsonOption = False,
     repo: RepoOption = ".",
 ) -> None:
-    """Bring a registry of MLflow's over: models, versions, stages, aliases, tags, artifacts.
+    """Bring a registry of MLflow's over.
 
-    One commit a version, with its own number and dated as it was. Run again, it goes on where it
+    All of it: models, prompts, versions, stages, aliases, tags, artifacts. One commit a version, with its own number and dated as it was. Run again, it goes on where it
     stopped, and brings what is new. Exits 1 when something stayed behind.
 
     Example: gitreg import mlflow --uri http://mlflow.internal:5000
@@ -1745,9 +1745,9 @@ def export_mlflow(
     repo: RepoOption = ".",
     allow_rewind: AllowRewindOption = False,
 ) -> None:
-    """Take this registry over into one of MLflow's, with numbers, stages, aliases and artifacts.
+    """Take this registry over into one of MLflow's.
 
-    Artifacts, metrics and params go into runs of an experiment that is named after the repository.
+    Versions keep their numbers. Artifacts, metrics and params go into runs of an experiment that is named after the repository.
     Run again, it goes on where it stopped. Exits 1 when something stayed behind.
 
     Example: gitreg export mlflow --uri http://mlflow.internal:5000

@@ -56,7 +56,7 @@ def test_the_commands_are_those_that_are_promised() -> None:
     assert {" ".join(path) for path in COMMANDS} == {
         "init", "register", "promote", "archive", "alias set", "alias delete", "rollback", "list",
         "show", "log", "resolve", "compare", "pull", "verify", "annotate", "delete", "tags sync",
-        "create", "rename",
+        "create", "rename", "ui", "import mlflow", "export mlflow",
         "doctor", "fetch", "push", "approve", "policy show", "policy test",
         "ci github", "ci gitlab", "codeowners", "check", "hook install", "hook run",
     }  # fmt: skip

@@ -84,6 +84,9 @@ def import_registry(
     """
     wishes = wishes or Wishes()
     registry.policy()  # where there is no registry, MLflow need not be read
+    published = registry.url is not None
+    if wishes.push and not published:
+        registry.push(dry_run=True)  # what cannot be published at the end is told now
     found = source.models()
     plan = [(found[name], source.versions(found[name])) for name in chosen(list(found), models)]
     importing = _Import(registry, source, wishes, sum(len(versions) for _, versions in plan))
@@ -91,7 +94,6 @@ def import_registry(
         moved = [importing.model(model, versions) for model, versions in plan]
         if not models:
             moved += importing.gone(found.keys())
-        published = registry.url is not None
         if wishes.push and not wishes.dry_run and not published:
             registry.push()
             published = True
