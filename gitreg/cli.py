@@ -1113,9 +1113,10 @@ def rename(
     as_json: JsonOption = False,
     repo: RepoOption = ".",
 ) -> None:
-    """Give a model another name; versions, stages and aliases move along.
+    """Give a model another name.
 
-    Whoever asks for the old name is told the new one. Approvals stay behind: they name the model.
+    Versions, stages and aliases move along. Whoever asks for the old name is told the new one.
+    Approvals stay behind: they name the model.
 
     Example: gitreg rename churn-predictor churn -m "one name for both teams"
     """
@@ -1523,10 +1524,11 @@ def ui(
     ] = False,
     open_: Annotated[bool, typer.Option("--open", help="Open the pages in a browser.")] = False,
 ) -> None:
-    """Serve MLflow's web pages and REST API over the registry, until Ctrl-C.
+    """Serve MLflow's web pages and REST API.
 
-    What is changed in the pages, or by MLflow's clients, becomes a commit by your Git identity. The
-    server asks nobody for a login, so it listens on this machine alone.
+    They show the registry, until Ctrl-C ends them. What is changed in the pages, or by MLflow's
+    clients, becomes a commit by your Git identity. The server asks nobody for a login, so it
+    listens on this machine alone.
 
     Needs MLflow: pip install 'gitreg[mlflow]'.
 
@@ -1698,13 +1700,13 @@ def import_mlflow(
     uri: UriOption,
     tracking_uri: TrackingUriOption = None,
     models: ModelsOption = None,
-    links: Annotated[
+    no_links: Annotated[
         bool,
         typer.Option(
-            " /--no-links",
+            "--no-links",
             help="Leave versions whose artifacts cannot be had, instead of linking to them.",
         ),
-    ] = True,
+    ] = False,
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
@@ -1713,8 +1715,9 @@ def import_mlflow(
 ) -> None:
     """Bring a registry of MLflow's over.
 
-    All of it: models, prompts, versions, stages, aliases, tags, artifacts. One commit a version, with its own number and dated as it was. Run again, it goes on where it
-    stopped, and brings what is new. Exits 1 when something stayed behind.
+    All of it: models, prompts, versions, stages, aliases, tags, artifacts. One commit a version,
+    with its own number and dated as it was. Run again, it goes on where it stopped, and brings
+    what is new. Exits 1 when something stayed behind.
 
     Example: gitreg import mlflow --uri http://mlflow.internal:5000
     """
@@ -1727,7 +1730,7 @@ def import_mlflow(
                 registry,
                 ForeignRegistry(uri, tracking_uri),
                 models or (),
-                Wishes(reason, dry_run, push, links, tell),
+                Wishes(reason, dry_run, push, not no_links, tell),
             )
         _warn(registry.warnings)
     _print_move(report, as_json=as_json)
@@ -1747,8 +1750,9 @@ def export_mlflow(
 ) -> None:
     """Take this registry over into one of MLflow's.
 
-    Versions keep their numbers. Artifacts, metrics and params go into runs of an experiment that is named after the repository.
-    Run again, it goes on where it stopped. Exits 1 when something stayed behind.
+    Versions keep their numbers. Artifacts, metrics and params go into runs of an experiment that
+    is named after the repository. Run again, it goes on where it stopped. Exits 1 when something
+    stayed behind.
 
     Example: gitreg export mlflow --uri http://mlflow.internal:5000
     """
