@@ -224,3 +224,37 @@ def test_numbers_of_one_life_are_given_once(registry: Registry, work: Path) -> N
     git(work, "add", "--all", "registry", "dvc.yaml")
     git(work, "commit", "--quiet", "--amend", "--no-edit")
     assert judged(registry) == ["number-skipped"]
+
+
+# Merges
+
+
+@pytest.fixture
+def side(registry: Registry, work: Path) -> str:
+    """A branch on which churn is renamed; the work goes on beside it."""
+    git(work, "switch", "--quiet", "--create", "side")
+    registry.rename_model("churn", "leavers")
+    git(work, "switch", "--quiet", "main")
+    return "side"
+
+
+def test_a_rename_that_is_merged(registry: Registry, work: Path, side: str) -> None:
+    start = git(work, "rev-parse", "HEAD")
+    registry.promote("tokenizer@1", stage="staging")
+    git(work, "merge", "--quiet", "--no-edit", side)
+    assert codes(registry.check(f"{start}..HEAD")) == []
+    registry.sync_tags(force=True)  # those of the side's commit, which was no event by itself
+    assert codes(registry.check(history=True)) == []
+    assert registry.model("leavers").latest == 3
+    assert [f for f in registry.doctor() if f.severity == "error"] == []
+
+
+def test_a_registration_beside_a_rename_that_is_merged(
+    registry: Registry, work: Path, side: str
+) -> None:
+    start = git(work, "rev-parse", "HEAD")
+    registry.register("churn", write_model(work, "four"), metrics={"auc": 0.8})
+    git(work, "merge", "--quiet", "--no-edit", "-X", "ours", side)
+    assert "half-deleted" in codes(registry.check(f"{start}..HEAD"))
+    found = {finding.code for finding in registry.doctor() if finding.severity == "error"}
+    assert "half-deleted" in found

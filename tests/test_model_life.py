@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -394,3 +395,48 @@ def test_the_command_line(stocked: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "delete stayers" in gitreg("delete", "stayers", "--force", "--json").out
     assert "leavers" in gitreg("list").out
     assert "no version yet" in error("show", "leavers@latest", code=2)
+
+
+# What is asked of the past
+
+
+def test_the_past_is_told_as_it_was(stocked: Path) -> None:
+    with Registry(stocked) as registry:
+        was = {version.version: version.commit for version in registry.versions("churn")}
+        before = git(stocked, "rev-parse", "HEAD")
+        registry.delete_model("churn", force=True)
+        registry.create_model("churn")
+        registry.register("churn", write_model(stocked, "anew"))
+        then = registry.versions("churn", rev=before)
+        assert {version.version: version.commit for version in then} == was
+        assert registry.show("churn@champion", rev=before).version == 2
+        git(stocked, "reset", "--hard", "--quiet", before)
+        assert str(registry.register("churn", write_model(stocked, "four")).versions[0]) == (
+            "churn@4"
+        )
+
+
+def test_what_doctor_says_of_tombstones(stocked: Path) -> None:
+    note = stocked / "registry/churn/deleted.yaml"
+    note.write_text("deleted_at: x\n")
+    git(stocked, "add", "registry")
+    git(stocked, "commit", "--quiet", "-m", "by hand")
+    with Registry(stocked) as registry:
+        found = {finding.code for finding in registry.doctor() if finding.severity == "error"}
+        assert {"bad-tombstone", "half-deleted"} <= found
+
+
+def test_many_create_one_model_at_once(shared: Path) -> None:
+    clones = [shared / f"clone-{number}" for number in range(4)]
+    for clone in clones:
+        git(shared, "clone", "--quiet", "origin.git", clone.name)
+
+    def create(clone: Path) -> bool:
+        with Registry(clone) as registry:
+            try:
+                return registry.create_model("leavers", push=True).pushed
+            except AlreadyExists:
+                return False
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(create, clones)) == [False, False, False, True]
