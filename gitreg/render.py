@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from gitreg.synchronise import FetchReport, PushReport
     from gitreg.tagsync import TagReport
 
+SHOWN_COLUMNS = 5
+"""So many columns of a signature are shown."""
+
 SHORT = 9
 """How many digits of a commit people are shown."""
 
@@ -290,7 +293,7 @@ def version_text(
     if version.lineage.logged_model:
         rows.append(("logged model", version.lineage.logged_model))
     given = asdict(version.signature) if version.signature else {}
-    rows += [(f"signature {name}", text) for name, text in given.items() if text]
+    rows += [(f"signature {name}", _columns(text)) for name, text in given.items() if text]
     environment = version.environment
     known = [word for word in (environment.python, environment.platform) if word]
     rows.append(("environment", ", ".join(["python " + known[0], *known[1:]]) if known else None))
@@ -388,6 +391,21 @@ def comparison_text(comparison: Comparison, width: int) -> str:
     if not any((comparison.params, comparison.data, comparison.code, comparison.environment)):
         parts.append("params, data, code and environment are the same")
     return "\n\n".join(parts)
+
+
+def _columns(signature: str) -> str:
+    """Return what a part of a signature names, in short; ``--json`` has it whole.
+
+    >>> _columns('[{"name": "age", "type": "long"}, {"type": "tensor"}]')
+    '2: age long, tensor'
+    """
+    try:
+        found = json.loads(signature)
+        names = [" ".join(str(c[k]) for k in ("name", "type") if k in c) for c in found]
+    except (ValueError, TypeError, RecursionError):
+        return signature  # MLflow wrote it, or somebody by hand
+    more = ", …" if len(names) > SHOWN_COLUMNS else ""
+    return f"{len(names)}: {', '.join(names[:SHOWN_COLUMNS])}{more}"
 
 
 def outcome_text(outcome: Outcome, *, dry_run: bool = False) -> str:
