@@ -32,7 +32,7 @@ class Pool:
     def _start(self) -> None:
         self._owner = os.getpid()
         self._idle: list[Registry] = []
-        self._asked = -FRESH
+        self._asked: float | None = None
         self._asking = threading.Lock()
 
     @contextmanager
@@ -66,19 +66,31 @@ class Pool:
         Raises:
             GitregError: it cannot be reached, and there is no copy to answer from.
         """
-        if not self._uri.is_url or time.monotonic() - self._asked < FRESH:
+        if not self._uri.is_url or not self._is_stale:
             return
-        never = self._asked < 0
-        if not self._asking.acquire(blocking=never):
-            return
-        try:
-            if time.monotonic() - self._asked >= FRESH:
-                registry = Registry(self._uri.location)
-                registry.state()
-                self._asked = time.monotonic()
-                self._idle.append(registry)
-        finally:
-            self._asking.release()
+        never = self._asked is None
+        if self._asking.acquire(blocking=never):
+            try:
+                if self._is_stale:
+                    self.ask()
+            finally:
+                self._asking.release()
+
+    @property
+    def _is_stale(self) -> bool:
+        return self._asked is None or time.monotonic() - self._asked >= FRESH
+
+    def ask(self) -> None:
+        """Bring the copy of a registry that is used by URL up to date.
+
+        Raises:
+            GitregError: it cannot be reached, and there is no copy to answer from.
+        """
+        if self._uri.is_url:
+            registry = Registry(self._uri.location)
+            registry.state()
+            self._asked = time.monotonic()
+            self._idle.append(registry)
 
     def close(self) -> None:
         """End what idle registries hold; the next call opens another."""

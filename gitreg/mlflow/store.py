@@ -7,7 +7,7 @@ from what was read at the commit that the branch is at; a call that changes noth
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +46,7 @@ from gitreg.mlflow.reading import Known, Memory, ModelRow, Reading
 from gitreg.mlflow.sources import Submission, gathered
 from gitreg.mlflow.webhooks import Webhooks
 from gitreg.names import ARCHIVE, Reference
-from gitreg.publisher import Outcome
+from gitreg.publisher import Outcome, Overtaken
 from gitreg.registry import Registry
 
 if TYPE_CHECKING:
@@ -58,6 +58,9 @@ if TYPE_CHECKING:
     )
     from mlflow.entities.webhook import Webhook, WebhookEvent, WebhookStatus
     from mlflow.store.entities.paged_list import PagedList
+
+_TIMES_OVERTAKEN = 3
+"""How often a call whose pointer others moved meanwhile is made again."""
 
 _logger = logging.getLogger(__name__)
 
@@ -116,10 +119,29 @@ class GitregStore(AbstractStore):
             memory = self._memory = Memory(state.commit)
         return Reading(registry, state, memory, self._known)
 
-    @contextmanager
-    def _writing(self) -> Iterator[Registry]:
+    def _write(self, call: str, change: Callable[[Registry, str], Outcome]) -> None:
+        """Make a call of MLflow's a commit; ``change`` is given a registry and the reason."""
         with translated(), self._pool.borrow() as registry:
-            yield registry
+            self._written(lambda: change(registry, f"By MLflow's {call}."))
+
+    def _written(self, write: Callable[[], Outcome]) -> Outcome:
+        """Return the outcome of a write, after its warnings were logged.
+
+        Of two who move the same at once the last one wins, as in the SQL store: who was told of the
+        winner and asks again replaces it.
+        """
+        for _ in range(_TIMES_OVERTAKEN):
+            try:
+                outcome = write()
+                break
+            except Overtaken as error:
+                _logger.info("%s; tried again", error)
+                self._pool.ask()
+        else:
+            outcome = write()
+        for warning in outcome.warnings:
+            _logger.warning("%s", warning)
+        return outcome
 
     @property
     def _push(self) -> bool:
@@ -143,16 +165,16 @@ class GitregStore(AbstractStore):
         for tag in tags or ():
             _validate_registered_model_tag(tag.key, tag.value)
         try:
-            with self._writing() as registry:
-                _told(
-                    registry.create_model(
-                        name,
-                        description=description,
-                        tags={tag.key: tag.value for tag in tags or ()},
-                        reason=_reason("create_registered_model"),
-                        push=self._push,
-                    )
-                )
+            self._write(
+                "create_registered_model",
+                lambda registry, reason: registry.create_model(
+                    name,
+                    description=description,
+                    tags={tag.key: tag.value for tag in tags or ()},
+                    reason=reason,
+                    push=self._push,
+                ),
+            )
         except MlflowException as error:
             if isinstance(error.__cause__, AlreadyExists):
                 there = self.get_registered_model(name)
@@ -170,32 +192,35 @@ class GitregStore(AbstractStore):
     ) -> RegisteredModel:
         """Set a model's description; ``None`` removes it."""
         self._require(name)
-        with self._writing() as registry:
-            registry.annotate(
-                Reference(name),
-                description=description or "",
-                reason=_reason("update_registered_model"),
-                push=self._push,
-            )
+        self._write(
+            "update_registered_model",
+            lambda registry, reason: registry.annotate(
+                Reference(name), description=description or "", reason=reason, push=self._push
+            ),
+        )
         return self.get_registered_model(name)
 
     def rename_registered_model(self, name: str, new_name: str) -> RegisteredModel:
         """Rename a model, with its versions, aliases and tags."""
         _validate_model_renaming(new_name)
         self._require(name)
-        with self._writing() as registry:
-            registry.rename_model(
-                name, new_name, reason=_reason("rename_registered_model"), push=self._push
-            )
+        self._write(
+            "rename_registered_model",
+            lambda registry, reason: registry.rename_model(
+                name, new_name, reason=reason, push=self._push
+            ),
+        )
         return self.get_registered_model(new_name)
 
     def delete_registered_model(self, name: str) -> None:
         """Delete a model with all of its versions, whatever stage they are in."""
         self._require(name)
-        with self._writing() as registry:
-            registry.delete_model(
-                name, force=True, reason=_reason("delete_registered_model"), push=self._push
-            )
+        self._write(
+            "delete_registered_model",
+            lambda registry, reason: registry.delete_model(
+                name, force=True, reason=reason, push=self._push
+            ),
+        )
 
     def get_registered_model(self, name: str) -> RegisteredModel:
         """Return a registered model with the newest version of each stage."""
@@ -242,13 +267,14 @@ class GitregStore(AbstractStore):
         _validate_model_name(name)
         _validate_registered_model_tag(tag.key, tag.value)
         self._require(name)
-        self._annotate(Reference(name), tag.key, tag.value, "set_registered_model_tag")
+        self._annotate("set_registered_model_tag", Reference(name), tag.key, tag.value)
 
     def delete_registered_model_tag(self, name: str, key: str) -> None:
         """Delete a tag of a model; one that is not there is none to delete."""
         _validate_model_name(name)
         _validate_tag_name(key)
-        self._untag(Reference(name), key, "delete_registered_model_tag")
+        if key in self._require(name).tags:
+            self._untag("delete_registered_model_tag", Reference(name), key)
 
     # Versions
 
@@ -285,9 +311,12 @@ class GitregStore(AbstractStore):
             reading = self._read(registry)
             with gathered(given, reading, strict=self._uri.strict) as material:
                 reading.model(name)
-                outcome = _told(
-                    registry.register_artifact(
-                        name, material, reason=_reason("create_model_version"), push=self._push
+                outcome = self._written(
+                    lambda: registry.register_artifact(
+                        name,
+                        material,
+                        reason="By MLflow's create_model_version.",
+                        push=self._push,
                     )
                 )
         (made,) = outcome.versions
@@ -299,13 +328,12 @@ class GitregStore(AbstractStore):
     ) -> ModelVersion:
         """Set a version's description; ``None`` removes it."""
         reference = self._existing(name, version)
-        with self._writing() as registry:
-            registry.annotate(
-                reference,
-                description=description or "",
-                reason=_reason("update_model_version"),
-                push=self._push,
-            )
+        self._write(
+            "update_model_version",
+            lambda registry, reason: registry.annotate(
+                reference, description=description or "", reason=reason, push=self._push
+            ),
+        )
         return self.get_model_version(name, version)
 
     def transition_model_version_stage(
@@ -320,26 +348,28 @@ class GitregStore(AbstractStore):
                 f"Valid stages are {DEFAULT_STAGES_FOR_GET_LATEST_VERSIONS}"
             )
         reference = self._existing(name, version)
-        with self._writing() as registry:
-            _told(
-                registry.promote(
-                    reference,
-                    stage=canonical.lower(),
-                    keep_existing=not archive_existing_versions,
-                    replaced_to=ARCHIVE if archive_existing_versions else None,
-                    reason=_reason("transition_model_version_stage"),
-                    push=self._push,
-                )
-            )
+        self._write(
+            "transition_model_version_stage",
+            lambda registry, reason: registry.promote(
+                reference,
+                stage=canonical.lower(),
+                keep_existing=not archive_existing_versions,
+                replaced_to=ARCHIVE if archive_existing_versions else None,
+                reason=reason,
+                push=self._push,
+            ),
+        )
         return self.get_model_version(name, version)
 
     def delete_model_version(self, name: str, version: int | str) -> None:
         """Delete a version, whatever stage it is in; its aliases go, its number stays taken."""
         reference = self._existing(name, version)
-        with self._writing() as registry:
-            registry.delete(
-                reference, force=True, reason=_reason("delete_model_version"), push=self._push
-            )
+        self._write(
+            "delete_model_version",
+            lambda registry, reason: registry.delete(
+                reference, force=True, reason=reason, push=self._push
+            ),
+        )
 
     def get_model_version(self, name: str, version: int | str) -> ModelVersion:
         """Return a version with its stage, aliases and tags."""
@@ -386,14 +416,17 @@ class GitregStore(AbstractStore):
         _validate_model_version(version)
         _validate_model_version_tag(tag.key, tag.value)
         reference = self._existing(name, version)
-        self._annotate(reference, tag.key, tag.value, "set_model_version_tag")
+        self._annotate("set_model_version_tag", reference, tag.key, tag.value)
 
     def delete_model_version_tag(self, name: str, version: int | str, key: str) -> None:
         """Delete a tag of a version; one that is not there is none to delete."""
         _validate_model_name(name)
         number = _validate_model_version(version)
         _validate_tag_name(key)
-        self._untag(Reference(name, version=number), key, "delete_model_version_tag")
+        with self._reading() as reading:
+            tags = reading.version(name, number).tags
+        if key in tags:
+            self._untag("delete_model_version_tag", Reference(name, version=number), key)
 
     def _await_model_version_creation(self, mv: ModelVersion, await_creation_for: int) -> None:
         """Wait for nothing: a version is there as soon as it has been created."""
@@ -406,23 +439,24 @@ class GitregStore(AbstractStore):
         _validate_model_alias_name(alias)
         _validate_model_alias_name_reserved(alias)
         reference = self._existing(name, version)
-        with self._writing() as registry:
-            registry.set_alias(
-                reference, alias, reason=_reason("set_registered_model_alias"), push=self._push
-            )
+        self._write(
+            "set_registered_model_alias",
+            lambda registry, reason: registry.set_alias(
+                reference, alias, reason=reason, push=self._push
+            ),
+        )
 
     def delete_registered_model_alias(self, name: str, alias: str) -> None:
         """Delete an alias; one that is not there is none to delete."""
         _validate_model_name(name)
         _validate_model_alias_name(alias)
-        self._require(name)
-        with translated(), self._pool.borrow() as registry:
-            try:
-                registry.delete_alias(
-                    name, alias, reason=_reason("delete_registered_model_alias"), push=self._push
-                )
-            except NotFound:
-                self._read(registry).model(name)  # gone with it, or never there
+        if alias in self._require(name).model.aliases:
+            self._delete(
+                "delete_registered_model_alias",
+                lambda registry, reason: registry.delete_alias(
+                    name, alias, reason=reason, push=self._push
+                ),
+            )
 
     def get_model_version_by_alias(self, name: str, alias: str) -> ModelVersion:
         """Return the version that an alias names; ``latest`` is the highest one."""
@@ -462,20 +496,29 @@ class GitregStore(AbstractStore):
             reading.version(name, number)
         return Reference(name, version=number)
 
-    def _annotate(self, reference: Reference, key: str, value: str | None, call: str) -> None:
-        with self._writing() as registry:
-            registry.annotate(reference, tags={key: value}, reason=_reason(call), push=self._push)
+    def _annotate(self, call: str, reference: Reference, key: str, value: str | None) -> None:
+        self._write(
+            call,
+            lambda registry, reason: registry.annotate(
+                reference, tags={key: value}, reason=reason, push=self._push
+            ),
+        )
 
-    def _untag(self, reference: Reference, key: str, call: str) -> None:
-        with translated(), self._pool.borrow() as registry:
-            try:
-                registry.annotate(reference, untag=[key], reason=_reason(call), push=self._push)
-            except NotFound:
-                reading = self._read(registry)  # the tag is not there, or nothing that has it
-                if reference.version is None:
-                    reading.model(reference.model)
-                else:
-                    reading.version(reference.model, reference.version)
+    def _untag(self, call: str, reference: Reference, key: str) -> None:
+        self._delete(
+            call,
+            lambda registry, reason: registry.annotate(
+                reference, untag=[key], reason=reason, push=self._push
+            ),
+        )
+
+    def _delete(self, call: str, change: Callable[[Registry, str], Outcome]) -> None:
+        """Delete what was there a moment ago; when somebody else has, that is as well."""
+        try:
+            self._write(call, change)
+        except MlflowException as error:
+            if not isinstance(error.__cause__, NotFound):
+                raise
 
     # Webhooks
 
@@ -534,14 +577,3 @@ class GitregStore(AbstractStore):
     def delete_webhook(self, webhook_id: str) -> None:
         """Delete a webhook."""
         self._webhooks.delete(webhook_id)
-
-
-def _reason(call: str) -> str:
-    return f"By MLflow's {call}."
-
-
-def _told(outcome: Outcome) -> Outcome:
-    """Return an outcome after its warnings were logged."""
-    for warning in outcome.warnings:
-        _logger.warning("%s", warning)
-    return outcome
