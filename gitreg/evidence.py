@@ -69,6 +69,8 @@ def evidence_text(before: RegistryState, change: Change, host: Host | None = Non
         parts.append(table(("model", "pointer", "before", "after"), rows))
     parts += [f"**Note:** {code(warning)}" for warning in change.warnings]
     for model, version, incumbent, where in _candidates(before, change, moves):
+        if ("Gitreg-Action", "rename") in change.trailers:
+            break  # they are what they were
         parts += _beside(after, (model, version), incumbent, where, host)
     if any(judgement.verdicts for judgement in change.judgements):
         rows = [
@@ -249,10 +251,21 @@ def _code(commit: CodeCommit | None, host: Host | None) -> str:
     return f"{shown}{whose}{', with uncommitted changes' if commit.dirty else ''}"
 
 
+_WAY_BACK = ("### How to go back, once it is merged",)
+_REVERT = "git revert COMMIT    # the one of the merge"
+
+
 def _way_back(before: RegistryState, change: Change, moves: Sequence[_Move]) -> list[str]:
     """Return how what is asked for can be undone once it is merged."""
     taken_back = ("Gitreg-Action", "rollback") in change.trailers
+    whole = _whole_models(change)
     commands: list[str] = []
+    if ("Gitreg-Action", "create") in change.trailers:
+        commands = [f"gitreg delete {shlex.quote(name)}" for name in whole]
+    elif ("Gitreg-Action", "rename") in change.trailers:
+        commands = [f"gitreg rename {' '.join(map(shlex.quote, reversed(whole)))}"]
+    if whole:
+        return [*_WAY_BACK, block("\n".join(f"{one} -m WHY --pr" for one in commands) or _REVERT)]
     for model in dict.fromkeys(move.model for move in moves):
         own = [move for move in moves if move.model == model]
         commands += _undo(before, model, own, goes_forth=not taken_back)
@@ -261,8 +274,16 @@ def _way_back(before: RegistryState, change: Change, moves: Sequence[_Move]) -> 
         if place is not None and place.kind == "manifest" and edit.content is not None:
             commands.append(f"gitreg delete {_quoted(place.model, place.version or 0)}")
     lines = [f"{command} -m WHY --pr" for command in commands]
-    lines = lines or ["git revert COMMIT    # the one of the merge"]
-    return ["### How to go back, once it is merged", block("\n".join(lines))]
+    return [*_WAY_BACK, block("\n".join(lines) or _REVERT)]
+
+
+def _whole_models(change: Change) -> tuple[str, ...]:
+    """Return the models that a change creates, renames (old name, new name) or deletes whole."""
+    keys = [key for key, _ in change.trailers]
+    action = dict(change.trailers).get("Gitreg-Action")
+    if action not in ("create", "rename", "delete") or "Gitreg-Version" in keys:
+        return ()
+    return tuple(value for key, value in change.trailers if key == "Gitreg-Model")
 
 
 def _undo(

@@ -284,6 +284,17 @@ def test_whatever_changes_a_model_can_be_reviewed(
     assert again["commit"] == found["commit"]
 
 
+def test_the_way_back_of_whole_models(stocked: Path) -> None:
+    with Registry(stocked) as registry:
+        created = reviewed(registry.create_model("leavers", pr=True)).body
+        renamed = reviewed(registry.rename_model("churn", "leavers", pr=True)).body
+        deleted = reviewed(registry.delete_model("churn", force=True, pr=True)).body
+    assert "gitreg delete leavers -m WHY --pr" in created
+    assert "gitreg rename leavers churn -m WHY --pr" in renamed
+    assert "beside" not in renamed
+    assert "git revert COMMIT" in deleted
+
+
 def test_push_and_pr_exclude_each_other(stocked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(stocked)
     assert "give one of them" in error(*ASK, "--push")
