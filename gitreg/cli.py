@@ -1656,6 +1656,8 @@ def _with_mlflow() -> Iterator[None]:
 
     # A bar for each file that is moved is no use; there is one for all of it.
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # MLflow's seven would take minutes; what is cut off goes on when it is run again.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     if find_spec("mlflow") is None:
         raise InvalidRequest("this needs MLflow: pip install 'gitreg[mlflow]'")
     import_module("gitreg.mlflow.foreign")  # MLflow sets its loggers when it is imported

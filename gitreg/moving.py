@@ -137,7 +137,7 @@ def chosen(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
         return sorted(names)
     found: set[str] = set()
     for pattern in patterns:
-        matching = {name for name in names if fnmatchcase(name, pattern)}
+        matching = {name for name in names if name == pattern or fnmatchcase(name, pattern)}
         if not matching:
             near = did_you_mean(pattern.strip("*?"), names)
             raise NotFound(

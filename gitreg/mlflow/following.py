@@ -96,7 +96,7 @@ class Follower:
         if not new and not gone and text is None:
             return
         if self._moved_here(reference, lambda event: _annotates(event, number)):
-            self._made.note(number, "what is said of it differs, and was changed here since: left")
+            self._made.note(number, "what is said of it differs, and is somebody's here: left")
             return
         self._made.changed.append("described" if number is None else f"{number} described")
         if not self._dry_run:
@@ -319,7 +319,7 @@ class Follower:
 
 
 def _annotates(event: Event, number: int | None) -> bool:
-    return event.action == "annotate" and event.version == number
+    return event.action in ("annotate", "create") and event.version == number
 
 
 def _is_of_a_stage(event: Event) -> bool:

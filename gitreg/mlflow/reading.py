@@ -75,11 +75,13 @@ class ModelRow:
         model: its pointers and annotations.
         versions: the versions that are there, ascending, each with Git's name of its folder.
         times: when it and its versions were created and last updated.
+        elsewhere: when it was created, in milliseconds since the epoch, if it came from elsewhere.
     """
 
     model: Model
     versions: Mapping[int, str]
     times: Activity
+    elsewhere: int | None = None
 
     @property
     def name(self) -> str:
@@ -94,7 +96,7 @@ class ModelRow:
     @property
     def created(self) -> int:
         """When it was created, in milliseconds since the epoch."""
-        return self.times.created
+        return self.times.created if self.elsewhere is None else self.elsewhere
 
     @property
     def updated(self) -> int:
@@ -113,6 +115,7 @@ class _Contents:
 
     model: Model
     versions: Mapping[int, str]
+    elsewhere: int | None
 
 
 class Known:
@@ -174,7 +177,12 @@ class Reading:
         row = self._memory.models.get(name)
         if row is None:
             contents = self._contents(name)
-            row = ModelRow(contents.model, contents.versions, self._registry.activity(name))
+            row = ModelRow(
+                contents.model,
+                contents.versions,
+                self._registry.activity(name),
+                contents.elsewhere,
+            )
             self._memory.models[name] = row
         return row
 
@@ -185,7 +193,10 @@ class Reading:
             for name in names:
                 contents = self._contents(name)
                 self._memory.models[name] = ModelRow(
-                    contents.model, contents.versions, times.get(name, Activity())
+                    contents.model,
+                    contents.versions,
+                    times.get(name, Activity()),
+                    contents.elsewhere,
                 )
         return [self.model(name) for name in names]
 
@@ -223,7 +234,7 @@ class Reading:
             owner=said.owner,
             tags=said.tags,
         )
-        return _Contents(pointers, there)
+        return _Contents(pointers, there, _elsewhere(said.created_at))
 
     def _learn(self, name: str, versions: Mapping[int, str]) -> None:
         """Read those versions of a model that are not known yet, in a few batches."""
@@ -293,12 +304,17 @@ class Reading:
             aliases=model.model.aliases_of(number),
             read_from=self.state.commit,
         )
-        created = model.times.registered.get(number, 0)
-        if "." in facts.created_at:  # it was registered elsewhere, and came here later
-            created = milliseconds(facts.created_at)
+        created = _elsewhere(facts.created_at)
+        if created is None:
+            created = model.times.registered.get(number, 0)
         return VersionRow(facts, created, model.times.versions.get(number, 0))
 
     def requirements(self, version: ModelVersion) -> bytes | None:
         """Return the frozen environment of a version, ``None`` when it has none."""
         path = layout.version_path(version.model, version.version, layout.REQUIREMENTS)
         return self.state.snapshot.read(path)
+
+
+def _elsewhere(created_at: str | None) -> int | None:
+    """Return when that was for what came from elsewhere: gitreg itself says whole seconds."""
+    return milliseconds(created_at) if created_at and "." in created_at else None
