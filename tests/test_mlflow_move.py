@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -818,6 +819,29 @@ def servers(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tu
         ):
             fill(one, base)
             yield one, other
+
+
+def test_a_server_that_goes_down_on_the_way(
+    folder: Path, source: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    port = free_port()
+    with ExitStack() as running, Registry(folder) as registry:
+        uri = running.enter_context(mlflow_server(source.folder, source.database, port))
+
+        def fall(done: int, total: int, name: str) -> None:
+            if name == "churn@4":
+                running.close()
+
+        with pytest.raises(WorldError) as told_so:
+            import_registry(registry, ForeignRegistry(uri), (), Wishes(tell=fall))
+        assert told_so.value.hint is not None
+        assert registry.model("churn").latest == 3
+        with mlflow_server(source.folder, source.database, port) as again:
+            assert again == uri
+            assert import_registry(registry, ForeignRegistry(uri)).is_complete
+    assert told(f"gitreg://{folder}") == told(source.uri)
+    sound(folder)
 
 
 def test_through_servers_nothing_is_lost(

@@ -23,9 +23,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def mlflow_server(folder: Path, database: Path) -> Iterator[str]:
+def mlflow_server(folder: Path, database: Path, port: int | None = None) -> Iterator[str]:
     """Run a server, and yield its URI; its artifacts lie in ``folder``."""
-    port = free_port()
+    port = port or free_port()
     uri = f"http://127.0.0.1:{port}"
     log = folder / "server.log"
     with log.open("wb") as stream:
