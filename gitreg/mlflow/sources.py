@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,10 +23,12 @@ import yaml
 from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
 from mlflow.prompt.constants import PROMPT_TEXT_TAG_KEY
+from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.store.artifact.utils.models import _parse_model_uri
 from mlflow.tracking.client import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_GIT_DIRTY, MLFLOW_GIT_REPO_URL
 
+from gitreg.environment import without_credentials
 from gitreg.errors import InvalidRequest
 from gitreg.mlflow.artifacts import LINK, own_artifact
 from gitreg.mlflow.reading import Reading
@@ -166,25 +169,65 @@ def _bytes(given: Submission, origin: _Origin, stack: contextlib.ExitStack) -> _
     location = origin.model.artifact_location if origin.model else given.source
     if not location:
         return _Bytes(None, "it names nothing")
-    path = _local_path(location)
-    if path is not None:
-        return _Bytes(path) if path.exists() else _Bytes(None, "there is no such file or folder")
-    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gitreg-mlflow-"))
     try:
-        # Not by the run's artifact repository: that gives an empty folder for a logged model.
-        own = own_artifact(location)
-        if own is not None:
-            found = own.download(folder)
-        else:
-            found = download_artifacts(
-                artifact_uri=location, dst_path=folder, tracking_uri=given.tracking_uri
-            )
+        location = _location(location, given.tracking_uri)
+        path = _local_path(location)
+        if path is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gitreg-mlflow-"))
+            path = _downloaded(location, folder, given.tracking_uri)
     except Exception as error:  # noqa: BLE001  each store has its own, and a missing package too
-        return _Bytes(None, f"{type(error).__name__}: {error}")
-    path = Path(found)
+        return _Bytes(None, f"{type(error).__name__}: {_without_secrets(str(error), location)}")
+    if not path.exists():
+        return _Bytes(None, "there is no such file or folder")
     if path.is_dir() and not any(below.is_file() for below in path.rglob("*")):
         return _Bytes(None, "there are no files in it")
     return _Bytes(path)
+
+
+def _location(uri: str, tracking_uri: str | None) -> str:
+    """Return where a run keeps what a URI names: a logged model of that name, else the URI itself.
+
+    MLflow finds a logged model only on the tracking server that is set for the whole process.
+    """
+    if not RunsArtifactRepository.is_runs_uri(uri) or _is_not_there(tracking_uri):
+        return uri
+    run_id, name = RunsArtifactRepository.parse_runs_uri(uri)
+    try:
+        return next(_logged_models(MlflowClient(tracking_uri), run_id, name), uri)
+    except MlflowException as error:  # an older server knows none
+        _logger.debug("%s: %s", uri, error)
+        return uri
+
+
+def _logged_models(client: MlflowClient, run_id: str, name: str) -> Iterator[str]:
+    """Yield where the models of a name lie that a run logged."""
+    experiment = client.get_run(run_id).info.experiment_id
+    token = None
+    while True:
+        page = client.search_logged_models([experiment], f"name = '{name}'", page_token=token)
+        yield from (str(m.artifact_location) for m in page if m.source_run_id == run_id)
+        token = page.token
+        if not token:
+            return
+
+
+def _downloaded(location: str, folder: str, tracking_uri: str | None) -> Path:
+    own = own_artifact(location)
+    if own is not None:
+        return Path(own.download(folder))
+    # Not by the run's artifact repository: that gives an empty folder for a logged model.
+    return Path(
+        download_artifacts(artifact_uri=location, dst_path=folder, tracking_uri=tracking_uri)
+    )
+
+
+def _without_secrets(text: str, uri: str) -> str:
+    """Return what a store says of a URI without the login and the token that stand in it."""
+    parsed = urlparse(uri)
+    secrets = (parsed.netloc.rpartition("@")[0], parsed.query)
+    for secret in filter(None, secrets):
+        text = text.replace(secret, "…")
+    return text
 
 
 def _local_path(uri: str) -> Path | None:
@@ -197,15 +240,16 @@ def _local_path(uri: str) -> Path | None:
 
 def _described(found: _Bytes, given: Submission, *, strict: bool) -> Provenance:
     """Return the bytes with what an MLflow model folder says of itself; a link without them."""
+    source = without_credentials(given.source or "")
     if found.path is None:
-        problem = f"the source {given.source} cannot be reached: {found.problem}"
+        problem = f"the source {source} cannot be reached: {found.problem}"
         if strict:
             raise InvalidRequest(problem, hint="the registry is used with strict=true")
         _logger.warning("%s; the version of %s is a link to it", problem, given.name)
-        return Provenance(text=(LINK, str(given.source or "")))
+        return Provenance(text=(LINK, source))
     if strict and not (found.path / MLMODEL).is_file():
         raise InvalidRequest(
-            f"{given.source} has no {MLMODEL} file", hint="the registry is used with strict=true"
+            f"{source} has no {MLMODEL} file", hint="the registry is used with strict=true"
         )
     return described(found.path)
 
@@ -255,7 +299,10 @@ def _tracked(given: Submission, origin: _Origin, material: Provenance) -> Proven
         params |= run.data.params
         lineage = replace(lineage, code=code_of(run.data.tags) or lineage.code)
     if origin.model is not None:
-        metrics |= {metric.key: metric.value for metric in origin.model.metrics or ()}
+        # MLflow says 0.0 here where the run says that the metric is no number.
+        odd = {name for name, value in metrics.items() if not math.isfinite(value)}
+        told = {metric.key: metric.value for metric in origin.model.metrics or ()}
+        metrics |= {name: value for name, value in told.items() if name not in odd}
         params |= origin.model.params or {}
     logged = given.model_id or (origin.model.model_id if origin.model else lineage.logged_model)
     known = None if origin.version is None else origin.version.lineage.run
