@@ -606,6 +606,9 @@ def test_a_registry_goes_over_and_back(folder: Path, source: Place, target: Plac
     assert made_of(target.uri, target.folder) == made_of(source.uri, source.folder)
     again = gitreg("export", "mlflow", "--uri", target.uri, "--repo", str(folder))
     assert "nothing to do" in again.out
+    assert b"ada:pw" in source.database.read_bytes()  # a login in the URL of a run's repository
+    assert b"ada:pw" not in target.database.read_bytes()
+    assert "ada:pw" not in git(folder, "log", "--patch", "--text")
     back = bring(folder, target)  # what went there is known when it comes back
     assert (remarks(back), back.is_unchanged) == ([], True)
 
