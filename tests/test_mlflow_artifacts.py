@@ -27,6 +27,7 @@ from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 from gitreg import Registry
 from gitreg.mlflow import artifacts
 from gitreg.mlflow.artifacts import download_uri, own_artifact, served_folder
+from gitreg.mlflow.checkouts import META_FILE
 from gitreg.mlflow.uri import parse
 from tests.test_mlflow_checkouts import MODEL, files_of
 
@@ -99,6 +100,20 @@ def test_mlflow_downloads_and_lists(uri: str, tmp_path: Path) -> None:
     assert mlflow.artifacts.list_artifacts(f"{whole}/MLmodel") == []
 
 
+def test_loading_writes_beside_the_model_and_alters_nothing(
+    uri: str, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/runs.db")
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", uri)
+    registry.set_alias(f"{NAME}@1", "champion")
+    place = Path(mlflow.artifacts.download_artifacts(f"models:/{NAME}@champion"))
+    assert "model_version" in (place / META_FILE).read_text()
+    assert Path(mlflow.artifacts.download_artifacts(f"models:/{NAME}/1")) == place
+    assert [findings for _, findings in registry.verify()] == [[], [], []]
+    copied = mlflow.artifacts.download_artifacts(version_uri(uri, 1), dst_path=str(tmp_path / "x"))
+    assert files_of(Path(copied)) == MODEL
+
+
 def test_a_file_is_in_a_folder_of_its_own(uri: str, tmp_path: Path) -> None:
     repository = get_artifact_repository(version_uri(uri, 2))
     assert listed(repository.list_artifacts()) == [("model.onnx", False, 5)]
@@ -160,10 +175,14 @@ def test_what_is_registered_cannot_be_written(uri: str, tmp_path: Path) -> None:
         assert code_of(raised) == "PERMISSION_DENIED"
 
 
-def test_a_login_is_lent_by_the_registry_that_is_used() -> None:
-    own = "gitreg+https://ada:s3cret@host/r.git"
-    repository = get_artifact_repository("gitreg+https://host/r.git/-/m/1", registry_uri=own)
+def test_a_login_is_lent_by_the_registry_that_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    own, bare = "gitreg+https://ada:s3cret@host/r.git", "gitreg+https://host/r.git/-/m/1"
+    repository = get_artifact_repository(bare, registry_uri=own)
     assert repository._location == "https://ada:s3cret@host/r.git"
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", own)
+    assert get_artifact_repository(bare)._location == repository._location
+    other = get_artifact_repository("gitreg+https://other/r.git/-/m/1")
+    assert other._location == "https://other/r.git"
     assert "s3cret" not in repr(repository).replace(own, "")
 
 
@@ -328,6 +347,14 @@ def test_a_destination_of_no_known_kind_is_refused(
     monkeypatch.setenv(constants.ARTIFACTS_DESTINATION_ENV_VAR, own)
     with pytest.raises(MlflowException, match="no place for a server's artifacts"):
         get_artifact_repository(own)
+
+
+def test_a_server_without_a_destination_says_so(
+    uri: str, in_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(constants.ARTIFACTS_DESTINATION_ENV_VAR, uri)
+    with pytest.raises(MlflowException, match="was not told where to keep"):
+        get_artifact_repository(uri)
 
 
 def test_a_server_sends_its_clients_to_itself(

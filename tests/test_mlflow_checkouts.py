@@ -121,6 +121,17 @@ def test_what_was_altered_is_put_right(trained: Path, alter: Callable[[Path], ob
     assert [path.name for path in place.parent.parent.iterdir()] == [place.parent.name]
 
 
+def test_the_cache_folder_may_be_removed_at_any_time(trained: Path, tmp_path: Path) -> None:
+    files = checkout(str(trained), "net", 1)
+    place = files.hand_out("")
+    shutil.rmtree(place.parents[2])
+    assert files_of(files.hand_out("")) == MODEL
+    shutil.rmtree(place.parents[2])
+    (tmp_path / "there").mkdir()
+    files.copy("MLmodel", lambda name: tmp_path / "there" / name)
+    assert files_of(tmp_path / "there") == {"MLmodel": MODEL["MLmodel"]}
+
+
 def test_only_what_is_asked_for_is_compared(trained: Path) -> None:
     place = handed_out(trained)
     (place / "model.pkl").write_text("WEIGHTS")
@@ -156,6 +167,22 @@ def test_a_copy_is_verified_and_replaces_what_is_there(trained: Path, tmp_path: 
     (target / "model.pkl").write_text("older")
     checkout(str(trained), "net", 1).copy("", lambda name: target / name)
     assert files_of(target) == MODEL
+
+
+def test_a_copy_that_is_altered_again_and_again_is_given_up(trained: Path, tmp_path: Path) -> None:
+    files = checkout(str(trained), "net", 1)
+
+    def target_of(name: str) -> Path:
+        (files.hand_out("") / name).write_text("WEIGHTS")
+        return tmp_path / "target"
+
+    with pytest.raises(WorldError, match="altered again and again"):
+        files.copy("model.pkl", target_of)
+
+
+def test_a_target_that_cannot_be_written_is_told(trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(WorldError, match="No such file or directory"):
+        checkout(str(trained), "net", 1).copy("MLmodel", lambda name: tmp_path / "nowhere" / name)
 
 
 def test_damaged_bytes_are_not_handed_out(trained: Path) -> None:

@@ -32,6 +32,7 @@ from mlflow.store.artifact.artifact_repository_registry import (
 )
 from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
+from mlflow.tracking import get_registry_uri
 from mlflow.utils.file_utils import create_tmp_dir
 
 from gitreg.environment import without_credentials
@@ -74,9 +75,14 @@ def artifact_repository(
 ) -> ArtifactRepository:
     """Return the repository of a URI: a server's own when the server was started with that URI."""
     with translated():
-        dest = _own_destination(artifact_uri)
-        if dest is None:
+        if not _is_own_destination(artifact_uri):
             return GitregArtifactRepository(artifact_uri, tracking_uri, registry_uri)
+        dest = parse(artifact_uri).dest
+        if dest is None:
+            raise InvalidRequest(
+                "this server was not told where to keep artifacts of runs",
+                hint="--artifacts-destination 'gitreg://…?dest=/srv/artifacts'",
+            )
         return served_artifact_repository(artifact_uri, dest, tracking_uri, registry_uri)
 
 
@@ -424,19 +430,19 @@ def served_artifact_repository(
     return made
 
 
-def _own_destination(artifact_uri: str) -> str | None:
-    """Return ``dest`` when this is a server that was started with it, or with a folder above.
+def _is_own_destination(artifact_uri: str) -> bool:
+    """Tell whether this is a server that was started with a URI, or with one of a folder above.
 
     In other processes a URI may come from anywhere, and must not choose where is written.
     """
     own = os.environ.get(_DESTINATION, "")
     if not _is_ours(own) or _IN_SERVER not in os.environ:
-        return None
+        return False
     # Of traces MLflow appends the path to the URI, which is to its last option.
     if artifact_uri != own and not artifact_uri.startswith(f"{own}/"):
-        return None
+        return False
     check_path(artifact_uri.removeprefix(own).strip("/"))
-    return parse(artifact_uri).dest
+    return True
 
 
 def _permitted(location: str, registry_uri: str | None) -> str:
@@ -445,7 +451,9 @@ def _permitted(location: str, registry_uri: str | None) -> str:
     A server reads from those that it was started with: clients would choose where it connects to.
     """
     named = [os.environ.get(name, "") for name in (_REGISTRY_STORE, _DESTINATION)]
-    known = [parse(uri).location for uri in (registry_uri or "", *named) if _is_ours(uri)]
+    if "://" in location:
+        named.append(registry_uri or get_registry_uri())
+    known = [parse(uri).location for uri in named if _is_ours(uri)]
     for own in known:
         if _bare(own) == _bare(location):
             return own  # with its login

@@ -38,6 +38,9 @@ from gitreg.registry import Registry
 META_FILE = "registered_model_meta"
 """What MLflow writes beside an ``MLmodel`` that it has downloaded: no part of the artifact."""
 
+_ATTEMPTS = 5
+"""How often a copy is put right that somebody else alters meanwhile."""
+
 _MLMODEL = "MLmodel"
 _LISTING = "files.json"
 _FILES = "files"
@@ -107,15 +110,22 @@ class Checkout:
             WorldError: the cache folder cannot be read, or a target not written.
         """
 
-        def copy_one(member: FileDigest) -> None:
-            target = target_of(member.path)
-            if not self._copied(member, target):
-                with _translated(self._folder):
-                    self._put_right([member])
-                if not self._copied(member, target):
-                    raise WorldError(f"{self._root / member.path}: altered again and again")
+        def copied(member: FileDigest) -> bool:
+            return self._copied(member, target_of(member.path))
 
-        digest.each(copy_one, self._existing(path), Meter(None))
+        def left(members: Sequence[FileDigest]) -> list[FileDigest]:
+            done = digest.each(copied, members, Meter(None))
+            return [member for member, well in zip(members, done, strict=True) if not well]
+
+        damaged = left(self._existing(path))
+        for _ in range(_ATTEMPTS):
+            if not damaged:
+                return
+            with _translated(self._folder):
+                self._put_right(damaged)
+            damaged = left(damaged)
+        if damaged:
+            raise WorldError(f"{self._root / damaged[0].path}: altered again and again")
 
     def _within(self, path: str) -> list[FileDigest]:
         if not path:
@@ -138,7 +148,12 @@ class Checkout:
         source = self._root / member.path
         if not _is_plain_file(source):
             return False
-        return digest.copy_and_sha256(source, target, None) == (member.sha256, member.size)
+        try:
+            return digest.copy_and_sha256(source, target, None) == (member.sha256, member.size)
+        except WorldError:
+            if self._holds(member):
+                raise  # what is wrong is the target
+            return False  # somebody has just altered or removed it
 
     def _holds(self, member: FileDigest) -> bool:
         path = self._root / member.path
@@ -175,12 +190,18 @@ class Checkout:
         with _workshop(self._folder.parent) as workshop:
             pulled = self._pull(workshop)
             for member in members:
-                target = self._root / member.path
-                if target.is_dir() and not target.is_symlink():
-                    shutil.rmtree(target, ignore_errors=True)
-                target.parent.mkdir(parents=True, exist_ok=True)
                 source = pulled / member.path if pulled.is_dir() else pulled
-                source.replace(target)
+                try:
+                    self._place(source, member)
+                except FileNotFoundError:  # somebody removes the cache folder meanwhile
+                    self._place(source, member)
+
+    def _place(self, source: Path, member: FileDigest) -> None:
+        target = self._root / member.path
+        if target.is_dir() and not target.is_symlink():
+            shutil.rmtree(target, ignore_errors=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.replace(target)
 
 
 _recent: dict[tuple[str, str, int], tuple[float, Checkout]] = {}
@@ -248,7 +269,6 @@ def open_checkout(location: str, model: str, version: int) -> Checkout:
 
 
 def _make(folder: Path, sha256: str, pull: Callable[[Path], Path]) -> list[FileDigest]:
-    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _workshop(folder.parent) as workshop:
         pulled = pull(workshop)
         made = workshop / "new"
@@ -313,6 +333,7 @@ def _is_plain_file(path: Path) -> bool:
 @contextmanager
 def _workshop(folder: Path) -> Iterator[Path]:
     """Give a private folder beside the checkouts, so that a rename between them is atomic."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     workshop = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=folder))
     try:
         yield workshop
