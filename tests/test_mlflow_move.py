@@ -298,6 +298,20 @@ def test_what_is_gone_on_one_side_is_told(folder: Path, source: Place) -> None:
     ]
 
 
+def test_a_model_that_began_anew_here_comes_again(folder: Path, source: Place) -> None:
+    bring(folder, source, "churn")
+    with Registry(folder) as registry:
+        registry.delete_model("churn", force=True)
+        assert bring(folder, source, "churn").is_unchanged
+        registry.create_model("churn")
+    report = bring(folder, source, "churn")
+    assert report.models[0].brought == (1, 3, 4, 5)
+    assert (
+        told(f"gitreg://{folder}")["churn"]["versions"] == (told(source.uri)["churn"]["versions"])
+    )
+    sound(folder)
+
+
 def test_models_that_are_gone_in_mlflow_are_told(folder: Path, source: Place) -> None:
     write = folder / "own.pkl"
     write.write_text("weights")

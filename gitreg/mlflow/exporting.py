@@ -130,7 +130,7 @@ class _Export:
                 made.changed.append(f"tag {key}")
                 tag = RegisteredModelTag(key, value)
                 self._write(partial(store.set_registered_model_tag, name, tag))
-        for key in theirs.tags.keys() - mine.tags.keys():
+        for key in sorted(theirs.tags.keys() - mine.tags.keys()):
             made.note(None, f"MLflow has a tag {key!r}, which is not here; it stays")
 
     def _write(self, call: Callable[[], object]) -> None:
@@ -174,7 +174,7 @@ class _Export:
             made.brought.append(number)
             ours[number] = None
         self._done += len(versions)
-        for number in there.keys() - {version.version for version in versions}:
+        for number in sorted(there.keys() - {version.version for version in versions}):
             made.note(number, "is in MLflow and not here; it stays")
         return ours
 
@@ -234,7 +234,7 @@ class _Export:
                 made.changed.append(f"{number} tag {key}")
                 tag = ModelVersionTag(key, value)
                 self._write(partial(store.set_model_version_tag, name, number, tag))
-        for key in theirs.tags.keys() - mine.tags.keys():
+        for key in sorted(theirs.tags.keys() - mine.tags.keys()):
             made.note(mine.version, f"MLflow has a tag {key!r}, which is not here; it stays")
 
     def _take_numbers(
@@ -294,7 +294,7 @@ class _Export:
                 continue
             made.changed.append(f"@{alias}: {number}")
             self._write(partial(store.set_registered_model_alias, name, alias, str(number)))
-        for alias in there.keys() - mine.aliases.keys():
+        for alias in sorted(there.keys() - mine.aliases.keys()):
             made.note(None, f"MLflow has an alias {alias!r}, which is not here; it stays")
 
 

@@ -301,6 +301,10 @@ class Follower:
         """Tell whether a model was made by an import."""
         return self._is_import(self._registry.log(Reference(name))[-1].commit)
 
+    def earlier_lives(self, name: str) -> int:
+        """Return how often a model of the name was deleted or renamed: it may have come before."""
+        return sum(event.ends_the_model for event in self._registry.log(Reference(name)))
+
     def _alias_moved_here(self, name: str, alias: str) -> bool:
         pointer = f"aliases/{alias}"
         return self._moved_here(Reference(name), lambda event: event.pointer == pointer)

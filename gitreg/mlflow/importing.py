@@ -128,6 +128,7 @@ class _Import:
         self._done = 0
         self._reason = wishes.reason or f"Imported from MLflow at {source.address}."
         self._fetched: dict[str, ModelVersion] = {}
+        self._lives = 0
 
     def model(self, theirs: ForeignModel, versions: Sequence[ForeignVersion]) -> ModelMoved:
         """Bring one model; what is wrong with it is told and does not keep the others away."""
@@ -135,6 +136,8 @@ class _Import:
         self._fetched.clear()
         try:
             if self._create(theirs, made):
+                if not self._wishes.dry_run:
+                    self._lives = self._follower(made).earlier_lives(theirs.name)
                 ours = self._versions(theirs, versions, made)
                 self._follower(made).pointers(theirs, [v for v in versions if v.number in ours])
         except (Refused, InvalidRequest) as error:
@@ -296,7 +299,13 @@ class _Import:
             theirs.model,
             material,
             reason=self._reason,
-            op_id=operation_id(self._source.address, theirs.model, theirs.number, theirs.created),
+            op_id=operation_id(
+                self._source.address,
+                theirs.model,
+                theirs.number,
+                theirs.created,
+                self._lives,
+            ),
         )
         self._tell_warnings(theirs.number, made, outcome)
 
