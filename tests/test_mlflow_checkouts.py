@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -130,6 +131,17 @@ def test_the_cache_folder_may_be_removed_at_any_time(trained: Path, tmp_path: Pa
     (tmp_path / "there").mkdir()
     files.copy("MLmodel", lambda name: tmp_path / "there" / name)
     assert files_of(tmp_path / "there") == {"MLmodel": MODEL["MLmodel"]}
+
+
+def test_what_a_killed_process_left_is_removed_some_day(trained: Path) -> None:
+    place = handed_out(trained)
+    left, fresh = (place.parents[1] / f".gitreg-{name}" for name in ("left", "fresh"))
+    left.mkdir()
+    fresh.mkdir()
+    os.utime(left, (0, 0))
+    (place / "MLmodel").unlink()
+    assert handed_out(trained) == place
+    assert (left.exists(), fresh.exists()) == (False, True)
 
 
 def test_only_what_is_asked_for_is_compared(trained: Path) -> None:

@@ -20,7 +20,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -40,6 +40,9 @@ META_FILE = "registered_model_meta"
 
 _ATTEMPTS = 5
 """How often a copy is put right that somebody else alters meanwhile."""
+
+_ABANDONED = 24 * 60 * 60.0
+"""After how many seconds nobody is at work any more on a copy that was begun."""
 
 _MLMODEL = "MLmodel"
 _LISTING = "files.json"
@@ -334,6 +337,10 @@ def _is_plain_file(path: Path) -> bool:
 def _workshop(folder: Path) -> Iterator[Path]:
     """Give a private folder beside the checkouts, so that a rename between them is atomic."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for left in folder.glob(f"{TEMPORARY}*"):  # by who was killed
+        with suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(left, ignore_errors=True)
     workshop = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=folder))
     try:
         yield workshop
