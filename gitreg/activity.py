@@ -11,7 +11,7 @@ renamed, and when its own description changes. Tags and aliases count for neithe
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -47,6 +47,22 @@ class Activity:
     updated: int = 0
     registered: Mapping[int, int] = field(default_factory=dict)
     versions: Mapping[int, int] = field(default_factory=dict)
+
+    def then(self, changes: Sequence[tuple[int, int, int]]) -> Activity:
+        """Return what it is after more changes.
+
+        Args:
+            changes: version (0 for the model), when that came to be, and when it last changed.
+        """
+        if not changes:
+            return self
+        first, last = dict(self.registered), dict(self.versions)
+        if self.created:
+            first[0], last[0] = self.created, self.updated
+        for version, created, updated in changes:  # clocks may go backwards
+            first[version] = min(created, first.get(version, created))
+            last[version] = max(updated, last.get(version, updated))
+        return Activity(first.pop(0, 0), last.pop(0, 0), first, last)
 
 
 def moment_of(time: int, last: tuple[int, int] | None) -> int:

@@ -15,7 +15,7 @@ import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from gitreg.activity import Activity, changed_in, moment_of
@@ -25,7 +25,7 @@ from gitreg.git.repository import GitRepository
 from gitreg.history import CommitInfo, Event, FileChange, PointerValue, Tag, events_of, tags_of
 from gitreg.names import RegistryTag, parse_tag
 
-FORMAT = 13
+FORMAT = 14
 """Goes up when the fold or the tables change: an index of another format is made anew."""
 
 _TABLES = """
@@ -51,6 +51,7 @@ CREATE TABLE changes (
     model TEXT, life INTEGER, version INTEGER, seq INTEGER, created INTEGER, updated INTEGER,
     PRIMARY KEY (model, life, version, seq)
 ) WITHOUT ROWID;
+CREATE INDEX changes_in_order ON changes (model, life, seq);
 CREATE TABLE counters (model TEXT PRIMARY KEY, moves INTEGER, last INTEGER) WITHOUT ROWID;
 CREATE TABLE tags (
     name TEXT PRIMARY KEY, seq INTEGER, model TEXT, version INTEGER, target TEXT, tagger TEXT,
@@ -74,13 +75,28 @@ _EVENT = (
     "reverts, stage, override, renamed_from, renamed_to FROM events JOIN commits USING (seq)"
 )
 # A version 0 is the model itself.
-_ACTIVITY = (
-    "SELECT model, version, min(created), max(updated) FROM changes WHERE {which} seq <= ?1 "
+_ACTIVITIES = (
+    "SELECT model, version, min(created), max(updated) FROM changes WHERE seq <= ?1 "
     "AND life = ifnull((SELECT life FROM lives WHERE lives.model = changes.model AND seq <= ?1 "
     "ORDER BY seq DESC LIMIT 1), 0) GROUP BY model, life, version"
 )
-_OF_ONE_MODEL, _OF_ALL_MODELS = _ACTIVITY.format(which="model = ?2 AND"), _ACTIVITY.format(which="")
+_ACTIVITY_SINCE = (
+    "SELECT version, min(created), max(updated) FROM changes INDEXED BY changes_in_order "
+    "WHERE model = ? AND life = ? AND seq > ? AND seq <= ? GROUP BY version"
+)
 _VERSION = "FROM versions WHERE model = ? AND life = ? AND version = ?"
+
+_MOST_SAID = 100
+"""Of how many models it is remembered what was said of them."""
+
+
+class _Said(NamedTuple):
+    """What was last said of a model: at which commit, in which of its lives."""
+
+    oid: str
+    seq: int
+    life: int
+    activity: Activity
 
 
 class History:
@@ -91,6 +107,7 @@ class History:
         self._lock = threading.RLock()
         self._db: sqlite3.Connection | None = None
         self._owner = os.getpid()
+        self._said: dict[str, _Said] = {}
         self._views = threading.local()  # a thread asks about the commit that it advanced to
 
     @property
@@ -356,21 +373,45 @@ class History:
         query = "SELECT version, oid FROM versions WHERE model = ? AND life = ?"
         return dict(self._ask(query, (model, self._life(model, self._last_seen))))
 
-    def activities(self, model: str | None = None) -> dict[str, Activity]:
-        """Return when models and their versions came to be and last changed, or of one model."""
-        times: dict[str, dict[int, tuple[int, int]]] = {}
-        query = _OF_ALL_MODELS if model is None else _OF_ONE_MODEL
-        values = (self._last_seen,) if model is None else (self._last_seen, model)
-        for name, version, created, updated in self._ask(query, values):
-            times.setdefault(name, {})[version] = (created, updated)
-        return {
-            name: Activity(
-                *versions.pop(0, (0, 0)),
-                {number: created for number, (created, _) in versions.items()},
-                {number: updated for number, (_, updated) in versions.items()},
-            )
-            for name, versions in times.items()
-        }
+    def activity(self, model: str) -> Activity:
+        """Return when a model and its versions came to be and last changed.
+
+        It goes on from what was said last, where that is of an earlier commit of this branch:
+        a write asks for it, and changes one version of a thousand.
+        """
+        with self._lock:
+            last = self._last_seen
+            life = self._life(model, last)
+            seq, oid = self._last_commit(last)
+            begun = self._said.get(model)
+            if begun is None or begun.life != life or not self._leads_on(begun, seq):
+                begun = _Said("", 0, life, Activity())
+            rows = self._ask(_ACTIVITY_SINCE, (model, life, begun.seq, seq))
+            said = _Said(oid, seq, life, begun.activity.then(rows))
+            if len(self._said) >= _MOST_SAID:
+                self._said.clear()
+            self._said[model] = said
+            return said.activity
+
+    def _last_commit(self, last: int) -> tuple[int, str]:
+        query = "SELECT seq, oid FROM commits WHERE seq <= ? ORDER BY seq DESC LIMIT 1"
+        rows = self._ask(query, (last,))
+        return (rows[0][0], rows[0][1]) if rows else (0, "")
+
+    def _leads_on(self, said: _Said, seq: int) -> bool:
+        """Tell whether what was said is of this branch, at a commit or before it.
+
+        A commit has one history: where it is in the same place, what came before is the same.
+        """
+        there = "SELECT 1 FROM commits WHERE seq = ? AND oid = ?"
+        return said.seq <= seq and bool(self._ask(there, (said.seq, said.oid)))
+
+    def activities(self) -> dict[str, Activity]:
+        """Return when all models and their versions came to be and last changed."""
+        times: dict[str, list[tuple[int, int, int]]] = {}
+        for name, *row in self._ask(_ACTIVITIES, (self._last_seen,)):
+            times.setdefault(name, []).append((row[0], row[1], row[2]))
+        return {name: Activity().then(rows) for name, rows in times.items()}
 
     def moves_of(self, model: str, pointer: str) -> list[Event]:
         """Return the moves of a pointer, newest first, since the model has its name.

@@ -437,11 +437,9 @@ class Registry:
         Raises:
             NotFound: there is no such model.
         """
-        from gitreg.activity import Activity
-
         state = _existing(self.state(rev=rev))
         model = state.check_model(name)
-        return self._past(state).activities(model).get(model, Activity())
+        return self._past(state).activity(model)
 
     def activities(self, *, rev: str | None = None) -> dict[str, Activity]:
         """Return the same of all models that are there, by name."""

@@ -123,11 +123,17 @@ class Known:
 
     A new commit differs from the last one in a folder or two: nothing else is read again. Threads
     share it; two of them may learn the same at once, and it is the same.
+
+    Attributes:
+        models: what each model's folder held last, with Git's name of that.
+        listings: which versions were in the folder of a model's versions last, with Git's name of
+            that: a pointer that moves leaves it as it was, however many there are.
+        versions: what the folder of a version holds; ``None`` for one that was deleted.
     """
 
     def __init__(self) -> None:
-        # With its name: two models without versions may be the same but for that.
-        self.models: dict[tuple[str, str], _Contents] = {}
+        self.models: dict[str, tuple[str, _Contents]] = {}
+        self.listings: dict[str, tuple[str, dict[int, str]]] = {}
         self.versions: dict[str, ModelVersion | None] = {}
 
     @property
@@ -203,14 +209,14 @@ class Reading:
     def _contents(self, name: str) -> _Contents:
         # What cannot be a model's name is none of a model, too.
         identity = self._snapshot.identity(layout.model_path(name)) if is_model_name(name) else None
-        found = self._known.models.get((name, identity or ""))
-        if found is None:
+        known = self._known.models.get(name)
+        if known is None or known[0] != identity:
             try:
                 self.state.check_model(name)
             except InvalidRequest as error:
                 raise self._missing(name, error) from None
-            found = self._known.models[name, str(identity)] = self._read_contents(name)
-        return found
+            known = self._known.models[name] = str(identity), self._read_contents(name)
+        return known[1]
 
     def _missing(self, name: str, error: InvalidRequest) -> GitregError:
         if not self.state.exists():
@@ -220,21 +226,31 @@ class Reading:
 
     def _read_contents(self, name: str) -> _Contents:
         said = self.state.model_annotations(name)
-        versions = {
-            number: identity
-            for folder, identity in self._snapshot.identities(layout.versions_path(name)).items()
-            if (number := layout.version_of_folder(folder)) is not None
-        }
-        self._learn(name, versions)
-        there = {n: versions[n] for n in sorted(versions) if self._known.versions[versions[n]]}
+        there = self._listing(name)
         pointers = replace(
             self.state.pointers(name),
-            latest=max(there, default=None),
+            latest=next(reversed(there), None),
             description=said.description,
             owner=said.owner,
             tags=said.tags,
         )
         return _Contents(pointers, there, _elsewhere(said.created_at))
+
+    def _listing(self, name: str) -> dict[int, str]:
+        """Return the versions of a model that are there, ascending, by content."""
+        place = layout.versions_path(name)
+        identity = self._snapshot.identity(place)
+        known = self._known.listings.get(name)
+        if known is None or known[0] != identity:
+            versions = {
+                number: which
+                for folder, which in self._snapshot.identities(place).items()
+                if (number := layout.version_of_folder(folder)) is not None
+            }
+            self._learn(name, versions)
+            there = {n: versions[n] for n in sorted(versions) if self._known.versions[versions[n]]}
+            known = self._known.listings[name] = str(identity), there
+        return known[1]
 
     def _learn(self, name: str, versions: Mapping[int, str]) -> None:
         """Read those versions of a model that are not known yet, in a few batches."""
@@ -267,7 +283,8 @@ class Reading:
         folders = self._snapshot.identities(layout.ROOT)
         named = {layout.model_of_folder(folder): which for folder, which in folders.items()}
         candidates = {name: which for name, which in named.items() if name is not None}
-        known = {name for name, which in candidates.items() if (name, which) in self._known.models}
+        held = self._known.models
+        known = {n for n, which in candidates.items() if n in held and held[n][0] == which}
         new = [name for name in candidates if name not in known]
         self._snapshot.list_many([layout.model_path(name) for name in new])
         return sorted({*known, *(name for name in new if self.state.has_model(name))})
