@@ -1,6 +1,15 @@
 """MLflow's SQL store and ours, side by side: one call is made on both, and all they say compared.
 
-What may differ is in `Twins` alone, each with its reason.
+What may differ, and why:
+
+- fields: `IGNORED`; times move together, but for `IDLE_CALLS_MOVE_TIMES` that change nothing;
+- an empty description is none;
+- names that a registry cannot have (``@``, ``#``, a leading ``-``, over 100 characters, another's
+  but for case), and aliases that are numbers or stages, are refused: INVALID_PARAMETER_VALUE;
+- of a deleted version nothing is kept that a search could find: the SQL store still counts a model
+  as a prompt by the tags of its deleted versions;
+- a policy's own stages are None, its refusals PERMISSION_DENIED (`tests.test_mlflow_store`);
+- where the artifact is downloaded from, and that there is one (`tests.test_mlflow_sources`).
 """
 
 from __future__ import annotations

@@ -23,9 +23,6 @@ from gitreg.state import RegistryState
 
 _MANIFEST = "manifest.yaml"
 
-_MOST_KNOWN = 100_000
-"""How many folders are remembered by their content, of each kind."""
-
 
 @dataclass(frozen=True)
 class VersionRow:
@@ -119,27 +116,17 @@ class _Contents:
 
 
 class Known:
-    """What is known of folders by Git's names of their content, so whatever commit has them.
+    """What folders hold, with Git's name of that content, so whatever commit has it.
 
-    A new commit differs from the last one in a folder or two: nothing else is read again. Threads
-    share it; two of them may learn the same at once, and it is the same.
-
-    Attributes:
-        models: what each model's folder held last, with Git's name of that.
-        listings: which versions were in the folder of a model's versions last, with Git's name of
-            that: a pointer that moves leaves it as it was, however many there are.
-        versions: what the folder of a version holds; ``None`` for one that was deleted.
+    A new commit differs from the last one in a folder or two: nothing else is read again. Of each
+    folder the last content is kept. Threads share it; what two of them learn at once is the same,
+    or of two commits, and then its name tells.
     """
 
     def __init__(self) -> None:
         self.models: dict[str, tuple[str, _Contents]] = {}
-        self.listings: dict[str, tuple[str, dict[int, str]]] = {}
-        self.versions: dict[str, ModelVersion | None] = {}
-
-    @property
-    def is_full(self) -> bool:
-        """Whether it is better begun anew: what is used is soon known again."""
-        return max(len(self.models), len(self.versions)) > _MOST_KNOWN
+        self.folders: dict[str, tuple[str, dict[int, str]]] = {}
+        self.versions: dict[tuple[str, int], tuple[str, ModelVersion | None]] = {}
 
 
 @dataclass
@@ -209,14 +196,15 @@ class Reading:
     def _contents(self, name: str) -> _Contents:
         # What cannot be a model's name is none of a model, too.
         identity = self._snapshot.identity(layout.model_path(name)) if is_model_name(name) else None
-        known = self._known.models.get(name)
-        if known is None or known[0] != identity:
+        which, found = self._known.models.get(name, (None, None))
+        if found is None or which != identity:
             try:
                 self.state.check_model(name)
             except InvalidRequest as error:
                 raise self._missing(name, error) from None
-            known = self._known.models[name] = str(identity), self._read_contents(name)
-        return known[1]
+            found = self._read_contents(name)
+            self._known.models[name] = (str(identity), found)
+        return found
 
     def _missing(self, name: str, error: InvalidRequest) -> GitregError:
         if not self.state.exists():
@@ -226,7 +214,7 @@ class Reading:
 
     def _read_contents(self, name: str) -> _Contents:
         said = self.state.model_annotations(name)
-        there = self._listing(name)
+        there = self._versions_there(name)
         pointers = replace(
             self.state.pointers(name),
             latest=next(reversed(there), None),
@@ -236,28 +224,32 @@ class Reading:
         )
         return _Contents(pointers, there, _elsewhere(said.created_at))
 
-    def _listing(self, name: str) -> dict[int, str]:
-        """Return the versions of a model that are there, ascending, by content."""
-        place = layout.versions_path(name)
-        identity = self._snapshot.identity(place)
-        known = self._known.listings.get(name)
-        if known is None or known[0] != identity:
+    def _versions_there(self, name: str) -> dict[int, str]:
+        """Return the versions that are there, ascending, each with Git's name of its folder."""
+        folder = layout.versions_path(name)
+        identity = self._snapshot.identity(folder)
+        which, found = self._known.folders.get(name, (None, None))
+        if found is None or which != identity:
             versions = {
-                number: which
-                for folder, which in self._snapshot.identities(place).items()
-                if (number := layout.version_of_folder(folder)) is not None
+                number: inner
+                for entry, inner in self._snapshot.identities(folder).items()
+                if (number := layout.version_of_folder(entry)) is not None
             }
-            self._learn(name, versions)
-            there = {n: versions[n] for n in sorted(versions) if self._known.versions[versions[n]]}
-            known = self._known.listings[name] = str(identity), there
-        return known[1]
+            facts = self._facts(name, versions)
+            found = {n: versions[n] for n in sorted(versions) if facts[n] is not None}
+            self._known.folders[name] = (str(identity), found)
+        return found
 
-    def _learn(self, name: str, versions: Mapping[int, str]) -> None:
-        """Read those versions of a model that are not known yet, in a few batches."""
-        new = [number for number, which in versions.items() if which not in self._known.versions]
-        folders = [layout.version_path(name, number) for number in new]
+    def _facts(self, name: str, versions: Mapping[int, str]) -> dict[int, ModelVersion | None]:
+        """Return what folders of versions hold, ``None`` for a deleted one; placed by nothing.
+
+        Those that are not known yet are read in a few batches.
+        """
+        known = self._known.versions
+        held = {n: known.get((name, n), ("", None)) for n in versions}
+        new = [n for n, which in versions.items() if held[n][0] != which]
+        folders = [layout.version_path(name, n) for n in new]
         files = self._snapshot.list_many(folders)
-        there = [n for n, inside in zip(new, files, strict=True) if _MANIFEST in inside]
         self._snapshot.read_many(
             [
                 f"{folder}/{file}"
@@ -266,11 +258,11 @@ class Reading:
                 if file.endswith((".yaml", ".dvc"))
             ]
         )
-        # Placed by nothing: that is for the row to say.
         unplaced = Model(name, None)
-        for number in new:
-            found = self.state.version_of(unplaced, number) if number in there else None
-            self._known.versions[versions[number]] = found
+        for number, inside in zip(new, files, strict=True):
+            found = self.state.version_of(unplaced, number) if _MANIFEST in inside else None
+            held[number] = known[name, number] = (versions[number], found)
+        return {number: found for number, (_, found) in held.items()}
 
     @property
     def names(self) -> list[str]:
@@ -284,7 +276,7 @@ class Reading:
         named = {layout.model_of_folder(folder): which for folder, which in folders.items()}
         candidates = {name: which for name, which in named.items() if name is not None}
         held = self._known.models
-        known = {n for n, which in candidates.items() if n in held and held[n][0] == which}
+        known = {n for n, which in candidates.items() if held.get(n, ("",))[0] == which}
         new = [name for name in candidates if name not in known]
         self._snapshot.list_many([layout.model_path(name) for name in new])
         return sorted({*known, *(name for name in new if self.state.has_model(name))})
@@ -311,9 +303,7 @@ class Reading:
         which = model.versions.get(number)
         if which is None:
             raise NotFound(f"Model Version (name={model.name}, version={number}) not found")
-        if which not in self._known.versions:  # the row is older than what is known
-            self._learn(model.name, model.versions)
-        found = self._known.versions[which]
+        found = self._facts(model.name, {number: which})[number]
         assert found is not None
         facts = replace(
             found,

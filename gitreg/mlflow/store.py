@@ -114,8 +114,6 @@ class GitregStore(AbstractStore):
         state = registry.state()
         memory = self._memory
         if memory.commit != state.commit or state.commit is None:
-            if self._known.is_full:
-                self._known = Known()
             memory = self._memory = Memory(state.commit)
         return Reading(registry, state, memory, self._known)
 
