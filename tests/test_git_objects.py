@@ -38,8 +38,8 @@ def reader(plain: Path) -> Iterator[ObjectReader]:
     opened.close()
 
 
-def writer(plain: Path, reader: ObjectReader) -> ObjectWriter:
-    return ObjectWriter(plain / ".git" / "objects", reader)
+def writer(plain: Path) -> ObjectWriter:
+    return ObjectWriter(plain / ".git" / "objects")
 
 
 # Reading
@@ -191,12 +191,18 @@ def test_trees_round_trip(entries: list[TreeEntry]) -> None:
     assert sorted(found, key=repr) == sorted(entries, key=repr)
 
 
-def test_a_tree_is_what_git_would_make(plain: Path, reader: ObjectReader) -> None:
+def test_a_tree_is_what_git_would_make(
+    plain: Path, reader: ObjectReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
     edits: dict[str, bytes | None] = {
         "a/b/c": b"new", "a/e/f/g": b"deep", "a.txt": None, "a0": b"", "link": b"now a file",
         "a/d/x": b"a folder where a file was", "gone/never/there": None,
     }  # fmt: skip
-    tree = writer(plain, reader).write_tree("HEAD", edits)
+    before = CommitSnapshot(reader, "HEAD")
+    before.list_many(["a", "a/b"])
+    written = writer(plain).write_tree(before, edits)
+    tree = written[""]
+    assert tree is not None
     for path, content in edits.items():
         target = plain / path
         if content is None:
@@ -208,20 +214,29 @@ def test_a_tree_is_what_git_would_make(plain: Path, reader: ObjectReader) -> Non
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
     git(plain, "add", "--all")
-    assert tree == git(plain, "write-tree")
+    assert tree.oid == git(plain, "write-tree")
     assert git(plain, "fsck", "--strict", "--no-dangling") == ""
+    git(plain, "commit", "--quiet", "-m", "more")
+    assert {path: reader.get(f"HEAD:{path}") for path in written} == written
+    after = before.after("HEAD", written)
+    monkeypatch.setattr(reader, "get_many", None)  # nothing is read that was just written
+    assert after.read("a/b/c") == b"new"
+    assert [after.list(folder) for folder in ("a", "a/d", "gone")] == [["b", "d", "e"], ["x"], []]
 
 
 def test_a_folder_that_is_empty_is_dropped(plain: Path, reader: ObjectReader) -> None:
-    tree = writer(plain, reader).write_tree("HEAD", {"a/b/c": None})
-    assert git(plain, "ls-tree", "-r", "--name-only", tree, "--", "a") == "a/d"
-    empty = writer(plain, reader).write_tree(None, {"x": None})
-    assert empty == "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-    first = writer(plain, reader).write_tree(None, {"x/y": b"z"})
-    assert git(plain, "ls-tree", "-r", "--name-only", first) == "x/y"
+    def tree(base: str | None, edits: dict[str, bytes | None]) -> str:
+        root = writer(plain).write_tree(CommitSnapshot(reader, base), edits)[""]
+        assert root is not None
+        return root.oid
+
+    found = tree("HEAD", {"a/b/c": None})
+    assert git(plain, "ls-tree", "-r", "--name-only", found, "--", "a") == "a/d"
+    assert tree(None, {"x": None}) == "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+    assert git(plain, "ls-tree", "-r", "--name-only", tree(None, {"x/y": b"z"})) == "x/y"
 
 
-def test_writing_twice_is_writing_once(plain: Path, reader: ObjectReader) -> None:
-    door = writer(plain, reader)
+def test_writing_twice_is_writing_once(plain: Path) -> None:
+    door = writer(plain)
     assert door.write("blob", b"same") == door.write("blob", b"same")
     assert git(plain, "cat-file", "blob", door.write("blob", b"same")) == "same"

@@ -44,11 +44,26 @@ class Head:
             raise Unreadable(self._head)
         if _OID.fullmatch(head):
             return head.strip()  # detached
+        return self._commit_of(self._branch(head))
+
+    def tip(self) -> tuple[str, str | None]:
+        """Return the full name of the branch that HEAD is at, and its commit.
+
+        Raises:
+            Unreadable: the files do not say it, or it is at none.
+        """
+        branch = self._branch(_read(self._head) or "")
+        return branch, self._commit_of(branch)
+
+    def _branch(self, head: str) -> str:
         branch = _BRANCH.fullmatch(head)
         if branch is None or branch[1] == _NO_BRANCH:
             raise Unreadable(self._head)
+        return branch[1]
+
+    def _commit_of(self, branch: str) -> str | None:
         # Git packs a reference before it removes its file: whoever finds neither looks once more.
-        return self._loose(branch[1]) or self._packed_line(branch[1]) or self._loose(branch[1])
+        return self._loose(branch) or self._packed_line(branch) or self._loose(branch)
 
     def _loose(self, name: str) -> str | None:
         content = _read(self._common_dir / name)

@@ -227,11 +227,15 @@ class CommitSnapshot:
         """Whether so much is remembered that it should not be kept for longer."""
         return len(self._known) > _REMEMBERED
 
-    def after(self, commit: str, paths: Iterable[str]) -> CommitSnapshot:
-        """Return the snapshot of a commit that differs at some paths alone, with what is known."""
-        changed = {place for path in paths for place in _with_folders(path)}
+    def after(self, commit: str, changed: Mapping[str, GitObject | None]) -> CommitSnapshot:
+        """Return the snapshot of a commit that differs by what was written, with what is known.
+
+        Args:
+            commit: the commit.
+            changed: what is at each path that differs; see `ObjectWriter.write_tree`.
+        """
         found = CommitSnapshot(self._reader, commit)
-        found._known = {path: known for path, known in self._known.items() if path not in changed}
+        found._known = {**self._known, **changed}
         return found
 
     def read(self, path: str) -> bytes | None:
@@ -253,14 +257,18 @@ class CommitSnapshot:
         """Return the names in several folders."""
         return [[] if found is None else found.names for found in self._objects(paths)]
 
+    def object(self, path: str) -> GitObject | None:
+        """Return what is at a path, file or folder; the root is at ""."""
+        return self._objects([path])[0]
+
     def identity(self, path: str) -> str | None:
         """Return Git's name of a file's or folder's content: where it is the same, so are they."""
-        found = self._objects([path])[0]
+        found = self.object(path)
         return None if found is None else found.oid
 
     def identities(self, path: str) -> dict[str, str]:
         """Return the names in a folder, each with Git's name of its content."""
-        found = self._objects([path])[0]
+        found = self.object(path)
         if found is None or found.kind != "tree":
             return {}
         return {entry.name: entry.oid for entry in parse_tree(found.data)}
@@ -277,25 +285,17 @@ class CommitSnapshot:
         return [self._known[path] for path in paths]
 
 
-def _with_folders(path: str) -> Iterator[str]:
-    """Yield a path and the folders that it lies in."""
-    while path:
-        yield path
-        path = path.rpartition("/")[0]
-
-
 class ObjectWriter:
     """Writes loose objects into ``objects`` (``.git/objects``); nothing names them yet.
 
     They are durable after `sync`, which is called before a reference may name one of them.
     """
 
-    def __init__(self, objects: Path, reader: ObjectReader) -> None:
+    def __init__(self, objects: Path) -> None:
         # GitPython brings gitdb; only writing needs it, and it is slow to import.
         from gitdb import LooseObjectDB
 
         self._store = LooseObjectDB(str(objects))
-        self._reader = reader
         self._unsynced: list[Path] = []
         self._pool: ThreadPoolExecutor | None = None
         self._owner = 0
@@ -343,39 +343,57 @@ class ObjectWriter:
         except OSError as error:
             raise _unwritable(error) from None
 
-    def write_tree(self, base: str | None, edits: Mapping[str, bytes | None]) -> str:
-        """Return the root tree that differs from commit ``base`` by ``edits`` alone.
+    def write_tree(
+        self, base: CommitSnapshot, edits: Mapping[str, bytes | None]
+    ) -> dict[str, GitObject | None]:
+        """Write the trees that differ from those of a commit by ``edits`` alone.
 
         Only the trees on the edited paths are read and written.
+
+        Returns:
+            What is at each edited path then, and at the folders above; the root tree is at "".
         """
+        written: dict[str, GitObject | None] = {}
         nested: dict[str, object] = {}
         for path, content in edits.items():
             *folders, name = path.split("/")
             level = nested
             for folder in folders:
                 level = level.setdefault(folder, {})  # type: ignore[assignment]
-            level[name] = None if content is None else self.write("blob", content)
-        root = None if base is None else self._reader.get(f"{base}^{{tree}}")
-        written = self._rewrite(None if root is None else root.oid, nested)
-        return written if written is not None else self.write("tree", b"")
+            level[name] = content
+        if self._rewrite(base, "", nested, written) is None:
+            written[""] = self._write("tree", b"")
+        return written
 
-    def _rewrite(self, tree: str | None, edits: Mapping[str, object]) -> str | None:
-        found = None if tree is None else self._reader.get(tree)
-        entries = {} if found is None else {entry.name: entry for entry in parse_tree(found.data)}
+    def _rewrite(
+        self,
+        base: CommitSnapshot,
+        path: str,
+        edits: Mapping[str, object],
+        written: dict[str, GitObject | None],
+    ) -> GitObject | None:
+        found = base.object(path)
+        entries: dict[str, TreeEntry] = {}
+        if found is not None and found.kind == "tree":
+            entries = {entry.name: entry for entry in parse_tree(found.data)}
         for name, edit in edits.items():
-            old = entries.get(name)
+            place = f"{path}/{name}" if path else name
             if isinstance(edit, dict):
-                below = old.oid if old is not None and old.is_folder else None
-                oid = self._rewrite(below, edit)
-                mode = _FOLDER_MODE
+                new, mode = self._rewrite(base, place, edit, written), _FOLDER_MODE
             else:
-                oid = edit if isinstance(edit, str) else None
+                new = self._write("blob", edit) if isinstance(edit, bytes) else None
                 mode = _FILE_MODE
-            if oid is None:
+                written[place] = new
+            if new is None:
                 entries.pop(name, None)
             else:
-                entries[name] = TreeEntry(mode, name, oid)
-        return self.write("tree", _format_tree(entries.values())) if entries else None
+                entries[name] = TreeEntry(mode, name, new.oid)
+        tree = self._write("tree", _format_tree(entries.values())) if entries else None
+        written[path] = tree
+        return tree
+
+    def _write(self, kind: str, data: bytes) -> GitObject:
+        return GitObject(self.write(kind, data), kind, data)
 
 
 def _sync(path: Path) -> None:

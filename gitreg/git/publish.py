@@ -41,11 +41,13 @@ class Prepared:
         base: the tip that the change was computed from.
         commit: the new commit.
         change: what it does.
+        objects: what is at each path that it changes, and at the folders above.
     """
 
     base: Tip
     commit: CommitInfo
     change: Change
+    objects: Mapping[str, GitObject | None]
 
 
 @contextlib.contextmanager
@@ -116,17 +118,22 @@ def prepare(
     author = author or repository.signature("AUTHOR")
     committer = repository.signature("COMMITTER")
     writer = repository.writer
-    tree = writer.write_tree(base.commit, {edit.path: edit.content for edit in change.edits})
+    before = repository.snapshot(base.commit)
+    objects = writer.write_tree(before, {edit.path: edit.content for edit in change.edits})
+    root = objects[""]
+    assert root is not None
     parent = f"parent {base.commit}\n" if base.commit else ""
     message = change.message()
-    content = f"tree {tree}\n{parent}author {author}\ncommitter {committer}\n\n{message}".encode()
+    content = (
+        f"tree {root.oid}\n{parent}author {author}\ncommitter {committer}\n\n{message}".encode()
+    )
     if repository.signing.signs_commits:
         content = repository.signing.sign_commit(content, committer.person)
     oid = writer.write("commit", content)
     commit = CommitInfo(
         oid, base.commit, author.person, committer.person, committer.time, committer.zone, message
     )
-    return Prepared(base, commit, change)
+    return Prepared(base, commit, change, objects)
 
 
 def tag_object_name(content: bytes) -> str:
@@ -208,7 +215,7 @@ def publish(
         prepared.change.subject,
         {seen: prepared.commit.oid} if seen else None,
     )
-    repository.keep_snapshot(prepared.base.commit, prepared.commit.oid, prepared.change.paths)
+    repository.keep_snapshot(prepared.base.commit, prepared.commit.oid, prepared.objects)
     warnings = worktree.follow(repository, prepared.base, prepared.change.edits)
     return (*warnings, *(_TAKEN.format(name) for name in taken))
 

@@ -6,7 +6,8 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git import process
 from gitreg.git.heads import Head, Unreadable
-from gitreg.git.objects import CommitSnapshot, ObjectReader, ObjectWriter
+from gitreg.git.objects import CommitSnapshot, GitObject, ObjectReader, ObjectWriter
 
 # Who only reads does not sign.
 if TYPE_CHECKING:
@@ -84,7 +85,6 @@ class GitRepository:
         self._last_snapshot: CommitSnapshot | None = None
         self._identities: dict[str, tuple[str, str]] = {}
         self._roots: dict[str, str] = {}
-        self._head: Head | None = None
 
     # Where it is
 
@@ -173,7 +173,7 @@ class GitRepository:
     @cached_property
     def writer(self) -> ObjectWriter:
         """The writer into the repository's object store."""
-        return ObjectWriter(self._places.common_dir / "objects", self.reader)
+        return ObjectWriter(self._places.common_dir / "objects")
 
     # What its branch is at
 
@@ -183,6 +183,8 @@ class GitRepository:
         Raises:
             GitError: HEAD is detached.
         """
+        with suppress(Unreadable):
+            return Tip(*self._files.tip())
         branch = self.head_branch()
         if branch is None:
             raise GitError(
@@ -215,12 +217,14 @@ class GitRepository:
         """
         if "_places" not in self.__dict__:
             return self.commit_of("HEAD")
-        if self._head is None:
-            self._head = Head(self.git_dir, self.common_dir)
         try:
-            return self._head.commit()
+            return self._files.commit()
         except Unreadable:
             return self.commit_of("HEAD")
+
+    @cached_property
+    def _files(self) -> Head:
+        return Head(self.git_dir, self.common_dir)
 
     def parse_revision(self, revision: str) -> str:
         """Return the commit that a person's revision (branch, tag, hash, ``HEAD~2``) names.
@@ -318,17 +322,19 @@ class GitRepository:
         since = [f"^{start}"] if start else []
         return self.run("rev-list", "--first-parent", "--reverse", end, *since).text.split()
 
-    def keep_snapshot(self, base: str | None, commit: str, paths: Iterable[str]) -> None:
+    def keep_snapshot(
+        self, base: str | None, commit: str, changed: Mapping[str, GitObject | None]
+    ) -> None:
         """Let the snapshot of a commit begin with what is known of the one before it.
 
         Args:
             base: the commit before.
             commit: one that differs from it at these paths alone.
-            paths: which.
+            changed: what was written there; see `ObjectWriter.write_tree`.
         """
         last = self._last_snapshot
         if last is not None and last.commit == base and not last.is_full:
-            self._last_snapshot = last.after(commit, paths)
+            self._last_snapshot = last.after(commit, changed)
 
     def snapshot(self, commit: str | None) -> CommitSnapshot:
         """Return the files of a commit; the last one asked for is kept with what was read of it.
