@@ -49,7 +49,12 @@ def moves_of(before: RegistryState, after: RegistryState, model: str) -> list[Mo
     if old == new:
         return []
     moves = []
-    for version in sorted({number for held in (*old.values(), *new.values()) for number in held}):
+    differing = {
+        number
+        for stage in {*old, *new}
+        for number in set(old.get(stage, ())) ^ set(new.get(stage, ()))
+    }
+    for version in sorted(differing):  # of an archive of a thousand, these are one or two
         was = [stage for stage, held in old.items() if version in held]
         is_in = [stage for stage, held in new.items() if version in held]
         left = [stage for stage in was if stage not in is_in]
