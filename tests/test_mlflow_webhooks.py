@@ -73,6 +73,10 @@ def test_what_is_wrong_is_refused(store: GitregStore) -> None:
     for change in changes:
         assert code(store.update_webhook, made.webhook_id, **change) == "INVALID_PARAMETER_VALUE"
     assert vars(store.get_webhook(made.webhook_id)) == vars(made)
+    twice = [TAGGED, CREATED, TAGGED]
+    assert code(store.create_webhook, "b", URL, twice) == "BAD_REQUEST"
+    assert code(store.update_webhook, made.webhook_id, events=twice) == "BAD_REQUEST"
+    assert [vars(webhook) for webhook in store.list_webhooks()] == [vars(made)]
     for most in (-1, 1001):
         assert code(store.list_webhooks, most) == "INVALID_PARAMETER_VALUE"
         assert code(store.list_webhooks_by_event, CREATED, most) == "INVALID_PARAMETER_VALUE"

@@ -25,6 +25,7 @@ from mlflow.entities.webhook import (
 from mlflow.environment_variables import MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import (
+    BAD_REQUEST,
     INTERNAL_ERROR,
     INVALID_PARAMETER_VALUE,
     RESOURCE_DOES_NOT_EXIST,
@@ -264,6 +265,8 @@ class Webhooks:
 
 def _subscribe(db: sqlite3.Connection, identity: str, events: Sequence[WebhookEvent]) -> None:
     values = [(identity, event.entity.value, event.action.value) for event in events]
+    if len(set(values)) < len(values):
+        raise MlflowException("an event is named twice", error_code=BAD_REQUEST)
     db.executemany("INSERT INTO events VALUES (?, ?, ?)", values)
 
 
