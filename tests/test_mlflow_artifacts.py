@@ -14,6 +14,7 @@ import pytest
 from mlflow.entities.multipart_upload import CreateMultipartUploadResponse, MultipartUploadPart
 from mlflow.entities.presigned_download import PresignedDownloadUrlResponse
 from mlflow.exceptions import MlflowException
+from mlflow.models import Model
 from mlflow.server import constants
 from mlflow.store.artifact import artifact_repository_registry
 from mlflow.store.artifact.artifact_repo import (
@@ -26,9 +27,9 @@ from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from gitreg import Registry
 from gitreg.mlflow import artifacts
-from gitreg.mlflow.artifacts import download_uri, own_artifact, served_folder
+from gitreg.mlflow.artifacts import download_uri, own_artifact
 from gitreg.mlflow.checkouts import META_FILE
-from gitreg.mlflow.uri import parse
+from gitreg.mlflow.uri import parse, undecoded_folder
 from tests.test_mlflow_checkouts import MODEL, files_of
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ def test_loading_writes_beside_the_model_and_alters_nothing(
     place = Path(mlflow.artifacts.download_artifacts(f"models:/{NAME}@champion"))
     assert "model_version" in (place / META_FILE).read_text()
     assert Path(mlflow.artifacts.download_artifacts(f"models:/{NAME}/1")) == place
+    # MLflow's loaders decode the path as if it were a URI.
+    assert Model.load(str(place)).flavors == {}
     assert [findings for _, findings in registry.verify()] == [[], [], []]
     copied = mlflow.artifacts.download_artifacts(version_uri(uri, 1), dst_path=str(tmp_path / "x"))
     assert files_of(Path(copied)) == MODEL
@@ -205,7 +208,7 @@ def in_server(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_a_server_serves_versions_and_keeps_the_rest(in_server: str, tmp_path: Path) -> None:
     repository = get_artifact_repository(in_server)
-    top = f"gitreg/{served_folder(NAME)}/1"
+    top = f"gitreg/{undecoded_folder(NAME)}/1"
     assert listed(repository.list_artifacts(f"{top}/data")) == [(f"{top}/data/deep", True, None)]
     (tmp_path / "there").mkdir()
     found = repository.download_artifacts(f"{top}/MLmodel", str(tmp_path / "there"))
@@ -335,7 +338,7 @@ def test_where_a_server_writes_is_not_for_clients_to_say(
 
 def test_a_server_follows_no_link_to_its_own_files(uri: str, in_server: str) -> None:
     with pytest.raises(MlflowException, match="the server's own") as raised:
-        get_artifact_repository(in_server).list_artifacts(f"gitreg/{served_folder(NAME)}/3")
+        get_artifact_repository(in_server).list_artifacts(f"gitreg/{undecoded_folder(NAME)}/3")
     assert code_of(raised) == "PERMISSION_DENIED"
 
 

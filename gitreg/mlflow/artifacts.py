@@ -47,8 +47,8 @@ from gitreg.mlflow.uri import (
     parse,
     parse_version_path,
     split,
+    undecoded_folder,
 )
-from gitreg.names import folder_of
 
 if TYPE_CHECKING:
     from mlflow.entities.multipart_upload import CreateMultipartUploadResponse, MultipartUploadPart
@@ -95,20 +95,8 @@ def download_uri(registry: RegistryUri, model: str, version: int) -> str:
     if os.environ.get(_SERVES) == "true":
         destination = os.environ.get(_DESTINATION, "")
         if _is_ours(destination) and _bare(parse(destination).location) == _bare(registry.location):
-            return f"mlflow-artifacts:/{SERVED}/{served_folder(model)}/{version}"
+            return f"mlflow-artifacts:/{SERVED}/{undecoded_folder(model)}/{version}"
     return registry.version_uri(model, version)
-
-
-def served_folder(model: str) -> str:
-    """Return the name of a model's folder in a server's artifacts.
-
-    MLflow's server decodes a path as often as it can be decoded: what is encoded with ``%``
-    elsewhere, is with ``~`` here, which no folder's name has.
-
-    >>> served_folder("Größe 2")
-    'Gr~C3~B6~C3~9Fe~202'
-    """
-    return folder_of(model).replace("%", "~")
 
 
 @dataclass(frozen=True)

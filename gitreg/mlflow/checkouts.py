@@ -31,8 +31,8 @@ from gitreg.environment import without_credentials
 from gitreg.errors import NotFound, WorldError
 from gitreg.git.copies import cache_folder
 from gitreg.mlflow.pool import FRESH
-from gitreg.mlflow.uri import check_path
-from gitreg.names import Reference, folder_of
+from gitreg.mlflow.uri import check_path, undecoded_folder
+from gitreg.names import Reference
 from gitreg.registry import Registry
 
 META_FILE = "registered_model_meta"
@@ -254,7 +254,7 @@ def open_checkout(location: str, model: str, version: int) -> Checkout:
     with Registry(location) as registry:
         commit = registry.resolve(reference).read_from
         sha256 = registry.sha256(reference, rev=commit)  # 1
-        folder = _place(location) / folder_of(model) / f"{version}-{sha256[:24]}"
+        folder = _place(location) / undecoded_folder(model) / f"{version}-{sha256[:24]}"
 
         def pull_now(destination: Path) -> Path:
             return registry.pull(reference, destination, rev=commit)

@@ -162,6 +162,18 @@ def check_path(path: str) -> str:
     return "/".join(parts)
 
 
+def undecoded_folder(model: str) -> str:
+    """Return the name of a model's folder in paths that MLflow takes for URIs.
+
+    Its server decodes a path as often as it can be decoded, and its loaders decode a local one,
+    too: what is encoded with ``%`` elsewhere, is with ``~`` here, which no folder's name has.
+
+    >>> undecoded_folder("Größe 2")
+    'Gr~C3~B6~C3~9Fe~202'
+    """
+    return folder_of(model).replace("%", "~")
+
+
 def _location(uri: str, address: str) -> str:
     """Return the path or Git URL of a URI without its options."""
     scheme, colon, rest = address.partition(":")
