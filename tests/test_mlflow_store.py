@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ from mlflow.entities.model_registry import ModelVersionTag, RegisteredModelTag
 from mlflow.exceptions import MlflowException
 
 from gitreg import Registry
+from gitreg.git.copies import cache_folder
 from gitreg.mlflow import pool
 from gitreg.mlflow.store import GitregStore
 from tests.conftest import git, write_model
@@ -237,6 +239,20 @@ def test_a_store_is_pickled(filled: GitregStore) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_repository_made_anew_in_its_place_is_seen(filled: GitregStore, folder: Path) -> None:
+    filled.get_registered_model("churn")
+    aside = folder.with_name("aside")
+    folder.rename(aside)
+    with pytest.raises(MlflowException, match="neither a folder"):
+        filled.get_registered_model("churn")
+    Registry.init(folder)
+    assert list(filled.search_registered_models()) == []
+    assert filled.create_registered_model("fraud").name == "fraud"
+    shutil.rmtree(folder)
+    aside.rename(folder)
+    assert filled.get_model_version("churn", 2).version == 2
+
+
 def test_a_fork_has_registries_of_its_own(filled: GitregStore) -> None:
     filled.get_model_version("churn", 1)
     child = os.fork()
@@ -276,6 +292,14 @@ def test_by_url_every_write_is_published(shared: Path) -> None:
         registry.set_alias("churn@2", "challenger", push=True)
     store.set_registered_model_alias("churn", "challenger", 3)  # the last one wins
     assert git(origin, "show", "HEAD:registry/churn/aliases/challenger.yaml") == "version: 3"
+    store.close()
+
+
+def test_the_copies_may_be_removed_meanwhile(shared: Path) -> None:
+    store = GitregStore(f"gitreg+file://{shared / 'origin.git'}")
+    store.get_registered_model("churn")
+    shutil.rmtree(cache_folder())
+    assert store.get_model_version_by_alias("churn", "champion").version == 2
     store.close()
 
 

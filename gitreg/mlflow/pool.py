@@ -11,12 +11,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeAlias
 
+from gitreg.git.copies import cache_folder
 from gitreg.mlflow.uri import RegistryUri
 from gitreg.registry import Registry
 
 KEPT = 8
 """How many registries wait for the next call; more are made when more threads call at once."""
+
+_Identity: TypeAlias = "tuple[int, int] | None"
 
 FRESH = 10.0
 """For how many seconds a registry that is used by URL answers before it is asked again."""
@@ -31,7 +35,7 @@ class Pool:
 
     def _start(self) -> None:
         self._owner = os.getpid()
-        self._idle: list[Registry] = []
+        self._idle: list[tuple[_Identity, Registry]] = []
         self._asked: float | None = None
         self._asking = threading.Lock()
 
@@ -46,17 +50,39 @@ class Pool:
             # Kept alive: closing a copy of an open database would take the parent's locks away.
             _inherited.append(self._idle)
             self._start()
-        try:
-            registry = self._idle.pop()
-        except IndexError:
-            registry = Registry(self._uri.location)
+        where = self._identity()
+        registry = self._kept(where) or Registry(self._uri.location)
         try:
             yield registry
         finally:
             if len(self._idle) < KEPT:
-                self._idle.append(registry)
+                self._idle.append((where, registry))
             else:
                 registry.close()
+
+    def _kept(self, where: _Identity) -> Registry | None:
+        """Return a registry that waits; those of a folder that is gone are closed."""
+        while True:
+            try:
+                of, registry = self._idle.pop()
+            except IndexError:
+                return None
+            if of == where:
+                return registry
+            registry.close()
+
+    def _identity(self) -> _Identity:
+        """Return what tells the folder from one that was made anew in its place.
+
+        Of a registry that is used by URL it is the one with the copies. A number is not given again
+        while a process of a kept registry's works in the folder.
+        """
+        place = str(cache_folder()) if self._uri.is_url else self._uri.location
+        try:
+            found = os.stat(place)  # noqa: PTH116  asked at every call
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def refresh(self) -> None:
         """Bring the copy of a registry that is used by URL up to date, if it is time to.
@@ -90,12 +116,12 @@ class Pool:
             registry = Registry(self._uri.location)
             registry.state()
             self._asked = time.monotonic()
-            self._idle.append(registry)
+            self._idle.append((self._identity(), registry))
 
     def close(self) -> None:
         """End what idle registries hold; the next call opens another."""
         while self._idle:
-            self._idle.pop().close()
+            self._idle.pop()[1].close()
 
 
-_inherited: list[list[Registry]] = []
+_inherited: list[list[tuple[_Identity, Registry]]] = []
