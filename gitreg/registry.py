@@ -17,6 +17,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -170,6 +171,19 @@ class Registry:
     def private_dir(self) -> Path:
         """The folder for what belongs to this clone alone, such as its index of history."""
         return self._repository.private_dir
+
+    @contextmanager
+    def authored_by(self, name: str, email: str) -> Iterator[None]:
+        """Let the commits made meanwhile have somebody else as author; the committer stays.
+
+        For a server that knows who asks. Rules on who moves or registers a version, and what is
+        said of who did, go by the author; a signature is the committer's.
+
+        Raises:
+            InvalidRequest: it is no name or address that Git can hold.
+        """
+        with self._repository.authored_by(name, email):
+            yield
 
     # Parts, made when they are first needed
 

@@ -6,9 +6,9 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git import process
 from gitreg.git.heads import Head, Unreadable
 from gitreg.git.objects import CommitSnapshot, GitObject, ObjectReader, ObjectWriter
+from gitreg.names import has_invisible
 
 # Who only reads does not sign.
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 _OID = re.compile(r"[0-9a-f]{40}")
 _BRANCH_HEAD = re.compile(r"ref: (refs/heads/.+)\n?")
 _IDENT = re.compile(r"(?P<name>.*) <(?P<email>[^<>]*)> (?P<time>\d+) (?P<zone>[+-]\d{4})")
+_CRUD = " .,:;<>\"\\'"
+"""What Git takes away at the ends of names and addresses; a name of nothing else it refuses."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ class GitRepository:
         self.reader = ObjectReader(folder, self._variables)
         self._last_snapshot: CommitSnapshot | None = None
         self._identities: dict[str, tuple[str, str]] = {}
+        self._author: tuple[str, str] | None = None
         self._roots: dict[str, str] = {}
 
     # Where it is
@@ -384,14 +388,48 @@ class GitRepository:
 
         return Signing(self.top_level or self.git_dir)
 
+    @contextmanager
+    def authored_by(self, name: str, email: str) -> Iterator[None]:
+        """Let somebody else be the author of what is written meanwhile.
+
+        Raises:
+            InvalidRequest: Git could not hold that name or address, or would alter the address.
+        """
+        if (
+            has_invisible(name + email)
+            or set("<>").intersection(name + email)
+            or not name.strip(_CRUD)
+            or name != name.strip()
+            or not email
+            or email != email.strip(_CRUD)
+            or " " in email
+        ):
+            raise InvalidRequest(
+                f"{name[:100]!a} with address {email[:100]!a} is no author of Git's"
+            )
+        before, self._author = self._author, (name, email)
+        try:
+            yield
+        finally:
+            self._author = before
+
     def signature(self, role: str) -> Signature:
         """Return who commits now, as ``AUTHOR`` or ``COMMITTER``, the way Git itself finds out.
+
+        While something is written for somebody else (`authored_by`), they are the author.
 
         Raises:
             GitError: no identity is configured. Git would make one up from the host's name;
                 an audit trail with invented names is worth nothing. Or the date that the
                 environment gives is none.
         """
+        found = self._configured(role)
+        if role == "AUTHOR" and self._author is not None:
+            name, email = self._author
+            return replace(found, name=name, email=email)
+        return found
+
+    def _configured(self, role: str) -> Signature:
         if role not in self._identities or f"GIT_{role}_DATE" in os.environ:
             asked = self.run(
                 "-c", "user.useConfigOnly=true", "var", f"GIT_{role}_IDENT", check=False

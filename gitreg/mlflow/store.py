@@ -40,6 +40,7 @@ from mlflow.utils.validation import (
 from gitreg.errors import AlreadyExists, NotFound
 from gitreg.mlflow import entities, search, uri
 from gitreg.mlflow.artifacts import download_uri
+from gitreg.mlflow.callers import on_behalf_of_caller
 from gitreg.mlflow.failures import translated
 from gitreg.mlflow.pool import Pool
 from gitreg.mlflow.reading import Known, Memory, ModelRow, Reading
@@ -119,7 +120,7 @@ class GitregStore(AbstractStore):
 
     def _write(self, call: str, change: Callable[[Registry, str], Outcome]) -> None:
         """Make a call of MLflow's a commit; ``change`` is given a registry and the reason."""
-        with translated(), self._pool.borrow() as registry:
+        with translated(), self._pool.borrow() as registry, on_behalf_of_caller(registry):
             self._written(lambda: change(registry, f"By MLflow's {call}."))
 
     def _written(self, write: Callable[[], Outcome]) -> Outcome:
@@ -307,7 +308,10 @@ class GitregStore(AbstractStore):
         )
         with translated(), self._pool.borrow() as registry:
             reading = self._read(registry)
-            with gathered(given, reading, strict=self._uri.strict) as material:
+            with (
+                gathered(given, reading, strict=self._uri.strict) as material,
+                on_behalf_of_caller(registry),
+            ):
                 reading.model(name)
                 outcome = self._written(
                     lambda: registry.register_artifact(
