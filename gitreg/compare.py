@@ -118,7 +118,7 @@ def packages(requirements: Iterable[str]) -> dict[str, Any]:
 
 
 def _data(version: ModelVersion) -> dict[str, Any]:
-    return {item.path: item.md5 for item in version.lineage.data}
+    return {item.path: item.state for item in version.lineage.data}
 
 
 def _code(version: ModelVersion) -> dict[str, Any]:

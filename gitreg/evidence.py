@@ -203,7 +203,7 @@ def _tables(found: Comparison, old: ModelVersion | None, new: ModelVersion) -> l
         if rows:
             parts.append(_table((title, *columns), rows))
     if old is None:
-        rows = [(code(_short(item.path)), code(item.md5 or "-")) for item in new.lineage.data]
+        rows = [(code(_short(item.path)), code(item.state or "-")) for item in new.lineage.data]
         parts += [_table(("data", *columns), rows)] if rows else []
     else:
         same = [

@@ -93,7 +93,8 @@ def write_manifest(version: ModelVersion) -> bytes:
         if code
         else None,
         data=[
-            _present(path=item.path, md5=item.md5, size=item.size) for item in version.lineage.data
+            _present(path=item.path, md5=item.md5, size=item.size, digest=item.digest)
+            for item in version.lineage.data
         ],
         command=version.lineage.command,
         run=_present(id=run.id, tracking_uri=run.tracking_uri, link=run.link) if run else None,
@@ -228,10 +229,13 @@ def _read_lineage(fields: Fields) -> Lineage:
         if not isinstance(item, dict):
             fields.fail(f"data[{number}]", f"expected a mapping, found {yamldoc.kind(item)}")
         inner = Fields(item, fields.where, f"lineage.data[{number}].")
-        inner.only(("path", "md5", "size"))
+        inner.only(("path", "md5", "size", "digest"))
         data.append(
             DataDependency(
-                inner.text("path"), inner.optional_text("md5"), inner.optional_integer("size")
+                inner.text("path"),
+                inner.optional_text("md5"),
+                inner.optional_integer("size"),
+                inner.optional_text("digest"),
             )
         )
     return Lineage(

@@ -54,11 +54,24 @@ class CodeCommit:
 
 @dataclass(frozen=True)
 class DataDependency:
-    """A file or folder that a version was made from; ``md5`` as DVC names it."""
+    """Data that a version was made from.
+
+    Attributes:
+        path: where it lies; of a data set without a place its name.
+        md5: the hash of its bytes, as DVC names it.
+        size: in bytes.
+        digest: as MLflow tells one state of a data set from another: no hash of the bytes.
+    """
 
     path: str
     md5: str | None = None
     size: int | None = None
+    digest: str | None = None
+
+    @property
+    def state(self) -> str | None:
+        """What tells one state of the data from another."""
+        return self.md5 or self.digest
 
 
 @dataclass(frozen=True)

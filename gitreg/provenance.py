@@ -12,7 +12,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,6 +35,9 @@ from gitreg.yamldoc import SIZE_LIMIT, Value
 
 PART_LIMIT = 16 * 1024
 """How many bytes of a manifest are for metrics, and how many for params."""
+
+DATA_LIMIT = 8 * 1024
+"""How many are for data; what is left of the 64 KiB is for the signature and all the rest."""
 
 NOT_IMPORTED = "not imported"
 """The reason that stands for a version which is left out."""
@@ -133,6 +136,7 @@ def registration_of(given: Given, source: Source | ModelVersion, who: Signature)
     params, lost_params = _fitting(params, "params")
     signature, lost_signature = _signature(material.signature)
     requirements, lost_requirements = _requirements(material.requirements)
+    lineage, lost_data = _public(material.lineage)
     return Registration(
         model=given.name,
         artifact=Artifact(artifact, 0, 1, "0" * 64, "0" * 32),
@@ -140,7 +144,7 @@ def registration_of(given: Given, source: Source | ModelVersion, who: Signature)
         created_by=_person(material.created_by) or who.person,
         metrics=metrics,
         params=params,
-        lineage=_public(material.lineage),
+        lineage=lineage,
         environment=replace(
             material.environment, requirements=None if requirements is None else REQUIREMENTS
         ),
@@ -150,7 +154,7 @@ def registration_of(given: Given, source: Source | ModelVersion, who: Signature)
         signature=signature,
         number=material.version,
         left_out=Tombstone(who.utc, who.person, NOT_IMPORTED),
-        warnings=(*lost_metrics, *lost_params, *lost_signature, *lost_requirements),
+        warnings=(*lost_metrics, *lost_params, *lost_signature, *lost_requirements, *lost_data),
     )
 
 
@@ -171,15 +175,17 @@ def _metrics(
     return fitting, (*warnings, *lost)
 
 
-def _fitting(values: Mapping[str, _V], what: str) -> tuple[dict[str, _V], tuple[str, ...]]:
+def _fitting(
+    values: Mapping[str, _V], what: str, limit: int = PART_LIMIT
+) -> tuple[dict[str, _V], tuple[str, ...]]:
     """Return the first of some values, as many as a manifest has room for."""
     kept: dict[str, _V] = {}
     size = 0
     for name, value in values.items():
         size += len(json.dumps({name: value}, ensure_ascii=False).encode())
-        if size > PART_LIMIT:
+        if size > limit:
             left = len(values) - len(kept)
-            room = f"a manifest has room for {PART_LIMIT // 1024} KiB of them"
+            room = f"a manifest has room for {limit // 1024} KiB of them"
             return kept, (f"{left} of {len(values)} {what} left out: {room}",)
         kept[name] = value
     return kept, ()
@@ -205,8 +211,8 @@ def _requirements(given: bytes | None) -> tuple[bytes | None, tuple[str, ...]]:
         return None, (f"{REQUIREMENTS} left out: not UTF-8 text",)
 
 
-def _public(lineage: Lineage) -> Lineage:
-    """Return a lineage without the credentials that its URLs may hold."""
+def _public(lineage: Lineage) -> tuple[Lineage, tuple[str, ...]]:
+    """Return a lineage without the credentials that its URLs may hold, as far as it fits."""
     run, code = lineage.run, lineage.code
     if run is not None:
         run = replace(
@@ -217,7 +223,11 @@ def _public(lineage: Lineage) -> Lineage:
     if code is not None:
         code = replace(code, repository=code.repository and without_credentials(code.repository))
     source = lineage.source and without_credentials(lineage.source)
-    return replace(lineage, source=source, run=run, code=code)
+    places = [replace(item, path=without_credentials(item.path)) for item in lineage.data]
+    each = {str(number): asdict(item) for number, item in enumerate(places)}
+    fitting, lost = _fitting(each, "data", DATA_LIMIT)
+    data = tuple(places[: len(fitting)])
+    return replace(lineage, source=source, run=run, code=code, data=data), lost
 
 
 def _time(given: str | None) -> str | None:

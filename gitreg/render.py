@@ -283,7 +283,7 @@ def version_text(
         dirty = ", with uncommitted changes" if code.dirty else ""
         place = f" of {code.repository}" if code.repository else ""
         rows.append(("code", f"{code.commit[:SHORT]}{place}{dirty}"))
-    rows += [(f"data {item.path}", item.md5) for item in version.lineage.data]
+    rows += [(f"data {item.path}", item.state) for item in version.lineage.data]
     if version.lineage.command:
         rows.append(("command", version.lineage.command))
     if run:

@@ -68,7 +68,11 @@ def test_data_code_and_environment() -> None:
         1,
         lineage=Lineage(
             code=CodeCommit("c1", "url"),
-            data=(DataDependency("train.csv", "m1"), DataDependency("same.csv", "m")),
+            data=(
+                DataDependency("train.csv", "m1"),
+                DataDependency("same.csv", "m"),
+                DataDependency("rows", digest="d1"),
+            ),
         ),
         environment=Environment("3.10", "linux"),
     )
@@ -77,7 +81,7 @@ def test_data_code_and_environment() -> None:
         lineage=Lineage(
             code=CodeCommit("c2", "url", dirty=True),
             data=(DataDependency("train.csv", "m2"), DataDependency("same.csv", "m"),
-                  DataDependency("new.csv", "m3")),
+                  DataDependency("new.csv", "m3"), DataDependency("rows", digest="d2")),
         ),
         environment=Environment("3.11", "linux"),
     )  # fmt: skip
@@ -85,6 +89,7 @@ def test_data_code_and_environment() -> None:
     assert dict(found.data) == {
         "train.csv": Difference("m1", "m2"),
         "new.csv": Difference(None, "m3"),
+        "rows": Difference("d1", "d2"),
     }
     assert dict(found.code) == {"commit": Difference("c1", "c2"), "dirty": Difference(False, True)}
     assert dict(found.environment) == {

@@ -94,7 +94,12 @@ def test_show_of_a_version_of_which_everything_is_known(full: Path) -> None:
     assert set(lineage["code"]) == {"commit", "repository", "dirty"}
     assert lineage["code"]["dirty"] is False
     assert lineage["data"] == [
-        {"path": "models/train.csv", "md5": "cfd449bec15d15ccc3edf200fae4ce5d", "size": 4}
+        {
+            "path": "models/train.csv",
+            "md5": "cfd449bec15d15ccc3edf200fae4ce5d",
+            "size": 4,
+            "digest": None,
+        }
     ]
     assert lineage["run"] == {"id": "0a1b", "tracking_uri": None, "link": None}
     assert lineage["logged_model"] is None

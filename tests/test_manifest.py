@@ -50,7 +50,7 @@ LINEAGES = st.builds(
     maybe(TEXTS),
     maybe(st.builds(CodeCommit, TEXTS, maybe(TEXTS), st.booleans())),
     st.lists(
-        st.builds(DataDependency, TEXTS, maybe(TEXTS), maybe(COUNTS)), max_size=3
+        st.builds(DataDependency, TEXTS, maybe(TEXTS), maybe(COUNTS), maybe(TEXTS)), max_size=3
     ).map(tuple),
     maybe(TEXTS),
     maybe(st.builds(Run, TEXTS, maybe(TEXTS), maybe(TEXTS)) | st.builds(Run, link=TEXTS)),

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
+import mlflow.data
+import numpy as np
 import pytest
 from mlflow.entities.model_registry import ModelVersionTag
 from mlflow.exceptions import MlflowException
@@ -18,6 +20,7 @@ from sklearn.linear_model import LogisticRegression
 
 from gitreg import Registry
 from gitreg.mlflow.store import GitregStore
+from gitreg.model import DataDependency
 from tests.conftest import git, write_model
 
 COMMIT = "4b652c8d1c5b4d0f7a3b2e1d0c9b8a7f6e5d4c3b"
@@ -33,6 +36,12 @@ class Trained:
     location: str
 
 
+def dataset(source: str | None) -> mlflow.data.Dataset:
+    """A data set of one row; without a source MLflow takes the code for it."""
+    digest = "1a2b3c4d" if source else "5e6f7a8b"
+    return mlflow.data.from_numpy(np.array([[1.0]]), source, name="rows", digest=digest)
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
     base = tmp_path_factory.mktemp("tracking")
@@ -46,6 +55,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
         with mlflow.start_run(experiment_id=experiment) as run:
             mlflow.log_metrics({"auc": 0.9, "odd": float("nan")})
             mlflow.log_params({"C": 1.0})
+            for context in ("training", "evaluation"):  # the same one twice
+                mlflow.log_input(dataset("https://ada:s3cret@example.com/train.csv"), context)
+            mlflow.log_input(dataset(None))
             mlflow.set_tags(
                 {
                     "mlflow.source.git.commit": COMMIT,
@@ -95,6 +107,10 @@ def test_a_run_is_copied_with_all_that_it_says(
         assert found.lineage.code is not None
         assert found.lineage.code.commit == COMMIT
         assert found.lineage.code.repository == "https://example.com/churn.git"
+        assert found.lineage.data == (
+            DataDependency("https://example.com/train.csv", digest="1a2b3c4d"),
+            DataDependency("rows", digest="5e6f7a8b"),
+        )
         assert found.lineage.run is not None
         assert found.lineage.run.tracking_uri is None  # a file of this machine says nothing
         assert found.signature is not None

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitreg import AlreadyExists, InvalidRequest, NotFound, Registry, manifest
-from gitreg.model import CodeCommit, Environment, Lineage, ModelSignature, Run
+from gitreg.model import CodeCommit, DataDependency, Environment, Lineage, ModelSignature, Run
 from gitreg.provenance import NOT_IMPORTED, Provenance
 from tests.conftest import git, write_model
 from tests.fakes import ADA
@@ -136,6 +136,7 @@ def test_what_a_manifest_has_no_room_for_is_left_out(registry: Registry) -> None
             params={f"p{n}": "x" * 5000 for n in range(9)},
             signature=ModelSignature("[" + " " * 17_000 + "]"),
             requirements=b"x" * 70_000,
+            lineage=Lineage(data=tuple(DataDependency("x" * 500 + str(n)) for n in range(30))),
         ),
     )
     assert [warning.split(":")[0] for warning in outcome.warnings] == [
@@ -143,6 +144,7 @@ def test_what_a_manifest_has_no_room_for_is_left_out(registry: Registry) -> None
         "6 of 9 params left out",
         "signature left out",
         "requirements.txt left out",
+        "16 of 30 data left out",
     ]
     found = registry.show("big@1")
     assert (len(found.metrics), list(found.params)) == (445, ["p0", "p1", "p2"])

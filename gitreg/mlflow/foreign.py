@@ -28,8 +28,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from gitreg.environment import without_credentials
 from gitreg.errors import InvalidRequest, NotFound, WorldError
 from gitreg.instants import instant
+from gitreg.mlflow.sources import data_of
 from gitreg.mlflow.uri import SCHEMES
-from gitreg.model import ModelVersion
+from gitreg.model import DataDependency, ModelVersion
 from gitreg.suggest import did_you_mean
 from gitreg.values import near_sibling
 
@@ -108,6 +109,7 @@ class RunFacts:
     metrics: Mapping[str, float] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    data: tuple[DataDependency, ...] = ()
 
 
 class ForeignRegistry:
@@ -205,7 +207,10 @@ class ForeignRegistry:
         if run is None:
             return RunFacts(metrics, params)
         return RunFacts(
-            {**metrics, **run.data.metrics}, {**params, **run.data.params}, dict(run.data.tags)
+            {**metrics, **run.data.metrics},
+            {**params, **run.data.params},
+            dict(run.data.tags),
+            data_of(run),
         )
 
     def tags_of_run(self, version: ForeignVersion) -> Mapping[str, str]:

@@ -320,6 +320,7 @@ class _Import:
         return Lineage(
             source=theirs.source or None,
             code=code_of(run.tags),
+            data=run.data,
             run=known,
             logged_model=theirs.logged_model,
         )

@@ -1,14 +1,15 @@
 """What MLflow's `create_model_version` is given, as what a registry keeps: bytes and lineage.
 
 All of it is gathered before any lock is taken, and outlives the tracking server: the run's metrics,
-params and code commit are copied, and so are the signature and the environment of the model folder.
-Where the bytes cannot be reached the version is a link: its only file says where they are said to
-be.
+params, data sets and code commit are copied, and so are the signature and the environment of the
+model folder. Where the bytes cannot be reached the version is a link: its only file says where they
+are said to be.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import math
 import re
@@ -33,7 +34,14 @@ from gitreg.errors import InvalidRequest
 from gitreg.mlflow.artifacts import LINK, own_artifact
 from gitreg.mlflow.reading import Reading
 from gitreg.mlflow.search import is_prompt
-from gitreg.model import CodeCommit, Environment, ModelSignature, ModelVersion, Run
+from gitreg.model import (
+    CodeCommit,
+    DataDependency,
+    Environment,
+    ModelSignature,
+    ModelVersion,
+    Run,
+)
 from gitreg.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -46,6 +54,9 @@ PROMPT = "model.prompt"
 
 _DOCUMENT_LIMIT = 1024 * 1024
 """The largest ``MLmodel`` or ``python_env.yaml`` that is read, in bytes."""
+
+_PLACES = ("uri", "url", "path", "delta_table_name", "table_name")
+"""Where the sources of MLflow's data sets say that they are."""
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _logger = logging.getLogger(__name__)
@@ -297,7 +308,8 @@ def _tracked(given: Submission, origin: _Origin, material: Provenance) -> Proven
     if run is not None:
         metrics |= run.data.metrics
         params |= run.data.params
-        lineage = replace(lineage, code=code_of(run.data.tags) or lineage.code)
+        code = code_of(run.data.tags) or lineage.code
+        lineage = replace(lineage, code=code, data=data_of(run) or lineage.data)
     if origin.model is not None:
         # MLflow says 0.0 here where the run says that the metric is no number.
         odd = {name for name, value in metrics.items() if not math.isfinite(value)}
@@ -351,6 +363,23 @@ def code_of(tags: Mapping[str, str]) -> CodeCommit | None:
         return None
     dirty = tags.get(MLFLOW_GIT_DIRTY, "").lower() == "true"
     return CodeCommit(commit, tags.get(MLFLOW_GIT_REPO_URL), dirty)
+
+
+def data_of(run: Any) -> tuple[DataDependency, ...]:
+    """Return the data sets that a run was told of, each once."""
+    told = [given.dataset for given in run.inputs.dataset_inputs] if run.inputs else []
+    found = [DataDependency(_place_of(one), digest=one.digest or None) for one in told]
+    return tuple(dict.fromkeys(found))
+
+
+def _place_of(dataset: Any) -> str:
+    """Return where a data set lies; of one that MLflow knows no place of, its name."""
+    try:
+        source = json.loads(dataset.source)
+    except (TypeError, ValueError):
+        source = None
+    places = [source.get(key) for key in _PLACES] if isinstance(source, dict) else []
+    return next((place for place in places if place and isinstance(place, str)), dataset.name)
 
 
 def _said(given: Submission, material: Provenance) -> Provenance:
