@@ -9,9 +9,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import (
     INTERNAL_ERROR,
     INVALID_PARAMETER_VALUE,
-    INVALID_STATE,
     PERMISSION_DENIED,
     RESOURCE_ALREADY_EXISTS,
+    RESOURCE_CONFLICT,
     RESOURCE_DOES_NOT_EXIST,
     TEMPORARILY_UNAVAILABLE,
 )
@@ -32,7 +32,9 @@ from gitreg.operations.judging import GateRefused
 _CODES: tuple[tuple[type[GitregError], int], ...] = (
     (NotFound, RESOURCE_DOES_NOT_EXIST),
     (AlreadyExists, RESOURCE_ALREADY_EXISTS),
-    (InvalidDocument, INVALID_STATE),  # what a client sent is refused before it is a document
+    # What a client sent is refused before it is a document. Not INVALID_STATE: that is HTTP's 500,
+    # at which MLflow's client tries again for minutes, and then does not tell what the server said.
+    (InvalidDocument, RESOURCE_CONFLICT),
     (InvalidRequest, INVALID_PARAMETER_VALUE),
     (Refused, PERMISSION_DENIED),
     (LostRace, TEMPORARILY_UNAVAILABLE),
