@@ -150,9 +150,7 @@ class Follower:
             if mine == stage or number in self._made.brought:
                 continue
             reference = Reference(name, version=number)
-            if self._moved_here(
-                reference, lambda event: (event.pointer or "").startswith("stages/")
-            ):
+            if self._moved_here(reference, _is_of_a_stage):
                 self._made.note(
                     number,
                     f"is in {mine or NO_STAGE} here and in {stage or NO_STAGE} in MLflow: it was "
