@@ -431,6 +431,23 @@ def test_artifacts_that_are_gone_become_links(folder: Path, source: Place) -> No
     sound(folder)
 
 
+def test_what_is_not_installed_makes_no_links(
+    folder: Path, source: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link stays one for good: it must not come of what a `pip install` mends."""
+    there = source.filler()
+    there.client.create_registered_model("stored")
+    there.client.create_model_version("stored", "s3://bucket/model", await_creation_for=0)
+    with monkeypatch.context() as patch:
+        for name in ("boto3", "botocore"):
+            patch.setitem(sys.modules, name, None)
+        with pytest.raises(WorldError, match=r"s3://bucket/model: .*boto") as raised:
+            bring(folder, source, "stored")
+    assert "install" in str(raised.value.hint)
+    with Registry(folder) as registry:
+        assert registry.versions("stored") == []
+
+
 def test_a_run_that_is_gone_and_names_that_do_not_fit_are_told(folder: Path, source: Place) -> None:
     there = source.filler()
     for name in ("x@y", "CHURN", "odd"):

@@ -226,7 +226,8 @@ class ForeignRegistry:
 
         Raises:
             Unavailable: they are not there, or cannot be read.
-            WorldError: the server does not answer any more, or the disk is full.
+            WorldError: the server does not answer any more, the disk is full, or what speaks to
+                the store of artifacts is not installed.
         """
         number = str(version.number)
         uri = self.ask(lambda: self.store.get_model_version_download_uri(version.model, number))
@@ -244,6 +245,11 @@ class ForeignRegistry:
                     registry_uri=self.uri,
                 )
             )
+        except ImportError as error:
+            raise WorldError(
+                f"{without_credentials(uri)}: {error}",
+                hint="install what speaks to that store, such as boto3 for s3://, and run it again",
+            ) from error
         except Exception as error:
             # Each store of artifacts (S3, Azure, …) has errors of its own. What is wrong here, or
             # passes, must not be taken for artifacts that are gone.
