@@ -199,6 +199,14 @@ def test_a_dry_run_writes_nothing(folder: Path, source: Place) -> None:
     assert bring(folder, source).is_complete
 
 
+def test_a_dry_run_knows_names_that_exclude_each_other(folder: Path, source: Place) -> None:
+    for name in ("Twin", "twin"):
+        source.filler().client.create_registered_model(name)
+    would = bring(folder, source, "[Tt]win", dry_run=True)
+    assert remarks(would) == remarks(bring(folder, source, "[Tt]win"))
+    assert "'twin' differs from the model 'Twin'" in remarks(would)[0][0]
+
+
 def test_cut_off_by_the_keyboard_it_goes_on(folder: Path, source: Place) -> None:
     def stop(done: int, total: int, name: str) -> None:
         if name == "churn@4":

@@ -37,7 +37,8 @@ from gitreg.mlflow.runs import SHA256
 from gitreg.mlflow.sources import PROMPT, code_of, described, server_of
 from gitreg.model import Lineage, ModelVersion, Run
 from gitreg.moving import ModelMoved, Progress, Report, Tell, chosen
-from gitreg.operations.register import check_new_name
+from gitreg.names import fold
+from gitreg.operations.register import check_new_name, twin_of
 from gitreg.provenance import Provenance
 from gitreg.publisher import Outcome
 from gitreg.registry import Registry
@@ -129,6 +130,7 @@ class _Import:
         self._reason = wishes.reason or f"Imported from MLflow at {source.address}."
         self._fetched: dict[str, ModelVersion] = {}
         self._lives = 0
+        self._would_make: dict[str, str] = {}
 
     def model(self, theirs: ForeignModel, versions: Sequence[ForeignVersion]) -> ModelMoved:
         """Bring one model; what is wrong with it is told and does not keep the others away."""
@@ -172,6 +174,10 @@ class _Import:
             made.note(None, f"was {became} here: not brought again")
             return False
         check_new_name(state, name)
+        if self._wishes.dry_run:
+            twin = self._would_make.setdefault(fold(name), name)
+            if twin != name:
+                raise twin_of(name, twin)
         tags = fitting_tags(theirs.tags, made, None)
         made.changed.append("created")
         if not self._wishes.dry_run:

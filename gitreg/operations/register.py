@@ -88,10 +88,15 @@ def refuse_twin(state: RegistryState, model: str) -> None:
     """
     twin = state.same_name(model)
     if twin is not None:
-        raise InvalidRequest(
-            f"{model!a} differs from the model {twin!a} only by case or Unicode form",
-            hint=f"register under {twin!a}, or choose another name",
-        )
+        raise twin_of(model, twin)
+
+
+def twin_of(model: str, twin: str) -> InvalidRequest:
+    """Return what is raised for a name that could be taken for another one."""
+    return InvalidRequest(
+        f"{model!a} differs from the model {twin!a} only by case or Unicode form",
+        hint=f"register under {twin!a}, or choose another name",
+    )
 
 
 def register(state: RegistryState, request: Registration) -> Change:
