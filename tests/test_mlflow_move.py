@@ -594,6 +594,18 @@ def test_a_server_that_wants_a_login(folder: Path, web: str) -> None:
         assert "s3cret" not in said
 
 
+def test_an_export_into_a_database_keeps_artifacts_beside_it(
+    folder: Path, source: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring(folder, source, "Größe*")
+    monkeypatch.chdir(folder)
+    (tmp_path / "new").mkdir()
+    uri = f"sqlite:///{tmp_path}/new/m.db"
+    gitreg("export", "mlflow", "--uri", uri)
+    assert git(folder, "status", "--porcelain") == ""
+    assert list((tmp_path / "new" / "mlruns").glob("*/*/artifacts/model"))
+
+
 def test_an_export_into_a_folder_that_is_not_there(folder: Path) -> None:
     said = error("export", "mlflow", "--uri", "sqlite:////nowhere/m.db", "--repo", str(folder))
     assert "sqlite:////nowhere/m.db: there is no /nowhere" in said

@@ -133,6 +133,17 @@ class ForeignRegistry:
             check_uri(one, make=make)
         self.address = without_credentials(uri)
 
+    @property
+    def artifacts(self) -> Path | None:
+        """Where a new experiment keeps artifacts: beside a SQLite database.
+
+        ``None`` where MLflow decides, as a server does. Asked by a database's URI it would take the
+        working folder, which is the registry's own as a rule.
+        """
+        if not self.tracking_uri.lower().startswith("sqlite"):
+            return None
+        return _database(self.tracking_uri).absolute().parent / "mlruns"
+
     @cached_property
     def client(self) -> MlflowClient:
         """MLflow's own client of the tracking server."""
@@ -283,7 +294,7 @@ def check_uri(uri: str, *, make: bool = False) -> None:
     if scheme in ("http", "https"):
         _check_server(uri)
     elif scheme.partition("+")[0] == "sqlite":
-        _check_file(uri, Path(uri.partition("///")[2].partition("?")[0]), make=make)
+        _check_file(uri, _database(uri), make=make)
     elif scheme in ("", "file"):
         _check_file(uri, Path(uri.removeprefix("file:").removeprefix("//")), make=make)
     elif scheme in SCHEMES:
@@ -297,6 +308,15 @@ def check_uri(uri: str, *, make: bool = False) -> None:
             f"{without_credentials(uri)} is no URI of an MLflow registry",
             hint=near or f"such as http://{uri} or sqlite:////srv/mlflow.db",
         )
+
+
+def _database(uri: str) -> Path:
+    """Return the file of a SQLite database.
+
+    >>> _database("sqlite:////srv/m.db?timeout=5").as_posix(), _database("sqlite:///m.db").as_posix()
+    ('/srv/m.db', 'm.db')
+    """
+    return Path(uri.partition("///")[2].partition("?")[0])
 
 
 def _check_server(uri: str) -> None:

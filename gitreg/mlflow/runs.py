@@ -58,7 +58,8 @@ class Runs:
         self.experiment = found.experiment_id if found else None
         self._tags: dict[str, str] = dict(found.tags) if found else {}
         if found is None and not dry_run:
-            self.experiment = target.ask(lambda: self._client.create_experiment(name))
+            place = target.artifacts and str(target.artifacts / _short(name))
+            self.experiment = target.ask(lambda: self._client.create_experiment(name, place))
         self.of_version: dict[tuple[str, int], Any] = {}
         self.by_id: dict[str, Any] = {}
         for run in self._all():
@@ -151,7 +152,12 @@ def _tags(mine: ModelVersion) -> dict[str, str]:
 
 
 def _numbers_tag(model: str) -> str:
-    return f"gitreg.numbers.{hashlib.sha256(model.encode()).hexdigest()[:16]}"
+    return f"gitreg.numbers.{_short(model)}"
+
+
+def _short(name: str) -> str:
+    """Return what stands for a name where not every character may."""
+    return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
 def _is_taken(what: str, key: str, made: Progress, version: int) -> bool:
