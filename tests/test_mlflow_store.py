@@ -5,15 +5,17 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersionTag, RegisteredModelTag
 from mlflow.exceptions import MlflowException
 
@@ -22,6 +24,8 @@ from gitreg.git.copies import cache_folder
 from gitreg.mlflow import pool
 from gitreg.mlflow.store import GitregStore
 from tests.conftest import git, write_model
+
+README = Path(__file__).resolve().parent.parent / "README.md"
 
 
 @pytest.fixture
@@ -62,6 +66,76 @@ def test_a_call_is_a_commit_that_says_what_was_called(filled: GitregStore, folde
     ]
     message = git(folder, "log", "-1", "--format=%b", "HEAD~2")
     assert "By MLflow's transition_model_version_stage." in message
+
+
+@pytest.mark.filterwarnings("ignore:.*is deprecated since 2.9.0:FutureWarning")
+def test_the_readme_says_what_each_call_becomes(folder: Path, tmp_path: Path) -> None:
+    table = README.read_text().partition("| MLflow's call | the commit |\n")[2].partition("\n\n")[0]
+    listed = re.findall(r"^\| (`.+`) \| `(.+)` \|$", table, re.MULTILINE)
+    client = MlflowClient(f"sqlite:///{tmp_path}/unused.db", f"gitreg://{folder}")
+    source = write_model(tmp_path, "one")
+
+    def move(stage: str) -> object:
+        return client.transition_model_version_stage("churn", "1", stage)
+
+    made: list[tuple[list[Callable[[], object]], str]] = [
+        ([lambda: client.create_registered_model("churn")], "create churn"),
+        ([lambda: client.create_model_version("churn", str(source))], "register churn@1"),
+        ([lambda: move("Production")], "promote churn@1 to production"),
+        ([lambda: move("Archived")], "archive churn@1"),
+        ([lambda: move("None")], "take churn@1 out of archived"),
+        (
+            [lambda: client.set_registered_model_alias("churn", "champion", "1")],
+            "set churn@champion to churn@1",
+        ),
+        (
+            [lambda: client.delete_registered_model_alias("churn", "champion")],
+            "delete churn@champion",
+        ),
+        (
+            [
+                lambda: client.update_model_version("churn", "1", "the first"),
+                lambda: client.set_model_version_tag("churn", "1", "a", "b"),
+                lambda: client.delete_model_version_tag("churn", "1", "a"),
+            ],
+            "annotate churn@1",
+        ),
+        (
+            [
+                lambda: client.update_registered_model("churn", "who leaves"),
+                lambda: client.set_registered_model_tag("churn", "a", "b"),
+                lambda: client.delete_registered_model_tag("churn", "a"),
+            ],
+            "annotate churn",
+        ),
+        ([lambda: client.rename_registered_model("churn", "leaver")], "rename churn to leaver"),
+        ([lambda: client.delete_model_version("leaver", "1")], "delete leaver@1"),
+        ([lambda: client.delete_registered_model("leaver")], "delete leaver"),
+    ]
+    for calls, subject in made:
+        names, said = listed.pop(0)
+        assert said == subject
+        for name, call in zip(re.findall(r"`(.+?)`", names), calls, strict=True):
+            tip = git(folder, "rev-parse", "HEAD")
+            call()
+            assert git(folder, "log", "--format=%s", f"{tip}..") == subject
+            by = name.partition("(")[0]
+            assert f"By MLflow's {by}." in git(folder, "log", "-1", "--format=%b")
+    assert listed == []
+
+
+def test_an_alias_that_the_policy_moves_is_no_commit_of_its_own(
+    filled: GitregStore, folder: Path
+) -> None:
+    (folder / "registry" / "policy.yaml").write_text(
+        "format: 1\nstages:\n  production: {holds: 1, aliases: [champion]}\n  archived: {}\n"
+    )
+    git(folder, "commit", "--quiet", "-am", "rules")
+    filled.transition_model_version_stage("churn", 2, "Production", archive_existing_versions=True)
+    tip = git(folder, "rev-parse", "HEAD")
+    filled.set_registered_model_alias("churn", "champion", 2)
+    assert git(folder, "rev-parse", "HEAD") == tip
+    assert filled.get_model_version_by_alias("churn", "champion").version == 2
 
 
 def test_what_changes_nothing_is_no_commit(filled: GitregStore, folder: Path) -> None:
