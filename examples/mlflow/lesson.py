@@ -3,7 +3,8 @@
     python lesson.py [FOLDER]
 
 Everything happens in FOLDER (a temporary one by default): the registry `models`, and MLflow's
-own tracking database beside it. The scripts are run as they are; only two variables are set.
+own tracking database beside it. The scripts are run as they are: two variables say where both are,
+and a third keeps MLflow's warnings that stages will go out of the way.
 """
 
 import os
@@ -24,6 +25,7 @@ class Lesson:
         self.environment = os.environ | {
             "MLFLOW_REGISTRY_URI": f"gitreg://{self.registry}",
             "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'tracking.db'}",
+            "PYTHONWARNINGS": "ignore::FutureWarning",
         }
 
     def run(self, *command: str, exits: int = 0, within: Path | None = None) -> None:
