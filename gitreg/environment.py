@@ -160,7 +160,10 @@ def _frozen(_folders: tuple[tuple[str, int], ...]) -> bytes:
     """Return the packages as ``requirements.txt``; read once, until something is installed."""
     pins: dict[str, str] = {}
     for distribution in metadata.distributions():
-        described_by = distribution.metadata
+        try:
+            described_by = distribution.metadata
+        except FileNotFoundError:
+            continue  # in the words of the backport, which answers once MLflow has imported it
         if not {"Name", "Version"} <= set(described_by):
             continue  # an installation that broke off leaves a folder without metadata behind
         name = re.sub(r"[-_.]+", "-", described_by["Name"]).lower()

@@ -14,7 +14,6 @@ b'version: 5\n'
 from __future__ import annotations
 
 import io
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -155,6 +154,8 @@ def _texts_line(line: str, start: int) -> tuple[str, str | None]:
 def _quoted_text(line: str, start: int) -> tuple[str, int]:
     if not line.startswith('"', start):
         raise ValueError(line)
+    import json  # only for what is quoted
+
     text, end = json.JSONDecoder().raw_decode(line, start)
     return text, end
 
@@ -325,6 +326,8 @@ def _emit_texts(value: dict[str, Value]) -> bytes:
 
 
 def _quoted(value: Value) -> str:
+    import json
+
     text = json.dumps(value, ensure_ascii=False)
     return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 

@@ -228,6 +228,8 @@ def _cut_off(folder: Path, args: list[str], how: signal.Signals, is_time: Any) -
         cwd=folder.parent,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        # A shell that starts the tests in the background has told them to ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     while process.poll() is None and not is_time():
         pass
