@@ -370,6 +370,33 @@ def test_by_url_every_write_is_published(shared: Path) -> None:
     store.close()
 
 
+def test_what_others_have_just_made_is_there(shared: Path) -> None:
+    config = shared / "work" / ".dvc" / "config"
+    config.write_text(config.read_text().replace("../../dvc-remote", str(shared / "dvc-remote")))
+    git(shared / "work", "commit", "--quiet", "-am", "absolute")
+    git(shared / "work", "push", "--quiet")
+    store = GitregStore(f"gitreg+file://{shared / 'origin.git'}")
+    others = GitregStore(f"gitreg://{shared / 'work'}?push=true")
+    for name in ("there", "moved", "read"):
+        store.get_registered_model("churn")  # asked: this is fresh for a while
+        others.create_registered_model(name)
+        others.create_model_version(name, str(write_model(shared, name)))
+        if name == "there":
+            with pytest.raises(MlflowException) as raised:
+                store.create_registered_model(name)
+            assert code(raised) == "RESOURCE_ALREADY_EXISTS"
+            assert store.create_model_version(name, str(write_model(shared, "two"))).version == 2
+        elif name == "moved":
+            store.set_registered_model_alias(name, "champion", 1)
+        else:
+            assert store.get_model_version(name, 1).version == 1
+    store.get_registered_model("churn")
+    others.create_registered_model("new")
+    assert store.create_model_version("new", str(write_model(shared, "one"))).version == 1
+    others.close()
+    store.close()
+
+
 def test_the_copies_may_be_removed_meanwhile(shared: Path) -> None:
     store = GitregStore(f"gitreg+file://{shared / 'origin.git'}")
     store.get_registered_model("churn")

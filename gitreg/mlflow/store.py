@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlflow.entities.model_registry.model_version_stages import (
     ALL_STAGES,
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
 _TIMES_OVERTAKEN = 3
 """How often a call whose pointer others moved meanwhile is made again."""
 
+_Found = TypeVar("_Found")
 _logger = logging.getLogger(__name__)
 
 
@@ -110,6 +111,23 @@ class GitregStore(AbstractStore):
             self._pool.refresh()
             with self._pool.borrow() as registry:
                 yield self._read(registry)
+
+    def _found(self, look: Callable[[Reading], _Found]) -> _Found:
+        """Return what is read of a thing that has to be there.
+
+        A registry that is used by URL is asked again before it is said not to be: somebody else may
+        have made it since.
+        """
+        try:
+            with self._reading() as reading:
+                return look(reading)
+        except MlflowException as error:
+            if not (self._uri.is_url and isinstance(error.__cause__, NotFound)):
+                raise
+        with translated():
+            self._pool.ask()
+        with self._reading() as reading:
+            return look(reading)
 
     def _read(self, registry: Registry) -> Reading:
         state = registry.state()
@@ -224,8 +242,7 @@ class GitregStore(AbstractStore):
     def get_registered_model(self, name: str) -> RegisteredModel:
         """Return a registered model with the newest version of each stage."""
         _validate_model_name(name)
-        with self._reading() as reading:
-            return entities.registered_model(reading, reading.model(name))
+        return self._found(lambda found: entities.registered_model(found, found.model(name)))
 
     def search_registered_models(
         self,
@@ -306,6 +323,8 @@ class GitregStore(AbstractStore):
             model_id,
             self._tracking_uri,
         )
+        with translated():
+            self._pool.ask()  # the model may have been made a moment ago, by somebody else
         with translated(), self._pool.borrow() as registry:
             reading = self._read(registry)
             with (
@@ -377,8 +396,7 @@ class GitregStore(AbstractStore):
         """Return a version with its stage, aliases and tags."""
         _validate_model_name(name)
         number = _validate_model_version(version)
-        with self._reading() as reading:
-            return entities.model_version(reading.version(name, number))
+        return self._found(lambda found: entities.model_version(found.version(name, number)))
 
     def get_model_version_download_uri(self, name: str, version: int | str) -> str:
         """Return where a version's artifact is served, verified and never altered.
@@ -387,8 +405,7 @@ class GitregStore(AbstractStore):
         """
         _validate_model_name(name)
         number = _validate_model_version(version)
-        with self._reading() as reading:
-            reading.version(name, number)
+        self._found(lambda found: found.version(name, number))
         return download_uri(self._uri, name, number)
 
     def search_model_versions(
@@ -425,8 +442,7 @@ class GitregStore(AbstractStore):
         _validate_model_name(name)
         number = _validate_model_version(version)
         _validate_tag_name(key)
-        with self._reading() as reading:
-            tags = reading.version(name, number).tags
+        tags = self._found(lambda found: found.version(name, number)).tags
         if key in tags:
             self._untag("delete_model_version_tag", Reference(name, version=number), key)
 
@@ -487,15 +503,13 @@ class GitregStore(AbstractStore):
     def _require(self, name: str) -> ModelRow:
         """Return a model, or raise as the SQL store does where it is not there."""
         _validate_model_name(name)
-        with self._reading() as reading:
-            return reading.model(name)
+        return self._found(lambda found: found.model(name))
 
     def _existing(self, name: str, version: int | str) -> Reference:
         """Return a version's reference, or raise as the SQL store does where it is not there."""
         _validate_model_name(name)
         number = _validate_model_version(version)
-        with self._reading() as reading:
-            reading.version(name, number)
+        self._found(lambda found: found.version(name, number))
         return Reference(name, version=number)
 
     def _annotate(self, call: str, reference: Reference, key: str, value: str | None) -> None:
