@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -334,3 +335,14 @@ def test_a_merge_in_progress_goes_on(stocked: Path) -> None:
     assert git(stocked, "ls-files", "--unmerged") == conflict
     assert (stocked / ".git" / "MERGE_HEAD").read_bytes() == merging
     assert tree_of(stocked)["code.py"] == tree
+
+
+def test_an_index_that_is_held_for_a_moment_is_waited_for(stocked: Path) -> None:
+    lock = stocked / ".git" / "index.lock"
+    lock.touch()
+    timer = threading.Timer(0.2, lock.unlink)
+    timer.start()
+    with Registry(stocked) as registry:
+        assert not registry.set_alias("churn@1", "fallback").is_unchanged
+    timer.join()
+    assert git(stocked, "status", "--short") == ""

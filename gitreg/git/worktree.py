@@ -31,6 +31,10 @@ ANNOUNCEMENT = "gitreg-following.json"
 OURS = (layout.ROOT, layout.DVC_YAML, ".dvc", ".dvcignore")
 """What gitreg writes; `init` the last two."""
 
+_PATIENCE = 1.0
+"""For how many seconds another process may hold the index: an editor's ``git status`` takes it for
+a few milliseconds, again and again."""
+
 
 def refuse_dirty(repository: GitRepository, paths: Mapping[str, bytes | None]) -> None:
     """Refuse paths where the user has work that a write would overwrite.
@@ -68,11 +72,14 @@ def refuse_dirty(repository: GitRepository, paths: Mapping[str, bytes | None]) -
 
 
 def _refuse_locked_index(repository: GitRepository) -> None:
-    if (repository.git_dir / "index.lock").exists():
-        raise GitError(
-            "another Git process holds the index (.git/index.lock)",
-            hint="wait for it; if none is running, remove that file",
-        )
+    until = time.monotonic() + _PATIENCE
+    while (repository.git_dir / "index.lock").exists():
+        if time.monotonic() >= until:
+            raise GitError(
+                "another Git process holds the index (.git/index.lock)",
+                hint="wait for it; if none is running, remove that file",
+            )
+        time.sleep(0.01)
 
 
 def _refuse_obstacle(top: Path, path: str) -> None:

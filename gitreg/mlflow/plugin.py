@@ -1,8 +1,8 @@
 """What MLflow's entry points name. Nothing is imported before one of them is called.
 
 MLflow loads every plugin as soon as it resolves any store, also for those who never heard of a
-Git registry, and survives no other failure than an ImportError: so this module is only two
-functions, whose parameters MLflow reads.
+Git registry, and survives no other failures than ImportError and AttributeError: so this module is
+only two functions, whose parameters MLflow reads.
 """
 
 from __future__ import annotations
