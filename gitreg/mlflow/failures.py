@@ -44,7 +44,10 @@ _CODES: tuple[tuple[type[GitregError], int], ...] = (
 
 
 def to_mlflow(error: GitregError) -> MlflowException:
-    """Return what MLflow raises in place of an error, with its hint and a policy's verdicts."""
+    """Return what MLflow raises in place of an error, with its hint and a policy's verdicts.
+
+    What the message says already is not said again: MLflow's pages show it for three seconds.
+    """
     code = next(code for kind, code in _CODES if isinstance(error, kind))
     lines = [str(error)]
     if isinstance(error, GateRefused):
@@ -52,7 +55,7 @@ def to_mlflow(error: GitregError) -> MlflowException:
             f"{judgement.reference}: {verdict.line}"
             for judgement in error.judgements
             for verdict in judgement.verdicts
-            if not verdict.passed
+            if not verdict.passed and verdict.line not in lines[0]
         ]
     if error.hint:
         lines.append(error.hint)
