@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -704,6 +704,35 @@ def test_an_export_that_is_cut_off_goes_on(folder: Path, source: Place, target: 
     assert told(target.uri) == told(source.uri)
     assert made_of(target.uri, target.folder) == made_of(source.uri, source.folder)
     assert take(folder, target).is_unchanged
+
+
+def test_what_took_a_number_of_nobody_goes_when_an_export_goes_on(
+    folder: Path, source: Place, target: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut off after each of its calls in turn, before and after what takes a number is deleted."""
+    bring(folder, source, "churn")
+    store = type(ForeignRegistry(target.uri).store)
+    for call in ("create_model_version", "delete_model_version", "delete_model_version_tag"):
+        for late in (False, True):
+            with monkeypatch.context() as patch:
+                patch.setattr(store, call, _interrupted(getattr(store, call), late=late))
+                with suppress(KeyboardInterrupt):
+                    take(folder, target)
+    take(folder, target)
+    here, there = (told(place.uri)["churn"] for place in (source, target))
+    assert there == here
+    assert take(folder, target).is_unchanged
+
+
+def _interrupted(call: Any, *, late: bool) -> Any:
+    """Return a call that is interrupted, before it does its work or after it."""
+
+    def interrupted(*args: Any, **kwargs: Any) -> Any:
+        if late:
+            call(*args, **kwargs)
+        raise KeyboardInterrupt
+
+    return interrupted
 
 
 def test_numbers_that_are_deleted_here_are_not_given_there(

@@ -5,8 +5,8 @@ takes its artifacts, metrics, params and lineage, and then a version with the sa
 counts by itself, so what gets a number that is no version's here is deleted again. 3. Stages,
 aliases, descriptions and tags are made those of here.
 
-A run says by its tags of which version it is, and that it is finished once all is uploaded. So an
-export that was cut off goes on where it stopped.
+A run says by its tags of which version it is, and that it is finished once all is uploaded; what
+may have to be deleted again is marked meanwhile. So an export that was cut off can go on.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ from gitreg.registry import Registry
 
 STAGES = {"staging": "Staging", "production": "Production", "archived": "Archived"}
 """The stages that MLflow knows, and what it calls them."""
+
+PLACEHOLDER = "gitreg.placeholder"
+"""The tag of a version of which it is not known yet whether it has the number it shall have."""
 
 _PROMPT_SOURCE = "prompt-template"
 """What MLflow's server takes as the source of a prompt's version."""
@@ -159,12 +162,12 @@ class _Export:
                 else:
                     made.leave(number, "is another version there, which has the number already")
                 continue
-            if there and number < max(there):
+            if number < max(there, default=0):
                 made.note(number, "was deleted in MLflow: not taken there again")
                 continue
             if not self._dry_run:
                 try:
-                    self._take(version, made)
+                    self._take(version, made, marked=bool(number - 1 and number - 1 not in ours))
                 except (Refused, InvalidRequest, DvcError) as error:
                     made.leave(number, one_line(error))
                     waiting = [later.version for later in versions[place + 1 :]]
@@ -175,7 +178,11 @@ class _Export:
             ours[number] = None
         self._done += len(versions)
         for number in sorted(there.keys() - {version.version for version in versions}):
-            made.note(number, "is in MLflow and not here; it stays")
+            if PLACEHOLDER in there[number].tags:  # an export was cut off
+                made.changed.append(f"{number} deleted")
+                self._write(partial(self._delete_version, versions[0].model, number))
+            else:
+                made.note(number, "is in MLflow and not here; it stays")
         return ours
 
     def _is_ours(self, mine: ModelVersion, theirs: ForeignVersion) -> bool:
@@ -186,11 +193,12 @@ class _Export:
         tags = run.data.tags if run else self._target.tags_of_run(theirs)
         return bool(tags.get(SHA256) == mine.artifact.sha256)
 
-    def _take(self, mine: ModelVersion, made: Progress) -> None:
+    def _take(self, mine: ModelVersion, made: Progress, *, marked: bool) -> None:
         if mine.artifact.path == PROMPT:
             source = mine.lineage.source
             known = source in (_PROMPT_SOURCE, "dummy-source")
-            self._create_version(mine, str(source) if known else _PROMPT_SOURCE, None)
+            source = str(source) if known else _PROMPT_SOURCE
+            self._create_version(mine, source, None, marked=marked)
             return
         with tempfile.TemporaryDirectory(prefix="gitreg-export-") as folder:
             path = self._registry.pull(mine, folder)
@@ -201,11 +209,14 @@ class _Export:
                 run = self._runs.run_for(mine, path, made)
                 inner = "model" if path.is_dir() else f"model/{path.name}"
                 source = f"{run.info.artifact_uri}/{inner}"
-        self._create_version(mine, source, run.info.run_id)
+        self._create_version(mine, source, run.info.run_id, marked=marked)
 
-    def _create_version(self, mine: ModelVersion, source: str, run_id: str | None) -> None:
+    def _create_version(
+        self, mine: ModelVersion, source: str, run_id: str | None, *, marked: bool
+    ) -> None:
         """Create a version until it gets its number; what got another is deleted again."""
-        tags = [ModelVersionTag(key, value) for key, value in mine.tags.items()]
+        mark = {PLACEHOLDER: "true"} if marked else {}
+        tags = [ModelVersionTag(key, value) for key, value in {**mine.tags, **mark}.items()]
         link = mine.lineage.run.link if mine.lineage.run else None
         got = 0
         while got < mine.version:
@@ -220,6 +231,12 @@ class _Export:
                 self._delete_version(mine.model, got)
         if got > mine.version:
             raise Refused(f"the next number of {mine.model} in MLflow is {got}, not {mine.version}")
+        if marked:
+            self._unmark(mine)
+
+    def _unmark(self, mine: ModelVersion) -> None:
+        store, number = self._store, str(mine.version)
+        self._target.ask(lambda: store.delete_model_version_tag(mine.model, number, PLACEHOLDER))
 
     def _delete_version(self, model: str, number: int) -> None:
         self._target.ask(lambda: self._store.delete_model_version(model, str(number)))
@@ -234,7 +251,10 @@ class _Export:
                 made.changed.append(f"{number} tag {key}")
                 tag = ModelVersionTag(key, value)
                 self._write(partial(store.set_model_version_tag, name, number, tag))
-        for key in sorted(theirs.tags.keys() - mine.tags.keys()):
+        if PLACEHOLDER in theirs.tags:  # an export was cut off
+            made.changed.append(f"{number} kept")
+            self._write(partial(self._unmark, mine))
+        for key in sorted(theirs.tags.keys() - mine.tags.keys() - {PLACEHOLDER}):
             made.note(mine.version, f"MLflow has a tag {key!r}, which is not here; it stays")
 
     def _take_numbers(
@@ -251,6 +271,7 @@ class _Export:
             return
         last = max(ours)
         known = self._target.ask(lambda: self._store.get_model_version(mine.name, str(last)))
+        tags = {**known.tags, PLACEHOLDER: "true"}
         got = 0
         while got < highest:
             got = self._target.ask(
@@ -259,7 +280,7 @@ class _Export:
                         mine.name,
                         known.source,
                         known.run_id,
-                        [ModelVersionTag(key, value) for key, value in known.tags.items()],
+                        [ModelVersionTag(key, value) for key, value in tags.items()],
                     ).version
                 )
             )
