@@ -269,7 +269,7 @@ def version_text(
         ("version", version.reference),
         ("stage", version.stage or "None"),
         ("aliases", version.aliases),
-        ("description", version.description),
+        ("description", version.description or None),
         ("created", f"{version.created_at} by {version.created_by}"),
         ("artifact", f"{artifact.path}, {_count(artifact.files, 'file')}, {size(artifact.size)}"),
         ("sha256", artifact.sha256),

@@ -38,7 +38,8 @@ _CODES: tuple[tuple[type[GitregError], int], ...] = (
     (InvalidRequest, INVALID_PARAMETER_VALUE),
     (Refused, PERMISSION_DENIED),
     (LostRace, TEMPORARILY_UNAVAILABLE),
-    (UnknownOutcome, TEMPORARILY_UNAVAILABLE),
+    # It may have been done: MLflow's client may not do it once more by itself.
+    (UnknownOutcome, RESOURCE_CONFLICT),
     (GitregError, INTERNAL_ERROR),
 )
 
