@@ -1,0 +1,162 @@
+"""The command line itself: the groups of commands, and the one place that errors come to."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from gitreg import __version__
+from gitreg.cli.output import complain
+from gitreg.errors import GitregError
+
+BROKEN_PIPE, INTERRUPTED = 141, 130
+"""What a shell reports for a process that the signal ended, as it does for Git's."""
+
+
+# Where this class lives is Typer's business and has changed; that of a bad parameter has not.
+UsageError: Any = typer.BadParameter.__mro__[1]
+
+
+@contextmanager
+def _errors_in_one_place() -> Iterator[None]:
+    """Turn every error into one or two lines on stderr and an exit code."""
+    try:
+        yield
+        sys.stdout.flush()  # a full disk is told here, not by Python at its very end
+    except GitregError as error:
+        complain(str(error), error.hint)
+        raise typer.Exit(error.exit_code) from None
+    except UsageError as error:
+        command = error.ctx.command_path if error.ctx else "gitreg"
+        complain(error.format_message().rstrip("."), f"{command} --help shows how")
+        raise typer.Exit(2) from None
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough. Python would complain when it flushes.
+        _give_up_stdout()
+        raise typer.Exit(BROKEN_PIPE) from None
+    except KeyboardInterrupt as interruption:
+        complain("interrupted: nothing is half done, run it again", str(interruption) or None)
+        raise typer.Exit(INTERRUPTED) from None
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        complain(f"{place}{error.strerror or error}", None)
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _give_up_stdout()
+        raise typer.Exit(3) from None
+    except (MemoryError, RecursionError) as error:
+        complain(f"{type(error).__name__}: {error}", None)
+        raise typer.Exit(3) from None
+
+
+def _give_up_stdout() -> None:
+    """Let what is not written yet go nowhere: Python would try again at its end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class ErrorsInOnePlace(TyperGroup):
+    """A group of commands without a word of its own about errors; alone, it prints its help."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Parse the options in front of the command."""
+        with _errors_in_one_place():
+            return super().make_context(*args, **kwargs)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments; without any there is nothing to do but to help."""
+        if not args and not ctx.resilient_parsing:
+            typer.echo(ctx.get_help(), err=True)
+            raise typer.Exit(2)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        with _errors_in_one_place():
+            return super().invoke(ctx)
+
+
+def _group(words: str) -> typer.Typer:
+    return typer.Typer(
+        cls=ErrorsInOnePlace, rich_markup_mode=None, pretty_exceptions_enable=False, help=words
+    )
+
+
+app = _group("A machine-learning model registry that is nothing but a Git repository.")
+
+
+alias_app = _group("Set and delete aliases.")
+
+
+tags_app = _group("Tags, derived from history.")
+
+
+ci_app = _group("Files that let a Git host run gitreg.")
+
+
+policy_app = _group("The rules that promotions are under.")
+
+
+hook_app = _group("Hooks for Git, on a server and in a clone.")
+
+
+import_app = _group("Bring another registry over into this one.")
+
+
+export_app = _group("Take this registry over into another one.")
+
+
+app.add_typer(alias_app, name="alias")
+
+
+app.add_typer(tags_app, name="tags")
+
+
+app.add_typer(ci_app, name="ci")
+
+
+app.add_typer(policy_app, name="policy")
+
+
+app.add_typer(hook_app, name="hook")
+
+
+app.add_typer(import_app, name="import")
+
+
+app.add_typer(export_app, name="export")
+
+
+def main() -> None:
+    """Run the command line."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the shell, `>&-`
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+        elif isinstance(stream, io.TextIOWrapper):
+            # What this terminal cannot show is shown as its escape: better than a traceback.
+            stream.reconfigure(errors="backslashreplace")
+    app(prog_name="gitreg")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"gitreg {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version."),
+    ] = False,
+) -> None:
+    pass

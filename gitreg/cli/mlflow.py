@@ -1,0 +1,227 @@
+"""Commands about MLflow: its pages over a registry, and moves in and out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from gitreg.cli.app import app, export_app, import_app
+from gitreg.cli.output import opened, print_json, terminal_width, warn
+from gitreg.cli.parameters import (
+    AllowRewindOption,
+    DryRunOption,
+    JsonOption,
+    PushOption,
+    ReasonOption,
+    RepoOption,
+)
+from gitreg.errors import InvalidRequest
+from gitreg.registry import Registry
+
+# What a command prints with is imported when it prints: `gitreg resolve` prints one line.
+if TYPE_CHECKING:
+    from gitreg.moving import Report, Tell
+
+
+@app.command()
+def ui(
+    repo: RepoOption = ".",
+    host: Annotated[
+        str, typer.Option("--host", metavar="HOST", help="The interface to listen on.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", help="Where to listen; 0 for any that is free.")
+    ] = 5000,
+    workers: Annotated[
+        int, typer.Option("--workers", metavar="N", help="How many processes answer.")
+    ] = 4,
+    backend_store_uri: Annotated[
+        Optional[str],
+        typer.Option(
+            "--backend-store-uri",
+            metavar="URI",
+            help="Where MLflow keeps runs; a database in your data folder by default.",
+        ),
+    ] = None,
+    push: Annotated[bool, typer.Option("--push", help="Publish every change at once.")] = False,
+    no_authentication: Annotated[
+        bool,
+        typer.Option(
+            "--no-authentication",
+            help="Let everybody who reaches the host change the registry.",
+        ),
+    ] = False,
+    open_: Annotated[bool, typer.Option("--open", help="Open the pages in a browser.")] = False,
+) -> None:
+    """Serve MLflow's web pages and REST API.
+
+    They show the registry, until Ctrl-C ends them. What is changed in the pages, or by MLflow's
+    clients, becomes a commit by your Git identity. The server asks nobody for a login, so it
+    listens on this machine alone.
+
+    Needs MLflow: pip install 'gitreg[mlflow]'.
+
+    Example: gitreg ui --open
+    """
+    from gitreg.mlflow.ui import Settings, run
+
+    def tell(url: str) -> None:
+        typer.echo(f"listening on {url} (Ctrl-C ends it)")
+        sys.stdout.flush()
+        if open_:
+            typer.launch(url)
+
+    run(Settings(repo, host, port, workers, backend_store_uri, push, no_authentication), tell)
+
+
+UriOption = Annotated[
+    str,
+    typer.Option(
+        "--uri", metavar="URI", help="The MLflow registry: http://mlflow:5000, sqlite:////srv/m.db."
+    ),
+]
+
+
+TrackingUriOption = Annotated[
+    Optional[str],
+    typer.Option(
+        "--tracking-uri", metavar="URI", help="Its tracking server, where that is another."
+    ),
+]
+
+
+ModelsOption = Annotated[
+    Optional[list[str]],
+    typer.Option("--models", metavar="GLOB", help="Only these models; may repeat."),
+]
+
+
+@contextmanager
+def _with_mlflow() -> Iterator[None]:
+    """Let MLflow be used for one command: without it, say how to get it; with it, keep it quiet."""
+    import logging
+    from importlib import import_module
+    from importlib.util import find_spec
+
+    # A bar for each file that is moved is no use; there is one for all of it.
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # MLflow's seven would take minutes; what is cut off goes on when it is run again.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    if find_spec("mlflow") is None:
+        raise InvalidRequest("this needs MLflow: pip install 'gitreg[mlflow]'")
+    import_module("gitreg.mlflow.foreign")  # MLflow sets its loggers when it is imported
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    yield
+
+
+@contextmanager
+def _counting(words: str) -> Iterator[Tell | None]:
+    """Give a callback that draws how many are done, or ``None`` where no person watches."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+    from gitreg import render
+
+    columns = (SpinnerColumn(), TextColumn(words), BarColumn(), MofNCompleteColumn())
+    shown = TextColumn("{task.fields[next]}", markup=False)
+    with Progress(*columns, shown, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(words, total=None, next="")
+        yield lambda done, total, name: bar.update(
+            task, completed=done, total=total, next=render.line(name)
+        )
+
+
+def _print_move(report: Report, *, as_json: bool) -> None:
+    from gitreg import render
+
+    if as_json:
+        print_json(render.move_json(report))
+    else:
+        typer.echo(render.move_text(report, terminal_width()))
+    if not report.is_complete:
+        raise typer.Exit(1)
+
+
+@import_app.command("mlflow")
+def import_mlflow(
+    uri: UriOption,
+    tracking_uri: TrackingUriOption = None,
+    models: ModelsOption = None,
+    no_links: Annotated[
+        bool,
+        typer.Option(
+            "--no-links",
+            help="Leave versions whose artifacts cannot be had, instead of linking to them.",
+        ),
+    ] = False,
+    reason: ReasonOption = None,
+    dry_run: DryRunOption = False,
+    push: PushOption = False,
+    as_json: JsonOption = False,
+    repo: RepoOption = ".",
+) -> None:
+    """Bring a registry of MLflow's over.
+
+    All of it: models, prompts, versions, stages, aliases, tags, artifacts. One commit a version,
+    with its own number and dated as it was. Run again, it goes on where it stopped, and brings
+    what is new. Exits 1 when something stayed behind.
+
+    Example: gitreg import mlflow --uri http://mlflow.internal:5000
+    """
+    with _with_mlflow(), Registry(repo) as registry:
+        from gitreg.mlflow.foreign import ForeignRegistry
+        from gitreg.mlflow.importing import Wishes, import_registry
+
+        with _counting("import") as tell:
+            report = import_registry(
+                registry,
+                ForeignRegistry(uri, tracking_uri),
+                models or (),
+                Wishes(reason, dry_run, push, not no_links, tell),
+            )
+        warn(registry.warnings)
+    _print_move(report, as_json=as_json)
+
+
+@export_app.command("mlflow")
+def export_mlflow(
+    uri: UriOption,
+    tracking_uri: TrackingUriOption = None,
+    models: ModelsOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would go, and do nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+    repo: RepoOption = ".",
+    allow_rewind: AllowRewindOption = False,
+) -> None:
+    """Take this registry over into one of MLflow's.
+
+    Versions keep their numbers. Artifacts, metrics and params go into runs of an experiment that
+    is named after the repository. Run again, it goes on where it stopped. Exits 1 when something
+    stayed behind.
+
+    Example: gitreg export mlflow --uri http://mlflow.internal:5000
+    """
+    with _with_mlflow(), opened(repo, allow_rewind) as registry:
+        from gitreg.mlflow.exporting import export_registry
+        from gitreg.mlflow.foreign import ForeignRegistry
+
+        with _counting("export") as tell:
+            report = export_registry(
+                registry,
+                ForeignRegistry(uri, tracking_uri, make=not dry_run),
+                models or (),
+                dry_run=dry_run,
+                tell=tell,
+            )
+    _print_move(report, as_json=as_json)

@@ -1,0 +1,133 @@
+"""What commands print with: answers to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from gitreg.errors import Refused
+from gitreg.registry import Registry
+
+# What a command prints with is imported when it prints: `gitreg resolve` prints one line.
+if TYPE_CHECKING:
+    from gitreg.digest import Progress
+    from gitreg.policy import Judgement
+    from gitreg.publisher import Outcome
+
+
+PIPE_WIDTH = 4096
+"""How wide a table may be when no terminal shows it: a script's `grep` wants whole lines."""
+
+
+def complain(message: str, hint: str | None) -> None:
+    """Tell what is wrong, and what to do next, on stderr."""
+    from gitreg import render
+
+    typer.echo(render.errors_text(message, hint), err=True)
+
+
+def warn(warnings: tuple[str, ...]) -> None:
+    """Tell what a person should know, on stderr."""
+    from gitreg import render
+
+    for warning in warnings:
+        typer.echo(f"warning: {render.line(warning)}", err=True)
+
+
+@contextmanager
+def opened(
+    repo: str, allow_rewind: bool, progress: Progress | None = None, *, streams: bool = False
+) -> Iterator[Registry]:
+    """Open a registry to read from, and say where its answers came from before they are shown.
+
+    They are shown when this is left; of a command that ``streams`` already before.
+    """
+    with Registry(repo, progress=progress, allow_rewind=allow_rewind) as registry:
+        try:
+            if streams:
+                registry.state()
+                warn(registry.warnings)
+            yield registry
+        finally:
+            if registry.warnings and not streams:  # what prints them is not imported for nothing
+                warn(registry.warnings)
+
+
+def terminal_width() -> int:
+    """Return how many columns a table may have."""
+    if sys.stdout.isatty() or "COLUMNS" in os.environ:
+        return shutil.get_terminal_size().columns
+    return PIPE_WIDTH
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON."""
+    from gitreg import render
+
+    encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
+    # Escapes of another kind than JSON's own would be no JSON.
+    typer.echo(render.to_json(value, ascii_only=not encoding.startswith("utf")))
+
+
+def print_outcome(outcome: Outcome, *, dry_run: bool, as_json: bool, **more: object) -> None:
+    """Print what became of a write, after its verdicts and warnings."""
+    from gitreg import render
+
+    warn(outcome.warnings)
+    if not as_json:
+        show_verdicts(outcome.change.judgements)
+    if as_json:
+        print_json({**render.outcome_json(outcome), **more})
+    else:
+        typer.echo(render.outcome_text(outcome, dry_run=dry_run))
+
+
+def show_verdicts(judgements: tuple[Judgement, ...]) -> None:
+    """Tell what the policy says of versions, on stderr."""
+    from gitreg import render
+
+    if judgements:
+        typer.echo(render.verdicts_text(judgements), err=True)
+
+
+@contextmanager
+def showing_refusals(*, as_json: bool) -> Iterator[None]:
+    """Print all verdicts of a refusal, those that passed too, before the error sums it up."""
+    try:
+        yield
+    except Refused as refused:
+        judgements = getattr(refused, "judgements", ())
+        if as_json and judgements:
+            from gitreg import render
+
+            print_json(render.refusal_json(str(refused), judgements))
+        else:
+            show_verdicts(judgements)
+        raise
+
+
+@contextmanager
+def progress_bar(words: str) -> Iterator[Progress | None]:
+    """Give a callback that draws a bar, or ``None`` where no person watches."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        DownloadColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TransferSpeedColumn,
+    )
+
+    columns = (SpinnerColumn(), TextColumn(words), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(words, total=None)
+        yield lambda done: bar.advance(task, done)

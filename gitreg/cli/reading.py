@@ -1,0 +1,276 @@
+"""Commands that read: what there is, what happened, and the bytes of a version."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Annotated, Optional
+
+import typer
+
+from gitreg.cli.app import app
+from gitreg.cli.output import opened, print_json, progress_bar, terminal_width, warn
+from gitreg.cli.parameters import (
+    AllowRewindOption,
+    AtOption,
+    JsonOption,
+    ReferenceArgument,
+    RepoOption,
+    RevOption,
+    _complete_model,
+    _complete_reference,
+    check_model_argument,
+)
+from gitreg.errors import GitError, Refused
+
+
+@app.command("list")
+def list_(
+    name: Annotated[
+        Optional[str],
+        typer.Argument(metavar="NAME", help="The model.", autocompletion=_complete_model),
+    ] = None,
+    as_json: JsonOption = False,
+    rev: RevOption = None,
+    at: AtOption = None,
+    repo: RepoOption = ".",
+    allow_rewind: AllowRewindOption = False,
+) -> None:
+    """List the models, or the versions of one, newest first.
+
+    Example: gitreg list churn-predictor
+    """
+    from gitreg import render
+
+    if name is not None:
+        check_model_argument(name, "gitreg list {model}, or gitreg show {reference}")
+    with opened(repo, allow_rewind) as registry:
+        if name is None:
+            models = registry.models(rev=rev, at=at)
+            text = render.models_text(models, terminal_width()) if not as_json and models else ""
+            entries = [render.model_json(model) for model in models]
+        else:
+            versions = registry.versions(name, rev=rev, at=at)
+            text = (
+                render.versions_text(versions, terminal_width()) if not as_json and versions else ""
+            )
+            entries = [render.version_json(version) for version in versions]
+    if as_json:
+        print_json(entries)
+    elif text:
+        typer.echo(text)
+    else:
+        none = "no models yet" if name is None else f"no versions of {render.line(name)} are left"
+        typer.echo(f"{none}: gitreg register {render.line(name or 'NAME')} PATH", err=True)
+
+
+@app.command()
+def show(
+    reference: ReferenceArgument,
+    as_json: JsonOption = False,
+    rev: RevOption = None,
+    at: AtOption = None,
+    repo: RepoOption = ".",
+    allow_rewind: AllowRewindOption = False,
+) -> None:
+    """Show everything that is known of a version.
+
+    Example: gitreg show churn-predictor@champion
+    """
+    from gitreg import render
+
+    with opened(repo, allow_rewind) as registry:
+        version = registry.show(reference, rev=rev, at=at)
+        approvals = registry.approvals(reference, rev=version.read_from)
+    if as_json:
+        answer = render.version_json(version)
+        print_json(answer | {"approvals": render.approvals_json(approvals)})
+    else:
+        typer.echo(render.version_text(version, terminal_width(), approvals))
+
+
+@app.command()
+def log(
+    reference: Annotated[
+        Optional[str],
+        typer.Argument(
+            metavar="REF",
+            help="A model, one of its stages or aliases, or a version.",
+            autocompletion=_complete_reference,
+        ),
+    ] = None,
+    limit: Annotated[
+        Optional[int],
+        typer.Option("-n", "--limit", min=1, metavar="N", help="Show at most N events."),
+    ] = None,
+    as_json: JsonOption = False,
+    rev: RevOption = None,
+    at: AtOption = None,
+    repo: RepoOption = ".",
+    allow_rewind: AllowRewindOption = False,
+) -> None:
+    """Show what happened, newest first.
+
+    When, who, what, from which version to which, why, in which commit.
+
+    Example: gitreg log churn-predictor/production
+    """
+    from gitreg import render
+
+    with opened(repo, allow_rewind) as registry:
+        events = registry.log(reference, limit=limit, rev=rev, at=at)
+        if registry.is_shallow and not events:
+            raise GitError(
+                "no events in what there is: this clone is shallow, its history cut off",
+                hint="git fetch --unshallow",
+            )
+        if registry.is_shallow:
+            warn(("this clone is shallow, its history cut off: git fetch --unshallow",))
+    if as_json:
+        print_json([render.event_json(event) for event in events])
+    elif events:
+        typer.echo(render.events_text(events, terminal_width()))
+    else:
+        typer.echo("no events", err=True)
+
+
+@app.command()
+def resolve(
+    reference: ReferenceArgument,
+    as_json: JsonOption = False,
+    rev: RevOption = None,
+    at: AtOption = None,
+    repo: RepoOption = ".",
+    allow_rewind: AllowRewindOption = False,
+) -> None:
+    """Print which version a reference names.
+
+    Example: gitreg resolve models:/churn-predictor/Production
+    """
+    with opened(repo, allow_rewind) as registry:
+        resolved = registry.resolve(reference, rev=rev, at=at)
+    if as_json:
+        from gitreg import render
+
+        print_json(render.resolved_json(resolved))
+    else:
+        typer.echo(str(resolved))
+
+
+@app.command()
+def compare(
+    a: ReferenceArgument,
+    b: ReferenceArgument,
+    as_json: JsonOption = False,
+    rev: RevOption = None,
+    at: AtOption = None,
+    repo: RepoOption = ".",
+    allow_rewind: AllowRewindOption = False,
+) -> None:
+    """Show how two versions differ.
+
+    Metrics, params, data, code and environment; DIFFERENCE is the second less the first.
+
+    Example: gitreg compare churn-predictor@2 churn-predictor/production
+    """
+    from gitreg import render
+
+    with opened(repo, allow_rewind) as registry:
+        comparison = registry.compare(a, b, rev=rev, at=at)
+    if as_json:
+        print_json(render.comparison_json(comparison))
+    else:
+        typer.echo(render.comparison_text(comparison, terminal_width()))
+
+
+@app.command()
+def pull(
+    reference: ReferenceArgument,
+    output: Annotated[
+        Optional[str],
+        typer.Option("-o", "--output", metavar="DIR", help="The folder that gets the artifact."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace something else of that name in DIR.")
+    ] = False,
+    as_json: JsonOption = False,
+    rev: RevOption = None,
+    at: AtOption = None,
+    repo: RepoOption = ".",
+    allow_rewind: AllowRewindOption = False,
+) -> None:
+    """Download a version's files, verified, and print where.
+
+    They are checked against the SHA-256 of the manifest before they appear.
+
+    Example: gitreg pull churn-predictor@champion -o /srv/model
+    """
+    from gitreg import render
+
+    with progress_bar("pull") as progress, opened(repo, allow_rewind, progress) as registry:
+        resolved = registry.resolve(reference, rev=rev, at=at)
+        path = registry.pull(resolved, output, replace_existing=force, rev=resolved.read_from)
+        sha256 = registry.sha256(resolved, rev=resolved.read_from)
+    typer.echo(f"{resolved}, read from {resolved.read_from[: render.SHORT]}", err=True)
+    if as_json:
+        answer = render.resolved_json(resolved)
+        print_json(answer | {"path": str(path), "sha256": sha256})
+    else:
+        typer.echo(str(path))
+
+
+@app.command()
+def verify(
+    references: Annotated[
+        Optional[list[str]],
+        typer.Argument(
+            metavar="REF",
+            help="Versions or models; all by default.",
+            autocompletion=_complete_reference,
+        ),
+    ] = None,
+    remote: Annotated[
+        bool, typer.Option("--remote", help="Read every byte from the DVC remote, not the cache.")
+    ] = False,
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Upload again what is wrong there, if the cache has it."),
+    ] = False,
+    as_json: JsonOption = False,
+    rev: RevOption = None,
+    at: AtOption = None,
+    repo: RepoOption = ".",
+    allow_rewind: AllowRewindOption = False,
+) -> None:
+    """Compare artifacts with their manifests.
+
+    Hashes their bytes anew; exits 1 when one differs or is missing. With --remote it is what
+    others would pull that is read, and nothing is written unless --repair is given.
+
+    Example: gitreg verify --remote churn-predictor@champion
+    """
+    from gitreg import render
+
+    findings = []
+    count = bad = 0
+    with ExitStack() as stack:
+        bar = stack.enter_context(progress_bar("verify")) if remote else None
+        registry = stack.enter_context(opened(repo, allow_rewind, bar, streams=not remote))
+        verified = registry.verify(
+            *(references or ()), remote=remote, repair=repair, rev=rev, at=at
+        )
+        if remote:  # read to the end, for the bar takes stdout while it is drawn
+            verified = iter(list(verified))
+            stack.close()
+        for version, found in verified:
+            count += 1
+            bad += any(finding.severity == "error" for finding in found)
+            findings += found
+            if not as_json:
+                typer.echo(render.findings_text(found) or f"{render.line(version.reference)}: ok")
+    if as_json:
+        print_json([render.finding_json(finding) for finding in findings])
+    if not count:
+        typer.echo("no versions to verify", err=True)
+    if bad:
+        where = " on the DVC remote" if remote else ""
+        raise Refused(f"{bad} of {count} versions: not what their manifests say{where}")

@@ -1,0 +1,376 @@
+"""Commands about rules: the policy, approvals, the check, hooks, and files for Git hosts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from gitreg import __version__
+from gitreg.cli.app import app, ci_app, hook_app, policy_app
+from gitreg.cli.output import opened, print_json, print_outcome, warn
+from gitreg.cli.parameters import (
+    AllowRewindOption,
+    AtOption,
+    DryRunOption,
+    JsonOption,
+    OperationOption,
+    PrOption,
+    PushOption,
+    ReasonOption,
+    ReferenceArgument,
+    ReferencesArgument,
+    RepoOption,
+    RepoPathOption,
+    RevOption,
+    _complete_model,
+    _complete_stage,
+    check_model_argument,
+)
+from gitreg.errors import InvalidRequest, Refused
+from gitreg.registry import Registry
+
+# What a command prints with is imported when it prints: `gitreg resolve` prints one line.
+if TYPE_CHECKING:
+    from gitreg.workflows import HostFile
+
+
+@app.command()
+def approve(
+    reference: ReferenceArgument,
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="STAGE",
+            help="The stage that it may enter.",
+            autocompletion=_complete_stage,
+        ),
+    ],
+    withdraw: Annotated[
+        bool, typer.Option("--withdraw", help="Take your approval back, instead.")
+    ] = False,
+    key: Annotated[
+        Optional[str],
+        typer.Option(metavar="FILE", help="The SSH key, instead of Git's user.signingkey."),
+    ] = None,
+    reason: ReasonOption = None,
+    dry_run: DryRunOption = False,
+    push: PushOption = False,
+    pr: PrOption = False,
+    op_id: OperationOption = None,
+    as_json: JsonOption = False,
+    repo: RepoOption = ".",
+) -> None:
+    """Approve that a version enters a stage, with your signature.
+
+    Shows what you approve, and signs it with the SSH key that Git signs with: for this version,
+    stage and what the stage holds now, and no other. Exits 1 when your approval would not count.
+
+    Example: gitreg approve churn-predictor@2 --to production -m "recall holds on November"
+    """
+    from gitreg import render
+
+    with Registry(repo) as registry:
+        if withdraw:
+            outcome = registry.withdraw_approval(
+                reference,
+                stage=to,
+                key=key,
+                reason=reason,
+                dry_run=dry_run,
+                push=push,
+                pr=pr,
+                op_id=op_id,
+            )
+        else:
+            preview = registry.preview_approval(reference, stage=to)
+            typer.echo(render.preview_text(preview), err=True)
+            outcome = registry.approve(
+                preview, key=key, reason=reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id
+            )
+    print_outcome(outcome, dry_run=dry_run, as_json=as_json)
+
+
+@policy_app.command("show")
+def policy_show(
+    model: Annotated[
+        Optional[str],
+        typer.Argument(metavar="MODEL", help="A model.", autocompletion=_complete_model),
+    ] = None,
+    as_json: JsonOption = False,
+    rev: RevOption = None,
+    at: AtOption = None,
+    repo: RepoOption = ".",
+    allow_rewind: AllowRewindOption = False,
+) -> None:
+    """Show the rules that a model is under, or the general ones.
+
+    What its name or a glob of the policy says is worked in, and what the file leaves away spelled
+    out.
+
+    Example: gitreg policy show churn-predictor
+    """
+    from gitreg import render
+    from gitreg.policy import policy_document
+    from gitreg.suggest import did_you_mean
+
+    if model is not None:
+        check_model_argument(model, "gitreg policy show {model}")
+    with opened(repo, allow_rewind) as registry:
+        policy = registry.policy(model, rev=rev, at=at)
+        there = registry.state(rev=rev, at=at).model_names()
+        if rev is None and at is None:
+            warn(registry.uncommitted_policy())
+    # They may come later, and so may rules for them; mistyped, they would go unnoticed.
+    for name in policy.naming_none_of(there) if model is None else {model} - set(there):
+        near = did_you_mean(name, there)
+        warn((f"no model {name!a} is registered" + (f": {near}" if near else ""),))
+    if as_json:
+        print_json(policy_document(policy, with_defaults=True))
+    else:
+        typer.echo(render.policy_text(policy))
+
+
+@policy_app.command("test")
+def policy_test(
+    references: ReferencesArgument,
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="STAGE",
+            help="A stage of the policy, or none.",
+            autocompletion=_complete_stage,
+        ),
+    ],
+    as_json: JsonOption = False,
+    rev: RevOption = None,
+    at: AtOption = None,
+    repo: RepoOption = ".",
+    allow_rewind: AllowRewindOption = False,
+) -> None:
+    """Show what a promotion would be told, rule by rule, and do nothing.
+
+    Exits 1 when it would be refused. With --rev, of a branch say, it is asked what the policy there
+    says of the versions there.
+
+    Example: gitreg policy test churn-predictor@2 --to production
+    """
+    from gitreg import render
+
+    with opened(repo, allow_rewind) as registry:
+        judgements = registry.test_policy(*references, stage=to, rev=rev, at=at)
+        if rev is None and at is None:
+            warn(registry.uncommitted_policy())
+    if as_json:
+        print_json(render.verdicts_json(judgements))
+    else:
+        none = "no rule of the policy is about this"
+        typer.echo(render.verdicts_text(judgements) or none)
+    failed = sum(len(judgement.failed) for judgement in judgements)
+    if failed:
+        every = sum(len(judgement.verdicts) for judgement in judgements)
+        raise Refused(f"it would be refused: {failed} of {every} rules say no")
+
+
+@app.command()
+def check(
+    commits: Annotated[
+        Optional[str],
+        typer.Argument(
+            metavar="BASE..HEAD", help="What to judge; by default what is not upstream yet."
+        ),
+    ] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="Every commit since the start, by its time's policy.")
+    ] = False,
+    only_registry: Annotated[
+        bool,
+        typer.Option(
+            "--only-registry", help="Refuse commits that change the registry and other files."
+        ),
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="What cannot be known here is an error.")
+    ] = False,
+    remote: Annotated[
+        bool, typer.Option("--remote", help="Ask the DVC remote for the bytes of new versions.")
+    ] = False,
+    form: Annotated[
+        str,
+        typer.Option("--format", metavar="FORM", help="text, markdown, sarif, github or gitlab."),
+    ] = "text",
+    as_json: JsonOption = False,
+    repo: RepoOption = ".",
+    allow_rewind: AllowRewindOption = False,
+) -> None:
+    """Judge commits: what the registry's rules refuse.
+
+    Each commit is judged against each of its parents, under the policy of BASE: a policy that is
+    changed in between judges what comes after it. Exits 1 when something is refused.
+
+    Example: gitreg check origin/main..HEAD --format markdown
+    """
+    from gitreg import render, reports
+    from gitreg.suggest import did_you_mean
+
+    if form not in reports.FORMATS:
+        near = did_you_mean(form, reports.FORMATS)
+        known = f"one of {', '.join(reports.FORMATS)}"
+        raise InvalidRequest(f"--format: no {form!a}", hint=near or known)
+    if as_json and form != "text":
+        raise InvalidRequest(f"--json is a format of its own: without --format {form}")
+    with opened(repo, allow_rewind) as registry:
+        report = registry.check(
+            commits,
+            history=history,
+            only_registry=only_registry,
+            strict=strict,
+            remote=remote,
+        )
+    if as_json:
+        print_json(reports.report_json(report))
+    else:
+        text = reports.formatted(report, form, __version__)
+        if text:
+            typer.echo(text if form in ("sarif", "gitlab") else render.visible(text))
+    if not report.passed:
+        raise typer.Exit(1)
+
+
+@hook_app.command("install")
+def hook_install(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="pre-receive, pre-commit or post-merge.")
+    ],
+    as_json: JsonOption = False,
+    repo: RepoPathOption = ".",
+) -> None:
+    """Put a hook into a repository.
+
+    One that is there already is kept, and runs first. pre-receive, on a server, refuses what
+    check refuses on the default branch (or that of the configuration gitreg.branch), force
+    pushes of it, tags that are not what history implies, and refs/replace. pre-commit judges
+    what is about to be committed. post-merge makes tags.
+
+    Example: gitreg hook install pre-receive --repo /srv/git/models.git
+    """
+    from gitreg import hooks, render
+    from gitreg.git.repository import GitRepository
+
+    repository = GitRepository(Path(repo))
+    installed = hooks.install(repository, name)
+    if as_json:
+        chained = None if installed.chained is None else str(installed.chained)
+        print_json({"path": str(installed.path), "chained": chained, "changed": installed.changed})
+        return
+    state = "written" if installed.changed else "unchanged"
+    typer.echo(f"{state}: {render.line(str(installed.path))}")
+    if name == "pre-receive" and repository.top_level is not None:
+        warn(("pre-receive judges what is pushed into this clone, and nothing that it pushes",))
+    if installed.chained is not None:
+        typer.echo(f"{render.line(installed.chained.name)} runs before it", err=True)
+
+
+@hook_app.command("run")
+def hook_run(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="pre-receive, pre-commit or post-merge.")
+    ],
+) -> None:
+    """Run a hook as Git would: what an installed script calls.
+
+    Example: gitreg hook run pre-commit
+    """
+    from gitreg import hooks
+
+    code = hooks.main(name)
+    if code:
+        raise typer.Exit(code)
+
+
+WriteOption = Annotated[
+    bool, typer.Option("--write", help="Write the file into the work tree, for you to commit.")
+]
+
+
+ForceFileOption = Annotated[
+    bool, typer.Option("--force", help="Replace the file, whatever is in it.")
+]
+
+
+InstallOption = Annotated[
+    str,
+    typer.Option(
+        "--install",
+        metavar="REQUIREMENT",
+        help="What pip installs for gitreg there: git+https://git.example.com/ml/gitreg@v1.",
+    ),
+]
+
+
+def _print_workflow(host: str, install: str, *, write: bool, force: bool, repo: str) -> None:
+    if force and not write:
+        raise InvalidRequest("--force needs --write")
+    with Registry(repo) as registry:
+        file = registry.workflow(host, install=install, write=write, force=force)
+    _print_file(file)
+    if not install:
+        warn(("its jobs fail until GITREG says what pip installs: --install, or by hand",))
+
+
+def _print_file(file: HostFile) -> None:
+    warn(file.warnings)
+    if file.state == "shown":
+        typer.echo(file.text, nl=False)
+    else:
+        typer.echo(f"{file.state}: {file.path}")
+
+
+@ci_app.command("github")
+def ci_github(
+    install: InstallOption = "",
+    write: WriteOption = False,
+    force: ForceFileOption = False,
+    repo: RepoPathOption = ".",
+) -> None:
+    """Print or write a workflow for GitHub Actions.
+
+    It checks pull requests, makes tags after a merge, and has a place for your deploy command,
+    which runs when production moved.
+
+    Example: gitreg ci github --install git+https://git.example.com/ml/gitreg@v1 --write
+    """
+    _print_workflow("github", install, write=write, force=force, repo=repo)
+
+
+@ci_app.command("gitlab")
+def ci_gitlab(
+    install: InstallOption = "",
+    write: WriteOption = False,
+    force: ForceFileOption = False,
+    repo: RepoPathOption = ".",
+) -> None:
+    """Print or write jobs for GitLab CI.
+
+    They are to be included in .gitlab-ci.yml, check merge requests, make tags after a merge,
+    and have a place for your deploy command, which runs when production moved.
+
+    Example: gitreg ci gitlab --install git+https://git.example.com/ml/gitreg@v1 --write
+    """
+    _print_workflow("gitlab", install, write=write, force=force, repo=repo)
+
+
+@app.command()
+def codeowners(write: WriteOption = False, repo: RepoPathOption = ".") -> None:
+    """Print or write CODEOWNERS, by the owners in the policy.
+
+    A new file is at the root, where GitHub and GitLab look; lines of others stay as they are.
+
+    Example: gitreg codeowners --write
+    """
+    with Registry(repo) as registry:
+        warn(registry.uncommitted_policy())
+        _print_file(registry.codeowners(write=write))

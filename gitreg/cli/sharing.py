@@ -1,0 +1,143 @@
+"""Commands between a clone and its remotes: fetch, push, tags, and the doctor."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gitreg.cli.app import app, tags_app
+from gitreg.cli.output import opened, print_json, progress_bar, terminal_width, warn
+from gitreg.cli.parameters import AllowRewindOption, JsonOption, RepoOption, RepoPathOption
+from gitreg.errors import Refused
+from gitreg.registry import Registry
+
+
+@app.command()
+def fetch(
+    allow_rewind: Annotated[
+        bool,
+        typer.Option(
+            "--allow-rewind", help="Accept a remote branch that went backwards, and follow it."
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+    repo: RepoPathOption = ".",
+) -> None:
+    """Bring this clone to what is published.
+
+    Branch, work tree and tags follow; what you have staged or changed stays as it is.
+
+    Example: gitreg fetch
+    """
+    from gitreg import render
+
+    with Registry(repo) as registry:
+        report = registry.fetch(allow_rewind=allow_rewind)
+    warn(report.warnings)
+    if as_json:
+        print_json(render.fetch_json(report))
+    else:
+        typer.echo(render.fetch_text(report, terminal_width()))
+
+
+@app.command()
+def push(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be published, and do nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+    repo: RepoPathOption = ".",
+) -> None:
+    """Publish what was done here without --push.
+
+    Bytes first, then branch and tags. When the remote has moved, the operations are done again
+    on top of it, one by one; exits 1 when one does not hold any more, and leaves it.
+
+    Example: gitreg push
+    """
+    from gitreg import render
+
+    with progress_bar("push") as progress, Registry(repo, progress=progress) as registry:
+        report = registry.push(dry_run=dry_run)
+    warn(report.warnings)
+    if as_json:
+        print_json(render.push_json(report))
+    else:
+        typer.echo(render.push_text(report, dry_run=dry_run))
+    if report.own:
+        typer.echo(render.own_commits_text(report), err=True)
+    if report.left:
+        take_back = (
+            f"git reset --keep {str(report.commit)[: render.SHORT]} && gitreg tags sync"
+            if not report.own
+            else "the command above, which keeps your own commits"
+        )
+        raise Refused(
+            f"{len(report.left)} operation(s) do not hold any more, and were left",
+            hint=f"they stay on this branch; to take them back: {take_back}",
+        )
+
+
+@tags_app.command("sync")
+def tags_sync(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only compare.")] = False,
+    push: Annotated[bool, typer.Option("--push", help="Publish the tags too.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace tags that are not what history implies.")
+    ] = False,
+    as_json: JsonOption = False,
+    repo: RepoPathOption = ".",
+) -> None:
+    """Make the tags that history implies.
+
+    GTO and DVC read the registry by them.
+
+    Example: gitreg tags sync --push
+    """
+    from gitreg import render
+
+    with Registry(repo) as registry:
+        report = registry.sync_tags(dry_run=dry_run, push=push, force=force)
+    if as_json:
+        print_json(render.tags_json(report))
+    else:
+        typer.echo(render.tags_text(report, dry_run=dry_run))
+    if report.wrong:
+        raise Refused(
+            f"{len(report.wrong)} tags are not what history implies",
+            hint="gitreg tags sync --force replaces them",
+        )
+
+
+@app.command()
+def doctor(
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Put right first what is safe to put right.")
+    ] = False,
+    as_json: JsonOption = False,
+    repo: RepoOption = ".",
+    allow_rewind: AllowRewindOption = False,
+) -> None:
+    """Examine the registry, this clone of it and its remotes.
+
+    Says what is wrong, and what mends it; exits 1 when something is. Whether bytes are there is
+    looked at, not what is in them: gitreg verify reads the cache, gitreg verify --remote the DVC
+    remote.
+
+    With --fix, what a crash left is put right: tags that are missing or stand for commits on no
+    branch, a publication that files have not followed, unfinished files of gitreg's, a damaged
+    history index. Never Git's locks, your edits or others' tags; nothing is pushed.
+
+    Example: gitreg doctor --fix
+    """
+    from gitreg import render
+
+    with opened(repo, allow_rewind) as registry:
+        findings = registry.doctor(fix=fix)
+    if as_json:
+        print_json([render.finding_json(finding) for finding in findings])
+    else:
+        typer.echo(render.findings_text(findings) or "nothing is wrong")
+    if any(finding.severity == "error" for finding in findings):
+        raise typer.Exit(1)
