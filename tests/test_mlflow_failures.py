@@ -10,6 +10,7 @@ from mlflow.utils.rest_utils import _TRANSIENT_FAILURE_RESPONSE_CODES
 
 from gitreg.errors import (
     AlreadyExists,
+    DvcError,
     GitregError,
     InvalidDocument,
     InvalidRequest,
@@ -30,6 +31,7 @@ from gitreg.mlflow.failures import to_mlflow
         (Refused, 403),
         (InvalidDocument, 409),
         (UnknownOutcome, 409),
+        (DvcError, 409),
         (LostRace, 503),
     ],
 )

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import (
+    ABORTED,
     INTERNAL_ERROR,
     INVALID_PARAMETER_VALUE,
     PERMISSION_DENIED,
@@ -24,7 +25,7 @@ from gitreg.errors import (
     LostRace,
     NotFound,
     Refused,
-    UnknownOutcome,
+    WorldError,
 )
 from gitreg.operations.judging import GateRefused
 
@@ -38,8 +39,10 @@ _CODES: tuple[tuple[type[GitregError], int], ...] = (
     (InvalidRequest, INVALID_PARAMETER_VALUE),
     (Refused, PERMISSION_DENIED),
     (LostRace, TEMPORARILY_UNAVAILABLE),
-    # It may have been done: MLflow's client may not do it once more by itself.
-    (UnknownOutcome, RESOURCE_CONFLICT),
+    # Not INTERNAL_ERROR, for the same reason: a person shall read at once what is wrong with Git,
+    # DVC or the disk. And of a push without an answer nobody knows whether it was done: MLflow's
+    # client may not do it once more by itself.
+    (WorldError, ABORTED),
     (GitregError, INTERNAL_ERROR),
 )
 
