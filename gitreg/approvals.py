@@ -9,7 +9,6 @@ signers.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -74,9 +73,7 @@ def approvers(
     manifest = snapshot_after.read(layout.manifest_path(version.model, version.version))
     if manifest is None:
         return ()
-    digest = hashlib.sha256(manifest).hexdigest()
-    others = tuple(sorted(other for other in replaces if other != version.version))
-    wanted = Approval(repository_id, version.model, version.version, digest, stage, others)
+    wanted = Approval.over(manifest, repository_id, version.model, version.version, stage, replaces)
     signers = signers_of(policy)
     # A key is one principal's, and a principal one person: whatever the case of its letters.
     found: dict[str, str] = {}

@@ -17,7 +17,7 @@ replaces: 4
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from gitreg import layout
@@ -47,6 +47,31 @@ class Approval:
     manifest: str
     stage: str
     replaces: tuple[int, ...] = ()
+
+    @classmethod
+    def over(
+        cls,
+        manifest: bytes,
+        repository: str,
+        model: str,
+        version: int,
+        stage: str,
+        held: Iterable[int],
+    ) -> Approval:
+        """Return what an approval of a version is for: what is signed, and what is looked for.
+
+        Args:
+            manifest: the content of the version's ``manifest.yaml``.
+            repository: the first commit of its history, 40 hex digits.
+            model: the model.
+            version: which one is to move.
+            stage: where to.
+            held: the versions that the stage holds before; the one that moves is none of those
+                that it replaces.
+        """
+        replaces = tuple(sorted(other for other in held if other != version))
+        digest = hashlib.sha256(manifest).hexdigest()
+        return cls(repository, model, version, digest, stage, replaces)
 
     @property
     def text(self) -> bytes:
@@ -81,9 +106,8 @@ def approval_of(
     if manifest is None:
         state.check_version(model, version)
         raise NotFound(f"{path}: not there")
-    replaces = tuple(other for other in state.stage(model, stage) if other != version)
-    digest = hashlib.sha256(manifest).hexdigest()
-    return Approval(repository, model, version, digest, stage, replaces)
+    held = state.stage(model, stage)
+    return Approval.over(manifest, repository, model, version, stage, held)
 
 
 @dataclass(frozen=True)
