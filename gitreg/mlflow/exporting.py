@@ -220,13 +220,7 @@ class _Export:
         link = mine.lineage.run.link if mine.lineage.run else None
         got = 0
         while got < mine.version:
-            got = self._target.ask(
-                lambda: int(
-                    self._store.create_model_version(
-                        mine.model, source, run_id, tags, link, mine.description
-                    ).version
-                )
-            )
+            got = self._next_version(mine.model, source, run_id, tags, link, mine.description)
             if got != mine.version:
                 self._delete_version(mine.model, got)
         if got > mine.version:
@@ -237,6 +231,16 @@ class _Export:
     def _unmark(self, mine: ModelVersion) -> None:
         store, number = self._store, str(mine.version)
         self._target.ask(lambda: store.delete_model_version_tag(mine.model, number, PLACEHOLDER))
+
+    def _next_version(
+        self, model: str, source: str | None, run_id: str | None,
+        tags: Sequence[ModelVersionTag], link: str | None = None, description: str | None = None,
+    ) -> int:  # fmt: skip
+        """Create the next version of a model, as MLflow counts; return its number."""
+        made = self._target.ask(
+            lambda: self._store.create_model_version(model, source, run_id, tags, link, description)
+        )
+        return int(made.version)
 
     def _delete_version(self, model: str, number: int) -> None:
         self._target.ask(lambda: self._store.delete_model_version(model, str(number)))
@@ -271,19 +275,11 @@ class _Export:
             return
         last = max(ours)
         known = self._target.ask(lambda: self._store.get_model_version(mine.name, str(last)))
-        tags = {**known.tags, PLACEHOLDER: "true"}
+        marked = {**known.tags, PLACEHOLDER: "true"}
+        tags = [ModelVersionTag(key, value) for key, value in marked.items()]
         got = 0
         while got < highest:
-            got = self._target.ask(
-                lambda: int(
-                    self._store.create_model_version(
-                        mine.name,
-                        known.source,
-                        known.run_id,
-                        [ModelVersionTag(key, value) for key, value in tags.items()],
-                    ).version
-                )
-            )
+            got = self._next_version(mine.name, known.source, known.run_id, tags)
             self._delete_version(mine.name, got)
         self._runs.note_numbers_taken(mine.name, highest)
 
