@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import hashlib
 import json
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from gitreg.digest import Progress, TreeDigest
 from gitreg.dvc import Audit, DvcProject
 from gitreg.dvc.remote import REPAIR
 from gitreg.errors import DvcError, InvalidRequest, NotFound, WorldError
-from gitreg.git.copies import cache_folder
+from gitreg.git.copies import copies_folder
 from gitreg.git.repository import GitRepository
 from gitreg.lineage import TrackedOutput, find_tracked
 from gitreg.manifest import is_artifact_name
@@ -96,9 +95,7 @@ class Artifacts:
         return DvcProject.from_config(folder / "dvc", config, base)
 
     def _own_folder(self) -> Path:
-        place = str(self._place or self._repository.common_dir)
-        name = hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:24]
-        return cache_folder() / name
+        return copies_folder(str(self._place or self._repository.common_dir))
 
     # In
 

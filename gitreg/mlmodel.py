@@ -9,6 +9,9 @@ from gitreg.errors import InvalidDocument
 from gitreg.foreignyaml import read_file, safely
 from gitreg.model import Run
 
+MLMODEL = "MLmodel"
+"""The file that makes a folder a model of MLflow's."""
+
 MLMODEL_LIMIT = 1024 * 1024
 """The largest `MLmodel` file that is read, in bytes."""
 
@@ -22,11 +25,11 @@ def mlflow_run(artifact: Path) -> Run | None:
         InvalidDocument: the folder's ``MLmodel`` file does not parse, or its ``run_id`` is none.
         WorldError: that file cannot be read.
     """
-    path = artifact / "MLmodel"
-    data = read_file(path, "MLmodel", MLMODEL_LIMIT) if path.is_file() else None
+    path = artifact / MLMODEL
+    data = read_file(path, MLMODEL, MLMODEL_LIMIT) if path.is_file() else None
     if data is None:
         return None
-    run_id = safely("MLmodel", lambda: _scalar_text(data, "run_id"))
+    run_id = safely(MLMODEL, lambda: _scalar_text(data, "run_id"))
     if run_id is None:
         return None
     if not _RUN_ID.fullmatch(run_id):

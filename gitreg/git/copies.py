@@ -164,10 +164,14 @@ def _locked(handle: int, deadline: float) -> bool:
             return True
 
 
-def copies_folder(url: str) -> Path:
-    """Return the folder that holds what gitreg keeps of the repository at ``url``."""
-    name = hashlib.sha256(url.encode("utf-8", "surrogateescape")).hexdigest()[:24]
-    return cache_folder() / name
+def place_name(place: str) -> str:
+    """Return the name of a folder that stands for a place, a URL or a path: 24 hex digits."""
+    return hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:24]
+
+
+def copies_folder(place: str) -> Path:
+    """Return the folder that holds what gitreg keeps of the repository at a URL or path."""
+    return cache_folder() / place_name(place)
 
 
 class _UnreachableError(GitError):

@@ -12,7 +12,6 @@ digest that the manifest has, or the copy is made anew. So a part can be compare
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -29,9 +28,10 @@ from gitreg.digest import FileDigest, Meter
 from gitreg.dvc.cache import TEMPORARY
 from gitreg.environment import without_credentials
 from gitreg.errors import NotFound, WorldError
-from gitreg.git.copies import cache_folder
+from gitreg.git.copies import cache_folder, place_name
 from gitreg.mlflow.pool import FRESH
 from gitreg.mlflow.uri import check_path, undecoded_folder
+from gitreg.mlmodel import MLMODEL
 from gitreg.names import Reference
 from gitreg.registry import Registry
 
@@ -44,7 +44,6 @@ _ATTEMPTS = 5
 _ABANDONED = 24 * 60 * 60.0
 """After how many seconds nobody is at work any more on a copy that was begun."""
 
-_MLMODEL = "MLmodel"
 _LISTING = "files.json"
 _FILES = "files"
 
@@ -171,7 +170,7 @@ class Checkout:
 
     def _is_meta(self, path: str) -> bool:
         folder, _, name = path.rpartition("/")
-        return name == META_FILE and f"{folder}/{_MLMODEL}".lstrip("/") in self._members
+        return name == META_FILE and f"{folder}/{MLMODEL}".lstrip("/") in self._members
 
     def _remove_strays(self, path: str) -> None:
         """Remove what stands in the place of the artifact's folders, and files that are not its."""
@@ -318,8 +317,7 @@ def _named(name: str, members: Sequence[FileDigest]) -> list[FileDigest]:
 def _place(location: str) -> Path:
     is_url = "://" in location
     place = without_credentials(location) if is_url else str(Path(location).resolve())
-    name = hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:24]
-    return cache_folder() / "checkouts" / name
+    return cache_folder() / "checkouts" / place_name(place)
 
 
 def _parents(path: str) -> list[str]:

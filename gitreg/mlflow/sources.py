@@ -34,6 +34,7 @@ from gitreg.errors import InvalidRequest
 from gitreg.mlflow.artifacts import LINK, own_artifact
 from gitreg.mlflow.reading import Reading
 from gitreg.mlflow.search import is_prompt
+from gitreg.mlmodel import MLMODEL
 from gitreg.model import (
     CodeCommit,
     DataDependency,
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
     from mlflow.entities.model_registry import ModelVersionTag
 
-MLMODEL = "MLmodel"
 PROMPT = "model.prompt"
 """The artifact of a version of a prompt: its text."""
 

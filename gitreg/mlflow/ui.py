@@ -7,7 +7,6 @@ the registry (runs, and artifacts that are not registered) is in the user's data
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import ipaddress
 import os
 import signal
@@ -24,7 +23,7 @@ from pathlib import Path
 
 from gitreg.environment import without_credentials
 from gitreg.errors import InvalidRequest, NotFound, WorldError
-from gitreg.git.copies import check_url
+from gitreg.git.copies import check_url, place_name
 from gitreg.mlflow.uri import RegistryUri, parse
 from gitreg.registry import Registry
 
@@ -207,8 +206,7 @@ def _data_folder(registry: RegistryUri) -> Path:
     """Return the folder for what the server keeps besides the registry; it is made."""
     base = Path(os.environ.get("XDG_DATA_HOME", ""))
     base = base if base.is_absolute() else Path.home() / ".local" / "share"
-    name = hashlib.sha256(registry.root.encode()).hexdigest()[:24]
-    folder = base / "gitreg" / "mlflow" / name
+    folder = base / "gitreg" / "mlflow" / place_name(registry.root)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
