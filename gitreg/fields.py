@@ -12,8 +12,8 @@ import math
 from collections.abc import Collection, Mapping
 from typing import NoReturn
 
+from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import InvalidDocument
-from gitreg.suggest import did_you_mean
 from gitreg.yamldoc import Value, kind
 
 

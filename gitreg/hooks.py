@@ -25,12 +25,12 @@ from gitreg.check.finding import CheckFinding
 from gitreg.check.past import IndexedPast
 from gitreg.check.ranges import CheckOptions, CheckReport, check_commit, judge_range
 from gitreg.check.step import is_registry
+from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import GitError, GitregError, InvalidRequest, NotFound
 from gitreg.git.log import first_parents_reach
 from gitreg.git.repository import GitRepository
 from gitreg.render import line
 from gitreg.reports import finding_line
-from gitreg.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from gitreg.history import Tag

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TypeAlias
 
+from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import NotFound
-from gitreg.suggest import did_you_mean
 
 Tell: TypeAlias = "Callable[[int, int, str], None]"
 """Told how many versions are done, of how many, and which one is next."""

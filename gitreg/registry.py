@@ -265,7 +265,7 @@ class Registry:
 
         Args:
             rev: any commit: a branch, a tag, a hash, ``HEAD~2``.
-            at: a moment; see `gitreg.instants.parse_instant`.
+            at: a moment; see `gitreg.core.text.times.parse_instant`.
 
         Raises:
             NotFound: there is no such commit, or none that old.
@@ -278,7 +278,7 @@ class Registry:
         else:
             commit = self._repository.head_commit()
         if at is not None and commit is not None:
-            from gitreg.instants import parse_instant
+            from gitreg.core.text.times import parse_instant
 
             commit = self._repository.tip_at(commit, parse_instant(at))
             if commit is None:
@@ -1542,7 +1542,7 @@ class Registry:
 
 def _moment(created_at: str | None) -> int | None:
     """Return the seconds since the epoch of when something was done elsewhere."""
-    from gitreg.instants import parse_instant
+    from gitreg.core.text.times import parse_instant
 
     return None if created_at is None else parse_instant(created_at)
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from gitreg import layout, manifest
+from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import InvalidDocument, NotFound
 from gitreg.manifest import Tombstone
 from gitreg.model import Annotations, Model, ModelVersion
@@ -20,7 +21,6 @@ from gitreg.names import (
     fold,
     format_version,
 )
-from gitreg.suggest import did_you_mean
 
 # Resolving a reference needs no rules: a serving process does not wait for them.
 if TYPE_CHECKING:

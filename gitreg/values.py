@@ -22,9 +22,9 @@ from pathlib import Path, PurePath
 from typing import Any, NoReturn, cast
 
 from gitreg import yamldoc
+from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import InvalidDocument, InvalidRequest, NotFound, WorldError
 from gitreg.names import has_invisible
-from gitreg.suggest import did_you_mean
 from gitreg.yamldoc import Value, kind
 
 FORMATS = (".json", ".yaml", ".yml", ".toml")

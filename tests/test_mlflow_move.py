@@ -19,8 +19,8 @@ import mlflow.sklearn
 import pytest
 
 from gitreg import Registry, cli
+from gitreg.core.text.times import instant
 from gitreg.errors import GitregError, InvalidRequest, NotFound, WorldError
-from gitreg.instants import instant
 from gitreg.mlflow.exporting import export_registry
 from gitreg.mlflow.foreign import ForeignRegistry
 from gitreg.mlflow.importing import Wishes, import_registry

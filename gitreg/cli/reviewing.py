@@ -113,8 +113,8 @@ def policy_show(
     Example: gitreg policy show churn-predictor
     """
     from gitreg import render
+    from gitreg.core.text.suggest import did_you_mean
     from gitreg.policy import policy_document
-    from gitreg.suggest import did_you_mean
 
     if model is not None:
         check_model_argument(model, "gitreg policy show {model}")
@@ -214,7 +214,7 @@ def check(
     Example: gitreg check origin/main..HEAD --format markdown
     """
     from gitreg import render, reports
-    from gitreg.suggest import did_you_mean
+    from gitreg.core.text.suggest import did_you_mean
 
     if form not in reports.FORMATS:
         near = did_you_mean(form, reports.FORMATS)

@@ -20,9 +20,9 @@ from pathlib import Path
 from mlflow.prompt.constants import PROMPT_TEXT_TAG_KEY
 
 from gitreg import layout
+from gitreg.core.text.times import instant
 from gitreg.environment import without_credentials
 from gitreg.errors import InvalidRequest, Refused, WorldError
-from gitreg.instants import instant
 from gitreg.mlflow.artifacts import LINK
 from gitreg.mlflow.following import Follower, fitting_tags, one_line, operation_id
 from gitreg.mlflow.foreign import (

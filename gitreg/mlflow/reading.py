@@ -13,9 +13,9 @@ from functools import cached_property
 
 from gitreg import layout
 from gitreg.activity import Activity
+from gitreg.core.text.times import milliseconds
 from gitreg.errors import GitregError, InvalidRequest, NotFound
 from gitreg.git.objects import CommitSnapshot
-from gitreg.instants import milliseconds
 from gitreg.model import Model, ModelVersion
 from gitreg.names import is_model_name
 from gitreg.registry import Registry

@@ -29,8 +29,8 @@ from mlflow.utils.validation import (
     _validate_param_name,
 )
 
+from gitreg.core.text.times import milliseconds
 from gitreg.errors import InvalidRequest
-from gitreg.instants import milliseconds
 from gitreg.mlflow.foreign import ForeignRegistry, answering
 from gitreg.model import ModelVersion
 from gitreg.moving import Progress

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 
 from gitreg import yamldoc
+from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import InvalidDocument, InvalidRequest
 from gitreg.fields import Fields
 from gitreg.keys import check_fingerprint, check_principal, parse_key
@@ -39,7 +40,6 @@ from gitreg.policy.measures import (
     parse_size,
 )
 from gitreg.policy.rules import DEFAULT, Approvals, Freeze, ModelRules, Policy, StagePart, StageRule
-from gitreg.suggest import did_you_mean
 from gitreg.yamldoc import Value
 
 FORMAT = 1

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
+from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import NotFound
 from gitreg.names import ARCHIVE, NO_STAGE
 from gitreg.policy.gates import Gate
 from gitreg.policy.measures import format_moment
-from gitreg.suggest import did_you_mean
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from datetime import datetime, timezone
 
 import pytest
 
+from gitreg.core.text.times import parse_instant
 from gitreg.errors import InvalidRequest
-from gitreg.instants import parse_instant
 
 NOW = datetime(2026, 11, 22, 20, 25, 6, tzinfo=timezone.utc)
 

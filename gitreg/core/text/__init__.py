@@ -1,0 +1,1 @@
+"""Text that every room needs: near misses, times, addresses."""
