@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from gitreg.core.documents.yaml import Value
 from gitreg.model import ModelVersion
-from gitreg.yamldoc import Value
 
 
 @dataclass(frozen=True)

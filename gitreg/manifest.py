@@ -16,9 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from gitreg import yamldoc
+from gitreg.core.documents import yaml
+from gitreg.core.documents.fields import Fields
+from gitreg.core.documents.yaml import Value
 from gitreg.errors import InvalidDocument, InvalidRequest
-from gitreg.fields import Fields
 from gitreg.model import (
     Annotations,
     Artifact,
@@ -30,7 +31,6 @@ from gitreg.model import (
     ModelVersion,
     Run,
 )
-from gitreg.yamldoc import Value
 
 FORMAT = 1
 """The manifest format that this release reads and writes."""
@@ -73,7 +73,7 @@ def _dump(document: dict[str, Value], read: Callable[[bytes, str], object], name
     Raises:
         InvalidRequest: it does not, or would be too large.
     """
-    return _checked(yamldoc.dump(document), read, name)
+    return _checked(yaml.dump(document), read, name)
 
 
 def _checked(data: bytes, read: Callable[[bytes, str], object], name: str) -> bytes:
@@ -142,7 +142,7 @@ def read_manifest(data: bytes, where: str) -> ModelVersion:
     Raises:
         InvalidDocument: the document breaks a rule; the message names file and field.
     """
-    fields = Fields(yamldoc.parse(data, where), where)
+    fields = Fields(yaml.parse(data, where), where)
     if fields.integer("format") != FORMAT:
         raise InvalidDocument(
             f"{where}: format: {fields.integer('format')} is not known, this gitreg reads {FORMAT}",
@@ -188,7 +188,7 @@ def rename_in_manifest(data: bytes, where: str, model: str) -> bytes:
     Raises:
         InvalidDocument: it does not parse, or that line cannot be told.
     """
-    line = yamldoc.dump({"model": model}).rstrip(b"\n")
+    line = yaml.dump({"model": model}).rstrip(b"\n")
     renamed = re.sub(rb"^model:[^\r\n]*", lambda _: line, data, count=1, flags=re.MULTILINE)
     if read_manifest(renamed, where) != replace(read_manifest(data, where), model=model):
         raise InvalidDocument(f"{where}: the line with the model's name is not written by gitreg")
@@ -227,7 +227,7 @@ def _read_lineage(fields: Fields) -> Lineage:
     data = []
     for number, item in enumerate(fields.items("data")):
         if not isinstance(item, dict):
-            fields.fail(f"data[{number}]", f"expected a mapping, found {yamldoc.kind(item)}")
+            fields.fail(f"data[{number}]", f"expected a mapping, found {yaml.kind(item)}")
         inner = Fields(item, fields.where, f"lineage.data[{number}].")
         inner.only(("path", "md5", "size", "digest"))
         data.append(
@@ -284,7 +284,7 @@ def read_dvc_pointer(data: bytes, where: str) -> str:
     Raises:
         InvalidDocument: it is not the pointer of exactly one output hashed by DVC 3.
     """
-    fields = Fields(yamldoc.parse(data, where), where)
+    fields = Fields(yaml.parse(data, where), where)
     outs = fields.items("outs")
     if len(outs) != 1 or not isinstance(outs[0], dict):
         fields.fail("outs", "expected exactly one output")
@@ -307,7 +307,7 @@ def read_versions(data: bytes | None, where: str) -> tuple[int, ...]:
     """Return the versions that a stage's pointer file holds; a file that is absent holds none."""
     if data is None:
         return ()
-    return Fields(yamldoc.parse(data, where), where).only(("versions",)).version_list("versions")
+    return Fields(yaml.parse(data, where), where).only(("versions",)).version_list("versions")
 
 
 def write_alias(version: int) -> bytes:
@@ -317,7 +317,7 @@ def write_alias(version: int) -> bytes:
 
 def read_alias(data: bytes, where: str) -> int:
     """Return the version that an alias's pointer file names."""
-    return Fields(yamldoc.parse(data, where), where).only(("version",)).integer("version", 1)
+    return Fields(yaml.parse(data, where), where).only(("version",)).integer("version", 1)
 
 
 def write_annotations(annotations: Annotations) -> bytes | None:
@@ -333,7 +333,7 @@ def write_annotations(annotations: Annotations) -> bytes | None:
         "tags": {key: annotations.tags[key] for key in sorted(annotations.tags)},
     }
     said = {key: value for key, value in document.items() if value not in (None, {})}
-    return _checked(yamldoc.dump_texts(said), read_model_document, "annotations") if said else None
+    return _checked(yaml.dump_texts(said), read_model_document, "annotations") if said else None
 
 
 def read_annotations(data: bytes | None, where: str) -> Annotations:
@@ -356,7 +356,7 @@ def read_model_document(data: bytes | None, where: str) -> Annotations:
 
 
 def _texts(data: bytes | None, where: str) -> Fields:
-    return Fields({} if data is None else yamldoc.parse(data, where, yamldoc.TEXTS_LIMIT), where)
+    return Fields({} if data is None else yaml.parse(data, where, yaml.TEXTS_LIMIT), where)
 
 
 def write_tombstone(tombstone: Tombstone) -> bytes:
@@ -372,7 +372,7 @@ def write_tombstone(tombstone: Tombstone) -> bytes:
 
 def read_tombstone(data: bytes, where: str) -> Tombstone:
     """Return who deleted a version or a model, when and why."""
-    fields = Fields(yamldoc.parse(data, where), where)
+    fields = Fields(yaml.parse(data, where), where)
     fields.only(("deleted_at", "deleted_by", "reason", "renamed_to"))
     return Tombstone(
         fields.text("deleted_at"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from gitreg.core.documents.foreign_yaml import read_file, safely
 from gitreg.errors import InvalidDocument
-from gitreg.foreignyaml import read_file, safely
 from gitreg.model import Run
 
 MLMODEL = "MLmodel"

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gitreg.core.documents.yaml import Value
 from gitreg.names import format_version
-from gitreg.yamldoc import Value
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gitreg.artifacts import Source
+from gitreg.core.documents.yaml import SIZE_LIMIT, Value
 from gitreg.environment import (
     page_without_credentials,
     without_credentials,
@@ -31,7 +32,6 @@ from gitreg.names import has_invisible
 from gitreg.operations.register import Registration
 from gitreg.state import RegistryState
 from gitreg.values import flatten_metrics, plain, plain_numbers
-from gitreg.yamldoc import SIZE_LIMIT, Value
 
 PART_LIMIT = 16 * 1024
 """How many bytes of a manifest are for metrics, and how many for params."""

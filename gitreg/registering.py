@@ -15,6 +15,7 @@ from pathlib import Path
 from gitreg import digest
 from gitreg.artifacts import Artifacts, Source
 from gitreg.change import Change
+from gitreg.core.documents.yaml import SIZE_LIMIT, Value
 from gitreg.digest import Progress, TreeDigest
 from gitreg.dvc import DvcProject
 from gitreg.environment import code_commit, environment, without_url_credentials
@@ -39,7 +40,6 @@ from gitreg.values import (
     read_metrics,
     read_params,
 )
-from gitreg.yamldoc import SIZE_LIMIT, Value
 
 
 @dataclass(frozen=True)

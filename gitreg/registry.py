@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from gitreg.check.facts import Bytes
     from gitreg.clone import Clone
     from gitreg.compare import Comparison
+    from gitreg.core.documents.yaml import Value
     from gitreg.digest import Progress
     from gitreg.findings import Finding
     from gitreg.git.copies import Copy
@@ -70,7 +71,6 @@ if TYPE_CHECKING:
     from gitreg.synchronise import FetchReport, PushReport, Synchroniser
     from gitreg.tagsync import TagReport
     from gitreg.workflows import HostFile
-    from gitreg.yamldoc import Value
 
 ReferenceLike: TypeAlias = "str | Reference | Resolved | ModelVersion"
 

@@ -21,19 +21,19 @@ from numbers import Integral, Real
 from pathlib import Path, PurePath
 from typing import Any, NoReturn, cast
 
-from gitreg import yamldoc
+from gitreg.core.documents import yaml
+from gitreg.core.documents.yaml import Value, kind
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import InvalidDocument, InvalidRequest, NotFound, WorldError
 from gitreg.names import has_invisible
-from gitreg.yamldoc import Value, kind
 
 FORMATS = (".json", ".yaml", ".yml", ".toml")
 """The extensions that are read."""
 
-DEPTH_LIMIT = yamldoc.DEPTH_LIMIT - 5
+DEPTH_LIMIT = yaml.DEPTH_LIMIT - 5
 """How deep values may be nested, so that a manifest around them keeps within its own limit."""
 
-COUNT_LIMIT = yamldoc.SIZE_LIMIT
+COUNT_LIMIT = yaml.SIZE_LIMIT
 """How many values one file may hold; more cannot fit into a manifest. YAML's anchors make a
 small file that holds billions."""
 
@@ -105,7 +105,7 @@ def read_bytes(path: Path, kind: str) -> bytes:
     """
     try:
         with path.open("rb") as stream:
-            return stream.read(yamldoc.SIZE_LIMIT + 1)
+            return stream.read(yaml.SIZE_LIMIT + 1)
     except (FileNotFoundError, NotADirectoryError):
         raise NotFound(f"{path}: no such {kind} file", hint=near_sibling(path)) from None
     except IsADirectoryError:
@@ -130,13 +130,13 @@ def parse_values(data: bytes, where: str) -> dict[str, Value]:
         InvalidRequest: the format is TOML and this Python cannot read it.
     """
     suffix = PurePath(where).suffix.lower()
-    if len(data) > yamldoc.SIZE_LIMIT:
+    if len(data) > yaml.SIZE_LIMIT:
         raise InvalidDocument(
-            f"{where}: larger than {yamldoc.SIZE_LIMIT // 1024} KiB",
+            f"{where}: larger than {yaml.SIZE_LIMIT // 1024} KiB",
             hint="keep large lists in a file that DVC tracks, and name it with --data",
         )
     if suffix in (".yaml", ".yml"):
-        document: object = yamldoc.parse(data, where)
+        document: object = yaml.parse(data, where)
     else:
         try:
             text = data.decode("utf-8-sig")  # PowerShell writes a byte-order mark
@@ -336,7 +336,7 @@ def _is_unicode(text: str) -> bool:
 def _unheld(number: float) -> str | None:
     """Return why a manifest cannot hold ``number``, or ``None`` when it can."""
     if isinstance(number, int):
-        return None if abs(number) <= yamldoc.INTEGER_LIMIT else "too large an integer"
+        return None if abs(number) <= yaml.INTEGER_LIMIT else "too large an integer"
     return None if math.isfinite(number) else "not a finite number"
 
 
@@ -411,7 +411,7 @@ def _parse_value(name: str, text: str, what: str) -> Value:
     if not _PLAIN.fullmatch(text) and not text.startswith(_STRUCTURED):
         return text
     where = f"{what} {name}"
-    document = yamldoc.parse(f"value: {text}".encode(), where)
+    document = yaml.parse(f"value: {text}".encode(), where)
     if list(document) != ["value"]:  # a line break in the text began another key
         raise InvalidRequest(f"{where}: expected one value")
     return plain(document, where, strict=True)["value"]

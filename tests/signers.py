@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitreg import yamldoc
+from gitreg.core.documents import yaml
 from tests.conftest import git
 
 if TYPE_CHECKING:
@@ -107,5 +107,5 @@ def write_policy(
         "signers": dict(signers),
         "revoked": list(revoked),
     }
-    (folder / "registry" / "policy.yaml").write_bytes(yamldoc.dump(document))  # type: ignore[arg-type]
+    (folder / "registry" / "policy.yaml").write_bytes(yaml.dump(document))  # type: ignore[arg-type]
     git(folder, "-c", "commit.gpgsign=false", "commit", "--quiet", "-am", "policy")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gitreg.compare import Difference, MetricDifference, compare, flatten, packages
+from gitreg.core.documents.yaml import Value
 from gitreg.model import (
     Artifact,
     CodeCommit,
@@ -13,7 +14,6 @@ from gitreg.model import (
     Lineage,
     ModelVersion,
 )
-from gitreg.yamldoc import Value
 
 
 def version(

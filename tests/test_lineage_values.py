@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitreg import values, yamldoc
+from gitreg import values
+from gitreg.core.documents import yaml
+from gitreg.core.documents.yaml import Value
 from gitreg.errors import GitregError, InvalidDocument, InvalidRequest, NotFound, WorldError
-from gitreg.yamldoc import Value
 
 NAMES = st.text(string.ascii_letters + string.digits + "_-/äß漢 ", min_size=1).filter(
     lambda name: name == name.strip()
@@ -47,7 +48,7 @@ def test_json_gives_back_what_was_written(document: dict[str, Value]) -> None:
 
 @given(st.dictionaries(NAMES, TREES, max_size=4))
 def test_yaml_gives_back_what_the_registry_writes(document: dict[str, Value]) -> None:
-    read = values.parse_values(yamldoc.dump(document), "p.yaml") if document else {}
+    read = values.parse_values(yaml.dump(document), "p.yaml") if document else {}
     assert read == document
 
 
@@ -73,7 +74,7 @@ def test_param_assignment_round_trip_through_json(name: str, value: Value) -> No
 def test_any_bytes_give_values_or_one_error(name: str, data: bytes) -> None:
     said = name
     try:
-        yamldoc.dump({"params": values.parse_values(data, name)})
+        yaml.dump({"params": values.parse_values(data, name)})
     except GitregError as error:
         said = str(error)
     assert name in said
@@ -83,7 +84,7 @@ def test_any_bytes_give_values_or_one_error(name: str, data: bytes) -> None:
 def test_any_assignment_gives_a_value_or_one_error(text: str) -> None:
     for parse in (values.parse_param, values.parse_metric):
         with suppress(InvalidRequest):
-            yamldoc.dump(dict([parse(text)]))
+            yaml.dump(dict([parse(text)]))
 
 
 def test_metrics_are_flattened(tmp_path: Path) -> None:

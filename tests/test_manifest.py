@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitreg import manifest, yamldoc
+from gitreg import manifest
+from gitreg.core.documents import yaml
 from gitreg.errors import InvalidDocument, InvalidRequest
 from gitreg.manifest import Tombstone
 from gitreg.model import (
@@ -26,8 +27,8 @@ from gitreg.model import (
     Resolved,
     Run,
 )
+from tests.core.documents.test_yaml import TEXTS, VALUES, typed
 from tests.fakes import ADA, CREATED, MD5, SHA256
-from tests.test_yamldoc import TEXTS, VALUES, typed
 
 QUICK = settings(max_examples=30, deadline=None)
 COUNTS = st.integers(0, 2**60)
@@ -108,7 +109,7 @@ def test_dvc_pointers_are_read_back(
     artifact = Artifact(path, size, files, SHA256, md5 + suffix)
     data = manifest.write_dvc_pointer(artifact)
     assert manifest.read_dvc_pointer(data, "model.dvc") == md5 + suffix
-    out = yamldoc.parse(data, "model.dvc")["outs"]
+    out = yaml.parse(data, "model.dvc")["outs"]
     count = {"nfiles": files} if suffix else {}
     assert out == [{"md5": md5 + suffix, "size": size, **count, "hash": "md5", "path": path}]
 
@@ -190,13 +191,13 @@ environment:
 
 def test_what_is_absent_is_not_written() -> None:
     version = ModelVersion("m", 1, CREATED, ADA, Artifact("model", 0, 1, SHA256))
-    keys = yamldoc.parse(manifest.write_manifest(version), "m")
+    keys = yaml.parse(manifest.write_manifest(version), "m")
     assert list(keys) == ["format", "model", "version", "created_at", "created_by", "artifact"]
 
 
 def broken(path: str, value: object) -> bytes:
     """Return the whole manifest in which one field, named by a dotted path, has another value."""
-    document: Any = yamldoc.parse(manifest.write_manifest(WHOLE), "m")
+    document: Any = yaml.parse(manifest.write_manifest(WHOLE), "m")
     inner = document
     *way, last = path.split(".")
     for name in way:
@@ -205,7 +206,7 @@ def broken(path: str, value: object) -> bytes:
         del inner[last]
     else:
         inner[last] = value
-    return yamldoc.dump(document)
+    return yaml.dump(document)
 
 
 @pytest.mark.parametrize(

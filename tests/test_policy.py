@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gitreg import yamldoc
+from gitreg.core.documents import yaml
 from gitreg.errors import InvalidDocument, NotFound
 from gitreg.policy import (
     DEFAULT,
@@ -546,7 +546,7 @@ JUNK = st.recursive(
     st.sampled_from(["stages", "aliases", "freeze", "models", "signers", "roles", "revoked"]), JUNK
 ))  # fmt: skip
 def test_whatever_the_types_it_is_read_or_refused_with_a_field(document: dict[str, Any]) -> None:
-    data = yamldoc.dump({"format": 1, "stages": {"production": {}}, **document})
+    data = yaml.dump({"format": 1, "stages": {"production": {}}, **document})
     try:
         policy = read_policy(data, "policy.yaml")
     except InvalidDocument as error:

@@ -8,9 +8,9 @@ from typing import Any
 from gitreg import layout
 from gitreg.check.finding import CheckFinding, line_in_error, line_of
 from gitreg.check.step import Step
+from gitreg.core.documents.foreign_yaml import safely
 from gitreg.dvcyaml import set_artifact
 from gitreg.errors import GitregError, InvalidDocument
-from gitreg.foreignyaml import safely
 from gitreg.names import format_version, is_taggable
 
 _LIMIT = 1024 * 1024

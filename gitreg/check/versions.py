@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gitreg import layout, manifest, yamldoc
+from gitreg import layout, manifest
 from gitreg.check.finding import CheckFinding, line_in_error, line_of
 from gitreg.check.lives import Lives
 from gitreg.check.step import Step
+from gitreg.core.documents import yaml
 from gitreg.errors import GitregError
 from gitreg.git.steps import Difference
 from gitreg.model import ModelVersion
@@ -182,7 +183,7 @@ def _dvc_file(step: Step, version: ModelVersion, path: str) -> Iterator[CheckFin
     data = step.after.snapshot.read(path) or b""
     try:
         md5 = manifest.read_dvc_pointer(data, path)
-        out = yamldoc.parse(data, path)["outs"]
+        out = yaml.parse(data, path)["outs"]
     except GitregError as error:
         yield step.found(
             "bad-dvc-file", path, without_path(error, path), line=line_in_error(data, str(error))

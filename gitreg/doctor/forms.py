@@ -13,8 +13,8 @@ import re
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from gitreg.core.documents.yaml import SIZE_LIMIT
 from gitreg.errors import InvalidDocument
-from gitreg.yamldoc import SIZE_LIMIT
 
 _T = TypeVar("_T")
 _S = TypeVar("_S", int, str)

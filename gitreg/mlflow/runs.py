@@ -29,12 +29,12 @@ from mlflow.utils.validation import (
     _validate_param_name,
 )
 
+from gitreg.core.documents.yaml import Value
 from gitreg.core.text.times import milliseconds
 from gitreg.errors import InvalidRequest
 from gitreg.mlflow.foreign import ForeignRegistry, answering
 from gitreg.model import ModelVersion
 from gitreg.moving import Progress
-from gitreg.yamldoc import Value
 
 SHA256 = "gitreg.sha256"
 """The tag that says which bytes a run has: those of a version, by its manifest's digest."""

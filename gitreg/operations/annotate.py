@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 from gitreg import layout, manifest
 from gitreg.change import Change, Edit
+from gitreg.core.documents.yaml import kind
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import InvalidRequest, NotFound
 from gitreg.model import Annotations
 from gitreg.names import Reference, format_version, has_invisible
 from gitreg.state import RegistryState
-from gitreg.yamldoc import kind
 
 TAG_KEY_LIMIT = 250
 """The longest key of a tag, in characters: MLflow's."""

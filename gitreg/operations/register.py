@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from gitreg import layout, manifest
 from gitreg.change import Change, Edit
+from gitreg.core.documents.yaml import Value
 from gitreg.dvcyaml import set_artifact
 from gitreg.errors import AlreadyExists, InvalidRequest
 from gitreg.manifest import Tombstone
@@ -21,7 +22,6 @@ from gitreg.model import (
 from gitreg.names import check_model_name, format_version, is_taggable
 from gitreg.operations.annotate import check_tags, check_text
 from gitreg.state import RegistryState
-from gitreg.yamldoc import Value
 
 GAP_LIMIT = 10_000
 """The most numbers that one registration may leave out."""

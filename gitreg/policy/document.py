@@ -10,10 +10,11 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 
-from gitreg import yamldoc
+from gitreg.core.documents import yaml
+from gitreg.core.documents.fields import Fields
+from gitreg.core.documents.yaml import Value
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import InvalidDocument, InvalidRequest
-from gitreg.fields import Fields
 from gitreg.keys import check_fingerprint, check_principal, parse_key
 from gitreg.names import ARCHIVE, NO_STAGE, check_alias, check_stage_name, has_invisible
 from gitreg.policy.gates import (
@@ -40,7 +41,6 @@ from gitreg.policy.measures import (
     parse_size,
 )
 from gitreg.policy.rules import DEFAULT, Approvals, Freeze, ModelRules, Policy, StagePart, StageRule
-from gitreg.yamldoc import Value
 
 FORMAT = 1
 
@@ -67,7 +67,7 @@ _MOST_APPROVALS = 100
 
 def write_policy(policy: Policy) -> bytes:
     """Return ``policy.yaml``."""
-    return yamldoc.dump(policy_document(policy))
+    return yaml.dump(policy_document(policy))
 
 
 def policy_document(policy: Policy, *, with_defaults: bool = False) -> dict[str, Value]:
@@ -209,7 +209,7 @@ def read_policy(data: bytes | None, where: str) -> Policy:
     """
     if data is None:
         return DEFAULT
-    fields = Fields(yamldoc.parse(data, where), where).only(_KEYS)
+    fields = Fields(yaml.parse(data, where), where).only(_KEYS)
     if fields.integer("format") != FORMAT:
         fields.fail("format", f"expected {FORMAT}")
     people = _People.read(fields)

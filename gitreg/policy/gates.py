@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias
 
+from gitreg.core.documents.yaml import kind
 from gitreg.model import ModelVersion
 from gitreg.policy import verdict as codes
 from gitreg.policy.measures import format_duration, format_size, spoken_duration
 from gitreg.policy.verdict import Case, Verdict, unknown
-from gitreg.yamldoc import kind
 
 _SHOWN = 3
 """How many of several culprits a line names."""

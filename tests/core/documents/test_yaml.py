@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from gitreg import yamldoc
+from gitreg.core.documents import yaml
+from gitreg.core.documents.yaml import Value
 from gitreg.errors import InvalidDocument, InvalidRequest
-from gitreg.yamldoc import Value
 
 TRICKY = st.sampled_from(
     ["", "~", "null", "NULL", "True", "false", "yes", "no", "on", "1", "-0", "+1", "0o17", "0x1F",
@@ -51,13 +51,13 @@ def typed(value: object) -> object:
 @settings(max_examples=150, deadline=None)
 @given(DOCUMENTS)
 def test_what_is_written_is_read_back(document: dict[str, Value]) -> None:
-    assert typed(yamldoc.parse(yamldoc.dump(document), "x.yaml")) == typed(document)
+    assert typed(yaml.parse(yaml.dump(document), "x.yaml")) == typed(document)
 
 
 @settings(max_examples=60, deadline=None)
 @given(DOCUMENTS)
 def test_other_readers_understand_what_is_written(document: dict[str, Value]) -> None:
-    found = YAML(typ="safe", pure=True).load(io.BytesIO(yamldoc.dump(document)))
+    found = YAML(typ="safe", pure=True).load(io.BytesIO(yaml.dump(document)))
     assert found == document
 
 
@@ -65,26 +65,24 @@ def test_other_readers_understand_what_is_written(document: dict[str, Value]) ->
 @given(st.lists(st.integers(1, 10**9 - 1), min_size=1, max_size=20))
 def test_pointers_take_the_short_way_to_the_same(numbers: list[int]) -> None:
     for document in ({"versions": list[Value](numbers)}, {"version": numbers[0]}):
-        data = yamldoc.dump(dict(document))
+        data = yaml.dump(dict(document))
         assert YAML(typ="safe", pure=True).load(io.BytesIO(data)) == document
-        assert yamldoc.parse(data, "x") == document
-        assert yamldoc.parse(b"# made by hand\n" + data, "x") == document
+        assert yaml.parse(data, "x") == document
+        assert yaml.parse(b"# made by hand\n" + data, "x") == document
 
 
 def test_the_longest_pointer_needs_no_parser(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(yamldoc, "_build")  # it would take seconds
     document: dict[str, Value] = {"versions": list(range(1, 9501))}
-    data = yamldoc.dump(document)
-    assert 60_000 < len(data) <= yamldoc.SIZE_LIMIT
-    assert yamldoc.parse(data, "x") == document
+    data = yaml.dump(document)
+    assert 60_000 < len(data) <= yaml.SIZE_LIMIT
+    assert yaml.parse(data, "x") == document
 
 
 @pytest.mark.parametrize("items", [[True], [1.5], ["1"], [None], [[1]]])
 def test_only_numbers_take_the_short_way(items: list[Value]) -> None:
-    assert typed(yamldoc.parse(yamldoc.dump({"versions": items}), "x")) == typed(
-        {"versions": items}
-    )
-    assert yamldoc.parse(yamldoc.dump({"version": items[0]}), "x") == {"version": items[0]}
+    assert typed(yaml.parse(yaml.dump({"versions": items}), "x")) == typed({"versions": items})
+    assert yaml.parse(yaml.dump({"version": items[0]}), "x") == {"version": items[0]}
 
 
 def test_the_writer_is_canonical() -> None:
@@ -97,7 +95,7 @@ def test_the_writer_is_canonical() -> None:
         "lines": "a\nb",
         "number": 0.001,
     }
-    assert yamldoc.dump(document).decode() == (
+    assert yaml.dump(document).decode() == (
         "z:\n  b: 1\n  a:\n  - 1\n  - k: null\nempty: {}\nnone: []\n"
         f"text: {'x' * 300} {'y' * 300}\n"
         "when: '2026-11-22T20:25:06Z'\n"
@@ -109,7 +107,7 @@ def test_the_writer_is_canonical() -> None:
 def test_a_value_that_occurs_twice_is_written_twice() -> None:
     shared: dict[str, Value] = {"lr": 0.1}
     document: dict[str, Value] = {"a": shared, "b": shared}
-    assert yamldoc.parse(yamldoc.dump(document), "x") == document
+    assert yaml.parse(yaml.dump(document), "x") == document
 
 
 @pytest.mark.parametrize(
@@ -128,7 +126,7 @@ def test_a_value_that_occurs_twice_is_written_twice() -> None:
     ],
 )  # fmt: skip
 def test_the_core_schema(text: str, value: Value) -> None:
-    found = yamldoc.parse(f"a: {text}".encode(), "x")
+    found = yaml.parse(f"a: {text}".encode(), "x")
     assert typed(found) == typed({"a": value})
 
 
@@ -177,7 +175,7 @@ def test_the_core_schema(text: str, value: Value) -> None:
 )
 def test_what_is_refused(data: bytes, message: str) -> None:
     with pytest.raises(InvalidDocument) as caught:
-        yamldoc.parse(data, "m.yaml")
+        yaml.parse(data, "m.yaml")
     assert message in str(caught.value)
     assert str(caught.value).startswith("m.yaml:")
     assert len(str(caught.value)) < 200
@@ -187,7 +185,7 @@ def test_what_is_refused(data: bytes, message: str) -> None:
 def test_five_thousand_nested_brackets_are_refused_quickly(opening: bytes) -> None:
     started = time.perf_counter()
     with pytest.raises(InvalidDocument, match=r"m\.yaml: .*(nested deeper|not YAML|must be text)"):
-        yamldoc.parse(opening * 5000, "m.yaml")
+        yaml.parse(opening * 5000, "m.yaml")
     assert time.perf_counter() - started < 5
 
 
@@ -198,8 +196,8 @@ def test_a_large_document_is_refused_before_it_is_read() -> None:
         b"\xff" * 65537,
     ):
         with pytest.raises(InvalidDocument, match=r"m\.yaml: larger than 64 KiB"):
-            yamldoc.parse(data, "m.yaml")
-    assert yamldoc.parse(b"a: 1\n#" + b"x" * (65536 - 6), "m.yaml") == {"a": 1}
+            yaml.parse(data, "m.yaml")
+    assert yaml.parse(b"a: 1\n#" + b"x" * (65536 - 6), "m.yaml") == {"a": 1}
 
 
 def nested(depth: int) -> Value:
@@ -211,9 +209,9 @@ def nested(depth: int) -> Value:
 
 def test_as_deep_as_can_be_read_can_be_written() -> None:
     deep: dict[str, Value] = {"a": nested(19)}
-    assert yamldoc.parse(yamldoc.dump(deep), "x") == deep
+    assert yaml.parse(yaml.dump(deep), "x") == deep
     with pytest.raises(InvalidRequest, match="'a': nested deeper than 20 levels"):
-        yamldoc.dump({"a": nested(20)})
+        yaml.dump({"a": nested(20)})
 
 
 @pytest.mark.parametrize(
@@ -230,7 +228,7 @@ def test_as_deep_as_can_be_read_can_be_written() -> None:
 )
 def test_what_could_not_be_read_back_is_not_written(value: Value, message: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        yamldoc.dump({"a": 1, "b": {"c": value}})
+        yaml.dump({"a": 1, "b": {"c": value}})
     assert str(caught.value) == message
 
 
@@ -239,13 +237,13 @@ def test_a_document_that_is_too_large_is_not_written() -> None:
         with pytest.raises(
             InvalidRequest, match=r"would have [\d,]+ bytes; 65,536 is the most"
         ) as no:
-            yamldoc.dump(dict(document))
+            yaml.dump(dict(document))
         assert "--data" in (no.value.hint or "")
 
 
 def test_the_words_for_types() -> None:
     values: list[object] = [None, True, 1, 1.5, "x", [], {}, b"x"]
-    assert [yamldoc.kind(value) for value in values] == [
+    assert [yaml.kind(value) for value in values] == [
         "nothing", "a boolean", "an integer", "a number", "text", "a list", "a mapping", "bytes",
     ]  # fmt: skip
 
@@ -260,39 +258,37 @@ BIG = {
 
 
 def test_a_large_document_of_texts_is_read_line_by_line() -> None:
-    data = yamldoc.dump_texts(BIG)  # type: ignore[arg-type]
-    assert yamldoc.parse(data, "x", yamldoc.TEXTS_LIMIT) == BIG
-    assert yamldoc._build(data.decode(), "x") == BIG  # it is YAML, and means the same
+    data = yaml.dump_texts(BIG)  # type: ignore[arg-type]
+    assert yaml.parse(data, "x", yaml.TEXTS_LIMIT) == BIG
+    assert yaml._build(data.decode(), "x") == BIG  # it is YAML, and means the same
     with pytest.raises(InvalidDocument, match="larger than 64 KiB"):
-        yamldoc.parse(data, "x")
+        yaml.parse(data, "x")
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.dictionaries(TEXTS, st.none() | TEXTS, max_size=4))
 def test_texts_are_read_back_in_both_forms(tags: dict[str, str | None]) -> None:
-    for padding in ("", "x" * yamldoc.SIZE_LIMIT):
+    for padding in ("", "x" * yaml.SIZE_LIMIT):
         said: dict[str, Any] = (
             {"description": padding, "tags": tags} if tags else {"owner": padding}
         )
-        data = yamldoc.dump_texts(said)
-        assert yamldoc.parse(data, "x", yamldoc.TEXTS_LIMIT) == said
-        assert yamldoc._build(data.decode(), "x") == said
+        data = yaml.dump_texts(said)
+        assert yaml.parse(data, "x", yaml.TEXTS_LIMIT) == said
+        assert yaml._build(data.decode(), "x") == said
 
 
 def test_a_small_document_of_texts_is_as_any_other() -> None:
-    assert (
-        yamldoc.dump_texts({"owner": "ada", "tags": {"a": "b"}}) == b"owner: ada\ntags:\n  a: b\n"
-    )
+    assert yaml.dump_texts({"owner": "ada", "tags": {"a": "b"}}) == b"owner: ada\ntags:\n  a: b\n"
 
 
 def test_a_document_of_too_many_texts_is_not_written() -> None:
     with pytest.raises(InvalidRequest, match="1,048,576 is the most"):
-        yamldoc.dump_texts({"description": "x" * yamldoc.TEXTS_LIMIT})
+        yaml.dump_texts({"description": "x" * yaml.TEXTS_LIMIT})
     with pytest.raises(InvalidRequest, match="not Unicode text"):
-        yamldoc.dump_texts({"description": "\ud800"})
+        yaml.dump_texts({"description": "\ud800"})
 
 
-PADDING = f'owner: "{"x" * yamldoc.SIZE_LIMIT}"\n'
+PADDING = f'owner: "{"x" * yaml.SIZE_LIMIT}"\n'
 
 
 @pytest.mark.parametrize(
@@ -318,5 +314,5 @@ PADDING = f'owner: "{"x" * yamldoc.SIZE_LIMIT}"\n'
 )
 def test_a_large_document_of_another_form_is_refused(more: str, message: str) -> None:
     with pytest.raises(InvalidDocument) as caught:
-        yamldoc.parse((PADDING + more).encode(), "x", yamldoc.TEXTS_LIMIT)
+        yaml.parse((PADDING + more).encode(), "x", yaml.TEXTS_LIMIT)
     assert message in str(caught.value)

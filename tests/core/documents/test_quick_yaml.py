@@ -6,28 +6,29 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gitreg import manifest, plainyaml, yamldoc
+from gitreg import manifest
+from gitreg.core.documents import quick_yaml, yaml
 from gitreg.errors import InvalidDocument
 from gitreg.model import Annotations
+from tests.core.documents.test_yaml import DOCUMENTS, TEXTS, TRICKY, typed
 from tests.test_manifest import WHOLE
-from tests.test_yamldoc import DOCUMENTS, TEXTS, TRICKY, typed
 
 
-def quick(text: str) -> dict[str, yamldoc.Value] | None:
-    return plainyaml.read(text, yamldoc._quick_plain)
+def quick(text: str) -> dict[str, yaml.Value] | None:
+    return quick_yaml.read(text, yaml._quick_plain)
 
 
 def agree(text: str) -> None:
     """Check that a text, if the quick reader takes it, is the same to the strict one."""
     found = quick(text)
     if found is not None:
-        assert typed(found) == typed(yamldoc._build(text, "x"))
+        assert typed(found) == typed(yaml._build(text, "x"))
 
 
 @settings(max_examples=200, deadline=None)
 @given(DOCUMENTS)
-def test_what_is_written_is_read_the_same(document: dict[str, yamldoc.Value]) -> None:
-    agree(yamldoc.dump(document).decode())
+def test_what_is_written_is_read_the_same(document: dict[str, yaml.Value]) -> None:
+    agree(yaml.dump(document).decode())
 
 
 PARTS = st.sampled_from(
@@ -95,4 +96,4 @@ def test_what_is_deep_is_for_the_strict_reader(depth: int) -> None:
 
 def test_an_error_is_told_by_the_strict_reader() -> None:
     with pytest.raises(InvalidDocument, match=r"x: line 2: .* is too large an integer"):
-        yamldoc.parse(b"a: b\nc: 99999999999999999999\n", "x")
+        yaml.parse(b"a: b\nc: 99999999999999999999\n", "x")

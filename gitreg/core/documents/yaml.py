@@ -19,7 +19,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
-from gitreg import plainyaml
+from gitreg.core.documents import quick_yaml
 from gitreg.errors import InvalidDocument, InvalidRequest
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from ruamel.yaml.events import Event, ScalarEvent
     from ruamel.yaml.nodes import ScalarNode
 
-Scalar: TypeAlias = plainyaml.Scalar
-Value: TypeAlias = plainyaml.Value
+Scalar: TypeAlias = quick_yaml.Scalar
+Value: TypeAlias = quick_yaml.Value
 
 SIZE_LIMIT = 64 * 1024
 """The largest document of a registry, in bytes, but for one that holds what people say."""
@@ -97,7 +97,7 @@ def parse(data: bytes, where: str, limit: int = SIZE_LIMIT) -> dict[str, Value]:
         raise InvalidDocument(f"{where}: not UTF-8 text") from None
     if len(data) > SIZE_LIMIT:
         return _texts(text, where)
-    quick = plainyaml.read(text, _quick_plain)
+    quick = quick_yaml.read(text, _quick_plain)
     if quick is not None:
         return quick
     value = _build(text, where)

@@ -12,9 +12,9 @@ import math
 from collections.abc import Collection, Mapping
 from typing import NoReturn
 
+from gitreg.core.documents.yaml import Value, kind
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import InvalidDocument
-from gitreg.yamldoc import Value, kind
 
 
 class Fields:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
+from gitreg.core.documents.fields import Fields
+from gitreg.core.documents.yaml import Value
 from gitreg.errors import InvalidDocument
-from gitreg.fields import Fields
-from gitreg.yamldoc import Value
 
 
 def message_of(call: Callable[[], object]) -> str:

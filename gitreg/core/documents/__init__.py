@@ -1,0 +1,1 @@
+"""Reading and writing documents: strict YAML, foreign YAML, fields."""
