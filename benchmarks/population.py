@@ -18,16 +18,17 @@ from pathlib import Path
 from benchmarks.fastimport import FIRST_COMMIT, PERSON, ZONE, Edit, FastImport
 from benchmarks.processes import program
 from benchmarks.scale import ALIAS, STAGE, Scale
-from gitreg import Registry, layout
+from gitreg import Registry
 from gitreg.artifacts import Artifacts
 from gitreg.change import Change, trailers_of
-from gitreg.dvcyaml import set_artifact
+from gitreg.core.model import layout
+from gitreg.core.model.dvc_yaml import set_artifact
+from gitreg.core.model.manifest import Tombstone, read_manifest, write_tombstone
+from gitreg.core.model.model import Artifact, Model, ModelVersion
+from gitreg.core.model.names import Reference
 from gitreg.facts import CloneFacts
 from gitreg.git.repository import GitRepository
 from gitreg.ledger import History
-from gitreg.manifest import Tombstone, read_manifest, write_tombstone
-from gitreg.model import Artifact, Model, ModelVersion
-from gitreg.names import Reference
 from gitreg.operations.alias import set_alias
 from gitreg.operations.judging import Mover
 from gitreg.operations.promote import Promotion, promote

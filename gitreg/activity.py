@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from gitreg import layout
+from gitreg.core.model import layout
 from gitreg.history import Event, FileChange
 
 Subject: TypeAlias = "tuple[str, int | None]"

@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from gitreg import layout
+from gitreg.core.model import layout
+from gitreg.core.model.keys import Signers
+from gitreg.core.model.layout import Place
+from gitreg.core.model.model import ModelVersion
+from gitreg.core.model.names import fold
 from gitreg.errors import GitError, InvalidRequest
-from gitreg.keys import Signers
-from gitreg.layout import Place
-from gitreg.model import ModelVersion
-from gitreg.names import fold
 from gitreg.operations.approve import Approval, approval_of
 from gitreg.policy import Policy
 from gitreg.policy.transitions import email_of

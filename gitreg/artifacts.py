@@ -9,7 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitreg import digest, layout
+from gitreg import digest
+from gitreg.core.model import layout
+from gitreg.core.model.manifest import is_artifact_name
+from gitreg.core.model.model import Artifact, ModelVersion
 from gitreg.digest import Progress, TreeDigest
 from gitreg.dvc import Audit, DvcProject
 from gitreg.dvc.remote import REPAIR
@@ -17,9 +20,7 @@ from gitreg.errors import DvcError, InvalidRequest, NotFound, WorldError
 from gitreg.git.copies import copies_folder
 from gitreg.git.repository import GitRepository
 from gitreg.lineage import TrackedOutput, find_tracked
-from gitreg.manifest import is_artifact_name
 from gitreg.materialise import check_delivered, deliver
-from gitreg.model import Artifact, ModelVersion
 from gitreg.state import RegistryState, Snapshot
 from gitreg.values import near_sibling
 

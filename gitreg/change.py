@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
+from gitreg.core.model.names import has_invisible
 from gitreg.errors import InvalidRequest
-from gitreg.names import has_invisible
 from gitreg.policy.verdict import Judgement
 
 TRAILER_PREFIX = "Gitreg-"

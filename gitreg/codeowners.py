@@ -13,9 +13,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from gitreg.core.model.layout import POLICY, ROOT
+from gitreg.core.model.names import folder_of, is_model_name
 from gitreg.errors import InvalidDocument, InvalidRequest
-from gitreg.layout import POLICY, ROOT
-from gitreg.names import folder_of, is_model_name
 from gitreg.policy import Policy
 from gitreg.workflows import HostFile
 

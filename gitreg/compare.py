@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from gitreg.core.documents.yaml import Value
-from gitreg.model import ModelVersion
+from gitreg.core.model.model import ModelVersion
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from gitreg.model import ModelVersion
-from gitreg.names import ARCHIVE, NO_STAGE, format_version
+from gitreg.core.model.model import ModelVersion
+from gitreg.core.model.names import ARCHIVE, NO_STAGE, format_version
 from gitreg.policy import verdict as codes
 from gitreg.policy.rules import Policy, StageRule
 from gitreg.policy.transitions import Approved, From, Holds, MayOverride, NotFrozen, SignedBy

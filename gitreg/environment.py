@@ -16,8 +16,8 @@ from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
+from gitreg.core.model.model import CodeCommit, Environment
 from gitreg.git.process import failure, hide_credentials, run
-from gitreg.model import CodeCommit, Environment
 
 # A remote helper (`helper::https://…`) may stand in front of the scheme.
 _URL = re.compile(

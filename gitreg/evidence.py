@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from gitreg import layout, manifest
 from gitreg.change import OPERATION, Change
 from gitreg.compare import Comparison, compare
+from gitreg.core.model import layout, manifest
+from gitreg.core.model.model import CodeCommit, ModelVersion
+from gitreg.core.model.names import ARCHIVE, NO_STAGE, format_version
 from gitreg.hosts import Host, host_of
 from gitreg.markdown import block, code, link, table
-from gitreg.model import CodeCommit, ModelVersion
-from gitreg.names import ARCHIVE, NO_STAGE, format_version
 from gitreg.state import RegistryState
 
 LIMIT = 60_000

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from gitreg import layout, manifest
+from gitreg.core.model import layout, manifest
+from gitreg.core.model.layout import Place
+from gitreg.core.model.names import ARCHIVE
 from gitreg.errors import InvalidDocument
 from gitreg.history import FileChange
-from gitreg.layout import Place
-from gitreg.names import ARCHIVE
 from gitreg.policy import Policy
 
 

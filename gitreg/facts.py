@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from gitreg.core.model.model import Artifact, ModelVersion
+from gitreg.core.model.names import has_invisible
 from gitreg.errors import GitError, InvalidRequest, WorldError
 from gitreg.git.repository import GitRepository
-from gitreg.model import Artifact, ModelVersion
-from gitreg.names import has_invisible
 from gitreg.state import RegistryState
 
 if TYPE_CHECKING:

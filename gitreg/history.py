@@ -13,10 +13,10 @@ from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import Protocol, TypeAlias
 
-from gitreg import layout, manifest
 from gitreg.change import OVERRIDE, reason_of, trailers_of
+from gitreg.core.model import layout, manifest
+from gitreg.core.model.names import ARCHIVE, RegistryTag, format_version, is_taggable
 from gitreg.errors import InvalidDocument
-from gitreg.names import ARCHIVE, RegistryTag, format_version, is_taggable
 
 # Git stores any number for a date and any digits for a zone; what no calendar has is cut to these.
 _ZONE = re.compile(r"[-+](?P<hours>[01][0-9]|2[0-3])(?P<minutes>[0-5][0-9])")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from gitreg import dvc, layout
+from gitreg import dvc
 from gitreg.change import Change, Edit
+from gitreg.core.model import layout
 from gitreg.errors import GitError, InvalidRequest, WorldError
 from gitreg.git import process, publish, worktree
 from gitreg.git.repository import GitRepository

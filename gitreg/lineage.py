@@ -26,11 +26,11 @@ from gitreg import values
 from gitreg.core.documents.fields import Fields
 from gitreg.core.documents.foreign_yaml import read_file, safely
 from gitreg.core.documents.yaml import SIZE_LIMIT, Value, kind
+from gitreg.core.model.model import DataDependency
+from gitreg.core.model.names import has_invisible
 from gitreg.digest import hash_tree
 from gitreg.environment import without_credentials
 from gitreg.errors import InvalidDocument, InvalidRequest, NotFound, WorldError
-from gitreg.model import DataDependency
-from gitreg.names import has_invisible
 
 DVC_FILE_LIMIT = 16 * 1024 * 1024
 """The largest `dvc.yaml`, `dvc.lock` or `.dvc` file that is read, in bytes."""

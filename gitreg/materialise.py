@@ -15,11 +15,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gitreg import digest
+from gitreg.core.model.model import Artifact
 from gitreg.digest import FileDigest, Meter, Progress, shown
 from gitreg.dvc import DvcProject, Member
 from gitreg.dvc.cache import TEMPORARY
 from gitreg.errors import DvcError, InvalidRequest, WorldError
-from gitreg.model import Artifact
 
 
 def deliver(

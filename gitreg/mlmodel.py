@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from gitreg.core.documents.foreign_yaml import read_file, safely
+from gitreg.core.model.model import Run
 from gitreg.errors import InvalidDocument
-from gitreg.model import Run
 
 MLMODEL = "MLmodel"
 """The file that makes a folder a model of MLflow's."""

@@ -18,6 +18,10 @@ from typing import TypeVar
 
 from gitreg.artifacts import Source
 from gitreg.core.documents.yaml import SIZE_LIMIT, Value
+from gitreg.core.model.layout import REQUIREMENTS
+from gitreg.core.model.manifest import SIGNATURE_LIMIT, Tombstone, is_artifact_name
+from gitreg.core.model.model import Artifact, Environment, Lineage, ModelSignature, ModelVersion
+from gitreg.core.model.names import has_invisible
 from gitreg.environment import (
     page_without_credentials,
     without_credentials,
@@ -25,10 +29,6 @@ from gitreg.environment import (
 )
 from gitreg.errors import InvalidRequest, NotFound
 from gitreg.git.repository import Signature
-from gitreg.layout import REQUIREMENTS
-from gitreg.manifest import SIGNATURE_LIMIT, Tombstone, is_artifact_name
-from gitreg.model import Artifact, Environment, Lineage, ModelSignature, ModelVersion
-from gitreg.names import has_invisible
 from gitreg.operations.register import Registration
 from gitreg.state import RegistryState
 from gitreg.values import flatten_metrics, plain, plain_numbers

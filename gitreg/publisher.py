@@ -17,9 +17,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, TypeVar
 
-from gitreg import layout, manifest
 from gitreg.change import OPERATION, Change, Edit, check_reason, parse_message, trailers_of
 from gitreg.clone import Clone, Standing
+from gitreg.core.model import layout, manifest
+from gitreg.core.model.layout import Place
+from gitreg.core.model.model import Annotations
+from gitreg.core.model.names import Reference, check_operation_id, format_version
 from gitreg.errors import (
     GitError,
     GitregError,
@@ -35,10 +38,7 @@ from gitreg.git import publish, worktree
 from gitreg.git.remote import Locked
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.history import CommitInfo, FileChange, Tag
-from gitreg.layout import Place
 from gitreg.ledger import History
-from gitreg.model import Annotations
-from gitreg.names import Reference, check_operation_id, format_version
 from gitreg.operations.judging import GateRefused
 from gitreg.patience import Patience
 from gitreg.state import RegistryState

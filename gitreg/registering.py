@@ -16,17 +16,24 @@ from gitreg import digest
 from gitreg.artifacts import Artifacts, Source
 from gitreg.change import Change
 from gitreg.core.documents.yaml import SIZE_LIMIT, Value
+from gitreg.core.model.layout import REQUIREMENTS
+from gitreg.core.model.model import (
+    Artifact,
+    DataDependency,
+    Environment,
+    Lineage,
+    ModelVersion,
+    Run,
+)
+from gitreg.core.model.names import has_invisible
 from gitreg.digest import Progress, TreeDigest
 from gitreg.dvc import DvcProject
 from gitreg.environment import code_commit, environment, without_url_credentials
 from gitreg.errors import InvalidDocument, InvalidRequest
 from gitreg.git.repository import GitRepository
-from gitreg.layout import REQUIREMENTS
 from gitreg.ledger import History
 from gitreg.lineage import data_dependency
 from gitreg.mlmodel import mlflow_run
-from gitreg.model import Artifact, DataDependency, Environment, Lineage, ModelVersion, Run
-from gitreg.names import has_invisible
 from gitreg.operations.annotate import check_tags
 from gitreg.operations.register import Registration, check_new_name, register
 from gitreg.provenance import Given, registration_of, source_of

@@ -6,7 +6,7 @@
     version = registry.resolve("churn-predictor@champion")
     path = registry.pull(version)                  # a verified local path
 
-A version is named by a reference (``"churn-predictor@champion"``, see `gitreg.names`), or by the
+A version is named by a reference (``"churn-predictor@champion"``, see `gitreg.core.model.names`), or by the
 keywords ``name`` and one of ``version``, ``alias`` and ``stage``. Reads take ``rev`` (any commit)
 and ``at`` (a moment). Nothing is printed, asked or changed outside the repository.
 """
@@ -23,12 +23,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from gitreg import layout
-from gitreg.errors import GitError, InvalidRequest, NotFound
-from gitreg.git.repository import GitRepository
-from gitreg.manifest import Tombstone
-from gitreg.model import Artifact, Model, ModelVersion, Resolved
-from gitreg.names import (
+from gitreg.core.model import layout
+from gitreg.core.model.manifest import Tombstone
+from gitreg.core.model.model import Artifact, Model, ModelVersion, Resolved
+from gitreg.core.model.names import (
     ARCHIVE,
     Reference,
     check_model_name,
@@ -36,6 +34,8 @@ from gitreg.names import (
     check_stage_name,
     parse_reference,
 )
+from gitreg.errors import GitError, InvalidRequest, NotFound
+from gitreg.git.repository import GitRepository
 from gitreg.state import RegistryState
 
 # What a plain read does not need it does not import: `gitreg resolve` is on the path of a

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from gitreg.approving import ApprovalPreview
     from gitreg.change import Change
     from gitreg.compare import Comparison
+    from gitreg.core.model.model import Model, ModelVersion, Resolved
     from gitreg.findings import Finding
     from gitreg.history import Event, PointerValue
-    from gitreg.model import Model, ModelVersion, Resolved
     from gitreg.moving import Report
     from gitreg.policy import Judgement, Policy
     from gitreg.publisher import Outcome, Review

@@ -12,14 +12,14 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from gitreg import layout, manifest
 from gitreg.change import OPERATION, Change
+from gitreg.core.model import layout, manifest
+from gitreg.core.model.names import folder_of
 from gitreg.errors import InvalidRequest, WorldError
 from gitreg.evidence import evidence_text
 from gitreg.git.repository import GitRepository
 from gitreg.hostcli import HostCli, Request
 from gitreg.hosts import KINDS, Host, Kind, host_of
-from gitreg.names import folder_of
 from gitreg.publisher import Operation, Outcome, Proposal, Publisher, Review
 
 PREFIX = "gitreg"

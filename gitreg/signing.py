@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from gitreg.core.model.keys import PublicKey, Signers, key_of_blob, split_fields
 from gitreg.errors import GitError, InvalidDocument, InvalidRequest, Refused, WorldError
 from gitreg.git import process
 from gitreg.git.repository import GitRepository
 from gitreg.git.signing import split_signature
-from gitreg.keys import PublicKey, Signers, key_of_blob, split_fields
 
 APPROVAL = "gitreg-approval"
 """The namespace of approvals; what was signed for another one is none."""

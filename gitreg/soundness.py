@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from gitreg import layout
+from gitreg.core.model import layout
+from gitreg.core.model.names import format_version
 from gitreg.errors import GitregError, Refused
 from gitreg.history import FileChange
-from gitreg.names import format_version
 from gitreg.state import RegistryState
 
 

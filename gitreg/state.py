@@ -9,18 +9,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from gitreg import layout, manifest
-from gitreg.core.text.suggest import did_you_mean
-from gitreg.errors import InvalidDocument, NotFound
-from gitreg.manifest import Tombstone
-from gitreg.model import Annotations, Model, ModelVersion
-from gitreg.names import (
+from gitreg.core.model import layout, manifest
+from gitreg.core.model.manifest import Tombstone
+from gitreg.core.model.model import Annotations, Model, ModelVersion
+from gitreg.core.model.names import (
     NO_STAGE,
     Reference,
     check_model_name,
     fold,
     format_version,
 )
+from gitreg.core.text.suggest import did_you_mean
+from gitreg.errors import InvalidDocument, NotFound
 
 # Resolving a reference needs no rules: a serving process does not wait for them.
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gitreg import approvals, layout, manifest
+from gitreg import approvals
 from gitreg.change import OPERATION, Change, trailers_of
 from gitreg.clone import Clone, Standing
+from gitreg.core.model import layout, manifest
 from gitreg.decision import WasIn
 from gitreg.errors import GitregError, LostRace, Refused, UnknownOutcome, WorldError
 from gitreg.git import publish

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from gitreg.clone import Clone
+from gitreg.core.model.names import parse_tag
 from gitreg.errors import GitError, NotFound
 from gitreg.git import publish, remote
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.history import Tag
 from gitreg.ledger import History
-from gitreg.names import parse_tag
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ from typing import Any, NoReturn, cast
 
 from gitreg.core.documents import yaml
 from gitreg.core.documents.yaml import Value, kind
+from gitreg.core.model.names import has_invisible
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import InvalidDocument, InvalidRequest, NotFound, WorldError
-from gitreg.names import has_invisible
 
 FORMATS = (".json", ".yaml", ".yml", ".toml")
 """The extensions that are read."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gitreg import layout
 from gitreg.artifacts import Artifacts
+from gitreg.core.model import layout
+from gitreg.core.model.model import ModelVersion
+from gitreg.core.model.names import Reference
 from gitreg.digest import Progress, shown
 from gitreg.dvc import Audit, Fault
 from gitreg.errors import DvcError
 from gitreg.findings import Finding
-from gitreg.model import ModelVersion
-from gitreg.names import Reference
 from gitreg.state import RegistryState
 
 

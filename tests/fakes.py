@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gitreg.change import Change, Edit
+from gitreg.core.model.manifest import Tombstone
+from gitreg.core.model.model import Artifact, ModelVersion
+from gitreg.core.model.names import Reference, RegistryTag, parse_reference, parse_tag
 from gitreg.history import CommitInfo, Event, FileChange, Tag, events_of, tags_of
-from gitreg.manifest import Tombstone
-from gitreg.model import Artifact, ModelVersion
-from gitreg.names import Reference, RegistryTag, parse_reference, parse_tag
 from gitreg.operations.alias import delete_alias, set_alias
 from gitreg.operations.delete import delete
 from gitreg.operations.judging import Mover

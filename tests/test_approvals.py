@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gitreg import Registry, layout
+from gitreg import Registry
 from gitreg.approvals import approvers
+from gitreg.core.model import layout
+from gitreg.core.model.keys import parse_key
 from gitreg.errors import GitError, InvalidRequest, NotFound, Refused
-from gitreg.keys import parse_key
 from gitreg.operations.approve import Approval, approval_of
 from gitreg.publisher import Outcome
 from gitreg.state import RegistryState

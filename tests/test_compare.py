@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from gitreg.compare import Difference, MetricDifference, compare, flatten, packages
 from gitreg.core.documents.yaml import Value
-from gitreg.model import (
+from gitreg.core.model.model import (
     Artifact,
     CodeCommit,
     DataDependency,

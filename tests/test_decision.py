@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from gitreg import layout, manifest
 from gitreg.change import Change, trailers_of
+from gitreg.core.model import layout, manifest
+from gitreg.core.model.names import parse_reference
 from gitreg.decision import Move, decide, judge_aliases, moves_of
 from gitreg.errors import NotFound, Refused
-from gitreg.names import parse_reference
 from gitreg.operations.alias import delete_alias, set_alias
 from gitreg.operations.judging import GateRefused
 from gitreg.operations.promote import promote

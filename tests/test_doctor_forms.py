@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitreg import Registry
+from gitreg.core.model.manifest import read_dvc_pointer, read_manifest
 from gitreg.doctor import Patient
 from gitreg.doctor.forms import Forms
 from gitreg.errors import GitregError, InvalidDocument
 from gitreg.git.objects import GitObject, ObjectReader
-from gitreg.manifest import read_dvc_pointer, read_manifest
 
 from .conftest import git
 from .test_doctor import commit, findings

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from gitreg.change import Change, Edit
+from gitreg.core.model.model import Artifact, CodeCommit, DataDependency, Environment, Lineage
+from gitreg.core.model.names import folder_of, parse_reference
 from gitreg.evidence import LIMIT, evidence_text
 from gitreg.hosts import host_of
-from gitreg.model import Artifact, CodeCommit, DataDependency, Environment, Lineage
-from gitreg.names import folder_of, parse_reference
 from gitreg.operations.register import Registration, register
 from gitreg.policy.verdict import Judgement, Verdict
 from gitreg.state import RegistryState

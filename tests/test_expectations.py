@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gitreg import manifest
+from gitreg.core.model import manifest
+from gitreg.core.model.layout import alias_path, stage_path
 from gitreg.expectations import first_surprise
 from gitreg.history import FileChange
-from gitreg.layout import alias_path, stage_path
 from gitreg.policy import Policy, StageRule
 
 POLICY = Policy(

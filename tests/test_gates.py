@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitreg.model import (
+from gitreg.core.model.model import (
     Artifact,
     CodeCommit,
     DataDependency,

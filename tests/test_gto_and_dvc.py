@@ -17,7 +17,7 @@ from gto.exceptions import ArtifactNotFound
 from ruamel.yaml import YAML
 
 from gitreg import Registry
-from gitreg.names import is_taggable
+from gitreg.core.model.names import is_taggable
 from tests.conftest import git, isolate, write_model
 
 BIN = Path(sys.executable).parent

@@ -151,7 +151,7 @@ class Client:
 
     @staticmethod
     def approval_path(who: str, version: int, model: str = "tokenizer") -> str:
-        from gitreg import layout
+        from gitreg.core.model import layout
 
         return layout.approval_path(model, version, "production", f"{who}@example.com")
 

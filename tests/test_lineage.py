@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitreg import lineage
+from gitreg.core.model.model import DataDependency, Run
 from gitreg.digest import TreeDigest, hash_tree
 from gitreg.errors import GitregError, InvalidDocument, InvalidRequest, NotFound, WorldError
 from gitreg.lineage import TrackedOutput, data_dependency, find_tracked
 from gitreg.mlmodel import mlflow_run
-from gitreg.model import DataDependency, Run
 
 PIPELINE = """
 vars: [k: 2]

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from gitreg import digest
+from gitreg.core.model.model import Artifact
 from gitreg.dvc import DvcProject
 from gitreg.errors import DvcError, InvalidRequest, WorldError
 from gitreg.materialise import check_delivered, deliver
-from gitreg.model import Artifact
 
 
 @pytest.fixture

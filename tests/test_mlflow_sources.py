@@ -19,8 +19,8 @@ from mlflow.tracking.client import MlflowClient
 from sklearn.linear_model import LogisticRegression
 
 from gitreg import Registry
+from gitreg.core.model.model import DataDependency
 from gitreg.mlflow.store import GitregStore
-from gitreg.model import DataDependency
 from tests.conftest import git, write_model
 
 COMMIT = "4b652c8d1c5b4d0f7a3b2e1d0c9b8a7f6e5d4c3b"

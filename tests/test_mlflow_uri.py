@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gitreg.core.model.names import is_model_name
 from gitreg.errors import InvalidRequest
 from gitreg.mlflow.uri import RegistryUri, check_path, parse, parse_version_path, split
-from gitreg.names import is_model_name
 
 
 @pytest.mark.parametrize(

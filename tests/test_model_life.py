@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitreg import Registry
+from gitreg.core.model.model import Annotations
 from gitreg.errors import (
     AlreadyExists,
     InvalidDocument,
@@ -17,7 +18,6 @@ from gitreg.errors import (
     NotFound,
     Refused,
 )
-from gitreg.model import Annotations
 from gitreg.operations.judging import GateRefused
 from gitreg.publisher import Outcome
 from gitreg.render import events_text

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gitreg import layout
+from gitreg.core.model import layout
+from gitreg.core.model.names import Reference
 from gitreg.errors import InvalidRequest, NotFound, Refused
-from gitreg.names import Reference
 from gitreg.operations.judging import GateRefused
 from gitreg.operations.promote import archive_instead, promote
 from gitreg.policy import Policy, StageRule, write_policy

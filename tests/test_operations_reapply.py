@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitreg import layout
 from gitreg.change import Change, Edit, parse_message
+from gitreg.core.model import layout
+from gitreg.core.model.names import parse_reference
 from gitreg.errors import GitregError, InvalidDocument, InvalidRequest, NotFound, Refused
 from gitreg.history import FileChange, was_among
-from gitreg.names import parse_reference
 from gitreg.operations.annotate import Annotation, annotate
 from gitreg.operations.promote import promote
 from gitreg.operations.reapply import Numbers, is_told_in_full, reapply

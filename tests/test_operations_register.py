@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from gitreg import layout, manifest
+from gitreg.core.model import layout, manifest
+from gitreg.core.model.model import Annotations, Artifact, Environment, Lineage
+from gitreg.core.model.names import Reference, parse_reference
 from gitreg.errors import InvalidDocument, InvalidRequest, NotFound, Refused
-from gitreg.model import Annotations, Artifact, Environment, Lineage
-from gitreg.names import Reference, parse_reference
 from gitreg.operations.alias import delete_alias, set_alias
 from gitreg.operations.annotate import Annotation, annotate
 from gitreg.operations.delete import delete

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gitreg import layout
+from gitreg.core.model import layout
 from gitreg.errors import InvalidRequest, NotFound, Refused
 from gitreg.operations.rollback import Rollback, roll_back
 from gitreg.policy import Policy, StageRule, write_policy

@@ -45,7 +45,7 @@ from gitreg.policy.measures import (
     parse_moment,
     parse_size,
 )
-from tests.test_names import STAGES
+from tests.core.model.test_names import STAGES
 
 
 @st.composite

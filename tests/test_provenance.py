@@ -8,8 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from gitreg import AlreadyExists, InvalidRequest, NotFound, Registry, manifest
-from gitreg.model import CodeCommit, DataDependency, Environment, Lineage, ModelSignature, Run
+from gitreg import AlreadyExists, InvalidRequest, NotFound, Registry
+from gitreg.core.model import manifest
+from gitreg.core.model.model import (
+    CodeCommit,
+    DataDependency,
+    Environment,
+    Lineage,
+    ModelSignature,
+    Run,
+)
 from gitreg.provenance import NOT_IMPORTED, Provenance
 from tests.conftest import git, write_model
 from tests.fakes import ADA

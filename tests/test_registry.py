@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from gitreg import Registry
+from gitreg.core.model.names import Reference
 from gitreg.errors import DvcError, GitError, InvalidRequest, NotFound, Refused
 from gitreg.history import Event
 from gitreg.ledger import History
-from gitreg.names import Reference
 from gitreg.publisher import Outcome
 
 from .conftest import git, write_model

@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 from gitreg import render
 from gitreg.change import Change, Edit
 from gitreg.compare import compare
-from gitreg.findings import Finding
-from gitreg.history import Event
-from gitreg.model import (
+from gitreg.core.model.model import (
     Artifact,
     CodeCommit,
     DataDependency,
@@ -24,6 +22,8 @@ from gitreg.model import (
     ModelVersion,
     Run,
 )
+from gitreg.findings import Finding
+from gitreg.history import Event
 from gitreg.publisher import Outcome
 from gitreg.tagsync import TagReport
 

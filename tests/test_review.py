@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from gitreg import Registry
 from gitreg.change import Change
+from gitreg.core.model.names import is_model_name
 from gitreg.errors import GitError, InvalidRequest, LostRace, NotFound, Refused, UnknownOutcome
 from gitreg.git import remote
-from gitreg.names import is_model_name
 from gitreg.publisher import Outcome, Review
 from gitreg.review import branch_name
 from tests.commands import error, everything, gitreg

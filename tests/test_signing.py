@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gitreg.errors import GitError, InvalidDocument, InvalidRequest
-from gitreg.git.repository import GitRepository
-from gitreg.keys import (
+from gitreg.core.model.keys import (
     Signers,
     check_fingerprint,
     check_principal,
     parse_key,
     split_fields,
 )
+from gitreg.errors import GitError, InvalidDocument, InvalidRequest
+from gitreg.git.repository import GitRepository
 from gitreg.signing import (
     APPROVAL,
     GIT,

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from gitreg import layout
+from gitreg.core.model import layout
+from gitreg.core.model.names import parse_reference
 from gitreg.errors import InvalidDocument, NotFound
-from gitreg.names import parse_reference
 from gitreg.policy import DEFAULT, Policy, StageRule, write_policy
 from gitreg.state import RegistryState
 from tests.fakes import ADA, CREATED, DictSnapshot, FakeBranch, branch_with

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gitreg import layout
 from gitreg.check.finding import CheckFinding, line_in_error, line_of
 from gitreg.check.step import Step
 from gitreg.core.documents.foreign_yaml import safely
-from gitreg.dvcyaml import set_artifact
+from gitreg.core.model import layout
+from gitreg.core.model.dvc_yaml import set_artifact
+from gitreg.core.model.names import format_version, is_taggable
 from gitreg.errors import GitregError, InvalidDocument
-from gitreg.names import format_version, is_taggable
 
 _LIMIT = 1024 * 1024
 """The largest ``dvc.yaml`` that is read, in bytes: a pipeline is the user's."""

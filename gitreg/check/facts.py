@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from gitreg.check.step import Step
+from gitreg.core.model.model import Artifact, ModelVersion
 from gitreg.errors import GitError, NotFound
 from gitreg.git.repository import GitRepository
 from gitreg.history import Event
-from gitreg.model import Artifact, ModelVersion
 
 
 class Past:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from gitreg import layout
 from gitreg.check import artifacts, lives, paths, pointers, versions
 from gitreg.check.finding import CheckFinding
 from gitreg.check.moves import World, late_moves, moves
 from gitreg.check.step import Step
+from gitreg.core.model import layout
 from gitreg.policy import Policy
 from gitreg.state import RegistryState
 

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from gitreg import layout, manifest
 from gitreg.check.finding import CheckFinding
 from gitreg.check.step import Step, is_revert
+from gitreg.core.model import layout, manifest
+from gitreg.core.model.manifest import Tombstone
 from gitreg.errors import GitregError
-from gitreg.manifest import Tombstone
 from gitreg.operations.rename import moved_files
 from gitreg.state import RegistryState
 

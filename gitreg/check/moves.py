@@ -10,16 +10,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Protocol
 
-from gitreg import layout
 from gitreg.change import OVERRIDE, trailers_of
 from gitreg.check.finding import CheckFinding, line_of
 from gitreg.check.lives import Lives
 from gitreg.check.step import Step
+from gitreg.core.model import layout
+from gitreg.core.model.model import ModelVersion
+from gitreg.core.model.names import NO_STAGE, format_version
 from gitreg.decision import Held, Move, decide, judge_aliases, may_override, may_return, moves_of
 from gitreg.errors import GitregError, InvalidDocument, NotFound
 from gitreg.findings import Severity
-from gitreg.model import ModelVersion
-from gitreg.names import NO_STAGE, format_version
 from gitreg.policy import Case, Facts, Verdict
 from gitreg.policy.verdict import FREEZE
 from gitreg.state import RegistryState

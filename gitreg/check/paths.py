@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gitreg import layout
 from gitreg.check.finding import CheckFinding
 from gitreg.check.step import Step, is_registry, version_file
+from gitreg.core.model import layout
+from gitreg.core.model.manifest import is_artifact_name
+from gitreg.core.model.names import fold, has_invisible
 from gitreg.git.steps import Difference
-from gitreg.manifest import is_artifact_name
-from gitreg.names import fold, has_invisible
 from gitreg.state import RegistryState
 
 FILE_MODES = (0o100644, 0o100755)

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from gitreg import layout, manifest
 from gitreg.check.finding import CheckFinding, line_in_error, line_of
 from gitreg.check.step import Step
 from gitreg.check.versions import without_path
+from gitreg.core.model import layout, manifest
+from gitreg.core.model.model import Model
+from gitreg.core.model.names import check_alias, fold, format_version
 from gitreg.errors import GitregError, InvalidDocument
-from gitreg.model import Model
-from gitreg.names import check_alias, fold, format_version
 from gitreg.policy import Policy, read_policy
 from gitreg.state import RegistryState
 

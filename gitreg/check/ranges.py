@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from gitreg import layout
 from gitreg.check.facts import Bytes, CommitFacts, Past
 from gitreg.check.finding import CheckFinding
 from gitreg.check.judge import judge_late, judge_step, new_faults
 from gitreg.check.lives import Lives
 from gitreg.check.step import Step, is_registry, models_of, reverted_by
 from gitreg.check.versions import new_versions
+from gitreg.core.model import layout
 from gitreg.decision import moves_of
 from gitreg.errors import GitError, GitregError, InvalidDocument, InvalidRequest, NotFound
 from gitreg.git.objects import CommitSnapshot

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from gitreg import layout
 from gitreg.check.finding import CheckFinding
+from gitreg.core.model import layout
+from gitreg.core.model.names import name_of
 from gitreg.findings import Severity
 from gitreg.git.steps import Difference
 from gitreg.history import CommitInfo
-from gitreg.names import name_of
 from gitreg.policy import Policy
 from gitreg.state import RegistryState
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitreg.check.finding import CheckFinding
+from gitreg.core.model.names import fold, model_of_tag
 from gitreg.git.objects import GitObject
 from gitreg.git.publish import is_tag
 from gitreg.git.repository import GitRepository
 from gitreg.history import Tag
 from gitreg.ledger import History
-from gitreg.names import fold, model_of_tag
 
 
 @dataclass(frozen=True)

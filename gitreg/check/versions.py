@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gitreg import layout, manifest
 from gitreg.check.finding import CheckFinding, line_in_error, line_of
 from gitreg.check.lives import Lives
 from gitreg.check.step import Step
 from gitreg.core.documents import yaml
+from gitreg.core.model import layout, manifest
+from gitreg.core.model.model import ModelVersion
+from gitreg.core.model.names import format_version
 from gitreg.errors import GitregError
 from gitreg.git.steps import Difference
-from gitreg.model import ModelVersion
-from gitreg.names import format_version
 
 _MANIFEST, _TOMBSTONE, _ANNOTATIONS = "manifest.yaml", "deleted.yaml", "annotations.yaml"
 _KIND = 0o170000

@@ -140,7 +140,7 @@ ReferencesArgument = Annotated[
 
 def check_model_argument(text: str, instead: str) -> None:
     """Refuse a reference to one version where a whole model is meant."""
-    from gitreg.names import parse_reference
+    from gitreg.core.model.names import parse_reference
 
     wanted = parse_reference(text)
     if not wanted.is_model:

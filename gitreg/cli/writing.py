@@ -285,7 +285,7 @@ def alias_delete(
 
     Example: gitreg alias delete churn-predictor@challenger
     """
-    from gitreg.names import parse_reference
+    from gitreg.core.model.names import parse_reference
 
     wanted = parse_reference(reference if alias is None else f"{reference}@{alias}")
     if wanted.alias is None:
@@ -500,7 +500,7 @@ def delete(
 
     Example: gitreg delete churn-predictor@1 -m "trained on leaked labels"
     """
-    from gitreg.names import parse_reference
+    from gitreg.core.model.names import parse_reference
 
     wanted = parse_reference(reference)
     with Registry(repo) as registry:

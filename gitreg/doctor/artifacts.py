@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from shlex import quote
 
+from gitreg.core.model.names import format_version
 from gitreg.doctor.clone import Standing
 from gitreg.doctor.patient import Patient
 from gitreg.dvc import DvcProject
 from gitreg.dvc.remote import REPAIR
 from gitreg.errors import DvcError
 from gitreg.findings import Finding
-from gitreg.names import format_version
 
 _Pair = tuple[str, int]
 

@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from gitreg import layout
+from gitreg.core.model import layout
+from gitreg.core.model.names import fold, format_version
 from gitreg.digest import shown
 from gitreg.doctor.patient import Patient
 from gitreg.errors import GitregError, InvalidDocument
 from gitreg.findings import Finding
 from gitreg.git.repository import GitRepository
-from gitreg.names import fold, format_version
 from gitreg.state import RegistryState
 
 _MODES = (b"100644", b"100755")

@@ -10,14 +10,14 @@ from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path
 
-from gitreg import layout
+from gitreg.core.model import layout
+from gitreg.core.model.model import ModelVersion
+from gitreg.core.model.names import format_version
 from gitreg.doctor.patient import Patient, age, ago
 from gitreg.dvc.cache import TEMPORARY
 from gitreg.errors import DvcError
 from gitreg.findings import Finding
 from gitreg.git.worktree import ANNOUNCEMENT
-from gitreg.model import ModelVersion
-from gitreg.names import format_version
 
 ABANDONED = 3600.0
 """After how many seconds without a change an unfinished file is rubbish, if no process has it."""

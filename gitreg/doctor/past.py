@@ -9,15 +9,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
-from gitreg import layout
 from gitreg.change import OPERATION, trailers_of
+from gitreg.core.model import layout
+from gitreg.core.model.manifest import read_tombstone
+from gitreg.core.model.names import format_version
 from gitreg.doctor.patient import Patient
 from gitreg.errors import InvalidDocument
 from gitreg.findings import Finding
 from gitreg.git.log import RawChange, read_paths
 from gitreg.git.repository import GitRepository
-from gitreg.manifest import read_tombstone
-from gitreg.names import format_version
 
 _Written = dict[str, tuple[str, str]]
 """Path to the commit that wrote it first, and the blob that it wrote."""

@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from gitreg import layout
 from gitreg.artifacts import Artifacts
 from gitreg.clone import Clone
+from gitreg.core.model import layout
+from gitreg.core.model.manifest import read_dvc_pointer, read_manifest
+from gitreg.core.model.model import Artifact, ModelVersion
 from gitreg.doctor.forms import Filled, Forms
 from gitreg.errors import GitregError
 from gitreg.git.repository import GitRepository
 from gitreg.ledger import History
-from gitreg.manifest import read_dvc_pointer, read_manifest
-from gitreg.model import Artifact, ModelVersion
 from gitreg.state import RegistryState
 
 _PROCESSES = Path("/proc")

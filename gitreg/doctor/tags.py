@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
+from gitreg.core.model.names import parse_tag
 from gitreg.doctor.clone import Standing
 from gitreg.doctor.patient import Patient
 from gitreg.findings import Finding
 from gitreg.git import process, publish
-from gitreg.names import parse_tag
 from gitreg.tagsync import compare_tags, tagged_tip
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from gitreg import layout
 from gitreg.change import OPERATION, trailers_of
+from gitreg.core.model import layout
 from gitreg.git.repository import GitRepository
 from gitreg.history import CommitInfo, FileChange
 

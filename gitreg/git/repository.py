@@ -14,11 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitreg.core.model.names import has_invisible
 from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git import process
 from gitreg.git.heads import Head, Unreadable
 from gitreg.git.objects import CommitSnapshot, GitObject, ObjectReader, ObjectWriter
-from gitreg.names import has_invisible
 
 # Who only reads does not sign.
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ import tempfile
 from functools import cached_property
 from pathlib import Path
 
+from gitreg.core.model.keys import PublicKey, parse_key
 from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git import process
-from gitreg.keys import PublicKey, parse_key
 
 _WANTED = (
     r"^((commit|tag)\.gpgsign|tag\.forcesignannotated|user\.signingkey"

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from gitreg import digest
+from gitreg.core.model.names import Reference
 from gitreg.digest import FileDigest, Meter
 from gitreg.dvc.cache import TEMPORARY
 from gitreg.environment import without_credentials
@@ -32,7 +33,6 @@ from gitreg.git.copies import cache_folder, place_name
 from gitreg.mlflow.pool import FRESH
 from gitreg.mlflow.uri import check_path, undecoded_folder
 from gitreg.mlmodel import MLMODEL
-from gitreg.names import Reference
 from gitreg.registry import Registry
 
 META_FILE = "registered_model_meta"

@@ -15,8 +15,8 @@ from mlflow.entities.model_registry.model_version_stages import (
     ALL_STAGES,
 )
 
+from gitreg.core.model.names import NO_STAGE
 from gitreg.mlflow.reading import ModelRow, Reading, VersionRow
-from gitreg.names import NO_STAGE
 
 _NONE = "None"
 _STAGES: dict[str, str] = {stage.lower(): stage for stage in ALL_STAGES}

@@ -17,6 +17,8 @@ from functools import partial
 
 from mlflow.entities.model_registry import ModelVersionTag, RegisteredModelTag
 
+from gitreg.core.model.model import Model, ModelVersion
+from gitreg.core.model.names import NO_STAGE
 from gitreg.errors import DvcError, InvalidRequest, Refused
 from gitreg.mlflow.artifacts import LINK
 from gitreg.mlflow.following import one_line
@@ -28,9 +30,7 @@ from gitreg.mlflow.foreign import (
 )
 from gitreg.mlflow.runs import SHA256, Runs
 from gitreg.mlflow.sources import PROMPT
-from gitreg.model import Model, ModelVersion
 from gitreg.moving import ModelMoved, Progress, Report, Tell, chosen
-from gitreg.names import NO_STAGE
 from gitreg.registry import Registry
 
 STAGES = {"staging": "Staging", "production": "Production", "archived": "Archived"}

@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+from gitreg.core.model.model import Annotations, Model, ModelVersion
+from gitreg.core.model.names import NO_STAGE, Reference, check_alias
 from gitreg.errors import GitregError, InvalidRequest, Refused
 from gitreg.history import Event
 from gitreg.mlflow.foreign import ForeignModel, ForeignVersion
-from gitreg.model import Annotations, Model, ModelVersion
 from gitreg.moving import Progress
-from gitreg.names import NO_STAGE, Reference, check_alias
 from gitreg.operations.annotate import check_tags
 from gitreg.registry import Registry
 

@@ -25,13 +25,13 @@ from mlflow.store.db.db_types import DATABASE_ENGINES
 from mlflow.tracking._model_registry.utils import _get_store
 from sqlalchemy.exc import SQLAlchemyError
 
+from gitreg.core.model.model import DataDependency, ModelVersion
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.core.text.times import instant
 from gitreg.environment import without_credentials
 from gitreg.errors import InvalidRequest, NotFound, WorldError
 from gitreg.mlflow.sources import data_of
 from gitreg.mlflow.uri import SCHEMES
-from gitreg.model import DataDependency, ModelVersion
 from gitreg.values import near_sibling
 
 _Answer = TypeVar("_Answer")

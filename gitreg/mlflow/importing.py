@@ -19,7 +19,9 @@ from pathlib import Path
 
 from mlflow.prompt.constants import PROMPT_TEXT_TAG_KEY
 
-from gitreg import layout
+from gitreg.core.model import layout
+from gitreg.core.model.model import Lineage, ModelVersion, Run
+from gitreg.core.model.names import fold
 from gitreg.core.text.times import instant
 from gitreg.environment import without_credentials
 from gitreg.errors import InvalidRequest, Refused, WorldError
@@ -35,9 +37,7 @@ from gitreg.mlflow.foreign import (
 )
 from gitreg.mlflow.runs import SHA256
 from gitreg.mlflow.sources import PROMPT, code_of, described, server_of
-from gitreg.model import Lineage, ModelVersion, Run
 from gitreg.moving import ModelMoved, Progress, Report, Tell, chosen
-from gitreg.names import fold
 from gitreg.operations.register import check_new_name, twin_of
 from gitreg.provenance import Provenance
 from gitreg.publisher import Outcome

@@ -30,10 +30,10 @@ from mlflow.utils.validation import (
 )
 
 from gitreg.core.documents.yaml import Value
+from gitreg.core.model.model import ModelVersion
 from gitreg.core.text.times import milliseconds
 from gitreg.errors import InvalidRequest
 from gitreg.mlflow.foreign import ForeignRegistry, answering
-from gitreg.model import ModelVersion
 from gitreg.moving import Progress
 
 SHA256 = "gitreg.sha256"

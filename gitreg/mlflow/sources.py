@@ -29,13 +29,7 @@ from mlflow.store.artifact.utils.models import _parse_model_uri
 from mlflow.tracking.client import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_GIT_DIRTY, MLFLOW_GIT_REPO_URL
 
-from gitreg.environment import without_credentials
-from gitreg.errors import InvalidRequest
-from gitreg.mlflow.artifacts import LINK, own_artifact
-from gitreg.mlflow.reading import Reading
-from gitreg.mlflow.search import is_prompt
-from gitreg.mlmodel import MLMODEL
-from gitreg.model import (
+from gitreg.core.model.model import (
     CodeCommit,
     DataDependency,
     Environment,
@@ -43,6 +37,12 @@ from gitreg.model import (
     ModelVersion,
     Run,
 )
+from gitreg.environment import without_credentials
+from gitreg.errors import InvalidRequest
+from gitreg.mlflow.artifacts import LINK, own_artifact
+from gitreg.mlflow.reading import Reading
+from gitreg.mlflow.search import is_prompt
+from gitreg.mlmodel import MLMODEL
 from gitreg.provenance import Provenance
 
 if TYPE_CHECKING:

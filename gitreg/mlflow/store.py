@@ -37,6 +37,7 @@ from mlflow.utils.validation import (
     _validate_tag_name,
 )
 
+from gitreg.core.model.names import ARCHIVE, Reference
 from gitreg.errors import AlreadyExists, NotFound
 from gitreg.mlflow import entities, search, uri
 from gitreg.mlflow.artifacts import download_uri
@@ -46,7 +47,6 @@ from gitreg.mlflow.pool import Pool
 from gitreg.mlflow.reading import Known, Memory, ModelRow, Reading
 from gitreg.mlflow.sources import Submission, gathered
 from gitreg.mlflow.webhooks import Webhooks
-from gitreg.names import ARCHIVE, Reference
 from gitreg.publisher import Outcome, Overtaken
 from gitreg.registry import Registry
 

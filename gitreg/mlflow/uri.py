@@ -24,13 +24,13 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
+from gitreg.core.model.layout import model_of_folder, version_of_folder
+from gitreg.core.model.names import folder_of
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.environment import without_credentials
 from gitreg.errors import InvalidRequest
 from gitreg.git.copies import check_url
 from gitreg.git.process import hide_credentials
-from gitreg.layout import model_of_folder, version_of_folder
-from gitreg.names import folder_of
 
 SCHEMES = ("gitreg", "gitreg+ssh", "gitreg+https", "gitreg+http", "gitreg+file")
 """The schemes that the package's entry points name, in lower case."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from gitreg.change import Change
+from gitreg.core.model.names import Reference, check_alias, format_version
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.decision import protected_line
 from gitreg.errors import NotFound, Refused
-from gitreg.names import Reference, check_alias, format_version
 from gitreg.operations.moves import PointerMoves
 from gitreg.state import RegistryState
 

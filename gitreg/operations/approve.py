@@ -20,11 +20,11 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from gitreg import layout
 from gitreg.change import Change, Edit
 from gitreg.compare import metrics_beside
+from gitreg.core.model import layout
+from gitreg.core.model.names import format_version
 from gitreg.errors import NotFound, Refused
-from gitreg.names import format_version
 from gitreg.state import RegistryState
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gitreg import layout, manifest
 from gitreg.change import Change, Edit
+from gitreg.core.model import layout, manifest
+from gitreg.core.model.manifest import Tombstone
+from gitreg.core.model.names import ARCHIVE, NO_STAGE, Reference, format_version
 from gitreg.errors import Refused
-from gitreg.manifest import Tombstone
-from gitreg.names import ARCHIVE, NO_STAGE, Reference, format_version
 from gitreg.operations.judging import Demand, Mover, refusal, rule_on
 from gitreg.operations.moves import PointerMoves
 from gitreg.operations.register import dvc_yaml_edit

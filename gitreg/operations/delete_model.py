@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gitreg import layout, manifest
 from gitreg.change import Change, Edit
+from gitreg.core.model import layout, manifest
+from gitreg.core.model.manifest import Tombstone
+from gitreg.core.model.model import Model
+from gitreg.core.model.names import ARCHIVE, NO_STAGE, format_version
 from gitreg.errors import Refused
-from gitreg.manifest import Tombstone
-from gitreg.model import Model
-from gitreg.names import ARCHIVE, NO_STAGE, format_version
 from gitreg.operations.judging import Demand, Mover, refusal, rule_on
 from gitreg.operations.register import dvc_yaml_edit
 from gitreg.state import RegistryState

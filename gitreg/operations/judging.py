@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from gitreg import layout
 from gitreg.change import Change, Edit, check_reason
+from gitreg.core.model import layout
+from gitreg.core.model.names import ARCHIVE, NO_STAGE, Reference, format_version
 from gitreg.decision import Move, case_of, decide, judge_aliases, may_override, moves_of, rules_for
 from gitreg.errors import InvalidRequest, Refused
-from gitreg.names import ARCHIVE, NO_STAGE, Reference, format_version
 from gitreg.policy.gates import MetricBetter
 from gitreg.policy.verdict import METRIC, Case, Facts, Judgement
 from gitreg.state import RegistryState

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gitreg import layout, manifest
 from gitreg.change import Edit
+from gitreg.core.model import layout, manifest
+from gitreg.core.model.names import ARCHIVE, NO_STAGE, check_alias, fold
 from gitreg.errors import InvalidRequest
-from gitreg.names import ARCHIVE, NO_STAGE, check_alias, fold
 from gitreg.state import RegistryState
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from gitreg.change import OVERRIDE, Change
 from gitreg.compare import metrics_beside
+from gitreg.core.model.names import ARCHIVE, NO_STAGE, Reference, format_version
 from gitreg.errors import InvalidRequest
-from gitreg.names import ARCHIVE, NO_STAGE, Reference, format_version
 from gitreg.operations.judging import (
     Demand,
     GateRefused,

@@ -12,14 +12,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gitreg import layout, manifest
 from gitreg.change import OVERRIDE, Change, Edit, parse_message
+from gitreg.core.model import layout, manifest
+from gitreg.core.model.layout import Place
+from gitreg.core.model.names import ARCHIVE, Reference, format_version
 from gitreg.decision import Move, WasIn, may_return, moves_of
 from gitreg.errors import GitregError, Refused
 from gitreg.expectations import first_surprise
 from gitreg.history import FileChange
-from gitreg.layout import Place
-from gitreg.names import ARCHIVE, Reference, format_version
 from gitreg.operations.create import Creation, create_model
 from gitreg.operations.delete import delete
 from gitreg.operations.delete_model import delete_model

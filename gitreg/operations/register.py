@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gitreg import layout, manifest
 from gitreg.change import Change, Edit
 from gitreg.core.documents.yaml import Value
-from gitreg.dvcyaml import set_artifact
-from gitreg.errors import AlreadyExists, InvalidRequest
-from gitreg.manifest import Tombstone
-from gitreg.model import (
+from gitreg.core.model import layout, manifest
+from gitreg.core.model.dvc_yaml import set_artifact
+from gitreg.core.model.manifest import Tombstone
+from gitreg.core.model.model import (
     Annotations,
     Artifact,
     Environment,
@@ -19,7 +18,8 @@ from gitreg.model import (
     ModelSignature,
     ModelVersion,
 )
-from gitreg.names import check_model_name, format_version, is_taggable
+from gitreg.core.model.names import check_model_name, format_version, is_taggable
+from gitreg.errors import AlreadyExists, InvalidRequest
 from gitreg.operations.annotate import check_tags, check_text
 from gitreg.state import RegistryState
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gitreg import layout, manifest
 from gitreg.change import Change, Edit
-from gitreg.manifest import Tombstone
-from gitreg.names import format_version
+from gitreg.core.model import layout, manifest
+from gitreg.core.model.manifest import Tombstone
+from gitreg.core.model.names import format_version
 from gitreg.operations.create import check_free_name, tombstone_edit
 from gitreg.operations.judging import Demand, Mover, refusal, rule_on
 from gitreg.operations.register import dvc_yaml_edit

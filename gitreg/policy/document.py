@@ -13,10 +13,10 @@ from functools import lru_cache
 from gitreg.core.documents import yaml
 from gitreg.core.documents.fields import Fields
 from gitreg.core.documents.yaml import Value
+from gitreg.core.model.keys import check_fingerprint, check_principal, parse_key
+from gitreg.core.model.names import ARCHIVE, NO_STAGE, check_alias, check_stage_name, has_invisible
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import InvalidDocument, InvalidRequest
-from gitreg.keys import check_fingerprint, check_principal, parse_key
-from gitreg.names import ARCHIVE, NO_STAGE, check_alias, check_stage_name, has_invisible
 from gitreg.policy.gates import (
     Annotated,
     ArtifactOnRemote,

@@ -1,6 +1,6 @@
 """The gates of a stage: each a small object, each says in one line why a version passes or not.
 
->>> from gitreg.model import Artifact, ModelVersion
+>>> from gitreg.core.model.model import Artifact, ModelVersion
 >>> metrics_line(ModelVersion("m", 2, "", "", Artifact("model", 0, 1, ""), {"auc": 0.92}), "auc")
 'auc 0.92 (m@2)'
 """
@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from gitreg.core.documents.yaml import kind
-from gitreg.model import ModelVersion
+from gitreg.core.model.model import ModelVersion
 from gitreg.policy import verdict as codes
 from gitreg.policy.measures import format_duration, format_size, spoken_duration
 from gitreg.policy.verdict import Case, Verdict, unknown

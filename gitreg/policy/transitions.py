@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gitreg.names import NO_STAGE, fold
+from gitreg.core.model.names import NO_STAGE, fold
 from gitreg.policy import verdict as codes
 from gitreg.policy.measures import format_moment
 from gitreg.policy.rules import Freeze

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gitreg.model import Artifact, ModelVersion
-from gitreg.names import format_version
+from gitreg.core.model.model import Artifact, ModelVersion
+from gitreg.core.model.names import format_version
 
 METRIC = "metric"
 FROM = "from"
@@ -104,7 +104,7 @@ class Case:
 
     Attributes:
         candidate: the version, with its annotations.
-        stage: where to; `gitreg.names.NO_STAGE` out of its stage.
+        stage: where to; `gitreg.core.model.names.NO_STAGE` out of its stage.
         came_from: the stage that it leaves, or ``None``.
         held: what each stage of the model holds before the move.
         replaces: the versions that leave the stage for it, ascending.

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gitreg import manifest
 from gitreg.core.documents import quick_yaml, yaml
+from gitreg.core.model import manifest
+from gitreg.core.model.model import Annotations
 from gitreg.errors import InvalidDocument
-from gitreg.model import Annotations
 from tests.core.documents.test_yaml import DOCUMENTS, TEXTS, TRICKY, typed
-from tests.test_manifest import WHOLE
+from tests.core.model.test_manifest import WHOLE
 
 
 def quick(text: str) -> dict[str, yaml.Value] | None:

@@ -14,9 +14,8 @@ from functools import lru_cache
 from typing import Literal
 from urllib.parse import quote, unquote
 
-from gitreg.errors import InvalidRequest
-from gitreg.keys import check_principal
-from gitreg.names import (
+from gitreg.core.model.keys import check_principal
+from gitreg.core.model.names import (
     ARCHIVE,
     FOLDER_LIMIT,
     check_stage_name,
@@ -25,6 +24,7 @@ from gitreg.names import (
     is_model_name,
     name_of,
 )
+from gitreg.errors import InvalidRequest
 
 ROOT = "registry"
 POLICY = f"{ROOT}/policy.yaml"

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitreg import names
+from gitreg.core.model import names
+from gitreg.core.model.names import Reference, RegistryTag
 from gitreg.errors import InvalidRequest
-from gitreg.names import Reference, RegistryTag
 
 QUICK = settings(max_examples=60, deadline=None)
 

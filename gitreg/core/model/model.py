@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gitreg.core.documents.yaml import Value
-from gitreg.names import format_version
+from gitreg.core.model.names import format_version
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
+from gitreg.core.model.layout import DVC_YAML
 from gitreg.errors import InvalidDocument
-from gitreg.layout import DVC_YAML
 
 _LINE = re.compile("[^\n]*\n|[^\n]+")
 

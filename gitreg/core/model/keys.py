@@ -23,8 +23,8 @@ import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from gitreg.core.model.names import has_invisible
 from gitreg.errors import InvalidRequest
-from gitreg.names import has_invisible
 
 PRINCIPAL_LIMIT = 100
 """The longest principal, in characters."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
-from gitreg import layout
-from gitreg.layout import Place
-from tests.test_names import ALIASES, MODELS, STAGES, VERSIONS
+from gitreg.core.model import layout
+from gitreg.core.model.layout import Place
+from tests.core.model.test_names import ALIASES, MODELS, STAGES, VERSIONS
 
 
 @settings(max_examples=60, deadline=None)

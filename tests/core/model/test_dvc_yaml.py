@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from gitreg.dvcyaml import set_artifact
+from gitreg.core.model.dvc_yaml import set_artifact
 from gitreg.errors import InvalidDocument
 
 NEW = "registry/churn/versions/2/model"

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitreg import manifest
 from gitreg.core.documents import yaml
-from gitreg.errors import InvalidDocument, InvalidRequest
-from gitreg.manifest import Tombstone
-from gitreg.model import (
+from gitreg.core.model import manifest
+from gitreg.core.model.manifest import Tombstone
+from gitreg.core.model.model import (
     Annotations,
     Artifact,
     CodeCommit,
@@ -27,6 +26,7 @@ from gitreg.model import (
     Resolved,
     Run,
 )
+from gitreg.errors import InvalidDocument, InvalidRequest
 from tests.core.documents.test_yaml import TEXTS, VALUES, typed
 from tests.fakes import ADA, CREATED, MD5, SHA256
 

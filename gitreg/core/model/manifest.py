@@ -1,6 +1,6 @@
 """The registry's documents: frozen values to YAML and back.
 
->>> from gitreg.model import Annotations
+>>> from gitreg.core.model.model import Annotations
 >>> print(write_annotations(Annotations("the first", tags={"team": "growth"})).decode(), end="")
 description: the first
 tags:
@@ -19,8 +19,7 @@ from functools import lru_cache
 from gitreg.core.documents import yaml
 from gitreg.core.documents.fields import Fields
 from gitreg.core.documents.yaml import Value
-from gitreg.errors import InvalidDocument, InvalidRequest
-from gitreg.model import (
+from gitreg.core.model.model import (
     Annotations,
     Artifact,
     CodeCommit,
@@ -31,6 +30,7 @@ from gitreg.model import (
     ModelVersion,
     Run,
 )
+from gitreg.errors import InvalidDocument, InvalidRequest
 
 FORMAT = 1
 """The manifest format that this release reads and writes."""

@@ -1,0 +1,1 @@
+"""What a registered model is: names, layout, manifests, values."""
