@@ -26,13 +26,13 @@ from gitreg.core.model.dvc_yaml import set_artifact
 from gitreg.core.model.manifest import Tombstone, read_manifest, write_tombstone
 from gitreg.core.model.model import Artifact, Model, ModelVersion
 from gitreg.core.model.names import Reference
+from gitreg.core.policy import DEFAULT, Policy, write_policy
 from gitreg.facts import CloneFacts
 from gitreg.git.repository import GitRepository
 from gitreg.ledger import History
 from gitreg.operations.alias import set_alias
 from gitreg.operations.judging import Mover
 from gitreg.operations.promote import Promotion, promote
-from gitreg.policy import DEFAULT, Policy, write_policy
 from gitreg.state import RegistryState
 
 SOURCE = "model.pkl"

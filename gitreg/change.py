@@ -13,8 +13,8 @@ import re
 from dataclasses import dataclass, field, replace
 
 from gitreg.core.model.names import has_invisible
+from gitreg.core.policy.verdict import Judgement
 from gitreg.errors import InvalidRequest
-from gitreg.policy.verdict import Judgement
 
 TRAILER_PREFIX = "Gitreg-"
 OPERATION = "Gitreg-Op"

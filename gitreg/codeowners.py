@@ -3,7 +3,7 @@
 A stage's rule names its ``owners`` (``production: {owners: ['@org/managers']}``), in general and
 for some models. Whoever owns a stage owns the policy, too: else it would be the way around.
 
->>> from gitreg.policy import DEFAULT
+>>> from gitreg.core.policy import DEFAULT
 >>> owner_lines(DEFAULT)
 []
 """
@@ -15,8 +15,8 @@ from pathlib import Path
 
 from gitreg.core.model.layout import POLICY, ROOT
 from gitreg.core.model.names import folder_of, is_model_name
+from gitreg.core.policy import Policy
 from gitreg.errors import InvalidDocument, InvalidRequest
-from gitreg.policy import Policy
 from gitreg.workflows import HostFile
 
 PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS")

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from gitreg.core.model.model import ModelVersion
 from gitreg.core.model.names import ARCHIVE, NO_STAGE, format_version
-from gitreg.policy import verdict as codes
-from gitreg.policy.rules import Policy, StageRule
-from gitreg.policy.transitions import Approved, From, Holds, MayOverride, NotFrozen, SignedBy
-from gitreg.policy.verdict import Case, Facts, Rule, Verdict
+from gitreg.core.policy import verdict as codes
+from gitreg.core.policy.rules import Policy, StageRule
+from gitreg.core.policy.transitions import Approved, From, Holds, MayOverride, NotFrozen, SignedBy
+from gitreg.core.policy.verdict import Case, Facts, Rule, Verdict
 from gitreg.state import RegistryState
 
 WasIn = Callable[[str, int, str], bool]

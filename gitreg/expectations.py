@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterable
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.layout import Place
 from gitreg.core.model.names import ARCHIVE
+from gitreg.core.policy import Policy
 from gitreg.errors import InvalidDocument
 from gitreg.history import FileChange
-from gitreg.policy import Policy
 
 
 def first_surprise(

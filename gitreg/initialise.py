@@ -8,10 +8,10 @@ from pathlib import Path
 from gitreg import dvc
 from gitreg.change import Change, Edit
 from gitreg.core.model import layout
+from gitreg.core.policy import DEFAULT, write_policy
 from gitreg.errors import GitError, InvalidRequest, WorldError
 from gitreg.git import process, publish, worktree
 from gitreg.git.repository import GitRepository
-from gitreg.policy import DEFAULT, write_policy
 from gitreg.publisher import Outcome
 from gitreg.state import RegistryState
 

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from gitreg.clone import Clone
     from gitreg.compare import Comparison
     from gitreg.core.documents.yaml import Value
+    from gitreg.core.policy import Judgement, Policy
     from gitreg.digest import Progress
     from gitreg.findings import Finding
     from gitreg.git.copies import Copy
@@ -63,7 +64,6 @@ if TYPE_CHECKING:
     from gitreg.ledger import History
     from gitreg.operations.judging import Mover
     from gitreg.operations.rollback import RollbackPlan
-    from gitreg.policy import Judgement, Policy
     from gitreg.provenance import Given, Provenance
     from gitreg.publisher import Operation, Outcome, Publisher
     from gitreg.registering import Material
@@ -805,9 +805,9 @@ class Registry:
 
     def _mover(self, state: RegistryState, author: str | None = None, *, pr: bool = False) -> Mover:
         """Return who moves pointers here, and what the rules may ask of the world."""
+        from gitreg.core.policy.verdict import APPROVALS
         from gitreg.facts import CloneFacts
         from gitreg.operations.judging import Mover
-        from gitreg.policy.verdict import APPROVALS
 
         if author is None:
             try:

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from gitreg.change import Change
     from gitreg.compare import Comparison
     from gitreg.core.model.model import Model, ModelVersion, Resolved
+    from gitreg.core.policy import Judgement, Policy
     from gitreg.findings import Finding
     from gitreg.history import Event, PointerValue
     from gitreg.moving import Report
-    from gitreg.policy import Judgement, Policy
     from gitreg.publisher import Outcome, Review
     from gitreg.synchronise import FetchReport, PushReport
     from gitreg.tagsync import TagReport

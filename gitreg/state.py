@@ -24,7 +24,7 @@ from gitreg.errors import InvalidDocument, NotFound
 
 # Resolving a reference needs no rules: a serving process does not wait for them.
 if TYPE_CHECKING:
-    from gitreg.policy import Policy
+    from gitreg.core.policy import Policy
 
 _POINTERS = ("stages", "aliases")
 
@@ -106,7 +106,7 @@ class RegistryState:
     def policy(self) -> Policy:
         """The rules in force."""
         if self._policy is None:
-            from gitreg.policy import read_policy
+            from gitreg.core.policy import read_policy
 
             self._policy = read_policy(self.snapshot.read(layout.POLICY), layout.POLICY)
         return self._policy

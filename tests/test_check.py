@@ -17,11 +17,11 @@ from gitreg.check.finding import line_in_error
 from gitreg.check.judge import judge_step, new_faults
 from gitreg.check.step import Step
 from gitreg.core.model.model import Artifact
+from gitreg.core.policy import DEFAULT, Policy, read_policy
 from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git.repository import GitRepository
 from gitreg.git.steps import Difference
 from gitreg.history import CommitInfo
-from gitreg.policy import DEFAULT, Policy, read_policy
 from gitreg.state import RegistryState
 from tests.commands import error, gitreg
 from tests.conftest import git

@@ -11,12 +11,7 @@ import pytest
 from gitreg.change import Change, trailers_of
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.names import parse_reference
-from gitreg.decision import Move, decide, judge_aliases, moves_of
-from gitreg.errors import NotFound, Refused
-from gitreg.operations.alias import delete_alias, set_alias
-from gitreg.operations.judging import GateRefused
-from gitreg.operations.promote import promote
-from gitreg.policy import (
+from gitreg.core.policy import (
     DEFAULT,
     Approvals,
     Case,
@@ -27,7 +22,12 @@ from gitreg.policy import (
     policy_document,
     write_policy,
 )
-from gitreg.policy.gates import ArtifactOnRemote, CodeClean, MetricBetter, MetricLimit, Soak
+from gitreg.core.policy.gates import ArtifactOnRemote, CodeClean, MetricBetter, MetricLimit, Soak
+from gitreg.decision import Move, decide, judge_aliases, moves_of
+from gitreg.errors import NotFound, Refused
+from gitreg.operations.alias import delete_alias, set_alias
+from gitreg.operations.judging import GateRefused
+from gitreg.operations.promote import promote
 from tests.fakes import FakeBranch, FakeFacts, branch_with, promotion, trailers
 
 FROZEN = (Freeze(0, 10**9, ("production",), "Christmas"),)

@@ -9,10 +9,10 @@ import pytest
 from gitreg.change import Change, Edit
 from gitreg.core.model.model import Artifact, CodeCommit, DataDependency, Environment, Lineage
 from gitreg.core.model.names import folder_of, parse_reference
+from gitreg.core.policy.verdict import Judgement, Verdict
 from gitreg.evidence import LIMIT, evidence_text
 from gitreg.hosts import host_of
 from gitreg.operations.register import Registration, register
-from gitreg.policy.verdict import Judgement, Verdict
 from gitreg.state import RegistryState
 from tests.fakes import ADA, CREATED, MD5, SHA256, DictSnapshot
 from tests.test_markdown import NASTY, PARSER, texts

@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from gitreg.cli import app
-from gitreg.policy import read_policy
+from gitreg.core.policy import read_policy
 from tests.conftest import isolate
 
 ROOT = Path(__file__).resolve().parent.parent

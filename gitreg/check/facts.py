@@ -34,7 +34,7 @@ class Bytes:
 
 
 class CommitFacts:
-    """The facts of the moves that one step makes; the `gitreg.policy.Facts` of a commit.
+    """The facts of the moves that one step makes; the `gitreg.core.policy.Facts` of a commit.
 
     Args:
         repository: where to read.

@@ -15,7 +15,7 @@ from gitreg.check.finding import CheckFinding
 from gitreg.check.moves import World, late_moves, moves
 from gitreg.check.step import Step
 from gitreg.core.model import layout
-from gitreg.policy import Policy
+from gitreg.core.policy import Policy
 from gitreg.state import RegistryState
 
 Check = Callable[[Step], Iterator[CheckFinding]]

@@ -17,11 +17,11 @@ from gitreg.check.step import Step
 from gitreg.core.model import layout
 from gitreg.core.model.model import ModelVersion
 from gitreg.core.model.names import NO_STAGE, format_version
+from gitreg.core.policy import Case, Facts, Verdict
+from gitreg.core.policy.verdict import FREEZE
 from gitreg.decision import Held, Move, decide, judge_aliases, may_override, may_return, moves_of
 from gitreg.errors import GitregError, InvalidDocument, NotFound
 from gitreg.findings import Severity
-from gitreg.policy import Case, Facts, Verdict
-from gitreg.policy.verdict import FREEZE
 from gitreg.state import RegistryState
 
 _TAKES_BACK = ('Revert "', "\nThis reverts commit ", "roll back ")

@@ -12,8 +12,8 @@ from gitreg.check.versions import without_path
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.model import Model
 from gitreg.core.model.names import check_alias, fold, format_version
+from gitreg.core.policy import Policy, read_policy
 from gitreg.errors import GitregError, InvalidDocument
-from gitreg.policy import Policy, read_policy
 from gitreg.state import RegistryState
 
 

@@ -19,6 +19,7 @@ from gitreg.check.lives import Lives
 from gitreg.check.step import Step, is_registry, models_of, reverted_by
 from gitreg.check.versions import new_versions
 from gitreg.core.model import layout
+from gitreg.core.policy import DEFAULT, Facts, Policy
 from gitreg.decision import moves_of
 from gitreg.errors import GitError, GitregError, InvalidDocument, InvalidRequest, NotFound
 from gitreg.git.objects import CommitSnapshot
@@ -31,7 +32,6 @@ from gitreg.git.steps import (
     read_steps,
 )
 from gitreg.history import Event, was_among
-from gitreg.policy import DEFAULT, Facts, Policy
 from gitreg.state import RegistryState
 
 _REMEMBERED = 1000

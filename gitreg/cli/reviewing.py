@@ -113,8 +113,8 @@ def policy_show(
     Example: gitreg policy show churn-predictor
     """
     from gitreg import render
+    from gitreg.core.policy import policy_document
     from gitreg.core.text.suggest import did_you_mean
-    from gitreg.policy import policy_document
 
     if model is not None:
         check_model_argument(model, "gitreg policy show {model}")

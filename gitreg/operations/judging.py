@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from gitreg.change import Change, Edit, check_reason
 from gitreg.core.model import layout
 from gitreg.core.model.names import ARCHIVE, NO_STAGE, Reference, format_version
+from gitreg.core.policy.gates import MetricBetter
+from gitreg.core.policy.verdict import METRIC, Case, Facts, Judgement
 from gitreg.decision import Move, case_of, decide, judge_aliases, may_override, moves_of, rules_for
 from gitreg.errors import InvalidRequest, Refused
-from gitreg.policy.gates import MetricBetter
-from gitreg.policy.verdict import METRIC, Case, Facts, Judgement
 from gitreg.state import RegistryState
 
 Version = tuple[str, int]
@@ -76,7 +76,7 @@ class Demand:
         named: the versions that somebody asked to move; others only make room.
         gates: what each of them must pass as well, of the command line.
         override: why what the policy refuses shall be done all the same; ``None`` for not at all.
-        returns: whether earlier moves are taken back; see `gitreg.policy.verdict.Case`.
+        returns: whether earlier moves are taken back; see `gitreg.core.policy.verdict.Case`.
     """
 
     named: tuple[Version, ...] = ()

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from gitreg.change import OVERRIDE, Change
 from gitreg.compare import metrics_beside
 from gitreg.core.model.names import ARCHIVE, NO_STAGE, Reference, format_version
+from gitreg.core.policy.gates import MetricBetter
+from gitreg.core.policy.verdict import HOLDS, METRIC
 from gitreg.errors import InvalidRequest
 from gitreg.operations.judging import (
     Demand,
@@ -20,8 +22,6 @@ from gitreg.operations.judging import (
     rule_on,
 )
 from gitreg.operations.moves import PointerMoves
-from gitreg.policy.gates import MetricBetter
-from gitreg.policy.verdict import HOLDS, METRIC
 from gitreg.state import RegistryState
 
 

@@ -15,9 +15,17 @@
 stages:
 """
 
-from gitreg.policy.document import policy_document, read_policy, write_policy
-from gitreg.policy.rules import DEFAULT, Approvals, Freeze, ModelRules, Policy, StagePart, StageRule
-from gitreg.policy.verdict import Case, Facts, Judgement, Rule, Verdict
+from gitreg.core.policy.document import policy_document, read_policy, write_policy
+from gitreg.core.policy.rules import (
+    DEFAULT,
+    Approvals,
+    Freeze,
+    ModelRules,
+    Policy,
+    StagePart,
+    StageRule,
+)
+from gitreg.core.policy.verdict import Case, Facts, Judgement, Rule, Verdict
 
 __all__ = [
     "DEFAULT",

@@ -15,9 +15,9 @@ from typing import TypeAlias
 
 from gitreg.core.documents.yaml import kind
 from gitreg.core.model.model import ModelVersion
-from gitreg.policy import verdict as codes
-from gitreg.policy.measures import format_duration, format_size, spoken_duration
-from gitreg.policy.verdict import Case, Verdict, unknown
+from gitreg.core.policy import verdict as codes
+from gitreg.core.policy.measures import format_duration, format_size, spoken_duration
+from gitreg.core.policy.verdict import Case, Verdict, unknown
 
 _SHOWN = 3
 """How many of several culprits a line names."""

@@ -18,8 +18,8 @@ from gitreg.core.model.model import (
     Lineage,
     ModelVersion,
 )
-from gitreg.policy import Case, Freeze, Rule, Verdict
-from gitreg.policy.gates import (
+from gitreg.core.policy import Case, Freeze, Rule, Verdict
+from gitreg.core.policy.gates import (
     Annotated,
     ArtifactOnRemote,
     CodeClean,
@@ -32,7 +32,7 @@ from gitreg.policy.gates import (
     Size,
     Soak,
 )
-from gitreg.policy.transitions import Approved, From, Holds, MayOverride, NotFrozen, SignedBy
+from gitreg.core.policy.transitions import Approved, From, Holds, MayOverride, NotFrozen, SignedBy
 from tests.fakes import ADA, FakeFacts
 
 GRACE = "Grace Hopper <grace@example.com>"

@@ -15,9 +15,7 @@ from gitreg.core.documents.fields import Fields
 from gitreg.core.documents.yaml import Value
 from gitreg.core.model.keys import check_fingerprint, check_principal, parse_key
 from gitreg.core.model.names import ARCHIVE, NO_STAGE, check_alias, check_stage_name, has_invisible
-from gitreg.core.text.suggest import did_you_mean
-from gitreg.errors import InvalidDocument, InvalidRequest
-from gitreg.policy.gates import (
+from gitreg.core.policy.gates import (
     Annotated,
     ArtifactOnRemote,
     CodeClean,
@@ -31,7 +29,7 @@ from gitreg.policy.gates import (
     Size,
     Soak,
 )
-from gitreg.policy.measures import (
+from gitreg.core.policy.measures import (
     MOST,
     format_duration,
     format_moment,
@@ -40,7 +38,17 @@ from gitreg.policy.measures import (
     parse_moment,
     parse_size,
 )
-from gitreg.policy.rules import DEFAULT, Approvals, Freeze, ModelRules, Policy, StagePart, StageRule
+from gitreg.core.policy.rules import (
+    DEFAULT,
+    Approvals,
+    Freeze,
+    ModelRules,
+    Policy,
+    StagePart,
+    StageRule,
+)
+from gitreg.core.text.suggest import did_you_mean
+from gitreg.errors import InvalidDocument, InvalidRequest
 
 FORMAT = 1
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from gitreg.core.model.names import ARCHIVE, NO_STAGE
+from gitreg.core.policy.gates import Gate
+from gitreg.core.policy.measures import format_moment
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import NotFound
-from gitreg.policy.gates import Gate
-from gitreg.policy.measures import format_moment
 
 
 @dataclass(frozen=True)

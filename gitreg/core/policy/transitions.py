@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gitreg.core.model.names import NO_STAGE, fold
-from gitreg.policy import verdict as codes
-from gitreg.policy.measures import format_moment
-from gitreg.policy.rules import Freeze
-from gitreg.policy.verdict import Case, Verdict
+from gitreg.core.policy import verdict as codes
+from gitreg.core.policy.measures import format_moment
+from gitreg.core.policy.rules import Freeze
+from gitreg.core.policy.verdict import Case, Verdict
 
 
 @dataclass(frozen=True)

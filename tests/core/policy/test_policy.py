@@ -10,8 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gitreg.core.documents import yaml
-from gitreg.errors import InvalidDocument, NotFound
-from gitreg.policy import (
+from gitreg.core.policy import (
     DEFAULT,
     Approvals,
     Freeze,
@@ -23,7 +22,7 @@ from gitreg.policy import (
     read_policy,
     write_policy,
 )
-from gitreg.policy.gates import (
+from gitreg.core.policy.gates import (
     Annotated,
     ArtifactOnRemote,
     CodeClean,
@@ -37,7 +36,7 @@ from gitreg.policy.gates import (
     Size,
     Soak,
 )
-from gitreg.policy.measures import (
+from gitreg.core.policy.measures import (
     format_duration,
     format_moment,
     format_size,
@@ -45,6 +44,7 @@ from gitreg.policy.measures import (
     parse_moment,
     parse_size,
 )
+from gitreg.errors import InvalidDocument, NotFound
 from tests.core.model.test_names import STAGES
 
 
