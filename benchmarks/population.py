@@ -20,20 +20,20 @@ from benchmarks.processes import program
 from benchmarks.scale import ALIAS, STAGE, Scale
 from gitreg import Registry
 from gitreg.artifacts import Artifacts
-from gitreg.change import Change, trailers_of
 from gitreg.core.model import layout
 from gitreg.core.model.dvc_yaml import set_artifact
 from gitreg.core.model.manifest import Tombstone, read_manifest, write_tombstone
 from gitreg.core.model.model import Artifact, Model, ModelVersion
 from gitreg.core.model.names import Reference
 from gitreg.core.policy import DEFAULT, Policy, write_policy
+from gitreg.core.state.change import Change, trailers_of
+from gitreg.core.state.state import RegistryState
 from gitreg.facts import CloneFacts
 from gitreg.git.repository import GitRepository
 from gitreg.ledger import History
 from gitreg.operations.alias import set_alias
 from gitreg.operations.judging import Mover
 from gitreg.operations.promote import Promotion, promote
-from gitreg.state import RegistryState
 
 SOURCE = "model.pkl"
 METRICS = {"accuracy": 0.871, "f1": 0.69, "roc_auc": 0.921}
@@ -112,7 +112,7 @@ def _git(repository: Path, *args: str) -> str:
 
 
 class _Memory:
-    """A snapshot of files in memory; the `gitreg.state.Snapshot` of a history to be."""
+    """A snapshot of files in memory; the `gitreg.core.state.state.Snapshot` of a history to be."""
 
     commit = None
 

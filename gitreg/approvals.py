@@ -19,10 +19,10 @@ from gitreg.core.model.model import ModelVersion
 from gitreg.core.model.names import fold
 from gitreg.core.policy import Policy
 from gitreg.core.policy.transitions import email_of
+from gitreg.core.state.state import RegistryState, Snapshot
 from gitreg.errors import GitError, InvalidRequest
 from gitreg.operations.approve import Approval, approval_of
 from gitreg.signing import APPROVAL, Unverified, verify
-from gitreg.state import RegistryState, Snapshot
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from gitreg import digest
 from gitreg.core.model import layout
 from gitreg.core.model.manifest import is_artifact_name
 from gitreg.core.model.model import Artifact, ModelVersion
+from gitreg.core.state.state import RegistryState, Snapshot
 from gitreg.digest import Progress, TreeDigest
 from gitreg.dvc import Audit, DvcProject
 from gitreg.dvc.remote import REPAIR
@@ -21,7 +22,6 @@ from gitreg.git.copies import copies_folder
 from gitreg.git.repository import GitRepository
 from gitreg.lineage import TrackedOutput, find_tracked
 from gitreg.materialise import check_delivered, deliver
-from gitreg.state import RegistryState, Snapshot
 from gitreg.values import near_sibling
 
 

@@ -7,16 +7,16 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 
 from gitreg.core.model import layout
+from gitreg.core.state.history import CommitInfo, FileChange, Tag
+from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitError, GitregError, UnknownOutcome
 from gitreg.git import publish, remote, worktree
 from gitreg.git.copies import copies_folder
 from gitreg.git.log import first_parents_reach
 from gitreg.git.remote import Upstream
 from gitreg.git.repository import GitRepository, Tip
-from gitreg.history import CommitInfo, FileChange, Tag
 from gitreg.ledger import History
 from gitreg.soundness import refuse_unsound
-from gitreg.state import RegistryState
 
 _WITHDRAWN = "refs/gitreg/withdrawn"
 """The last commit here that was taken back over there, while own ones stand on top of it."""

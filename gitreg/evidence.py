@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from gitreg.change import OPERATION, Change
-from gitreg.compare import Comparison, compare
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.model import CodeCommit, ModelVersion
 from gitreg.core.model.names import ARCHIVE, NO_STAGE, format_version
+from gitreg.core.state.change import OPERATION, Change
+from gitreg.core.state.compare import Comparison, compare
+from gitreg.core.state.state import RegistryState
 from gitreg.hosts import Host, host_of
 from gitreg.markdown import block, code, link, table
-from gitreg.state import RegistryState
 
 LIMIT = 60_000
 """The longest text, in characters; GitHub takes 65,536."""

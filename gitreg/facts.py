@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from gitreg.core.model.model import Artifact, ModelVersion
 from gitreg.core.model.names import has_invisible
+from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitError, InvalidRequest, WorldError
 from gitreg.git.repository import GitRepository
-from gitreg.state import RegistryState
 
 if TYPE_CHECKING:
     from gitreg.artifacts import Artifacts

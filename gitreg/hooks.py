@@ -33,7 +33,7 @@ from gitreg.render import line
 from gitreg.reports import finding_line
 
 if TYPE_CHECKING:
-    from gitreg.history import Tag
+    from gitreg.core.state.history import Tag
     from gitreg.ledger import History
 
 NAMES = ("pre-receive", "pre-commit", "post-merge")

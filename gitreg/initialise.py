@@ -6,14 +6,14 @@ import re
 from pathlib import Path
 
 from gitreg import dvc
-from gitreg.change import Change, Edit
 from gitreg.core.model import layout
 from gitreg.core.policy import DEFAULT, write_policy
+from gitreg.core.state.change import Change, Edit
+from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitError, InvalidRequest, WorldError
 from gitreg.git import process, publish, worktree
 from gitreg.git.repository import GitRepository
 from gitreg.publisher import Outcome
-from gitreg.state import RegistryState
 
 _LEFT_LOCK = re.compile(r"could not lock config file (.*): File exists")
 

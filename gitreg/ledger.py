@@ -18,12 +18,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from gitreg.activity import Activity, changed_in, moment_of
-from gitreg.change import OPERATION, trailers_of
 from gitreg.core.model.names import RegistryTag, parse_tag
+from gitreg.core.state.change import OPERATION, trailers_of
+from gitreg.core.state.history import (
+    CommitInfo,
+    Event,
+    FileChange,
+    PointerValue,
+    Tag,
+    events_of,
+    tags_of,
+)
+from gitreg.core.state.timestamps import Activity, changed_in, moment_of
 from gitreg.git.log import first_parents_reach, read_commits
 from gitreg.git.repository import GitRepository
-from gitreg.history import CommitInfo, Event, FileChange, PointerValue, Tag, events_of, tags_of
 
 FORMAT = 14
 """Goes up when the fold or the tables change: an index of another format is made anew."""

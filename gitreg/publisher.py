@@ -17,12 +17,22 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, TypeVar
 
-from gitreg.change import OPERATION, Change, Edit, check_reason, parse_message, trailers_of
 from gitreg.clone import Clone, Standing
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.layout import Place
 from gitreg.core.model.model import Annotations
 from gitreg.core.model.names import Reference, check_operation_id, format_version
+from gitreg.core.state.change import (
+    OPERATION,
+    Change,
+    Edit,
+    check_reason,
+    parse_message,
+    trailers_of,
+)
+from gitreg.core.state.conflicts import ended_models, first_surprise
+from gitreg.core.state.history import CommitInfo, FileChange, Tag
+from gitreg.core.state.state import RegistryState
 from gitreg.errors import (
     GitError,
     GitregError,
@@ -33,15 +43,12 @@ from gitreg.errors import (
     UnknownOutcome,
     WorldError,
 )
-from gitreg.expectations import ended_models, first_surprise
 from gitreg.git import publish, worktree
 from gitreg.git.remote import Locked
 from gitreg.git.repository import GitRepository, Tip
-from gitreg.history import CommitInfo, FileChange, Tag
 from gitreg.ledger import History
 from gitreg.operations.judging import GateRefused
 from gitreg.patience import Patience
-from gitreg.state import RegistryState
 
 _Done = TypeVar("_Done")
 

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from gitreg import digest
 from gitreg.artifacts import Artifacts, Source
-from gitreg.change import Change
 from gitreg.core.documents.yaml import SIZE_LIMIT, Value
 from gitreg.core.model.layout import REQUIREMENTS
 from gitreg.core.model.model import (
@@ -26,6 +25,8 @@ from gitreg.core.model.model import (
     Run,
 )
 from gitreg.core.model.names import has_invisible
+from gitreg.core.state.change import Change
+from gitreg.core.state.state import RegistryState
 from gitreg.digest import Progress, TreeDigest
 from gitreg.dvc import DvcProject
 from gitreg.environment import code_commit, environment, without_url_credentials
@@ -38,7 +39,6 @@ from gitreg.operations.annotate import check_tags
 from gitreg.operations.register import Registration, check_new_name, register
 from gitreg.provenance import Given, registration_of, source_of
 from gitreg.publisher import Operation
-from gitreg.state import RegistryState
 from gitreg.values import (
     flatten_metrics,
     plain,

@@ -34,9 +34,9 @@ from gitreg.core.model.names import (
     check_stage_name,
     parse_reference,
 )
+from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git.repository import GitRepository
-from gitreg.state import RegistryState
 
 # What a plain read does not need it does not import: `gitreg resolve` is on the path of a
 # serving process's start.
@@ -45,22 +45,22 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self  # in typing itself since Python 3.11
 
-    from gitreg.activity import Activity
     from gitreg.approvals import StoredApproval
     from gitreg.approving import ApprovalPreview
     from gitreg.artifacts import Artifacts
-    from gitreg.change import Change
     from gitreg.check import CheckReport
     from gitreg.check.facts import Bytes
     from gitreg.clone import Clone
-    from gitreg.compare import Comparison
     from gitreg.core.documents.yaml import Value
     from gitreg.core.policy import Judgement, Policy
+    from gitreg.core.state.change import Change
+    from gitreg.core.state.compare import Comparison
+    from gitreg.core.state.history import Event
+    from gitreg.core.state.timestamps import Activity
     from gitreg.digest import Progress
     from gitreg.findings import Finding
     from gitreg.git.copies import Copy
     from gitreg.git.objects import CommitSnapshot
-    from gitreg.history import Event
     from gitreg.ledger import History
     from gitreg.operations.judging import Mover
     from gitreg.operations.rollback import RollbackPlan
@@ -457,7 +457,7 @@ class Registry:
 
     def activities(self, *, rev: str | None = None) -> dict[str, Activity]:
         """Return the same of all models that are there, by name."""
-        from gitreg.activity import Activity
+        from gitreg.core.state.timestamps import Activity
 
         state = _existing(self.state(rev=rev))
         found = self._past(state).activities()
@@ -465,7 +465,7 @@ class Registry:
 
     def operation_of(self, commit: str) -> str | None:
         """Return the id of the operation that a commit did, ``None`` for what is no operation."""
-        from gitreg.change import OPERATION, trailers_of
+        from gitreg.core.state.change import OPERATION, trailers_of
 
         return trailers_of(self._repository.message_of(commit)).get(OPERATION, (None,))[0]
 
@@ -483,7 +483,7 @@ class Registry:
         at: str | None = None,
     ) -> Comparison:
         """Return what differs between two versions; of the same model or of two."""
-        from gitreg.compare import compare
+        from gitreg.core.state.compare import compare
 
         state = self.state(rev=rev, at=at)
         sides = [self._show(state, _reference(given)) for given in (a, b)]
@@ -689,7 +689,7 @@ class Registry:
         op_id: str | None,
         authored_at: int | None = None,
     ) -> Outcome:
-        from gitreg.change import check_reason
+        from gitreg.core.state.change import check_reason
         from gitreg.registering import collect
 
         _check_way(push=push, pr=pr)

@@ -16,18 +16,18 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from gitreg.compare import flatten, metrics_beside
+from gitreg.core.state.compare import flatten, metrics_beside
 
 # What is printed was made by then: nothing needs importing to look at it.
 if TYPE_CHECKING:
     from gitreg.approvals import StoredApproval
     from gitreg.approving import ApprovalPreview
-    from gitreg.change import Change
-    from gitreg.compare import Comparison
     from gitreg.core.model.model import Model, ModelVersion, Resolved
     from gitreg.core.policy import Judgement, Policy
+    from gitreg.core.state.change import Change
+    from gitreg.core.state.compare import Comparison
+    from gitreg.core.state.history import Event, PointerValue
     from gitreg.findings import Finding
-    from gitreg.history import Event, PointerValue
     from gitreg.moving import Report
     from gitreg.publisher import Outcome, Review
     from gitreg.synchronise import FetchReport, PushReport

@@ -12,9 +12,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from gitreg.change import OPERATION, Change
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.names import folder_of
+from gitreg.core.state.change import OPERATION, Change
 from gitreg.errors import InvalidRequest, WorldError
 from gitreg.evidence import evidence_text
 from gitreg.git.repository import GitRepository

@@ -12,9 +12,9 @@ from collections.abc import Collection, Sequence
 
 from gitreg.core.model import layout
 from gitreg.core.model.names import format_version
+from gitreg.core.state.history import FileChange
+from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError, Refused
-from gitreg.history import FileChange
-from gitreg.state import RegistryState
 
 
 def refuse_unsound(

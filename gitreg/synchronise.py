@@ -12,22 +12,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gitreg import approvals
-from gitreg.change import OPERATION, Change, trailers_of
 from gitreg.clone import Clone, Standing
 from gitreg.core.model import layout, manifest
-from gitreg.decision import WasIn
+from gitreg.core.state.change import OPERATION, Change, trailers_of
+from gitreg.core.state.decision import WasIn
+from gitreg.core.state.history import Event, FileChange, was_among
+from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError, LostRace, Refused, UnknownOutcome, WorldError
 from gitreg.git import publish
 from gitreg.git.remote import Locked
 from gitreg.git.repository import GitRepository, Tip
-from gitreg.history import Event, FileChange, was_among
 from gitreg.ledger import History
 from gitreg.operations.judging import Mover
 from gitreg.operations.reapply import carried, done_again, is_told_in_full, reapply
 from gitreg.operations.recorded import Recorded
 from gitreg.patience import Patience
 from gitreg.publisher import SendBytes, file_changes, is_the_same, named_versions
-from gitreg.state import RegistryState
 from gitreg.tagsync import LEFT
 
 

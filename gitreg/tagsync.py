@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from gitreg.clone import Clone
 from gitreg.core.model.names import parse_tag
+from gitreg.core.state.history import Tag
 from gitreg.errors import GitError, NotFound
 from gitreg.git import publish, remote
 from gitreg.git.repository import GitRepository, Tip
-from gitreg.history import Tag
 from gitreg.ledger import History
 
 

@@ -18,11 +18,11 @@ from gitreg.check.judge import judge_step, new_faults
 from gitreg.check.step import Step
 from gitreg.core.model.model import Artifact
 from gitreg.core.policy import DEFAULT, Policy, read_policy
+from gitreg.core.state.history import CommitInfo
+from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git.repository import GitRepository
 from gitreg.git.steps import Difference
-from gitreg.history import CommitInfo
-from gitreg.state import RegistryState
 from tests.commands import error, gitreg
 from tests.conftest import git
 from tests.fakes import ADA, DictSnapshot, branch_with

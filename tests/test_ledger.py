@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from gitreg import Registry
+from gitreg.core.state.history import Event, Tag
 from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git import log
 from gitreg.git.repository import GitRepository
-from gitreg.history import Event, Tag
 from gitreg.ledger import History
 
 from .conftest import git, write_model

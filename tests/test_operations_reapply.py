@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitreg.change import Change, Edit, parse_message
 from gitreg.core.model import layout
 from gitreg.core.model.names import parse_reference
 from gitreg.core.policy import Policy, StageRule, write_policy
+from gitreg.core.state.change import Change, Edit, parse_message
+from gitreg.core.state.history import FileChange, was_among
+from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError, InvalidDocument, InvalidRequest, NotFound, Refused
-from gitreg.history import FileChange, was_among
 from gitreg.operations.annotate import Annotation, annotate
 from gitreg.operations.promote import promote
 from gitreg.operations.reapply import Numbers, is_told_in_full, reapply
 from gitreg.operations.recorded import Recorded
 from gitreg.operations.register import register
-from gitreg.state import RegistryState
 from tests.fakes import FakeBranch, branch_with, promotion, registration, trailers
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from gitreg import Registry
 from gitreg.core.model.names import Reference
+from gitreg.core.state.history import Event
 from gitreg.errors import DvcError, GitError, InvalidRequest, NotFound, Refused
-from gitreg.history import Event
 from gitreg.ledger import History
 from gitreg.publisher import Outcome
 

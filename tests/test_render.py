@@ -10,8 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitreg import render
-from gitreg.change import Change, Edit
-from gitreg.compare import compare
 from gitreg.core.model.model import (
     Artifact,
     CodeCommit,
@@ -22,8 +20,10 @@ from gitreg.core.model.model import (
     ModelVersion,
     Run,
 )
+from gitreg.core.state.change import Change, Edit
+from gitreg.core.state.compare import compare
+from gitreg.core.state.history import Event
 from gitreg.findings import Finding
-from gitreg.history import Event
 from gitreg.publisher import Outcome
 from gitreg.tagsync import TagReport
 

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitreg import Registry
-from gitreg.change import Change
 from gitreg.core.model.names import is_model_name
+from gitreg.core.state.change import Change
 from gitreg.errors import GitError, InvalidRequest, LostRace, NotFound, Refused, UnknownOutcome
 from gitreg.git import remote
 from gitreg.publisher import Outcome, Review

@@ -8,9 +8,9 @@ from functools import cached_property
 
 from gitreg.check.step import Step
 from gitreg.core.model.model import Artifact, ModelVersion
+from gitreg.core.state.history import Event
 from gitreg.errors import GitError, NotFound
 from gitreg.git.repository import GitRepository
-from gitreg.history import Event
 
 
 class Past:

@@ -16,7 +16,7 @@ from gitreg.check.moves import World, late_moves, moves
 from gitreg.check.step import Step
 from gitreg.core.model import layout
 from gitreg.core.policy import Policy
-from gitreg.state import RegistryState
+from gitreg.core.state.state import RegistryState
 
 Check = Callable[[Step], Iterator[CheckFinding]]
 

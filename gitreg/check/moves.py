@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Protocol
 
-from gitreg.change import OVERRIDE, trailers_of
 from gitreg.check.finding import CheckFinding, line_of
 from gitreg.check.lives import Lives
 from gitreg.check.step import Step
@@ -19,10 +18,19 @@ from gitreg.core.model.model import ModelVersion
 from gitreg.core.model.names import NO_STAGE, format_version
 from gitreg.core.policy import Case, Facts, Verdict
 from gitreg.core.policy.verdict import FREEZE
-from gitreg.decision import Held, Move, decide, judge_aliases, may_override, may_return, moves_of
+from gitreg.core.state.change import OVERRIDE, trailers_of
+from gitreg.core.state.decision import (
+    Held,
+    Move,
+    decide,
+    judge_aliases,
+    may_override,
+    may_return,
+    moves_of,
+)
+from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError, InvalidDocument, NotFound
 from gitreg.findings import Severity
-from gitreg.state import RegistryState
 
 _TAKES_BACK = ('Revert "', "\nThis reverts commit ", "roll back ")
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gitreg.check.facts import Past
-from gitreg.history import Event
+from gitreg.core.state.history import Event
 
 # SQLite is slow to import for a push that never asks.
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from gitreg.check.step import Step, is_registry, version_file
 from gitreg.core.model import layout
 from gitreg.core.model.manifest import is_artifact_name
 from gitreg.core.model.names import fold, has_invisible
+from gitreg.core.state.state import RegistryState
 from gitreg.git.steps import Difference
-from gitreg.state import RegistryState
 
 FILE_MODES = (0o100644, 0o100755)
 

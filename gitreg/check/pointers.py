@@ -13,8 +13,8 @@ from gitreg.core.model import layout, manifest
 from gitreg.core.model.model import Model
 from gitreg.core.model.names import check_alias, fold, format_version
 from gitreg.core.policy import Policy, read_policy
+from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError, InvalidDocument
-from gitreg.state import RegistryState
 
 
 def documents(step: Step) -> Iterator[CheckFinding]:

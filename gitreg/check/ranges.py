@@ -20,7 +20,9 @@ from gitreg.check.step import Step, is_registry, models_of, reverted_by
 from gitreg.check.versions import new_versions
 from gitreg.core.model import layout
 from gitreg.core.policy import DEFAULT, Facts, Policy
-from gitreg.decision import moves_of
+from gitreg.core.state.decision import moves_of
+from gitreg.core.state.history import Event, was_among
+from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitError, GitregError, InvalidDocument, InvalidRequest, NotFound
 from gitreg.git.objects import CommitSnapshot
 from gitreg.git.repository import GitRepository
@@ -31,8 +33,6 @@ from gitreg.git.steps import (
     read_commit_info,
     read_steps,
 )
-from gitreg.history import Event, was_among
-from gitreg.state import RegistryState
 
 _REMEMBERED = 1000
 """Commits whose states are kept while a history is judged."""

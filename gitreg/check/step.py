@@ -11,10 +11,10 @@ from gitreg.check.finding import CheckFinding
 from gitreg.core.model import layout
 from gitreg.core.model.names import name_of
 from gitreg.core.policy import Policy
+from gitreg.core.state.history import CommitInfo
+from gitreg.core.state.state import RegistryState
 from gitreg.findings import Severity
 from gitreg.git.steps import Difference
-from gitreg.history import CommitInfo
-from gitreg.state import RegistryState
 
 _REVERTS = re.compile(r"^This reverts commit ([0-9a-f]{7,64})\b", re.MULTILINE)
 

@@ -10,12 +10,12 @@ from pathlib import PurePosixPath
 
 from gitreg.core.model import layout
 from gitreg.core.model.names import fold, format_version
+from gitreg.core.state.state import RegistryState
 from gitreg.digest import shown
 from gitreg.doctor.patient import Patient
 from gitreg.errors import GitregError, InvalidDocument
 from gitreg.findings import Finding
 from gitreg.git.repository import GitRepository
-from gitreg.state import RegistryState
 
 _MODES = (b"100644", b"100755")
 _KINDS = {b"120000": "a symbolic link", b"160000": "a submodule"}

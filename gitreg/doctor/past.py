@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
-from gitreg.change import OPERATION, trailers_of
 from gitreg.core.model import layout
 from gitreg.core.model.manifest import read_tombstone
 from gitreg.core.model.names import format_version
+from gitreg.core.state.change import OPERATION, trailers_of
 from gitreg.doctor.patient import Patient
 from gitreg.errors import InvalidDocument
 from gitreg.findings import Finding

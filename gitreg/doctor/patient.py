@@ -15,11 +15,11 @@ from gitreg.clone import Clone
 from gitreg.core.model import layout
 from gitreg.core.model.manifest import read_dvc_pointer, read_manifest
 from gitreg.core.model.model import Artifact, ModelVersion
+from gitreg.core.state.state import RegistryState
 from gitreg.doctor.forms import Filled, Forms
 from gitreg.errors import GitregError
 from gitreg.git.repository import GitRepository
 from gitreg.ledger import History
-from gitreg.state import RegistryState
 
 _PROCESSES = Path("/proc")
 

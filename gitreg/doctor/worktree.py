@@ -7,8 +7,8 @@ import shlex
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from gitreg.change import Edit
 from gitreg.core.model import layout
+from gitreg.core.state.change import Edit
 from gitreg.doctor.patient import Patient
 from gitreg.findings import Finding
 from gitreg.git import worktree

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from gitreg.change import OPERATION, trailers_of
 from gitreg.core.model import layout
+from gitreg.core.state.change import OPERATION, trailers_of
+from gitreg.core.state.history import CommitInfo, FileChange
 from gitreg.git.repository import GitRepository
-from gitreg.history import CommitInfo, FileChange
 
 _FORMAT = "%H%x00%P%x00%an <%ae>%x00%cn <%ce>%x00%ct%x00%cd%x00%B%x00"
 """The fields of a commit; a NUL ends each."""

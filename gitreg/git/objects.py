@@ -208,7 +208,7 @@ def parse_tree(data: bytes) -> list[TreeEntry]:
 
 
 class CommitSnapshot:
-    """The files of one commit; the `gitreg.state.Snapshot` that Git gives."""
+    """The files of one commit; the `gitreg.core.state.state.Snapshot` that Git gives."""
 
     def __init__(self, reader: ObjectReader, commit: str | None) -> None:
         self._reader = reader

@@ -13,13 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitreg.change import Change
+from gitreg.core.state.change import Change
+from gitreg.core.state.history import CommitInfo, Tag
 from gitreg.errors import GitError, LostRace, WorldError
 from gitreg.git import worktree
 from gitreg.git.objects import GitObject
 from gitreg.git.repository import GitRepository, Signature, Tip
 from gitreg.git.signing import split_signature
-from gitreg.history import CommitInfo, Tag
 
 LOCK_PATIENCE = 60.0
 """How long a writer waits for another one, in seconds."""

@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TypeAlias
 
+from gitreg.core.state.history import CommitInfo
 from gitreg.errors import GitError
 from gitreg.git import process
 from gitreg.git.objects import GitObject, parse_tree
 from gitreg.git.repository import GitRepository
-from gitreg.history import CommitInfo
 
 _ABSENT = "0" * 40
 _Bases: TypeAlias = "list[tuple[tuple[str, str], str | None]]"

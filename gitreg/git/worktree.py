@@ -17,8 +17,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitreg.change import Edit
 from gitreg.core.model import layout
+from gitreg.core.state.change import Edit
 from gitreg.errors import GitError, Refused
 from gitreg.git import process
 from gitreg.git.index import not_surely_clean

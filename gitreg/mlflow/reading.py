@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from gitreg.activity import Activity
 from gitreg.core.model import layout
 from gitreg.core.model.model import Model, ModelVersion
 from gitreg.core.model.names import is_model_name
+from gitreg.core.state.state import RegistryState
+from gitreg.core.state.timestamps import Activity
 from gitreg.core.text.times import milliseconds
 from gitreg.errors import GitregError, InvalidRequest, NotFound
 from gitreg.git.objects import CommitSnapshot
 from gitreg.registry import Registry
-from gitreg.state import RegistryState
 
 _MANIFEST = "manifest.yaml"
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gitreg.change import Change, Edit
 from gitreg.core.documents.yaml import kind
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.model import Annotations
 from gitreg.core.model.names import Reference, format_version, has_invisible
+from gitreg.core.state.change import Change, Edit
+from gitreg.core.state.state import RegistryState
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import InvalidRequest, NotFound
-from gitreg.state import RegistryState
 
 TAG_KEY_LIMIT = 250
 """The longest key of a tag, in characters: MLflow's."""

@@ -20,12 +20,12 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from gitreg.change import Change, Edit
-from gitreg.compare import metrics_beside
 from gitreg.core.model import layout
 from gitreg.core.model.names import format_version
+from gitreg.core.state.change import Change, Edit
+from gitreg.core.state.compare import metrics_beside
+from gitreg.core.state.state import RegistryState
 from gitreg.errors import NotFound, Refused
-from gitreg.state import RegistryState
 
 
 @dataclass(frozen=True)

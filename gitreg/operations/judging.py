@@ -9,14 +9,22 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from gitreg.change import Change, Edit, check_reason
 from gitreg.core.model import layout
 from gitreg.core.model.names import ARCHIVE, NO_STAGE, Reference, format_version
 from gitreg.core.policy.gates import MetricBetter
 from gitreg.core.policy.verdict import METRIC, Case, Facts, Judgement
-from gitreg.decision import Move, case_of, decide, judge_aliases, may_override, moves_of, rules_for
+from gitreg.core.state.change import Change, Edit, check_reason
+from gitreg.core.state.decision import (
+    Move,
+    case_of,
+    decide,
+    judge_aliases,
+    may_override,
+    moves_of,
+    rules_for,
+)
+from gitreg.core.state.state import RegistryState
 from gitreg.errors import InvalidRequest, Refused
-from gitreg.state import RegistryState
 
 Version = tuple[str, int]
 """A model and a number."""

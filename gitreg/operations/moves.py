@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from gitreg.change import Edit
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.names import ARCHIVE, NO_STAGE, check_alias, fold
+from gitreg.core.state.change import Edit
+from gitreg.core.state.state import RegistryState
 from gitreg.errors import InvalidRequest
-from gitreg.state import RegistryState
 
 
 class PointerMoves:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gitreg.change import OVERRIDE, Change
-from gitreg.compare import metrics_beside
 from gitreg.core.model.names import ARCHIVE, NO_STAGE, Reference, format_version
 from gitreg.core.policy.gates import MetricBetter
 from gitreg.core.policy.verdict import HOLDS, METRIC
+from gitreg.core.state.change import OVERRIDE, Change
+from gitreg.core.state.compare import metrics_beside
+from gitreg.core.state.state import RegistryState
 from gitreg.errors import InvalidRequest
 from gitreg.operations.judging import (
     Demand,
@@ -22,7 +23,6 @@ from gitreg.operations.judging import (
     rule_on,
 )
 from gitreg.operations.moves import PointerMoves
-from gitreg.state import RegistryState
 
 
 @dataclass(frozen=True)

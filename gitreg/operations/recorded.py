@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from gitreg.change import trailers_of
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.layout import Place
+from gitreg.core.state.change import trailers_of
+from gitreg.core.state.history import FileChange
 from gitreg.errors import InvalidDocument
-from gitreg.history import FileChange
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gitreg.change import Change, Edit
 from gitreg.core.documents.yaml import Value
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.dvc_yaml import set_artifact
@@ -19,9 +18,10 @@ from gitreg.core.model.model import (
     ModelVersion,
 )
 from gitreg.core.model.names import check_model_name, format_version, is_taggable
+from gitreg.core.state.change import Change, Edit
+from gitreg.core.state.state import RegistryState
 from gitreg.errors import AlreadyExists, InvalidRequest
 from gitreg.operations.annotate import check_tags, check_text
-from gitreg.state import RegistryState
 
 GAP_LIMIT = 10_000
 """The most numbers that one registration may leave out."""

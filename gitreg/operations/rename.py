@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gitreg.change import Change, Edit
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.manifest import Tombstone
 from gitreg.core.model.names import format_version
+from gitreg.core.state.change import Change, Edit
+from gitreg.core.state.state import RegistryState
 from gitreg.operations.create import check_free_name, tombstone_edit
 from gitreg.operations.judging import Demand, Mover, refusal, rule_on
 from gitreg.operations.register import dvc_yaml_edit
-from gitreg.state import RegistryState
 
 
 def rename_model(

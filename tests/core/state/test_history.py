@@ -9,7 +9,15 @@ import pytest
 
 from gitreg.core.model import layout
 from gitreg.core.model.names import Reference, parse_tag
-from gitreg.history import CommitInfo, Event, FileChange, Tag, events_of, named_by, stack_of
+from gitreg.core.state.history import (
+    CommitInfo,
+    Event,
+    FileChange,
+    Tag,
+    events_of,
+    named_by,
+    stack_of,
+)
 from gitreg.operations.annotate import Annotation, annotate
 from tests.fakes import ADA, DictSnapshot, FakeBranch, branch_with
 

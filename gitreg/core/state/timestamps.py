@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from gitreg.core.model import layout
-from gitreg.history import Event, FileChange
+from gitreg.core.state.history import Event, FileChange
 
 Subject: TypeAlias = "tuple[str, int | None]"
 """A version of a model; without a number the model itself."""

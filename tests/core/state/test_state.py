@@ -9,8 +9,8 @@ import pytest
 from gitreg.core.model import layout
 from gitreg.core.model.names import parse_reference
 from gitreg.core.policy import DEFAULT, Policy, StageRule, write_policy
+from gitreg.core.state.state import RegistryState
 from gitreg.errors import InvalidDocument, NotFound
-from gitreg.state import RegistryState
 from tests.fakes import ADA, CREATED, DictSnapshot, FakeBranch, branch_with
 
 

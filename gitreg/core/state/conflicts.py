@@ -17,8 +17,8 @@ from gitreg.core.model import layout, manifest
 from gitreg.core.model.layout import Place
 from gitreg.core.model.names import ARCHIVE
 from gitreg.core.policy import Policy
+from gitreg.core.state.history import FileChange
 from gitreg.errors import InvalidDocument
-from gitreg.history import FileChange
 
 
 def first_surprise(

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from gitreg.change import Change, trailers_of
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.names import parse_reference
 from gitreg.core.policy import (
@@ -23,7 +22,8 @@ from gitreg.core.policy import (
     write_policy,
 )
 from gitreg.core.policy.gates import ArtifactOnRemote, CodeClean, MetricBetter, MetricLimit, Soak
-from gitreg.decision import Move, decide, judge_aliases, moves_of
+from gitreg.core.state.change import Change, trailers_of
+from gitreg.core.state.decision import Move, decide, judge_aliases, moves_of
 from gitreg.errors import NotFound, Refused
 from gitreg.operations.alias import delete_alias, set_alias
 from gitreg.operations.judging import GateRefused

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gitreg.compare import Difference, MetricDifference, compare, flatten, packages
 from gitreg.core.documents.yaml import Value
 from gitreg.core.model.model import (
     Artifact,
@@ -14,6 +13,7 @@ from gitreg.core.model.model import (
     Lineage,
     ModelVersion,
 )
+from gitreg.core.state.compare import Difference, MetricDifference, compare, flatten, packages
 
 
 def version(

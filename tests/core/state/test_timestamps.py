@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from gitreg import NotFound, Registry
-from gitreg.activity import Activity, changed_in, moment_of
-from gitreg.history import FileChange
+from gitreg.core.state.history import FileChange
+from gitreg.core.state.timestamps import Activity, changed_in, moment_of
 from gitreg.ledger import History
 from gitreg.provenance import Provenance
 from tests.conftest import git

@@ -15,7 +15,7 @@ from gitreg.core.policy import verdict as codes
 from gitreg.core.policy.rules import Policy, StageRule
 from gitreg.core.policy.transitions import Approved, From, Holds, MayOverride, NotFrozen, SignedBy
 from gitreg.core.policy.verdict import Case, Facts, Rule, Verdict
-from gitreg.state import RegistryState
+from gitreg.core.state.state import RegistryState
 
 WasIn = Callable[[str, int, str], bool]
 """Tells whether a version of a model was in a stage before, by history."""

@@ -7,8 +7,8 @@ import pytest
 from gitreg.core.model import manifest
 from gitreg.core.model.layout import alias_path, stage_path
 from gitreg.core.policy import Policy, StageRule
-from gitreg.expectations import first_surprise
-from gitreg.history import FileChange
+from gitreg.core.state.conflicts import first_surprise
+from gitreg.core.state.history import FileChange
 
 POLICY = Policy(
     {

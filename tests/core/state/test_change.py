@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitreg.change import Change, Edit, check_reason, defuse, reason_of, trailers_of
+from gitreg.core.state.change import Change, Edit, check_reason, defuse, reason_of, trailers_of
 from gitreg.errors import InvalidRequest
 
 OID = "4b652c8" * 5 + "00000"

@@ -13,9 +13,9 @@ from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import Protocol, TypeAlias
 
-from gitreg.change import OVERRIDE, reason_of, trailers_of
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.names import ARCHIVE, RegistryTag, format_version, is_taggable
+from gitreg.core.state.change import OVERRIDE, reason_of, trailers_of
 from gitreg.errors import InvalidDocument
 
 # Git stores any number for a date and any digits for a zone; what no calendar has is cut to these.

@@ -1,0 +1,1 @@
+"""The state of a registry at a commit, and how it changes over commits."""
