@@ -25,15 +25,15 @@ from gitreg.core.model.dvc_yaml import set_artifact
 from gitreg.core.model.manifest import Tombstone, read_manifest, write_tombstone
 from gitreg.core.model.model import Artifact, Model, ModelVersion
 from gitreg.core.model.names import Reference
+from gitreg.core.operations.alias import set_alias
+from gitreg.core.operations.judging import Mover
+from gitreg.core.operations.promote import Promotion, promote
 from gitreg.core.policy import DEFAULT, Policy, write_policy
 from gitreg.core.state.change import Change, trailers_of
 from gitreg.core.state.state import RegistryState
 from gitreg.facts import CloneFacts
 from gitreg.git.repository import GitRepository
 from gitreg.ledger import History
-from gitreg.operations.alias import set_alias
-from gitreg.operations.judging import Mover
-from gitreg.operations.promote import Promotion, promote
 
 SOURCE = "model.pkl"
 METRICS = {"accuracy": 0.871, "f1": 0.69, "roc_auc": 0.921}

@@ -2,7 +2,7 @@
 
 An approval is a file under ``approvals/`` of its version, named after stage and principal. Its name
 only claims; it counts when its signature is one of that principal, by the keys that the policy
-lists, over the text that `gitreg.operations.approve` puts together from the state before the move.
+lists, over the text that `gitreg.core.operations.approve` puts together from the state before the move.
 At most one file a principal is looked at, so that no number of files costs more than there are
 signers.
 """
@@ -17,11 +17,11 @@ from gitreg.core.model.keys import Signers
 from gitreg.core.model.layout import Place
 from gitreg.core.model.model import ModelVersion
 from gitreg.core.model.names import fold
+from gitreg.core.operations.approve import Approval, approval_of
 from gitreg.core.policy import Policy
 from gitreg.core.policy.transitions import email_of
 from gitreg.core.state.state import RegistryState, Snapshot
 from gitreg.errors import GitError, InvalidRequest
-from gitreg.operations.approve import Approval, approval_of
 from gitreg.signing import APPROVAL, Unverified, verify
 
 

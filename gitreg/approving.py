@@ -13,11 +13,11 @@ from gitreg.approvals import is_same_person, signers_of, why_not
 from gitreg.core.model.keys import PublicKey
 from gitreg.core.model.model import ModelVersion
 from gitreg.core.model.names import Reference, check_stage_name, format_version
+from gitreg.core.operations.approve import Approval, Approve, approval_of, approve, withdraw
 from gitreg.core.state.change import Change
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitError, NotFound, Refused
 from gitreg.git.repository import GitRepository
-from gitreg.operations.approve import Approval, Approve, approval_of, approve, withdraw
 from gitreg.signing import APPROVAL, parse_signature
 
 

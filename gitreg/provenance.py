@@ -22,6 +22,7 @@ from gitreg.core.model.layout import REQUIREMENTS
 from gitreg.core.model.manifest import SIGNATURE_LIMIT, Tombstone, is_artifact_name
 from gitreg.core.model.model import Artifact, Environment, Lineage, ModelSignature, ModelVersion
 from gitreg.core.model.names import has_invisible
+from gitreg.core.operations.register import Registration
 from gitreg.core.state.state import RegistryState
 from gitreg.environment import (
     page_without_credentials,
@@ -30,7 +31,6 @@ from gitreg.environment import (
 )
 from gitreg.errors import InvalidRequest, NotFound
 from gitreg.git.repository import Signature
-from gitreg.operations.register import Registration
 from gitreg.values import flatten_metrics, plain, plain_numbers
 
 PART_LIMIT = 16 * 1024

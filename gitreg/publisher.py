@@ -22,6 +22,7 @@ from gitreg.core.model import layout, manifest
 from gitreg.core.model.layout import Place
 from gitreg.core.model.model import Annotations
 from gitreg.core.model.names import Reference, check_operation_id, format_version
+from gitreg.core.operations.judging import GateRefused
 from gitreg.core.state.change import (
     OPERATION,
     Change,
@@ -47,7 +48,6 @@ from gitreg.git import publish, worktree
 from gitreg.git.remote import Locked
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.ledger import History
-from gitreg.operations.judging import GateRefused
 from gitreg.patience import Patience
 
 _Done = TypeVar("_Done")

@@ -25,6 +25,8 @@ from gitreg.core.model.model import (
     Run,
 )
 from gitreg.core.model.names import has_invisible
+from gitreg.core.operations.annotate import check_tags
+from gitreg.core.operations.register import Registration, check_new_name, register
 from gitreg.core.state.change import Change
 from gitreg.core.state.state import RegistryState
 from gitreg.digest import Progress, TreeDigest
@@ -35,8 +37,6 @@ from gitreg.git.repository import GitRepository
 from gitreg.ledger import History
 from gitreg.lineage import data_dependency
 from gitreg.mlmodel import mlflow_run
-from gitreg.operations.annotate import check_tags
-from gitreg.operations.register import Registration, check_new_name, register
 from gitreg.provenance import Given, registration_of, source_of
 from gitreg.publisher import Operation
 from gitreg.values import (

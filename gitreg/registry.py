@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from gitreg.check.facts import Bytes
     from gitreg.clone import Clone
     from gitreg.core.documents.yaml import Value
+    from gitreg.core.operations.judging import Mover
+    from gitreg.core.operations.rollback import RollbackPlan
     from gitreg.core.policy import Judgement, Policy
     from gitreg.core.state.change import Change
     from gitreg.core.state.compare import Comparison
@@ -62,8 +64,6 @@ if TYPE_CHECKING:
     from gitreg.git.copies import Copy
     from gitreg.git.objects import CommitSnapshot
     from gitreg.ledger import History
-    from gitreg.operations.judging import Mover
-    from gitreg.operations.rollback import RollbackPlan
     from gitreg.provenance import Given, Provenance
     from gitreg.publisher import Operation, Outcome, Publisher
     from gitreg.registering import Material
@@ -762,8 +762,8 @@ class Registry:
                 have every verdict. Without an incumbent nothing is to be beaten.
             Refused: a protected alias would move without its stage.
         """
-        from gitreg.operations.judging import GateRefused
-        from gitreg.operations.promote import Promotion, archive_instead, promote
+        from gitreg.core.operations.judging import GateRefused
+        from gitreg.core.operations.promote import Promotion, archive_instead, promote
 
         wanted = [_reference(given) for given in references]
         if name is not None or version is not None:
@@ -805,9 +805,9 @@ class Registry:
 
     def _mover(self, state: RegistryState, author: str | None = None, *, pr: bool = False) -> Mover:
         """Return who moves pointers here, and what the rules may ask of the world."""
+        from gitreg.core.operations.judging import Mover
         from gitreg.core.policy.verdict import APPROVALS
         from gitreg.facts import CloneFacts
-        from gitreg.operations.judging import Mover
 
         if author is None:
             try:
@@ -869,8 +869,8 @@ class Registry:
         Raises:
             Refused: a protected alias would move without its stage.
         """
-        from gitreg.operations.judging import GateRefused
-        from gitreg.operations.promote import Promotion, promote
+        from gitreg.core.operations.judging import GateRefused
+        from gitreg.core.operations.promote import Promotion, promote
 
         request = Promotion(
             tuple(_reference(given) for given in references),
@@ -1008,7 +1008,7 @@ class Registry:
         op_id: str | None = None,
     ) -> Outcome:
         """Let an alias name a version; stages are not touched."""
-        from gitreg.operations.alias import set_alias
+        from gitreg.core.operations.alias import set_alias
 
         wanted = _reference(reference, name, version, None, stage)
         return self._write(
@@ -1032,7 +1032,7 @@ class Registry:
         op_id: str | None = None,
     ) -> Outcome:
         """Remove an alias; the version stays."""
-        from gitreg.operations.alias import delete_alias
+        from gitreg.core.operations.alias import delete_alias
 
         return self._write(
             lambda state: delete_alias(state, name, alias),
@@ -1073,7 +1073,7 @@ class Registry:
             Refused: nothing was in the stage before.
             DvcError: the bytes of the version to go back to cannot be had.
         """
-        from gitreg.operations.rollback import Rollback, roll_back
+        from gitreg.core.operations.rollback import Rollback, roll_back
 
         request = Rollback(names, check_stage_name(stage), to, restage)
         plans: list[RollbackPlan] = []
@@ -1103,7 +1103,7 @@ class Registry:
         op_id: str | None = None,
     ) -> Outcome:
         """Set description, owner and tags of a model, or description and tags of a version."""
-        from gitreg.operations.annotate import Annotation, annotate
+        from gitreg.core.operations.annotate import Annotation, annotate
 
         request = Annotation(
             _reference(reference), description, owner, dict(tags or {}), tuple(_list(untag))
@@ -1144,7 +1144,7 @@ class Registry:
             Refused: without force, a stage other than the archive holds it, or an alias names it;
                 with force, a rule of the stage says no, or the alias is protected.
         """
-        from gitreg.operations.delete import delete
+        from gitreg.core.operations.delete import delete
 
         wanted = _reference(reference)
         tombstone = self._tombstone(reason)
@@ -1192,7 +1192,7 @@ class Registry:
             AlreadyExists: it is there.
             InvalidRequest: the name is malformed, or taken but for case or Unicode form.
         """
-        from gitreg.operations.create import Creation, create_model
+        from gitreg.core.operations.create import Creation, create_model
 
         request = Creation(
             _text(name, "a model"),
@@ -1237,7 +1237,7 @@ class Registry:
             NotFound: there is none; of one that was deleted before, who did it and why.
             Refused: without force, it is in use; with force, a rule of a stage says no.
         """
-        from gitreg.operations.delete_model import delete_model
+        from gitreg.core.operations.delete_model import delete_model
 
         wanted = check_model_name(_text(name, "a model"))
         tombstone = self._tombstone(reason)
@@ -1281,7 +1281,7 @@ class Registry:
             AlreadyExists: the new name is another model's.
             GateRefused: the new name is under other rules, and they say no.
         """
-        from gitreg.operations.rename import rename_model
+        from gitreg.core.operations.rename import rename_model
 
         wanted = check_model_name(_text(name, "a model"))
         new = check_model_name(_text(new_name, "a model"))

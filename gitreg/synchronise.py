@@ -14,6 +14,9 @@ from dataclasses import dataclass, replace
 from gitreg import approvals
 from gitreg.clone import Clone, Standing
 from gitreg.core.model import layout, manifest
+from gitreg.core.operations.judging import Mover
+from gitreg.core.operations.reapply import carried, done_again, is_told_in_full, reapply
+from gitreg.core.operations.recorded import Recorded
 from gitreg.core.state.change import OPERATION, Change, trailers_of
 from gitreg.core.state.decision import WasIn
 from gitreg.core.state.history import Event, FileChange, was_among
@@ -23,9 +26,6 @@ from gitreg.git import publish
 from gitreg.git.remote import Locked
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.ledger import History
-from gitreg.operations.judging import Mover
-from gitreg.operations.reapply import carried, done_again, is_told_in_full, reapply
-from gitreg.operations.recorded import Recorded
 from gitreg.patience import Patience
 from gitreg.publisher import SendBytes, file_changes, is_the_same, named_versions
 from gitreg.tagsync import LEFT

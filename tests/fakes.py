@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from gitreg.core.model.manifest import Tombstone
 from gitreg.core.model.model import Artifact, ModelVersion
 from gitreg.core.model.names import Reference, RegistryTag, parse_reference, parse_tag
+from gitreg.core.operations.alias import delete_alias, set_alias
+from gitreg.core.operations.delete import delete
+from gitreg.core.operations.judging import Mover
+from gitreg.core.operations.promote import Promotion, promote
+from gitreg.core.operations.register import Registration, register
+from gitreg.core.operations.rollback import Rollback, RollbackPlan, roll_back
 from gitreg.core.state.change import Change, Edit
 from gitreg.core.state.history import CommitInfo, Event, FileChange, Tag, events_of, tags_of
 from gitreg.core.state.state import RegistryState
-from gitreg.operations.alias import delete_alias, set_alias
-from gitreg.operations.delete import delete
-from gitreg.operations.judging import Mover
-from gitreg.operations.promote import Promotion, promote
-from gitreg.operations.register import Registration, register
-from gitreg.operations.rollback import Rollback, RollbackPlan, roll_back
 
 ADA = "Ada Lovelace <ada@example.com>"
 SHA256 = "9f" * 32

@@ -12,9 +12,9 @@ from gitreg import Registry
 from gitreg.approvals import approvers
 from gitreg.core.model import layout
 from gitreg.core.model.keys import parse_key
+from gitreg.core.operations.approve import Approval, approval_of
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitError, InvalidRequest, NotFound, Refused
-from gitreg.operations.approve import Approval, approval_of
 from gitreg.publisher import Outcome
 from tests.commands import error, gitreg
 from tests.conftest import git, write_model

@@ -8,12 +8,12 @@ import pytest
 
 from gitreg.core.model.model import Artifact, CodeCommit, DataDependency, Environment, Lineage
 from gitreg.core.model.names import folder_of, parse_reference
+from gitreg.core.operations.register import Registration, register
 from gitreg.core.policy.verdict import Judgement, Verdict
 from gitreg.core.state.change import Change, Edit
 from gitreg.core.state.state import RegistryState
 from gitreg.evidence import LIMIT, evidence_text
 from gitreg.hosts import host_of
-from gitreg.operations.register import Registration, register
 from tests.fakes import ADA, CREATED, MD5, SHA256, DictSnapshot
 from tests.test_markdown import NASTY, PARSER, texts
 

@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 from gitreg import Registry, hooks
+from gitreg.core.operations.approve import approval_of
 from gitreg.core.state.state import RegistryState
 from gitreg.git.repository import GitRepository
-from gitreg.operations.approve import approval_of
 from tests.conftest import git, isolate
 
 PEOPLE = ("ada", "grace", "mallory")

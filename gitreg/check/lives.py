@@ -15,9 +15,9 @@ from gitreg.check.finding import CheckFinding
 from gitreg.check.step import Step, is_revert
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.manifest import Tombstone
+from gitreg.core.operations.rename import moved_files
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError
-from gitreg.operations.rename import moved_files
 
 _SAID = ("stages", "aliases", "model", "annotations", "approval")
 """What may change of a model at any time, so that it may in one commit with a rename."""

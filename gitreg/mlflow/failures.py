@@ -17,6 +17,7 @@ from mlflow.protos.databricks_pb2 import (
     TEMPORARILY_UNAVAILABLE,
 )
 
+from gitreg.core.operations.judging import GateRefused
 from gitreg.errors import (
     AlreadyExists,
     GitregError,
@@ -27,7 +28,6 @@ from gitreg.errors import (
     Refused,
     WorldError,
 )
-from gitreg.operations.judging import GateRefused
 
 # The first class that fits counts: what is special stands above what is general.
 _CODES: tuple[tuple[type[GitregError], int], ...] = (

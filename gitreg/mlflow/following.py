@@ -10,11 +10,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from gitreg.core.model.model import Annotations, Model, ModelVersion
 from gitreg.core.model.names import NO_STAGE, Reference, check_alias
+from gitreg.core.operations.annotate import check_tags
 from gitreg.core.state.history import Event
 from gitreg.errors import GitregError, InvalidRequest, Refused
 from gitreg.mlflow.foreign import ForeignModel, ForeignVersion
 from gitreg.moving import Progress
-from gitreg.operations.annotate import check_tags
 from gitreg.registry import Registry
 
 _IMPORT = "mlflow-import-"

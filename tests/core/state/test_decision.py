@@ -10,6 +10,9 @@ import pytest
 
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.names import parse_reference
+from gitreg.core.operations.alias import delete_alias, set_alias
+from gitreg.core.operations.judging import GateRefused
+from gitreg.core.operations.promote import promote
 from gitreg.core.policy import (
     DEFAULT,
     Approvals,
@@ -25,9 +28,6 @@ from gitreg.core.policy.gates import ArtifactOnRemote, CodeClean, MetricBetter, 
 from gitreg.core.state.change import Change, trailers_of
 from gitreg.core.state.decision import Move, decide, judge_aliases, moves_of
 from gitreg.errors import NotFound, Refused
-from gitreg.operations.alias import delete_alias, set_alias
-from gitreg.operations.judging import GateRefused
-from gitreg.operations.promote import promote
 from tests.fakes import FakeBranch, FakeFacts, branch_with, promotion, trailers
 
 FROZEN = (Freeze(0, 10**9, ("production",), "Christmas"),)

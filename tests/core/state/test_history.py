@@ -9,6 +9,7 @@ import pytest
 
 from gitreg.core.model import layout
 from gitreg.core.model.names import Reference, parse_tag
+from gitreg.core.operations.annotate import Annotation, annotate
 from gitreg.core.state.history import (
     CommitInfo,
     Event,
@@ -18,7 +19,6 @@ from gitreg.core.state.history import (
     named_by,
     stack_of,
 )
-from gitreg.operations.annotate import Annotation, annotate
 from tests.fakes import ADA, DictSnapshot, FakeBranch, branch_with
 
 PRODUCTION = layout.stage_path("churn", "production")

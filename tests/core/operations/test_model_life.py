@@ -10,6 +10,7 @@ import pytest
 
 from gitreg import Registry
 from gitreg.core.model.model import Annotations
+from gitreg.core.operations.judging import GateRefused
 from gitreg.errors import (
     AlreadyExists,
     InvalidDocument,
@@ -18,7 +19,6 @@ from gitreg.errors import (
     NotFound,
     Refused,
 )
-from gitreg.operations.judging import GateRefused
 from gitreg.publisher import Outcome
 from gitreg.render import events_text
 

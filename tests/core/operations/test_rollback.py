@@ -9,9 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gitreg.core.model import layout
+from gitreg.core.operations.rollback import Rollback, roll_back
 from gitreg.core.policy import Policy, StageRule, write_policy
 from gitreg.errors import InvalidRequest, NotFound, Refused
-from gitreg.operations.rollback import Rollback, roll_back
 from tests.fakes import FakeBranch, branch_with, trailers
 
 

@@ -6,11 +6,11 @@ import pytest
 
 from gitreg.core.model import layout
 from gitreg.core.model.names import Reference
+from gitreg.core.operations.judging import GateRefused
+from gitreg.core.operations.promote import archive_instead, promote
 from gitreg.core.policy import Policy, StageRule, write_policy
 from gitreg.core.policy.gates import MetricLimit
 from gitreg.errors import InvalidRequest, NotFound, Refused
-from gitreg.operations.judging import GateRefused
-from gitreg.operations.promote import archive_instead, promote
 from tests.fakes import FakeBranch, branch_with, promotion, trailers
 
 

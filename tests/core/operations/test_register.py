@@ -10,12 +10,12 @@ from ruamel.yaml import YAML
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.model import Annotations, Artifact, Environment, Lineage
 from gitreg.core.model.names import Reference, parse_reference
+from gitreg.core.operations.alias import delete_alias, set_alias
+from gitreg.core.operations.annotate import Annotation, annotate
+from gitreg.core.operations.delete import delete
+from gitreg.core.operations.register import Registration, register
 from gitreg.core.policy import Policy, StageRule, write_policy
 from gitreg.errors import InvalidDocument, InvalidRequest, NotFound, Refused
-from gitreg.operations.alias import delete_alias, set_alias
-from gitreg.operations.annotate import Annotation, annotate
-from gitreg.operations.delete import delete
-from gitreg.operations.register import Registration, register
 from tests.fakes import (
     ADA,
     CREATED,

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.model import Annotations
 from gitreg.core.model.names import check_model_name
+from gitreg.core.operations.annotate import check_tags, check_text
+from gitreg.core.operations.register import refuse_twin
 from gitreg.core.state.change import Change, Edit
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import AlreadyExists
-from gitreg.operations.annotate import check_tags, check_text
-from gitreg.operations.register import refuse_twin
 
 
 @dataclass(frozen=True)

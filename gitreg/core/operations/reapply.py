@@ -15,20 +15,20 @@ from dataclasses import dataclass, replace
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.layout import Place
 from gitreg.core.model.names import ARCHIVE, Reference, format_version
+from gitreg.core.operations.create import Creation, create_model
+from gitreg.core.operations.delete import delete
+from gitreg.core.operations.delete_model import delete_model
+from gitreg.core.operations.judging import Demand, Mover, refusal, rule_on
+from gitreg.core.operations.moves import PointerMoves
+from gitreg.core.operations.recorded import Recorded
+from gitreg.core.operations.register import Registration, register
+from gitreg.core.operations.rename import rename_model
 from gitreg.core.state.change import OVERRIDE, Change, Edit, parse_message
 from gitreg.core.state.conflicts import first_surprise
 from gitreg.core.state.decision import Move, WasIn, may_return, moves_of
 from gitreg.core.state.history import FileChange
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError, Refused
-from gitreg.operations.create import Creation, create_model
-from gitreg.operations.delete import delete
-from gitreg.operations.delete_model import delete_model
-from gitreg.operations.judging import Demand, Mover, refusal, rule_on
-from gitreg.operations.moves import PointerMoves
-from gitreg.operations.recorded import Recorded
-from gitreg.operations.register import Registration, register
-from gitreg.operations.rename import rename_model
 
 Numbers = Mapping[tuple[str, int], "int | None"]
 """Model and the number that a version had in the unpublished commits, to the number it has now.

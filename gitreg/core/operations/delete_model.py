@@ -8,11 +8,11 @@ from gitreg.core.model import layout, manifest
 from gitreg.core.model.manifest import Tombstone
 from gitreg.core.model.model import Model
 from gitreg.core.model.names import ARCHIVE, NO_STAGE, format_version
+from gitreg.core.operations.judging import Demand, Mover, refusal, rule_on
+from gitreg.core.operations.register import dvc_yaml_edit
 from gitreg.core.state.change import Change, Edit
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import Refused
-from gitreg.operations.judging import Demand, Mover, refusal, rule_on
-from gitreg.operations.register import dvc_yaml_edit
 
 
 def delete_model(

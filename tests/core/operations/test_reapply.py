@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 
 from gitreg.core.model import layout
 from gitreg.core.model.names import parse_reference
+from gitreg.core.operations.annotate import Annotation, annotate
+from gitreg.core.operations.promote import promote
+from gitreg.core.operations.reapply import Numbers, is_told_in_full, reapply
+from gitreg.core.operations.recorded import Recorded
+from gitreg.core.operations.register import register
 from gitreg.core.policy import Policy, StageRule, write_policy
 from gitreg.core.state.change import Change, Edit, parse_message
 from gitreg.core.state.history import FileChange, was_among
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError, InvalidDocument, InvalidRequest, NotFound, Refused
-from gitreg.operations.annotate import Annotation, annotate
-from gitreg.operations.promote import promote
-from gitreg.operations.reapply import Numbers, is_told_in_full, reapply
-from gitreg.operations.recorded import Recorded
-from gitreg.operations.register import register
 from tests.fakes import FakeBranch, branch_with, promotion, registration, trailers
 
 

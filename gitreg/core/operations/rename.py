@@ -11,11 +11,11 @@ from dataclasses import replace
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.manifest import Tombstone
 from gitreg.core.model.names import format_version
+from gitreg.core.operations.create import check_free_name, tombstone_edit
+from gitreg.core.operations.judging import Demand, Mover, refusal, rule_on
+from gitreg.core.operations.register import dvc_yaml_edit
 from gitreg.core.state.change import Change, Edit
 from gitreg.core.state.state import RegistryState
-from gitreg.operations.create import check_free_name, tombstone_edit
-from gitreg.operations.judging import Demand, Mover, refusal, rule_on
-from gitreg.operations.register import dvc_yaml_edit
 
 
 def rename_model(

@@ -9,12 +9,12 @@ from typing import Protocol
 from gitreg.core.model import layout
 from gitreg.core.model.model import ModelVersion
 from gitreg.core.model.names import format_version
+from gitreg.core.operations.judging import Demand, Mover, refusal, rule_on
+from gitreg.core.operations.moves import PointerMoves
 from gitreg.core.state.change import Change, Edit
 from gitreg.core.state.history import Event, stack_of
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import InvalidRequest, Refused
-from gitreg.operations.judging import Demand, Mover, refusal, rule_on
-from gitreg.operations.moves import PointerMoves
 
 
 class Past(Protocol):

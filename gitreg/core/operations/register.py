@@ -18,10 +18,10 @@ from gitreg.core.model.model import (
     ModelVersion,
 )
 from gitreg.core.model.names import check_model_name, format_version, is_taggable
+from gitreg.core.operations.annotate import check_tags, check_text
 from gitreg.core.state.change import Change, Edit
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import AlreadyExists, InvalidRequest
-from gitreg.operations.annotate import check_tags, check_text
 
 GAP_LIMIT = 10_000
 """The most numbers that one registration may leave out."""

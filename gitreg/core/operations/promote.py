@@ -6,13 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gitreg.core.model.names import ARCHIVE, NO_STAGE, Reference, format_version
-from gitreg.core.policy.gates import MetricBetter
-from gitreg.core.policy.verdict import HOLDS, METRIC
-from gitreg.core.state.change import OVERRIDE, Change
-from gitreg.core.state.compare import metrics_beside
-from gitreg.core.state.state import RegistryState
-from gitreg.errors import InvalidRequest
-from gitreg.operations.judging import (
+from gitreg.core.operations.judging import (
     Demand,
     GateRefused,
     Mover,
@@ -22,7 +16,13 @@ from gitreg.operations.judging import (
     refusal,
     rule_on,
 )
-from gitreg.operations.moves import PointerMoves
+from gitreg.core.operations.moves import PointerMoves
+from gitreg.core.policy.gates import MetricBetter
+from gitreg.core.policy.verdict import HOLDS, METRIC
+from gitreg.core.state.change import OVERRIDE, Change
+from gitreg.core.state.compare import metrics_beside
+from gitreg.core.state.state import RegistryState
+from gitreg.errors import InvalidRequest
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from gitreg.core.model.names import Reference, check_alias, format_version
+from gitreg.core.operations.moves import PointerMoves
 from gitreg.core.state.change import Change
 from gitreg.core.state.decision import protected_line
 from gitreg.core.state.state import RegistryState
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import NotFound, Refused
-from gitreg.operations.moves import PointerMoves
 
 
 def set_alias(state: RegistryState, reference: Reference, alias: str) -> Change:
