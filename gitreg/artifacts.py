@@ -9,13 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitreg import digest
 from gitreg.core.model import layout
 from gitreg.core.model.manifest import is_artifact_name
 from gitreg.core.model.model import Artifact, ModelVersion
 from gitreg.core.state.state import RegistryState, Snapshot
-from gitreg.digest import Progress, TreeDigest
-from gitreg.dvc import Audit, DvcProject
+from gitreg.dvc import Audit, DvcProject, digest
+from gitreg.dvc.digest import Progress, TreeDigest
 from gitreg.dvc.remote import REPAIR
 from gitreg.errors import DvcError, InvalidRequest, NotFound, WorldError
 from gitreg.git.copies import copies_folder

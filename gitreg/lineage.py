@@ -28,7 +28,7 @@ from gitreg.core.documents.foreign_yaml import read_file, safely
 from gitreg.core.documents.yaml import SIZE_LIMIT, Value, kind
 from gitreg.core.model.model import DataDependency
 from gitreg.core.model.names import has_invisible
-from gitreg.digest import hash_tree
+from gitreg.dvc.digest import hash_tree
 from gitreg.environment import without_credentials
 from gitreg.errors import InvalidDocument, InvalidRequest, NotFound, WorldError
 

@@ -14,11 +14,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from gitreg import digest
 from gitreg.core.model.model import Artifact
-from gitreg.digest import FileDigest, Meter, Progress, shown
-from gitreg.dvc import DvcProject, Member
+from gitreg.dvc import DvcProject, Member, digest
 from gitreg.dvc.cache import TEMPORARY
+from gitreg.dvc.digest import FileDigest, Meter, Progress, shown
 from gitreg.errors import DvcError, InvalidRequest, WorldError
 
 

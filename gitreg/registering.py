@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gitreg import digest
 from gitreg.artifacts import Artifacts, Source
 from gitreg.core.documents.yaml import SIZE_LIMIT, Value
 from gitreg.core.model.layout import REQUIREMENTS
@@ -29,8 +28,8 @@ from gitreg.core.operations.annotate import check_tags
 from gitreg.core.operations.register import Registration, check_new_name, register
 from gitreg.core.state.change import Change
 from gitreg.core.state.state import RegistryState
-from gitreg.digest import Progress, TreeDigest
-from gitreg.dvc import DvcProject
+from gitreg.dvc import DvcProject, digest
+from gitreg.dvc.digest import Progress, TreeDigest
 from gitreg.environment import code_commit, environment, without_url_credentials
 from gitreg.errors import InvalidDocument, InvalidRequest
 from gitreg.git.repository import GitRepository

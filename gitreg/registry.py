@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from gitreg.core.state.compare import Comparison
     from gitreg.core.state.history import Event
     from gitreg.core.state.timestamps import Activity
-    from gitreg.digest import Progress
+    from gitreg.dvc.digest import Progress
     from gitreg.findings import Finding
     from gitreg.git.copies import Copy
     from gitreg.git.objects import CommitSnapshot

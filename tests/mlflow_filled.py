@@ -15,7 +15,7 @@ from mlflow.tracking._model_registry.utils import _get_store
 from mlflow.tracking._tracking_service.utils import _use_tracking_uri
 from sklearn.linear_model import LogisticRegression
 
-from gitreg.digest import hash_tree
+from gitreg.dvc.digest import hash_tree
 from gitreg.mlflow.plugin import model_registry_store
 
 COMMIT = "4b652c8f0a1d5d3ce1a4b1c7a2f3d4e5f6a7b8c9"

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from gitreg import lineage
 from gitreg.core.model.model import DataDependency, Run
-from gitreg.digest import TreeDigest, hash_tree
+from gitreg.dvc.digest import TreeDigest, hash_tree
 from gitreg.errors import GitregError, InvalidDocument, InvalidRequest, NotFound, WorldError
 from gitreg.lineage import TrackedOutput, data_dependency, find_tracked
 from gitreg.mlmodel import mlflow_run

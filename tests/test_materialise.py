@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from gitreg import digest
 from gitreg.core.model.model import Artifact
-from gitreg.dvc import DvcProject
+from gitreg.dvc import DvcProject, digest
 from gitreg.errors import DvcError, InvalidRequest, WorldError
 from gitreg.materialise import check_delivered, deliver
 

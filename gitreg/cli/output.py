@@ -17,7 +17,7 @@ from gitreg.registry import Registry
 # What a command prints with is imported when it prints: `gitreg resolve` prints one line.
 if TYPE_CHECKING:
     from gitreg.core.policy import Judgement
-    from gitreg.digest import Progress
+    from gitreg.dvc.digest import Progress
     from gitreg.publisher import Outcome
 
 

@@ -11,8 +11,8 @@ from pathlib import PurePosixPath
 from gitreg.core.model import layout
 from gitreg.core.model.names import fold, format_version
 from gitreg.core.state.state import RegistryState
-from gitreg.digest import shown
 from gitreg.doctor.patient import Patient
+from gitreg.dvc.digest import shown
 from gitreg.errors import GitregError, InvalidDocument
 from gitreg.findings import Finding
 from gitreg.git.repository import GitRepository

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from gitreg import digest
-from gitreg.digest import FileDigest, Meter, Progress, TreeDigest
+from gitreg.dvc import digest
 from gitreg.dvc.cache import Cache
+from gitreg.dvc.digest import FileDigest, Meter, Progress, TreeDigest
 from gitreg.dvc.listing import Member, ObjectId, is_listing, md5_of, read_listing
 from gitreg.dvc.remote import Remote
 from gitreg.errors import DvcError

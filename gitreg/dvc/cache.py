@@ -16,8 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from gitreg import digest
-from gitreg.digest import FileDigest, Meter
+from gitreg.dvc import digest
+from gitreg.dvc.digest import FileDigest, Meter
 from gitreg.dvc.door import door
 from gitreg.dvc.listing import (
     SIZE_LIMIT,

@@ -12,9 +12,9 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from gitreg import digest
-from gitreg.digest import Meter
+from gitreg.dvc import digest
 from gitreg.dvc.cache import CHECKED, TEMPORARY
+from gitreg.dvc.digest import Meter
 
 
 def put(source: Path, target: Path, workshop: Path, meter: Meter, *, md5: str) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from gitreg import digest
+from gitreg.dvc import digest
 from gitreg.errors import DvcError, InvalidRequest
 
 ObjectId: TypeAlias = str

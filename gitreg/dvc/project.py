@@ -9,10 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gitreg import digest
-from gitreg.digest import FileDigest, Meter, Progress, TreeDigest
+from gitreg.dvc import digest
 from gitreg.dvc.audit import Audit, audit, repair
 from gitreg.dvc.cache import Cache
+from gitreg.dvc.digest import FileDigest, Meter, Progress, TreeDigest
 from gitreg.dvc.door import door, load
 from gitreg.dvc.foreign import read_foreign_config
 from gitreg.dvc.listing import (
@@ -230,7 +230,7 @@ class DvcProject:
         a push then fails and names what is missing.
 
         Raises:
-            InvalidRequest: `gitreg.digest.list_files` refuses the source.
+            InvalidRequest: `gitreg.dvc.digest.list_files` refuses the source.
             DvcError: the cache cannot be written, or holds other bytes under the same MD5.
             WorldError: the source cannot be read, or changed while it was read.
         """

@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gitreg import digest
-from gitreg.digest import FileDigest, Meter, Progress
-from gitreg.dvc import folder
+from gitreg.dvc import digest, folder
 from gitreg.dvc.cache import file_state, remove_stale
 from gitreg.dvc.checksums import told_md5
+from gitreg.dvc.digest import FileDigest, Meter, Progress
 from gitreg.dvc.door import cause, door, load
 from gitreg.dvc.listing import SIZE_LIMIT, ObjectId, may_have_size, md5_of
 from gitreg.errors import DvcError, WorldError

@@ -23,10 +23,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from gitreg import digest
 from gitreg.core.model.names import Reference
-from gitreg.digest import FileDigest, Meter
+from gitreg.dvc import digest
 from gitreg.dvc.cache import TEMPORARY
+from gitreg.dvc.digest import FileDigest, Meter
 from gitreg.environment import without_credentials
 from gitreg.errors import NotFound, WorldError
 from gitreg.git.copies import cache_folder, place_name

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from gitreg import digest
-from gitreg.dvc import DvcProject
+from gitreg.dvc import DvcProject, digest
 from gitreg.errors import DvcError
 
 from .test_dvc import forget_cache, make_project, model

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from gitreg import digest
-from gitreg.digest import FileDigest, Meter
+from gitreg.dvc import digest
+from gitreg.dvc.digest import FileDigest, Meter
 from gitreg.errors import InvalidRequest, WorldError
 
 NAMES = st.text(st.sampled_from("abcxyz019 ._-é日🙂'\"$*"), min_size=1, max_size=6)

@@ -19,9 +19,8 @@ from typing import Any
 
 import pytest
 
-from gitreg import digest
-from gitreg.digest import FileDigest
-from gitreg.dvc import Audit, DvcProject, Fault, Member, init, read_listing
+from gitreg.dvc import Audit, DvcProject, Fault, Member, digest, init, read_listing
+from gitreg.dvc.digest import FileDigest
 from gitreg.dvc.door import cause
 from gitreg.dvc.foreign import read_foreign_config
 from gitreg.dvc.remote import REPAIR, _callback

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from gitreg.digest import Meter
 from gitreg.dvc import folder
 from gitreg.dvc.checksums import told_md5
+from gitreg.dvc.digest import Meter
 
 MD5 = hashlib.md5(b"weights")
 HEX, BASE64 = MD5.hexdigest(), base64.b64encode(MD5.digest()).decode()
