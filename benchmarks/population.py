@@ -32,8 +32,8 @@ from gitreg.core.policy import DEFAULT, Policy, write_policy
 from gitreg.core.state.change import Change, trailers_of
 from gitreg.core.state.state import RegistryState
 from gitreg.facts import CloneFacts
+from gitreg.git.history_index import History
 from gitreg.git.repository import GitRepository
-from gitreg.ledger import History
 
 SOURCE = "model.pkl"
 METRICS = {"accuracy": 0.871, "f1": 0.69, "roc_auc": 0.921}

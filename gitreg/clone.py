@@ -12,10 +12,10 @@ from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitError, GitregError, UnknownOutcome
 from gitreg.git import publish, remote, worktree
 from gitreg.git.copies import copies_folder
+from gitreg.git.history_index import History
 from gitreg.git.log import first_parents_reach
 from gitreg.git.remote import Upstream
 from gitreg.git.repository import GitRepository, Tip
-from gitreg.ledger import History
 from gitreg.soundness import refuse_unsound
 
 _WITHDRAWN = "refs/gitreg/withdrawn"

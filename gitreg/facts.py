@@ -18,7 +18,7 @@ from gitreg.git.repository import GitRepository
 
 if TYPE_CHECKING:
     from gitreg.artifacts import Artifacts
-    from gitreg.ledger import History
+    from gitreg.git.history_index import History
 
 
 class CloneFacts:

@@ -34,7 +34,7 @@ from gitreg.reports import finding_line
 
 if TYPE_CHECKING:
     from gitreg.core.state.history import Tag
-    from gitreg.ledger import History
+    from gitreg.git.history_index import History
 
 NAMES = ("pre-receive", "pre-commit", "post-merge")
 
@@ -347,7 +347,7 @@ def _judge(
 
 
 def _history(repository: GitRepository) -> History:
-    from gitreg.ledger import History
+    from gitreg.git.history_index import History
 
     return History(repository)
 

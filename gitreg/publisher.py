@@ -45,9 +45,9 @@ from gitreg.errors import (
     WorldError,
 )
 from gitreg.git import publish, worktree
+from gitreg.git.history_index import History
 from gitreg.git.remote import Locked
 from gitreg.git.repository import GitRepository, Tip
-from gitreg.ledger import History
 from gitreg.patience import Patience
 
 _Done = TypeVar("_Done")

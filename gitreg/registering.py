@@ -32,8 +32,8 @@ from gitreg.dvc import DvcProject, digest
 from gitreg.dvc.digest import Progress, TreeDigest
 from gitreg.environment import code_commit, environment, without_url_credentials
 from gitreg.errors import InvalidDocument, InvalidRequest
+from gitreg.git.history_index import History
 from gitreg.git.repository import GitRepository
-from gitreg.ledger import History
 from gitreg.lineage import data_dependency
 from gitreg.mlmodel import mlflow_run
 from gitreg.provenance import Given, registration_of, source_of

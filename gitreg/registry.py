@@ -62,8 +62,8 @@ if TYPE_CHECKING:
     from gitreg.dvc.digest import Progress
     from gitreg.findings import Finding
     from gitreg.git.copies import Copy
+    from gitreg.git.history_index import History
     from gitreg.git.objects import CommitSnapshot
-    from gitreg.ledger import History
     from gitreg.provenance import Given, Provenance
     from gitreg.publisher import Operation, Outcome, Publisher
     from gitreg.registering import Material
@@ -210,7 +210,7 @@ class Registry:
 
     @cached_property
     def _history(self) -> History:
-        from gitreg.ledger import History
+        from gitreg.git.history_index import History
 
         return History(self._repository)
 

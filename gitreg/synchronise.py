@@ -23,9 +23,9 @@ from gitreg.core.state.history import Event, FileChange, was_among
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError, LostRace, Refused, UnknownOutcome, WorldError
 from gitreg.git import publish
+from gitreg.git.history_index import History
 from gitreg.git.remote import Locked
 from gitreg.git.repository import GitRepository, Tip
-from gitreg.ledger import History
 from gitreg.patience import Patience
 from gitreg.publisher import SendBytes, file_changes, is_the_same, named_versions
 from gitreg.tagsync import LEFT

@@ -10,8 +10,8 @@ from gitreg.core.model.names import parse_tag
 from gitreg.core.state.history import Tag
 from gitreg.errors import GitError, NotFound
 from gitreg.git import publish, remote
+from gitreg.git.history_index import History
 from gitreg.git.repository import GitRepository, Tip
-from gitreg.ledger import History
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from gitreg.errors import InvalidRequest, Refused
 from gitreg.publisher import Outcome
 from tests.commands import error, gitreg
 from tests.conftest import git, write_model
+from tests.git.test_remote import published, pushed_by_hand, stored, tags_of
 from tests.invariants import check_registry
-from tests.test_remote import published, pushed_by_hand, stored, tags_of
 from tests.test_synchronise import register_theirs
 
 ID = "nightly-2026-11-25"

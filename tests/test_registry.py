@@ -13,7 +13,7 @@ from gitreg import Registry
 from gitreg.core.model.names import Reference
 from gitreg.core.state.history import Event
 from gitreg.errors import DvcError, GitError, InvalidRequest, NotFound, Refused
-from gitreg.ledger import History
+from gitreg.git.history_index import History
 from gitreg.publisher import Outcome
 
 from .conftest import git, write_model

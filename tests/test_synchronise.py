@@ -18,10 +18,10 @@ from gitreg.errors import DvcError, GitError, Refused
 from gitreg.git import publish, worktree
 from tests.commands import error, everything, gitreg
 from tests.conftest import git, write_model
+from tests.git.test_remote import colleague, meanwhile, published, pushed_by_hand, stored, tags_of
 from tests.invariants import check_registry
 from tests.signers import make_key, use_ssh
 from tests.test_publish import commit_by_hand
-from tests.test_remote import colleague, meanwhile, published, pushed_by_hand, stored, tags_of
 
 PRODUCTION = "registry/churn/stages/production.yaml"
 

@@ -11,7 +11,7 @@ from gitreg.core.state.history import Event
 
 # SQLite is slow to import for a push that never asks.
 if TYPE_CHECKING:
-    from gitreg.ledger import History
+    from gitreg.git.history_index import History
 
 
 class IndexedPast(Past):

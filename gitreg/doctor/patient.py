@@ -18,8 +18,8 @@ from gitreg.core.model.model import Artifact, ModelVersion
 from gitreg.core.state.state import RegistryState
 from gitreg.doctor.forms import Filled, Forms
 from gitreg.errors import GitregError
+from gitreg.git.history_index import History
 from gitreg.git.repository import GitRepository
-from gitreg.ledger import History
 
 _PROCESSES = Path("/proc")
 

@@ -10,7 +10,7 @@ import pytest
 from gitreg import NotFound, Registry
 from gitreg.core.state.history import FileChange
 from gitreg.core.state.timestamps import Activity, changed_in, moment_of
-from gitreg.ledger import History
+from gitreg.git.history_index import History
 from gitreg.provenance import Provenance
 from tests.conftest import git
 

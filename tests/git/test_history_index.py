@@ -12,8 +12,8 @@ from gitreg import Registry
 from gitreg.core.state.history import Event, Tag
 from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git import log
+from gitreg.git.history_index import History
 from gitreg.git.repository import GitRepository
-from gitreg.ledger import History
 
 from .conftest import git, write_model
 

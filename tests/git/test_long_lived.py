@@ -223,7 +223,7 @@ def test_what_a_parent_opened_is_not_closed(stocked: Path, monkeypatch: pytest.M
     registry.promote("churn@3", stage="staging")
     parents = registry._history._open()
     pid = os.getpid()
-    monkeypatch.setattr("gitreg.ledger.os.getpid", lambda: pid + 1)
+    monkeypatch.setattr("gitreg.git.history_index.os.getpid", lambda: pid + 1)
     registry._history.close()
     registry._repository.writer.close()
     assert parents.execute("SELECT count(*) FROM commits").fetchone()[0] > 0
