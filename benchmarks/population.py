@@ -19,7 +19,7 @@ from benchmarks.fastimport import FIRST_COMMIT, PERSON, ZONE, Edit, FastImport
 from benchmarks.processes import program
 from benchmarks.scale import ALIAS, STAGE, Scale
 from gitreg import Registry
-from gitreg.artifacts import Artifacts
+from gitreg.artifacts.store import Artifacts
 from gitreg.core.model import layout
 from gitreg.core.model.dvc_yaml import set_artifact
 from gitreg.core.model.manifest import Tombstone, read_manifest, write_tombstone

@@ -17,7 +17,7 @@ from gitreg.errors import GitError, InvalidRequest, WorldError
 from gitreg.git.repository import GitRepository
 
 if TYPE_CHECKING:
-    from gitreg.artifacts import Artifacts
+    from gitreg.artifacts.store import Artifacts
     from gitreg.git.history_index import History
 
 

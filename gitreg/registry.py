@@ -47,7 +47,9 @@ if TYPE_CHECKING:
 
     from gitreg.approvals import StoredApproval
     from gitreg.approving import ApprovalPreview
-    from gitreg.artifacts import Artifacts
+    from gitreg.artifacts.collect import Material
+    from gitreg.artifacts.provenance import Given, Provenance
+    from gitreg.artifacts.store import Artifacts
     from gitreg.check import CheckReport
     from gitreg.check.facts import Bytes
     from gitreg.clone import Clone
@@ -64,9 +66,7 @@ if TYPE_CHECKING:
     from gitreg.git.copies import Copy
     from gitreg.git.history_index import History
     from gitreg.git.objects import CommitSnapshot
-    from gitreg.provenance import Given, Provenance
     from gitreg.publisher import Operation, Outcome, Publisher
-    from gitreg.registering import Material
     from gitreg.review import Reviewer
     from gitreg.synchronise import FetchReport, PushReport, Synchroniser
     from gitreg.tagsync import TagReport
@@ -216,7 +216,7 @@ class Registry:
 
     @cached_property
     def _artifacts(self) -> Artifacts:
-        from gitreg.artifacts import Artifacts
+        from gitreg.artifacts.store import Artifacts
 
         if self._url is None:
             return Artifacts(self._repository, self._base)
@@ -562,7 +562,7 @@ class Registry:
         Raises:
             DvcError: with ``remote``: none is configured, or it cannot be reached or read.
         """
-        from gitreg.verify import verify, verify_remote
+        from gitreg.artifacts.verify import verify, verify_remote
 
         if repair and (not remote or self._url is not None):
             raise InvalidRequest(
@@ -616,7 +616,7 @@ class Registry:
             pr: push a branch with it and open a pull request, instead; see `Outcome.review`.
             op_id: identifies the operation: repeated under its id, it is done once.
         """
-        from gitreg.registering import Material
+        from gitreg.artifacts.collect import Material
 
         if not os.fspath(source):
             raise InvalidRequest("the path of the source is empty")
@@ -665,7 +665,7 @@ class Registry:
         Raises:
             AlreadyExists: the number that it shall have is given.
         """
-        from gitreg.provenance import Given
+        from gitreg.artifacts.provenance import Given
 
         given = Given(_text(name, "a model"), material, push=push or pr or self._url is not None)
         return self._register(
@@ -689,8 +689,8 @@ class Registry:
         op_id: str | None,
         authored_at: int | None = None,
     ) -> Outcome:
+        from gitreg.artifacts.collect import collect
         from gitreg.core.state.change import check_reason
-        from gitreg.registering import collect
 
         _check_way(push=push, pr=pr)
         check_reason(reason)  # before a gigabyte is read for nothing

@@ -70,7 +70,7 @@ def killed(work: Path, failpoint: str, call: str, *, only: str = "") -> None:
         "import os, signal, sys\n"
         "from pathlib import Path\n"
         "from gitreg import Registry\n"
-        "import gitreg.materialise, gitreg.git.worktree, gitreg.git.publish, gitdb.db.loose\n"
+        "import gitreg.artifacts.materialise, gitreg.git.worktree, gitreg.git.publish, gitdb.db.loose\n"
         f"real = {failpoint}\n"
         "def die(*args, **options):\n"
         f"    if {only!r} in str(args[:1]):\n"
@@ -192,7 +192,7 @@ def edited(shared: Path) -> None:
 
 
 def pull_killed(shared: Path) -> None:
-    killed(shared / "work", "gitreg.materialise._compare", "pull('churn@2')")
+    killed(shared / "work", "gitreg.artifacts.materialise._compare", "pull('churn@2')")
 
 
 def pull_killed_long_ago(shared: Path) -> None:
@@ -256,7 +256,7 @@ def set_aside(shared: Path) -> None:
 
 def set_aside_and_delivered(shared: Path) -> None:
     _changed_pull(shared)
-    killed(shared / "work", "gitreg.materialise.shutil.rmtree", "pull('churn@2')")
+    killed(shared / "work", "gitreg.artifacts.materialise.shutil.rmtree", "pull('churn@2')")
 
 
 def done_twice(shared: Path) -> None:

@@ -105,7 +105,7 @@ def register(
 
     Example: gitreg register churn-predictor models/churn --metrics metrics.json
     """
-    from gitreg import values
+    from gitreg.artifacts import values
 
     known_metrics: Any = metrics
     if metric:

@@ -7,11 +7,11 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+from gitreg.artifacts.materialise import check_delivered
 from gitreg.core.model.model import Artifact, ModelVersion
 from gitreg.doctor.patient import Patient
 from gitreg.errors import WorldError
 from gitreg.findings import Finding
-from gitreg.materialise import check_delivered
 
 READ_AT_MOST = 256 * 1024 * 1024
 """How many bytes are hashed in one examination; beyond, sizes are compared. In bytes."""

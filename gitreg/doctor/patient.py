@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from gitreg.artifacts import Artifacts
+from gitreg.artifacts.store import Artifacts
 from gitreg.clone import Clone
 from gitreg.core.model import layout
 from gitreg.core.model.manifest import read_dvc_pointer, read_manifest

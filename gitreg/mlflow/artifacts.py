@@ -35,7 +35,7 @@ from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.tracking import get_registry_uri
 from mlflow.utils.file_utils import create_tmp_dir
 
-from gitreg.environment import without_credentials
+from gitreg.artifacts.environment import without_credentials
 from gitreg.errors import InvalidRequest
 from gitreg.mlflow.checkouts import Checkout, checkout
 from gitreg.mlflow.failures import translated

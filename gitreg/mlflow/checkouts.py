@@ -23,16 +23,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from gitreg.artifacts.environment import without_credentials
+from gitreg.artifacts.mlmodel import MLMODEL
 from gitreg.core.model.names import Reference
 from gitreg.dvc import digest
 from gitreg.dvc.cache import TEMPORARY
 from gitreg.dvc.digest import FileDigest, Meter
-from gitreg.environment import without_credentials
 from gitreg.errors import NotFound, WorldError
 from gitreg.git.copies import cache_folder, place_name
 from gitreg.mlflow.pool import FRESH
 from gitreg.mlflow.uri import check_path, undecoded_folder
-from gitreg.mlmodel import MLMODEL
 from gitreg.registry import Registry
 
 META_FILE = "registered_model_meta"

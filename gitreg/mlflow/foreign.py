@@ -25,14 +25,14 @@ from mlflow.store.db.db_types import DATABASE_ENGINES
 from mlflow.tracking._model_registry.utils import _get_store
 from sqlalchemy.exc import SQLAlchemyError
 
+from gitreg.artifacts.environment import without_credentials
+from gitreg.artifacts.values import near_sibling
 from gitreg.core.model.model import DataDependency, ModelVersion
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.core.text.times import instant
-from gitreg.environment import without_credentials
 from gitreg.errors import InvalidRequest, NotFound, WorldError
 from gitreg.mlflow.sources import data_of
 from gitreg.mlflow.uri import SCHEMES
-from gitreg.values import near_sibling
 
 _Answer = TypeVar("_Answer")
 

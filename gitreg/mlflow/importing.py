@@ -19,12 +19,13 @@ from pathlib import Path
 
 from mlflow.prompt.constants import PROMPT_TEXT_TAG_KEY
 
+from gitreg.artifacts.environment import without_credentials
+from gitreg.artifacts.provenance import Provenance
 from gitreg.core.model import layout
 from gitreg.core.model.model import Lineage, ModelVersion, Run
 from gitreg.core.model.names import fold
 from gitreg.core.operations.register import check_new_name, twin_of
 from gitreg.core.text.times import instant
-from gitreg.environment import without_credentials
 from gitreg.errors import InvalidRequest, Refused, WorldError
 from gitreg.mlflow.artifacts import LINK
 from gitreg.mlflow.following import Follower, fitting_tags, one_line, operation_id
@@ -39,7 +40,6 @@ from gitreg.mlflow.foreign import (
 from gitreg.mlflow.runs import SHA256
 from gitreg.mlflow.sources import PROMPT, code_of, described, server_of
 from gitreg.moving import ModelMoved, Progress, Report, Tell, chosen
-from gitreg.provenance import Provenance
 from gitreg.publisher import Outcome
 from gitreg.registry import Registry
 

@@ -29,6 +29,9 @@ from mlflow.store.artifact.utils.models import _parse_model_uri
 from mlflow.tracking.client import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_GIT_DIRTY, MLFLOW_GIT_REPO_URL
 
+from gitreg.artifacts.environment import without_credentials
+from gitreg.artifacts.mlmodel import MLMODEL
+from gitreg.artifacts.provenance import Provenance
 from gitreg.core.model.model import (
     CodeCommit,
     DataDependency,
@@ -37,13 +40,10 @@ from gitreg.core.model.model import (
     ModelVersion,
     Run,
 )
-from gitreg.environment import without_credentials
 from gitreg.errors import InvalidRequest
 from gitreg.mlflow.artifacts import LINK, own_artifact
 from gitreg.mlflow.reading import Reading
 from gitreg.mlflow.search import is_prompt
-from gitreg.mlmodel import MLMODEL
-from gitreg.provenance import Provenance
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from gitreg.environment import without_credentials
+from gitreg.artifacts.environment import without_credentials
 from gitreg.errors import InvalidRequest, NotFound, WorldError
 from gitreg.git.copies import check_url, place_name
 from gitreg.mlflow.uri import RegistryUri, parse

@@ -24,10 +24,10 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
+from gitreg.artifacts.environment import without_credentials
 from gitreg.core.model.layout import model_of_folder, version_of_folder
 from gitreg.core.model.names import folder_of
 from gitreg.core.text.suggest import did_you_mean
-from gitreg.environment import without_credentials
 from gitreg.errors import InvalidRequest
 from gitreg.git.copies import check_url
 from gitreg.git.process import hide_credentials

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 _HEAVY = (
-    "gitreg.cli", "gitreg.render", "gitreg.doctor", "gitreg.initialise", "gitreg.registering",
-    "gitreg.verify", "dvc.logger", "dvc.config", "dvc.fs", "dvc.ignore", "dvc.repo",
+    "gitreg.cli", "gitreg.render", "gitreg.doctor", "gitreg.initialise", "gitreg.artifacts.collect",
+    "gitreg.artifacts.verify", "dvc.logger", "dvc.config", "dvc.fs", "dvc.ignore", "dvc.repo",
     "dvc.data_cloud", "dvc_data.hashfile.db.local", "dvc_objects.fs.generic", "gitdb",
     "ruamel.yaml", "sqlite3", "concurrent.futures.thread", "fsspec.callbacks",
 )  # fmt: skip

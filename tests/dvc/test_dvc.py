@@ -158,7 +158,7 @@ class TestInit:
 class TestOpening:
     def test_importing_does_not_import_dvc(self) -> None:
         code = (
-            "import sys, gitreg.dvc, gitreg.materialise; "
+            "import sys, gitreg.dvc, gitreg.artifacts.materialise; "
             "sys.exit(any(n.split('.')[0] in ('dvc', 'dvc_data', 'dvc_objects', 'fsspec') "
             "for n in sys.modules))"
         )

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from gitreg import NotFound, Registry
+from gitreg.artifacts.provenance import Provenance
 from gitreg.core.state.history import FileChange
 from gitreg.core.state.timestamps import Activity, changed_in, moment_of
 from gitreg.git.history_index import History
-from gitreg.provenance import Provenance
 from tests.conftest import git
 
 START = 1_800_000_000

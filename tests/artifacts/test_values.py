@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitreg import values
+from gitreg.artifacts import values
 from gitreg.core.documents import yaml
 from gitreg.core.documents.yaml import Value
 from gitreg.errors import GitregError, InvalidDocument, InvalidRequest, NotFound, WorldError

@@ -16,7 +16,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from gitreg.artifacts import Source
+from gitreg.artifacts.environment import (
+    page_without_credentials,
+    without_credentials,
+    without_url_credentials,
+)
+from gitreg.artifacts.store import Source
+from gitreg.artifacts.values import flatten_metrics, plain, plain_numbers
 from gitreg.core.documents.yaml import SIZE_LIMIT, Value
 from gitreg.core.model.layout import REQUIREMENTS
 from gitreg.core.model.manifest import SIGNATURE_LIMIT, Tombstone, is_artifact_name
@@ -24,14 +30,8 @@ from gitreg.core.model.model import Artifact, Environment, Lineage, ModelSignatu
 from gitreg.core.model.names import has_invisible
 from gitreg.core.operations.register import Registration
 from gitreg.core.state.state import RegistryState
-from gitreg.environment import (
-    page_without_credentials,
-    without_credentials,
-    without_url_credentials,
-)
 from gitreg.errors import InvalidRequest, NotFound
 from gitreg.git.repository import Signature
-from gitreg.values import flatten_metrics, plain, plain_numbers
 
 PART_LIMIT = 16 * 1024
 """How many bytes of a manifest are for metrics, and how many for params."""

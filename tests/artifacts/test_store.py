@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitreg import Registry
-from gitreg.artifacts import Source
+from gitreg.artifacts.store import Source
 from gitreg.errors import DvcError, InvalidRequest, NotFound
 
 from .conftest import git, write_model
@@ -236,7 +236,7 @@ def test_a_repository_without_dvc_s_configuration(shared: Path) -> None:
     ],
 )
 def test_only_a_folder_of_the_tree_is_lent_from_git(config: bytes) -> None:
-    from gitreg.artifacts import _remote_in_tree
+    from gitreg.artifacts.store import _remote_in_tree
 
     assert _remote_in_tree(config) is None
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitreg.environment import code_commit, environment, without_credentials
+from gitreg.artifacts.environment import code_commit, environment, without_credentials
 from gitreg.errors import GitError, InvalidRequest
 
 

@@ -16,12 +16,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gitreg import lineage
+from gitreg.artifacts import lineage
+from gitreg.artifacts.lineage import TrackedOutput, data_dependency, find_tracked
+from gitreg.artifacts.mlmodel import mlflow_run
 from gitreg.core.model.model import DataDependency, Run
 from gitreg.dvc.digest import TreeDigest, hash_tree
 from gitreg.errors import GitregError, InvalidDocument, InvalidRequest, NotFound, WorldError
-from gitreg.lineage import TrackedOutput, data_dependency, find_tracked
-from gitreg.mlmodel import mlflow_run
 
 PIPELINE = """
 vars: [k: 2]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitreg import AlreadyExists, InvalidRequest, NotFound, Registry
+from gitreg.artifacts.provenance import NOT_IMPORTED, Provenance
 from gitreg.core.model import manifest
 from gitreg.core.model.model import (
     CodeCommit,
@@ -18,7 +19,6 @@ from gitreg.core.model.model import (
     ModelSignature,
     Run,
 )
-from gitreg.provenance import NOT_IMPORTED, Provenance
 from tests.conftest import git, write_model
 from tests.fakes import ADA
 

@@ -1,7 +1,7 @@
 """Gathers what a registration needs from the outside: the bytes, the lineage, who and when.
 
 What a `Material` does not say is found out. A caller who knows better (MLflow's client, an import)
-says all of it, as a `gitreg.provenance.Provenance`, and only the bytes are brought.
+says all of it, as a `gitreg.artifacts.provenance.Provenance`, and only the bytes are brought.
 """
 
 from __future__ import annotations
@@ -12,7 +12,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gitreg.artifacts import Artifacts, Source
+from gitreg.artifacts.environment import code_commit, environment, without_url_credentials
+from gitreg.artifacts.lineage import data_dependency
+from gitreg.artifacts.mlmodel import mlflow_run
+from gitreg.artifacts.provenance import Given, registration_of, source_of
+from gitreg.artifacts.store import Artifacts, Source
+from gitreg.artifacts.values import (
+    flatten_metrics,
+    plain,
+    plain_numbers,
+    read_bytes,
+    read_metrics,
+    read_params,
+)
 from gitreg.core.documents.yaml import SIZE_LIMIT, Value
 from gitreg.core.model.layout import REQUIREMENTS
 from gitreg.core.model.model import (
@@ -30,22 +42,10 @@ from gitreg.core.state.change import Change
 from gitreg.core.state.state import RegistryState
 from gitreg.dvc import DvcProject, digest
 from gitreg.dvc.digest import Progress, TreeDigest
-from gitreg.environment import code_commit, environment, without_url_credentials
 from gitreg.errors import InvalidDocument, InvalidRequest
 from gitreg.git.history_index import History
 from gitreg.git.repository import GitRepository
-from gitreg.lineage import data_dependency
-from gitreg.mlmodel import mlflow_run
-from gitreg.provenance import Given, registration_of, source_of
 from gitreg.publisher import Operation
-from gitreg.values import (
-    flatten_metrics,
-    plain,
-    plain_numbers,
-    read_bytes,
-    read_metrics,
-    read_params,
-)
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from gitreg.artifacts.materialise import check_delivered, deliver
 from gitreg.core.model.model import Artifact
 from gitreg.dvc import DvcProject, digest
 from gitreg.errors import DvcError, InvalidRequest, WorldError
-from gitreg.materialise import check_delivered, deliver
 
 
 @pytest.fixture

@@ -9,6 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gitreg.artifacts.lineage import TrackedOutput, find_tracked
+from gitreg.artifacts.materialise import check_delivered, deliver
+from gitreg.artifacts.values import near_sibling
 from gitreg.core.model import layout
 from gitreg.core.model.manifest import is_artifact_name
 from gitreg.core.model.model import Artifact, ModelVersion
@@ -19,9 +22,6 @@ from gitreg.dvc.remote import REPAIR
 from gitreg.errors import DvcError, InvalidRequest, NotFound, WorldError
 from gitreg.git.copies import copies_folder
 from gitreg.git.repository import GitRepository
-from gitreg.lineage import TrackedOutput, find_tracked
-from gitreg.materialise import check_delivered, deliver
-from gitreg.values import near_sibling
 
 
 @dataclass(frozen=True)

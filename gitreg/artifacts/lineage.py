@@ -22,14 +22,14 @@ from itertools import takewhile
 from pathlib import Path, PurePath
 from typing import TypeVar, cast
 
-from gitreg import values
+from gitreg.artifacts import values
+from gitreg.artifacts.environment import without_credentials
 from gitreg.core.documents.fields import Fields
 from gitreg.core.documents.foreign_yaml import read_file, safely
 from gitreg.core.documents.yaml import SIZE_LIMIT, Value, kind
 from gitreg.core.model.model import DataDependency
 from gitreg.core.model.names import has_invisible
 from gitreg.dvc.digest import hash_tree
-from gitreg.environment import without_credentials
 from gitreg.errors import InvalidDocument, InvalidRequest, NotFound, WorldError
 
 DVC_FILE_LIMIT = 16 * 1024 * 1024

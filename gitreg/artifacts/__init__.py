@@ -1,0 +1,1 @@
+"""The bytes of versions and where they came from."""
