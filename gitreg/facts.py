@@ -102,9 +102,9 @@ class CloneFacts:
         policy = self._state.policy
         if not policy.signers or self._state.commit is None:
             return ()
-        from gitreg import approvals
+        from gitreg.approvals import stored
 
-        return approvals.approvers(
+        return stored.approvers(
             self._state.snapshot,
             policy,
             self._repository.root_of(self._state.commit),
@@ -118,10 +118,10 @@ class CloneFacts:
         policy = self._state.policy
         if not policy.signers or not self._repository.signing.signs_commits:
             return None
-        from gitreg import approvals
+        from gitreg.approvals import stored
 
         try:
             key = self._repository.signing.public_key()
         except GitError:
             return None  # OpenPGP, or no key: where a commit is made, Git says what is wrong
-        return None if key is None else approvals.signers_of(policy).principal_of(key)
+        return None if key is None else stored.signers_of(policy).principal_of(key)

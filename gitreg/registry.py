@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self  # in typing itself since Python 3.11
 
-    from gitreg.approvals import StoredApproval
-    from gitreg.approving import ApprovalPreview
+    from gitreg.approvals.giving import ApprovalPreview
+    from gitreg.approvals.stored import StoredApproval
     from gitreg.artifacts.collect import Material
     from gitreg.artifacts.provenance import Given, Provenance
     from gitreg.artifacts.store import Artifacts
@@ -377,7 +377,7 @@ class Registry:
         Raises:
             GitError: there are some, and ``ssh-keygen`` is not there.
         """
-        from gitreg.approvals import stored_approvals
+        from gitreg.approvals.stored import stored_approvals
 
         wanted = _reference(reference)
         state = self.state(rev=rev, at=at)
@@ -915,7 +915,7 @@ class Registry:
             Refused: the version is in the stage already.
             GitError: the clone is shallow.
         """
-        from gitreg.approving import preview
+        from gitreg.approvals.giving import preview
 
         wanted = _reference(reference)
         return preview(self._repository, self.state(), wanted, _text(stage, "a stage"))
@@ -947,7 +947,7 @@ class Registry:
                 registered the version), or what was seen has changed.
             GitError: there is no key, or it cannot sign; nothing was written.
         """
-        from gitreg.approving import approving
+        from gitreg.approvals.giving import approving
 
         operation = approving(self._repository, self.state(), preview, key)
         return self._write(
@@ -978,7 +978,7 @@ class Registry:
             NotFound: there is none.
             Refused: the key is none of the policy's signers'.
         """
-        from gitreg.approving import withdrawing
+        from gitreg.approvals.giving import withdrawing
 
         operation = withdrawing(
             self._repository, self.state(), _reference(reference), _text(stage, "a stage"), key

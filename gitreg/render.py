@@ -20,8 +20,8 @@ from gitreg.core.state.compare import flatten, metrics_beside
 
 # What is printed was made by then: nothing needs importing to look at it.
 if TYPE_CHECKING:
-    from gitreg.approvals import StoredApproval
-    from gitreg.approving import ApprovalPreview
+    from gitreg.approvals.giving import ApprovalPreview
+    from gitreg.approvals.stored import StoredApproval
     from gitreg.core.model.model import Model, ModelVersion, Resolved
     from gitreg.core.policy import Judgement, Policy
     from gitreg.core.state.change import Change

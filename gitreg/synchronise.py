@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gitreg import approvals
+from gitreg.approvals import stored
 from gitreg.clone import Clone, Standing
 from gitreg.core.model import layout, manifest
 from gitreg.core.operations.judging import Mover
@@ -300,7 +300,7 @@ class Synchroniser:
                     recorded,
                     numbers,
                     lambda model: 0 if model in ended else self._history.highest_number(model),
-                    lambda on, place, data: approvals.holds(on, self._root(standing), place, data),
+                    lambda on, place, data: stored.holds(on, self._root(standing), place, data),
                     self._mover(state, self._repository.author_of(commit).person),
                     self._was_in(steps),
                 )

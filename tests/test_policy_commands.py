@@ -362,7 +362,7 @@ def test_a_policy_without_such_rules_wakes_neither_dvc_nor_ssh(work: Path) -> No
         "with Registry('.') as registry:\n"
         "    registry.promote('churn@3', stage='production')\n"
         "print(*sorted(m for m in sys.modules if m.partition('.')[0] == 'dvc'\n"
-        "      or m in ('gitreg.signing', 'gitreg.dvc', 'gitreg.artifacts.store')))\n"
+        "      or m in ('gitreg.approvals.signatures', 'gitreg.dvc', 'gitreg.artifacts.store')))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=work, capture_output=True, text=True, check=True

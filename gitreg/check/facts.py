@@ -104,7 +104,7 @@ class CommitFacts:
         self, version: ModelVersion, stage: str, _replaces: tuple[int, ...]
     ) -> Sequence[str]:
         """Return who approved this very move, out of the state before it."""
-        from gitreg.approvals import approvers
+        from gitreg.approvals.stored import approvers
 
         try:
             holders = self._step.before.stage(version.model, stage)
@@ -127,8 +127,8 @@ class CommitFacts:
     @cached_property
     def _signer(self) -> str | None:
         # Verifying starts programs; a policy without signers imports none of it.
-        from gitreg.approvals import signers_of
-        from gitreg.signing import signer_of_commit
+        from gitreg.approvals.signatures import signer_of_commit
+        from gitreg.approvals.stored import signers_of
 
         signers = signers_of(self._step.policy)
         if not signers.principals:

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from gitreg import Registry
+from gitreg.approvals.signatures import signer_of_commit
 from gitreg.core.model.keys import Signers
 from gitreg.errors import GitError
 from gitreg.git.repository import GitRepository
 from gitreg.git.signing import Signing, split_signature
-from gitreg.signing import signer_of_commit
 from tests.commands import error
 from tests.conftest import git, write_model
 from tests.signers import Key, agent, make_key, use_ssh

@@ -96,7 +96,7 @@ class Event:
         reverts: the commit that the message says this one reverts, maybe abbreviated; ``None``
             where it says none, or several.
         stage: the stage that an approval is for; ``None`` of all else. Who approved is for the
-            signature to say (`gitreg.approvals`); the author is only who committed it.
+            signature to say (`gitreg.approvals.stored`); the author is only who committed it.
         override: why a refusal of the policy was overridden; ``None`` where none was.
         renamed_from: what the model was called before, in a rename told under the new name.
         renamed_to: what it is called since, in one told under the old name, or where that is

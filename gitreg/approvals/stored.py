@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from gitreg.approvals.signatures import APPROVAL, Unverified, verify
 from gitreg.core.model import layout
 from gitreg.core.model.keys import Signers
 from gitreg.core.model.layout import Place
@@ -22,7 +23,6 @@ from gitreg.core.policy import Policy
 from gitreg.core.policy.transitions import email_of
 from gitreg.core.state.state import RegistryState, Snapshot
 from gitreg.errors import GitError, InvalidRequest
-from gitreg.signing import APPROVAL, Unverified, verify
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitreg import Registry
-from gitreg.approvals import approvers
+from gitreg.approvals.stored import approvers
 from gitreg.core.model import layout
 from gitreg.core.model.keys import parse_key
 from gitreg.core.operations.approve import Approval, approval_of

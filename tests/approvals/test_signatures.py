@@ -12,16 +12,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gitreg.core.model.keys import (
-    Signers,
-    check_fingerprint,
-    check_principal,
-    parse_key,
-    split_fields,
-)
-from gitreg.errors import GitError, InvalidDocument, InvalidRequest
-from gitreg.git.repository import GitRepository
-from gitreg.signing import (
+from gitreg.approvals.signatures import (
     APPROVAL,
     GIT,
     SIZE_LIMIT,
@@ -32,6 +23,15 @@ from gitreg.signing import (
     signers_of_commits,
     verify,
 )
+from gitreg.core.model.keys import (
+    Signers,
+    check_fingerprint,
+    check_principal,
+    parse_key,
+    split_fields,
+)
+from gitreg.errors import GitError, InvalidDocument, InvalidRequest
+from gitreg.git.repository import GitRepository
 from tests.conftest import git
 from tests.signers import Key, make_key, use_ssh
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gitreg.approvals import is_same_person, signers_of, why_not
+from gitreg.approvals.signatures import APPROVAL, parse_signature
+from gitreg.approvals.stored import is_same_person, signers_of, why_not
 from gitreg.core.model.keys import PublicKey
 from gitreg.core.model.model import ModelVersion
 from gitreg.core.model.names import Reference, check_stage_name, format_version
@@ -18,7 +19,6 @@ from gitreg.core.state.change import Change
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitError, NotFound, Refused
 from gitreg.git.repository import GitRepository
-from gitreg.signing import APPROVAL, parse_signature
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Signed approvals: signatures, what is stored, giving one."""
