@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from gitreg.artifacts.store import Artifacts
     from gitreg.check import CheckReport
     from gitreg.check.facts import Bytes
-    from gitreg.clone import Clone
     from gitreg.core.documents.yaml import Value
     from gitreg.core.operations.judging import Mover
     from gitreg.core.operations.rollback import RollbackPlan
@@ -66,10 +65,11 @@ if TYPE_CHECKING:
     from gitreg.git.copies import Copy
     from gitreg.git.history_index import History
     from gitreg.git.objects import CommitSnapshot
-    from gitreg.publisher import Operation, Outcome, Publisher
+    from gitreg.publishing.clone import Clone
+    from gitreg.publishing.publisher import Operation, Outcome, Publisher
+    from gitreg.publishing.synchronise import FetchReport, PushReport, Synchroniser
+    from gitreg.publishing.tags import TagReport
     from gitreg.review import Reviewer
-    from gitreg.synchronise import FetchReport, PushReport, Synchroniser
-    from gitreg.tagsync import TagReport
     from gitreg.workflows import HostFile
 
 ReferenceLike: TypeAlias = "str | Reference | Resolved | ModelVersion"
@@ -123,7 +123,7 @@ class Registry:
         Returns:
             The commit; an outcome without edits when everything was there already.
         """
-        from gitreg.initialise import initialise
+        from gitreg.publishing.init import initialise
 
         return initialise(Path(location))
 
@@ -228,13 +228,13 @@ class Registry:
 
     @cached_property
     def _clone(self) -> Clone:
-        from gitreg.clone import Clone
+        from gitreg.publishing.clone import Clone
 
         return Clone(self._repository, self._history, self._url)
 
     @cached_property
     def _publisher(self) -> Publisher:
-        from gitreg.publisher import Publisher
+        from gitreg.publishing.publisher import Publisher
 
         return Publisher(self._repository, self._history, self._clone, self._send)
 
@@ -246,7 +246,7 @@ class Registry:
 
     @cached_property
     def _synchroniser(self) -> Synchroniser:
-        from gitreg.synchronise import Synchroniser
+        from gitreg.publishing.synchronise import Synchroniser
 
         if self._url is not None:
             raise InvalidRequest(
@@ -1340,7 +1340,7 @@ class Registry:
             push: publish the tags on the Git remote.
             force: also replace tags of gitreg's names that are not what history implies.
         """
-        from gitreg.tagsync import sync_tags
+        from gitreg.publishing.tags import sync_tags
 
         state = self.state()
         return sync_tags(
@@ -1383,7 +1383,7 @@ class Registry:
         from gitreg.check.past import IndexedPast
         from gitreg.check.ranges import CheckOptions, Range, check_range, parse_range
         from gitreg.check.tags import judge_clone
-        from gitreg.tagsync import tagged_tip
+        from gitreg.publishing.tags import tagged_tip
 
         if history:
             if commits is not None and ".." in commits:

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from gitreg.core.state.history import Event, PointerValue
     from gitreg.findings import Finding
     from gitreg.moving import Report
-    from gitreg.publisher import Outcome, Review
-    from gitreg.synchronise import FetchReport, PushReport
-    from gitreg.tagsync import TagReport
+    from gitreg.publishing.publisher import Outcome, Review
+    from gitreg.publishing.synchronise import FetchReport, PushReport
+    from gitreg.publishing.tags import TagReport
 
 SHOWN_COLUMNS = 5
 """So many columns of a signature are shown."""

@@ -20,7 +20,7 @@ from gitreg.evidence import evidence_text
 from gitreg.git.repository import GitRepository
 from gitreg.hostcli import HostCli, Request
 from gitreg.hosts import KINDS, Host, Kind, host_of
-from gitreg.publisher import Operation, Outcome, Proposal, Publisher, Review
+from gitreg.publishing.publisher import Operation, Outcome, Proposal, Publisher, Review
 
 PREFIX = "gitreg"
 """What the branches of all requests begin with."""
@@ -70,7 +70,7 @@ class Reviewer:
             The outcome, with its `Review`; without one when all of it is published already.
 
         Raises:
-            GitregError: as `gitreg.publisher.Publisher.propose`; nothing was published. That no
+            GitregError: as `gitreg.publishing.publisher.Publisher.propose`; nothing was published. That no
                 request could be opened is a warning of the outcome: the branch is there.
         """
         host = host_of(self._push_url(), self._kind())

@@ -24,8 +24,8 @@ from gitreg.core.state.change import Change, Edit
 from gitreg.core.state.compare import compare
 from gitreg.core.state.history import Event
 from gitreg.findings import Finding
-from gitreg.publisher import Outcome
-from gitreg.tagsync import TagReport
+from gitreg.publishing.publisher import Outcome
+from gitreg.publishing.tags import TagReport
 
 WIDE = 4096
 ARTIFACT = Artifact("model.pkl", 184312, 1, "0" * 64, "1" * 32)

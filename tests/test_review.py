@@ -19,12 +19,12 @@ from gitreg.core.model.names import is_model_name
 from gitreg.core.state.change import Change
 from gitreg.errors import GitError, InvalidRequest, LostRace, NotFound, Refused, UnknownOutcome
 from gitreg.git import remote
-from gitreg.publisher import Outcome, Review
+from gitreg.publishing.publisher import Outcome, Review
 from gitreg.review import branch_name
 from tests.commands import error, everything, gitreg
 from tests.conftest import git, write_model
 from tests.hosting import hosted
-from tests.test_publish import commit_by_hand
+from tests.publishing.test_publish import commit_by_hand
 
 BRANCH = "gitreg/promote-churn-3-production"
 OWN = {"isCrossRepository": False}

@@ -11,7 +11,7 @@ import pytest
 
 from gitreg import Registry
 from gitreg.errors import GitError, Refused
-from gitreg.publisher import Outcome
+from gitreg.publishing.publisher import Outcome
 
 from .conftest import git, write_model
 

@@ -18,7 +18,7 @@ from gitreg.errors import InvalidRequest, Refused, WorldError
 from gitreg.workflows import PATHS, CiHost, workflow
 from tests.commands import error, everything, gitreg
 from tests.conftest import git
-from tests.test_publish import commit_by_hand
+from tests.publishing.test_publish import commit_by_hand
 
 HOSTS: list[CiHost] = ["github", "gitlab"]
 SCHEMAS = {"github": "vendor.github-workflows", "gitlab": "vendor.gitlab-ci"}

@@ -45,7 +45,7 @@ from gitreg.dvc.digest import Progress, TreeDigest
 from gitreg.errors import InvalidDocument, InvalidRequest
 from gitreg.git.history_index import History
 from gitreg.git.repository import GitRepository
-from gitreg.publisher import Operation
+from gitreg.publishing.publisher import Operation
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from gitreg.registry import Registry
 if TYPE_CHECKING:
     from gitreg.core.policy import Judgement
     from gitreg.dvc.digest import Progress
-    from gitreg.publisher import Outcome
+    from gitreg.publishing.publisher import Outcome
 
 
 PIPE_WIDTH = 4096

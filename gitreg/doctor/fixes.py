@@ -14,7 +14,7 @@ from gitreg.doctor import worktree as files
 from gitreg.doctor.patient import Patient
 from gitreg.findings import Finding
 from gitreg.git import worktree
-from gitreg.tagsync import compare_tags, sync_tags, tagged_tip
+from gitreg.publishing.tags import compare_tags, sync_tags, tagged_tip
 
 
 def _fixed(subject: str, message: str) -> Finding:

@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 
 from gitreg.artifacts.store import Artifacts
-from gitreg.clone import Clone
 from gitreg.core.model import layout
 from gitreg.core.model.manifest import read_dvc_pointer, read_manifest
 from gitreg.core.model.model import Artifact, ModelVersion
@@ -20,6 +19,7 @@ from gitreg.doctor.forms import Filled, Forms
 from gitreg.errors import GitregError
 from gitreg.git.history_index import History
 from gitreg.git.repository import GitRepository
+from gitreg.publishing.clone import Clone
 
 _PROCESSES = Path("/proc")
 

@@ -10,7 +10,7 @@ from gitreg.doctor.clone import Standing
 from gitreg.doctor.patient import Patient
 from gitreg.findings import Finding
 from gitreg.git import process, publish
-from gitreg.tagsync import compare_tags, tagged_tip
+from gitreg.publishing.tags import compare_tags, tagged_tip
 
 
 def here(patient: Patient) -> Iterator[Finding]:

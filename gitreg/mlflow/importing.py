@@ -40,7 +40,7 @@ from gitreg.mlflow.foreign import (
 from gitreg.mlflow.runs import SHA256
 from gitreg.mlflow.sources import PROMPT, code_of, described, server_of
 from gitreg.moving import ModelMoved, Progress, Report, Tell, chosen
-from gitreg.publisher import Outcome
+from gitreg.publishing.publisher import Outcome
 from gitreg.registry import Registry
 
 

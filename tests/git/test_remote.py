@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from gitreg import Registry, patience
+from gitreg import Registry
 from gitreg.dvc.remote import Remote as DvcRemote
 from gitreg.errors import DvcError, GitError, GitregError, LostRace, NotFound
 from gitreg.git import remote
 from gitreg.git.repository import GitRepository, Tip
+from gitreg.publishing import retry
 
 from .conftest import git, write_model
 from .test_publish import commit_by_hand

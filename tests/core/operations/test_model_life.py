@@ -19,7 +19,7 @@ from gitreg.errors import (
     NotFound,
     Refused,
 )
-from gitreg.publisher import Outcome
+from gitreg.publishing.publisher import Outcome
 from gitreg.render import events_text
 
 from .commands import error, gitreg

@@ -16,7 +16,7 @@ from gitreg.git.history_index import History
 from gitreg.git.log import first_parents_reach
 from gitreg.git.remote import Upstream
 from gitreg.git.repository import GitRepository, Tip
-from gitreg.soundness import refuse_unsound
+from gitreg.publishing.invariants import refuse_unsound
 
 _WITHDRAWN = "refs/gitreg/withdrawn"
 """The last commit here that was taken back over there, while own ones stand on top of it."""
@@ -203,7 +203,7 @@ class Clone:
         """Refuse to publish the clone's own line when that would break what is published.
 
         Raises:
-            Refused: see `gitreg.soundness.refuse_unsound`.
+            Refused: see `gitreg.publishing.invariants.refuse_unsound`.
         """
         published, local = standing.published, str(standing.local.commit)
         if published is None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from gitreg.clone import Clone
 from gitreg.core.model.names import parse_tag
 from gitreg.core.state.history import Tag
 from gitreg.errors import GitError, NotFound
 from gitreg.git import publish, remote
 from gitreg.git.history_index import History
 from gitreg.git.repository import GitRepository, Tip
+from gitreg.publishing.clone import Clone
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ LEFT = "refs/gitreg/left"
 def compare_tags(repository: GitRepository, history: History, tip: str) -> TagReport:
     """Return how the tags of a clone stand beside those that the history of ``tip`` implies.
 
-    ``tip`` is `gitreg.clone.Clone.tagged_commit`: a branch that waits for review implies none.
+    ``tip`` is `gitreg.publishing.clone.Clone.tagged_commit`: a branch that waits for review implies none.
     A signature behind a tag makes it no other one: see `publish.present_tags`.
     """
     left = _tags_left(repository, history, tip)

@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 
 from gitreg import Registry
-from gitreg.clone import Clone
 from gitreg.errors import DvcError, GitError, Refused
 from gitreg.git import publish, worktree
+from gitreg.publishing.clone import Clone
 from tests.commands import error, everything, gitreg
 from tests.conftest import git, write_model
 from tests.git.test_remote import colleague, meanwhile, published, pushed_by_hand, stored, tags_of
 from tests.invariants import check_registry
+from tests.publishing.test_publish import commit_by_hand
 from tests.signers import make_key, use_ssh
-from tests.test_publish import commit_by_hand
 
 PRODUCTION = "registry/churn/stages/production.yaml"
 

@@ -17,12 +17,13 @@ from pathlib import Path
 
 import pytest
 
-from gitreg import Registry, patience
+from gitreg import Registry
 from gitreg.errors import GitError, LostRace, NotFound, WorldError
 from gitreg.git import publish, worktree
 from gitreg.git.objects import GitObject, ObjectReader
 from gitreg.git.repository import GitRepository
-from gitreg.publisher import Outcome
+from gitreg.publishing import retry
+from gitreg.publishing.publisher import Outcome
 
 from .conftest import git
 

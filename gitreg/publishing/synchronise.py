@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gitreg.approvals import stored
-from gitreg.clone import Clone, Standing
 from gitreg.core.model import layout, manifest
 from gitreg.core.operations.judging import Mover
 from gitreg.core.operations.reapply import carried, done_again, is_told_in_full, reapply
@@ -26,9 +25,10 @@ from gitreg.git import publish
 from gitreg.git.history_index import History
 from gitreg.git.remote import Locked
 from gitreg.git.repository import GitRepository, Tip
-from gitreg.patience import Patience
-from gitreg.publisher import SendBytes, file_changes, is_the_same, named_versions
-from gitreg.tagsync import LEFT
+from gitreg.publishing.clone import Clone, Standing
+from gitreg.publishing.publisher import SendBytes, file_changes, is_the_same, named_versions
+from gitreg.publishing.retry import Patience
+from gitreg.publishing.tags import LEFT
 
 
 @dataclass(frozen=True)

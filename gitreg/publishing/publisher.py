@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, TypeVar
 
-from gitreg.clone import Clone, Standing
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.layout import Place
 from gitreg.core.model.model import Annotations
@@ -48,7 +47,8 @@ from gitreg.git import publish, worktree
 from gitreg.git.history_index import History
 from gitreg.git.remote import Locked
 from gitreg.git.repository import GitRepository, Tip
-from gitreg.patience import Patience
+from gitreg.publishing.clone import Clone, Standing
+from gitreg.publishing.retry import Patience
 
 _Done = TypeVar("_Done")
 

@@ -1,0 +1,1 @@
+"""Publishing operations: compare-and-swap, retries, the clone, tags."""
