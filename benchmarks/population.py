@@ -20,6 +20,7 @@ from benchmarks.processes import program
 from benchmarks.scale import ALIAS, STAGE, Scale
 from gitreg import Registry
 from gitreg.artifacts.store import Artifacts
+from gitreg.check.clone_facts import CloneFacts
 from gitreg.core.model import layout
 from gitreg.core.model.dvc_yaml import set_artifact
 from gitreg.core.model.manifest import Tombstone, read_manifest, write_tombstone
@@ -31,7 +32,6 @@ from gitreg.core.operations.promote import Promotion, promote
 from gitreg.core.policy import DEFAULT, Policy, write_policy
 from gitreg.core.state.change import Change, trailers_of
 from gitreg.core.state.state import RegistryState
-from gitreg.facts import CloneFacts
 from gitreg.git.history_index import History
 from gitreg.git.repository import GitRepository
 

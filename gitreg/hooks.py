@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitreg.check.facts import Past
+from gitreg.check.commit_facts import Past
 from gitreg.check.finding import CheckFinding
 from gitreg.check.past import IndexedPast
 from gitreg.check.ranges import CheckOptions, CheckReport, check_commit, judge_range

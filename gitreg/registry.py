@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from gitreg.artifacts.provenance import Given, Provenance
     from gitreg.artifacts.store import Artifacts
     from gitreg.check import CheckReport
-    from gitreg.check.facts import Bytes
+    from gitreg.check.commit_facts import Bytes
     from gitreg.core.documents.yaml import Value
     from gitreg.core.operations.judging import Mover
     from gitreg.core.operations.rollback import RollbackPlan
@@ -805,9 +805,9 @@ class Registry:
 
     def _mover(self, state: RegistryState, author: str | None = None, *, pr: bool = False) -> Mover:
         """Return who moves pointers here, and what the rules may ask of the world."""
+        from gitreg.check.clone_facts import CloneFacts
         from gitreg.core.operations.judging import Mover
         from gitreg.core.policy.verdict import APPROVALS
-        from gitreg.facts import CloneFacts
 
         if author is None:
             try:
@@ -1379,7 +1379,7 @@ class Registry:
             InvalidRequest: the base does not lead to the head, or its policy does not parse.
             GitError: a shallow clone does not have what has to be judged.
         """
-        from gitreg.check.facts import Bytes, Past
+        from gitreg.check.commit_facts import Bytes, Past
         from gitreg.check.past import IndexedPast
         from gitreg.check.ranges import CheckOptions, Range, check_range, parse_range
         from gitreg.check.tags import judge_clone
@@ -1411,7 +1411,7 @@ class Registry:
 
     def _bytes_known(self, commit: str) -> Bytes:
         """Return what DVC knows of artifacts; what it cannot tell is not known."""
-        from gitreg.check.facts import Bytes
+        from gitreg.check.commit_facts import Bytes
         from gitreg.errors import WorldError
 
         snapshot = self._repository.snapshot(commit)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from gitreg.check.facts import Past
+from gitreg.check.commit_facts import Past
 from gitreg.core.state.history import Event
 
 # SQLite is slow to import for a push that never asks.

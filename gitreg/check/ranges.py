@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from gitreg.check.facts import Bytes, CommitFacts, Past
+from gitreg.check.commit_facts import Bytes, CommitFacts, Past
 from gitreg.check.finding import CheckFinding
 from gitreg.check.judge import judge_late, judge_step, new_faults
 from gitreg.check.lives import Lives

@@ -12,7 +12,7 @@ import pytest
 
 from gitreg import Registry, reports
 from gitreg.check import CheckFinding, CheckReport
-from gitreg.check.facts import Past
+from gitreg.check.commit_facts import Past
 from gitreg.check.finding import line_in_error
 from gitreg.check.judge import judge_step, new_faults
 from gitreg.check.step import Step

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from gitreg import Registry
+from gitreg.check.clone_facts import CloneFacts
 from gitreg.core.model.model import Artifact
-from gitreg.facts import CloneFacts
 from tests.commands import error, gitreg
 from tests.conftest import git
 from tests.signers import Key, make_key, use_ssh
