@@ -69,8 +69,8 @@ if TYPE_CHECKING:
     from gitreg.publishing.publisher import Operation, Outcome, Publisher
     from gitreg.publishing.synchronise import FetchReport, PushReport, Synchroniser
     from gitreg.publishing.tags import TagReport
-    from gitreg.review import Reviewer
-    from gitreg.workflows import HostFile
+    from gitreg.review.reviewer import Reviewer
+    from gitreg.review.workflows import HostFile
 
 ReferenceLike: TypeAlias = "str | Reference | Resolved | ModelVersion"
 
@@ -240,7 +240,7 @@ class Registry:
 
     @cached_property
     def _reviewer(self) -> Reviewer:
-        from gitreg.review import Reviewer
+        from gitreg.review.reviewer import Reviewer
 
         return Reviewer(self._repository, self._publisher, self._clone.push_url)
 
@@ -1433,7 +1433,7 @@ class Registry:
     def workflow(
         self, host: str, *, install: str = "", write: bool = False, force: bool = False
     ) -> HostFile:
-        """Return the file that lets a Git host check, tag and deploy; see `gitreg.workflows`.
+        """Return the file that lets a Git host check, tag and deploy; see `gitreg.review.workflows`.
 
         It is for the default branch of the remote, or the one that is checked out where the remote
         did not say.
@@ -1448,7 +1448,7 @@ class Registry:
             InvalidRequest: there is none for the host, or no work tree to write into.
             Refused: the file is there and is something else.
         """
-        from gitreg.workflows import workflow, write_file
+        from gitreg.review.workflows import workflow, write_file
 
         file = workflow(host, branch=self._default_branch(), install=install)
         return write_file(self._top(), file, force=force) if write else file
@@ -1470,8 +1470,8 @@ class Registry:
         Raises:
             InvalidRequest: the policy names no owners, or there is no work tree to write into.
         """
-        from gitreg.codeowners import codeowners
-        from gitreg.workflows import write_file
+        from gitreg.review.codeowners import codeowners
+        from gitreg.review.workflows import write_file
 
         policy = _existing(self.state()).policy
         file, text = codeowners(policy, None if self._url else self._repository.top_level)

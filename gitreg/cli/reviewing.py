@@ -33,7 +33,7 @@ from gitreg.registry import Registry
 
 # What a command prints with is imported when it prints: `gitreg resolve` prints one line.
 if TYPE_CHECKING:
-    from gitreg.workflows import HostFile
+    from gitreg.review.workflows import HostFile
 
 
 @app.command()

@@ -46,7 +46,7 @@ class StageRule:
         approvals: what others must have said, ``None`` for nothing.
         signed: who signs a commit that moves this stage, ``None`` for anybody, unsigned too.
         override: who may override refusals, ``None`` for nobody.
-        owners: whom a Git host asks to review a change of it; see `gitreg.codeowners`.
+        owners: whom a Git host asks to review a change of it; see `gitreg.review.codeowners`.
     """
 
     holds: int | None = None

@@ -20,7 +20,7 @@ from gitreg.core.state.change import Change
 from gitreg.errors import GitError, InvalidRequest, LostRace, NotFound, Refused, UnknownOutcome
 from gitreg.git import remote
 from gitreg.publishing.publisher import Outcome, Review
-from gitreg.review import branch_name
+from gitreg.review.reviewer import branch_name
 from tests.commands import error, everything, gitreg
 from tests.conftest import git, write_model
 from tests.hosting import hosted
@@ -474,7 +474,7 @@ def test_a_program_that_cannot_be_run(
     program.write_text("#!/nowhere/python\n")
     assert "cannot be run" in ask(stocked).warnings[-1]
     program.write_text("#!/bin/sh\nPATH=/usr/bin:/bin exec sleep 20\n")
-    monkeypatch.setattr("gitreg.hostcli.PATIENCE", 0.2)
+    monkeypatch.setattr("gitreg.review.hostcli.PATIENCE", 0.2)
     assert "did not answer" in ask(stocked).warnings[-1]
 
 

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from gitreg import Registry
 from gitreg.errors import InvalidRequest, Refused, WorldError
-from gitreg.workflows import PATHS, CiHost, workflow
+from gitreg.review.workflows import PATHS, CiHost, workflow
 from tests.commands import error, everything, gitreg
 from tests.conftest import git
 from tests.publishing.test_publish import commit_by_hand

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitreg.hosts import Kind, host_of
+from gitreg.review.hosts import Kind, host_of
 
 HEAD = "gitreg/promote-churn-5-production"
 GITHUB = f"https://github.com/team/churn/compare/main...{HEAD}?expand=1"

@@ -17,7 +17,7 @@ from gitreg.core.model.layout import POLICY, ROOT
 from gitreg.core.model.names import folder_of, is_model_name
 from gitreg.core.policy import Policy
 from gitreg.errors import InvalidDocument, InvalidRequest
-from gitreg.workflows import HostFile
+from gitreg.review.workflows import HostFile
 
 PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS")
 """Where the hosts look for the file, the first that is there."""

@@ -12,10 +12,10 @@ from gitreg.core.operations.register import Registration, register
 from gitreg.core.policy.verdict import Judgement, Verdict
 from gitreg.core.state.change import Change, Edit
 from gitreg.core.state.state import RegistryState
-from gitreg.evidence import LIMIT, evidence_text
-from gitreg.hosts import host_of
+from gitreg.review.evidence import LIMIT, evidence_text
+from gitreg.review.hosts import host_of
 from tests.fakes import ADA, CREATED, MD5, SHA256, DictSnapshot
-from tests.test_markdown import NASTY, PARSER, texts
+from tests.review.test_markdown import NASTY, PARSER, texts
 
 HOST = host_of("git@github.com:team/churn.git")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from gitreg import Registry
-from gitreg.codeowners import BEGIN, END, PLACES, merge, owner_lines
 from gitreg.core.policy import read_policy, write_policy
 from gitreg.errors import InvalidDocument, InvalidRequest
+from gitreg.review.codeowners import BEGIN, END, PLACES, merge, owner_lines
 from tests.commands import error, everything, gitreg
 from tests.conftest import git
 

@@ -20,7 +20,7 @@ from urllib.parse import quote, urlencode
 
 from gitreg.errors import WorldError
 from gitreg.git.process import hide_credentials
-from gitreg.hosts import Host
+from gitreg.review.hosts import Host
 
 PATIENCE = 60
 """How long a program may take, in seconds: it may wait for a network that is not there."""

@@ -16,11 +16,11 @@ from gitreg.core.model import layout, manifest
 from gitreg.core.model.names import folder_of
 from gitreg.core.state.change import OPERATION, Change
 from gitreg.errors import InvalidRequest, WorldError
-from gitreg.evidence import evidence_text
 from gitreg.git.repository import GitRepository
-from gitreg.hostcli import HostCli, Request
-from gitreg.hosts import KINDS, Host, Kind, host_of
 from gitreg.publishing.publisher import Operation, Outcome, Proposal, Publisher, Review
+from gitreg.review.evidence import evidence_text
+from gitreg.review.hostcli import HostCli, Request
+from gitreg.review.hosts import KINDS, Host, Kind, host_of
 
 PREFIX = "gitreg"
 """What the branches of all requests begin with."""

@@ -14,8 +14,8 @@ from gitreg.core.model.names import ARCHIVE, NO_STAGE, format_version
 from gitreg.core.state.change import OPERATION, Change
 from gitreg.core.state.compare import Comparison, compare
 from gitreg.core.state.state import RegistryState
-from gitreg.hosts import Host, host_of
-from gitreg.markdown import block, code, link, table
+from gitreg.review.hosts import Host, host_of
+from gitreg.review.markdown import block, code, link, table
 
 LIMIT = 60_000
 """The longest text, in characters; GitHub takes 65,536."""

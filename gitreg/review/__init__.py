@@ -1,0 +1,1 @@
+"""Reviewed promotions: pull requests, hosts, workflows, code owners."""
