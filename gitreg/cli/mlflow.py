@@ -129,24 +129,24 @@ def _counting(words: str) -> Iterator[Tell | None]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-    from gitreg import render
+    from gitreg.render import as_text
 
     columns = (SpinnerColumn(), TextColumn(words), BarColumn(), MofNCompleteColumn())
     shown = TextColumn("{task.fields[next]}", markup=False)
     with Progress(*columns, shown, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(words, total=None, next="")
         yield lambda done, total, name: bar.update(
-            task, completed=done, total=total, next=render.line(name)
+            task, completed=done, total=total, next=as_text.line(name)
         )
 
 
 def _print_move(report: Report, *, as_json: bool) -> None:
-    from gitreg import render
+    from gitreg.render import as_text
 
     if as_json:
-        print_json(render.move_json(report))
+        print_json(as_text.move_json(report))
     else:
-        typer.echo(render.move_text(report, terminal_width()))
+        typer.echo(as_text.move_text(report, terminal_width()))
     if not report.is_complete:
         raise typer.Exit(1)
 

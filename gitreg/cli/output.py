@@ -27,17 +27,17 @@ PIPE_WIDTH = 4096
 
 def complain(message: str, hint: str | None) -> None:
     """Tell what is wrong, and what to do next, on stderr."""
-    from gitreg import render
+    from gitreg.render import as_text
 
-    typer.echo(render.errors_text(message, hint), err=True)
+    typer.echo(as_text.errors_text(message, hint), err=True)
 
 
 def warn(warnings: tuple[str, ...]) -> None:
     """Tell what a person should know, on stderr."""
-    from gitreg import render
+    from gitreg.render import as_text
 
     for warning in warnings:
-        typer.echo(f"warning: {render.line(warning)}", err=True)
+        typer.echo(f"warning: {as_text.line(warning)}", err=True)
 
 
 @contextmanager
@@ -68,32 +68,32 @@ def terminal_width() -> int:
 
 def print_json(value: object) -> None:
     """Print a value as JSON."""
-    from gitreg import render
+    from gitreg.render import as_text
 
     encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
     # Escapes of another kind than JSON's own would be no JSON.
-    typer.echo(render.to_json(value, ascii_only=not encoding.startswith("utf")))
+    typer.echo(as_text.to_json(value, ascii_only=not encoding.startswith("utf")))
 
 
 def print_outcome(outcome: Outcome, *, dry_run: bool, as_json: bool, **more: object) -> None:
     """Print what became of a write, after its verdicts and warnings."""
-    from gitreg import render
+    from gitreg.render import as_text
 
     warn(outcome.warnings)
     if not as_json:
         show_verdicts(outcome.change.judgements)
     if as_json:
-        print_json({**render.outcome_json(outcome), **more})
+        print_json({**as_text.outcome_json(outcome), **more})
     else:
-        typer.echo(render.outcome_text(outcome, dry_run=dry_run))
+        typer.echo(as_text.outcome_text(outcome, dry_run=dry_run))
 
 
 def show_verdicts(judgements: tuple[Judgement, ...]) -> None:
     """Tell what the policy says of versions, on stderr."""
-    from gitreg import render
+    from gitreg.render import as_text
 
     if judgements:
-        typer.echo(render.verdicts_text(judgements), err=True)
+        typer.echo(as_text.verdicts_text(judgements), err=True)
 
 
 @contextmanager
@@ -104,9 +104,9 @@ def showing_refusals(*, as_json: bool) -> Iterator[None]:
     except Refused as refused:
         judgements = getattr(refused, "judgements", ())
         if as_json and judgements:
-            from gitreg import render
+            from gitreg.render import as_text
 
-            print_json(render.refusal_json(str(refused), judgements))
+            print_json(as_text.refusal_json(str(refused), judgements))
         else:
             show_verdicts(judgements)
         raise

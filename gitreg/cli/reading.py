@@ -39,28 +39,30 @@ def list_(
 
     Example: gitreg list churn-predictor
     """
-    from gitreg import render
+    from gitreg.render import as_text
 
     if name is not None:
         check_model_argument(name, "gitreg list {model}, or gitreg show {reference}")
     with opened(repo, allow_rewind) as registry:
         if name is None:
             models = registry.models(rev=rev, at=at)
-            text = render.models_text(models, terminal_width()) if not as_json and models else ""
-            entries = [render.model_json(model) for model in models]
+            text = as_text.models_text(models, terminal_width()) if not as_json and models else ""
+            entries = [as_text.model_json(model) for model in models]
         else:
             versions = registry.versions(name, rev=rev, at=at)
             text = (
-                render.versions_text(versions, terminal_width()) if not as_json and versions else ""
+                as_text.versions_text(versions, terminal_width())
+                if not as_json and versions
+                else ""
             )
-            entries = [render.version_json(version) for version in versions]
+            entries = [as_text.version_json(version) for version in versions]
     if as_json:
         print_json(entries)
     elif text:
         typer.echo(text)
     else:
-        none = "no models yet" if name is None else f"no versions of {render.line(name)} are left"
-        typer.echo(f"{none}: gitreg register {render.line(name or 'NAME')} PATH", err=True)
+        none = "no models yet" if name is None else f"no versions of {as_text.line(name)} are left"
+        typer.echo(f"{none}: gitreg register {as_text.line(name or 'NAME')} PATH", err=True)
 
 
 @app.command()
@@ -76,16 +78,16 @@ def show(
 
     Example: gitreg show churn-predictor@champion
     """
-    from gitreg import render
+    from gitreg.render import as_text
 
     with opened(repo, allow_rewind) as registry:
         version = registry.show(reference, rev=rev, at=at)
         approvals = registry.approvals(reference, rev=version.read_from)
     if as_json:
-        answer = render.version_json(version)
-        print_json(answer | {"approvals": render.approvals_json(approvals)})
+        answer = as_text.version_json(version)
+        print_json(answer | {"approvals": as_text.approvals_json(approvals)})
     else:
-        typer.echo(render.version_text(version, terminal_width(), approvals))
+        typer.echo(as_text.version_text(version, terminal_width(), approvals))
 
 
 @app.command()
@@ -114,7 +116,7 @@ def log(
 
     Example: gitreg log churn-predictor/production
     """
-    from gitreg import render
+    from gitreg.render import as_text
 
     with opened(repo, allow_rewind) as registry:
         events = registry.log(reference, limit=limit, rev=rev, at=at)
@@ -126,9 +128,9 @@ def log(
         if registry.is_shallow:
             warn(("this clone is shallow, its history cut off: git fetch --unshallow",))
     if as_json:
-        print_json([render.event_json(event) for event in events])
+        print_json([as_text.event_json(event) for event in events])
     elif events:
-        typer.echo(render.events_text(events, terminal_width()))
+        typer.echo(as_text.events_text(events, terminal_width()))
     else:
         typer.echo("no events", err=True)
 
@@ -149,9 +151,9 @@ def resolve(
     with opened(repo, allow_rewind) as registry:
         resolved = registry.resolve(reference, rev=rev, at=at)
     if as_json:
-        from gitreg import render
+        from gitreg.render import as_text
 
-        print_json(render.resolved_json(resolved))
+        print_json(as_text.resolved_json(resolved))
     else:
         typer.echo(str(resolved))
 
@@ -172,14 +174,14 @@ def compare(
 
     Example: gitreg compare churn-predictor@2 churn-predictor/production
     """
-    from gitreg import render
+    from gitreg.render import as_text
 
     with opened(repo, allow_rewind) as registry:
         comparison = registry.compare(a, b, rev=rev, at=at)
     if as_json:
-        print_json(render.comparison_json(comparison))
+        print_json(as_text.comparison_json(comparison))
     else:
-        typer.echo(render.comparison_text(comparison, terminal_width()))
+        typer.echo(as_text.comparison_text(comparison, terminal_width()))
 
 
 @app.command()
@@ -204,15 +206,15 @@ def pull(
 
     Example: gitreg pull churn-predictor@champion -o /srv/model
     """
-    from gitreg import render
+    from gitreg.render import as_text
 
     with progress_bar("pull") as progress, opened(repo, allow_rewind, progress) as registry:
         resolved = registry.resolve(reference, rev=rev, at=at)
         path = registry.pull(resolved, output, replace_existing=force, rev=resolved.read_from)
         sha256 = registry.sha256(resolved, rev=resolved.read_from)
-    typer.echo(f"{resolved}, read from {resolved.read_from[: render.SHORT]}", err=True)
+    typer.echo(f"{resolved}, read from {resolved.read_from[: as_text.SHORT]}", err=True)
     if as_json:
-        answer = render.resolved_json(resolved)
+        answer = as_text.resolved_json(resolved)
         print_json(answer | {"path": str(path), "sha256": sha256})
     else:
         typer.echo(str(path))
@@ -248,7 +250,7 @@ def verify(
 
     Example: gitreg verify --remote churn-predictor@champion
     """
-    from gitreg import render
+    from gitreg.render import as_text
 
     findings = []
     count = bad = 0
@@ -266,9 +268,9 @@ def verify(
             bad += any(finding.severity == "error" for finding in found)
             findings += found
             if not as_json:
-                typer.echo(render.findings_text(found) or f"{render.line(version.reference)}: ok")
+                typer.echo(as_text.findings_text(found) or f"{as_text.line(version.reference)}: ok")
     if as_json:
-        print_json([render.finding_json(finding) for finding in findings])
+        print_json([as_text.finding_json(finding) for finding in findings])
     if not count:
         typer.echo("no versions to verify", err=True)
     if bad:

@@ -70,7 +70,7 @@ def approve(
 
     Example: gitreg approve churn-predictor@2 --to production -m "recall holds on November"
     """
-    from gitreg import render
+    from gitreg.render import as_text
 
     with Registry(repo) as registry:
         if withdraw:
@@ -86,7 +86,7 @@ def approve(
             )
         else:
             preview = registry.preview_approval(reference, stage=to)
-            typer.echo(render.preview_text(preview), err=True)
+            typer.echo(as_text.preview_text(preview), err=True)
             outcome = registry.approve(
                 preview, key=key, reason=reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id
             )
@@ -112,9 +112,9 @@ def policy_show(
 
     Example: gitreg policy show churn-predictor
     """
-    from gitreg import render
     from gitreg.core.policy import policy_document
     from gitreg.core.text.suggest import did_you_mean
+    from gitreg.render import as_text
 
     if model is not None:
         check_model_argument(model, "gitreg policy show {model}")
@@ -130,7 +130,7 @@ def policy_show(
     if as_json:
         print_json(policy_document(policy, with_defaults=True))
     else:
-        typer.echo(render.policy_text(policy))
+        typer.echo(as_text.policy_text(policy))
 
 
 @policy_app.command("test")
@@ -158,17 +158,17 @@ def policy_test(
 
     Example: gitreg policy test churn-predictor@2 --to production
     """
-    from gitreg import render
+    from gitreg.render import as_text
 
     with opened(repo, allow_rewind) as registry:
         judgements = registry.test_policy(*references, stage=to, rev=rev, at=at)
         if rev is None and at is None:
             warn(registry.uncommitted_policy())
     if as_json:
-        print_json(render.verdicts_json(judgements))
+        print_json(as_text.verdicts_json(judgements))
     else:
         none = "no rule of the policy is about this"
-        typer.echo(render.verdicts_text(judgements) or none)
+        typer.echo(as_text.verdicts_text(judgements) or none)
     failed = sum(len(judgement.failed) for judgement in judgements)
     if failed:
         every = sum(len(judgement.verdicts) for judgement in judgements)
@@ -213,8 +213,8 @@ def check(
 
     Example: gitreg check origin/main..HEAD --format markdown
     """
-    from gitreg import render, reports
     from gitreg.core.text.suggest import did_you_mean
+    from gitreg.render import as_text, reports
 
     if form not in reports.FORMATS:
         near = did_you_mean(form, reports.FORMATS)
@@ -235,7 +235,7 @@ def check(
     else:
         text = reports.formatted(report, form, __version__)
         if text:
-            typer.echo(text if form in ("sarif", "gitlab") else render.visible(text))
+            typer.echo(text if form in ("sarif", "gitlab") else as_text.visible(text))
     if not report.passed:
         raise typer.Exit(1)
 
@@ -257,8 +257,9 @@ def hook_install(
 
     Example: gitreg hook install pre-receive --repo /srv/git/models.git
     """
-    from gitreg import hooks, render
+    from gitreg import hooks
     from gitreg.git.repository import GitRepository
+    from gitreg.render import as_text
 
     repository = GitRepository(Path(repo))
     installed = hooks.install(repository, name)
@@ -267,11 +268,11 @@ def hook_install(
         print_json({"path": str(installed.path), "chained": chained, "changed": installed.changed})
         return
     state = "written" if installed.changed else "unchanged"
-    typer.echo(f"{state}: {render.line(str(installed.path))}")
+    typer.echo(f"{state}: {as_text.line(str(installed.path))}")
     if name == "pre-receive" and repository.top_level is not None:
         warn(("pre-receive judges what is pushed into this clone, and nothing that it pushes",))
     if installed.chained is not None:
-        typer.echo(f"{render.line(installed.chained.name)} runs before it", err=True)
+        typer.echo(f"{as_text.line(installed.chained.name)} runs before it", err=True)
 
 
 @hook_app.command("run")

@@ -30,15 +30,15 @@ def fetch(
 
     Example: gitreg fetch
     """
-    from gitreg import render
+    from gitreg.render import as_text
 
     with Registry(repo) as registry:
         report = registry.fetch(allow_rewind=allow_rewind)
     warn(report.warnings)
     if as_json:
-        print_json(render.fetch_json(report))
+        print_json(as_text.fetch_json(report))
     else:
-        typer.echo(render.fetch_text(report, terminal_width()))
+        typer.echo(as_text.fetch_text(report, terminal_width()))
 
 
 @app.command()
@@ -56,20 +56,20 @@ def push(
 
     Example: gitreg push
     """
-    from gitreg import render
+    from gitreg.render import as_text
 
     with progress_bar("push") as progress, Registry(repo, progress=progress) as registry:
         report = registry.push(dry_run=dry_run)
     warn(report.warnings)
     if as_json:
-        print_json(render.push_json(report))
+        print_json(as_text.push_json(report))
     else:
-        typer.echo(render.push_text(report, dry_run=dry_run))
+        typer.echo(as_text.push_text(report, dry_run=dry_run))
     if report.own:
-        typer.echo(render.own_commits_text(report), err=True)
+        typer.echo(as_text.own_commits_text(report), err=True)
     if report.left:
         take_back = (
-            f"git reset --keep {str(report.commit)[: render.SHORT]} && gitreg tags sync"
+            f"git reset --keep {str(report.commit)[: as_text.SHORT]} && gitreg tags sync"
             if not report.own
             else "the command above, which keeps your own commits"
         )
@@ -95,14 +95,14 @@ def tags_sync(
 
     Example: gitreg tags sync --push
     """
-    from gitreg import render
+    from gitreg.render import as_text
 
     with Registry(repo) as registry:
         report = registry.sync_tags(dry_run=dry_run, push=push, force=force)
     if as_json:
-        print_json(render.tags_json(report))
+        print_json(as_text.tags_json(report))
     else:
-        typer.echo(render.tags_text(report, dry_run=dry_run))
+        typer.echo(as_text.tags_text(report, dry_run=dry_run))
     if report.wrong:
         raise Refused(
             f"{len(report.wrong)} tags are not what history implies",
@@ -131,13 +131,13 @@ def doctor(
 
     Example: gitreg doctor --fix
     """
-    from gitreg import render
+    from gitreg.render import as_text
 
     with opened(repo, allow_rewind) as registry:
         findings = registry.doctor(fix=fix)
     if as_json:
-        print_json([render.finding_json(finding) for finding in findings])
+        print_json([as_text.finding_json(finding) for finding in findings])
     else:
-        typer.echo(render.findings_text(findings) or "nothing is wrong")
+        typer.echo(as_text.findings_text(findings) or "nothing is wrong")
     if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(1)

@@ -336,7 +336,7 @@ def rollback(
 
     Example: gitreg rollback churn-predictor -m "predictions drifted"
     """
-    from gitreg import render
+    from gitreg.render import as_text
 
     for name in names:
         check_model_argument(name, "gitreg rollback {model} --to {version}")
@@ -355,13 +355,13 @@ def rollback(
     if not as_json:
         for title, versions in (("withdrawn", plan.withdrawn), ("restored", plan.restored)):
             if versions:
-                typer.echo(render.versions_with_metrics(title, versions))
+                typer.echo(as_text.versions_with_metrics(title, versions))
     print_outcome(
         outcome,
         dry_run=dry_run,
         as_json=as_json,
-        withdrawn=[render.moved_json(version) for version in plan.withdrawn],
-        restored=[render.moved_json(version) for version in plan.restored],
+        withdrawn=[as_text.moved_json(version) for version in plan.withdrawn],
+        restored=[as_text.moved_json(version) for version in plan.restored],
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from gitreg import Registry, reports
+from gitreg import Registry
 from gitreg.check import CheckFinding, CheckReport
 from gitreg.check.commit_facts import Past
 from gitreg.check.finding import line_in_error
@@ -23,6 +23,7 @@ from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git.repository import GitRepository
 from gitreg.git.steps import Difference
+from gitreg.render import reports
 from tests.commands import error, gitreg
 from tests.conftest import git
 from tests.fakes import ADA, DictSnapshot, branch_with

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 _HEAVY = (
-    "gitreg.cli", "gitreg.render", "gitreg.doctor", "gitreg.publishing.init", "gitreg.artifacts.collect",
+    "gitreg.cli", "gitreg.render.as_text", "gitreg.doctor", "gitreg.publishing.init", "gitreg.artifacts.collect",
     "gitreg.artifacts.verify", "dvc.logger", "dvc.config", "dvc.fs", "dvc.ignore", "dvc.repo",
     "dvc.data_cloud", "dvc_data.hashfile.db.local", "dvc_objects.fs.generic", "gitdb",
     "ruamel.yaml", "sqlite3", "concurrent.futures.thread", "fsspec.callbacks",

@@ -220,7 +220,7 @@ def test_nothing_moves_when_publishing_is_refused(
     error: type[GitregError],
     message: str,
 ) -> None:
-    monkeypatch.setattr(patience, "LOCK_BUDGET", 0.0)
+    monkeypatch.setattr(retry, "LOCK_BUDGET", 0.0)
     spoil(shared)
     there = published(shared) if (shared / "origin.git").exists() else None
     here = local(shared / "work")
@@ -378,7 +378,7 @@ def test_the_rule_that_was_published_meanwhile_judges(
 def test_a_remote_that_keeps_moving_is_given_up(
     shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "RETRY_BUDGET", 1.0)
+    monkeypatch.setattr(retry, "RETRY_BUDGET", 1.0)
     texts = iter(range(10**6))
     meanwhile(
         monkeypatch, lambda: pushed_by_hand(shared, "code.py", f"{next(texts)}\n"), times=10**6

@@ -110,7 +110,7 @@ def test_a_branch_that_keeps_moving_is_given_up(
         lambda: git(stocked, "commit", "--quiet", "--allow-empty", "-m", "x"),
         times=10**6,
     )
-    monkeypatch.setattr(patience, "RETRY_BUDGET", 1.0)
+    monkeypatch.setattr(retry, "RETRY_BUDGET", 1.0)
     tags = git(stocked, "for-each-ref", "refs/tags")
     with Registry(stocked) as registry, pytest.raises(LostRace, match="keeps moving"):
         registry.promote("churn@3", stage="production")

@@ -20,7 +20,7 @@ from gitreg.errors import (
     Refused,
 )
 from gitreg.publishing.publisher import Outcome
-from gitreg.render import events_text
+from gitreg.render.as_text import events_text
 
 from .commands import error, gitreg
 from .conftest import git, write_model

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitreg import render
 from gitreg.core.model.model import (
     Artifact,
     CodeCommit,
@@ -26,6 +25,7 @@ from gitreg.core.state.history import Event
 from gitreg.findings import Finding
 from gitreg.publishing.publisher import Outcome
 from gitreg.publishing.tags import TagReport
+from gitreg.render import as_text
 
 WIDE = 4096
 ARTIFACT = Artifact("model.pkl", 184312, 1, "0" * 64, "1" * 32)
@@ -74,15 +74,15 @@ def is_safe(text: str) -> bool:
 
 @given(st.text(st.characters()))
 def test_no_text_is_unsafe_to_show(text: str) -> None:
-    assert is_safe(render.visible(text))
-    assert is_safe(render.line(text))
-    assert "\n" not in render.line(text)
-    assert render.visible(text).count("\n") == text.count("\n")
+    assert is_safe(as_text.visible(text))
+    assert is_safe(as_text.line(text))
+    assert "\n" not in as_text.line(text)
+    assert as_text.visible(text).count("\n") == text.count("\n")
 
 
 @given(st.text(st.characters(categories=("L", "N", "P", "S", "Zs"))))
 def test_what_is_visible_stays_as_it_is(text: str) -> None:
-    assert render.visible(text) == render.line(text) == text
+    assert as_text.visible(text) == as_text.line(text) == text
 
 
 JSON = st.recursive(
@@ -95,7 +95,7 @@ JSON = st.recursive(
 
 @given(value=JSON, ascii_only=st.booleans())
 def test_json_is_safe_to_show_and_says_the_same(*, value: object, ascii_only: bool) -> None:
-    text = render.to_json(value, ascii_only=ascii_only)
+    text = as_text.to_json(value, ascii_only=ascii_only)
     assert json.loads(text) == value
     assert is_safe(text)
     assert text.isascii() or not ascii_only
@@ -103,7 +103,7 @@ def test_json_is_safe_to_show_and_says_the_same(*, value: object, ascii_only: bo
 
 def test_json_has_no_numbers_of_its_own() -> None:
     with pytest.raises(ValueError, match="JSON"):
-        render.to_json(float("nan"))
+        as_text.to_json(float("nan"))
 
 
 def test_hostile_text_everywhere() -> None:
@@ -129,32 +129,32 @@ def test_hostile_text_everywhere() -> None:
     report = TagReport((HOSTILE,), (), (HOSTILE,), (HOSTILE,), (HOSTILE,))
     finding = Finding(HOSTILE, "error", HOSTILE, HOSTILE, HOSTILE)
     for text in (
-        render.version_text(version, WIDE),
-        render.versions_text([version], 80),
-        render.models_text([model], 80),
-        render.events_text([event], WIDE),
-        render.comparison_text(compare(version, BARE, [HOSTILE], []), WIDE),
-        render.outcome_text(outcome),
-        render.outcome_text(outcome, dry_run=True),
-        render.outcome_text(Outcome(Change(HOSTILE))),
-        render.versions_with_metrics("withdrawn", [version]),
-        render.findings_text([finding]),
-        render.tags_text(report, dry_run=False),
-        render.tags_text(report, dry_run=True),
-        render.errors_text(HOSTILE, HOSTILE),
+        as_text.version_text(version, WIDE),
+        as_text.versions_text([version], 80),
+        as_text.models_text([model], 80),
+        as_text.events_text([event], WIDE),
+        as_text.comparison_text(compare(version, BARE, [HOSTILE], []), WIDE),
+        as_text.outcome_text(outcome),
+        as_text.outcome_text(outcome, dry_run=True),
+        as_text.outcome_text(Outcome(Change(HOSTILE))),
+        as_text.versions_with_metrics("withdrawn", [version]),
+        as_text.findings_text([finding]),
+        as_text.tags_text(report, dry_run=False),
+        as_text.tags_text(report, dry_run=True),
+        as_text.errors_text(HOSTILE, HOSTILE),
     ):
         assert is_safe(text), ascii(text)
 
 
 def test_a_line_break_forges_no_line() -> None:
     forged = "x\nm@1: ok"
-    assert render.errors_text(forged, forged) == "gitreg: x\\nm@1: ok\n  x\\nm@1: ok"
-    assert render.errors_text("no", None) == "gitreg: no"
+    assert as_text.errors_text(forged, forged) == "gitreg: x\\nm@1: ok\n  x\\nm@1: ok"
+    assert as_text.errors_text("no", None) == "gitreg: no"
     finding = Finding("code", "error", forged, forged, forged)
-    assert render.findings_text([finding]).count("\n") == 1
+    assert as_text.findings_text([finding]).count("\n") == 1
     model = Model(forged, 1)
-    assert len(render.models_text([model], WIDE).splitlines()) == 2
-    assert render.versions_with_metrics("restored", [BARE, BARE]).count("\n") == 1
+    assert len(as_text.models_text([model], WIDE).splitlines()) == 2
+    assert as_text.versions_with_metrics("restored", [BARE, BARE]).count("\n") == 1
 
 
 # Tables
@@ -165,14 +165,14 @@ def test_models() -> None:
         Model("churn", 5, {"production": (5,), "archived": (1, 2)}, {"champion": 5}, "two\nlines"),
         Model("empty", None),
     ]
-    head, first, second = render.models_text(models, WIDE).splitlines()
+    head, first, second = as_text.models_text(models, WIDE).splitlines()
     assert head.split() == ["MODEL", "LATEST", "STAGES", "ALIASES", "DESCRIPTION"]
     assert words(first) == "churn 5 production: 5 archived: 1, 2 @champion: 5 two"
     assert second.split() == ["empty", "-", "-", "-", "-"]
 
 
 def test_versions() -> None:
-    _, first, second = render.versions_text([FULL, BARE], WIDE).splitlines()
+    _, first, second = as_text.versions_text([FULL, BARE], WIDE).splitlines()
     assert words(first) == (
         "churn@2 production @best @champion auc 0.921 loss 1 f1 0.5 recall 0.25"
         " 2026-11-22T20:25:06Z Ada"
@@ -181,7 +181,7 @@ def test_versions() -> None:
 
 
 def test_a_version_of_which_all_is_known() -> None:
-    text = words(render.version_text(FULL, WIDE))
+    text = words(as_text.version_text(FULL, WIDE))
     for said in (
         "version churn@2", "stage production", "aliases best, champion", "description in words",
         "created 2026-11-22T20:25:06Z by Ada <ada@example.com>", "artifact model, 4 files, 512 B",
@@ -196,7 +196,7 @@ def test_a_version_of_which_all_is_known() -> None:
 
 
 def test_a_version_of_which_little_is_known() -> None:
-    text = words(render.version_text(BARE, WIDE))
+    text = words(as_text.version_text(BARE, WIDE))
     assert "stage None aliases - description -" in text
     assert "artifact model.pkl, 1 file, 180.0 KiB" in text
     assert "environment - registered in - read from -" in text
@@ -210,7 +210,7 @@ def test_events() -> None:
             2, pointer, before, after, reason, "subject",  # type: ignore[arg-type]
         )  # fmt: skip
 
-    lines = render.events_text(
+    lines = as_text.events_text(
         [
             event("stages/production", (1, 3), (2,), "why\nand more"),
             event("aliases/champion", None, 2, None),
@@ -225,7 +225,7 @@ def test_events() -> None:
 
 
 def test_comparison() -> None:
-    text = render.comparison_text(compare(BARE, FULL, ["dvc==3.56"], ["dvc==3.67"]), WIDE)
+    text = as_text.comparison_text(compare(BARE, FULL, ["dvc==3.56"], ["dvc==3.67"]), WIDE)
     blocks = [words(block) for block in text.split("\n\n")]
     assert blocks[0].startswith("METRIC churn@1 churn@2 DIFFERENCE auc - 0.921 - loss - 1 -")
     assert [block.split()[0] for block in blocks] == [
@@ -237,17 +237,17 @@ def test_comparison() -> None:
 
 def test_comparison_says_what_is_the_same() -> None:
     same = "params, data, code and environment are the same"
-    assert render.comparison_text(compare(BARE, BARE), WIDE) == same
-    assert render.comparison_text(compare(FULL, FULL), WIDE).endswith(f"\n\n{same}")
+    assert as_text.comparison_text(compare(BARE, BARE), WIDE) == same
+    assert as_text.comparison_text(compare(FULL, FULL), WIDE).endswith(f"\n\n{same}")
     only_params = ModelVersion("churn", 3, "", "", ARTIFACT, params={"seed": 1})
-    text = render.comparison_text(compare(BARE, only_params), WIDE)
+    text = as_text.comparison_text(compare(BARE, only_params), WIDE)
     assert words(text) == "PARAM churn@1 churn@3 seed - 1"
 
 
 def test_a_small_difference_is_not_rounded_away() -> None:
     a = ModelVersion("m", 1, "", "", ARTIFACT, {"auc": 0.91234567}, {"seed": 1234567.0})
     b = ModelVersion("m", 2, "", "", ARTIFACT, {"auc": 0.91234568}, {"seed": 1234568.0})
-    text = words(render.comparison_text(compare(a, b), WIDE))
+    text = words(as_text.comparison_text(compare(a, b), WIDE))
     assert "auc 0.91234567 0.91234568 +1e-08" in text
     assert "seed 1234567 1234568" in text
 
@@ -255,18 +255,18 @@ def test_a_small_difference_is_not_rounded_away() -> None:
 @pytest.mark.parametrize("width", [-5, 0, 1, 39, 40, 41, 60])
 def test_a_narrow_table_keeps_every_word(width: int) -> None:
     rows = [("first", "word " * 20, "模型" * 20, 0.5, True, None, ())]
-    text = render.table(("A", "B", "C", "D", "E", "F", "G"), rows, width)
+    text = as_text.table(("A", "B", "C", "D", "E", "F", "G"), rows, width)
     assert text.count("word") == 20
     assert text.count("模") == text.count("型") == 20
     cells = [
         sum(2 if unicodedata.east_asian_width(c) == "W" else 1 for c in line)
         for line in text.split("\n")
     ]
-    assert max(cells) <= max(width, render.NARROWEST)
+    assert max(cells) <= max(width, as_text.NARROWEST)
 
 
 def test_markup_is_text() -> None:
-    text = render.table(("A",), [("[red]:smile:[/red] [link=x]",)], WIDE)
+    text = as_text.table(("A",), [("[red]:smile:[/red] [link=x]",)], WIDE)
     assert text.splitlines()[1] == "[red]:smile:[/red] [link=x]"
 
 
@@ -278,7 +278,7 @@ def test_markup_is_text() -> None:
     ],
 )  # fmt: skip
 def test_size(count: int, text: str) -> None:
-    assert render.size(count) == text
+    assert as_text.size(count) == text
 
 
 # Writes
@@ -298,18 +298,18 @@ CHANGE = Change(
 
 def test_outcomes() -> None:
     done = Outcome(CHANGE, "e" * 40)
-    assert render.outcome_text(done) == "[eeeeeeeee] promote churn@2 to production"
+    assert as_text.outcome_text(done) == "[eeeeeeeee] promote churn@2 to production"
     pushed = Outcome(CHANGE, "e" * 40, pushed=True)
-    assert render.outcome_text(pushed) == "[eeeeeeeee, pushed] promote churn@2 to production"
+    assert as_text.outcome_text(pushed) == "[eeeeeeeee, pushed] promote churn@2 to production"
     nothing = Outcome(Change("archive churn@2"))
     for dry_run in (False, True):
-        said = render.outcome_text(nothing, dry_run=dry_run)
+        said = as_text.outcome_text(nothing, dry_run=dry_run)
         assert said == "nothing to do, it is so already: archive churn@2"
 
 
 def test_a_dry_run_shows_message_files_and_tags() -> None:
     planned = Outcome(CHANGE, tags=("churn#production#3",))
-    assert render.outcome_text(planned, dry_run=True) == (
+    assert as_text.outcome_text(planned, dry_run=True) == (
         "would commit:\n"
         "    promote churn@2 to production\n\n"
         "    why\n\n"
@@ -324,12 +324,12 @@ def test_a_dry_run_shows_message_files_and_tags() -> None:
 
 def test_tags() -> None:
     report = TagReport(("a",), ("b", "c"), ("d",), ("e",), ("f",), pushed=True)
-    assert render.tags_text(report, dry_run=False).splitlines() == [
+    assert as_text.tags_text(report, dry_run=False).splitlines() == [
         "made a",
         "replaced e",
         "wrong: d is not the tag that history implies",
         "foreign: f has no event of history behind it",
         "1 made, 2 right already, pushed",
     ]
-    planned = render.tags_text(TagReport(("a",), replaced=("e",)), dry_run=True)
+    planned = as_text.tags_text(TagReport(("a",), replaced=("e",)), dry_run=True)
     assert planned.splitlines() == ["would make a", "would replace e", "1 to make, 0 right already"]
