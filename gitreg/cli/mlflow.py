@@ -25,7 +25,7 @@ from gitreg.registry import Registry
 
 # What a command prints with is imported when it prints: `gitreg resolve` prints one line.
 if TYPE_CHECKING:
-    from gitreg.moving import Report, Tell
+    from gitreg.mlflow.transfer.report import Report, Tell
 
 
 @app.command()
@@ -114,7 +114,7 @@ def _with_mlflow() -> Iterator[None]:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     if find_spec("mlflow") is None:
         raise InvalidRequest("this needs MLflow: pip install 'gitreg[mlflow]'")
-    import_module("gitreg.mlflow.foreign")  # MLflow sets its loggers when it is imported
+    import_module("gitreg.mlflow.transfer.foreign")  # MLflow sets its loggers when it is imported
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
     yield
@@ -178,8 +178,8 @@ def import_mlflow(
     Example: gitreg import mlflow --uri http://mlflow.internal:5000
     """
     with _with_mlflow(), Registry(repo) as registry:
-        from gitreg.mlflow.foreign import ForeignRegistry
-        from gitreg.mlflow.importing import Wishes, import_registry
+        from gitreg.mlflow.transfer.foreign import ForeignRegistry
+        from gitreg.mlflow.transfer.importing import Wishes, import_registry
 
         with _counting("import") as tell:
             report = import_registry(
@@ -213,8 +213,8 @@ def export_mlflow(
     Example: gitreg export mlflow --uri http://mlflow.internal:5000
     """
     with _with_mlflow(), opened(repo, allow_rewind) as registry:
-        from gitreg.mlflow.exporting import export_registry
-        from gitreg.mlflow.foreign import ForeignRegistry
+        from gitreg.mlflow.transfer.exporting import export_registry
+        from gitreg.mlflow.transfer.foreign import ForeignRegistry
 
         with _counting("export") as tell:
             report = export_registry(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gitreg.core.state.compare import Comparison
     from gitreg.core.state.history import Event, PointerValue
     from gitreg.findings import Finding
-    from gitreg.moving import Report
+    from gitreg.mlflow.transfer.report import Report
     from gitreg.publishing.publisher import Outcome, Review
     from gitreg.publishing.synchronise import FetchReport, PushReport
     from gitreg.publishing.tags import TagReport

@@ -8,8 +8,8 @@ What may differ, and why:
   but for case), and aliases that are numbers or stages, are refused: INVALID_PARAMETER_VALUE;
 - of a deleted version nothing is kept that a search could find: the SQL store still counts a model
   as a prompt by the tags of its deleted versions;
-- a policy's own stages are None, its refusals PERMISSION_DENIED (`tests.test_mlflow_store`);
-- where the artifact is downloaded from, and that there is one (`tests.test_mlflow_sources`).
+- a policy's own stages are None, its refusals PERMISSION_DENIED (`tests.mlflow.test_store`);
+- where the artifact is downloaded from, and that there is one (`tests.mlflow.test_sources`).
 """
 
 from __future__ import annotations

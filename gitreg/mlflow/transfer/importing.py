@@ -2,7 +2,7 @@
 
 1. A commit creates the model. 2. One commit a version, the oldest first, its author's date that of
 MLflow's registration; numbers that MLflow does not have any more are marked as left out. 3. Commits
-that move stages and aliases, under the policy (`gitreg.mlflow.following`).
+that move stages and aliases, under the policy (`gitreg.mlflow.transfer.following`).
 
 What is here already does not come again: a version is known by when MLflow made it, and from what.
 So an import that was cut off goes on where it stopped, and a second one over an unchanged source
@@ -28,8 +28,9 @@ from gitreg.core.operations.register import check_new_name, twin_of
 from gitreg.core.text.times import instant
 from gitreg.errors import InvalidRequest, Refused, WorldError
 from gitreg.mlflow.artifacts import LINK
-from gitreg.mlflow.following import Follower, fitting_tags, one_line, operation_id
-from gitreg.mlflow.foreign import (
+from gitreg.mlflow.sources import PROMPT, code_of, described, server_of
+from gitreg.mlflow.transfer.following import Follower, fitting_tags, one_line, operation_id
+from gitreg.mlflow.transfer.foreign import (
     ForeignModel,
     ForeignRegistry,
     ForeignVersion,
@@ -37,9 +38,8 @@ from gitreg.mlflow.foreign import (
     Unavailable,
     is_the_same,
 )
-from gitreg.mlflow.runs import SHA256
-from gitreg.mlflow.sources import PROMPT, code_of, described, server_of
-from gitreg.moving import ModelMoved, Progress, Report, Tell, chosen
+from gitreg.mlflow.transfer.report import ModelMoved, Progress, Report, Tell, chosen
+from gitreg.mlflow.transfer.runs import SHA256
 from gitreg.publishing.publisher import Outcome
 from gitreg.registry import Registry
 

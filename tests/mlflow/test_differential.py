@@ -14,7 +14,7 @@ from mlflow.entities.model_registry import ModelVersionTag, RegisteredModelTag
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 
 from gitreg import Registry
-from tests.mlflow_twins import PROMPTS, Twins, twins
+from tests.mlflow.twins import PROMPTS, Twins, twins
 
 Scenario = Callable[[Twins, str], None]
 SCENARIOS: list[Scenario] = []

@@ -21,13 +21,13 @@ import pytest
 from gitreg import Registry, cli
 from gitreg.core.text.times import instant
 from gitreg.errors import GitregError, InvalidRequest, NotFound, WorldError
-from gitreg.mlflow.exporting import export_registry
-from gitreg.mlflow.foreign import ForeignRegistry
-from gitreg.mlflow.importing import Wishes, import_registry
-from gitreg.moving import Report
+from gitreg.mlflow.transfer.exporting import export_registry
+from gitreg.mlflow.transfer.foreign import ForeignRegistry
+from gitreg.mlflow.transfer.importing import Wishes, import_registry
+from gitreg.mlflow.transfer.report import Report
 from tests.commands import error, gitreg
 from tests.conftest import git, isolate
-from tests.mlflow_filled import FEATURES, Filler, fill, made_of, store_of, told
+from tests.mlflow.filled import FEATURES, Filler, fill, made_of, store_of, told
 from tests.servers.mlflow_tracking import free_port, mlflow_server
 
 

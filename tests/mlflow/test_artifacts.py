@@ -30,7 +30,7 @@ from gitreg.mlflow import artifacts
 from gitreg.mlflow.artifacts import download_uri, own_artifact
 from gitreg.mlflow.checkouts import META_FILE
 from gitreg.mlflow.uri import parse, undecoded_folder
-from tests.test_mlflow_checkouts import MODEL, files_of
+from tests.mlflow.test_checkouts import MODEL, files_of
 
 if TYPE_CHECKING:
     from mlflow.entities import FileInfo

@@ -33,8 +33,8 @@ from gitreg.core.documents.yaml import Value
 from gitreg.core.model.model import ModelVersion
 from gitreg.core.text.times import milliseconds
 from gitreg.errors import InvalidRequest
-from gitreg.mlflow.foreign import ForeignRegistry, answering
-from gitreg.moving import Progress
+from gitreg.mlflow.transfer.foreign import ForeignRegistry, answering
+from gitreg.mlflow.transfer.report import Progress
 
 SHA256 = "gitreg.sha256"
 """The tag that says which bytes a run has: those of a version, by its manifest's digest."""

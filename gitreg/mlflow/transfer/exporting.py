@@ -21,16 +21,16 @@ from gitreg.core.model.model import Model, ModelVersion
 from gitreg.core.model.names import NO_STAGE
 from gitreg.errors import DvcError, InvalidRequest, Refused
 from gitreg.mlflow.artifacts import LINK
-from gitreg.mlflow.following import one_line
-from gitreg.mlflow.foreign import (
+from gitreg.mlflow.sources import PROMPT
+from gitreg.mlflow.transfer.following import one_line
+from gitreg.mlflow.transfer.foreign import (
     ForeignModel,
     ForeignRegistry,
     ForeignVersion,
     is_the_same,
 )
-from gitreg.mlflow.runs import SHA256, Runs
-from gitreg.mlflow.sources import PROMPT
-from gitreg.moving import ModelMoved, Progress, Report, Tell, chosen
+from gitreg.mlflow.transfer.report import ModelMoved, Progress, Report, Tell, chosen
+from gitreg.mlflow.transfer.runs import SHA256, Runs
 from gitreg.registry import Registry
 
 STAGES = {"staging": "Staging", "production": "Production", "archived": "Archived"}

@@ -13,8 +13,8 @@ from gitreg.core.model.names import NO_STAGE, Reference, check_alias
 from gitreg.core.operations.annotate import check_tags
 from gitreg.core.state.history import Event
 from gitreg.errors import GitregError, InvalidRequest, Refused
-from gitreg.mlflow.foreign import ForeignModel, ForeignVersion
-from gitreg.moving import Progress
+from gitreg.mlflow.transfer.foreign import ForeignModel, ForeignVersion
+from gitreg.mlflow.transfer.report import Progress
 from gitreg.registry import Registry
 
 _IMPORT = "mlflow-import-"

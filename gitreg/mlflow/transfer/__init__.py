@@ -1,0 +1,1 @@
+"""Importing from and exporting to MLflow's registries."""
