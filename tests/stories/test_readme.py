@@ -1,7 +1,7 @@
 """The session of README and docs is run as it is written: every command, every line printed.
 
 That of docs goes on where the README's ends. After a change of what gitreg prints, ``python -m
-tests.test_readme`` writes it anew.
+tests.stories.test_readme`` writes it anew.
 """
 
 from __future__ import annotations

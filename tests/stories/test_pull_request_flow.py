@@ -21,7 +21,7 @@ from tests.conftest import git, write_model
 from tests.publishing.test_publish import commit_by_hand
 from tests.review.test_review import reviewed
 from tests.signers import make_key, use_ssh, write_policy
-from tests.test_gto_and_dvc import version_by_gto
+from tests.stories.test_gto_and_dvc import version_by_gto
 
 GRACE = "Grace Hopper <grace@example.com>"
 
