@@ -31,7 +31,7 @@ tests: $(VENV)/test,dev,demo.stamp
 
 # Every command at every point, for some hours; CRASH=--help shows how to choose.
 crash: $(VENV)/test,dev,demo.stamp
-	$(BIN)/python -m tests.crash $(CRASH)
+	$(BIN)/python -m tests.support.crash $(CRASH)
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python -m benchmarks

@@ -20,7 +20,7 @@ from benchmarks.harness import Progress, Result, Sample
 from benchmarks.scale import STAGE, Scale
 from benchmarks.writers import ALIAS, MODEL, VERSIONS
 from gitreg import Registry
-from tests.invariants import problems
+from tests.support.invariants import problems
 
 OURS, PEER = "gitreg", "git"
 LABELS = {OURS: "gitreg", PEER: "git commit && git push"}

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from gitreg import Registry
-from tests.servers.git_http import GitHttpServer, git_http_server
-from tests.servers.s3 import S3Server, s3_server
-from tests.servers.ssh import SshServer, ssh_server
+from tests.support.servers.git_http import GitHttpServer, git_http_server
+from tests.support.servers.s3 import S3Server, s3_server
+from tests.support.servers.ssh import SshServer, ssh_server
 
 
 def isolate(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:

@@ -16,9 +16,9 @@ from gitreg.core.operations.approve import Approval, approval_of
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitError, InvalidRequest, NotFound, Refused
 from gitreg.publishing.publisher import Outcome
-from tests.commands import error, gitreg
 from tests.conftest import git, write_model
-from tests.signers import Key, make_key, use_ssh, write_policy
+from tests.support.commands import error, gitreg
+from tests.support.signers import Key, make_key, use_ssh, write_policy
 
 ADA, GRACE, ALAN = "ada@example.com", "grace@example.com", "alan@example.com"
 WHERE = "registry/churn/versions/3/approvals"

@@ -33,7 +33,7 @@ from gitreg.core.model.keys import (
 from gitreg.errors import GitError, InvalidDocument, InvalidRequest
 from gitreg.git.repository import GitRepository
 from tests.conftest import git
-from tests.signers import Key, make_key, use_ssh
+from tests.support.signers import Key, make_key, use_ssh
 
 ADA, GRACE = "ada@example.com", "grace@example.com"
 TEXT = b"gitreg-approval 1\nmodel: churn\n"

@@ -20,7 +20,7 @@ from gitreg.core.model.model import (
     Run,
 )
 from tests.conftest import git, write_model
-from tests.fakes import ADA
+from tests.support.fakes import ADA
 
 SIGNATURE = ModelSignature('[{"name": "age", "type": "long"}]', '[{"type": "double"}]', None)
 FULL = Provenance(

@@ -24,9 +24,9 @@ from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git.repository import GitRepository
 from gitreg.git.steps import Difference
 from gitreg.render import reports
-from tests.commands import error, gitreg
 from tests.conftest import git
-from tests.fakes import ADA, DictSnapshot, branch_with
+from tests.support.commands import error, gitreg
+from tests.support.fakes import ADA, DictSnapshot, branch_with
 
 Files = Mapping[str, "bytes | None"]
 COMMIT = CommitInfo("c" * 40, "b" * 40, ADA, ADA, 1_000_000, "+0000", "by hand")

@@ -10,9 +10,9 @@ import pytest
 from gitreg import Registry
 from gitreg.check.clone_facts import CloneFacts
 from gitreg.core.model.model import Artifact
-from tests.commands import error, gitreg
 from tests.conftest import git
-from tests.signers import Key, make_key, use_ssh
+from tests.support.commands import error, gitreg
+from tests.support.signers import Key, make_key, use_ssh
 
 ADA, GRACE = "ada@example.com", "grace@example.com"
 

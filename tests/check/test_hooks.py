@@ -16,8 +16,8 @@ import gitreg as package
 from gitreg import hooks
 from gitreg.errors import InvalidRequest
 from gitreg.git.repository import GitRepository
-from tests.commands import error, gitreg
 from tests.conftest import git
+from tests.support.commands import error, gitreg
 
 PRODUCTION = "registry/churn/stages/production.yaml"
 CHECKOUT = Path(str(package.__file__)).parent.parent

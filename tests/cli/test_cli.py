@@ -16,8 +16,8 @@ import typer.main
 
 from gitreg import Registry, __version__
 from gitreg.cli import app, main
-from tests.commands import error, everything, gitreg
 from tests.conftest import git, write_model
+from tests.support.commands import error, everything, gitreg
 
 
 @pytest.fixture

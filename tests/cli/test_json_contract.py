@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from gitreg import Registry
-from tests.commands import gitreg
 from tests.conftest import git, isolate, write_model
+from tests.support.commands import gitreg
 
 
 @pytest.fixture(scope="module")

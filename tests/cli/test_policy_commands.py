@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gitreg import Registry
-from tests.commands import error, everything, gitreg
 from tests.conftest import git, write_model
+from tests.support.commands import error, everything, gitreg
 
 PRODUCTION = """format: 1
 stages:

@@ -11,14 +11,14 @@ import pytest
 
 from gitreg import Registry
 from gitreg.git import copies
-from tests.commands import error, gitreg
 from tests.conftest import git, write_model
 from tests.git.test_remote import local, tags_of
-from tests.places import Place, Store, enter, folder_store, place_of, point_dvc_to
-from tests.servers.git_http import PASSWORD, USER, Fault, GitHttpServer
-from tests.servers.proxy import closed_port, slow_line
-from tests.servers.s3 import S3Server
-from tests.servers.ssh import SshServer, ssh_agent
+from tests.support.commands import error, gitreg
+from tests.support.places import Place, Store, enter, folder_store, place_of, point_dvc_to
+from tests.support.servers.git_http import PASSWORD, USER, Fault, GitHttpServer
+from tests.support.servers.proxy import closed_port, slow_line
+from tests.support.servers.s3 import S3Server
+from tests.support.servers.ssh import SshServer, ssh_agent
 
 LOGIN = f"{USER}:{PASSWORD}"
 PUSH = ("alias", "set", "churn@3", "champion", "--push", "--repo")

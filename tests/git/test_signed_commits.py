@@ -17,9 +17,9 @@ from gitreg.core.model.keys import Signers
 from gitreg.errors import GitError
 from gitreg.git.repository import GitRepository
 from gitreg.git.signing import Signing, split_signature
-from tests.commands import error
 from tests.conftest import git, write_model
-from tests.signers import Key, agent, make_key, use_ssh
+from tests.support.commands import error
+from tests.support.signers import Key, agent, make_key, use_ssh
 
 ADA, GRACE = "ada@example.com", "grace@example.com"
 

@@ -21,9 +21,9 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from gitreg import Registry
 from gitreg.mlflow.ui import Settings, served
-from tests.commands import gitreg
 from tests.conftest import git, isolate
-from tests.servers.browser import chromium
+from tests.support.commands import gitreg
+from tests.support.servers.browser import chromium
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome

@@ -16,8 +16,8 @@ from gitreg.errors import WorldError
 from gitreg.mlflow import ui
 from gitreg.mlflow.ui import Settings
 from gitreg.mlflow.uri import parse
-from tests.commands import error
 from tests.conftest import git
+from tests.support.commands import error
 
 
 def test_without_mlflow_one_line_says_what_to_install(

@@ -10,7 +10,7 @@ from gitreg import Registry
 from gitreg.errors import InvalidRequest, Refused
 from gitreg.git.repository import GitRepository
 from tests.conftest import git, write_model
-from tests.signers import make_key, use_ssh, write_policy
+from tests.support.signers import make_key, use_ssh, write_policy
 
 GRACE = "Grace Hopper <grace@example.com>"
 PEOPLE = "--format=%an <%ae>|%cn <%ce>"

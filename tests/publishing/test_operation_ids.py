@@ -11,11 +11,11 @@ from gitreg import Registry
 from gitreg.dvc.remote import Remote as DvcRemote
 from gitreg.errors import InvalidRequest, Refused
 from gitreg.publishing.publisher import Outcome
-from tests.commands import error, gitreg
 from tests.conftest import git, write_model
 from tests.git.test_remote import published, pushed_by_hand, stored, tags_of
-from tests.invariants import check_registry
 from tests.publishing.test_synchronise import register_theirs
+from tests.support.commands import error, gitreg
+from tests.support.invariants import check_registry
 
 ID = "nightly-2026-11-25"
 Write = Callable[[Registry, bool], Outcome]

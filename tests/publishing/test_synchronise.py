@@ -16,12 +16,12 @@ from gitreg import Registry
 from gitreg.errors import DvcError, GitError, Refused
 from gitreg.git import publish, worktree
 from gitreg.publishing.clone import Clone
-from tests.commands import error, everything, gitreg
 from tests.conftest import git, write_model
 from tests.git.test_remote import colleague, meanwhile, published, pushed_by_hand, stored, tags_of
-from tests.invariants import check_registry
 from tests.publishing.test_publish import commit_by_hand
-from tests.signers import make_key, use_ssh
+from tests.support.commands import error, everything, gitreg
+from tests.support.invariants import check_registry
+from tests.support.signers import make_key, use_ssh
 
 PRODUCTION = "registry/churn/stages/production.yaml"
 

@@ -10,8 +10,8 @@ from gitreg import Registry
 from gitreg.core.policy import read_policy, write_policy
 from gitreg.errors import InvalidDocument, InvalidRequest
 from gitreg.review.codeowners import BEGIN, END, PLACES, merge, owner_lines
-from tests.commands import error, everything, gitreg
 from tests.conftest import git
+from tests.support.commands import error, everything, gitreg
 
 POLICY = """\
 format: 1

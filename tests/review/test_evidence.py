@@ -14,8 +14,8 @@ from gitreg.core.state.change import Change, Edit
 from gitreg.core.state.state import RegistryState
 from gitreg.review.evidence import LIMIT, evidence_text
 from gitreg.review.hosts import host_of
-from tests.fakes import ADA, CREATED, MD5, SHA256, DictSnapshot
 from tests.review.test_markdown import NASTY, PARSER, texts
+from tests.support.fakes import ADA, CREATED, MD5, SHA256, DictSnapshot
 
 HOST = host_of("git@github.com:team/churn.git")
 

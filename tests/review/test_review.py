@@ -1,7 +1,7 @@
 """``--pr``: a commit on a branch of its own, and the request that asks for it.
 
 Git is real throughout. GitHub and GitLab cannot run here, so that gh and glab, and they alone,
-have stand-ins: see `tests.hosting`.
+have stand-ins: see `tests.support.hosting`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from gitreg.errors import GitError, InvalidRequest, LostRace, NotFound, Refused,
 from gitreg.git import remote
 from gitreg.publishing.publisher import Outcome, Review
 from gitreg.review.reviewer import branch_name
-from tests.commands import error, everything, gitreg
 from tests.conftest import git, write_model
-from tests.hosting import hosted
 from tests.publishing.test_publish import commit_by_hand
+from tests.support.commands import error, everything, gitreg
+from tests.support.hosting import hosted
 
 BRANCH = "gitreg/promote-churn-3-production"
 OWN = {"isCrossRepository": False}

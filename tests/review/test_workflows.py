@@ -16,9 +16,9 @@ from ruamel.yaml import YAML
 from gitreg import Registry
 from gitreg.errors import InvalidRequest, Refused, WorldError
 from gitreg.review.workflows import PATHS, CiHost, workflow
-from tests.commands import error, everything, gitreg
 from tests.conftest import git
 from tests.publishing.test_publish import commit_by_hand
+from tests.support.commands import error, everything, gitreg
 
 HOSTS: list[CiHost] = ["github", "gitlab"]
 SCHEMAS = {"github": "vendor.github-workflows", "gitlab": "vendor.gitlab-ci"}

@@ -1,4 +1,4 @@
-"""A sample of the crashes that ``make crash`` tries at every point: see `tests.crash`."""
+"""A sample of the crashes that ``make crash`` tries at every point: see `tests.support.crash`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import isolate
-from tests.crash import shim
-from tests.crash.commands import COMMANDS, Command
-from tests.crash.shim import Mode
-from tests.crash.trial import Bench, Result
+from tests.support.crash import shim
+from tests.support.crash.commands import COMMANDS, Command
+from tests.support.crash.shim import Mode
+from tests.support.crash.trial import Bench, Result
 
 _WHY_NOT = shim.unavailable()
 pytestmark = pytest.mark.skipif(_WHY_NOT is not None, reason=str(_WHY_NOT))

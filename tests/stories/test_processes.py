@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from gitreg import Registry, __version__
-from tests.commands import everything
 from tests.conftest import git, write_model
+from tests.support.commands import everything
 
 GITREG = [sys.executable, "-m", "gitreg"]
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from gitreg import Registry
-from tests import invariants
 from tests.conftest import git, write_model
-from tests.invariants import check_registry
+from tests.support import invariants
+from tests.support.invariants import check_registry
 
 GITREG = [sys.executable, "-m", "gitreg"]
 PATIENCE = 120

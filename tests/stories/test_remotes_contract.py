@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from gitreg import Registry
-from tests.commands import gitreg
 from tests.conftest import git, write_model
 from tests.git.test_remote import tags_of
-from tests.places import Place, place_of, together
+from tests.support.commands import gitreg
+from tests.support.places import Place, place_of, together
 
 # Each Git transport with a folder, each DVC remote with a path, and two with nothing in common.
 PLACES = [

@@ -28,7 +28,7 @@ from gitreg.core.model.model import (
 )
 from gitreg.errors import InvalidDocument, InvalidRequest
 from tests.core.documents.test_yaml import TEXTS, VALUES, typed
-from tests.fakes import ADA, CREATED, MD5, SHA256
+from tests.support.fakes import ADA, CREATED, MD5, SHA256
 
 QUICK = settings(max_examples=30, deadline=None)
 COUNTS = st.integers(0, 2**60)

@@ -11,7 +11,7 @@ from gitreg.core.operations.promote import archive_instead, promote
 from gitreg.core.policy import Policy, StageRule, write_policy
 from gitreg.core.policy.gates import MetricLimit
 from gitreg.errors import InvalidRequest, NotFound, Refused
-from tests.fakes import FakeBranch, branch_with, promotion, trailers
+from tests.support.fakes import FakeBranch, branch_with, promotion, trailers
 
 
 @pytest.fixture

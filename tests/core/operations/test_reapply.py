@@ -22,7 +22,7 @@ from gitreg.core.state.change import Change, Edit, parse_message
 from gitreg.core.state.history import FileChange, was_among
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError, InvalidDocument, InvalidRequest, NotFound, Refused
-from tests.fakes import FakeBranch, branch_with, promotion, registration, trailers
+from tests.support.fakes import FakeBranch, branch_with, promotion, registration, trailers
 
 
 def fork(branch: FakeBranch) -> FakeBranch:

@@ -16,7 +16,7 @@ from gitreg.core.operations.delete import delete
 from gitreg.core.operations.register import Registration, register
 from gitreg.core.policy import Policy, StageRule, write_policy
 from gitreg.errors import InvalidDocument, InvalidRequest, NotFound, Refused
-from tests.fakes import (
+from tests.support.fakes import (
     ADA,
     CREATED,
     MD5,

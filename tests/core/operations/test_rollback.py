@@ -12,7 +12,7 @@ from gitreg.core.model import layout
 from gitreg.core.operations.rollback import Rollback, roll_back
 from gitreg.core.policy import Policy, StageRule, write_policy
 from gitreg.errors import InvalidRequest, NotFound, Refused
-from tests.fakes import FakeBranch, branch_with, trailers
+from tests.support.fakes import FakeBranch, branch_with, trailers
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ from gitreg.core.policy.gates import (
     Soak,
 )
 from gitreg.core.policy.transitions import Approved, From, Holds, MayOverride, NotFrozen, SignedBy
-from tests.fakes import ADA, FakeFacts
+from tests.support.fakes import ADA, FakeFacts
 
 GRACE = "Grace Hopper <grace@example.com>"
 COMMIT = "4b" * 20

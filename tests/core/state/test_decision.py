@@ -28,7 +28,7 @@ from gitreg.core.policy.gates import ArtifactOnRemote, CodeClean, MetricBetter, 
 from gitreg.core.state.change import Change, trailers_of
 from gitreg.core.state.decision import Move, decide, judge_aliases, moves_of
 from gitreg.errors import NotFound, Refused
-from tests.fakes import FakeBranch, FakeFacts, branch_with, promotion, trailers
+from tests.support.fakes import FakeBranch, FakeFacts, branch_with, promotion, trailers
 
 FROZEN = (Freeze(0, 10**9, ("production",), "Christmas"),)
 

@@ -19,7 +19,7 @@ from gitreg.core.state.history import (
     named_by,
     stack_of,
 )
-from tests.fakes import ADA, DictSnapshot, FakeBranch, branch_with
+from tests.support.fakes import ADA, DictSnapshot, FakeBranch, branch_with
 
 PRODUCTION = layout.stage_path("churn", "production")
 STAGING = layout.stage_path("churn", "staging")

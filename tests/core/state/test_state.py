@@ -11,7 +11,7 @@ from gitreg.core.model.names import parse_reference
 from gitreg.core.policy import DEFAULT, Policy, StageRule, write_policy
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import InvalidDocument, NotFound
-from tests.fakes import ADA, CREATED, DictSnapshot, FakeBranch, branch_with
+from tests.support.fakes import ADA, CREATED, DictSnapshot, FakeBranch, branch_with
 
 
 @pytest.fixture

@@ -25,10 +25,10 @@ from gitreg.mlflow.transfer.exporting import export_registry
 from gitreg.mlflow.transfer.foreign import ForeignRegistry
 from gitreg.mlflow.transfer.importing import Wishes, import_registry
 from gitreg.mlflow.transfer.report import Report
-from tests.commands import error, gitreg
 from tests.conftest import git, isolate
 from tests.mlflow.filled import FEATURES, Filler, fill, made_of, store_of, told
-from tests.servers.mlflow_tracking import free_port, mlflow_server
+from tests.support.commands import error, gitreg
+from tests.support.servers.mlflow_tracking import free_port, mlflow_server
 
 
 @dataclass(frozen=True)

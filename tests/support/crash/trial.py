@@ -15,11 +15,11 @@ from enum import Enum
 from pathlib import Path
 
 from tests.conftest import git
-from tests.crash import checks
-from tests.crash.commands import Command
-from tests.crash.server import Ran, Server
-from tests.crash.shim import NEVER, Mode, controlled
-from tests.crash.stage import Stage, build, work_of_the_users
+from tests.support.crash import checks
+from tests.support.crash.commands import Command
+from tests.support.crash.server import Ran, Server
+from tests.support.crash.shim import NEVER, Mode, controlled
+from tests.support.crash.stage import Stage, build, work_of_the_users
 
 OPERATION = "0123456789abcdef"
 _SERVED = "127.0.0.1"

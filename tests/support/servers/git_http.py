@@ -14,7 +14,7 @@ from enum import Enum
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from tests.servers.ready import lacking
+from tests.support.servers.ready import lacking
 
 USER, PASSWORD = "ada", "s3cret-of-ada"
 

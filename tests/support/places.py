@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import gitreg
 from tests.conftest import git
-from tests.servers.git_http import GitHttpServer
-from tests.servers.s3 import S3Server
-from tests.servers.ssh import SshServer
+from tests.support.servers.git_http import GitHttpServer
+from tests.support.servers.s3 import S3Server
+from tests.support.servers.ssh import SshServer
 
 if TYPE_CHECKING:
     import pytest

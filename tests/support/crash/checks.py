@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.conftest import git
-from tests.crash.stage import Stage
+from tests.support.crash.stage import Stage
 
 _MD5 = re.compile(r"md5: ([0-9a-f]{32}(?:\.dir)?)")
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.servers.ready import wait_until
+from tests.support.servers.ready import wait_until
 
 
 def free_port() -> int:

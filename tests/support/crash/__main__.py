@@ -1,4 +1,4 @@
-"""Crashes commands at all their points: ``python -m tests.crash --help``."""
+"""Crashes commands at all their points: ``python -m tests.support.crash --help``."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import isolate
-from tests.crash import shim
-from tests.crash.commands import COMMANDS, Command
-from tests.crash.shim import Mode
-from tests.crash.trial import Bench, Result, Verdict
+from tests.support.crash import shim
+from tests.support.crash.commands import COMMANDS, Command
+from tests.support.crash.shim import Mode
+from tests.support.crash.trial import Bench, Result, Verdict
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.support.crash", description=__doc__)
     parser.add_argument(
         "--command", action="append", choices=[command.name for command in COMMANDS]
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
-from tests.servers.ready import lacking
+from tests.support.servers.ready import lacking
 
 _FLAGS = (
     "--headless",

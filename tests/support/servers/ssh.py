@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.ready import lacking, wait_until
+from tests.support.servers.ready import lacking, wait_until
 
 _PORTS_TRIED = 5
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tests.conftest import git
-from tests.crash.checks import delivered, pointer
-from tests.crash.shim import Mode
-from tests.crash.stage import Stage
+from tests.support.crash.checks import delivered, pointer
+from tests.support.crash.shim import Mode
+from tests.support.crash.stage import Stage
 
 DISK_MODES = (
     Mode.KILL, Mode.TORN, Mode.NO_SPACE, Mode.FULL, Mode.BROKEN, Mode.BROKEN_FOR_GOOD,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.conftest import git, write_model
-from tests.crash.server import Ran, Server
+from tests.support.crash.server import Ran, Server
 
 
 @dataclass(frozen=True)

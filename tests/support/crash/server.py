@@ -49,7 +49,7 @@ class Server:
 
     def __init__(self, shim: Path, environment: Mapping[str, str]) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.server", str(shim)],
+            [sys.executable, "-m", "tests.support.crash.server", str(shim)],
             cwd=Path(__file__).parents[2],
             env={**environment, "LD_PRELOAD": str(shim), "PYTHONDONTWRITEBYTECODE": "1"},
             stdin=subprocess.PIPE,
