@@ -2,7 +2,7 @@
 
 An approval is a file under ``approvals/`` of its version, named after stage and principal. Its name
 only claims; it counts when its signature is one of that principal, by the keys that the policy
-lists, over the text that `gitreg.core.operations.approve` puts together from the state before the move.
+lists, over the text that `core.operations.approve` puts together from the state before the move.
 At most one file a principal is looked at, so that no number of files costs more than there are
 signers.
 """

@@ -46,7 +46,7 @@ LEFT = "refs/gitreg/left"
 def compare_tags(repository: GitRepository, history: History, tip: str) -> TagReport:
     """Return how the tags of a clone stand beside those that the history of ``tip`` implies.
 
-    ``tip`` is `gitreg.publishing.clone.Clone.tagged_commit`: a branch that waits for review implies none.
+    ``tip`` is `Clone.tagged_commit`: a branch that waits for review implies none.
     A signature behind a tag makes it no other one: see `publish.present_tags`.
     """
     left = _tags_left(repository, history, tip)

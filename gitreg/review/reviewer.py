@@ -70,7 +70,7 @@ class Reviewer:
             The outcome, with its `Review`; without one when all of it is published already.
 
         Raises:
-            GitregError: as `gitreg.publishing.publisher.Publisher.propose`; nothing was published. That no
+            GitregError: as `Publisher.propose`; nothing was published. That no
                 request could be opened is a warning of the outcome: the branch is there.
         """
         host = host_of(self._push_url(), self._kind())

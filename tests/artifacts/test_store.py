@@ -10,8 +10,7 @@ import pytest
 from gitreg import Registry
 from gitreg.artifacts.store import Source
 from gitreg.errors import DvcError, InvalidRequest, NotFound
-
-from .conftest import git, write_model
+from tests.conftest import git, write_model
 
 
 def track(source: Path, *, md5: str | None = None) -> Path:

@@ -10,11 +10,10 @@ import pytest
 
 from gitreg import Registry
 from gitreg.errors import InvalidRequest
-
-from .commands import error, everything, gitreg
-from .conftest import git, write_model
-from .test_dvc import COLLISION, damage
-from .test_dvc_faults import here, there, use_remote
+from tests.conftest import git, write_model
+from tests.dvc.test_dvc import COLLISION, damage
+from tests.stories.test_dvc_faults import here, there, use_remote
+from tests.support.commands import error, everything, gitreg
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")
 

@@ -9,8 +9,7 @@ import pytest
 
 from gitreg import Registry
 from gitreg.check import CheckReport
-
-from .conftest import git, write_model
+from tests.conftest import git, write_model
 
 GATED = b"""\
 format: 1

@@ -9,8 +9,7 @@ import pytest
 
 from gitreg import Registry
 from gitreg.findings import Finding
-
-from .conftest import git
+from tests.conftest import git
 
 
 def findings(folder: Path) -> dict[str, Finding]:

@@ -16,9 +16,8 @@ from gitreg.doctor import Patient
 from gitreg.doctor.forms import Forms
 from gitreg.errors import GitregError, InvalidDocument
 from gitreg.git.objects import GitObject, ObjectReader
-
-from .conftest import git
-from .test_doctor import commit, findings
+from tests.conftest import git
+from tests.doctor.test_doctor import commit, findings
 
 SUM = "c9380b733a2b043fe95ae9eb00c6e0853729ac1eff37b5663920cd7063eabe5f"
 MANIFEST = f"""\

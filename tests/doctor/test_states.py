@@ -22,13 +22,12 @@ from gitreg.errors import InvalidRequest
 from gitreg.findings import Finding
 from gitreg.git import publish, remote
 from gitreg.git.publish import exclusive
+from tests.conftest import git, write_model
+from tests.doctor.test_doctor import commit, objects_of
+from tests.stories.test_users_work import state_of
+from tests.support.commands import gitreg
 
-from .commands import gitreg
-from .conftest import git, write_model
-from .test_doctor import commit, objects_of
-from .test_users_work import state_of
-
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DAYS = 24 * 3600
 
 
@@ -70,7 +69,8 @@ def killed(work: Path, failpoint: str, call: str, *, only: str = "") -> None:
         "import os, signal, sys\n"
         "from pathlib import Path\n"
         "from gitreg import Registry\n"
-        "import gitreg.artifacts.materialise, gitreg.git.worktree, gitreg.git.publish, gitdb.db.loose\n"
+        "import gitreg.artifacts.materialise, gitreg.git.worktree, gitreg.git.publish\n"
+        "import gitdb.db.loose\n"
         f"real = {failpoint}\n"
         "def die(*args, **options):\n"
         f"    if {only!r} in str(args[:1]):\n"

@@ -10,8 +10,7 @@ import pytest
 
 from gitreg.dvc import DvcProject, digest
 from gitreg.errors import DvcError
-
-from .test_dvc import forget_cache, make_project, model
+from tests.dvc.test_dvc import forget_cache, make_project, model
 
 __all__ = ["model"]
 

@@ -11,8 +11,7 @@ import pytest
 from gitreg import Registry
 from gitreg.errors import GitError, GitregError, InvalidRequest, WorldError
 from gitreg.git import copies, publish
-
-from .conftest import git
+from tests.conftest import git
 
 
 def read_all(url: str) -> None:

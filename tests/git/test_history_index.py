@@ -14,8 +14,7 @@ from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git import log
 from gitreg.git.history_index import History
 from gitreg.git.repository import GitRepository
-
-from .conftest import git, write_model
+from tests.conftest import git, write_model
 
 PRODUCTION = "registry/churn/stages/production.yaml"
 

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from gitreg.errors import GitError, InvalidRequest
 from gitreg.git import objects
 from gitreg.git.objects import CommitSnapshot, ObjectReader, ObjectWriter, TreeEntry, parse_tree
-
-from .conftest import git
+from tests.conftest import git
 
 
 @pytest.fixture

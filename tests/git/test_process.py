@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from gitreg.errors import GitError, InvalidRequest
 from gitreg.git import process
 from gitreg.git.objects import ObjectReader
-
-from .conftest import git
+from tests.conftest import git
 
 DROPPED = (
     "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE",

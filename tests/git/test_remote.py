@@ -14,9 +14,8 @@ from gitreg.errors import DvcError, GitError, GitregError, LostRace, NotFound
 from gitreg.git import remote
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.publishing import retry
-
-from .conftest import git, write_model
-from .test_publish import commit_by_hand
+from tests.conftest import git, write_model
+from tests.publishing.test_publish import commit_by_hand
 
 
 def local(folder: Path) -> tuple[str, str, str]:

@@ -14,8 +14,7 @@ from gitreg import Registry
 from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git.log import read_commits
 from gitreg.git.repository import GitRepository, Tip
-
-from .conftest import git
+from tests.conftest import git
 
 
 @pytest.fixture

@@ -225,7 +225,7 @@ def test_what_cannot_be_signed_is_not_done(
             [sys.executable, "-m", "gitreg", "annotate", "churn", "--owner", "x"],
             start_new_session=True,  # without a terminal
             cwd=stocked, capture_output=True, text=True, check=False, timeout=60,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         )  # fmt: skip
         assert (done.returncode, done.stdout) == (3, ""), done.stderr
         assert words in done.stderr

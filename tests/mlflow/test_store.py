@@ -25,7 +25,7 @@ from gitreg.mlflow import pool
 from gitreg.mlflow.store import GitregStore
 from tests.conftest import git, write_model
 
-README = Path(__file__).resolve().parent.parent / "README.md"
+README = Path(__file__).resolve().parents[2] / "README.md"
 
 
 @pytest.fixture

@@ -9,8 +9,7 @@ import pytest
 from gitreg import Registry, dvc
 from gitreg.errors import GitError, InvalidRequest, WorldError
 from gitreg.git import publish
-
-from .conftest import git, write_model
+from tests.conftest import git, write_model
 
 
 def test_an_empty_folder_becomes_a_registry(tmp_path: Path) -> None:

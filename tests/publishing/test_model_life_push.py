@@ -9,8 +9,7 @@ import pytest
 
 from gitreg import Registry
 from gitreg.errors import Refused
-
-from .conftest import git, write_model
+from tests.conftest import git, write_model
 
 
 @pytest.fixture

@@ -24,8 +24,7 @@ from gitreg.git.objects import GitObject, ObjectReader
 from gitreg.git.repository import GitRepository
 from gitreg.publishing import retry
 from gitreg.publishing.publisher import Outcome
-
-from .conftest import git
+from tests.conftest import git
 
 
 def refs(folder: Path) -> str:

@@ -8,8 +8,7 @@ import pytest
 
 from gitreg import Registry
 from gitreg.errors import GitError
-
-from .conftest import git
+from tests.conftest import git
 
 TAGS = (
     "churn@v1.0.0", "churn@v2.0.0", "churn@v3.0.0", "tokenizer@v1.0.0", "churn#production#1",

@@ -16,7 +16,7 @@ from gitreg.errors import DvcError, GitError, InvalidRequest, NotFound, Refused
 from gitreg.git.history_index import History
 from gitreg.publishing.publisher import Outcome
 
-from .conftest import git, write_model
+from tests.conftest import git, write_model
 
 Write = Callable[[Registry], Outcome]
 

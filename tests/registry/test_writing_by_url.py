@@ -9,8 +9,8 @@ import pytest
 from gitreg import Registry
 from gitreg.errors import GitError, LostRace
 
-from .commands import error, gitreg
-from .conftest import git, write_model
+from tests.support.commands import error, gitreg
+from tests.conftest import git, write_model
 
 
 @pytest.fixture

@@ -142,7 +142,7 @@ def run(
         env={
             **os.environ,
             "PATH": f"{programs}:{os.environ['PATH']}",
-            "PYTHONPATH": str(Path(__file__).parent.parent),
+            "PYTHONPATH": str(Path(__file__).parents[2]),
             "GITREG": "gitreg",
             **variables,
         },

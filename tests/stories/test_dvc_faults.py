@@ -19,11 +19,10 @@ from pathlib import Path
 import pytest
 
 from gitreg import Registry
-
-from .commands import error, gitreg
-from .conftest import git, write_model
-from .test_dvc import damage
-from .test_remote import local, published, stored
+from tests.conftest import git, write_model
+from tests.dvc.test_dvc import damage
+from tests.git.test_remote import local, published, stored
+from tests.support.commands import error, gitreg
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")
 

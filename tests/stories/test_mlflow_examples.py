@@ -18,7 +18,7 @@ import pytest
 
 pytest.importorskip("mlflow")
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples" / "mlflow"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "mlflow"
 SUBJECTS = """\
 start a model registry
 create churn-predictor

@@ -20,7 +20,7 @@ from gitreg.cli import app
 from gitreg.core.policy import read_policy
 from tests.conftest import isolate
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 PAGES = (README, ROOT / "docs" / "review.md")
 _SESSION = re.compile(r"```console\n(.*?)```", re.DOTALL)

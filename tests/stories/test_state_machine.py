@@ -24,8 +24,7 @@ from hypothesis.stateful import (
 from gitreg import Registry
 from gitreg.errors import NotFound, Refused
 from gitreg.publishing.publisher import Outcome
-
-from .conftest import git
+from tests.conftest import git
 
 MODELS = ("churn", "tokenizer")
 STAGES = ("staging", "production", "archived")

@@ -21,7 +21,7 @@ class Artifact:
         path: file or folder name beside the manifest, ``model`` or ``model.pkl``.
         size: of all files together, in bytes.
         files: how many files; 1 for an artifact that is a file.
-        sha256: of the file; of a folder, the digest that `gitreg.dvc.digest` defines. 64 hex digits.
+        sha256: of the file; of a folder, the digest of `gitreg.dvc.digest`. 64 hex digits.
         md5: the name of the object in DVC's cache; ends in ``.dir`` for a folder.
     """
 

@@ -39,7 +39,7 @@ class StageRule:
         holds: the most versions of one model that it holds; ``None`` for any number.
         replaced: the stage where a version goes that has to make room; ``None`` for no stage.
         crowded: whether ``--keep-existing`` may let it hold more, with a warning.
-        sources: the stages that a version may come from, `gitreg.core.model.names.NO_STAGE` for none;
+        sources: the stages that a version may come from, `names.NO_STAGE` for none;
             ``None`` for any.
         aliases: aliases that move to the version that enters, in the same commit.
         gates: what a version must have, all of it.

@@ -21,9 +21,8 @@ from gitreg.errors import (
 )
 from gitreg.publishing.publisher import Outcome
 from gitreg.render.as_text import events_text
-
-from .commands import error, gitreg
-from .conftest import git, write_model
+from tests.conftest import git, write_model
+from tests.support.commands import error, gitreg
 
 # Create
 

@@ -1,4 +1,5 @@
-"""Crashes at every step: see `tests.support.crash.shim`, `tests.support.crash.server` and `tests.support.crash.trial`.
+"""Crashes at every step: see `shim`, `server` and `trial`.
 
-``python -m tests.support.crash`` tries all points, ``tests/test_crash.py`` a sample of them.
+``python -m tests.support.crash`` tries all points, and
+``tests/stories/test_crash.py`` a sample of them.
 """

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 _HEAVY = (
-    "gitreg.cli", "gitreg.render.as_text", "gitreg.doctor", "gitreg.publishing.init", "gitreg.artifacts.collect",
-    "gitreg.artifacts.verify", "dvc.logger", "dvc.config", "dvc.fs", "dvc.ignore", "dvc.repo",
+    "gitreg.cli", "gitreg.render.as_text", "gitreg.doctor", "gitreg.publishing.init",
+    "gitreg.artifacts.collect", "gitreg.artifacts.verify",
+    "dvc.logger", "dvc.config", "dvc.fs", "dvc.ignore", "dvc.repo",
     "dvc.data_cloud", "dvc_data.hashfile.db.local", "dvc_objects.fs.generic", "gitdb",
     "ruamel.yaml", "sqlite3", "concurrent.futures.thread", "fsspec.callbacks",
 )  # fmt: skip
@@ -50,7 +51,7 @@ class Server:
     def __init__(self, shim: Path, environment: Mapping[str, str]) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.crash.server", str(shim)],
-            cwd=Path(__file__).parents[2],
+            cwd=Path(__file__).parents[3],
             env={**environment, "LD_PRELOAD": str(shim), "PYTHONDONTWRITEBYTECODE": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
