@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gitreg import Registry
 from gitreg.errors import LostRace
-from gitreg.publishing.publisher import Overtaken
+from gitreg.publishing.outcome import Overtaken
 
 MODEL = "churn"
 ALIAS = "champion"

@@ -29,11 +29,11 @@ from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import GitError, GitregError, InvalidRequest, NotFound
 from gitreg.git.log import first_parents_reach
 from gitreg.git.repository import GitRepository
-from gitreg.render.as_text import line
 from gitreg.render.reports import finding_line
+from gitreg.render.terminal import line
 
 if TYPE_CHECKING:
-    from gitreg.core.state.history import Tag
+    from gitreg.core.state.tags import Tag
     from gitreg.git.history_index import History
 
 NAMES = ("pre-receive", "pre-commit", "post-merge")

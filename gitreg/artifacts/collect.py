@@ -16,7 +16,8 @@ from gitreg.artifacts.environment import code_commit, environment, without_url_c
 from gitreg.artifacts.lineage import data_dependency
 from gitreg.artifacts.mlmodel import mlflow_run
 from gitreg.artifacts.provenance import Given, registration_of, source_of
-from gitreg.artifacts.store import Artifacts, Source
+from gitreg.artifacts.source import Source
+from gitreg.artifacts.store import Artifacts
 from gitreg.artifacts.values import (
     flatten_metrics,
     plain,
@@ -36,6 +37,7 @@ from gitreg.core.model.model import (
     Run,
 )
 from gitreg.core.model.names import has_invisible
+from gitreg.core.operations import Operation
 from gitreg.core.operations.annotate import check_tags
 from gitreg.core.operations.register import Registration, check_new_name, register
 from gitreg.core.state.change import Change
@@ -45,7 +47,6 @@ from gitreg.dvc.digest import Progress, TreeDigest
 from gitreg.errors import InvalidDocument, InvalidRequest
 from gitreg.git.history_index import History
 from gitreg.git.repository import GitRepository
-from gitreg.publishing.publisher import Operation
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,9 @@ from typing import TypeVar, cast
 
 from gitreg.artifacts import values
 from gitreg.artifacts.environment import without_credentials
+from gitreg.artifacts.values import read_file
 from gitreg.core.documents.fields import Fields
-from gitreg.core.documents.foreign_yaml import read_file, safely
+from gitreg.core.documents.foreign_yaml import safely
 from gitreg.core.documents.yaml import SIZE_LIMIT, Value, kind
 from gitreg.core.model.model import DataDependency
 from gitreg.core.model.names import has_invisible

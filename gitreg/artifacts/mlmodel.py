@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from gitreg.core.documents.foreign_yaml import read_file, safely
+from gitreg.artifacts.values import read_file
+from gitreg.core.documents.foreign_yaml import safely
 from gitreg.core.model.model import Run
 from gitreg.errors import InvalidDocument
 

@@ -21,7 +21,7 @@ from gitreg.artifacts.environment import (
     without_credentials,
     without_url_credentials,
 )
-from gitreg.artifacts.store import Source
+from gitreg.artifacts.source import Source
 from gitreg.artifacts.values import flatten_metrics, plain, plain_numbers
 from gitreg.core.documents.yaml import SIZE_LIMIT, Value
 from gitreg.core.model.layout import REQUIREMENTS

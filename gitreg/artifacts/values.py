@@ -11,6 +11,7 @@ under the same rules, which are those of a manifest: text keys, finite numbers, 
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import re
@@ -415,3 +416,29 @@ def _parse_value(name: str, text: str, what: str) -> Value:
     if list(document) != ["value"]:  # a line break in the text began another key
         raise InvalidRequest(f"{where}: expected one value")
     return plain(document, where, strict=True)["value"]
+
+
+def read_file(path: Path, where: str, limit: int) -> bytes | None:
+    """Return the bytes of a file, or ``None`` when there is no such file.
+
+    Args:
+        path: the file.
+        where: its name, for messages.
+        limit: the most that is read, in bytes.
+
+    Raises:
+        InvalidDocument: it is larger.
+        WorldError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(limit + 1)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # a name so long that it takes no `.dvc` behind it
+            return None
+        raise WorldError(f"{where}: cannot be read: {error.strerror}") from None
+    if len(data) > limit:
+        raise InvalidDocument(f"{where}: larger than {limit // 1024:,} KiB")
+    return data

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gitreg.check.finding import CheckFinding
 from gitreg.core.model.names import fold, model_of_tag
-from gitreg.core.state.history import Tag
+from gitreg.core.state.tags import Tag
 from gitreg.git.history_index import History
 from gitreg.git.objects import GitObject
 from gitreg.git.publish import is_tag

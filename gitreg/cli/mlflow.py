@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
@@ -22,6 +22,9 @@ from gitreg.cli.parameters import (
 )
 from gitreg.errors import InvalidRequest
 from gitreg.registry import Registry
+
+if TYPE_CHECKING:
+    from gitreg.mlflow.transfer.report import Report
 
 # What a command prints with is imported when it prints: `gitreg resolve` prints one line.
 if TYPE_CHECKING:
@@ -129,24 +132,23 @@ def _counting(words: str) -> Iterator[Tell | None]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-    from gitreg.render import as_text
+    from gitreg.render import terminal
 
     columns = (SpinnerColumn(), TextColumn(words), BarColumn(), MofNCompleteColumn())
     shown = TextColumn("{task.fields[next]}", markup=False)
     with Progress(*columns, shown, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(words, total=None, next="")
         yield lambda done, total, name: bar.update(
-            task, completed=done, total=total, next=as_text.line(name)
+            task, completed=done, total=total, next=terminal.line(name)
         )
 
 
-def _print_move(report: Report, *, as_json: bool) -> None:
-    from gitreg.render import as_text
+def _print_move(report: Report, *, json: bool) -> None:
 
-    if as_json:
-        print_json(as_text.move_json(report))
+    if json:
+        print_json(move_json(report))
     else:
-        typer.echo(as_text.move_text(report, terminal_width()))
+        typer.echo(move_text(report, terminal_width()))
     if not report.is_complete:
         raise typer.Exit(1)
 
@@ -166,7 +168,7 @@ def import_mlflow(
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
     push: PushOption = False,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     repo: RepoOption = ".",
 ) -> None:
     """Bring a registry of MLflow's over.
@@ -189,7 +191,7 @@ def import_mlflow(
                 Wishes(reason, dry_run, push, not no_links, tell),
             )
         warn(registry.warnings)
-    _print_move(report, as_json=as_json)
+    _print_move(report, json=json)
 
 
 @export_app.command("mlflow")
@@ -200,7 +202,7 @@ def export_mlflow(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would go, and do nothing.")
     ] = False,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     repo: RepoOption = ".",
     allow_rewind: AllowRewindOption = False,
 ) -> None:
@@ -224,4 +226,52 @@ def export_mlflow(
                 dry_run=dry_run,
                 tell=tell,
             )
-    _print_move(report, as_json=as_json)
+    _print_move(report, json=json)
+
+
+def move_json(report: Report) -> dict[str, Any]:
+    """Return what became of an import or an export for JSON."""
+    models = [
+        {
+            "name": model.name,
+            "brought": list(model.brought),
+            "present": list(model.present),
+            "changed": list(model.changed),
+        }
+        for model in report.models
+    ]
+    remarks = [
+        {
+            "model": remark.model,
+            "version": remark.version,
+            "left": remark.is_left,
+            "text": remark.text,
+        }
+        for remark in report.remarks
+    ]
+    return {
+        "address": report.address,
+        "dry_run": report.dry_run,
+        "pushed": report.pushed,
+        "complete": report.is_complete,
+        "models": models,
+        "remarks": remarks,
+    }
+
+
+def move_text(report: Report, width: int) -> str:
+    """Return what became of an import or an export: a table, and what stayed behind and why."""
+    from gitreg.render.terminal import line, spans, table
+
+    rows = [
+        (model.name, spans(model.brought), spans(model.present), model.changed)
+        for model in report.models
+    ]
+    headers = ("model", "would come" if report.dry_run else "came", "were there", "changed")
+    lines = [table(headers, rows, width, folds="changed")]
+    for remark in report.remarks:
+        kind = "left" if remark.is_left else "note"
+        lines.append(line(f"{kind}: {remark.subject}: {remark.text}"))
+    if report.is_unchanged:
+        lines.append("nothing to do" if report.is_complete else "nothing could be done")
+    return "\n".join(lines)

@@ -18,7 +18,7 @@ from gitreg.registry import Registry
 if TYPE_CHECKING:
     from gitreg.core.policy import Judgement
     from gitreg.dvc.digest import Progress
-    from gitreg.publishing.publisher import Outcome
+    from gitreg.publishing.outcome import Outcome
 
 
 PIPE_WIDTH = 4096
@@ -34,10 +34,10 @@ def complain(message: str, hint: str | None) -> None:
 
 def warn(warnings: tuple[str, ...]) -> None:
     """Tell what a person should know, on stderr."""
-    from gitreg.render import as_text
+    from gitreg.render import terminal
 
     for warning in warnings:
-        typer.echo(f"warning: {as_text.line(warning)}", err=True)
+        typer.echo(f"warning: {terminal.line(warning)}", err=True)
 
 
 @contextmanager
@@ -68,22 +68,22 @@ def terminal_width() -> int:
 
 def print_json(value: object) -> None:
     """Print a value as JSON."""
-    from gitreg.render import as_text
+    from gitreg.render import as_json
 
     encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
     # Escapes of another kind than JSON's own would be no JSON.
-    typer.echo(as_text.to_json(value, ascii_only=not encoding.startswith("utf")))
+    typer.echo(as_json.to_json(value, ascii_only=not encoding.startswith("utf")))
 
 
-def print_outcome(outcome: Outcome, *, dry_run: bool, as_json: bool, **more: object) -> None:
+def print_outcome(outcome: Outcome, *, dry_run: bool, json: bool, **more: object) -> None:
     """Print what became of a write, after its verdicts and warnings."""
-    from gitreg.render import as_text
+    from gitreg.render import as_json, as_text
 
     warn(outcome.warnings)
-    if not as_json:
+    if not json:
         show_verdicts(outcome.change.judgements)
-    if as_json:
-        print_json({**as_text.outcome_json(outcome), **more})
+    if json:
+        print_json({**as_json.outcome_json(outcome), **more})
     else:
         typer.echo(as_text.outcome_text(outcome, dry_run=dry_run))
 
@@ -97,16 +97,16 @@ def show_verdicts(judgements: tuple[Judgement, ...]) -> None:
 
 
 @contextmanager
-def showing_refusals(*, as_json: bool) -> Iterator[None]:
+def showing_refusals(*, json: bool) -> Iterator[None]:
     """Print all verdicts of a refusal, those that passed too, before the error sums it up."""
     try:
         yield
     except Refused as refused:
         judgements = getattr(refused, "judgements", ())
-        if as_json and judgements:
-            from gitreg.render import as_text
+        if json and judgements:
+            from gitreg.render import as_json
 
-            print_json(as_text.refusal_json(str(refused), judgements))
+            print_json(as_json.refusal_json(str(refused), judgements))
         else:
             show_verdicts(judgements)
         raise

@@ -29,7 +29,7 @@ def list_(
         Optional[str],
         typer.Argument(metavar="NAME", help="The model.", autocompletion=_complete_model),
     ] = None,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     rev: RevOption = None,
     at: AtOption = None,
     repo: RepoOption = ".",
@@ -39,36 +39,34 @@ def list_(
 
     Example: gitreg list churn-predictor
     """
-    from gitreg.render import as_text
+    from gitreg.render import as_json, as_text, terminal
 
     if name is not None:
         check_model_argument(name, "gitreg list {model}, or gitreg show {reference}")
     with opened(repo, allow_rewind) as registry:
         if name is None:
             models = registry.models(rev=rev, at=at)
-            text = as_text.models_text(models, terminal_width()) if not as_json and models else ""
-            entries = [as_text.model_json(model) for model in models]
+            text = as_text.models_text(models, terminal_width()) if not json and models else ""
+            entries = [as_json.model_json(model) for model in models]
         else:
             versions = registry.versions(name, rev=rev, at=at)
             text = (
-                as_text.versions_text(versions, terminal_width())
-                if not as_json and versions
-                else ""
+                as_text.versions_text(versions, terminal_width()) if not json and versions else ""
             )
-            entries = [as_text.version_json(version) for version in versions]
-    if as_json:
+            entries = [as_json.version_json(version) for version in versions]
+    if json:
         print_json(entries)
     elif text:
         typer.echo(text)
     else:
-        none = "no models yet" if name is None else f"no versions of {as_text.line(name)} are left"
-        typer.echo(f"{none}: gitreg register {as_text.line(name or 'NAME')} PATH", err=True)
+        none = "no models yet" if name is None else f"no versions of {terminal.line(name)} are left"
+        typer.echo(f"{none}: gitreg register {terminal.line(name or 'NAME')} PATH", err=True)
 
 
 @app.command()
 def show(
     reference: ReferenceArgument,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     rev: RevOption = None,
     at: AtOption = None,
     repo: RepoOption = ".",
@@ -78,14 +76,14 @@ def show(
 
     Example: gitreg show churn-predictor@champion
     """
-    from gitreg.render import as_text
+    from gitreg.render import as_json, as_text
 
     with opened(repo, allow_rewind) as registry:
         version = registry.show(reference, rev=rev, at=at)
         approvals = registry.approvals(reference, rev=version.read_from)
-    if as_json:
-        answer = as_text.version_json(version)
-        print_json(answer | {"approvals": as_text.approvals_json(approvals)})
+    if json:
+        answer = as_json.version_json(version)
+        print_json(answer | {"approvals": as_json.approvals_json(approvals)})
     else:
         typer.echo(as_text.version_text(version, terminal_width(), approvals))
 
@@ -104,7 +102,7 @@ def log(
         Optional[int],
         typer.Option("-n", "--limit", min=1, metavar="N", help="Show at most N events."),
     ] = None,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     rev: RevOption = None,
     at: AtOption = None,
     repo: RepoOption = ".",
@@ -116,7 +114,7 @@ def log(
 
     Example: gitreg log churn-predictor/production
     """
-    from gitreg.render import as_text
+    from gitreg.render import as_json, as_text
 
     with opened(repo, allow_rewind) as registry:
         events = registry.log(reference, limit=limit, rev=rev, at=at)
@@ -127,8 +125,8 @@ def log(
             )
         if registry.is_shallow:
             warn(("this clone is shallow, its history cut off: git fetch --unshallow",))
-    if as_json:
-        print_json([as_text.event_json(event) for event in events])
+    if json:
+        print_json([as_json.event_json(event) for event in events])
     elif events:
         typer.echo(as_text.events_text(events, terminal_width()))
     else:
@@ -138,7 +136,7 @@ def log(
 @app.command()
 def resolve(
     reference: ReferenceArgument,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     rev: RevOption = None,
     at: AtOption = None,
     repo: RepoOption = ".",
@@ -150,10 +148,10 @@ def resolve(
     """
     with opened(repo, allow_rewind) as registry:
         resolved = registry.resolve(reference, rev=rev, at=at)
-    if as_json:
-        from gitreg.render import as_text
+    if json:
+        from gitreg.render import as_json
 
-        print_json(as_text.resolved_json(resolved))
+        print_json(as_json.resolved_json(resolved))
     else:
         typer.echo(str(resolved))
 
@@ -162,7 +160,7 @@ def resolve(
 def compare(
     a: ReferenceArgument,
     b: ReferenceArgument,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     rev: RevOption = None,
     at: AtOption = None,
     repo: RepoOption = ".",
@@ -174,12 +172,12 @@ def compare(
 
     Example: gitreg compare churn-predictor@2 churn-predictor/production
     """
-    from gitreg.render import as_text
+    from gitreg.render import as_json, as_text
 
     with opened(repo, allow_rewind) as registry:
         comparison = registry.compare(a, b, rev=rev, at=at)
-    if as_json:
-        print_json(as_text.comparison_json(comparison))
+    if json:
+        print_json(as_json.comparison_json(comparison))
     else:
         typer.echo(as_text.comparison_text(comparison, terminal_width()))
 
@@ -194,7 +192,7 @@ def pull(
     force: Annotated[
         bool, typer.Option("--force", help="Replace something else of that name in DIR.")
     ] = False,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     rev: RevOption = None,
     at: AtOption = None,
     repo: RepoOption = ".",
@@ -206,15 +204,15 @@ def pull(
 
     Example: gitreg pull churn-predictor@champion -o /srv/model
     """
-    from gitreg.render import as_text
+    from gitreg.render import as_json, terminal
 
     with progress_bar("pull") as progress, opened(repo, allow_rewind, progress) as registry:
         resolved = registry.resolve(reference, rev=rev, at=at)
         path = registry.pull(resolved, output, replace_existing=force, rev=resolved.read_from)
         sha256 = registry.sha256(resolved, rev=resolved.read_from)
-    typer.echo(f"{resolved}, read from {resolved.read_from[: as_text.SHORT]}", err=True)
-    if as_json:
-        answer = as_text.resolved_json(resolved)
+    typer.echo(f"{resolved}, read from {resolved.read_from[: terminal.SHORT]}", err=True)
+    if json:
+        answer = as_json.resolved_json(resolved)
         print_json(answer | {"path": str(path), "sha256": sha256})
     else:
         typer.echo(str(path))
@@ -237,7 +235,7 @@ def verify(
         bool,
         typer.Option("--repair", help="Upload again what is wrong there, if the cache has it."),
     ] = False,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     rev: RevOption = None,
     at: AtOption = None,
     repo: RepoOption = ".",
@@ -250,7 +248,7 @@ def verify(
 
     Example: gitreg verify --remote churn-predictor@champion
     """
-    from gitreg.render import as_text
+    from gitreg.render import as_json, as_text, terminal
 
     findings = []
     count = bad = 0
@@ -267,10 +265,12 @@ def verify(
             count += 1
             bad += any(finding.severity == "error" for finding in found)
             findings += found
-            if not as_json:
-                typer.echo(as_text.findings_text(found) or f"{as_text.line(version.reference)}: ok")
-    if as_json:
-        print_json([as_text.finding_json(finding) for finding in findings])
+            if not json:
+                typer.echo(
+                    as_text.findings_text(found) or f"{terminal.line(version.reference)}: ok"
+                )
+    if json:
+        print_json([as_json.finding_json(finding) for finding in findings])
     if not count:
         typer.echo("no versions to verify", err=True)
     if bad:

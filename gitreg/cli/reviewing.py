@@ -60,7 +60,7 @@ def approve(
     push: PushOption = False,
     pr: PrOption = False,
     op_id: OperationOption = None,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     repo: RepoOption = ".",
 ) -> None:
     """Approve that a version enters a stage, with your signature.
@@ -90,7 +90,7 @@ def approve(
             outcome = registry.approve(
                 preview, key=key, reason=reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id
             )
-    print_outcome(outcome, dry_run=dry_run, as_json=as_json)
+    print_outcome(outcome, dry_run=dry_run, json=json)
 
 
 @policy_app.command("show")
@@ -99,7 +99,7 @@ def policy_show(
         Optional[str],
         typer.Argument(metavar="MODEL", help="A model.", autocompletion=_complete_model),
     ] = None,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     rev: RevOption = None,
     at: AtOption = None,
     repo: RepoOption = ".",
@@ -127,7 +127,7 @@ def policy_show(
     for name in policy.naming_none_of(there) if model is None else {model} - set(there):
         near = did_you_mean(name, there)
         warn((f"no model {name!a} is registered" + (f": {near}" if near else ""),))
-    if as_json:
+    if json:
         print_json(policy_document(policy, with_defaults=True))
     else:
         typer.echo(as_text.policy_text(policy))
@@ -145,7 +145,7 @@ def policy_test(
             autocompletion=_complete_stage,
         ),
     ],
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     rev: RevOption = None,
     at: AtOption = None,
     repo: RepoOption = ".",
@@ -158,14 +158,14 @@ def policy_test(
 
     Example: gitreg policy test churn-predictor@2 --to production
     """
-    from gitreg.render import as_text
+    from gitreg.render import as_json, as_text
 
     with opened(repo, allow_rewind) as registry:
         judgements = registry.test_policy(*references, stage=to, rev=rev, at=at)
         if rev is None and at is None:
             warn(registry.uncommitted_policy())
-    if as_json:
-        print_json(as_text.verdicts_json(judgements))
+    if json:
+        print_json(as_json.verdicts_json(judgements))
     else:
         none = "no rule of the policy is about this"
         typer.echo(as_text.verdicts_text(judgements) or none)
@@ -202,7 +202,7 @@ def check(
         str,
         typer.Option("--format", metavar="FORM", help="text, markdown, sarif, github or gitlab."),
     ] = "text",
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     repo: RepoOption = ".",
     allow_rewind: AllowRewindOption = False,
 ) -> None:
@@ -214,13 +214,13 @@ def check(
     Example: gitreg check origin/main..HEAD --format markdown
     """
     from gitreg.core.text.suggest import did_you_mean
-    from gitreg.render import as_text, reports
+    from gitreg.render import reports, terminal
 
     if form not in reports.FORMATS:
         near = did_you_mean(form, reports.FORMATS)
         known = f"one of {', '.join(reports.FORMATS)}"
         raise InvalidRequest(f"--format: no {form!a}", hint=near or known)
-    if as_json and form != "text":
+    if json and form != "text":
         raise InvalidRequest(f"--json is a format of its own: without --format {form}")
     with opened(repo, allow_rewind) as registry:
         report = registry.check(
@@ -230,12 +230,12 @@ def check(
             strict=strict,
             remote=remote,
         )
-    if as_json:
+    if json:
         print_json(reports.report_json(report))
     else:
         text = reports.formatted(report, form, __version__)
         if text:
-            typer.echo(text if form in ("sarif", "gitlab") else as_text.visible(text))
+            typer.echo(text if form in ("sarif", "gitlab") else terminal.visible(text))
     if not report.passed:
         raise typer.Exit(1)
 
@@ -245,7 +245,7 @@ def hook_install(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="pre-receive, pre-commit or post-merge.")
     ],
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     repo: RepoPathOption = ".",
 ) -> None:
     """Put a hook into a repository.
@@ -259,20 +259,20 @@ def hook_install(
     """
     from gitreg import hooks
     from gitreg.git.repository import GitRepository
-    from gitreg.render import as_text
+    from gitreg.render import terminal
 
     repository = GitRepository(Path(repo))
     installed = hooks.install(repository, name)
-    if as_json:
+    if json:
         chained = None if installed.chained is None else str(installed.chained)
         print_json({"path": str(installed.path), "chained": chained, "changed": installed.changed})
         return
     state = "written" if installed.changed else "unchanged"
-    typer.echo(f"{state}: {as_text.line(str(installed.path))}")
+    typer.echo(f"{state}: {terminal.line(str(installed.path))}")
     if name == "pre-receive" and repository.top_level is not None:
         warn(("pre-receive judges what is pushed into this clone, and nothing that it pushes",))
     if installed.chained is not None:
-        typer.echo(f"{as_text.line(installed.chained.name)} runs before it", err=True)
+        typer.echo(f"{terminal.line(installed.chained.name)} runs before it", err=True)
 
 
 @hook_app.command("run")

@@ -21,7 +21,7 @@ def fetch(
             "--allow-rewind", help="Accept a remote branch that went backwards, and follow it."
         ),
     ] = False,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     repo: RepoPathOption = ".",
 ) -> None:
     """Bring this clone to what is published.
@@ -30,13 +30,13 @@ def fetch(
 
     Example: gitreg fetch
     """
-    from gitreg.render import as_text
+    from gitreg.render import as_json, as_text
 
     with Registry(repo) as registry:
         report = registry.fetch(allow_rewind=allow_rewind)
     warn(report.warnings)
-    if as_json:
-        print_json(as_text.fetch_json(report))
+    if json:
+        print_json(as_json.fetch_json(report))
     else:
         typer.echo(as_text.fetch_text(report, terminal_width()))
 
@@ -46,7 +46,7 @@ def push(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be published, and do nothing.")
     ] = False,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     repo: RepoPathOption = ".",
 ) -> None:
     """Publish what was done here without --push.
@@ -56,20 +56,20 @@ def push(
 
     Example: gitreg push
     """
-    from gitreg.render import as_text
+    from gitreg.render import as_json, as_text, terminal
 
     with progress_bar("push") as progress, Registry(repo, progress=progress) as registry:
         report = registry.push(dry_run=dry_run)
     warn(report.warnings)
-    if as_json:
-        print_json(as_text.push_json(report))
+    if json:
+        print_json(as_json.push_json(report))
     else:
         typer.echo(as_text.push_text(report, dry_run=dry_run))
     if report.own:
         typer.echo(as_text.own_commits_text(report), err=True)
     if report.left:
         take_back = (
-            f"git reset --keep {str(report.commit)[: as_text.SHORT]} && gitreg tags sync"
+            f"git reset --keep {str(report.commit)[: terminal.SHORT]} && gitreg tags sync"
             if not report.own
             else "the command above, which keeps your own commits"
         )
@@ -86,7 +86,7 @@ def tags_sync(
     force: Annotated[
         bool, typer.Option("--force", help="Replace tags that are not what history implies.")
     ] = False,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     repo: RepoPathOption = ".",
 ) -> None:
     """Make the tags that history implies.
@@ -95,12 +95,12 @@ def tags_sync(
 
     Example: gitreg tags sync --push
     """
-    from gitreg.render import as_text
+    from gitreg.render import as_json, as_text
 
     with Registry(repo) as registry:
         report = registry.sync_tags(dry_run=dry_run, push=push, force=force)
-    if as_json:
-        print_json(as_text.tags_json(report))
+    if json:
+        print_json(as_json.tags_json(report))
     else:
         typer.echo(as_text.tags_text(report, dry_run=dry_run))
     if report.wrong:
@@ -115,7 +115,7 @@ def doctor(
     fix: Annotated[
         bool, typer.Option("--fix", help="Put right first what is safe to put right.")
     ] = False,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     repo: RepoOption = ".",
     allow_rewind: AllowRewindOption = False,
 ) -> None:
@@ -131,12 +131,12 @@ def doctor(
 
     Example: gitreg doctor --fix
     """
-    from gitreg.render import as_text
+    from gitreg.render import as_json, as_text
 
     with opened(repo, allow_rewind) as registry:
         findings = registry.doctor(fix=fix)
-    if as_json:
-        print_json([as_text.finding_json(finding) for finding in findings])
+    if json:
+        print_json([as_json.finding_json(finding) for finding in findings])
     else:
         typer.echo(as_text.findings_text(findings) or "nothing is wrong")
     if any(finding.severity == "error" for finding in findings):

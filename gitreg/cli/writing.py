@@ -36,7 +36,7 @@ def init(
     path: Annotated[
         str, typer.Argument(metavar="PATH", help="The folder; made when missing.")
     ] = ".",
-    as_json: JsonOption = False,
+    json: JsonOption = False,
 ) -> None:
     """Make a registry here, in one commit.
 
@@ -49,10 +49,10 @@ def init(
     if not standing.is_dir():
         raise InvalidRequest(f"{standing} is not a folder")
     outcome = Registry.init(path)
-    if not as_json and outcome.is_unchanged:
+    if not json and outcome.is_unchanged:
         typer.echo("nothing to do: there is a registry already")
         return
-    print_outcome(outcome, dry_run=False, as_json=as_json)
+    print_outcome(outcome, dry_run=False, json=json)
 
 
 @app.command()
@@ -94,7 +94,7 @@ def register(
     push: PushOption = False,
     pr: PrOption = False,
     op_id: OperationOption = None,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     repo: RepoOption = ".",
 ) -> None:
     """Register the next version of a model.
@@ -133,7 +133,7 @@ def register(
             op_id=op_id,
         )
     number = outcome.versions[0].version
-    print_outcome(outcome, dry_run=dry_run, as_json=as_json, model=name, version=number)
+    print_outcome(outcome, dry_run=dry_run, json=json, model=name, version=number)
     if outcome.commit and not outcome.pushed:
         typer.echo("not shared yet: publish with --push, or gitreg push", err=True)
 
@@ -173,7 +173,7 @@ def promote(
     push: PushOption = False,
     pr: PrOption = False,
     op_id: OperationOption = None,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     repo: RepoOption = ".",
 ) -> None:
     """Put versions into a stage, if the policy lets them.
@@ -185,7 +185,7 @@ def promote(
     """
     if else_archive and not if_better and not if_lower:
         raise InvalidRequest("--else-archive needs --if-better or --if-lower")
-    with Registry(repo) as registry, showing_refusals(as_json=as_json):
+    with Registry(repo) as registry, showing_refusals(json=json):
         outcome = registry.promote(
             *references,
             stage=to,
@@ -201,7 +201,7 @@ def promote(
             pr=pr,
             op_id=op_id,
         )
-    print_outcome(outcome, dry_run=dry_run, as_json=as_json)
+    print_outcome(outcome, dry_run=dry_run, json=json)
 
 
 @app.command()
@@ -213,14 +213,14 @@ def archive(
     push: PushOption = False,
     pr: PrOption = False,
     op_id: OperationOption = None,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     repo: RepoOption = ".",
 ) -> None:
     """Put versions into the archive, in one commit.
 
     Example: gitreg archive churn-predictor@1 -m "superseded"
     """
-    with Registry(repo) as registry, showing_refusals(as_json=as_json):
+    with Registry(repo) as registry, showing_refusals(json=json):
         outcome = registry.archive(
             *references,
             override=override,
@@ -230,7 +230,7 @@ def archive(
             pr=pr,
             op_id=op_id,
         )
-    print_outcome(outcome, dry_run=dry_run, as_json=as_json)
+    print_outcome(outcome, dry_run=dry_run, json=json)
 
 
 @alias_app.command("set")
@@ -242,7 +242,7 @@ def alias_set(
     push: PushOption = False,
     pr: PrOption = False,
     op_id: OperationOption = None,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     repo: RepoOption = ".",
 ) -> None:
     """Point an alias at a version; stages are not touched.
@@ -259,7 +259,7 @@ def alias_set(
             pr=pr,
             op_id=op_id,
         )
-    print_outcome(outcome, dry_run=dry_run, as_json=as_json)
+    print_outcome(outcome, dry_run=dry_run, json=json)
 
 
 @alias_app.command("delete")
@@ -278,7 +278,7 @@ def alias_delete(
     push: PushOption = False,
     pr: PrOption = False,
     op_id: OperationOption = None,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     repo: RepoOption = ".",
 ) -> None:
     """Remove an alias; the version stays.
@@ -300,7 +300,7 @@ def alias_delete(
             pr=pr,
             op_id=op_id,
         )
-    print_outcome(outcome, dry_run=dry_run, as_json=as_json)
+    print_outcome(outcome, dry_run=dry_run, json=json)
 
 
 @app.command()
@@ -326,7 +326,7 @@ def rollback(
     push: PushOption = False,
     pr: PrOption = False,
     op_id: OperationOption = None,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     repo: RepoOption = ".",
 ) -> None:
     """Bring back the version that was in production before.
@@ -336,11 +336,11 @@ def rollback(
 
     Example: gitreg rollback churn-predictor -m "predictions drifted"
     """
-    from gitreg.render import as_text
+    from gitreg.render import as_json, as_text
 
     for name in names:
         check_model_argument(name, "gitreg rollback {model} --to {version}")
-    with Registry(repo) as registry, showing_refusals(as_json=as_json):
+    with Registry(repo) as registry, showing_refusals(json=json):
         outcome, plan = registry.rollback(
             *names,
             to=to,
@@ -352,16 +352,16 @@ def rollback(
             pr=pr,
             op_id=op_id,
         )
-    if not as_json:
+    if not json:
         for title, versions in (("withdrawn", plan.withdrawn), ("restored", plan.restored)):
             if versions:
                 typer.echo(as_text.versions_with_metrics(title, versions))
     print_outcome(
         outcome,
         dry_run=dry_run,
-        as_json=as_json,
-        withdrawn=[as_text.moved_json(version) for version in plan.withdrawn],
-        restored=[as_text.moved_json(version) for version in plan.restored],
+        json=json,
+        withdrawn=[as_json.moved_json(version) for version in plan.withdrawn],
+        restored=[as_json.moved_json(version) for version in plan.restored],
     )
 
 
@@ -385,7 +385,7 @@ def annotate(
     push: PushOption = False,
     pr: PrOption = False,
     op_id: OperationOption = None,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     repo: RepoOption = ".",
 ) -> None:
     """Set description, owner and tags of a model or a version.
@@ -405,7 +405,7 @@ def annotate(
             pr=pr,
             op_id=op_id,
         )
-    print_outcome(outcome, dry_run=dry_run, as_json=as_json)
+    print_outcome(outcome, dry_run=dry_run, json=json)
 
 
 @app.command()
@@ -425,7 +425,7 @@ def create(
     push: PushOption = False,
     pr: PrOption = False,
     op_id: OperationOption = None,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     repo: RepoOption = ".",
 ) -> None:
     """Create a model that has no version yet.
@@ -447,7 +447,7 @@ def create(
             pr=pr,
             op_id=op_id,
         )
-    print_outcome(outcome, dry_run=dry_run, as_json=as_json)
+    print_outcome(outcome, dry_run=dry_run, json=json)
 
 
 @app.command()
@@ -461,7 +461,7 @@ def rename(
     push: PushOption = False,
     pr: PrOption = False,
     op_id: OperationOption = None,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     repo: RepoOption = ".",
 ) -> None:
     """Give a model another name.
@@ -476,7 +476,7 @@ def rename(
         outcome = registry.rename_model(
             name, new_name, reason=reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id
         )
-    print_outcome(outcome, dry_run=dry_run, as_json=as_json)
+    print_outcome(outcome, dry_run=dry_run, json=json)
 
 
 @app.command()
@@ -490,7 +490,7 @@ def delete(
     push: PushOption = False,
     pr: PrOption = False,
     op_id: OperationOption = None,
-    as_json: JsonOption = False,
+    json: JsonOption = False,
     repo: RepoOption = ".",
 ) -> None:
     """Delete a version, whose number stays taken, or a whole model.
@@ -514,4 +514,4 @@ def delete(
             pr=pr,
             op_id=op_id,
         )
-    print_outcome(outcome, dry_run=dry_run, as_json=as_json)
+    print_outcome(outcome, dry_run=dry_run, json=json)

@@ -20,15 +20,8 @@ from urllib.parse import quote
 
 from gitreg.core.model.names import RegistryTag, parse_tag
 from gitreg.core.state.change import OPERATION, trailers_of
-from gitreg.core.state.history import (
-    CommitInfo,
-    Event,
-    FileChange,
-    PointerValue,
-    Tag,
-    events_of,
-    tags_of,
-)
+from gitreg.core.state.history import CommitInfo, Event, FileChange, PointerValue, events_of
+from gitreg.core.state.tags import Tag, tags_of
 from gitreg.core.state.timestamps import Activity, changed_in, moment_of
 from gitreg.git.log import first_parents_reach, read_commits
 from gitreg.git.repository import GitRepository

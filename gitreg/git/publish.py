@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitreg.core.state.change import Change
-from gitreg.core.state.history import CommitInfo, Tag
+from gitreg.core.state.history import CommitInfo
+from gitreg.core.state.tags import Tag
 from gitreg.errors import GitError, LostRace, WorldError
 from gitreg.git import worktree
 from gitreg.git.objects import GitObject

@@ -47,7 +47,7 @@ from gitreg.mlflow.pool import Pool
 from gitreg.mlflow.reading import Known, Memory, ModelRow, Reading
 from gitreg.mlflow.sources import Submission, gathered
 from gitreg.mlflow.webhooks import Webhooks
-from gitreg.publishing.publisher import Outcome, Overtaken
+from gitreg.publishing.outcome import Outcome, Overtaken
 from gitreg.registry import Registry
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 
 from gitreg.core.model import layout
-from gitreg.core.state.history import CommitInfo, FileChange, Tag
+from gitreg.core.state.history import CommitInfo, FileChange
 from gitreg.core.state.state import RegistryState
+from gitreg.core.state.tags import Tag
 from gitreg.errors import GitError, GitregError, UnknownOutcome
 from gitreg.git import publish, remote, worktree
 from gitreg.git.copies import copies_folder

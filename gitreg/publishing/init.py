@@ -13,7 +13,7 @@ from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitError, InvalidRequest, WorldError
 from gitreg.git import process, publish, worktree
 from gitreg.git.repository import GitRepository
-from gitreg.publishing.publisher import Outcome
+from gitreg.publishing.outcome import Outcome
 
 _LEFT_LOCK = re.compile(r"could not lock config file (.*): File exists")
 

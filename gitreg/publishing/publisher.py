@@ -15,24 +15,23 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol, TypeVar
+from typing import TypeVar
 
-from gitreg.core.model import layout, manifest
 from gitreg.core.model.layout import Place
-from gitreg.core.model.model import Annotations
 from gitreg.core.model.names import Reference, check_operation_id, format_version
+from gitreg.core.operations import Operation
 from gitreg.core.operations.judging import GateRefused
 from gitreg.core.state.change import (
     OPERATION,
     Change,
-    Edit,
     check_reason,
     parse_message,
     trailers_of,
 )
 from gitreg.core.state.conflicts import ended_models, first_surprise
-from gitreg.core.state.history import CommitInfo, FileChange, Tag
+from gitreg.core.state.history import CommitInfo, FileChange
 from gitreg.core.state.state import RegistryState
+from gitreg.core.state.tags import Tag
 from gitreg.errors import (
     GitError,
     GitregError,
@@ -48,122 +47,18 @@ from gitreg.git.history_index import History
 from gitreg.git.remote import Locked
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.publishing.clone import Clone, Standing
+from gitreg.publishing.outcome import Draft, Outcome, Overtaken, Proposal
 from gitreg.publishing.retry import Patience
+from gitreg.publishing.sameness import _is_the_same_file, file_changes, is_the_same, named_versions
 
 _Done = TypeVar("_Done")
 
-Operation = Callable[[RegistryState], Change]
-"""A function from the state at a tip to the change that is asked for."""
 
 SendBytes = Callable[[RegistryState, Iterable[tuple[str, int]]], None]
 """Puts the bytes of versions on the DVC remote, or raises."""
 
 _STATES_REACHED = ("nothing was", "published as", "written as")
 """How an error begins to say what had been done when it came."""
-
-
-class Overtaken(LostRace):
-    """Somebody else moved what the operation moves; to run it again is for a person to decide."""
-
-
-@dataclass(frozen=True)
-class Review:
-    """Where an operation is put under review.
-
-    Attributes:
-        branch: the branch that has it, without ``refs/heads/``.
-        base: the branch that it shall go into.
-        title: of the pull request, one line.
-        body: of the pull request, Markdown.
-        url: the pull request, or where a person opens it; ``None`` where nothing is known.
-        state: ``opened`` or ``updated`` by gitreg, else ``by hand``.
-    """
-
-    branch: str
-    base: str
-    title: str
-    body: str
-    url: str | None = None
-    state: Literal["opened", "updated", "by hand"] = "by hand"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of an operation.
-
-    Attributes:
-        change: what it does.
-        commit: the commit that does it; ``None`` when nothing was written.
-        tags: names of the tags that go with it.
-        pushed: whether the remote has it.
-        warnings: what the person should know.
-        operation: its id; ``None`` when nothing was to be written.
-        repeated: whether it was done before, under the same id.
-        review: where it waits for a review; ``None`` for what takes effect at once.
-    """
-
-    change: Change
-    commit: str | None = None
-    tags: tuple[str, ...] = ()
-    pushed: bool = False
-    warnings: tuple[str, ...] = ()
-    operation: str | None = None
-    repeated: bool = False
-    review: Review | None = None
-
-    @property
-    def versions(self) -> tuple[Reference, ...]:
-        """The versions that it is about, such as the one that was registered."""
-        return self._named_by("Gitreg-Version")
-
-    @property
-    def replaced(self) -> tuple[Reference, ...]:
-        """The versions that had to make room, or that an alias named before."""
-        return self._named_by("Gitreg-Replaces")
-
-    def _named_by(self, trailer: str) -> tuple[Reference, ...]:
-        model = ""
-        found = []
-        for key, value in self.change.trailers:
-            if key == "Gitreg-Model":
-                model = value
-            elif key == trailer:
-                found.append(Reference(model, version=int(value)))
-        return tuple(found)
-
-    @property
-    def is_unchanged(self) -> bool:
-        """Whether everything was already as asked, so that there was nothing to commit."""
-        return not self.change.edits
-
-
-class Draft(Protocol):
-    """What is decided of a change before it is put under review."""
-
-    def branch(self, change: Change, base: str) -> str:
-        """Return the name, without ``refs/heads/``, of the branch that holds it alone."""
-
-    def push_options(self, change: Change, base: str) -> Sequence[str]:
-        """Return what the Git host is asked when the branch is pushed."""
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A change on a branch of its own, on top of what is published.
-
-    Attributes:
-        outcome: what it does; without edits when all of it is published.
-        before: the registry as it is published.
-        base: the branch that it shall go into, without ``refs/heads/``.
-        branch: the branch that has it.
-        remote_words: what the remote said to the push; empty when nothing had to be pushed.
-    """
-
-    outcome: Outcome
-    before: RegistryState
-    base: str
-    branch: str = ""
-    remote_words: str = ""
 
 
 @dataclass
@@ -623,26 +518,6 @@ def _new_run(operation: Operation, reason: str | None, op_id: str | None) -> _Ru
     return _Run(operation, check_reason(reason), name)
 
 
-def _is_the_same_file(edit: Edit, there: bytes | None) -> bool:
-    """Tell whether a file is what an edit would write; of a manifest, when it was made apart."""
-    place = layout.locate(edit.path)
-    if place is None or edit.content is None or there is None:
-        return edit.content == there
-    if place.kind == "deleted":
-        return True  # when and by whom; why is in the message
-    if place.kind == "model":
-        return _said(edit.content, edit.path) == _said(there, edit.path)
-    if place.kind != "manifest":
-        return edit.content == there
-    ours, theirs = (manifest.read_manifest(data, edit.path) for data in (edit.content, there))
-    return replace(ours, created_at=theirs.created_at) == theirs
-
-
-def _said(data: bytes, path: str) -> Annotations:
-    """Return what is said of a model, but for when it was created."""
-    return replace(manifest.read_model_document(data, path), created_at=None)
-
-
 def _with_state_reached(error: WorldError, *, published: bool) -> WorldError:
     """Make sure that an error says what was done before it: nothing, unless it says so itself."""
     said = f"{error} {error.hint}"
@@ -658,58 +533,3 @@ def _reference_to(place: Place) -> Reference:
     if place.version is not None:
         return Reference(place.model, version=place.version)
     return Reference(place.model, stage=place.name)
-
-
-def is_the_same(change: Change, after: Callable[[str], bytes | None]) -> bool:
-    """Tell whether a change is what a commit did, as far as a repetition can be the same.
-
-    Who and when differ, and so may the words of a deletion; the bytes of a version may not.
-    """
-    for edit in change.edits:
-        done = after(edit.path)
-        place = layout.locate(edit.path)
-        if (done is None) != (edit.content is None):
-            return False
-        if place is None or done is None or edit.content is None:
-            continue
-        if place.kind in ("deleted", "approval"):  # two signatures over the same text differ, too
-            continue
-        if place.kind == "manifest":
-            here, there = (manifest.read_manifest(data, edit.path) for data in (edit.content, done))
-            if any(getattr(here, fact) != getattr(there, fact) for fact in ("metrics", "params")):
-                return False
-            if here.artifact.sha256 != there.artifact.sha256:
-                return False
-        elif place.kind == "model":
-            if _said(edit.content, edit.path) != _said(done, edit.path):
-                return False
-        elif place.kind != "other" and done != edit.content:
-            return False
-    return bool(change.edits)
-
-
-def file_changes(state: RegistryState, change: Change) -> list[FileChange]:
-    """Return what a change does to the files of a state."""
-    before = state.snapshot.read_many(change.paths)
-    return [
-        FileChange(edit.path, old, edit.content)
-        for edit, old in zip(change.edits, before, strict=True)
-    ]
-
-
-def named_versions(moved: Iterable[FileChange]) -> set[tuple[str, int]]:
-    """Return the versions that a change registers, or that its pointers come to name."""
-    named: set[tuple[str, int]] = set()
-    for change in moved:
-        place = layout.locate(change.path)
-        if place is None or change.after is None:
-            continue
-        if place.kind == "manifest" and place.version is not None:
-            named.add((place.model, place.version))
-        elif place.kind == "aliases":
-            named.add((place.model, manifest.read_alias(change.after, change.path)))
-        elif place.kind == "stages":
-            before = manifest.read_versions(change.before, change.path)
-            after = manifest.read_versions(change.after, change.path)
-            named |= {(place.model, version) for version in set(after) - set(before)}
-    return named

@@ -26,8 +26,9 @@ from gitreg.git.history_index import History
 from gitreg.git.remote import Locked
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.publishing.clone import Clone, Standing
-from gitreg.publishing.publisher import SendBytes, file_changes, is_the_same, named_versions
+from gitreg.publishing.publisher import SendBytes
 from gitreg.publishing.retry import Patience
+from gitreg.publishing.sameness import file_changes, is_the_same, named_versions
 from gitreg.publishing.tags import LEFT
 
 

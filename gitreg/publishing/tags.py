@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from gitreg.core.model.names import parse_tag
-from gitreg.core.state.history import Tag
+from gitreg.core.state.tags import Tag
 from gitreg.errors import GitError, NotFound
 from gitreg.git import publish, remote
 from gitreg.git.history_index import History

@@ -66,7 +66,9 @@ if TYPE_CHECKING:
     from gitreg.git.history_index import History
     from gitreg.git.objects import CommitSnapshot
     from gitreg.publishing.clone import Clone
-    from gitreg.publishing.publisher import Operation, Outcome, Publisher
+    from gitreg.publishing.publisher import Publisher
+    from gitreg.publishing.outcome import Outcome
+    from gitreg.core.operations import Operation
     from gitreg.publishing.synchronise import FetchReport, PushReport, Synchroniser
     from gitreg.publishing.tags import TagReport
     from gitreg.review.reviewer import Reviewer
@@ -1381,7 +1383,8 @@ class Registry:
         """
         from gitreg.check.commit_facts import Bytes, Past
         from gitreg.check.past import IndexedPast
-        from gitreg.check.ranges import CheckOptions, Range, check_range, parse_range
+        from gitreg.check.ranges import CheckOptions, check_range
+        from gitreg.check.revisions import Range, parse_range
         from gitreg.check.tags import judge_clone
         from gitreg.publishing.tags import tagged_tip
 

@@ -8,222 +8,41 @@
 
 from __future__ import annotations
 
-import io
 import json
-import re
-import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gitreg.core.state.compare import flatten, metrics_beside
+from gitreg.render.terminal import (
+    SHORT,
+    _cell,
+    _count,
+    line,
+    size,
+    table,
+    visible,
+)
 
 # What is printed was made by then: nothing needs importing to look at it.
 if TYPE_CHECKING:
     from gitreg.approvals.giving import ApprovalPreview
     from gitreg.approvals.stored import StoredApproval
-    from gitreg.core.model.model import Model, ModelVersion, Resolved
+    from gitreg.core.model.model import Model, ModelVersion
     from gitreg.core.policy import Judgement, Policy
     from gitreg.core.state.change import Change
     from gitreg.core.state.compare import Comparison
     from gitreg.core.state.history import Event, PointerValue
     from gitreg.findings import Finding
-    from gitreg.mlflow.transfer.report import Report
-    from gitreg.publishing.publisher import Outcome, Review
+    from gitreg.publishing.outcome import Outcome, Review
     from gitreg.publishing.synchronise import FetchReport, PushReport
     from gitreg.publishing.tags import TagReport
 
 SHOWN_COLUMNS = 5
 """So many columns of a signature are shown."""
 
-SHORT = 9
-"""How many digits of a commit people are shown."""
-
-NARROWEST = 40
-"""A table is at least so many cells wide: below, a terminal's own folding reads better."""
-
-# Control, format (bidirectional overrides, zero width), surrogates, line separators: they move
-# the cursor, hide text or forge lines. The pattern only finds what is worth looking up.
-_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-_SUSPECT = re.compile(r"[^\x20-\x7e]")
-
-
-def visible(text: str) -> str:
-    """Return ``text`` with control and formatting characters as escapes; line breaks stay."""
-    return "\n".join(map(line, text.split("\n")))
-
-
-def line(text: str) -> str:
-    """Return ``text`` as one line, control and formatting characters and line breaks escaped."""
-    return _SUSPECT.sub(lambda found: _escape(found[0], ascii), text)
-
-
-def _escape(char: str, quote: Callable[[str], str]) -> str:
-    return quote(char)[1:-1] if unicodedata.category(char) in _UNSAFE else char
-
-
-def table(
-    headers: Sequence[str], rows: Iterable[Sequence[object]], width: int, folds: str = ""
-) -> str:
-    """Return aligned columns, folded to ``width`` cells (or `NARROWEST`, which is more).
-
-    Where it leaves the others room, only the column ``folds`` is folded.
-    """
-    from rich.cells import cell_len
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    grid = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
-    # Only what begins a row must keep to its line: the folds of the others are indented.
-    lines = [
-        [line(_cell(first)), *(visible(_cell(cell)) for cell in others)] for first, *others in rows
-    ]
-    widths = [max(map(cell_len, column)) + 2 for column in zip(headers, *lines, strict=True)]
-    rest = sum(cells for header, cells in zip(headers, widths, strict=True) if header != folds)
-    has_room = folds in headers and rest + NARROWEST // 3 <= width
-    for header in headers:
-        title = Text(line(header))
-        grid.add_column(title, overflow="fold", no_wrap=has_room and header != folds)
-    for cells in lines:
-        grid.add_row(*map(Text, cells))
-    console = Console(
-        file=io.StringIO(), width=max(width, NARROWEST), color_system=None, markup=False,
-        emoji=False, highlight=False, legacy_windows=False,
-    )  # fmt: skip
-    with console.capture() as captured:
-        console.print(grid)
-    return "\n".join(row.rstrip() for row in captured.get().split("\n")).rstrip("\n")
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return f"{value:.10g}"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, tuple):
-        return ", ".join(map(str, value)) or "-"
-    return str(value)
-
 
 # JSON
-
-
-def to_json(value: object, *, ascii_only: bool = False) -> str:
-    """Return a value as JSON text, in which nothing that is not visible stands for itself.
-
-    >>> print(to_json("\\u202eé"), to_json("é", ascii_only=True))
-    "\\u202eé" "\\u00e9"
-    """
-    text = json.dumps(value, indent=2, ensure_ascii=ascii_only, allow_nan=False)
-    return "\n".join(
-        _SUSPECT.sub(lambda found: _escape(found[0], json.dumps), part) for part in text.split("\n")
-    )
-
-
-def version_json(version: ModelVersion) -> dict[str, Any]:
-    """Return what ``show --json`` prints."""
-    found = asdict(version)
-    order = (
-        "model", "version", "stage", "aliases", "metrics", "params", "tags", "description",
-        "artifact", "lineage", "environment", "signature", "created_at", "created_by", "commit",
-        "read_from",
-    )  # fmt: skip
-    return {name: list(found[name]) if name == "aliases" else found[name] for name in order}
-
-
-def moved_json(version: ModelVersion) -> dict[str, Any]:
-    """Return an entry of what ``rollback --json`` says that it moved."""
-    return {"model": version.model, "version": version.version, "metrics": dict(version.metrics)}
-
-
-def resolved_json(resolved: Resolved) -> dict[str, Any]:
-    """Return what ``resolve --json`` prints."""
-    return asdict(resolved)
-
-
-def model_json(model: Model) -> dict[str, Any]:
-    """Return an entry of what ``list --json`` prints."""
-    return {
-        "model": model.name,
-        "latest": model.latest,
-        "stages": {stage: list(versions) for stage, versions in model.stages.items()},
-        "aliases": dict(model.aliases),
-        "description": model.description,
-        "owner": model.owner,
-        "tags": dict(model.tags),
-    }
-
-
-def approvals_json(approvals: Sequence[StoredApproval]) -> list[dict[str, Any]]:
-    """Return what ``show --json`` says of approvals."""
-    return [asdict(approval) for approval in approvals]
-
-
-def event_json(event: Event) -> dict[str, Any]:
-    """Return an entry of what ``log --json`` prints."""
-    return asdict(event)
-
-
-def comparison_json(comparison: Comparison) -> dict[str, Any]:
-    """Return what ``compare --json`` prints."""
-    found = asdict(comparison)
-    return found | {"a": version_json(comparison.a), "b": version_json(comparison.b)}
-
-
-def outcome_json(outcome: Outcome) -> dict[str, Any]:
-    """Return what a write prints with ``--json``."""
-    review = outcome.review
-    return {
-        "commit": outcome.commit,
-        "subject": outcome.change.subject,
-        "message": outcome.change.message(),
-        "files": [edit.path for edit in outcome.change.edits],
-        "tags": list(outcome.tags),
-        "pushed": outcome.pushed,
-        "operation": outcome.operation,
-        "repeated": outcome.repeated,
-        "unchanged": outcome.is_unchanged,
-        "warnings": list(outcome.warnings),
-        "verdicts": verdicts_json(outcome.change.judgements),
-        **({} if review is None else asdict(review)),
-    }
-
-
-def verdicts_json(judgements: Iterable[Judgement]) -> list[dict[str, Any]]:
-    """Return what the policy says of versions, a verdict an entry."""
-    return [
-        {"version": judgement.reference, "stage": judgement.stage, **asdict(verdict)}
-        for judgement in judgements
-        for verdict in judgement.verdicts
-    ]
-
-
-def refusal_json(message: str, judgements: Iterable[Judgement]) -> dict[str, Any]:
-    """Return what ``promote --json`` prints when it refuses."""
-    return {"refused": message, "verdicts": verdicts_json(judgements)}
-
-
-def fetch_json(report: FetchReport) -> dict[str, Any]:
-    """Return what ``fetch --json`` prints."""
-    return {**asdict(report), "events": [event_json(event) for event in report.events]}
-
-
-def push_json(report: PushReport) -> dict[str, Any]:
-    """Return what ``push --json`` prints."""
-    return asdict(report)
-
-
-def finding_json(finding: Finding) -> dict[str, Any]:
-    """Return a finding."""
-    return asdict(finding)
-
-
-def tags_json(report: TagReport) -> dict[str, Any]:
-    """Return what ``tags sync --json`` prints."""
-    return asdict(report)
 
 
 # Text
@@ -322,21 +141,6 @@ def preview_text(preview: ApprovalPreview) -> str:
         *metrics_beside(candidate, incumbent),
     ]
     return "\n".join([line(lines[0]), *(f"    {line(text)}" for text in lines[1:])])
-
-
-def size(count: float) -> str:
-    """Return a number of bytes for people.
-
-    >>> size(512), size(184312)
-    ('512 B', '180.0 KiB')
-    """
-    if count < 1024:
-        return f"{count:.0f} B"
-    units = iter(("KiB", "MiB", "GiB"))
-    unit = ""
-    while count >= 1024 and (larger := next(units, None)):
-        count, unit = count / 1024, larger
-    return f"{count:.1f} {unit}"
 
 
 def events_text(events: Sequence[Event], width: int) -> str:
@@ -478,10 +282,6 @@ def _who(policy: Policy, by: Iterable[str]) -> str:
     )
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")
-
-
 def _review_text(outcome: Outcome, review: Review, *, dry_run: bool) -> str:
     """Return where a change waits for a review; of a dry run the text of the request."""
     if dry_run:
@@ -581,67 +381,6 @@ def tags_text(report: TagReport, *, dry_run: bool) -> str:
     made = f"{len(report.made)} {'to make' if dry_run else 'made'}"
     lines.append(f"{made}, {len(report.kept)} right already{pushed}")
     return "\n".join(map(line, lines))
-
-
-def move_json(report: Report) -> dict[str, Any]:
-    """Return what became of an import or an export for JSON."""
-    models = [
-        {
-            "name": model.name,
-            "brought": list(model.brought),
-            "present": list(model.present),
-            "changed": list(model.changed),
-        }
-        for model in report.models
-    ]
-    remarks = [
-        {
-            "model": remark.model,
-            "version": remark.version,
-            "left": remark.is_left,
-            "text": remark.text,
-        }
-        for remark in report.remarks
-    ]
-    return {
-        "address": report.address,
-        "dry_run": report.dry_run,
-        "pushed": report.pushed,
-        "complete": report.is_complete,
-        "models": models,
-        "remarks": remarks,
-    }
-
-
-def move_text(report: Report, width: int) -> str:
-    """Return what became of an import or an export: a table, and what stayed behind and why."""
-    rows = [
-        (model.name, spans(model.brought), spans(model.present), model.changed)
-        for model in report.models
-    ]
-    headers = ("model", "would come" if report.dry_run else "came", "were there", "changed")
-    lines = [table(headers, rows, width, folds="changed")]
-    for remark in report.remarks:
-        kind = "left" if remark.is_left else "note"
-        lines.append(line(f"{kind}: {remark.subject}: {remark.text}"))
-    if report.is_unchanged:
-        lines.append("nothing to do" if report.is_complete else "nothing could be done")
-    return "\n".join(lines)
-
-
-def spans(numbers: Iterable[int]) -> str:
-    """Return ascending numbers, those in a row as one.
-
-    >>> spans((1, 2, 3, 7)), spans(())
-    ('1-3, 7', '-')
-    """
-    found: list[list[int]] = []
-    for number in numbers:
-        if found and number == found[-1][-1] + 1:
-            found[-1] = [found[-1][0], number]
-        else:
-            found.append([number])
-    return ", ".join("-".join(map(str, span)) for span in found) or "-"
 
 
 def errors_text(message: str, hint: str | None) -> str:

@@ -19,7 +19,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from gitreg.render.as_text import SHORT, line
+from gitreg.render.terminal import SHORT, line
 
 # What is printed was made by then: nothing needs importing to look at it.
 if TYPE_CHECKING:

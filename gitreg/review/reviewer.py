@@ -14,10 +14,12 @@ from dataclasses import dataclass, replace
 
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.names import folder_of
+from gitreg.core.operations import Operation
 from gitreg.core.state.change import OPERATION, Change
 from gitreg.errors import InvalidRequest, WorldError
 from gitreg.git.repository import GitRepository
-from gitreg.publishing.publisher import Operation, Outcome, Proposal, Publisher, Review
+from gitreg.publishing.outcome import Outcome, Proposal, Review
+from gitreg.publishing.publisher import Publisher
 from gitreg.review.evidence import evidence_text
 from gitreg.review.hostcli import HostCli, Request
 from gitreg.review.hosts import KINDS, Host, Kind, host_of

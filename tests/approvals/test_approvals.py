@@ -15,7 +15,7 @@ from gitreg.core.model.keys import parse_key
 from gitreg.core.operations.approve import Approval, approval_of
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitError, InvalidRequest, NotFound, Refused
-from gitreg.publishing.publisher import Outcome
+from gitreg.publishing.outcome import Outcome
 from tests.conftest import git, write_model
 from tests.support.commands import error, gitreg
 from tests.support.signers import Key, make_key, use_ssh, write_policy

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitreg import Registry
-from gitreg.artifacts.store import Source
+from gitreg.artifacts.source import Source
 from gitreg.errors import DvcError, InvalidRequest, NotFound
 from tests.conftest import git, write_model
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from gitreg import Registry
-from gitreg.core.state.history import Event, Tag
+from gitreg.core.state.history import Event
+from gitreg.core.state.tags import Tag
 from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git import log
 from gitreg.git.history_index import History

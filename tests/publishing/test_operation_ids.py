@@ -10,7 +10,7 @@ import pytest
 from gitreg import Registry
 from gitreg.dvc.remote import Remote as DvcRemote
 from gitreg.errors import InvalidRequest, Refused
-from gitreg.publishing.publisher import Outcome
+from gitreg.publishing.outcome import Outcome
 from tests.conftest import git, write_model
 from tests.git.test_remote import published, pushed_by_hand, stored, tags_of
 from tests.publishing.test_synchronise import register_theirs

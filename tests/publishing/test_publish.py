@@ -23,7 +23,7 @@ from gitreg.git import publish, worktree
 from gitreg.git.objects import GitObject, ObjectReader
 from gitreg.git.repository import GitRepository
 from gitreg.publishing import retry
-from gitreg.publishing.publisher import Outcome
+from gitreg.publishing.outcome import Outcome
 from tests.conftest import git
 
 

@@ -14,7 +14,7 @@ from gitreg.core.model.names import Reference
 from gitreg.core.state.history import Event
 from gitreg.errors import DvcError, GitError, InvalidRequest, NotFound, Refused
 from gitreg.git.history_index import History
-from gitreg.publishing.publisher import Outcome
+from gitreg.publishing.outcome import Outcome
 
 from tests.conftest import git, write_model
 

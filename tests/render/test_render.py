@@ -23,9 +23,9 @@ from gitreg.core.state.change import Change, Edit
 from gitreg.core.state.compare import compare
 from gitreg.core.state.history import Event
 from gitreg.findings import Finding
-from gitreg.publishing.publisher import Outcome
+from gitreg.publishing.outcome import Outcome
 from gitreg.publishing.tags import TagReport
-from gitreg.render import as_text
+from gitreg.render import as_json, as_text, terminal
 
 WIDE = 4096
 ARTIFACT = Artifact("model.pkl", 184312, 1, "0" * 64, "1" * 32)
@@ -74,15 +74,15 @@ def is_safe(text: str) -> bool:
 
 @given(st.text(st.characters()))
 def test_no_text_is_unsafe_to_show(text: str) -> None:
-    assert is_safe(as_text.visible(text))
-    assert is_safe(as_text.line(text))
-    assert "\n" not in as_text.line(text)
-    assert as_text.visible(text).count("\n") == text.count("\n")
+    assert is_safe(terminal.visible(text))
+    assert is_safe(terminal.line(text))
+    assert "\n" not in terminal.line(text)
+    assert terminal.visible(text).count("\n") == text.count("\n")
 
 
 @given(st.text(st.characters(categories=("L", "N", "P", "S", "Zs"))))
 def test_what_is_visible_stays_as_it_is(text: str) -> None:
-    assert as_text.visible(text) == as_text.line(text) == text
+    assert terminal.visible(text) == terminal.line(text) == text
 
 
 JSON = st.recursive(
@@ -95,7 +95,7 @@ JSON = st.recursive(
 
 @given(value=JSON, ascii_only=st.booleans())
 def test_json_is_safe_to_show_and_says_the_same(*, value: object, ascii_only: bool) -> None:
-    text = as_text.to_json(value, ascii_only=ascii_only)
+    text = as_json.to_json(value, ascii_only=ascii_only)
     assert json.loads(text) == value
     assert is_safe(text)
     assert text.isascii() or not ascii_only
@@ -103,7 +103,7 @@ def test_json_is_safe_to_show_and_says_the_same(*, value: object, ascii_only: bo
 
 def test_json_has_no_numbers_of_its_own() -> None:
     with pytest.raises(ValueError, match="JSON"):
-        as_text.to_json(float("nan"))
+        as_json.to_json(float("nan"))
 
 
 def test_hostile_text_everywhere() -> None:
@@ -255,18 +255,18 @@ def test_a_small_difference_is_not_rounded_away() -> None:
 @pytest.mark.parametrize("width", [-5, 0, 1, 39, 40, 41, 60])
 def test_a_narrow_table_keeps_every_word(width: int) -> None:
     rows = [("first", "word " * 20, "模型" * 20, 0.5, True, None, ())]
-    text = as_text.table(("A", "B", "C", "D", "E", "F", "G"), rows, width)
+    text = terminal.table(("A", "B", "C", "D", "E", "F", "G"), rows, width)
     assert text.count("word") == 20
     assert text.count("模") == text.count("型") == 20
     cells = [
         sum(2 if unicodedata.east_asian_width(c) == "W" else 1 for c in line)
         for line in text.split("\n")
     ]
-    assert max(cells) <= max(width, as_text.NARROWEST)
+    assert max(cells) <= max(width, terminal.NARROWEST)
 
 
 def test_markup_is_text() -> None:
-    text = as_text.table(("A",), [("[red]:smile:[/red] [link=x]",)], WIDE)
+    text = terminal.table(("A",), [("[red]:smile:[/red] [link=x]",)], WIDE)
     assert text.splitlines()[1] == "[red]:smile:[/red] [link=x]"
 
 
@@ -278,7 +278,7 @@ def test_markup_is_text() -> None:
     ],
 )  # fmt: skip
 def test_size(count: int, text: str) -> None:
-    assert as_text.size(count) == text
+    assert terminal.size(count) == text
 
 
 # Writes

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt  # comes with rich
 
-from gitreg.render.as_text import line as shown
+from gitreg.render.terminal import line as shown
 from gitreg.review.markdown import block, code, link, table
 
 PARSER = MarkdownIt("commonmark", {"html": True}).enable("table")

@@ -19,7 +19,7 @@ from gitreg.core.model.names import is_model_name
 from gitreg.core.state.change import Change
 from gitreg.errors import GitError, InvalidRequest, LostRace, NotFound, Refused, UnknownOutcome
 from gitreg.git import remote
-from gitreg.publishing.publisher import Outcome, Review
+from gitreg.publishing.outcome import Outcome, Review
 from gitreg.review.reviewer import branch_name
 from tests.conftest import git, write_model
 from tests.publishing.test_publish import commit_by_hand

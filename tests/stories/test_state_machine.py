@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 
 from gitreg import Registry
 from gitreg.errors import NotFound, Refused
-from gitreg.publishing.publisher import Outcome
+from gitreg.publishing.outcome import Outcome
 from tests.conftest import git
 
 MODELS = ("churn", "tokenizer")

@@ -11,7 +11,7 @@ import pytest
 
 from gitreg import Registry
 from gitreg.errors import GitError, Refused
-from gitreg.publishing.publisher import Outcome
+from gitreg.publishing.outcome import Outcome
 from tests.conftest import git, write_model
 
 Write = Callable[[Registry, Path, bool], object]

@@ -15,8 +15,9 @@ from gitreg.core.operations.promote import Promotion, promote
 from gitreg.core.operations.register import Registration, register
 from gitreg.core.operations.rollback import Rollback, RollbackPlan, roll_back
 from gitreg.core.state.change import Change, Edit
-from gitreg.core.state.history import CommitInfo, Event, FileChange, Tag, events_of, tags_of
+from gitreg.core.state.history import CommitInfo, Event, FileChange, events_of
 from gitreg.core.state.state import RegistryState
+from gitreg.core.state.tags import Tag, tags_of
 
 ADA = "Ada Lovelace <ada@example.com>"
 SHA256 = "9f" * 32

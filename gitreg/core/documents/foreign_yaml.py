@@ -8,40 +8,12 @@ gitreg.errors.InvalidDocument: dvc.yaml: not YAML: 'stages'
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
-from gitreg.errors import InvalidDocument, WorldError
+from gitreg.errors import InvalidDocument
 
 _T = TypeVar("_T")
-
-
-def read_file(path: Path, where: str, limit: int) -> bytes | None:
-    """Return the bytes of a file, or ``None`` when there is no such file.
-
-    Args:
-        path: the file.
-        where: its name, for messages.
-        limit: the most that is read, in bytes.
-
-    Raises:
-        InvalidDocument: it is larger.
-        WorldError: it cannot be read.
-    """
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(limit + 1)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return None
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:  # a name so long that it takes no `.dvc` behind it
-            return None
-        raise WorldError(f"{where}: cannot be read: {error.strerror}") from None
-    if len(data) > limit:
-        raise InvalidDocument(f"{where}: larger than {limit // 1024:,} KiB")
-    return data
 
 
 def safely(where: str, parse: Callable[[], _T]) -> _T:

@@ -40,7 +40,7 @@ from gitreg.mlflow.transfer.foreign import (
 )
 from gitreg.mlflow.transfer.report import ModelMoved, Progress, Report, Tell, chosen
 from gitreg.mlflow.transfer.runs import SHA256
-from gitreg.publishing.publisher import Outcome
+from gitreg.publishing.outcome import Outcome
 from gitreg.registry import Registry
 
 

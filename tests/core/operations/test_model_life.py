@@ -19,7 +19,7 @@ from gitreg.errors import (
     NotFound,
     Refused,
 )
-from gitreg.publishing.publisher import Outcome
+from gitreg.publishing.outcome import Outcome
 from gitreg.render.as_text import events_text
 from tests.conftest import git, write_model
 from tests.support.commands import error, gitreg

@@ -10,15 +10,8 @@ import pytest
 from gitreg.core.model import layout
 from gitreg.core.model.names import Reference, parse_tag
 from gitreg.core.operations.annotate import Annotation, annotate
-from gitreg.core.state.history import (
-    CommitInfo,
-    Event,
-    FileChange,
-    Tag,
-    events_of,
-    named_by,
-    stack_of,
-)
+from gitreg.core.state.history import CommitInfo, Event, FileChange, events_of, named_by, stack_of
+from gitreg.core.state.tags import Tag
 from tests.support.fakes import ADA, DictSnapshot, FakeBranch, branch_with
 
 PRODUCTION = layout.stage_path("churn", "production")

@@ -1,0 +1,139 @@
+"""Results as JSON: what `--json` prints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from gitreg.render.terminal import (
+    _SUSPECT,
+    _escape,
+)
+
+if TYPE_CHECKING:
+    from gitreg.approvals.stored import StoredApproval
+    from gitreg.core.model.model import Model, ModelVersion, Resolved
+    from gitreg.core.policy import Judgement
+    from gitreg.core.state.compare import Comparison
+    from gitreg.core.state.history import Event
+    from gitreg.findings import Finding
+    from gitreg.publishing.outcome import Outcome
+    from gitreg.publishing.synchronise import FetchReport, PushReport
+    from gitreg.publishing.tags import TagReport
+
+
+def to_json(value: object, *, ascii_only: bool = False) -> str:
+    """Return a value as JSON text, in which nothing that is not visible stands for itself.
+
+    >>> print(to_json("\\u202eé"), to_json("é", ascii_only=True))
+    "\\u202eé" "\\u00e9"
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=ascii_only, allow_nan=False)
+    return "\n".join(
+        _SUSPECT.sub(lambda found: _escape(found[0], json.dumps), part) for part in text.split("\n")
+    )
+
+
+def version_json(version: ModelVersion) -> dict[str, Any]:
+    """Return what ``show --json`` prints."""
+    found = asdict(version)
+    order = (
+        "model", "version", "stage", "aliases", "metrics", "params", "tags", "description",
+        "artifact", "lineage", "environment", "signature", "created_at", "created_by", "commit",
+        "read_from",
+    )  # fmt: skip
+    return {name: list(found[name]) if name == "aliases" else found[name] for name in order}
+
+
+def moved_json(version: ModelVersion) -> dict[str, Any]:
+    """Return an entry of what ``rollback --json`` says that it moved."""
+    return {"model": version.model, "version": version.version, "metrics": dict(version.metrics)}
+
+
+def resolved_json(resolved: Resolved) -> dict[str, Any]:
+    """Return what ``resolve --json`` prints."""
+    return asdict(resolved)
+
+
+def model_json(model: Model) -> dict[str, Any]:
+    """Return an entry of what ``list --json`` prints."""
+    return {
+        "model": model.name,
+        "latest": model.latest,
+        "stages": {stage: list(versions) for stage, versions in model.stages.items()},
+        "aliases": dict(model.aliases),
+        "description": model.description,
+        "owner": model.owner,
+        "tags": dict(model.tags),
+    }
+
+
+def approvals_json(approvals: Sequence[StoredApproval]) -> list[dict[str, Any]]:
+    """Return what ``show --json`` says of approvals."""
+    return [asdict(approval) for approval in approvals]
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    """Return an entry of what ``log --json`` prints."""
+    return asdict(event)
+
+
+def comparison_json(comparison: Comparison) -> dict[str, Any]:
+    """Return what ``compare --json`` prints."""
+    found = asdict(comparison)
+    return found | {"a": version_json(comparison.a), "b": version_json(comparison.b)}
+
+
+def outcome_json(outcome: Outcome) -> dict[str, Any]:
+    """Return what a write prints with ``--json``."""
+    review = outcome.review
+    return {
+        "commit": outcome.commit,
+        "subject": outcome.change.subject,
+        "message": outcome.change.message(),
+        "files": [edit.path for edit in outcome.change.edits],
+        "tags": list(outcome.tags),
+        "pushed": outcome.pushed,
+        "operation": outcome.operation,
+        "repeated": outcome.repeated,
+        "unchanged": outcome.is_unchanged,
+        "warnings": list(outcome.warnings),
+        "verdicts": verdicts_json(outcome.change.judgements),
+        **({} if review is None else asdict(review)),
+    }
+
+
+def verdicts_json(judgements: Iterable[Judgement]) -> list[dict[str, Any]]:
+    """Return what the policy says of versions, a verdict an entry."""
+    return [
+        {"version": judgement.reference, "stage": judgement.stage, **asdict(verdict)}
+        for judgement in judgements
+        for verdict in judgement.verdicts
+    ]
+
+
+def refusal_json(message: str, judgements: Iterable[Judgement]) -> dict[str, Any]:
+    """Return what ``promote --json`` prints when it refuses."""
+    return {"refused": message, "verdicts": verdicts_json(judgements)}
+
+
+def fetch_json(report: FetchReport) -> dict[str, Any]:
+    """Return what ``fetch --json`` prints."""
+    return {**asdict(report), "events": [event_json(event) for event in report.events]}
+
+
+def push_json(report: PushReport) -> dict[str, Any]:
+    """Return what ``push --json`` prints."""
+    return asdict(report)
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """Return a finding."""
+    return asdict(finding)
+
+
+def tags_json(report: TagReport) -> dict[str, Any]:
+    """Return what ``tags sync --json`` prints."""
+    return asdict(report)
