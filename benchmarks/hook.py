@@ -73,9 +73,12 @@ def _alone(server: Path, count: int) -> list[float]:
         old, new = (_git(server, "rev-parse", f"main~{number + back}") for back in (1, 0))
         start = time.perf_counter()
         subprocess.run(
-            [server / "hooks" / "pre-receive"], cwd=server, check=True, text=True,
+            [server / "hooks" / "pre-receive"],
+            cwd=server,
+            check=True,
+            text=True,
             input=f"{old} {new} refs/heads/main\n",
-        )  # fmt: skip
+        )
         times.append((time.perf_counter() - start) * 1000)
     return times
 

@@ -138,12 +138,20 @@ def _at_once(load: Load, how: str, place: Path) -> tuple[float, list[tuple[str, 
         running.append(
             subprocess.Popen(
                 [
-                    sys.executable, "-m", "benchmarks.writers", str(place / name), name,
-                    str(load.operations), str(load.pause), how,
+                    sys.executable,
+                    "-m",
+                    "benchmarks.writers",
+                    str(place / name),
+                    name,
+                    str(load.operations),
+                    str(load.pause),
+                    how,
                 ],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
             )
-        )  # fmt: skip
+        )
     for process in running:
         if process.stdout is None or process.stdout.readline() != "ready\n":
             raise ChildProcessError("a writer did not start")

@@ -19,7 +19,7 @@ from benchmarks.fastimport import FIRST_COMMIT, PERSON, ZONE, Edit, FastImport
 from benchmarks.processes import program
 from benchmarks.scale import ALIAS, STAGE, Scale
 from gitreg import Registry
-from gitreg.artifacts.store import Artifacts
+from gitreg.artifacts.store import ArtifactStore
 from gitreg.check.clone_facts import CloneFacts
 from gitreg.core.model import layout
 from gitreg.core.model.dvc_yaml import set_artifact
@@ -32,7 +32,7 @@ from gitreg.core.operations.promote import Promotion, promote
 from gitreg.core.policy import DEFAULT, Policy, write_policy
 from gitreg.core.state.change import Change, trailers_of
 from gitreg.core.state.state import RegistryState
-from gitreg.git.history_index import History
+from gitreg.git.history_index import HistoryIndex
 from gitreg.git.repository import GitRepository
 
 SOURCE = "model.pkl"
@@ -95,7 +95,7 @@ def _start(repository: Path) -> None:
 def _tag(repository: Path) -> None:
     """Write the tags that gitreg derives from the history; `gitreg tags sync`, but fast."""
     git = GitRepository(repository)
-    history = History(git)
+    history = HistoryIndex(git)
     history.advance(_git(repository, "rev-parse", "HEAD").strip())
     with FastImport(repository) as stream:
         for tag in history.tags():
@@ -202,7 +202,10 @@ class _Writer:
         place = GitRepository(repository)
         # The default policy has no rule that would ask them.
         facts = CloneFacts(
-            place, History(place), lambda: Artifacts(place), RegistryState(place.snapshot(None))
+            place,
+            HistoryIndex(place),
+            lambda: ArtifactStore(place),
+            RegistryState(place.snapshot(None)),
         )
         self._mover = Mover(PERSON, facts)
         self._sample = ModelVersion(

@@ -52,9 +52,12 @@ def with_git(folder: Path, name: str) -> Operation:
 
     def run(*args: str) -> bool:
         done = subprocess.run(
-            ["git", *args], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            ["git", *args],
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             check=False,
-        )  # fmt: skip
+        )
         return done.returncode == 0
 
     def operation(text: str) -> int:

@@ -34,7 +34,7 @@ from gitreg.render.terminal import line
 
 if TYPE_CHECKING:
     from gitreg.core.state.tags import Tag
-    from gitreg.git.history_index import History
+    from gitreg.git.history_index import HistoryIndex
 
 NAMES = ("pre-receive", "pre-commit", "post-merge")
 
@@ -50,8 +50,11 @@ _MARK = "# gitreg hook: {}"
 # Git tells a hook by its environment where the objects are that were just received; all other
 # calls of Git drop these variables (see gitreg/git/process.py), and hand on nothing else here.
 _RECEIVING = (
-    "GIT_DIR", "GIT_QUARANTINE_PATH", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-)  # fmt: skip
+    "GIT_DIR",
+    "GIT_QUARANTINE_PATH",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+)
 _COMMITTING = ("GIT_INDEX_FILE",)
 
 # Installing
@@ -319,19 +322,21 @@ def _refuse_move(repository: GitRepository, update: _Update) -> list[CheckFindin
     if not repository.is_ancestor(update.old, update.new):
         return [
             _refused(
-                "force-push", update.name,
+                "force-push",
+                update.name,
                 f"it would lose what it has since {update.old[:9]}: commits are not taken back",
                 "git pull --rebase, or gitreg fetch, and push again without --force",
             )
-        ]  # fmt: skip
+        ]
     return [
         _refused(
-            "first-parent", update.name,
+            "first-parent",
+            update.name,
             f"{update.old[:9]} would no more be in its line of first parents, which is the order "
             "of history: the merge has its sides the wrong way round",
             "git pull --rebase, and push again",
         )
-    ]  # fmt: skip
+    ]
 
 
 def _refused(code: str, name: str, message: str, remedy: str | None = None) -> CheckFinding:
@@ -346,18 +351,21 @@ def _judge(
     return judge_range(repository, base, head, options)
 
 
-def _history(repository: GitRepository) -> History:
-    from gitreg.git.history_index import History
+def _history(repository: GitRepository) -> HistoryIndex:
+    from gitreg.git.history_index import HistoryIndex
 
-    return History(repository)
+    return HistoryIndex(repository)
 
 
 def _tags(
     repository: GitRepository, updates: Sequence[_Update], old_tip: str | None, tip: str | None
 ) -> list[CheckFinding]:
     """Return what is wrong with the tags that are pushed."""
-    tags = {update.name.removeprefix("refs/tags/"): update for update in updates
-            if update.name.startswith("refs/tags/")}  # fmt: skip
+    tags = {
+        update.name.removeprefix("refs/tags/"): update
+        for update in updates
+        if update.name.startswith("refs/tags/")
+    }
     if not tags or tip is None:
         return []
     from gitreg.check.tags import TagUpdate, is_ours, judge_tags
@@ -386,7 +394,7 @@ def _implied_tags(repository: GitRepository, old_tip: str | None, tip: str) -> l
         history.close()
 
 
-def _tried(history: History, tip: str) -> list[Tag]:
+def _tried(history: HistoryIndex, tip: str) -> list[Tag]:
     """Return the tags up to a tip that the index forgets again: another hook may yet refuse it."""
     implied: list[Tag] = []
     with contextlib.suppress(_OnlyTried), history.tentative():
@@ -409,8 +417,15 @@ def _pre_commit() -> tuple[int, list[str]]:
     repository = GitRepository(Path.cwd(), _variables(_COMMITTING))
     try:
         parents = _parents_to_be(repository)
-        changed = ["diff-index", "--cached", "--quiet", *parents[:1], "--", layout.ROOT,
-                   layout.DVC_YAML]  # fmt: skip
+        changed = [
+            "diff-index",
+            "--cached",
+            "--quiet",
+            *parents[:1],
+            "--",
+            layout.ROOT,
+            layout.DVC_YAML,
+        ]
         if parents and repository.run_at_root(*changed, check=False).returncode == 0:
             return 0, []
         tree = repository.run("write-tree").text
@@ -425,9 +440,10 @@ def _pre_commit() -> tuple[int, list[str]]:
     findings = [
         replace(finding, commit=None)
         for finding in report.findings
-        if finding.code != "policy-signed" and finding.file is not None
+        if finding.code != "policy-signed"
+        and finding.file is not None
         and (is_registry(finding.file) or finding.file == layout.DVC_YAML)
-    ]  # fmt: skip
+    ]
     return _answer("commit", findings, [])
 
 

@@ -131,11 +131,24 @@ def _is_good(text: bytes, signature: SshSignature) -> bool:
             armored.write_bytes(signature.armored)
             done = subprocess.run(
                 [
-                    "ssh-keygen", "-Y", "verify", "-q", "-f", str(allowed), "-I", _WHO,
-                    "-n", signature.namespace, "-s", str(armored),
+                    "ssh-keygen",
+                    "-Y",
+                    "verify",
+                    "-q",
+                    "-f",
+                    str(allowed),
+                    "-I",
+                    _WHO,
+                    "-n",
+                    signature.namespace,
+                    "-s",
+                    str(armored),
                 ],
-                input=text, capture_output=True, check=False, env=process.environment(),
-            )  # fmt: skip
+                input=text,
+                capture_output=True,
+                check=False,
+                env=process.environment(),
+            )
     except OSError as error:
         raise cannot_run("ssh-keygen", error) from None
     if done.returncode != 0 and b"usage:" in done.stderr:

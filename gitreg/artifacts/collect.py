@@ -17,7 +17,7 @@ from gitreg.artifacts.lineage import data_dependency
 from gitreg.artifacts.mlmodel import mlflow_run
 from gitreg.artifacts.provenance import Given, registration_of, source_of
 from gitreg.artifacts.source import Source
-from gitreg.artifacts.store import Artifacts
+from gitreg.artifacts.store import ArtifactStore
 from gitreg.artifacts.values import (
     flatten_metrics,
     plain,
@@ -45,7 +45,7 @@ from gitreg.core.state.state import RegistryState
 from gitreg.dvc import DvcProject, digest
 from gitreg.dvc.digest import Progress, TreeDigest
 from gitreg.errors import InvalidDocument, InvalidRequest
-from gitreg.git.history_index import History
+from gitreg.git.history_index import HistoryIndex
 from gitreg.git.repository import GitRepository
 
 
@@ -67,9 +67,9 @@ class Material:
 
 def collect(
     repository: GitRepository,
-    artifacts: Artifacts,
+    artifacts: ArtifactStore,
     state: RegistryState,
-    history: History,
+    history: HistoryIndex,
     material: Material | Given,
     *,
     dry_run: bool = False,
@@ -159,7 +159,7 @@ def _check_source(path: Path) -> None:
 
 
 def _artifact(
-    artifacts: Artifacts,
+    artifacts: ArtifactStore,
     state: RegistryState,
     source: Source | ModelVersion,
     *,

@@ -22,7 +22,7 @@ from gitreg.git.copies import copies_folder
 from gitreg.git.repository import GitRepository
 
 
-class Artifacts:
+class ArtifactStore:
     """The bytes of a registry's versions.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gitreg.artifacts.store import Artifacts
+from gitreg.artifacts.store import ArtifactStore
 from gitreg.core.model import layout
 from gitreg.core.model.model import ModelVersion
 from gitreg.core.model.names import Reference
@@ -16,7 +16,7 @@ from gitreg.findings import Finding
 
 
 def verify(
-    state: RegistryState, artifacts: Artifacts, references: Sequence[Reference]
+    state: RegistryState, artifacts: ArtifactStore, references: Sequence[Reference]
 ) -> Iterator[tuple[ModelVersion, list[Finding]]]:
     """Yield each version with what is wrong with its bytes; an empty list when they match.
 
@@ -32,7 +32,7 @@ def verify(
 
 def verify_remote(
     state: RegistryState,
-    artifacts: Artifacts,
+    artifacts: ArtifactStore,
     references: Sequence[Reference],
     *,
     repair: bool = False,
@@ -77,15 +77,18 @@ def _wanted(state: RegistryState, references: Sequence[Reference]) -> Iterator[t
             yield reference.model, state.resolve(reference)
 
 
-def _check(state: RegistryState, artifacts: Artifacts, version: ModelVersion) -> list[Finding]:
+def _check(state: RegistryState, artifacts: ArtifactStore, version: ModelVersion) -> list[Finding]:
     try:
         return [
             Finding(
-                "artifact-differs", "error", version.reference, difference,
+                "artifact-differs",
+                "error",
+                version.reference,
+                difference,
                 f"gitreg pull {version.reference}",
             )
             for difference in artifacts.differences(state.snapshot, version)
-        ]  # fmt: skip
+        ]
     except DvcError as error:
         return [Finding("artifact-missing", "error", version.reference, str(error), error.hint)]
 
@@ -95,9 +98,11 @@ def _repaired(version: ModelVersion, remote: str, before: Audit, after: Audit) -
     for fault in before.faults:
         if fault.oid not in left:
             yield Finding(
-                "remote-repaired", "note", version.reference,
+                "remote-repaired",
+                "note",
+                version.reference,
                 f"{_told(version, remote, fault)}; it was put right from the cache",
-            )  # fmt: skip
+            )
 
 
 def _on_remote(version: ModelVersion, remote: str, audit: Audit) -> Iterator[Finding]:
@@ -106,18 +111,19 @@ def _on_remote(version: ModelVersion, remote: str, audit: Audit) -> Iterator[Fin
         mend = f"in a clone that has the bytes: {mend}"
     for fault in audit.faults:
         code = "remote-missing" if fault.is_missing else "remote-differs"
-        yield Finding(
-            code, "error", version.reference, _told(version, remote, fault), mend
-        )  # fmt: skip
+        yield Finding(code, "error", version.reference, _told(version, remote, fault), mend)
     wrong = audit.problem
     if audit.tree is not None and not _is_as_said(version, audit):
         wrong = "has the bytes that its .dvc file names, but not those of its manifest"
     if wrong is not None:
         # Bytes cannot mend it: the version's own files, which never change, contradict each other.
         yield Finding(
-            "remote-differs", "error", version.reference, f"{remote}: {wrong}",
+            "remote-differs",
+            "error",
+            version.reference,
+            f"{remote}: {wrong}",
             f"git log -- {layout.version_path(version.model, version.version)}",
-        )  # fmt: skip
+        )
 
 
 def _is_as_said(version: ModelVersion, audit: Audit) -> bool:

@@ -17,8 +17,8 @@ from gitreg.errors import GitError, InvalidRequest, WorldError
 from gitreg.git.repository import GitRepository
 
 if TYPE_CHECKING:
-    from gitreg.artifacts.store import Artifacts
-    from gitreg.git.history_index import History
+    from gitreg.artifacts.store import ArtifactStore
+    from gitreg.git.history_index import HistoryIndex
 
 
 class CloneFacts:
@@ -34,8 +34,8 @@ class CloneFacts:
     def __init__(
         self,
         repository: GitRepository,
-        history: History,
-        artifacts: Callable[[], Artifacts],
+        history: HistoryIndex,
+        artifacts: Callable[[], ArtifactStore],
         state: RegistryState,
     ) -> None:
         self._repository = repository

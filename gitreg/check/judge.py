@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from gitreg.check import artifacts, lives, paths, pointers, versions
+from gitreg.check import dvc_yaml, lives, paths, pointers, versions
 from gitreg.check.finding import CheckFinding
 from gitreg.check.moves import World, late_moves, moves
 from gitreg.check.step import Step
@@ -30,7 +30,7 @@ CHECKS: tuple[Check, ...] = (
     versions.numbers,
     versions.manifests,
     pointers.documents,
-    artifacts.entries,
+    dvc_yaml.entries,
 )
 """What every step is judged by, besides its moves."""
 

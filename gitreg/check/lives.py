@@ -111,19 +111,21 @@ def models(step: Step) -> Iterator[CheckFinding]:
     for one in lives.renames:
         for path in one.wrong:
             yield step.found(
-                "bad-rename", path,
+                "bad-rename",
+                path,
                 f"{one.old} has the name {one.new} since, and this file is not the one that it had",
                 remedy=f"gitreg rename {one.old} {one.new}, in a commit of its own",
-            )  # fmt: skip
+            )
     told = {name for one in lives.renames for name in (one.old, one.new)} | lives.deleted
     for model in lives.gone:
         if model not in told and not _never_was(step, model):
             yield step.found(
-                "removed", layout.model_path(model),
+                "removed",
+                layout.model_path(model),
                 f"the model {model} went without a deleted.yaml that says who deleted it and why, "
                 "or what it is called now",
                 remedy=f"gitreg delete {model} -m REASON",
-            )  # fmt: skip
+            )
     for model in step.models:
         yield from _tombstones(step, model)
 
@@ -162,9 +164,10 @@ def _rename(step: Step, old: str, new: str) -> Rename:
         expected = {}
     found = step.after.files(new)
     wrong = [
-        path for path in sorted({*expected, *found})
+        path
+        for path in sorted({*expected, *found})
         if expected.get(path) != found.get(path) and not _may_differ(path)
-    ]  # fmt: skip
+    ]
     if not found:
         wrong = [layout.model_path(new)]
     return Rename(old, new, tuple(wrong), expected)

@@ -26,7 +26,7 @@ from gitreg.core.state.decision import (
     judge_aliases,
     may_override,
     may_return,
-    moves_of,
+    moves_between,
 )
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError, InvalidDocument, NotFound
@@ -52,7 +52,7 @@ def moves(step: Step, world: World) -> Iterator[CheckFinding]:
     """Find moves that the policy refuses, or of which it cannot be known here."""
     for model, judged in _judged(step):
         try:
-            found = moves_of(judged.before, judged.after, model)
+            found = moves_between(judged.before, judged.after, model)
         except InvalidDocument as error:
             yield _unjudged(step, model, error)
             continue
@@ -69,7 +69,7 @@ def late_moves(step: Step, world: World) -> Iterator[CheckFinding]:
         return
     for model, judged in _judged(step):
         try:
-            found = moves_of(judged.before, judged.after, model)
+            found = moves_between(judged.before, judged.after, model)
         except InvalidDocument:
             continue  # told where the pointer broke
         facts = world.facts(judged)
@@ -95,9 +95,11 @@ def _moved(step: Step, model: str) -> bool:
 
 def _unjudged(step: Step, model: str, error: GitregError) -> CheckFinding:
     return step.found(
-        "unknown-moves", layout.model_path(model),
-        f"what moved cannot be told, for a pointer does not parse: {error}", severity="warning",
-    )  # fmt: skip
+        "unknown-moves",
+        layout.model_path(model),
+        f"what moved cannot be told, for a pointer does not parse: {error}",
+        severity="warning",
+    )
 
 
 def _move(step: Step, move: Move, facts: Facts, world: World) -> Iterator[CheckFinding]:

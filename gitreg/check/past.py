@@ -11,7 +11,7 @@ from gitreg.core.state.history import Event
 
 # SQLite is slow to import for a push that never asks.
 if TYPE_CHECKING:
-    from gitreg.git.history_index import History
+    from gitreg.git.history_index import HistoryIndex
 
 
 class IndexedPast(Past):
@@ -22,12 +22,12 @@ class IndexedPast(Past):
         commit: where the history ends.
     """
 
-    def __init__(self, open_history: Callable[[], History], commit: str) -> None:
+    def __init__(self, open_history: Callable[[], HistoryIndex], commit: str) -> None:
         self._open = open_history
         self._commit = commit
 
     @cached_property
-    def _history(self) -> History:
+    def _history(self) -> HistoryIndex:
         history = self._open()
         history.advance(self._commit)
         return history

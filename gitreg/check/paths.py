@@ -66,9 +66,10 @@ def twins(step: Step) -> Iterator[CheckFinding]:
         found = _twin(change.path) if change.mode else None
         if found is not None and not _is_there(step.before, found[0]):
             yield step.found(
-                "name-collision", change.path,
+                "name-collision",
+                change.path,
                 f"{found[0]} differs from {found[1]} only by case or Unicode form",
-            )  # fmt: skip
+            )
 
 
 def _twin(path: str) -> tuple[str, str] | None:
@@ -112,15 +113,19 @@ def strays(step: Step) -> Iterator[CheckFinding]:
         file = version_file(change.path)
         if file is not None and is_artifact_name(file.name.partition("/")[0]):
             yield step.found(
-                "artifact-in-git", change.path, "a version's bytes are DVC's, Git gets their .dvc",
+                "artifact-in-git",
+                change.path,
+                "a version's bytes are DVC's, Git gets their .dvc",
                 remedy=f"git rm -r --cached {layout.version_path(file.model, file.version)}/model*",
-            )  # fmt: skip
+            )
             continue
         is_inside = change.path.split("/")[2:3] and change.path.split("/")[2] in _STRUCTURE
         yield step.found(
-            "stray-file", change.path, "it belongs to no model, version or pointer",
+            "stray-file",
+            change.path,
+            "it belongs to no model, version or pointer",
             severity="error" if is_inside or _is_below_a_file(change.path) else "warning",
-        )  # fmt: skip
+        )
 
 
 def _is_below_a_file(path: str) -> bool:
@@ -159,14 +164,16 @@ def smuggled(step: Step) -> Iterator[CheckFinding]:
         if path == layout.DVC_YAML and _same_pipeline(step):
             continue
         yield step.found(
-            "smuggled", path, "changed in one commit with the registry, of which it is no part",
+            "smuggled",
+            path,
+            "changed in one commit with the registry, of which it is no part",
             remedy="commit it apart from the registry",
-        )  # fmt: skip
+        )
 
 
 def _same_pipeline(step: Step) -> bool:
     """Tell whether ``dvc.yaml`` is the same but for its artifacts."""
-    from gitreg.check.artifacts import is_own_edit, read_dvc_yaml
+    from gitreg.check.dvc_yaml import is_own_edit, read_dvc_yaml
     from gitreg.errors import InvalidDocument
 
     if is_own_edit(step):

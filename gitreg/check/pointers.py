@@ -29,9 +29,12 @@ def documents(step: Step) -> Iterator[CheckFinding]:
             read(data or b"", change.path)
         except GitregError as error:
             yield step.found(
-                code, change.path, without_path(error, change.path),
-                line=line_in_error(data, str(error)), remedy=error.hint,
-            )  # fmt: skip
+                code,
+                change.path,
+                without_path(error, change.path),
+                line=line_in_error(data, str(error)),
+                remedy=error.hint,
+            )
 
 
 def _reader(path: str) -> tuple[str, Callable[[bytes, str], object]] | None:
@@ -76,17 +79,20 @@ def standing(state: RegistryState, policy: Policy, model: str) -> Iterator[Check
             line = line_of(data, f"- {version}")
             if held[version] > 1:
                 yield _at(
-                    path, "two-stages",
-                    f"{format_version(model, version)} is in {held[version]} stages", line,
-                )  # fmt: skip
+                    path,
+                    "two-stages",
+                    f"{format_version(model, version)} is in {held[version]} stages",
+                    line,
+                )
             if not _is_there(state, model, version):
                 yield _dangling(path, model, version, line)
     yield from _aliases(state, policy, pointers)
     if {"deleted.yaml"} < set(state.snapshot.list(layout.model_path(model))):
         yield _at(
-            layout.model_tombstone_path(model), "half-deleted",
+            layout.model_tombstone_path(model),
+            "half-deleted",
             f"it says that {model} was deleted or renamed, and files of it are there",
-        )  # fmt: skip
+        )
 
 
 def _aliases(state: RegistryState, policy: Policy, pointers: Model) -> Iterator[CheckFinding]:
@@ -98,9 +104,10 @@ def _aliases(state: RegistryState, policy: Policy, pointers: Model) -> Iterator[
             yield _dangling(path, model, version, 1)
         if twins[fold(alias)] > 1:
             yield _at(
-                path, "name-collision",
+                path,
+                "name-collision",
                 f"another alias of {model} differs from {alias!r} only by case or Unicode form",
-            )  # fmt: skip
+            )
         try:
             check_alias(alias, tuple(policy.stages))
         except GitregError as error:
@@ -116,9 +123,10 @@ def collisions(state: RegistryState) -> Iterator[CheckFinding]:
     for name in names:
         if twins[fold(name)] > 1 and name not in ("policy.yaml", ".gitignore"):
             yield _at(
-                layout.model_path(name), "name-collision",
+                layout.model_path(name),
+                "name-collision",
                 f"another model's name differs from {name!r} only by case or Unicode form",
-            )  # fmt: skip
+            )
 
 
 def lenient_pointers(state: RegistryState, model: str) -> Model:
@@ -148,9 +156,11 @@ def _is_there(state: RegistryState, model: str, version: int) -> bool:
 
 def _dangling(path: str, model: str, version: int, line: int | None) -> CheckFinding:
     return _at(
-        path, "dangling-pointer",
-        f"it names {format_version(model, version)}, which is not there", line,
-    )  # fmt: skip
+        path,
+        "dangling-pointer",
+        f"it names {format_version(model, version)}, which is not there",
+        line,
+    )
 
 
 def _at(path: str, code: str, message: str, line: int | None = None) -> CheckFinding:

@@ -21,7 +21,7 @@ from gitreg.check.step import Step, is_registry, models_of, reverted_by
 from gitreg.check.versions import new_versions
 from gitreg.core.model import layout
 from gitreg.core.policy import DEFAULT, Facts, Policy
-from gitreg.core.state.decision import moves_of
+from gitreg.core.state.decision import moves_between
 from gitreg.core.state.history import Event, was_among
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError, InvalidDocument, InvalidRequest
@@ -297,17 +297,25 @@ class _Judge:
             if shared is None:
                 yield self._graded(
                     CheckFinding(
-                        "unknown-remote", "warning", path,
+                        "unknown-remote",
+                        "warning",
+                        path,
                         "whether its bytes are on the DVC remote cannot be told here",
                         "check with the remote's credentials: dvc remote list names it",
-                        commit=commit, file=path,
+                        commit=commit,
+                        file=path,
                     )
-                )  # fmt: skip
+                )
             elif not shared:
                 yield CheckFinding(
-                    "not-on-remote", "error", path, "its bytes are not on the DVC remote",
-                    "gitreg push, where they are", commit=commit, file=path,
-                )  # fmt: skip
+                    "not-on-remote",
+                    "error",
+                    path,
+                    "its bytes are not on the DVC remote",
+                    "gitreg push, where they are",
+                    commit=commit,
+                    file=path,
+                )
 
     def _learn(self, step: Step) -> None:
         """Note what later commits have to know of this one."""
@@ -323,7 +331,7 @@ class _Judge:
             given[model] = (lives, max(last, *numbers))
         for model in step.models:
             try:
-                found = moves_of(step.before, step.after, model)
+                found = moves_between(step.before, step.after, model)
             except InvalidDocument:
                 continue
             for move in found:
@@ -336,9 +344,14 @@ class _Judge:
         """Return what rules may ask of the world, for a move that this step makes."""
         options = self._options
         return CommitFacts(
-            self._repository, step, self._past, self._since, options.artifacts, options.now,
+            self._repository,
+            step,
+            self._past,
+            self._since,
+            options.artifacts,
+            options.now,
             self._line,
-        )  # fmt: skip
+        )
 
     def _since(self, model: str, version: int, stage: str) -> int | None:
         return self._latest.entered.get((model, version, stage))
@@ -373,9 +386,14 @@ class _Judge:
             return None
         parent = read.parents[0]
         return Step(
-            read.info, parent, read.differences[0], self._state(parent),
-            self._state(read.info.oid), self._policy(read), is_merge=True,
-        )  # fmt: skip
+            read.info,
+            parent,
+            read.differences[0],
+            self._state(parent),
+            self._state(read.info.oid),
+            self._policy(read),
+            is_merge=True,
+        )
 
     def _dates(self, read: ReadCommit) -> Iterator[CheckFinding]:
         """Find commits of the registry whose dates cannot be: freezes and soaking go by them."""
@@ -390,10 +408,13 @@ class _Judge:
             message = f"its date is {read.info.time - now} s ahead of this server's clock"
         if message is not None:
             yield CheckFinding(
-                "wrong-date", "error", read.info.oid[:9], message,
+                "wrong-date",
+                "error",
+                read.info.oid[:9],
+                message,
                 "git commit --amend --reset-author --no-edit, once the clock is right",
                 commit=read.info.oid,
-            )  # fmt: skip
+            )
 
     def _trees(self, read: ReadCommit) -> Iterator[CheckFinding]:
         """Find folders with two entries of one name, or out of order: no two readers agree on them.
@@ -414,10 +435,14 @@ class _Judge:
         for folder, tree in zip(folders, self._repository.reader.get_many(specs), strict=True):
             if tree is not None and tree.kind == "tree" and not is_sound_tree(tree.data):
                 yield CheckFinding(
-                    "bad-tree", "error", folder, "its entries are doubled or out of order",
+                    "bad-tree",
+                    "error",
+                    folder,
+                    "its entries are doubled or out of order",
                     "git config receive.fsckObjects true, on the server",
-                    commit=read.info.oid, file=folder,
-                )  # fmt: skip
+                    commit=read.info.oid,
+                    file=folder,
+                )
 
     def _time(self, commit: str) -> int:
         found = self._repository.reader.get(commit)
@@ -437,9 +462,15 @@ class _Judge:
                     before = before.after(_contents(after, differences, brought))
             self._note_policy(read, changes)
             yield Step(
-                read.info, parent, changes, before, after, self._policy(read),
-                highest=self._highest, is_merge=is_merge,
-            )  # fmt: skip
+                read.info,
+                parent,
+                changes,
+                before,
+                after,
+                self._policy(read),
+                highest=self._highest,
+                is_merge=is_merge,
+            )
 
     def _policy(self, read: ReadCommit) -> Policy:
         """Return the rules that a commit is judged by; its own branch has no say in them."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from gitreg.check.finding import CheckFinding
 from gitreg.core.model.names import fold, model_of_tag
 from gitreg.core.state.tags import Tag
-from gitreg.git.history_index import History
+from gitreg.git.history_index import HistoryIndex
 from gitreg.git.objects import GitObject
 from gitreg.git.publish import is_tag
 from gitreg.git.repository import GitRepository
@@ -56,9 +56,11 @@ def judge_tags(
         if wanted is None:
             if update.after is not None and fold(model) in folded:
                 yield _finding(
-                    "tag-not-implied", update.name, "no event of history stands behind it",
+                    "tag-not-implied",
+                    update.name,
+                    "no event of history stands behind it",
                     f"git tag -d {shlex.quote(update.name)}",
-                )  # fmt: skip
+                )
         elif update.after is None:
             yield _finding("tag-deleted", update.name, "history implies it: it cannot be deleted")
         elif not is_tag(update.after, wanted):
@@ -66,7 +68,9 @@ def judge_tags(
             yield _finding(code, update.name, "it is not the tag that history implies")
 
 
-def judge_clone(repository: GitRepository, history: History, head: str) -> Iterator[CheckFinding]:
+def judge_clone(
+    repository: GitRepository, history: HistoryIndex, head: str
+) -> Iterator[CheckFinding]:
     """Find tags of a clone that are not what the history up to a commit implies.
 
     Those that are missing are none: `gitreg tags sync` makes them.

@@ -65,19 +65,21 @@ def _registered_before(
     kept = [(file, change) for file, change in files if not file.startswith(_MAY_CHANGE)]
     if not is_deleted and any(file == _MANIFEST and not change.mode for file, change in kept):
         yield step.found(
-            "removed", layout.manifest_path(model, number),
+            "removed",
+            layout.manifest_path(model, number),
             f"{name} went without a deleted.yaml that says who deleted it and why",
             remedy=f"gitreg delete {name} -m REASON",
-        )  # fmt: skip
+        )
         return
     for file, change in kept:
         if is_deleted and (change.mode == 0 or file == _TOMBSTONE):
             continue
         yield step.found(
-            "immutable", change.path,
+            "immutable",
+            change.path,
             f"{name} is registered: its files never change; {_how(change)}",
             remedy="register a new version instead",
-        )  # fmt: skip
+        )
 
 
 def _how(change: Difference) -> str:
@@ -117,16 +119,18 @@ def numbers(step: Step) -> Iterator[CheckFinding]:
             path, name = layout.manifest_path(model, number), format_version(model, number)
             if number <= last:
                 yield step.found(
-                    "number-reused", path,
+                    "number-reused",
+                    path,
                     f"{name}: {last} is the highest number given so far, and none is given again",
                     remedy=f"register it as {model}@{last + 1}",
-                )  # fmt: skip
+                )
             elif number > last + 1 and model not in moved:
                 yield step.found(
-                    "number-skipped", path,
+                    "number-skipped",
+                    path,
                     f"{name}: the next number is {last + 1}",
                     remedy=f"register it as {model}@{last + 1}",
-                )  # fmt: skip
+                )
             last = max(last, number)
 
 
@@ -139,9 +143,11 @@ def manifests(step: Step) -> Iterator[CheckFinding]:
         if _MANIFEST not in after:
             if _TOMBSTONE not in after and changed:
                 yield step.found(
-                    "missing-file", layout.manifest_path(model, number),
-                    "a version's folder without a manifest", severity="error",
-                )  # fmt: skip
+                    "missing-file",
+                    layout.manifest_path(model, number),
+                    "a version's folder without a manifest",
+                    severity="error",
+                )
         elif _MANIFEST in changed or any(file.endswith(".dvc") for file in changed):
             yield from _manifest(step, model, number, after)
 
@@ -161,20 +167,22 @@ def _manifest(
     if (version.model, version.version) != (model, number):
         field = "model:" if version.model != model else "version:"
         yield step.found(
-            "manifest-mismatch", path,
+            "manifest-mismatch",
+            path,
             f"it describes {version.reference}, and lies in the folder of "
             f"{format_version(model, number)}",
             line=line_of(data, field),
-        )  # fmt: skip
+        )
     wanted = [f"{version.artifact.path}.dvc"]
     if version.environment.requirements:
         wanted.append(layout.REQUIREMENTS)
     for file in wanted:
         if file not in listing:
             yield step.found(
-                "missing-file", layout.version_path(model, number, file),
+                "missing-file",
+                layout.version_path(model, number, file),
                 f"{format_version(model, number)} has a manifest without it",
-            )  # fmt: skip
+            )
     if wanted[0] in listing:
         yield from _dvc_file(step, version, layout.version_path(model, number, wanted[0]))
 
@@ -203,9 +211,11 @@ def _dvc_file(step: Step, version: ModelVersion, path: str) -> Iterator[CheckFin
     for key, (here, there) in facts.items():
         if here != there:
             yield step.found(
-                "dvc-mismatch", path, f"{key} is {here}, and {there} in the manifest",
+                "dvc-mismatch",
+                path,
+                f"{key} is {here}, and {there} in the manifest",
                 line=line_of(data, f"{key}:") or line_of(data, f"- {key}:"),
-            )  # fmt: skip
+            )
 
 
 def without_path(error: GitregError, path: str) -> str:

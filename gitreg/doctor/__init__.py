@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
 
-from gitreg.doctor import artifacts, clone, contents, delivered, fixes, leftovers, past, tags
+from gitreg.doctor import clone, contents, delivered, fixes, leftovers, past, stored_bytes, tags
 from gitreg.doctor import worktree as files
-from gitreg.doctor.patient import Patient
+from gitreg.doctor.inspection import Inspection
 from gitreg.errors import GitregError
 from gitreg.findings import Finding
 from gitreg.git import publish
 
-__all__ = ["Patient", "examine", "mend"]
+__all__ = ["Inspection", "examine", "mend"]
 
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 
@@ -30,44 +30,46 @@ _SURPRISES = (OSError, ValueError, RecursionError, sqlite3.Error)
 _Examination = Callable[[], Iterator[Finding]]
 
 
-def examine(patient: Patient) -> list[Finding]:
+def examine(inspection: Inspection) -> list[Finding]:
     """Return everything that is found, errors first.
 
     The Git remote and the DVC remote are asked; one that does not answer is a finding.
     """
-    repository, state = patient.repository, patient.state
+    repository, state = inspection.repository, inspection.state
     # Before anybody reads the index: it is made anew by whoever finds it damaged.
-    found = [*_guarded("index", lambda: leftovers.index(patient))]
+    found = [*_guarded("index", lambda: leftovers.index(inspection))]
     standing = clone.Standing()
 
     def stand() -> Iterator[Finding]:
         nonlocal standing
-        findings, standing = clone.against_remote(patient)
+        findings, standing = clone.against_remote(inspection)
         yield from findings
 
     examinations: dict[str, _Examination] = {
-        "clone": lambda: clone.itself(patient),
-        "registry": lambda: contents.examine(patient),
-        "locks": lambda: leftovers.locks(patient),
+        "clone": lambda: clone.itself(inspection),
+        "registry": lambda: contents.examine(inspection),
+        "locks": lambda: leftovers.locks(inspection),
     }
     if publish.is_busy(repository.private_dir):
         found.append(
             Finding(
-                "writer-at-work", "note", "git",
+                "writer-at-work",
+                "note",
+                "git",
                 "another gitreg is writing here: what it has not finished is left out",
             )
-        )  # fmt: skip
+        )
     else:
-        examinations["work tree"] = lambda: files.examine(patient)
-        examinations["unfinished files"] = lambda: leftovers.unfinished(patient)
+        examinations["work tree"] = lambda: files.examine(inspection)
+        examinations["unfinished files"] = lambda: leftovers.unfinished(inspection)
     if state.commit is not None and state.exists():
         examinations |= {
             "kinds of files": lambda: contents.not_files(repository, str(state.commit)),
             "remote": stand,
-            "history": lambda: past.examine(patient),
-            "tags": lambda: chain(tags.here(patient), tags.on_remote(patient, standing)),
-            "bytes": lambda: artifacts.examine(patient, standing),
-            "delivered models": lambda: delivered.examine(patient),
+            "history": lambda: past.examine(inspection),
+            "tags": lambda: chain(tags.here(inspection), tags.on_remote(inspection, standing)),
+            "bytes": lambda: stored_bytes.examine(inspection, standing),
+            "delivered models": lambda: delivered.examine(inspection),
         }
     for what, examination in examinations.items():
         found += _guarded(what, examination)
@@ -85,7 +87,7 @@ def _guarded(what: str, examination: _Examination, code: str = "not-examined") -
         yield Finding(code, "error", what, f"this could not be brought to its end: {why}")
 
 
-def mend(patient: Patient) -> list[Finding]:
+def mend(inspection: Inspection) -> list[Finding]:
     """Put right what is safe to put right; return a note of the code ``fixed`` for each thing.
 
     What was tried and did not work is an error of the code ``not-fixed``.
@@ -94,5 +96,5 @@ def mend(patient: Patient) -> list[Finding]:
     """
     done: list[Finding] = []
     for what, fix in fixes.ALL.items():
-        done += _guarded(what, partial(fix, patient), "not-fixed")
+        done += _guarded(what, partial(fix, inspection), "not-fixed")
     return done

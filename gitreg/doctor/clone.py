@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from gitreg.doctor.patient import Patient
+from gitreg.doctor.inspection import Inspection
 from gitreg.errors import GitError
 from gitreg.findings import Finding
 from gitreg.git import remote
@@ -31,9 +31,9 @@ class Standing:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-def itself(patient: Patient) -> Iterator[Finding]:
+def itself(inspection: Inspection) -> Iterator[Finding]:
     """Say what keeps anybody from writing in this clone."""
-    repository = patient.repository
+    repository = inspection.repository
     try:
         repository.signature("COMMITTER")
     except GitError as error:
@@ -44,23 +44,26 @@ def itself(patient: Patient) -> Iterator[Finding]:
         yield Finding("detached-head", "warning", "HEAD", str(error), error.hint)
     if repository.is_shallow:
         yield Finding(
-            "shallow-clone", "warning", "git", "history is cut off: no rollback, no writes",
+            "shallow-clone",
+            "warning",
+            "git",
+            "history is cut off: no rollback, no writes",
             "git fetch --unshallow",
-        )  # fmt: skip
+        )
 
 
-def against_remote(patient: Patient) -> tuple[list[Finding], Standing]:
+def against_remote(inspection: Inspection) -> tuple[list[Finding], Standing]:
     """Compare the clone with its remote branch, which is asked once. Nothing moves by it.
 
     What gitreg remembers of the remote (``refs/gitreg/seen/``) stays too: only a person who was
     told by `fetch` or `push` has seen where it is.
     """
-    repository = patient.repository
+    repository = inspection.repository
     if repository.head_branch() is None:
         return [], Standing()  # reported as a detached HEAD
     tip = repository.tip()
     try:
-        upstream = patient.clone.upstream(tip)
+        upstream = inspection.clone.upstream(tip)
     except GitError as error:
         return _no_upstream(repository, error), Standing()
     # A copy of gitreg's own is brought up to date at every start. In a shallow clone, which is
@@ -72,9 +75,12 @@ def against_remote(patient: Patient) -> tuple[list[Finding], Standing]:
     except GitError as error:
         why = f"it cannot be asked, so what is published is not known: {error}"
         finding = Finding(
-            "remote-unreachable", "warning", upstream.shown, why,
+            "remote-unreachable",
+            "warning",
+            upstream.shown,
+            why,
             f"git ls-remote {shlex.quote(upstream.shown)}",
-        )  # fmt: skip
+        )
         return [finding], Standing()
     fork = _fork(repository, tip.commit, there.commit)
     standing = Standing(upstream, there.commit, fork, there.tags)
@@ -107,17 +113,22 @@ def _backwards(
     if there.commit is None:
         place = shlex.quote(upstream.shown)
         return Finding(
-            "remote-gone-back", "error", name, f"the branch was at {seen[:9]}, and is gone",
+            "remote-gone-back",
+            "error",
+            name,
+            f"the branch was at {seen[:9]}, and is gone",
             f"git push {place} {shlex.quote(f'{branch}:{upstream.branch}')}",
-        )  # fmt: skip
+        )
     if repository.is_ancestor(seen, there.commit):
         return None
     return Finding(
-        "remote-gone-back", "error", name,
+        "remote-gone-back",
+        "error",
+        name,
         f"it was at {seen[:9]} and is at {there.commit[:9]}, which does not follow: somebody took "
         "back what was published, and gitreg refuses to publish until you accept that",
         "gitreg fetch --allow-rewind",
-    )  # fmt: skip
+    )
 
 
 def _compared(
@@ -129,21 +140,28 @@ def _compared(
     own = len(repository.commits_between(published, local))
     if fork == published:
         yield Finding(
-            "unpublished", "note", name, f"{own} commit(s) here are not published yet",
+            "unpublished",
+            "note",
+            name,
+            f"{own} commit(s) here are not published yet",
             "gitreg push",
-        )  # fmt: skip
+        )
         return
     new = len(repository.commits_between(local, str(published)))
     if fork == local:
         yield Finding(
-            "behind", "warning", name,
+            "behind",
+            "warning",
+            name,
             f"it has {new} commit(s) that are not here: what gitreg says here is out of date",
             "gitreg fetch",
-        )  # fmt: skip
+        )
         return
     yield Finding(
-        "diverged", "warning", name,
+        "diverged",
+        "warning",
+        name,
         f"it has {new} commit(s) that are not here, and {own} commit(s) here are not published: "
         "they are done again on top of it",
         "gitreg push",
-    )  # fmt: skip
+    )

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from gitreg.core.model import layout
 from gitreg.core.model.names import fold, format_version
 from gitreg.core.state.state import RegistryState
-from gitreg.doctor.patient import Patient
+from gitreg.doctor.inspection import Inspection
 from gitreg.dvc.digest import shown
 from gitreg.errors import GitregError, InvalidDocument
 from gitreg.findings import Finding
@@ -50,9 +50,9 @@ def _is_document(path: str) -> bool:
     return path == layout.POLICY or (place is not None and place.kind != "other")
 
 
-def examine(patient: Patient) -> Iterator[Finding]:
+def examine(inspection: Inspection) -> Iterator[Finding]:
     """Say what is wrong with the files of a commit, taken for themselves."""
-    state = patient.state
+    state = inspection.state
     if state.commit is None or not state.exists():
         yield Finding("no-registry", "error", "registry/", "no registry here", "gitreg init")
         return
@@ -63,18 +63,20 @@ def examine(patient: Patient) -> Iterator[Finding]:
         yield Finding("bad-policy", "error", layout.POLICY, message, error.hint)
         stages = None
     yield from _not_models(state)
-    names = patient.models
+    names = inspection.models
     for twin in (name for name, count in Counter(map(fold, names)).items() if count > 1):
         same = ", ".join(name for name in names if fold(name) == twin)
         yield Finding(
-            "name-collision", "error", same,
+            "name-collision",
+            "error",
+            same,
             "these names differ only by case or Unicode form: some file systems hold only one of "
             "them, and people cannot tell them apart; one has to go, with all its versions",
             _log(layout.ROOT),
-        )  # fmt: skip
+        )
     for name in names:
         yield from _model(state, name, stages)
-    yield from _versions(patient)
+    yield from _versions(inspection)
     yield from _tombstones(state)
 
 
@@ -86,11 +88,13 @@ def _not_models(state: RegistryState) -> Iterator[Finding]:
     for path, versions in zip(strange, inside, strict=True):
         if versions:
             yield Finding(
-                "not-a-model", "warning", shown(path),
+                "not-a-model",
+                "warning",
+                shown(path),
                 "it has versions, but gitreg gives no model a folder of that name, and leaves it "
                 "out everywhere",
                 _log(path),
-            )  # fmt: skip
+            )
 
 
 def _model(state: RegistryState, model: str, stages: set[str] | None) -> Iterator[Finding]:
@@ -104,10 +108,12 @@ def _model(state: RegistryState, model: str, stages: set[str] | None) -> Iterato
         path = layout.stage_path(model, stage)
         if stages is not None and stage not in stages:
             yield Finding(
-                "unknown-stage", "error", f"{model}/{stage}",
+                "unknown-stage",
+                "error",
+                f"{model}/{stage}",
                 f"the policy has no such stage: name it in {layout.POLICY}, or take the file away",
                 _log(layout.POLICY, path),
-            )  # fmt: skip
+            )
         for version in versions:
             holders.setdefault(version, []).append(stage)
             if not state.has_version(model, version):
@@ -121,15 +127,15 @@ def _model(state: RegistryState, model: str, stages: set[str] | None) -> Iterato
             yield _two_stages(format_version(model, version), held_by)
 
 
-def _versions(patient: Patient) -> Iterator[Finding]:
-    for (model, number), read in patient.read.items():
+def _versions(inspection: Inspection) -> Iterator[Finding]:
+    for (model, number), read in inspection.read.items():
         error = read if isinstance(read, GitregError) else None
         try:
             # Most have none, and to ask for each that is not there takes as long as for one.
             if layout.annotations_path(model, number).rpartition("/")[2] in (
-                patient.state.snapshot.list(layout.version_path(model, number))
+                inspection.state.snapshot.list(layout.version_path(model, number))
             ):
-                patient.state.annotations(model, number)
+                inspection.state.annotations(model, number)
         except GitregError as annotated:
             error = error or annotated
         if error is not None:
@@ -153,23 +159,29 @@ def _tombstones(state: RegistryState) -> Iterator[Finding]:
             yield Finding("bad-tombstone", "error", note, message, _log(note))
         if len(names) > 1:
             yield Finding(
-                "half-deleted", "error", model,
+                "half-deleted",
+                "error",
+                model,
                 "its deleted.yaml says that it was deleted or renamed, and files of it are there",
                 _log(path),
-            )  # fmt: skip
+            )
 
 
 def _two_stages(name: str, stages: list[str]) -> Finding:
     return Finding(
-        "two-stages", "error", name,
+        "two-stages",
+        "error",
+        name,
         f"{' and '.join(stages)} hold it, and one may: promote it to the one where it belongs",
         f"gitreg promote {shlex.quote(name)} --to {stages[0]}",
-    )  # fmt: skip
+    )
 
 
 def _dangling(subject: str, model: str, version: int, remedy: str) -> Finding:
     return Finding(
-        "dangling-pointer", "error", subject,
+        "dangling-pointer",
+        "error",
+        subject,
         f"it names {format_version(model, version)}, which is not there",
         remedy,
-    )  # fmt: skip
+    )

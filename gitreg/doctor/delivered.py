@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gitreg.artifacts.materialise import check_delivered
 from gitreg.core.model.model import Artifact, ModelVersion
-from gitreg.doctor.patient import Patient
+from gitreg.doctor.inspection import Inspection
 from gitreg.errors import WorldError
 from gitreg.findings import Finding
 
@@ -17,15 +17,15 @@ READ_AT_MOST = 256 * 1024 * 1024
 """How many bytes are hashed in one examination; beyond, sizes are compared. In bytes."""
 
 
-def examine(patient: Patient) -> Iterator[Finding]:
+def examine(inspection: Inspection) -> Iterator[Finding]:
     """Say which pulled models are not what was registered.
 
     Small ones are hashed. Of the others the number of files and their sizes are compared: to read
     everything is what ``gitreg verify`` is for.
     """
     left = READ_AT_MOST
-    for version in patient.versions:
-        place = patient.artifacts.own_place(version)
+    for version in inspection.versions:
+        place = inspection.artifacts.own_place(version)
         if not os.path.lexists(place):
             continue
         wrong = _shape(place, version.artifact)
@@ -38,10 +38,12 @@ def examine(patient: Patient) -> Iterator[Finding]:
 
 def _differs(version: ModelVersion, wrong: str) -> Finding:
     return Finding(
-        "model-differs", "error", version.reference,
+        "model-differs",
+        "error",
+        version.reference,
         f"what lies in its folder is not what was registered: {wrong}",
         f"gitreg pull {shlex.quote(version.reference)}",
-    )  # fmt: skip
+    )
 
 
 def _shape(place: Path, artifact: Artifact) -> str | None:

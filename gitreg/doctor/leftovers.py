@@ -13,7 +13,7 @@ from pathlib import Path
 from gitreg.core.model import layout
 from gitreg.core.model.model import ModelVersion
 from gitreg.core.model.names import format_version
-from gitreg.doctor.patient import Patient, age, ago
+from gitreg.doctor.inspection import Inspection, age, ago
 from gitreg.dvc.cache import TEMPORARY
 from gitreg.errors import DvcError
 from gitreg.findings import Finding
@@ -31,69 +31,78 @@ _TOLD = 20
 """How many of a kind are told of by name."""
 
 
-def index(patient: Patient) -> Iterator[Finding]:
+def index(inspection: Inspection) -> Iterator[Finding]:
     """Say whether gitreg's index of history is damaged. It is derived: nothing is lost with it."""
-    if patient.history.is_damaged():
+    if inspection.history.is_damaged():
         yield Finding(
-            "bad-index", "warning", str(patient.repository.private_dir / "history.sqlite"),
-            "the history index is damaged; it is made anew from the commits", "gitreg doctor --fix",
-        )  # fmt: skip
+            "bad-index",
+            "warning",
+            str(inspection.repository.private_dir / "history.sqlite"),
+            "the history index is damaged; it is made anew from the commits",
+            "gitreg doctor --fix",
+        )
 
 
 # Locks
 
 
-def locks(patient: Patient) -> Iterator[Finding]:
+def locks(inspection: Inspection) -> Iterator[Finding]:
     """Say which locks of Git and DVC are there, since when, and who holds them."""
-    for lock in islice(_git_locks(patient), _TOLD):
+    for lock in islice(_git_locks(inspection), _TOLD):
         if lock.name == "index.lock":
             code = "index-lock"
         else:
             is_reference = "refs" in lock.parts or lock.name in _REFERENCES
             code = "reference-lock" if is_reference else "git-lock"
-        yield _lock(patient, code, lock, "Git")
-    top = patient.repository.top_level
+        yield _lock(inspection, code, lock, "Git")
+    top = inspection.repository.top_level
     if top is not None:
         yield from _dvc_locks(top / ".dvc" / "tmp")
-    rubbish = list(_git_rubbish(patient))
+    rubbish = list(_git_rubbish(inspection))
     if rubbish:
         yield Finding(
-            "git-rubbish", "note", str(rubbish[0]),
+            "git-rubbish",
+            "note",
+            str(rubbish[0]),
             f"{len(rubbish)} unfinished object(s) of a Git that was killed take space; git gc "
             "removes those that are two weeks old",
             "git gc --quiet",
-        )  # fmt: skip
+        )
 
 
-def _git_locks(patient: Patient) -> Iterator[Path]:
+def _git_locks(inspection: Inspection) -> Iterator[Path]:
     """Yield the locks of Git, each of which stops writers for as long as it is there."""
-    for folder in sorted({patient.repository.git_dir, patient.repository.common_dir}):
+    for folder in sorted({inspection.repository.git_dir, inspection.repository.common_dir}):
         yield from sorted(folder.glob("*.lock"))
         yield from sorted((folder / "refs").rglob("*.lock"))
         yield from sorted((folder / "objects" / "info").rglob("*.lock"))
 
 
-def _git_rubbish(patient: Patient) -> Iterator[Path]:
-    objects = patient.repository.common_dir / "objects"
+def _git_rubbish(inspection: Inspection) -> Iterator[Path]:
+    objects = inspection.repository.common_dir / "objects"
     yield from chain(objects.glob("[0-9a-f][0-9a-f]/tmp_obj_*"), objects.glob("pack/tmp_*"))
 
 
-def _lock(patient: Patient, code: str, lock: Path, whose: str) -> Finding:
-    process = patient.holder(lock)
+def _lock(inspection: Inspection, code: str, lock: Path, whose: str) -> Finding:
+    process = inspection.holder(lock)
     when = ago(age(lock))
     if process is not None:
         return Finding(
-            code, "warning", str(lock),
+            code,
+            "warning",
+            str(lock),
             f"process {process} holds it since {when}: wait until that has ended",
             f"ps -fp {process}",
-        )  # fmt: skip
-    known = "" if patient.open_files is None else " and no process of yours has it open"
+        )
+    known = "" if inspection.open_files is None else " and no process of yours has it open"
     return Finding(
-        code, "warning", str(lock),
+        code,
+        "warning",
+        str(lock),
         f"written {when}{known}: a {whose} process is between two steps, or was killed and left "
         "this, which stops the next one; if none is running, remove it",
         f"rm {shlex.quote(str(lock))}",
-    )  # fmt: skip
+    )
 
 
 def _dvc_locks(folder: Path) -> Iterator[Finding]:
@@ -112,22 +121,26 @@ def _dvc_locks(folder: Path) -> Iterator[Finding]:
         return
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         yield Finding(
-            "dvc-lock", "warning", str(path),
+            "dvc-lock",
+            "warning",
+            str(path),
             f"DVC was killed while it wrote this, and cannot read it again ({error}): its commands "
             "fail until it is removed; gitreg does not need it",
             f"rm {shlex.quote(str(path))}",
-        )  # fmt: skip
+        )
         return
     for process, command in islice(processes.items(), _TOLD):
         if _is_running(process):
             yield from _held_by(process, path)
         else:
             yield Finding(
-                "dvc-lock", "note", str(path),
+                "dvc-lock",
+                "note",
+                str(path),
                 f"process {process} ({command}) was killed and is still listed; the next DVC "
                 "command that needs it takes it out itself",
                 f"rm {shlex.quote(str(path))}",
-            )  # fmt: skip
+            )
 
 
 def _held_by(process: int, path: Path) -> Iterator[Finding]:
@@ -138,11 +151,13 @@ def _held_by(process: int, path: Path) -> Iterator[Finding]:
         return  # nobody can tell: it is taken for what DVC takes it for
     if b"dvc" not in words:
         yield Finding(
-            "dvc-lock", "warning", str(path),
+            "dvc-lock",
+            "warning",
+            str(path),
             f"a DVC that was killed was process {process}, which is another program now: DVC waits "
             "for that one to end",
             f"rm {shlex.quote(str(path))}",
-        )  # fmt: skip
+        )
 
 
 def _is_running(process: int) -> bool:
@@ -160,34 +175,38 @@ def _is_running(process: int) -> bool:
 # Unfinished files
 
 
-def unfinished(patient: Patient) -> Iterator[Finding]:
+def unfinished(inspection: Inspection) -> Iterator[Finding]:
     """Say which files gitreg did not bring to their end, and what was set aside meanwhile."""
-    rubbish = list(unfinished_files(patient))
-    abandoned = [path for path in rubbish if is_abandoned(patient, path)]
+    rubbish = list(unfinished_files(inspection))
+    abandoned = [path for path in rubbish if is_abandoned(inspection, path)]
     if abandoned:
         yield Finding(
-            "unfinished", "warning", str(abandoned[0]),
+            "unfinished",
+            "warning",
+            str(abandoned[0]),
             f"{len(abandoned)} unfinished file(s) of a gitreg that was killed take space, since "
             f"{ago(age(abandoned[0]))}",
             "gitreg doctor --fix",
-        )  # fmt: skip
+        )
     for path in islice((path for path in rubbish if path not in abandoned), _TOLD):
-        process = patient.holder(path)
+        process = inspection.holder(path)
         who = f"process {process}" if process else "a gitreg"
         yield Finding(
-            "unfinished", "note", str(path),
+            "unfinished",
+            "note",
+            str(path),
             f"{who} is writing it, or was killed; last written {ago(age(path))}; an hour later "
             "gitreg doctor --fix takes it for rubbish",
             f"ps -fp {process}" if process else f"rm -r {shlex.quote(str(path))}",
-        )  # fmt: skip
-    for version in patient.versions:
-        for aside in _children(patient, version, f"{TEMPORARY}*{_ASIDE}"):
-            yield _set_aside(patient, version, aside)
+        )
+    for version in inspection.versions:
+        for aside in _children(inspection, version, f"{TEMPORARY}*{_ASIDE}"):
+            yield _set_aside(inspection, version, aside)
 
 
-def _set_aside(patient: Patient, version: ModelVersion, aside: Path) -> Finding:
+def _set_aside(inspection: Inspection, version: ModelVersion, aside: Path) -> Finding:
     """Say where the only copy of something may be; what to do with it is a person's to decide."""
-    place = patient.artifacts.own_place(version)
+    place = inspection.artifacts.own_place(version)
     if place.exists():
         target = _free(place.parents[4] / f"{place.parents[2].name}-{version.version}-kept")
         then = f"{place.name} is there, so it is not needed unless you changed it: to keep it"
@@ -195,11 +214,13 @@ def _set_aside(patient: Patient, version: ModelVersion, aside: Path) -> Finding:
         target = place
         then = f"{place.name} is not there, so this may be all there is: to have it back"
     return Finding(
-        "set-aside", "warning", str(aside),
+        "set-aside",
+        "warning",
+        str(aside),
         f"gitreg pull {format_version(version.model, version.version)} was killed while it "
         f"replaced this; {then}, move it",
         f"mv {shlex.quote(str(aside))} {shlex.quote(str(target))}",
-    )  # fmt: skip
+    )
 
 
 def _free(path: Path) -> Path:
@@ -210,14 +231,14 @@ def _free(path: Path) -> Path:
     )
 
 
-def unfinished_files(patient: Patient) -> Iterator[Path]:
+def unfinished_files(inspection: Inspection) -> Iterator[Path]:
     """Yield what gitreg writes before it gives it a name, without what was set aside."""
-    repository = patient.repository
+    repository = inspection.repository
     # gitdb writes an object beside the folders of objects, under a name that git gc does not know.
     yield from sorted((repository.common_dir / "objects").glob("obj????????"))
     yield from repository.git_dir.glob(f"{ANNOUNCEMENT}.new")
     with suppress(DvcError):  # reported where the bytes are looked for
-        yield from patient.artifacts.project(patient.state.snapshot).unfinished()
+        yield from inspection.artifacts.project(inspection.state.snapshot).unfinished()
     top = repository.top_level
     if top is None:
         return
@@ -254,11 +275,11 @@ def _is_ours(path: Path) -> bool:
     )
 
 
-def _children(patient: Patient, version: ModelVersion, pattern: str) -> list[Path]:
-    return sorted(patient.artifacts.own_place(version).parent.glob(pattern))
+def _children(inspection: Inspection, version: ModelVersion, pattern: str) -> list[Path]:
+    return sorted(inspection.artifacts.own_place(version).parent.glob(pattern))
 
 
-def is_abandoned(patient: Patient, path: Path) -> bool:
+def is_abandoned(inspection: Inspection, path: Path) -> bool:
     """Tell whether nobody can be writing an unfinished file any more."""
-    patience = ABANDONED_UNSEEN if patient.open_files is None else ABANDONED
-    return age(path) >= patience and patient.holder(path) is None
+    patience = ABANDONED_UNSEEN if inspection.open_files is None else ABANDONED
+    return age(path) >= patience and inspection.holder(path) is None

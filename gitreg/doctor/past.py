@@ -13,7 +13,7 @@ from gitreg.core.model import layout
 from gitreg.core.model.manifest import read_tombstone
 from gitreg.core.model.names import format_version
 from gitreg.core.state.change import OPERATION, trailers_of
-from gitreg.doctor.patient import Patient
+from gitreg.doctor.inspection import Inspection
 from gitreg.errors import InvalidDocument
 from gitreg.findings import Finding
 from gitreg.git.log import RawChange, read_paths
@@ -23,12 +23,12 @@ _Written = dict[str, tuple[str, str]]
 """Path to the commit that wrote it first, and the blob that it wrote."""
 
 
-def examine(patient: Patient) -> Iterator[Finding]:
+def examine(inspection: Inspection) -> Iterator[Finding]:
     """Compare the registry with its own history; Git is asked twice, whatever the size of it.
 
     Blobs are compared by name, no file is read.
     """
-    repository, commit = patient.repository, str(patient.state.commit)
+    repository, commit = inspection.repository, str(inspection.state.commit)
     if repository.is_shallow:
         return
     written: _Written = {}
@@ -45,7 +45,7 @@ def examine(patient: Patient) -> Iterator[Finding]:
             if change.after is not None and _is_immutable(change.path):
                 written.setdefault(change.path, (info.oid, change.after))
     yield from _done_twice(operations)
-    yield from _changed(patient, written, _blobs(repository, commit))
+    yield from _changed(inspection, written, _blobs(repository, commit))
 
 
 def _given_up(repository: GitRepository, changes: Iterable[RawChange]) -> Iterator[str]:
@@ -81,11 +81,13 @@ def _done_twice(operations: Mapping[str, list[str]]) -> Iterator[Finding]:
         if len(commits) > 1:
             short = [commit[:9] for commit in commits]
             yield Finding(
-                "done-twice", "warning", name,
+                "done-twice",
+                "warning",
+                name,
                 f"the operation stands in {len(commits)} commits, so it was done more than once: "
                 f"{', '.join(short)}",
                 f"git --no-pager show {' '.join(short)}",
-            )  # fmt: skip
+            )
 
 
 def _blobs(repository: GitRepository, commit: str) -> dict[str, str]:
@@ -96,7 +98,9 @@ def _blobs(repository: GitRepository, commit: str) -> dict[str, str]:
     return {os.fsdecode(path): told.split()[2].decode("ascii") for told, _, path in entries}
 
 
-def _changed(patient: Patient, written: _Written, now: Mapping[str, str]) -> Iterator[Finding]:
+def _changed(
+    inspection: Inspection, written: _Written, now: Mapping[str, str]
+) -> Iterator[Finding]:
     first: dict[tuple[str, int], str] = {}
     broken: dict[tuple[str, int], list[str]] = defaultdict(list)
     for path, (commit, blob) in written.items():
@@ -116,11 +120,14 @@ def _changed(patient: Patient, written: _Written, now: Mapping[str, str]) -> Ite
             files = ", ".join(PurePosixPath(path).name for path in paths)
             message = f"a version never changes, and {files} did since it was registered"
         yield Finding(
-            "version-gone" if gone else "version-changed", "error", name, message,
+            "version-gone" if gone else "version-changed",
+            "error",
+            name,
+            message,
             _bring_back(name, paths, written),
-        )  # fmt: skip
-    for model in patient.models:
-        yield from _gaps(model, patient.state.numbers(model), first)
+        )
+    for model in inspection.models:
+        yield from _gaps(model, inspection.state.numbers(model), first)
 
 
 def _bring_back(name: str, paths: list[str], written: _Written) -> str:
@@ -150,7 +157,9 @@ def _gaps(
     for start, end in skipped:
         which = str(start) if start == end else f"{start} to {end}"
         yield Finding(
-            "number-gap", "warning", format_version(model, start),
+            "number-gap",
+            "warning",
+            format_version(model, start),
             f"no commit of this branch registered {model} {which}, and later numbers are taken",
             f"git --no-pager log --oneline -- {shlex.quote(layout.versions_path(model))}",
-        )  # fmt: skip
+        )

@@ -7,54 +7,65 @@ from collections.abc import Iterator, Sequence
 
 from gitreg.core.model.names import parse_tag
 from gitreg.doctor.clone import Standing
-from gitreg.doctor.patient import Patient
+from gitreg.doctor.inspection import Inspection
 from gitreg.findings import Finding
 from gitreg.git import process, publish
 from gitreg.publishing.tags import compare_tags, tagged_tip
 
 
-def here(patient: Patient) -> Iterator[Finding]:
+def here(inspection: Inspection) -> Iterator[Finding]:
     """Compare the clone's tags with those that its history implies."""
-    repository, history = patient.repository, patient.history
-    tip = None if repository.is_shallow else tagged_tip(repository, patient.clone)
+    repository, history = inspection.repository, inspection.history
+    tip = None if repository.is_shallow else tagged_tip(repository, inspection.clone)
     if tip is None:
         return
     report = compare_tags(repository, history, tip)
     if report.made:
         yield Finding(
-            "missing-tag", "warning", report.made[0],
-            f"{len(report.made)} tag(s) that history implies are not here", "gitreg tags sync",
-        )  # fmt: skip
+            "missing-tag",
+            "warning",
+            report.made[0],
+            f"{len(report.made)} tag(s) that history implies are not here",
+            "gitreg tags sync",
+        )
     for name in report.wrong:
         yield Finding(
-            "wrong-tag", "error", name, "it is not the tag that history implies",
+            "wrong-tag",
+            "error",
+            name,
+            "it is not the tag that history implies",
             "gitreg tags sync --force",
-        )  # fmt: skip
+        )
     if report.abandoned:
         yield Finding(
-            "abandoned-tag", "warning", report.abandoned[0],
+            "abandoned-tag",
+            "warning",
+            report.abandoned[0],
             f"{len(report.abandoned)} tag(s) stand for commits that are on no branch any more",
             "gitreg tags sync",
-        )  # fmt: skip
+        )
     for name in report.foreign:
         yield Finding(
-            "foreign-tag", "warning", name, "no event of history stands behind it",
+            "foreign-tag",
+            "warning",
+            name,
+            "no event of history stands behind it",
             f"git tag -d '{name}'",
-        )  # fmt: skip
+        )
 
 
-def on_remote(patient: Patient, standing: Standing) -> Iterator[Finding]:
+def on_remote(inspection: Inspection, standing: Standing) -> Iterator[Finding]:
     """Compare the remote's tags with those that what is published implies."""
     if standing.upstream is None or standing.published is None:
         return
-    if not patient.clone.is_tagged(patient.repository.tip().branch):
+    if not inspection.clone.is_tagged(inspection.repository.tip().branch):
         return
-    history = patient.history
+    history = inspection.history
     history.advance(standing.published, exact=True)
     implied = history.tags()
     wanted = {tag.name: publish.tag_object_name(tag.content) for tag in implied}
-    wanted |= publish.present_tags(patient.repository, implied)
-    there = patient.clone.but_for_signatures(standing.upstream, implied, wanted, standing.tags)
+    wanted |= publish.present_tags(inspection.repository, implied)
+    there = inspection.clone.but_for_signatures(standing.upstream, implied, wanted, standing.tags)
     remote = standing.upstream.shown
     wrong = [name for name, oid in wanted.items() if there.get(name, oid) != oid]
     # A push that finds another tag over there is refused as a whole.
@@ -62,14 +73,20 @@ def on_remote(patient: Patient, standing: Standing) -> Iterator[Finding]:
     missing = [name for name in wanted if name not in there]
     if missing:
         yield Finding(
-            "remote-missing-tag", "warning", missing[0],
-            f"{len(missing)} tag(s) of what is published are not on {remote}", sync,
-        )  # fmt: skip
+            "remote-missing-tag",
+            "warning",
+            missing[0],
+            f"{len(missing)} tag(s) of what is published are not on {remote}",
+            sync,
+        )
     for name in wrong:
         yield Finding(
-            "remote-wrong-tag", "error", name,
-            f"on {remote} it is not the tag that history implies: GTO and DVC answer wrongly", sync,
-        )  # fmt: skip
+            "remote-wrong-tag",
+            "error",
+            name,
+            f"on {remote} it is not the tag that history implies: GTO and DVC answer wrongly",
+            sync,
+        )
     models = {tag.model for tag in implied}
     extra = [
         name
@@ -77,14 +94,16 @@ def on_remote(patient: Patient, standing: Standing) -> Iterator[Finding]:
         if name not in wanted and (parsed := parse_tag(name)) and parsed.model in models
     ]
     yield from _foreign(standing.upstream.remote, extra)
-    history.advance(str(patient.state.commit), exact=True)
+    history.advance(str(inspection.state.commit), exact=True)
 
 
 def _foreign(remote: str, names: Sequence[str]) -> Iterator[Finding]:
     place = process.hide_credentials(remote)
     for name in names:
         yield Finding(
-            "remote-foreign-tag", "warning", name,
+            "remote-foreign-tag",
+            "warning",
+            name,
             f"on {place} no event of history stands behind it",
             f"git push {shlex.quote(place)} {shlex.quote(f':refs/tags/{name}')}",
-        )  # fmt: skip
+        )

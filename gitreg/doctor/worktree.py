@@ -9,7 +9,7 @@ from itertools import islice
 
 from gitreg.core.model import layout
 from gitreg.core.state.change import Edit
-from gitreg.doctor.patient import Patient
+from gitreg.doctor.inspection import Inspection
 from gitreg.findings import Finding
 from gitreg.git import worktree
 from gitreg.git.repository import GitRepository, Tip
@@ -19,45 +19,56 @@ _LOOK_BACK = 50
 
 # A person is in the middle of something that moves the index on purpose.
 _UNDER_WAY = (
-    "MERGE_HEAD", "REVERT_HEAD", "CHERRY_PICK_HEAD", "rebase-merge", "rebase-apply", "sequencer",
-)  # fmt: skip
+    "MERGE_HEAD",
+    "REVERT_HEAD",
+    "CHERRY_PICK_HEAD",
+    "rebase-merge",
+    "rebase-apply",
+    "sequencer",
+)
 
 
-def examine(patient: Patient) -> Iterator[Finding]:
+def examine(inspection: Inspection) -> Iterator[Finding]:
     """Say what of the registry's files is not as the commit has it."""
-    repository = patient.repository
-    if repository.top_level is None or patient.state.commit is None:
+    repository = inspection.repository
+    if repository.top_level is None or inspection.state.commit is None:
         return
     waiting = _announced(repository)
     if waiting is not None:
         yield Finding("not-followed", "warning", "work tree", waiting, "gitreg doctor --fix")
         return  # what lags is told by this
     dirty = _dirty(repository)
-    late = {edit.path for edit in behind(patient)}
+    late = {edit.path for edit in behind(inspection)}
     if late:
         paths = sorted(late)
         yield Finding(
-            "work-tree-behind", "warning", paths[0],
+            "work-tree-behind",
+            "warning",
+            paths[0],
             f"{len(paths)} file(s) are as an earlier commit has them: a write was cut off, or the "
             "branch was moved from elsewhere; git status shows it as if you had taken it back",
             f"git restore --staged --worktree -- {shlex.join(paths)}",
-        )  # fmt: skip
+        )
     gone = [path for path, state in dirty.items() if path not in late and state == " D"]
     if gone:
         yield Finding(
-            "missing-file", "warning", gone[0],
+            "missing-file",
+            "warning",
+            gone[0],
             f"{len(gone)} file(s) of the registry are not in the work tree, though you did not "
             "take them out of Git: gitreg refuses to write them",
             f"git restore -- {shlex.join(gone)}",
-        )  # fmt: skip
+        )
     own = [path for path in dirty if path not in late and path not in gone]
     if own:
         yield Finding(
-            "uncommitted", "note", own[0],
+            "uncommitted",
+            "note",
+            own[0],
             f"{len(own)} file(s) of the registry have uncommitted changes of yours: gitreg refuses "
             "to write them until you commit them or take them back",
             f"git status --short -- {shlex.join(own)}",
-        )  # fmt: skip
+        )
 
 
 def _announced(repository: GitRepository) -> str | None:
@@ -80,9 +91,15 @@ def _announced(repository: GitRepository) -> str | None:
 def _dirty(repository: GitRepository) -> dict[str, str]:
     """Return the paths of ours that differ from the commit, with Git's two letters for each."""
     listing = repository.run_at_root(
-        "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all",
-        "--ignore-submodules=none", "--", *worktree.OURS,
-    ).stdout  # fmt: skip
+        "status",
+        "--porcelain",
+        "-z",
+        "--no-renames",
+        "--untracked-files=all",
+        "--ignore-submodules=none",
+        "--",
+        *worktree.OURS,
+    ).stdout
     found = {os.fsdecode(entry[3:]): entry[:2].decode("ascii") for entry in listing.split(b"\0")}
     return {
         path: letters
@@ -97,15 +114,15 @@ def _is_document(path: str) -> bool:
     return path == layout.POLICY or (place is not None and place.kind != "other")
 
 
-def behind(patient: Patient) -> Sequence[Edit]:
+def behind(inspection: Inspection) -> Sequence[Edit]:
     """Return the edits that index and files have not followed, as they are after a crash.
 
     There the index is exactly as an earlier commit has it, for all files that changed since, and
     the files are as that commit or the present one has them. Of an index that a person has put
     back to the very same state it cannot be told apart; all of it is in Git in any case.
     """
-    repository = patient.repository
-    tip = str(patient.state.commit)
+    repository = inspection.repository
+    tip = str(inspection.state.commit)
     if any((repository.git_dir / name).exists() for name in _UNDER_WAY):
         return ()
     staged = repository.run_at_root(

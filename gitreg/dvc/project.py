@@ -23,7 +23,7 @@ from gitreg.dvc.listing import (
     objects_of,
     read_listing,
 )
-from gitreg.dvc.remote import REPAIR, Remote, Seen
+from gitreg.dvc.remote import REPAIR, Remote, StoredObject
 from gitreg.errors import DvcError
 
 _ADD_REMOTE = "configure one: dvc remote add -d NAME URL"
@@ -360,7 +360,7 @@ class DvcProject:
         seen = remote.look(objects)
         return [oid for oid in objects if oid not in seen or self._differs(oid, seen[oid])]
 
-    def _differs(self, oid: ObjectId, seen: Seen) -> bool:
+    def _differs(self, oid: ObjectId, seen: StoredObject) -> bool:
         """Tell whether an object on the remote has another size than the one in the cache."""
         return seen.size is not None and self._cache.size(oid) not in (None, seen.size)
 
@@ -414,7 +414,9 @@ class DvcProject:
         doubtful = [oid for oid in objects if oid in seen and self._is_doubtful(oid, seen, remote)]
         return set(objects) - set(seen), remote.damaged(doubtful, progress)
 
-    def _is_doubtful(self, oid: ObjectId, seen: Mapping[ObjectId, Seen], remote: Remote) -> bool:
+    def _is_doubtful(
+        self, oid: ObjectId, seen: Mapping[ObjectId, StoredObject], remote: Remote
+    ) -> bool:
         """Tell whether an object on a remote has to be read to know that it is good."""
         if remote.is_proven(oid, seen[oid]):
             return False

@@ -45,7 +45,7 @@ _SECRET_LENGTH = 4  # shorter ones would take ordinary words out of messages
 
 
 @dataclass(frozen=True)
-class Seen:
+class StoredObject:
     """An object on a remote as its file system tells of it, unread.
 
     Attributes:
@@ -105,7 +105,7 @@ class Remote:
     def _door(self, doing: str) -> AbstractContextManager[None]:
         return door(doing, self._secrets, _LOOK)
 
-    def look(self, oids: Sequence[ObjectId]) -> dict[ObjectId, Seen]:
+    def look(self, oids: Sequence[ObjectId]) -> dict[ObjectId, StoredObject]:
         """Return the objects that are there, and what the remote tells of each.
 
         Raises:
@@ -125,10 +125,10 @@ class Remote:
                     raise info
                 size = info.get("size")
                 if info["type"] == "file" and may_have_size(oid, size):
-                    there[oid] = Seen(size, told_md5(info, self._protocol))
+                    there[oid] = StoredObject(size, told_md5(info, self._protocol))
         return there
 
-    def is_proven(self, oid: ObjectId, seen: Seen) -> bool:
+    def is_proven(self, oid: ObjectId, seen: StoredObject) -> bool:
         """Tell whether an object needs no reading: its MD5 is told, or was found here before."""
         if not self.is_folder:
             return seen.md5 == md5_of(oid)

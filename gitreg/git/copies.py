@@ -23,10 +23,10 @@ from typing import TypeAlias
 
 from gitreg.errors import GitError, InvalidRequest, WorldError
 from gitreg.git import process
+from gitreg.git.last_seen import LastSeen, age, recall, remember
 from gitreg.git.light import REMOTE, LightRepository, cause, remote_environment
 from gitreg.git.publish import exclusive
 from gitreg.git.repository import GitRepository
-from gitreg.git.seen import Seen, age, recall, remember
 
 _URL = re.compile(r"(?P<scheme>file|git|https?|ssh)://(?P<rest>[^-].*)", re.DOTALL)
 _SCP_LIKE = re.compile(r"(?:[\w.-]+@)?(?P<host>[\w.][\w.-]*):(?!//)(?P<path>[^-:].*)", re.DOTALL)
@@ -235,7 +235,7 @@ class _Copies:
         return None
 
     @staticmethod
-    def _age(seen: Seen) -> str:
+    def _age(seen: LastSeen) -> str:
         return f"{age(time.time() - seen.reached)} ago"
 
     # Each kind: made, and brought forward
@@ -314,7 +314,7 @@ class _Copies:
     def _accept(self, git_dir: Path, tip: str) -> Copy:
         """Remember a tip that was checked, and return its copy."""
         copy = self._copy(git_dir, tip, None)
-        self._seen = Seen(tip, copy.branch, time.time())
+        self._seen = LastSeen(tip, copy.branch, time.time())
         remember(self._folder, self._seen)
         self._tidy(git_dir)
         return copy
@@ -345,9 +345,16 @@ class _Copies:
         _remove(git_dir)
         branch = _OWN_BRANCH.removeprefix("refs/heads/")
         process.run(
-            self._folder, "-c", "init.defaultRefFormat=files", "init", "--bare", "--quiet",
-            "--template=", f"--initial-branch={branch}", str(git_dir),
-        )  # fmt: skip
+            self._folder,
+            "-c",
+            "init.defaultRefFormat=files",
+            "init",
+            "--bare",
+            "--quiet",
+            "--template=",
+            f"--initial-branch={branch}",
+            str(git_dir),
+        )
 
     def _default_branch(self) -> tuple[str, str]:
         """Return the full name of the remote's default branch, and its commit."""
@@ -362,16 +369,26 @@ class _Copies:
 
     def _fetch(self, git_dir: Path, *options: str, refspecs: tuple[str, ...]) -> None:
         self._ask(
-            git_dir, "fetch", "--quiet", "--force", "--no-tags", "--no-write-fetch-head",
-            *options, REMOTE, *refspecs,
-        )  # fmt: skip
+            git_dir,
+            "fetch",
+            "--quiet",
+            "--force",
+            "--no-tags",
+            "--no-write-fetch-head",
+            *options,
+            REMOTE,
+            *refspecs,
+        )
 
     def _ask(self, git_dir: Path, *args: str) -> process.Completed:
         """Run what talks to the remote."""
         asked = process.run(
-            git_dir, *args,
-            check=False, extra_env=remote_environment(git_dir, self._url), interactive=True,
-        )  # fmt: skip
+            git_dir,
+            *args,
+            check=False,
+            extra_env=remote_environment(git_dir, self._url),
+            interactive=True,
+        )
         if "couldn't find remote ref HEAD" in asked.stderr:
             raise self._no_branch()
         if asked.returncode != 0:
@@ -399,9 +416,14 @@ class _Copies:
         if sum(1 for _ in packs.glob("*.pack")) > _MANY_PACKS:
             # It did what was asked of it before: when this fails, the next one tries again.
             process.run(
-                git_dir, "repack", "-a", "-d", "-q",
-                check=False, extra_env={"GIT_DIR": str(git_dir)},
-            )  # fmt: skip
+                git_dir,
+                "repack",
+                "-a",
+                "-d",
+                "-q",
+                check=False,
+                extra_env={"GIT_DIR": str(git_dir)},
+            )
 
 
 def _make_writable(folder: Path) -> None:
@@ -442,26 +464,41 @@ def _commit(git_dir: Path, name: str) -> str | None:
     if not _is_repository(git_dir):
         return None
     found = process.run(
-        git_dir, "rev-parse", "--verify", "--quiet", name,
-        check=False, extra_env={"GIT_DIR": str(git_dir)},
-    )  # fmt: skip
+        git_dir,
+        "rev-parse",
+        "--verify",
+        "--quiet",
+        name,
+        check=False,
+        extra_env={"GIT_DIR": str(git_dir)},
+    )
     return found.text or None
 
 
 def _leads_to(git_dir: Path, past: str, tip: str) -> bool:
     """Tell whether a commit is another one's ancestor; one that is not here is not."""
     asked = process.run(
-        git_dir, "merge-base", "--is-ancestor", past, tip,
-        check=False, extra_env={"GIT_DIR": str(git_dir)},
-    )  # fmt: skip
+        git_dir,
+        "merge-base",
+        "--is-ancestor",
+        past,
+        tip,
+        check=False,
+        extra_env={"GIT_DIR": str(git_dir)},
+    )
     return asked.returncode == 0
 
 
 def _has(git_dir: Path, commit: str) -> bool:
     asked = process.run(
-        git_dir, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}",
-        check=False, extra_env={"GIT_DIR": str(git_dir)},
-    )  # fmt: skip
+        git_dir,
+        "rev-parse",
+        "--verify",
+        "--quiet",
+        f"{commit}^{{commit}}",
+        check=False,
+        extra_env={"GIT_DIR": str(git_dir)},
+    )
     return asked.returncode == 0
 
 

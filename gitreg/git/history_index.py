@@ -22,7 +22,7 @@ from gitreg.core.model.names import RegistryTag, parse_tag
 from gitreg.core.state.change import OPERATION, trailers_of
 from gitreg.core.state.history import CommitInfo, Event, FileChange, PointerValue, events_of
 from gitreg.core.state.tags import Tag, tags_of
-from gitreg.core.state.timestamps import Activity, changed_in, moment_of
+from gitreg.core.state.timestamps import Timestamps, changed_in, moment_of
 from gitreg.git.log import first_parents_reach, read_commits
 from gitreg.git.repository import GitRepository
 
@@ -97,10 +97,10 @@ class _Said(NamedTuple):
     oid: str
     seq: int
     life: int
-    activity: Activity
+    activity: Timestamps
 
 
-class History:
+class HistoryIndex:
     """The events of one repository's branch up to a tip; see `advance`."""
 
     def __init__(self, repository: GitRepository) -> None:
@@ -222,14 +222,27 @@ class History:
             "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
-                    seq, place, event.time, event.author, event.model, event.action,
-                    event.version, event.pointer, json.dumps(event.before),
-                    json.dumps(event.after), event.reason, event.subject, event.reverts,
-                    event.stage, event.override, event.renamed_from, event.renamed_to,
+                    seq,
+                    place,
+                    event.time,
+                    event.author,
+                    event.model,
+                    event.action,
+                    event.version,
+                    event.pointer,
+                    json.dumps(event.before),
+                    json.dumps(event.after),
+                    event.reason,
+                    event.subject,
+                    event.reverts,
+                    event.stage,
+                    event.override,
+                    event.renamed_from,
+                    event.renamed_to,
                 )
                 for place, event in enumerate(events)
             ],
-        )  # fmt: skip
+        )
         for event in events:
             if event.is_birth:
                 self._born(db, seq, event, names)
@@ -294,10 +307,14 @@ class History:
             "INSERT INTO changes SELECT ?, ?, version, ?, min(created), ? FROM changes "
             "WHERE model = ? AND life = ? GROUP BY version",
             (
-                event.model, self._life(event.model), seq, moment,
-                event.renamed_from, self._life(str(event.renamed_from)),
+                event.model,
+                self._life(event.model),
+                seq,
+                moment,
+                event.renamed_from,
+                self._life(str(event.renamed_from)),
             ),
-        )  # fmt: skip
+        )
 
     def _begin_life(self, db: sqlite3.Connection, seq: int | None, event: Event) -> None:
         """Let numbers begin anew with a model that ended, or go on with one that is back."""
@@ -374,7 +391,7 @@ class History:
         query = "SELECT version, oid FROM versions WHERE model = ? AND life = ?"
         return dict(self._ask(query, (model, self._life(model, self._last_seen))))
 
-    def activity(self, model: str) -> Activity:
+    def activity(self, model: str) -> Timestamps:
         """Return when a model and its versions came to be and last changed.
 
         It goes on from what was said last, where that is of an earlier commit of this branch:
@@ -386,7 +403,7 @@ class History:
             seq, oid = self._last_commit(last)
             begun = self._said.get(model)
             if begun is None or begun.life != life or not self._leads_on(begun, seq):
-                begun = _Said("", 0, life, Activity())
+                begun = _Said("", 0, life, Timestamps())
             rows = self._ask(_ACTIVITY_SINCE, (model, life, begun.seq, seq))
             said = _Said(oid, seq, life, begun.activity.then(rows))
             if len(self._said) >= _MOST_SAID:
@@ -407,12 +424,12 @@ class History:
         there = "SELECT 1 FROM commits WHERE seq = ? AND oid = ?"
         return said.seq <= seq and bool(self._ask(there, (said.seq, said.oid)))
 
-    def activities(self) -> dict[str, Activity]:
+    def activities(self) -> dict[str, Timestamps]:
         """Return when all models and their versions came to be and last changed."""
         times: dict[str, list[tuple[int, int, int]]] = {}
         for name, *row in self._ask(_ACTIVITIES, (self._last_seen,)):
             times.setdefault(name, []).append((row[0], row[1], row[2]))
-        return {name: Activity().then(rows) for name, rows in times.items()}
+        return {name: Timestamps().then(rows) for name, rows in times.items()}
 
     def moves_of(self, model: str, pointer: str) -> list[Event]:
         """Return the moves of a pointer, newest first, since the model has its name.
@@ -640,10 +657,23 @@ def _event(row: tuple[Any, ...]) -> Event:
     *facts, before, after, reason, subject, reverts, stage, override, was, became = row
     commit, time, author, model, action, version, pointer = facts
     return Event(
-        commit, time, author, model, action, version, pointer,
-        _pointer_value(before), _pointer_value(after), reason, subject, reverts, stage, override,
-        was, became,
-    )  # fmt: skip
+        commit,
+        time,
+        author,
+        model,
+        action,
+        version,
+        pointer,
+        _pointer_value(before),
+        _pointer_value(after),
+        reason,
+        subject,
+        reverts,
+        stage,
+        override,
+        was,
+        became,
+    )
 
 
 def _pointer_value(text: str) -> PointerValue:

@@ -103,9 +103,13 @@ def _ssh_environment(git_dir: Path, url: str) -> Mapping[str, str]:
     if told or _NOT_SSH.match(url) or not git_dir.is_dir():
         return {}
     asked = process.run(
-        git_dir, "config", "--get", "core.sshCommand",
-        check=False, extra_env={"GIT_DIR": str(git_dir)},
-    )  # fmt: skip
+        git_dir,
+        "config",
+        "--get",
+        "core.sshCommand",
+        check=False,
+        extra_env={"GIT_DIR": str(git_dir)},
+    )
     if asked.text:
         return {}
     interval = max(1, SSH_PATIENCE // 2)
@@ -138,10 +142,20 @@ class LightRepository(GitRepository):
             GitError: they are not here, and the remote cannot be reached.
         """
         fetched = process.run(
-            self.folder, "-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", "--no-tags",
-            "--no-write-fetch-head", "--filter=blob:none", REMOTE, *oids,
-            check=False, extra_env=self._environment, interactive=True,
-        )  # fmt: skip
+            self.folder,
+            "-c",
+            "fetch.negotiationAlgorithm=noop",
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--filter=blob:none",
+            REMOTE,
+            *oids,
+            check=False,
+            extra_env=self._environment,
+            interactive=True,
+        )
         if fetched.returncode != 0:
             raise out_of_reach(self._url, f"{len(oids)} files are", fetched)
 

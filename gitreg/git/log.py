@@ -86,11 +86,27 @@ def _log(
 def _list(repository: GitRepository, *revisions: str) -> bytes:
     """Return what Git says of the commits that touched the registry, newest first."""
     return repository.run_at_root(
-        *_AS_CONFIGURED_NOWHERE, "log", "--raw", "-r", "-z", "-O/dev/null",
-        "--ignore-submodules=none", "--no-renames", "--no-relative", "--no-abbrev", "--no-color",
-        "--encoding=UTF-8", "--date=raw", "--no-mailmap", "--no-notes", "--no-decorate",
-        f"--format=tformat:{_FORMAT}", *revisions, "--", layout.ROOT,
-    ).stdout  # fmt: skip
+        *_AS_CONFIGURED_NOWHERE,
+        "log",
+        "--raw",
+        "-r",
+        "-z",
+        "-O/dev/null",
+        "--ignore-submodules=none",
+        "--no-renames",
+        "--no-relative",
+        "--no-abbrev",
+        "--no-color",
+        "--encoding=UTF-8",
+        "--date=raw",
+        "--no-mailmap",
+        "--no-notes",
+        "--no-decorate",
+        f"--format=tformat:{_FORMAT}",
+        *revisions,
+        "--",
+        layout.ROOT,
+    ).stdout
 
 
 def _parse(listing: bytes) -> list[tuple[CommitInfo, list[str], list[RawChange]]]:

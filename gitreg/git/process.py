@@ -29,11 +29,15 @@ _FIXED = {
     "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",  # ext:: and fd:: run commands
 }
 _OPTIONS = (
-    "-c", "core.fsmonitor=false",  # a repository's configuration may name any program there
-    "-c", "core.quotePath=false",
-    "-c", "log.showSignature=false",  # puts gpg's words into the output that is parsed
-    "-c", "core.fsync=committed,loose-object,reference",  # none is Git's default for commits
-)  # fmt: skip
+    "-c",
+    "core.fsmonitor=false",  # a repository's configuration may name any program there
+    "-c",
+    "core.quotePath=false",
+    "-c",
+    "log.showSignature=false",  # puts gpg's words into the output that is parsed
+    "-c",
+    "core.fsync=committed,loose-object,reference",  # none is Git's default for commits
+)
 
 # A URL as it stands in a message: up to white space, or to the next URL.
 _URL = re.compile(r"(?<=\w://)(?:(?!\w://)\S)*")

@@ -325,9 +325,14 @@ def _transaction(
     repository.writer.sync()
     script = "\0".join(["start", *lines, "prepare", "commit", ""])
     done = repository.run(
-        "update-ref", "-m", f"gitreg: {why}", "--stdin", "-z",
-        stdin=script.encode("utf-8", "surrogateescape"), check=False,
-    )  # fmt: skip
+        "update-ref",
+        "-m",
+        f"gitreg: {why}",
+        "--stdin",
+        "-z",
+        stdin=script.encode("utf-8", "surrogateescape"),
+        check=False,
+    )
     if done.returncode == 0:
         return
     cause = done.stderr.strip().removeprefix("fatal: ")

@@ -13,14 +13,25 @@ from gitreg.git import process
 from gitreg.git.repository import GitRepository, Tip
 
 _RACED = (
-    "fetch first", "non-fast-forward", "stale info", "failed to update ref", "cannot lock ref",
-    "incorrect old value", "remote ref updated since checkout", "reference already exists",
-)  # fmt: skip
+    "fetch first",
+    "non-fast-forward",
+    "stale info",
+    "failed to update ref",
+    "cannot lock ref",
+    "incorrect old value",
+    "remote ref updated since checkout",
+    "reference already exists",
+)
 _NO_OPTIONS = "does not support push options"
 _NO_RACE = (
-    "No space left", "Disk quota", "Permission denied", "Read-only file system", "Input/output",
-    "exists; cannot create", "hook declined",
-)  # fmt: skip
+    "No space left",
+    "Disk quota",
+    "Permission denied",
+    "Read-only file system",
+    "Input/output",
+    "exists; cannot create",
+    "hook declined",
+)
 _REMOTE_LINES = 2
 _INCOMING = "refs/gitreg/incoming"
 _OUTGOING = "refs/gitreg/outgoing/"
@@ -144,10 +155,19 @@ def fetch_tip(repository: GitRepository, upstream: Upstream) -> str | None:
         GitError: the remote cannot be reached.
     """
     done = process.run(
-        repository.folder, "fetch", "--no-tags", "--no-write-fetch-head", "--quiet",
-        "--no-auto-maintenance", "--no-recurse-submodules", "--end-of-options", upstream.place,
-        f"+{upstream.branch}:{_INCOMING}", check=False, interactive=True,
-    )  # fmt: skip
+        repository.folder,
+        "fetch",
+        "--no-tags",
+        "--no-write-fetch-head",
+        "--quiet",
+        "--no-auto-maintenance",
+        "--no-recurse-submodules",
+        "--end-of-options",
+        upstream.place,
+        f"+{upstream.branch}:{_INCOMING}",
+        check=False,
+        interactive=True,
+    )
     if done.returncode == 0:
         return repository.commit_of(_INCOMING)
     if "couldn't find remote ref" in done.stderr:
@@ -234,9 +254,17 @@ def push(
     asked = [f"--push-option={option}" for option in push_options]
     with _refspecs(repository, tags, "+" if force_tags else "") as refspecs:
         done = process.run(
-            repository.folder, "push", *options, *asked, "--end-of-options", upstream.remote,
-            *branch, *refspecs, check=False, interactive=True,
-        )  # fmt: skip
+            repository.folder,
+            "push",
+            *options,
+            *asked,
+            "--end-of-options",
+            upstream.remote,
+            *branch,
+            *refspecs,
+            check=False,
+            interactive=True,
+        )
     if done.returncode != 0 and asked and _NO_OPTIONS in done.stderr:
         # Which only the remote can tell, and does before anything is sent.
         return push(repository, upstream, commit, expected, tags, force_tags=force_tags)
@@ -327,10 +355,18 @@ def fetch_tags(repository: GitRepository, upstream: Upstream, names: Sequence[st
     """
     if names:
         process.run(
-            repository.folder, "fetch", "--no-tags", "--no-write-fetch-head", "--quiet",
-            "--no-auto-maintenance", "--no-recurse-submodules", "--end-of-options",
-            upstream.remote, *(f"refs/tags/{name}" for name in names), interactive=True,
-        )  # fmt: skip
+            repository.folder,
+            "fetch",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--quiet",
+            "--no-auto-maintenance",
+            "--no-recurse-submodules",
+            "--end-of-options",
+            upstream.remote,
+            *(f"refs/tags/{name}" for name in names),
+            interactive=True,
+        )
 
 
 def published_tags(
@@ -346,9 +382,15 @@ def published_tags(
         return {}
     asked = sorted(wanted) if len(wanted) <= _ON_A_COMMAND_LINE else ["refs/tags/*"]
     done = process.run(
-        repository.folder, "ls-remote", "--refs", "--end-of-options", upstream.place, *asked,
-        check=False, interactive=True,
-    )  # fmt: skip
+        repository.folder,
+        "ls-remote",
+        "--refs",
+        "--end-of-options",
+        upstream.place,
+        *asked,
+        check=False,
+        interactive=True,
+    )
     if done.returncode != 0:
         raise GitError(
             f"the remote {upstream.shown} cannot be read: {process.failure('ls-remote', done)}"
@@ -364,9 +406,14 @@ def branches(repository: GitRepository, upstream: Upstream) -> list[str]:
         GitError: the remote cannot be reached.
     """
     done = process.run(
-        repository.folder, "ls-remote", "--heads", "--end-of-options", upstream.place,
-        check=False, interactive=True,
-    )  # fmt: skip
+        repository.folder,
+        "ls-remote",
+        "--heads",
+        "--end-of-options",
+        upstream.place,
+        check=False,
+        interactive=True,
+    )
     if done.returncode != 0:
         raise GitError(
             f"the remote {upstream.shown} cannot be read: {process.failure('ls-remote', done)}",
@@ -404,9 +451,15 @@ def survey(repository: GitRepository, upstream: Upstream) -> Survey:
         GitError: the remote does not answer.
     """
     done = process.run_for(
-        repository.folder, PATIENCE, "ls-remote", "--refs", "--end-of-options", upstream.place,
-        upstream.branch, "refs/tags/*",
-    )  # fmt: skip
+        repository.folder,
+        PATIENCE,
+        "ls-remote",
+        "--refs",
+        "--end-of-options",
+        upstream.place,
+        upstream.branch,
+        "refs/tags/*",
+    )
     if done.returncode != 0:
         raise process.failure("ls-remote", done)
     lines = (line.split("\t") for line in done.text.splitlines())
@@ -419,10 +472,19 @@ def survey(repository: GitRepository, upstream: Upstream) -> Survey:
     }
     if commit is not None and repository.commit_of(commit) is None:
         done = process.run_for(
-            repository.folder, FETCH_PATIENCE, "fetch", "--refmap=", "--no-tags", "--quiet",
-            "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules",
-            "--end-of-options", upstream.place, upstream.branch,
-        )  # fmt: skip
+            repository.folder,
+            FETCH_PATIENCE,
+            "fetch",
+            "--refmap=",
+            "--no-tags",
+            "--quiet",
+            "--no-write-fetch-head",
+            "--no-auto-maintenance",
+            "--no-recurse-submodules",
+            "--end-of-options",
+            upstream.place,
+            upstream.branch,
+        )
         if done.returncode != 0:
             raise process.failure("fetch", done)
         if repository.commit_of(commit) is None:

@@ -240,9 +240,13 @@ class GitRepository:
         if not revision or revision.startswith("-") or not revision.isprintable():
             raise InvalidRequest(f"{revision!a} is not a revision")
         found = self.run(
-            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}",
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            "--end-of-options",
+            f"{revision}^{{commit}}",
             check=False,
-        )  # fmt: skip
+        )
         if found.returncode != 0 or not _OID.fullmatch(found.text):
             if self.commit_of("HEAD") is None:
                 raise NotFound(f"no commit {revision!r}: this repository has none yet")
@@ -257,9 +261,13 @@ class GitRepository:
             before: seconds since the epoch, compared with committer dates.
         """
         found = self.run(
-            "rev-list", "--first-parent", "--max-count=1", f"--before=@{max(before, 0)} +0000",
-            "--end-of-options", start,
-        )  # fmt: skip
+            "rev-list",
+            "--first-parent",
+            "--max-count=1",
+            f"--before=@{max(before, 0)} +0000",
+            "--end-of-options",
+            start,
+        )
         return found.text or None
 
     def is_ancestor(self, ancestor: str, descendant: str) -> bool:

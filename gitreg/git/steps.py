@@ -26,9 +26,15 @@ _Touched: TypeAlias = "dict[tuple[str, str | None], frozenset[str]]"
 
 _PERSON = re.compile(r"(?P<who>.*?<[^<>]*>)(?: (?P<time>-?\d{1,15}) (?P<zone>[-+]\d{1,8}))?.*")
 _DIFF = (
-    "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--no-relative", "--ignore-submodules=none",
+    "-r",
+    "-z",
+    "--raw",
+    "--no-renames",
+    "--no-abbrev",
+    "--no-relative",
+    "--ignore-submodules=none",
     "-O/dev/null",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -115,9 +121,14 @@ def read_steps(repository: GitRepository, bases: Sequence[str], head: str) -> It
             be seen.
     """
     listing = repository.run(
-        "rev-list", "--parents", "--topo-order", "--reverse", head, *(f"^{base}" for base in bases),
+        "rev-list",
+        "--parents",
+        "--topo-order",
+        "--reverse",
+        head,
+        *(f"^{base}" for base in bases),
         "--",
-    )  # fmt: skip
+    )
     commits = [line.split() for line in listing.text.splitlines()]
     _refuse_cut(repository, commits)
     place, onto = _places(commits)
@@ -199,9 +210,14 @@ def _differences(
 ) -> Iterator[tuple[Difference, ...]]:
     """Yield how each commit differs from another one, which Git then takes for its parent."""
     done = repository.run(
-        "diff-tree", "--stdin", "--root", "--always", "-m", *_DIFF,
+        "diff-tree",
+        "--stdin",
+        "--root",
+        "--always",
+        "-m",
+        *_DIFF,
         stdin="".join(f"{' '.join(filter(None, pair))}\n" for pair in pairs).encode("ascii"),
-    )  # fmt: skip
+    )
     fields = iter(done.stdout.split(b"\0"))
     current: list[Difference] | None = None
     for head in fields:
@@ -228,10 +244,8 @@ def _difference(head: bytes, path: bytes) -> Difference:
 def _touched(repository: GitRepository, bases: Iterable[_Bases]) -> _Touched:
     """Return the paths that each side of a merge changed since a last common commit."""
     pairs = list(
-        dict.fromkeys(
-            (side, base) for found in bases for sides, base in found for side in sides
-        )
-    )  # fmt: skip
+        dict.fromkeys((side, base) for found in bases for sides, base in found for side in sides)
+    )
     known = [(side, base) for side, base in pairs if base is not None]
     differences = zip(known, _differences(repository, known), strict=True) if known else ()
     touched: _Touched = {

@@ -380,9 +380,15 @@ def _take_back(repository: GitRepository, top: Path, edits: Sequence[Edit]) -> N
                 (top / path).unlink()
     # One that the index does not have would make it forget what it learnt of the others.
     repository.run_at_root(
-        "checkout-index", "--force", "--index", "--quiet", "-z", "--stdin", check=False,
+        "checkout-index",
+        "--force",
+        "--index",
+        "--quiet",
+        "-z",
+        "--stdin",
+        check=False,
         stdin=b"".join(os.fsencode(path) + b"\0" for path in known),
-    )  # fmt: skip
+    )
 
 
 def _may_be_half(path: Path, content: bytes | None) -> bool:

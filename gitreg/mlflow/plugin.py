@@ -28,6 +28,6 @@ def artifact_repository(
     artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None
 ) -> ArtifactRepository:
     """Return the repository of a registry's artifacts, or of a server that serves them."""
-    from gitreg.mlflow import artifacts
+    from gitreg.mlflow import artifact_repository as repository
 
-    return artifacts.artifact_repository(artifact_uri, tracking_uri, registry_uri)
+    return repository.artifact_repository(artifact_uri, tracking_uri, registry_uri)

@@ -15,7 +15,7 @@ from gitreg.core.model import layout
 from gitreg.core.model.model import Model, ModelVersion
 from gitreg.core.model.names import is_model_name
 from gitreg.core.state.state import RegistryState
-from gitreg.core.state.timestamps import Activity
+from gitreg.core.state.timestamps import Timestamps
 from gitreg.core.text.times import milliseconds
 from gitreg.errors import GitregError, InvalidRequest, NotFound
 from gitreg.git.objects import CommitSnapshot
@@ -77,7 +77,7 @@ class ModelRow:
 
     model: Model
     versions: Mapping[int, str]
-    times: Activity
+    times: Timestamps
     elsewhere: int | None = None
 
     @property
@@ -188,7 +188,7 @@ class Reading:
                 self._memory.models[name] = ModelRow(
                     contents.model,
                     contents.versions,
-                    times.get(name, Activity()),
+                    times.get(name, Timestamps()),
                     contents.elsewhere,
                 )
         return [self.model(name) for name in names]

@@ -41,7 +41,7 @@ from gitreg.core.model.model import (
     Run,
 )
 from gitreg.errors import InvalidRequest
-from gitreg.mlflow.artifacts import LINK, own_artifact
+from gitreg.mlflow.artifact_repository import LINK, own_artifact
 from gitreg.mlflow.reading import Reading
 from gitreg.mlflow.search import is_prompt
 

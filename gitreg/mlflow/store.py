@@ -40,7 +40,7 @@ from mlflow.utils.validation import (
 from gitreg.core.model.names import ARCHIVE, Reference
 from gitreg.errors import AlreadyExists, NotFound
 from gitreg.mlflow import entities, search, uri
-from gitreg.mlflow.artifacts import download_uri
+from gitreg.mlflow.artifact_repository import download_uri
 from gitreg.mlflow.callers import on_behalf_of_caller
 from gitreg.mlflow.failures import translated
 from gitreg.mlflow.pool import Pool

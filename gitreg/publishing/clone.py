@@ -13,11 +13,11 @@ from gitreg.core.state.tags import Tag
 from gitreg.errors import GitError, GitregError, UnknownOutcome
 from gitreg.git import publish, remote, worktree
 from gitreg.git.copies import copies_folder
-from gitreg.git.history_index import History
+from gitreg.git.history_index import HistoryIndex
 from gitreg.git.log import first_parents_reach
 from gitreg.git.remote import Upstream
 from gitreg.git.repository import GitRepository, Tip
-from gitreg.publishing.invariants import refuse_unsound
+from gitreg.publishing.invariants import refuse_broken_invariants
 
 _WITHDRAWN = "refs/gitreg/withdrawn"
 """The last commit here that was taken back over there, while own ones stand on top of it."""
@@ -106,7 +106,9 @@ class Clone:
         url: where it is published, for a copy of gitreg's own that has no remote configured.
     """
 
-    def __init__(self, repository: GitRepository, history: History, url: str | None = None) -> None:
+    def __init__(
+        self, repository: GitRepository, history: HistoryIndex, url: str | None = None
+    ) -> None:
         self._repository = repository
         self._history = history
         self._url = url
@@ -200,11 +202,11 @@ class Clone:
                 "renamed to that",
             )
 
-    def refuse_unsound(self, standing: Standing) -> None:
+    def refuse_broken_invariants(self, standing: Standing) -> None:
         """Refuse to publish the clone's own line when that would break what is published.
 
         Raises:
-            Refused: see `gitreg.publishing.invariants.refuse_unsound`.
+            Refused: see `gitreg.publishing.invariants.refuse_broken_invariants`.
         """
         published, local = standing.published, str(standing.local.commit)
         if published is None:
@@ -217,7 +219,9 @@ class Clone:
         ]
         contents = zip(paths, before.read_many(paths), after.read_many(paths), strict=True)
         changes = [FileChange(*change) for change in contents]
-        refuse_unsound(RegistryState(after), changes, self._history.ended_since(published))
+        refuse_broken_invariants(
+            RegistryState(after), changes, self._history.ended_since(published)
+        )
 
     def _withdrawn(
         self, local: str | None, published: str | None, taken_back: str | None

@@ -17,7 +17,7 @@ from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError, Refused
 
 
-def refuse_unsound(
+def refuse_broken_invariants(
     after: RegistryState, changes: Sequence[FileChange], ended: Collection[str] = ()
 ) -> None:
     """Refuse a line of commits that changes a version, or leaves a model contradicting itself.

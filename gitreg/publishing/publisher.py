@@ -28,7 +28,7 @@ from gitreg.core.state.change import (
     parse_message,
     trailers_of,
 )
-from gitreg.core.state.conflicts import ended_models, first_surprise
+from gitreg.core.state.conflicts import ended_models, first_conflict
 from gitreg.core.state.history import CommitInfo, FileChange
 from gitreg.core.state.state import RegistryState
 from gitreg.core.state.tags import Tag
@@ -43,12 +43,12 @@ from gitreg.errors import (
     WorldError,
 )
 from gitreg.git import publish, worktree
-from gitreg.git.history_index import History
+from gitreg.git.history_index import HistoryIndex
 from gitreg.git.remote import Locked
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.publishing.clone import Clone, Standing
 from gitreg.publishing.outcome import Draft, Outcome, Overtaken, Proposal
-from gitreg.publishing.retry import Patience
+from gitreg.publishing.retry import RetryBudget
 from gitreg.publishing.sameness import _is_the_same_file, file_changes, is_the_same, named_versions
 
 _Done = TypeVar("_Done")
@@ -68,7 +68,7 @@ class _Run:
     operation: Operation
     reason: str | None
     id: str
-    patience: Patience = field(default_factory=Patience)
+    budget: RetryBudget = field(default_factory=RetryBudget)
     decided_at: RegistryState | None = None
     authored_at: int | None = None
 
@@ -88,7 +88,7 @@ class Publisher:
     """Publishes operations on the checked-out branch of one repository."""
 
     def __init__(
-        self, repository: GitRepository, history: History, clone: Clone, send_bytes: SendBytes
+        self, repository: GitRepository, history: HistoryIndex, clone: Clone, send_bytes: SendBytes
     ) -> None:
         self._repository = repository
         self._history = history
@@ -191,11 +191,11 @@ class Publisher:
                 raise
             except (LostRace, Locked, UnknownOutcome) as error:
                 try:
-                    run.patience.again(error)
+                    run.budget.again(error)
                 except UnknownOutcome:
                     self._look_what_came_of_it(run, error)
             except WorldError as error:
-                if not run.patience.lost_answers:
+                if not run.budget.lost_answers:
                     raise
                 raise self._unknown(run, error) from None
 
@@ -255,7 +255,7 @@ class Publisher:
             return Outcome(change, pushed=True, warnings=(*change.warnings, *warnings))
         moved = self._expected(standing, state, change)
         if standing.is_ahead:
-            self._clone.refuse_unsound(standing)
+            self._clone.refuse_broken_invariants(standing)
         prepared, tags = self._prepare(run, standing.local, standing.base, change, moved)  # 5
         self._send(standing, state, moved)  # 4, after what can be refused without bytes moving
         earlier = self._earlier_tags(standing)
@@ -383,7 +383,7 @@ class Publisher:
     def _publish_rest(self, standing: Standing, state: RegistryState) -> tuple[str, ...]:
         """Publish what was committed here before, or let the clone follow what is published."""
         if standing.is_ahead:
-            self._clone.refuse_unsound(standing)
+            self._clone.refuse_broken_invariants(standing)
             self._send(standing, state, ())
             commit = str(standing.base.commit)
             self._clone.publish(standing, commit, self._earlier_tags(standing))
@@ -495,7 +495,7 @@ class Publisher:
         how_to_see: str,
     ) -> None:
         """Refuse to move what somebody else has moved since the operation was decided on."""
-        place = first_surprise(decided_at.snapshot.read, now.policy, moved)
+        place = first_conflict(decided_at.snapshot.read, now.policy, moved)
         if place is not None:
             raise self._overtaken(place, how_to_see)
 

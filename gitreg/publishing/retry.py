@@ -21,7 +21,7 @@ _JITTER = 0.4
 """The longest pause before the next try, in seconds: writers that collided must part."""
 
 
-class Patience:
+class RetryBudget:
     """What is left of the will to try one thing again."""
 
     def __init__(self) -> None:

@@ -22,12 +22,12 @@ from gitreg.core.state.history import Event, FileChange, was_among
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError, LostRace, Refused, UnknownOutcome, WorldError
 from gitreg.git import publish
-from gitreg.git.history_index import History
+from gitreg.git.history_index import HistoryIndex
 from gitreg.git.remote import Locked
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.publishing.clone import Clone, Standing
 from gitreg.publishing.publisher import SendBytes
-from gitreg.publishing.retry import Patience
+from gitreg.publishing.retry import RetryBudget
 from gitreg.publishing.sameness import file_changes, is_the_same, named_versions
 from gitreg.publishing.tags import LEFT
 
@@ -121,7 +121,7 @@ class Synchroniser:
     def __init__(
         self,
         repository: GitRepository,
-        history: History,
+        history: HistoryIndex,
         clone: Clone,
         send_bytes: SendBytes,
         mover: Callable[[RegistryState, str], Mover],
@@ -194,7 +194,7 @@ class Synchroniser:
             GitError: the remote cannot be reached or refused, or its branch keeps moving.
             DvcError: the bytes of a version cannot be put on the DVC remote.
         """
-        patience = Patience()
+        budget = RetryBudget()
         with self._clone.exclusive():
             self._clone.settle()
             while True:
@@ -202,11 +202,11 @@ class Synchroniser:
                     return self._push(dry_run=dry_run)
                 except (LostRace, Locked, UnknownOutcome) as error:
                     try:
-                        patience.again(error)  # operations have ids: one that is there is done
+                        budget.again(error)  # operations have ids: one that is there is done
                     except UnknownOutcome:
                         raise _unknown(error) from None
                 except WorldError as error:
-                    if not patience.lost_answers:
+                    if not budget.lost_answers:
                         raise
                     raise _unknown(error) from None
 
@@ -230,7 +230,7 @@ class Synchroniser:
         """Publish the clone's own line of commits, as it is."""
         commit = str(standing.local.commit)
         state = self._state_at(commit)
-        self._clone.refuse_unsound(standing)
+        self._clone.refuse_broken_invariants(standing)
         unpublished = self._repository.commits_between(standing.published, commit)
         sent = tuple(Sent(self._repository.subject_of(oid), oid) for oid in unpublished)
         if not dry_run:

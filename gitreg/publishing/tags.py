@@ -9,7 +9,7 @@ from gitreg.core.model.names import parse_tag
 from gitreg.core.state.tags import Tag
 from gitreg.errors import GitError, NotFound
 from gitreg.git import publish, remote
-from gitreg.git.history_index import History
+from gitreg.git.history_index import HistoryIndex
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.publishing.clone import Clone
 
@@ -43,7 +43,7 @@ LEFT = "refs/gitreg/left"
 """The branch as it was when a push left something of it behind, which its user may take back."""
 
 
-def compare_tags(repository: GitRepository, history: History, tip: str) -> TagReport:
+def compare_tags(repository: GitRepository, history: HistoryIndex, tip: str) -> TagReport:
     """Return how the tags of a clone stand beside those that the history of ``tip`` implies.
 
     ``tip`` is `Clone.tagged_commit`: a branch that waits for review implies none.
@@ -80,7 +80,7 @@ def compare_tags(repository: GitRepository, history: History, tip: str) -> TagRe
     )
 
 
-def _tags_left(repository: GitRepository, history: History, tip: str) -> list[Tag]:
+def _tags_left(repository: GitRepository, history: HistoryIndex, tip: str) -> list[Tag]:
     """Return the tags of commits that a push left here and that are on no branch any more.
 
     A tag of a move stands on the commit of its version, which stays when the move does not: only
@@ -102,7 +102,7 @@ def tagged_tip(repository: GitRepository, clone: Clone) -> str | None:
 
 def sync_tags(
     repository: GitRepository,
-    history: History,
+    history: HistoryIndex,
     clone: Clone,
     *,
     dry_run: bool = False,
@@ -141,7 +141,7 @@ def sync_tags(
 
 def _publish(
     repository: GitRepository,
-    history: History,
+    history: HistoryIndex,
     clone: Clone,
     made: Mapping[bytes, str],
     *,

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from gitreg.approvals.stored import StoredApproval
     from gitreg.artifacts.collect import Material
     from gitreg.artifacts.provenance import Given, Provenance
-    from gitreg.artifacts.store import Artifacts
+    from gitreg.artifacts.store import ArtifactStore
     from gitreg.check import CheckReport
     from gitreg.check.commit_facts import Bytes
     from gitreg.core.documents.yaml import Value
@@ -59,11 +59,11 @@ if TYPE_CHECKING:
     from gitreg.core.state.change import Change
     from gitreg.core.state.compare import Comparison
     from gitreg.core.state.history import Event
-    from gitreg.core.state.timestamps import Activity
+    from gitreg.core.state.timestamps import Timestamps
     from gitreg.dvc.digest import Progress
     from gitreg.findings import Finding
     from gitreg.git.copies import Copy
-    from gitreg.git.history_index import History
+    from gitreg.git.history_index import HistoryIndex
     from gitreg.git.objects import CommitSnapshot
     from gitreg.publishing.clone import Clone
     from gitreg.publishing.publisher import Publisher
@@ -211,22 +211,22 @@ class Registry:
         return copy
 
     @cached_property
-    def _history(self) -> History:
-        from gitreg.git.history_index import History
+    def _history(self) -> HistoryIndex:
+        from gitreg.git.history_index import HistoryIndex
 
-        return History(self._repository)
+        return HistoryIndex(self._repository)
 
     @cached_property
-    def _artifacts(self) -> Artifacts:
-        from gitreg.artifacts.store import Artifacts
+    def _artifacts(self) -> ArtifactStore:
+        from gitreg.artifacts.store import ArtifactStore
 
         if self._url is None:
-            return Artifacts(self._repository, self._base)
+            return ArtifactStore(self._repository, self._base)
         from gitreg.git.copies import copies_folder
 
         # Whichever copy names them, the bytes are pulled once.
         opened = self._repository if "_repository" in self.__dict__ else self._light.repository
-        return Artifacts(opened, self._base, copies_folder(self._url).resolve() / "repository.git")
+        return ArtifactStore(opened, self._base, copies_folder(self._url).resolve() / "repository.git")
 
     @cached_property
     def _clone(self) -> Clone:
@@ -308,7 +308,7 @@ class Registry:
             return self._state_of(self._light.repository.snapshot(self._light.commit))
         return self.state(rev=rev)
 
-    def _past(self, state: RegistryState) -> History:
+    def _past(self, state: RegistryState) -> HistoryIndex:
         self._history.advance(str(_existing(state).commit))
         return self._history
 
@@ -447,7 +447,7 @@ class Registry:
         events = [event for event in past.events(model) if _concerns(event, number)]
         return events[:limit]
 
-    def activity(self, name: str, *, rev: str | None = None) -> Activity:
+    def activity(self, name: str, *, rev: str | None = None) -> Timestamps:
         """Return when a model and its versions came to be and last changed, by history.
 
         Raises:
@@ -457,13 +457,13 @@ class Registry:
         model = state.check_model(name)
         return self._past(state).activity(model)
 
-    def activities(self, *, rev: str | None = None) -> dict[str, Activity]:
+    def activities(self, *, rev: str | None = None) -> dict[str, Timestamps]:
         """Return the same of all models that are there, by name."""
-        from gitreg.core.state.timestamps import Activity
+        from gitreg.core.state.timestamps import Timestamps
 
         state = _existing(self.state(rev=rev))
         found = self._past(state).activities()
-        return {name: found.get(name, Activity()) for name in state.model_names()}
+        return {name: found.get(name, Timestamps()) for name in state.model_names()}
 
     def operation_of(self, commit: str) -> str | None:
         """Return the id of the operation that a commit did, ``None`` for what is no operation."""
@@ -1499,18 +1499,18 @@ class Registry:
         Raises:
             InvalidRequest: something is to be put right in a registry that is used by URL.
         """
-        from gitreg.doctor import Patient, examine, mend
+        from gitreg.doctor import Inspection, examine, mend
 
         if fix and self._url is not None:
             raise InvalidRequest(
                 "a registry that is used by URL has nothing to put right here",
                 hint="run gitreg doctor --fix in a clone",
             )
-        patient = Patient(
+        inspection = Inspection(
             self._repository, self.state(), self._history, self._artifacts, self._clone
         )
-        done = mend(patient) if fix else []
-        return done + examine(patient)
+        done = mend(inspection) if fix else []
+        return done + examine(inspection)
 
     def _write(
         self,

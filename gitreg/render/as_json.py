@@ -40,10 +40,23 @@ def version_json(version: ModelVersion) -> dict[str, Any]:
     """Return what ``show --json`` prints."""
     found = asdict(version)
     order = (
-        "model", "version", "stage", "aliases", "metrics", "params", "tags", "description",
-        "artifact", "lineage", "environment", "signature", "created_at", "created_by", "commit",
+        "model",
+        "version",
+        "stage",
+        "aliases",
+        "metrics",
+        "params",
+        "tags",
+        "description",
+        "artifact",
+        "lineage",
+        "environment",
+        "signature",
+        "created_at",
+        "created_by",
+        "commit",
         "read_from",
-    )  # fmt: skip
+    )
     return {name: list(found[name]) if name == "aliases" else found[name] for name in order}
 
 

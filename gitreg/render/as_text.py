@@ -94,8 +94,10 @@ def version_text(
         ("sha256", artifact.sha256),
     ]
     for label, values in (
-        ("metric", version.metrics), ("param", flatten(version.params)), ("tag", version.tags),
-    ):  # fmt: skip
+        ("metric", version.metrics),
+        ("param", flatten(version.params)),
+        ("tag", version.tags),
+    ):
         rows += [(f"{label} {name}", value) for name, value in values.items()]
     rows.append(("source", version.lineage.source))
     if code:
@@ -186,9 +188,12 @@ def comparison_text(comparison: Comparison, width: int) -> str:
         ]
         parts.append(table(("METRIC", a, b, "DIFFERENCE"), rows, width))
     for title, differences in (
-        ("PARAM", comparison.params), ("DATA", comparison.data), ("CODE", comparison.code),
-        ("ENVIRONMENT", comparison.environment), ("SIGNATURE", comparison.signature),
-    ):  # fmt: skip
+        ("PARAM", comparison.params),
+        ("DATA", comparison.data),
+        ("CODE", comparison.code),
+        ("ENVIRONMENT", comparison.environment),
+        ("SIGNATURE", comparison.signature),
+    ):
         if differences:
             pairs = [(name, pair.a, pair.b) for name, pair in differences.items()]
             parts.append(table((title, a, b), pairs, width))

@@ -63,9 +63,14 @@ def table(
     for cells in lines:
         grid.add_row(*map(Text, cells))
     console = Console(
-        file=io.StringIO(), width=max(width, NARROWEST), color_system=None, markup=False,
-        emoji=False, highlight=False, legacy_windows=False,
-    )  # fmt: skip
+        file=io.StringIO(),
+        width=max(width, NARROWEST),
+        color_system=None,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        legacy_windows=False,
+    )
     with console.capture() as captured:
         console.print(grid)
     return "\n".join(row.rstrip() for row in captured.get().split("\n")).rstrip("\n")

@@ -113,10 +113,19 @@ class HostCli:
         """Return number and address of the request that is open for the branch."""
         if self.name == "gh":
             listing = self._run(
-                "pr", "list", "--repo", self._repository, "--head", request.head,
-                "--base", request.base, "--state", "open", "--json",
+                "pr",
+                "list",
+                "--repo",
+                self._repository,
+                "--head",
+                request.head,
+                "--base",
+                request.base,
+                "--state",
+                "open",
+                "--json",
                 "number,url,isCrossRepository",
-            )  # fmt: skip
+            )
             # A fork may have a branch of the same name.
             entries = [
                 (one.get("number"), one.get("url"))
@@ -143,10 +152,20 @@ class HostCli:
     def _open(self, request: Request) -> str:
         if self.name == "gh":
             printed = self._run(
-                "pr", "create", "--repo", self._repository, "--head", request.head,
-                "--base", request.base, "--title", request.title, "--body-file", "-",
+                "pr",
+                "create",
+                "--repo",
+                self._repository,
+                "--head",
+                request.head,
+                "--base",
+                request.base,
+                "--title",
+                request.title,
+                "--body-file",
+                "-",
                 stdin=request.body,
-            )  # fmt: skip
+            )
             return self._host.find_request(printed) or ""
         document = {
             "source_branch": request.head,
@@ -161,9 +180,17 @@ class HostCli:
     def _update(self, number: str, request: Request) -> None:
         if self.name == "gh":
             self._run(
-                "pr", "edit", number, "--repo", self._repository, "--title", request.title,
-                "--body-file", "-", stdin=request.body,
-            )  # fmt: skip
+                "pr",
+                "edit",
+                number,
+                "--repo",
+                self._repository,
+                "--title",
+                request.title,
+                "--body-file",
+                "-",
+                stdin=request.body,
+            )
             return
         document = {"title": request.title, "description": request.body}
         self._api("PUT", f"{self._requests}/{number}", document)
@@ -182,9 +209,15 @@ class HostCli:
         body = [] if document is None else ["--header", "Content-Type: application/json"]
         body += [] if document is None else ["--input", "-"]
         return self._run(
-            "api", "--hostname", self._host.name, "--method", method, *body, endpoint,
+            "api",
+            "--hostname",
+            self._host.name,
+            "--method",
+            method,
+            *body,
+            endpoint,
             stdin=None if document is None else json.dumps(document),
-        )  # fmt: skip
+        )
 
     # Running it
 

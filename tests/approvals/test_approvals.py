@@ -78,8 +78,10 @@ def test_an_approval_is_a_file_and_a_commit(team: Path, keys: dict[str, Key]) ->
     outcome = approve(team, reason="recall holds")
     path = f"{WHERE}/production.grace@example.com.sig"
     assert git(team, "show", "--name-only", "--format=%s", "HEAD").split("\n") == [
-        "approve churn@3 for production", "", path,
-    ]  # fmt: skip
+        "approve churn@3 for production",
+        "",
+        path,
+    ]
     assert outcome.tags == outcome.warnings == ()
     assert (team / path).read_bytes().startswith(b"-----BEGIN SSH SIGNATURE-----\n")
     assert "auc 0.9, was 0.8 (churn@2)" in git(team, "log", "-1", "--format=%B")
@@ -100,8 +102,12 @@ def test_an_approval_is_a_file_and_a_commit(team: Path, keys: dict[str, Key]) ->
         assert not [f for f in registry.doctor() if f.severity == "error"]
         (event,) = registry.log(limit=1)
     assert (event.action, event.version, event.stage, event.pointer, event.reason) == (
-        "approve", 3, "production", None, "recall holds",
-    )  # fmt: skip
+        "approve",
+        3,
+        "production",
+        None,
+        "recall holds",
+    )
 
 
 def test_it_counts_for_that_move_alone(team: Path) -> None:
@@ -165,10 +171,17 @@ def test_what_is_no_approval(team: Path, keys: dict[str, Key]) -> None:
     text = wanted(team).text
     good = keys["grace"].sign(text)
     for data in (
-        b"", good[:100], good + good, b"\0" * 1_000_000, good + b"\n" * 1_000_000,
-        keys["eve"].sign(text), keys["alan"].sign(text), keys["grace"].sign(text, "git"),
-        keys["grace"].sign(text + b"\n"), keys["grace"].sign(text.replace(b"\n", b"\r\n")),
-    ):  # fmt: skip
+        b"",
+        good[:100],
+        good + good,
+        b"\0" * 1_000_000,
+        good + b"\n" * 1_000_000,
+        keys["eve"].sign(text),
+        keys["alan"].sign(text),
+        keys["grace"].sign(text, "git"),
+        keys["grace"].sign(text + b"\n"),
+        keys["grace"].sign(text.replace(b"\n", b"\r\n")),
+    ):
         keep(team, "production.grace@example.com", data)
         assert who_approves(team) == ()
         with Registry(team) as registry:
@@ -273,8 +286,9 @@ def test_withdrawing(team: Path, keys: dict[str, Key]) -> None:
         registry.withdraw_approval("churn@3", stage="production", reason="drift")
         assert registry.approvals("churn@3") == []
         assert [event.action for event in registry.log("churn@3", limit=2)] == [
-            "withdraw", "approve",
-        ]  # fmt: skip
+            "withdraw",
+            "approve",
+        ]
     assert who_approves(team) == ()
     assert not (team / WHERE).exists()
 
@@ -375,8 +389,9 @@ def test_an_unpublished_promotion_goes_with_its_approval(shared: Path, team: Pat
         registry.promote("churn@3", stage="production")
         report = registry.push()
         assert [sent.subject for sent in report.sent] == [
-            "approve churn@3 for production", "promote churn@3 to production",
-        ]  # fmt: skip
+            "approve churn@3 for production",
+            "promote churn@3 to production",
+        ]
         assert registry.check("HEAD~2..HEAD").findings == ()
     message = git(team, "log", "-1", "--format=%B").splitlines()
     (line,) = (line for line in message if "approvals: 1 of 1 approvals by" in line)
@@ -439,16 +454,25 @@ def test_squash_and_rebase_keep_it(team: Path) -> None:
 
 def test_names_and_paths(team: Path) -> None:
     for stage, principal in (
-        ("production", "ada"), ("pre-prod", "ada@example.com"), ("a_b", "jürgen@example.com"),
+        ("production", "ada"),
+        ("pre-prod", "ada@example.com"),
+        ("a_b", "jürgen@example.com"),
         ("production", "a.b+c@example.com"),
-    ):  # fmt: skip
+    ):
         path = layout.approval_path("churn", 5, stage, principal)
         place = layout.locate(path)
         assert place == layout.Place("churn", "approval", stage, 5, principal)
     for file in (
-        "production.sig", ".ada.sig", "production.ada", "Production.ada.sig", "none.ada.sig",
-        "production.*.sig", "production.-x.sig", "production.a%2fb.sig", "production.a%0Ab.sig",
-    ):  # fmt: skip
+        "production.sig",
+        ".ada.sig",
+        "production.ada",
+        "Production.ada.sig",
+        "none.ada.sig",
+        "production.*.sig",
+        "production.-x.sig",
+        "production.a%2fb.sig",
+        "production.a%0Ab.sig",
+    ):
         place = layout.locate(f"registry/churn/versions/5/approvals/{file}")
         assert place is not None
         assert place.kind == "other"

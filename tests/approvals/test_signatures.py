@@ -123,11 +123,23 @@ def test_a_key_of_two_is_nobody_s(keys: dict[str, Key]) -> None:
 
 
 HOSTILE = [
-    "*", "*@example.com", "?da@example.com", "ada@example.com,grace@example.com", "ada example",
-    "ada@example.com\ngrace@example.com ssh-ed25519 AAAA", "-oada", "--help", "!ada", "#ada", "",
-    'ada" namespaces="git', "ada@example.com cert-authority", "ada\u202e@example.com", "a" * 101,
+    "*",
+    "*@example.com",
+    "?da@example.com",
+    "ada@example.com,grace@example.com",
+    "ada example",
+    "ada@example.com\ngrace@example.com ssh-ed25519 AAAA",
+    "-oada",
+    "--help",
+    "!ada",
+    "#ada",
+    "",
+    'ada" namespaces="git',
+    "ada@example.com cert-authority",
+    "ada\u202e@example.com",
+    "a" * 101,
     "Ada <ada@example.com>",
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -143,12 +155,23 @@ def test_a_hostile_name_lets_nobody_in(keys: dict[str, Key], name: str) -> None:
 def test_a_hostile_key_lets_nobody_in(keys: dict[str, Key]) -> None:
     line = keys["grace"].line
     for key in (
-        f"cert-authority {line}", f'namespaces="*" {line}', f"* {line}", f"ada@example.com {line}",
-        f"{line.split()[0]}", line.split()[1], line.replace("ssh-ed25519", "ssh-rsa"),
-        line.replace(" ", "\t"), f"{keys['ada'].line}\n{line}", line[:-8], line + "AAAA",
-        f"ssh-dss {line.split()[1]}", f"ssh-ed25519-cert-v01@openssh.com {line.split()[1]}",
-        "", keys["short"].line, "ssh-ed25519 " + "A" * 20000,
-    ):  # fmt: skip
+        f"cert-authority {line}",
+        f'namespaces="*" {line}',
+        f"* {line}",
+        f"ada@example.com {line}",
+        f"{line.split()[0]}",
+        line.split()[1],
+        line.replace("ssh-ed25519", "ssh-rsa"),
+        line.replace(" ", "\t"),
+        f"{keys['ada'].line}\n{line}",
+        line[:-8],
+        line + "AAAA",
+        f"ssh-dss {line.split()[1]}",
+        f"ssh-ed25519-cert-v01@openssh.com {line.split()[1]}",
+        "",
+        keys["short"].line,
+        "ssh-ed25519 " + "A" * 20000,
+    ):
         with pytest.raises(InvalidRequest):
             parse_key(key)
         with pytest.raises(Unverified):
@@ -161,15 +184,18 @@ def test_a_certificate_of_a_listed_authority_is_none_of_the_keys(
     holder = make_key(tmp_path, "holder")
     subprocess.run(
         ["ssh-keygen", "-q", "-s", keys["ada"].private, "-I", "id", "-n", ADA, holder.file],
-        check=True, capture_output=True,
-    )  # fmt: skip
+        check=True,
+        capture_output=True,
+    )
     certified = tmp_path / "holder-cert.pub"
     with pytest.raises(InvalidRequest, match="cert-v01"):
         parse_key(certified.read_text())
     signed = subprocess.run(
         ["ssh-keygen", "-Y", "sign", "-n", APPROVAL, "-f", certified],
-        input=TEXT, capture_output=True, check=False,
-    )  # fmt: skip
+        input=TEXT,
+        capture_output=True,
+        check=False,
+    )
     if signed.returncode == 0:
         with pytest.raises(Unverified):
             verify(TEXT, signed.stdout, APPROVAL, signers(ada=keys["ada"]))
@@ -239,17 +265,26 @@ def test_who_signed_a_commit(repository: GitRepository, keys: dict[str, Key]) ->
     assert signer_of_commit(repository, head, revoked) is None
     # Somebody else's signature under ada's name: the signature says whose it is.
     git(
-        repository.folder, "-c", f"user.signingkey={keys['grace'].private}", "commit", "--quiet",
-        "--allow-empty", "-m", "as ada",
-    )  # fmt: skip
+        repository.folder,
+        "-c",
+        f"user.signingkey={keys['grace'].private}",
+        "commit",
+        "--quiet",
+        "--allow-empty",
+        "-m",
+        "as ada",
+    )
     forged = git(repository.folder, "rev-parse", "HEAD")
     assert git(repository.folder, "log", "-1", "--format=%ae") == ADA
     assert signer_of_commit(repository, forged, people) == GRACE
     git(repository.folder, "commit", "--quiet", "--no-gpg-sign", "--allow-empty", "-m", "plain")
     plain = git(repository.folder, "rev-parse", "HEAD")
     assert signers_of_commits(repository, [head, forged, plain, "0" * 40], people) == {
-        head: ADA, forged: GRACE, plain: None, "0" * 40: None,
-    }  # fmt: skip
+        head: ADA,
+        forged: GRACE,
+        plain: None,
+        "0" * 40: None,
+    }
     tree = git(repository.folder, "rev-parse", "HEAD^{tree}")
     assert signer_of_commit(repository, tree, people) is None
 
@@ -290,9 +325,11 @@ def test_the_user_s_configuration_has_no_say(
     program.write_text(f"#!/bin/sh\ntouch {ran}\nexit 0\n")
     program.chmod(0o755)
     for key, value in (
-        ("gpg.ssh.allowedSignersFile", str(allowed)), ("gpg.ssh.program", str(program)),
-        ("gpg.ssh.defaultKeyCommand", str(program)), ("gpg.program", str(program)),
-    ):  # fmt: skip
+        ("gpg.ssh.allowedSignersFile", str(allowed)),
+        ("gpg.ssh.program", str(program)),
+        ("gpg.ssh.defaultKeyCommand", str(program)),
+        ("gpg.program", str(program)),
+    ):
         git(repository.folder, "config", key, value)
     fresh = GitRepository(repository.folder)
     assert signer_of_commit(fresh, head, signers(grace=keys["grace"])) is None

@@ -119,11 +119,19 @@ def test_repair(shared: Path, work: Path) -> None:
     there(shared, tiny).unlink()
     found = gitreg("verify", "--remote", "--repair", "--json").json
     assert [(one["code"], one["severity"], one["subject"], one["message"]) for one in found] == [
-        ("remote-repaired", "note", "churn@3",
-         "DVC remote store: model.pkl: differs; it was put right from the cache"),
-        ("remote-repaired", "note", "tiny@1",
-         "DVC remote store: model.pkl: missing; it was put right from the cache"),
-    ]  # fmt: skip
+        (
+            "remote-repaired",
+            "note",
+            "churn@3",
+            "DVC remote store: model.pkl: differs; it was put right from the cache",
+        ),
+        (
+            "remote-repaired",
+            "note",
+            "tiny@1",
+            "DVC remote store: model.pkl: missing; it was put right from the cache",
+        ),
+    ]
     assert there(shared, WEIGHTS).read_bytes() == b"weights 3"
     assert gitreg("verify", "--remote", "--repair").out.count(": ok\n") == 5
 

@@ -190,8 +190,11 @@ CASES: dict[str, tuple[Mapping[str, bytes], Files, list[str]]] = {
     ),
     "another model's manifest": (
         {},
-        {path.replace("churn", "other"): content for path, content in ONE.items()
-         if path != "dvc.yaml"},
+        {
+            path.replace("churn", "other"): content
+            for path, content in ONE.items()
+            if path != "dvc.yaml"
+        },
         ["manifest-mismatch"],
     ),
     "dvc.yaml that is none": (ONE, {**SECOND, "dvc.yaml": b"a: [\n"}, ["bad-dvc-yaml"]),
@@ -220,7 +223,7 @@ CASES: dict[str, tuple[Mapping[str, bytes], Files, list[str]]] = {
     ),
     "a control character": (ONE, {"registry/a\x1bb": b""}, ["bad-name", "stray-file"]),
     ".git anywhere": (ONE, {"src/.GIT/config": b""}, ["bad-name"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -254,8 +257,9 @@ def test_a_deleted_number_and_its_note_stay() -> None:
 def test_warnings_and_errors_are_told_apart() -> None:
     found = judge_step(step(ONE, {"registry/README.md": b"", "registry/churn/stages/x": b""}))
     assert [(finding.subject, finding.severity) for finding in found] == [
-        ("registry/README.md", "warning"), ("registry/churn/stages/x", "error"),
-    ]  # fmt: skip
+        ("registry/README.md", "warning"),
+        ("registry/churn/stages/x", "error"),
+    ]
 
 
 def test_only_registry() -> None:
@@ -318,8 +322,10 @@ def test_holding_too_many_is_an_error_where_the_policy_says_never() -> None:
         (found,) = new_faults(COMMIT.oid, made.after, [made.before], policy, ["churn"])
         assert (found.code, found.severity) == ("too-many", severity)
     three = files({}, {}, {})
-    worse, better = (step(three, {PRODUCTION: text}).after for text in (
-        b"versions:\n- 1\n- 2\n- 3\n", b"versions:\n- 1\n- 2\n"))  # fmt: skip
+    worse, better = (
+        step(three, {PRODUCTION: text}).after
+        for text in (b"versions:\n- 1\n- 2\n- 3\n", b"versions:\n- 1\n- 2\n")
+    )
     assert new_faults(COMMIT.oid, better, [worse], strict, ["churn"]) == []
 
 
@@ -471,59 +477,97 @@ SARIF: dict[str, Any] = {
     "properties": {
         "$schema": {"type": "string", "format": "uri"},
         "version": {"enum": ["2.1.0"]},
-        "runs": {"type": "array", "minItems": 1, "items": {
-            "type": "object",
-            "required": ["tool"],
-            "additionalProperties": False,
-            "properties": {
-                "columnKind": {"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
-                "tool": {"type": "object", "required": ["driver"], "properties": {"driver": {
-                    "type": "object",
-                    "required": ["name"],
-                    "properties": {
-                        "name": {"type": "string"},
-                        "version": {"type": "string"},
-                        "rules": {"type": "array", "uniqueItems": True, "items": {
-                            "type": "object",
-                            "required": ["id"],
-                            "properties": {"id": {"type": "string"}, "shortDescription": TEXT},
-                        }},
-                    },
-                }}},
-                "results": {"type": "array", "items": {
-                    "type": "object",
-                    "required": ["message"],
-                    "additionalProperties": False,
-                    "properties": {
-                        "ruleId": {"type": "string"},
-                        "ruleIndex": {"type": "integer", "minimum": -1},
-                        "level": {"enum": ["none", "note", "warning", "error"]},
-                        "message": TEXT,
-                        "partialFingerprints": {
-                            "type": "object", "additionalProperties": {"type": "string"},
-                        },
-                        "locations": {"type": "array", "items": {
-                            "type": "object",
-                            "properties": {"physicalLocation": {
+        "runs": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["tool"],
+                "additionalProperties": False,
+                "properties": {
+                    "columnKind": {"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
+                    "tool": {
+                        "type": "object",
+                        "required": ["driver"],
+                        "properties": {
+                            "driver": {
                                 "type": "object",
-                                "required": ["artifactLocation"],
+                                "required": ["name"],
                                 "properties": {
-                                    "artifactLocation": {"type": "object", "properties": {
-                                        "uri": {"type": "string", "pattern": r"^[\w./%~-]+$"},
-                                        "uriBaseId": {"type": "string"},
-                                    }},
-                                    "region": {"type": "object", "properties": {
-                                        "startLine": {"type": "integer", "minimum": 1},
-                                    }},
+                                    "name": {"type": "string"},
+                                    "version": {"type": "string"},
+                                    "rules": {
+                                        "type": "array",
+                                        "uniqueItems": True,
+                                        "items": {
+                                            "type": "object",
+                                            "required": ["id"],
+                                            "properties": {
+                                                "id": {"type": "string"},
+                                                "shortDescription": TEXT,
+                                            },
+                                        },
+                                    },
                                 },
-                            }},
-                        }},
+                            }
+                        },
                     },
-                }},
+                    "results": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "required": ["message"],
+                            "additionalProperties": False,
+                            "properties": {
+                                "ruleId": {"type": "string"},
+                                "ruleIndex": {"type": "integer", "minimum": -1},
+                                "level": {"enum": ["none", "note", "warning", "error"]},
+                                "message": TEXT,
+                                "partialFingerprints": {
+                                    "type": "object",
+                                    "additionalProperties": {"type": "string"},
+                                },
+                                "locations": {
+                                    "type": "array",
+                                    "items": {
+                                        "type": "object",
+                                        "properties": {
+                                            "physicalLocation": {
+                                                "type": "object",
+                                                "required": ["artifactLocation"],
+                                                "properties": {
+                                                    "artifactLocation": {
+                                                        "type": "object",
+                                                        "properties": {
+                                                            "uri": {
+                                                                "type": "string",
+                                                                "pattern": r"^[\w./%~-]+$",
+                                                            },
+                                                            "uriBaseId": {"type": "string"},
+                                                        },
+                                                    },
+                                                    "region": {
+                                                        "type": "object",
+                                                        "properties": {
+                                                            "startLine": {
+                                                                "type": "integer",
+                                                                "minimum": 1,
+                                                            },
+                                                        },
+                                                    },
+                                                },
+                                            }
+                                        },
+                                    },
+                                },
+                            },
+                        },
+                    },
+                },
             },
-        }},
+        },
     },
-}  # fmt: skip
+}
 
 
 def test_sarif() -> None:
@@ -728,8 +772,12 @@ def test_tags_of_the_clone(stocked: Path) -> None:
 
 
 FORMS: dict[str, Callable[[str], object]] = {
-    "text": str, "markdown": str, "sarif": json.loads, "github": str, "gitlab": json.loads,
-}  # fmt: skip
+    "text": str,
+    "markdown": str,
+    "sarif": json.loads,
+    "github": str,
+    "gitlab": json.loads,
+}
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -746,11 +794,15 @@ def test_json_and_bad_formats(stocked: Path) -> None:
     assert (told["passed"], told["commits"]) == (False, 1)
     (found,) = told["findings"]
     assert found == {
-        "code": "dangling-pointer", "severity": "error",
+        "code": "dangling-pointer",
+        "severity": "error",
         "subject": "registry/churn/aliases/next.yaml",
-        "message": "it names churn@9, which is not there", "remedy": None,
-        "commit": told["head"], "file": "registry/churn/aliases/next.yaml", "line": 1,
-    }  # fmt: skip
+        "message": "it names churn@9, which is not there",
+        "remedy": None,
+        "commit": told["head"],
+        "file": "registry/churn/aliases/next.yaml",
+        "line": 1,
+    }
     assert "no 'html'" in error("check", "--format", "html", "--repo", str(stocked))
     near = error("check", "--format", "markdwn", "--repo", str(stocked))
     assert "did you mean 'markdown'?" in near

@@ -74,9 +74,14 @@ class Client:
 
     def git(self, *args: str, stdin: bytes | None = None) -> str:
         done = subprocess.run(
-            ["git", *args], cwd=self.folder, env={**os.environ, **self.env}, input=stdin,
-            capture_output=True, check=False, timeout=60,
-        )  # fmt: skip
+            ["git", *args],
+            cwd=self.folder,
+            env={**os.environ, **self.env},
+            input=stdin,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout.decode().rstrip("\n")
 
@@ -125,9 +130,11 @@ class Client:
     def tree_with(self, name: bytes, oid: str, mode: bytes = b"100644") -> str:
         """Return HEAD's tree with an entry that no Git command would put there."""
         data = subprocess.run(
-            ["git", "cat-file", "tree", "HEAD^{tree}"], cwd=self.folder, capture_output=True,
+            ["git", "cat-file", "tree", "HEAD^{tree}"],
+            cwd=self.folder,
+            capture_output=True,
             check=True,
-        ).stdout  # fmt: skip
+        ).stdout
         entry = mode + b" " + name + b"\0" + bytes.fromhex(oid)
         return self.git(
             "hash-object", "-t", "tree", "-w", "--literally", "--stdin", stdin=entry + data
@@ -145,8 +152,10 @@ class Client:
     def sign(self, who: str, text: bytes) -> str:
         done = subprocess.run(
             ["ssh-keygen", "-q", "-Y", "sign", "-n", "gitreg-approval", "-f", self.keys / who],
-            input=text, capture_output=True, check=True,
-        )  # fmt: skip
+            input=text,
+            capture_output=True,
+            check=True,
+        )
         return done.stdout.decode()
 
     @staticmethod
@@ -158,27 +167,34 @@ class Client:
     def push(self, *args: str) -> tuple[int, str]:
         done = subprocess.run(
             ["git", "push", *(args or ("origin", "HEAD:main"))],
-            cwd=self.folder, env={**os.environ, **self.env}, capture_output=True, text=True,
-            check=False, timeout=60,
-        )  # fmt: skip
+            cwd=self.folder,
+            env={**os.environ, **self.env},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
         return done.returncode, done.stderr
 
     def register(self, model: str, number: int, **changes: str) -> dict[str, str | None]:
         """Return the files of a new version, made after those of an older one."""
         old, new = (f"registry/{model}/versions/{n}" for n in (number - 1, number))
-        source = self.folder / (old if (self.folder / old).exists() else
-                                "registry/churn/versions/3")  # fmt: skip
+        source = self.folder / (
+            old if (self.folder / old).exists() else "registry/churn/versions/3"
+        )
         files: dict[str, str | None] = {}
         for place in source.glob("*"):
             if place.is_file() and place.name != "annotations.yaml":
                 files[f"{new}/{place.name}"] = place.read_text()
         text = str(files[f"{new}/manifest.yaml"])
         known = "\n".join(
-            f"model: {model}" if entry.startswith("model:")
-            else f"version: {number}" if entry.startswith("version:")
+            f"model: {model}"
+            if entry.startswith("model:")
+            else f"version: {number}"
+            if entry.startswith("version:")
             else changes.get(entry.split(":")[0], entry)
             for entry in text.splitlines()
-        )  # fmt: skip
+        )
         files[f"{new}/manifest.yaml"] = f"{known}\n"
         artifact = next(
             name.removesuffix(".dvc").rpartition("/")[2] for name in files if name.endswith(".dvc")
@@ -642,9 +658,11 @@ def dot_dot_entry(client: Client) -> None:
 def put_tree(client: Client, folder: str, change: Callable[[bytes], bytes]) -> None:
     """Commit HEAD with the tree of a folder written anew, byte by byte."""
     data = subprocess.run(
-        ["git", "cat-file", "tree", f"HEAD:{folder}"], cwd=client.folder, capture_output=True,
+        ["git", "cat-file", "tree", f"HEAD:{folder}"],
+        cwd=client.folder,
+        capture_output=True,
         check=True,
-    ).stdout  # fmt: skip
+    ).stdout
     tree = client.git(
         "hash-object", "-t", "tree", "-w", "--literally", "--stdin", stdin=change(data)
     )
@@ -706,8 +724,10 @@ def without_tokenizer(client: Client) -> dict[str, str | None]:
     client.git("rm", "-r", "--quiet", "registry/tokenizer/versions/1")
     entry = client._entry("tokenizer", "").removesuffix("    type: model\n")
     return {
-        LIVE: None, "registry/tokenizer/versions/1/deleted.yaml": GONE, "dvc.yaml": entry,
-    }  # fmt: skip
+        LIVE: None,
+        "registry/tokenizer/versions/1/deleted.yaml": GONE,
+        "dvc.yaml": entry,
+    }
 
 
 def delete_what_is_live(client: Client) -> None:
@@ -738,8 +758,9 @@ def drop_a_stage(client: Client) -> None:
 
 
 HIDDEN: dict[str, str | None] = {
-    LIVE: None, "registry/tokenizer/stages/shadow.yaml": "versions:\n- 1\n- 2\n"
-}  # fmt: skip
+    LIVE: None,
+    "registry/tokenizer/stages/shadow.yaml": "versions:\n- 1\n- 2\n",
+}
 
 
 def hide_in_a_dropped_stage(client: Client) -> None:
@@ -781,12 +802,15 @@ def delete_and_take_the_next(client: Client) -> None:
 
 
 def skip_a_number(client: Client) -> None:
-    client.commit(client.register("churn", 4) and {
-        path.replace("/4/", "/5/"): None if text is None else text.replace(
-            "version: 4", "version: 5"
-        ).replace("versions/4/", "versions/5/")
-        for path, text in client.register("churn", 4).items()
-    })  # fmt: skip
+    client.commit(
+        client.register("churn", 4)
+        and {
+            path.replace("/4/", "/5/"): None
+            if text is None
+            else text.replace("version: 4", "version: 5").replace("versions/4/", "versions/5/")
+            for path, text in client.register("churn", 4).items()
+        }
+    )
 
 
 def remove_a_version(client: Client) -> None:
@@ -976,10 +1000,14 @@ ATTACKS: dict[str, tuple[str, Act, Act]] = {
     "one's own approval": ("policy-approvals", own_approval, signed_and_approved),
     "replayed approval": ("policy-approvals", replayed_approval, approved_again),
     "approval for another version": (
-        "policy-approvals", approval_for_another_version, approval_of_this_version,
+        "policy-approvals",
+        approval_for_another_version,
+        approval_of_this_version,
     ),
     "approval of another repository": (
-        "policy-approvals", approved_in_another_repository, merged_and_approved_here,
+        "policy-approvals",
+        approved_in_another_repository,
+        merged_and_approved_here,
     ),
     "backdated": ("wrong-date", backdated, stage_now),
     "from the future": ("wrong-date", from_the_future, stage_now),
@@ -991,11 +1019,18 @@ ATTACKS: dict[str, tuple[str, Act, Act]] = {
     "invented tag": ("tag-not-implied", invent_a_tag, tag_sync),
     **{
         f"tag {name}, of GTO's grammar": (
-            "tag-not-implied", partial(tag_that_only_gto_reads, name=name), tag_of_another_artifact
+            "tag-not-implied",
+            partial(tag_that_only_gto_reads, name=name),
+            tag_of_another_artifact,
         )
         for name in (
-            "churn@v2.0.0!", "churn@deprecated", "churn#production!", "churn#production",
-            "churn@v9.1.0-rc1", "churn#production#01", "Churn@v2.0.0",
+            "churn@v2.0.0!",
+            "churn@deprecated",
+            "churn#production!",
+            "churn#production",
+            "churn@v9.1.0-rc1",
+            "churn#production#01",
+            "Churn@v2.0.0",
         )
     },
     "refs/replace": ("replace-ref", replace_an_object, note_on_an_object),
@@ -1009,7 +1044,9 @@ ATTACKS: dict[str, tuple[str, Act, Act]] = {
     "number reused": ("number-reused", reuse_a_number, delete_and_take_the_next),
     "number skipped": ("number-skipped", skip_a_number, register_the_next),
     "live version deleted": (
-        "policy-signed", delete_what_is_live, delete_what_is_live_signed,
+        "policy-signed",
+        delete_what_is_live,
+        delete_what_is_live_signed,
     ),
     "live version hidden": ("policy-signed", hide_in_a_dropped_stage, archive_signed),
     "version removed": ("removed", remove_a_version, delete_version),
@@ -1027,11 +1064,16 @@ ATTACKS: dict[str, tuple[str, Act, Act]] = {
     "model like another": ("name-collision", model_like_another, another_model),
     **{
         f"{path}, told apart by case": (
-            "name-collision", partial(look_alike, path=path), describe_a_model
+            "name-collision",
+            partial(look_alike, path=path),
+            describe_a_model,
         )
         for path in (
-            "Registry/policy.yaml", "DVC.yaml", "registry/Policy.yaml",
-            "registry/churn/STAGES/production.yaml", "registry/churn/Model.yaml",
+            "Registry/policy.yaml",
+            "DVC.yaml",
+            "registry/Policy.yaml",
+            "registry/churn/STAGES/production.yaml",
+            "registry/churn/Model.yaml",
         )
     },
     "policy as a folder": ("stray-file", policy_as_a_folder, describe_a_model),
@@ -1043,7 +1085,7 @@ ATTACKS: dict[str, tuple[str, Act, Act]] = {
     "a deletion forgotten": ("immutable", forget_a_deletion, revert_a_deletion),
     "deleted and there": ("half-deleted", say_it_is_deleted, delete_model),
     "policy that does not parse": ("bad-policy", garbage_in_the_policy, loosen_then_use),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", ATTACKS)

@@ -26,9 +26,15 @@ CHECKOUT = Path(str(package.__file__)).parent.parent
 def call(folder: Path, *args: str, stdin: str = "", **env: str) -> tuple[int, str]:
     """Run Git, or a hook, as a person does; return its exit code and errors."""
     done = subprocess.run(
-        args, cwd=folder, env={**os.environ, **env}, input=stdin, capture_output=True, text=True,
-        check=False, timeout=60,
-    )  # fmt: skip
+        args,
+        cwd=folder,
+        env={**os.environ, **env},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert "Traceback" not in done.stderr, done.stderr
     return done.returncode, done.stderr
 
@@ -105,8 +111,10 @@ def test_where_git_looks_for_hooks(stocked: Path) -> None:
 def test_the_command(stocked: Path) -> None:
     told = gitreg("hook", "install", "post-merge", "--json", "--repo", str(stocked)).json
     assert told == {
-        "path": str(stocked / ".git/hooks/post-merge"), "chained": None, "changed": True,
-    }  # fmt: skip
+        "path": str(stocked / ".git/hooks/post-merge"),
+        "chained": None,
+        "changed": True,
+    }
     (stocked / ".git/hooks/pre-commit").write_text("#!/bin/sh\n")
     ran = gitreg("hook", "install", "pre-commit", "--repo", str(stocked))
     assert ran.out == f"written: {stocked}/.git/hooks/pre-commit\n"
@@ -173,15 +181,22 @@ def test_another_branch_can_be_the_guarded_one(shared: Path) -> None:
     ("trouble", "code", "said"),
     [
         (KeyboardInterrupt(), 130, ""),
-        (OSError(28, "No space left on device", "index"), 1,
-         "gitreg: index: No space left on device\n"),
+        (
+            OSError(28, "No space left on device", "index"),
+            1,
+            "gitreg: index: No space left on device\n",
+        ),
         (RecursionError("too deep"), 1, "gitreg: RecursionError: too deep\n"),
     ],
-)  # fmt: skip
+)
 def test_what_goes_wrong_in_a_hook_is_told_in_a_line(
-    trouble: BaseException, code: int, said: str, stocked: Path, monkeypatch: pytest.MonkeyPatch,
+    trouble: BaseException,
+    code: int,
+    said: str,
+    stocked: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     def fail(_name: str, _stdin: object) -> tuple[int, list[str]]:
         raise trouble
 
@@ -224,11 +239,17 @@ def test_a_branch_whose_name_is_no_text(shared: Path) -> None:
     head = git(work, "rev-parse", "HEAD")
     done = subprocess.run(
         [sys.executable, "-m", "gitreg", "hook", "run", "pre-receive"],
-        cwd=shared / "origin.git", input=f"{'0' * 40} {head} ".encode() + b"refs/heads/b\xe9\n",
-        env={**os.environ, "GIT_DIR": ".", "PYTHONIOENCODING": "utf-8:strict",
-             "PYTHONPATH": str(CHECKOUT)},
-        capture_output=True, check=False,
-    )  # fmt: skip
+        cwd=shared / "origin.git",
+        input=f"{'0' * 40} {head} ".encode() + b"refs/heads/b\xe9\n",
+        env={
+            **os.environ,
+            "GIT_DIR": ".",
+            "PYTHONIOENCODING": "utf-8:strict",
+            "PYTHONPATH": str(CHECKOUT),
+        },
+        capture_output=True,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (0, b"")
 
 
@@ -363,17 +384,24 @@ def test_the_framework_pre_commit_runs_its_entry(stocked: Path) -> None:
 def test_the_framework_itself(stocked: Path) -> None:
     """Run pre-commit for real; its hook is taken from the file, not its own copy."""
     program = str(Path(sys.executable).with_name("pre-commit"))  # of the extra `test`
-    hook = {**declared(), "language": "system",
-            "entry": f"{sys.executable} -m {declared()['entry']}"}  # fmt: skip
+    hook = {
+        **declared(),
+        "language": "system",
+        "entry": f"{sys.executable} -m {declared()['entry']}",
+    }
     with (stocked / ".pre-commit-config.yaml").open("w") as stream:
         YAML().dump({"repos": [{"repo": "local", "hooks": [hook]}]}, stream)
     git(stocked, "add", ".pre-commit-config.yaml")
     write(stocked, DANGLING)
     env = {"PYTHONPATH": str(CHECKOUT), "PRE_COMMIT_HOME": str(stocked.parent / "pc")}
     done = subprocess.run(
-        [program, "run"], cwd=stocked, env={**os.environ, **env}, capture_output=True, text=True,
+        [program, "run"],
+        cwd=stocked,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
         check=False,
-    )  # fmt: skip
+    )
     assert done.returncode == 1, done.stdout
     assert "dangling-pointer" in done.stdout
     write(stocked, SOUND)

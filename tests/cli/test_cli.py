@@ -54,12 +54,41 @@ COMMANDS = dict(_commands(typer.main.get_command(app)))
 
 def test_the_commands_are_those_that_are_promised() -> None:
     assert {" ".join(path) for path in COMMANDS} == {
-        "init", "register", "promote", "archive", "alias set", "alias delete", "rollback", "list",
-        "show", "log", "resolve", "compare", "pull", "verify", "annotate", "delete", "tags sync",
-        "create", "rename", "ui", "import mlflow", "export mlflow",
-        "doctor", "fetch", "push", "approve", "policy show", "policy test",
-        "ci github", "ci gitlab", "codeowners", "check", "hook install", "hook run",
-    }  # fmt: skip
+        "init",
+        "register",
+        "promote",
+        "archive",
+        "alias set",
+        "alias delete",
+        "rollback",
+        "list",
+        "show",
+        "log",
+        "resolve",
+        "compare",
+        "pull",
+        "verify",
+        "annotate",
+        "delete",
+        "tags sync",
+        "create",
+        "rename",
+        "ui",
+        "import mlflow",
+        "export mlflow",
+        "doctor",
+        "fetch",
+        "push",
+        "approve",
+        "policy show",
+        "policy test",
+        "ci github",
+        "ci gitlab",
+        "codeowners",
+        "check",
+        "hook install",
+        "hook run",
+    }
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
@@ -82,9 +111,17 @@ def test_lists_of_commands_have_whole_lines(group: str, monkeypatch: pytest.Monk
 
 READS = ("list", "show", "log", "resolve", "compare", "pull", "verify")
 WRITES = (
-    "register", "promote", "archive", "alias set", "alias delete", "rollback", "annotate", "delete",
-    "create", "rename",
-)  # fmt: skip
+    "register",
+    "promote",
+    "archive",
+    "alias set",
+    "alias delete",
+    "rollback",
+    "annotate",
+    "delete",
+    "create",
+    "rename",
+)
 
 
 @pytest.mark.parametrize(
@@ -219,14 +256,29 @@ def test_a_no_exits_1_and_changes_nothing(reading: Path, line: str, said: str) -
 
 
 EVERY_READ = (
-    "list", "list --json", "list churn", "show churn@1", "log", "log churn", "resolve churn@1",
-    "compare churn@1 churn@2", "pull churn@1", "verify", "verify churn",
-)  # fmt: skip
+    "list",
+    "list --json",
+    "list churn",
+    "show churn@1",
+    "log",
+    "log churn",
+    "resolve churn@1",
+    "compare churn@1 churn@2",
+    "pull churn@1",
+    "verify",
+    "verify churn",
+)
 EVERY_WRITE = (
-    "register churn .", "promote churn@1 --to staging", "archive churn@1",
-    "alias set churn@1 best", "alias delete churn@best", "rollback churn",
-    "annotate churn --owner x", "delete churn@1", "tags sync",
-)  # fmt: skip
+    "register churn .",
+    "promote churn@1 --to staging",
+    "archive churn@1",
+    "alias set churn@1 best",
+    "alias delete churn@best",
+    "rollback churn",
+    "annotate churn --owner x",
+    "delete churn@1",
+    "tags sync",
+)
 
 
 @pytest.mark.parametrize("commits", [0, 1])
@@ -283,10 +335,18 @@ def test_init_makes_folder_and_repository(tmp_path: Path) -> None:
 
 def test_the_spellings_of_a_reference(reading: Path) -> None:
     for text in (
-        "churn@2", "churn:2", "churn/2", "churn@v2", "churn@champion", "churn/production",
-        "churn#production", "churn/Production", "models:/churn/Production", "models:/churn/2",
+        "churn@2",
+        "churn:2",
+        "churn/2",
+        "churn@v2",
+        "churn@champion",
+        "churn/production",
+        "churn#production",
+        "churn/Production",
+        "models:/churn/Production",
+        "models:/churn/2",
         "models:/churn@champion",
-    ):  # fmt: skip
+    ):
         assert gitreg("resolve", text).out == "churn@2\n", text
     assert gitreg("resolve", "churn@latest").out == "churn@3\n"
     assert gitreg("resolve", "churn/none").out == "churn@3\n"
@@ -446,9 +506,22 @@ def test_the_story(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "train.csv").write_text("age\n")
     register = ["register", "churn", "models/churn", "--metrics", "metrics.json"]
     ran = gitreg(
-        *register, "--params", "params.yaml", "--tag", "feature_set=v2", "--data", "train.csv",
-        "--param", "seed=7", "--description", "the first", "--run-id", "0a1b", "-m", "trained",
-    )  # fmt: skip
+        *register,
+        "--params",
+        "params.yaml",
+        "--tag",
+        "feature_set=v2",
+        "--data",
+        "train.csv",
+        "--param",
+        "seed=7",
+        "--description",
+        "the first",
+        "--run-id",
+        "0a1b",
+        "-m",
+        "trained",
+    )
     assert ran.out.endswith("] register churn@1\n")
     assert ran.err == "not shared yet: publish with --push, or gitreg push\n"
     write_model(folder, "two")
@@ -458,9 +531,17 @@ def test_the_story(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     shown = gitreg("show", "churn@1").out
     for words in (
-        "the first", "2 files", "metric roc_auc  0.9", "param train.lr  0.1", "param seed  7",
-        "tag feature_set  v2", "source  models/churn", "data train.csv", "run  0a1b", "python 3.",
-    ):  # fmt: skip
+        "the first",
+        "2 files",
+        "metric roc_auc  0.9",
+        "param train.lr  0.1",
+        "param seed  7",
+        "tag feature_set  v2",
+        "source  models/churn",
+        "data train.csv",
+        "run  0a1b",
+        "python 3.",
+    ):
         assert " ".join(words.split()) in " ".join(shown.split())
 
     gitreg("promote", "churn@1", "--to", "Production", "--alias", "champion", "-m", "go")
@@ -481,8 +562,16 @@ def test_the_story(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert gitreg("resolve", "churn@champion").out == "churn@1\n"
     assert gitreg("resolve", "churn/archived").out == "churn@2\n"
     assert gitreg("list").out.splitlines()[1].split() == [
-        "churn", "2", "production:", "1", "archived:", "2", "@champion:", "1", "-",
-    ]  # fmt: skip
+        "churn",
+        "2",
+        "production:",
+        "1",
+        "archived:",
+        "2",
+        "@champion:",
+        "1",
+        "-",
+    ]
     assert gitreg("list", "churn").out.splitlines()[1].startswith("churn@2  archived")
 
 
@@ -788,15 +877,22 @@ def test_an_output_that_is_closed_or_narrow(reading: Path, monkeypatch: pytest.M
     [
         ("gitreg prom", ["promote"]),
         ("gitreg alias s", ["set"]),
-        ("gitreg show chu", [
-            "churn", "churn@latest", "churn@champion", "churn/production", "churn/archived",
-        ]),
+        (
+            "gitreg show chu",
+            [
+                "churn",
+                "churn@latest",
+                "churn@champion",
+                "churn/production",
+                "churn/archived",
+            ],
+        ),
         ("gitreg rollback ", ["churn", "tokenizer"]),
         ("gitreg list t", ["tokenizer"]),
         ("gitreg promote churn@3 --to pro", ["production"]),
         ("gitreg promote churn@3 --to x", []),
     ],
-)  # fmt: skip
+)
 def test_shell_completion(
     reading: Path, line: str, found: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

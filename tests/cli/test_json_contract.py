@@ -67,18 +67,35 @@ def shown(reference: str) -> Any:
 def test_show_of_a_version_of_which_everything_is_known(full: Path) -> None:
     found = answer("show", "full@1")
     assert list(found) == [
-        "model", "version", "stage", "aliases", "metrics", "params", "tags", "description",
-        "artifact", "lineage", "environment", "signature", "created_at", "created_by", "commit",
-        "read_from", "approvals",
-    ]  # fmt: skip
+        "model",
+        "version",
+        "stage",
+        "aliases",
+        "metrics",
+        "params",
+        "tags",
+        "description",
+        "artifact",
+        "lineage",
+        "environment",
+        "signature",
+        "created_at",
+        "created_by",
+        "commit",
+        "read_from",
+        "approvals",
+    ]
     assert found["approvals"] == []
     assert (found["model"], found["version"], found["stage"]) == ("full", 1, "staging")
     assert found["aliases"] == ["best", "challenger"]
     assert found["metrics"] == {"auc": 0.5, "count": 3}
     assert type(found["metrics"]["count"]) is int
     assert found["params"] == {
-        "train": {"lr": 0.1, "layers": [64, 8]}, "seed": 1, "on": True, "off": None,
-    }  # fmt: skip
+        "train": {"lr": 0.1, "layers": [64, 8]},
+        "seed": 1,
+        "on": True,
+        "off": None,
+    }
     assert found["params"]["on"] is True
     assert found["tags"] == {"feature_set": "v2"}
     assert found["description"] == "in words"
@@ -121,8 +138,10 @@ def test_show_says_null_for_what_is_absent() -> None:
 
 def test_resolve(full: Path) -> None:
     assert answer("resolve", "full@best") == {
-        "model": "full", "version": 1, "read_from": git(full, "rev-parse", "HEAD"),
-    }  # fmt: skip
+        "model": "full",
+        "version": 1,
+        "read_from": git(full, "rev-parse", "HEAD"),
+    }
     assert gitreg("resolve", "full@best").out == "full@1\n"
 
 
@@ -135,9 +154,14 @@ def test_list_of_models() -> None:
     assert churn["aliases"] == {"champion": 2}
     assert (by_name["full"]["owner"], by_name["full"]["description"]) == ("ada", "the model")
     assert by_name["tokenizer"] == {
-        "model": "tokenizer", "latest": 1, "stages": {}, "aliases": {}, "description": None,
-        "owner": None, "tags": {},
-    }  # fmt: skip
+        "model": "tokenizer",
+        "latest": 1,
+        "stages": {},
+        "aliases": {},
+        "description": None,
+        "owner": None,
+        "tags": {},
+    }
 
 
 def test_list_of_versions_is_what_show_gives_newest_first() -> None:
@@ -153,9 +177,17 @@ def test_log_newest_first(full: Path) -> None:
     assert places == sorted(places)
     for event in events:
         assert list(event)[:10] == [
-            "commit", "time", "author", "model", "action", "version", "pointer", "before", "after",
+            "commit",
+            "time",
+            "author",
+            "model",
+            "action",
+            "version",
+            "pointer",
+            "before",
+            "after",
             "reason",
-        ]  # fmt: skip
+        ]
         stage = (event["pointer"] or "").startswith("stages/")
         alias = (event["pointer"] or "").startswith("aliases/")
         assert stage or alias or event["pointer"] is None
@@ -189,8 +221,15 @@ def test_log_of_a_stage_and_an_alias() -> None:
 def test_compare() -> None:
     found = answer("compare", "full@1", "churn@3")
     assert list(found) == [
-        "a", "b", "metrics", "params", "data", "code", "environment", "signature",
-    ]  # fmt: skip
+        "a",
+        "b",
+        "metrics",
+        "params",
+        "data",
+        "code",
+        "environment",
+        "signature",
+    ]
     assert (found["a"], found["b"]) == (shown("full@1"), shown("churn@3"))
     assert found["metrics"]["auc"] == {"a": 0.5, "b": 0.9, "delta": pytest.approx(0.4)}
     assert found["metrics"]["count"] == {"a": 3, "b": None, "delta": None}

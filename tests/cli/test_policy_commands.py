@@ -64,9 +64,13 @@ def test_a_refusal_shows_every_verdict_and_writes_nothing(work: Path) -> None:
     told = gitreg("promote", "churn@1", "--to", "production", "--json", code=1)
     assert told.json["refused"].startswith("churn@1 is not promoted to production: auc 0.7 is not")
     assert told.json["verdicts"][0] == {
-        "version": "churn@1", "stage": "production", "rule": "metric", "passed": False,
-        "line": "auc 0.7 is not at least 0.85", "known": True,
-    }  # fmt: skip
+        "version": "churn@1",
+        "stage": "production",
+        "rule": "metric",
+        "passed": False,
+        "line": "auc 0.7 is not at least 0.85",
+        "known": True,
+    }
     assert told.err.startswith("gitreg: churn@1 is not promoted")
     assert "auc 0.7 is not" in error("promote", "churn@1", "--to=production", "--dry-run", code=1)
     assert everything(work) == before
@@ -78,8 +82,11 @@ def test_what_passes_is_in_the_commit(work: Path) -> None:
     policy(work, *GATES[:3], "- {code_on: main}", "- {environment: present}")
     ran = gitreg("promote", "churn@3", "--to", "production", "--json")
     assert [(entry["rule"], entry["passed"]) for entry in ran.json["verdicts"]] == [
-        ("metric", True), ("remote", True), ("code-on", True), ("environment", True),
-    ]  # fmt: skip
+        ("metric", True),
+        ("remote", True),
+        ("code-on", True),
+        ("environment", True),
+    ]
     assert "\n  auc 0.9 is at least 0.85\n  remote: the artifact is on the DVC remote\n" in tip(
         work
     )
@@ -142,8 +149,12 @@ def test_a_freeze_and_the_way_through_it(work: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_an_override_is_seen_in_the_log(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    policy(work, "gates: [{metric: f1}]", "override: {by: [leads]}",
-           rest="roles: {leads: [ada@example.com]}\n")  # fmt: skip
+    policy(
+        work,
+        "gates: [{metric: f1}]",
+        "override: {by: [leads]}",
+        rest="roles: {leads: [ada@example.com]}\n",
+    )
     monkeypatch.setenv("GIT_AUTHOR_EMAIL", "bob@example.com")
     assert "only leads may override" in error(
         "promote", "churn@3", "--to", "production", "--override", "please", code=1
@@ -279,9 +290,13 @@ def test_a_push_keeps_an_override_that_is_still_allowed(work: Path, shared: Path
 
 
 def test_the_effective_policy_is_shown(work: Path) -> None:
-    policy(work, "gates: [{metric: f1}]", "approvals: {count: 2, by: [managers]}",
-           rest="roles: {managers: [ada@example.com]}\n"
-           "models: {'ch*': {stages: {production: {gates: []}}}}\n")  # fmt: skip
+    policy(
+        work,
+        "gates: [{metric: f1}]",
+        "approvals: {count: 2, by: [managers]}",
+        rest="roles: {managers: [ada@example.com]}\n"
+        "models: {'ch*': {stages: {production: {gates: []}}}}\n",
+    )
     shown = gitreg("policy", "show").out
     assert "  gate       f1 is present\n" in shown
     assert "  approvals  2 by managers (ada@example.com)\n" in shown
@@ -309,8 +324,11 @@ def test_rules_for_a_model_that_is_not_there_are_told(work: Path) -> None:
 
 def test_a_policy_that_does_not_parse_stops_a_promotion(work: Path) -> None:
     policy(work, "gate: [{metric: f1}]")
-    for words in ("policy show", "policy test churn@3 --to production",
-                  "promote churn@3 --to production"):  # fmt: skip
+    for words in (
+        "policy show",
+        "policy test churn@3 --to production",
+        "promote churn@3 --to production",
+    ):
         said = error(*words.split())
         assert "registry/policy.yaml: stages.production.gate: unknown key" in said
         assert "did you mean 'gates'?" in said

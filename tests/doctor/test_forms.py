@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gitreg import Registry
 from gitreg.core.model.manifest import read_dvc_pointer, read_manifest
-from gitreg.doctor import Patient
+from gitreg.doctor import Inspection
 from gitreg.doctor.forms import Forms
 from gitreg.errors import GitregError, InvalidDocument
 from gitreg.git.objects import GitObject, ObjectReader
@@ -48,17 +48,70 @@ lineage:
 """
 POINTER = f"outs:\n- md5: {SUM[:32]}.dir\n  size: 1080\n  nfiles: 2\n  hash: md5\n  path: model\n"
 VALUES = [
-    "0", "1", "-1", "5", "+5", "007", "0x1f", "1e5", "1.5", "-1.5", ".5", ".inf", "9" * 18,
+    "0",
+    "1",
+    "-1",
+    "5",
+    "+5",
+    "007",
+    "0x1f",
+    "1e5",
+    "1.5",
+    "-1.5",
+    ".5",
+    ".inf",
+    "9" * 18,
     "9" * 20,
-    "1" * 32, "1" * 40, "1" * 64, "1" * 31 + "e", "1e" + "1" * 30, "1e" + "1" * 62, "a" * 32,
-    "a" * 40, "a" * 64, f"'{'1' * 64}'", f"'{'1' * 32}'", f"'{'a' * 32}.dir'", "a" * 32 + ".dir",
-    "null", "Null", "true", "yes", "~", "", "churn", "model", "model.pkl", "../x", "md5", "'5'",
+    "1" * 32,
+    "1" * 40,
+    "1" * 64,
+    "1" * 31 + "e",
+    "1e" + "1" * 30,
+    "1e" + "1" * 62,
+    "a" * 32,
+    "a" * 40,
+    "a" * 64,
+    f"'{'1' * 64}'",
+    f"'{'1' * 32}'",
+    f"'{'a' * 32}.dir'",
+    "a" * 32 + ".dir",
+    "null",
+    "Null",
+    "true",
+    "yes",
+    "~",
+    "",
+    "churn",
+    "model",
+    "model.pkl",
+    "../x",
+    "md5",
+    "'5'",
     '"5"',
-    "2020-01-01T00:03:00Z", "'2020-01-01T00:03:00Z'", "[", "[5]", "{a: 5}", "&a 5", "*a", "!!str 5",
-    "5 # why", "5\n  6", "5\n 6", "churn\n  b", "|\n  size: 5", ">\n  5", "'5", '"\n  size: 5"',
-    "5\r", "5\u2028", "5\nmodel: other", "5\nversion: 4", "stand-in-of-doctor-000000",
-    "917364528000000000", "facadefacadefacadefacade00000000",
-]  # fmt: skip
+    "2020-01-01T00:03:00Z",
+    "'2020-01-01T00:03:00Z'",
+    "[",
+    "[5]",
+    "{a: 5}",
+    "&a 5",
+    "*a",
+    "!!str 5",
+    "5 # why",
+    "5\n  6",
+    "5\n 6",
+    "churn\n  b",
+    "|\n  size: 5",
+    ">\n  5",
+    "'5",
+    '"\n  size: 5"',
+    "5\r",
+    "5\u2028",
+    "5\nmodel: other",
+    "5\nversion: 4",
+    "stand-in-of-doctor-000000",
+    "917364528000000000",
+    "facadefacadefacadefacade00000000",
+]
 
 
 def judged(read: Callable[[bytes, str], Any], data: bytes) -> Any:
@@ -143,16 +196,19 @@ def test_documents_of_one_form_are_parsed_once() -> None:
     assert len(parsed) == 1
 
 
-def patient(registry: Registry) -> Patient:
-    return Patient(
-        registry._repository, registry.state(), registry._history, registry._artifacts,
+def inspection(registry: Registry) -> Inspection:
+    return Inspection(
+        registry._repository,
+        registry.state(),
+        registry._history,
+        registry._artifacts,
         registry._clone,
-    )  # fmt: skip
+    )
 
 
 def test_what_is_read_of_versions_is_what_they_say(stocked: Path) -> None:
     with Registry(stocked) as registry:
-        read = patient(registry).read
+        read = inspection(registry).read
         assert len(read) > 1
         for (model, number), version in read.items():
             told = registry.state().version(model, number)
@@ -164,7 +220,7 @@ def test_what_is_read_of_versions_is_what_they_say(stocked: Path) -> None:
 
 def test_files_are_read_in_a_few_batches(stocked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Registry(stocked) as registry:
-        examined = patient(registry)
+        examined = inspection(registry)
         assert examined.models
         get_many = ObjectReader.get_many
 
@@ -182,7 +238,7 @@ def test_one_file_too_large_is_one_bad_version(stocked: Path) -> None:
     path = "registry/churn/versions/1/manifest.yaml"
     commit(stocked, {path: "# " + "x" * (17 << 20)})
     with Registry(stocked) as registry:
-        read = patient(registry).read
+        read = inspection(registry).read
     bad = [pair for pair, version in read.items() if isinstance(version, GitregError)]
     assert bad == [("churn", 1)]
     assert len(read) > 1

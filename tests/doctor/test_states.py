@@ -17,7 +17,7 @@ import pytest
 
 from gitreg import Registry
 from gitreg.dvc.remote import Remote as DvcRemote
-from gitreg.dvc.remote import Seen
+from gitreg.dvc.remote import StoredObject
 from gitreg.errors import InvalidRequest
 from gitreg.findings import Finding
 from gitreg.git import publish, remote
@@ -583,8 +583,11 @@ def test_edits_beside_files_that_are_behind_are_kept(shared: Path) -> None:
     assert {"fixed", "uncommitted"} <= {finding.code for finding in found(work, fix=True)}
     assert mine.read_text() == "description: mine\n"
     assert git(work, "status", "--porcelain").split() == [
-        "A", "code.py", "??", "registry/tokenizer/model.yaml",
-    ]  # fmt: skip
+        "A",
+        "code.py",
+        "??",
+        "registry/tokenizer/model.yaml",
+    ]
 
 
 def test_a_revert_under_way_is_not_a_crash(stocked: Path) -> None:
@@ -664,7 +667,7 @@ def test_the_remote_is_asked_once_for_all_versions(
     asked: list[int] = []
     look = DvcRemote.look
 
-    def counted(self: DvcRemote, oids: Sequence[str]) -> dict[str, Seen]:
+    def counted(self: DvcRemote, oids: Sequence[str]) -> dict[str, StoredObject]:
         asked.append(len(oids))
         return look(self, oids)
 

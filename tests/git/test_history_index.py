@@ -13,7 +13,7 @@ from gitreg.core.state.history import Event
 from gitreg.core.state.tags import Tag
 from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git import log
-from gitreg.git.history_index import History
+from gitreg.git.history_index import HistoryIndex
 from gitreg.git.repository import GitRepository
 from tests.conftest import git, write_model
 
@@ -39,7 +39,7 @@ def from_scratch(folder: Path) -> tuple[list[Event], list[Tag]]:
 
 def facts(folder: Path) -> tuple[list[Event], list[Tag]]:
     repository = GitRepository(folder)
-    history = History(repository)
+    history = HistoryIndex(repository)
     history.advance(str(repository.commit_of("HEAD")))
     found = history.events(), history.tags()
     history.close()
@@ -78,9 +78,18 @@ def test_a_commit_by_hand_is_an_event(stocked: Path, opened: Registry) -> None:
     commit = by_hand(stocked, "versions:\n- 3\n", "three it is\n\nBecause Grace said so.")
     event = opened.log("churn/production")[0]
     assert event == Event(
-        commit, event.time, "Ada Lovelace <ada@example.com>", "churn", "promote", 3,
-        "stages/production", (2,), (3,), "Because Grace said so.", "three it is",
-    )  # fmt: skip
+        commit,
+        event.time,
+        "Ada Lovelace <ada@example.com>",
+        "churn",
+        "promote",
+        3,
+        "stages/production",
+        (2,),
+        (3,),
+        "Because Grace said so.",
+        "three it is",
+    )
     assert opened.resolve("churn/production").version == 3
 
 
@@ -360,7 +369,7 @@ def test_a_subfolder_sees_the_same_history(stocked: Path) -> None:
     below.mkdir(parents=True)
     git(stocked, "config", "diff.relative", "true")
     repository = GitRepository(below)
-    history = History(repository)
+    history = HistoryIndex(repository)
     history.advance(str(repository.commit_of("HEAD")))
     since = git(stocked, "rev-parse", "HEAD~1")
     assert (history.events(), history.tags()) == whole
@@ -400,8 +409,10 @@ def test_a_shallow_clone_reads_what_it_has(shared: Path) -> None:
     with Registry(shared / "shallow") as registry:
         assert registry.resolve("churn@champion").version == 2
         assert [e.pointer for e in registry.log()] == [
-            "stages/production", "stages/archived", "aliases/champion",
-        ]  # fmt: skip
+            "stages/production",
+            "stages/archived",
+            "aliases/champion",
+        ]
         assert registry.show("churn@1").commit is None
         assert registry.model("churn").latest == 3
         assert (registry.pull("churn@champion") / "model.pkl").read_text() == "weights 2"

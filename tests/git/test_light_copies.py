@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 from gitreg import Registry
 from gitreg.cli import app
 from gitreg.errors import GitError, NotFound
-from gitreg.git import copies, light, seen
+from gitreg.git import copies, last_seen, light
 from tests.conftest import git
 
 GITREG = [sys.executable, "-m", "gitreg"]
@@ -187,7 +187,7 @@ def test_a_branch_that_goes_forward_stays_small(origin: Path, url: str) -> None:
     has = held(copy_of(url))
     assert len(has["commit"]) == 5
     assert len(has["blob"]) == 2
-    assert seen.recall(copies.copies_folder(url)) is not None
+    assert last_seen.recall(copies.copies_folder(url)) is not None
 
 
 def test_many_updates_leave_few_packs(
@@ -528,8 +528,10 @@ def test_a_kill_in_the_middle_of_a_fetch(
     process = subprocess.Popen(
         [*GITREG, *command.split(), "--repo", url],
         env={**os.environ, "GIT_CONFIG_GLOBAL": str(tmp_path / "gitconfig")},
-        start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     deadline = time.monotonic() + 30
     while not started.exists():
         assert process.poll() is None
@@ -564,10 +566,16 @@ def test_two_at_once_wait_for_each_other(url: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "list", "show churn@2", "log", "resolve churn@2", "compare churn@1 churn@2", "verify nope",
-        "pull churn@2", "doctor",
+        "list",
+        "show churn@2",
+        "log",
+        "resolve churn@2",
+        "compare churn@1 churn@2",
+        "verify nope",
+        "pull churn@2",
+        "doctor",
     ],
-)  # fmt: skip
+)
 def test_every_read_takes_allow_rewind(origin: Path, url: str, line: str) -> None:
     old = read_tip(url)
     rewind(origin)
@@ -610,14 +618,23 @@ def test_what_git_is_told_of_a_login(
         told_git = {**os.environ, **told}
         asked = subprocess.run(
             ["git", "ls-remote", "--get-url", "gitreg"],
-            cwd=tmp_path, env=told_git, capture_output=True, text=True, check=True,
-        )  # fmt: skip
+            cwd=tmp_path,
+            env=told_git,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         assert asked.stdout.strip() == bare
     if password is not None:
         filled = subprocess.run(
-            ["git", "credential", "fill"], input=f"url={bare}\n\n",
-            cwd=tmp_path, env=told_git, capture_output=True, text=True, check=True,
-        )  # fmt: skip
+            ["git", "credential", "fill"],
+            input=f"url={bare}\n\n",
+            cwd=tmp_path,
+            env=told_git,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         assert f"username={user}\npassword={password}\n" in filled.stdout
 
 

@@ -194,9 +194,14 @@ def test_a_tree_is_what_git_would_make(
     plain: Path, reader: ObjectReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     edits: dict[str, bytes | None] = {
-        "a/b/c": b"new", "a/e/f/g": b"deep", "a.txt": None, "a0": b"", "link": b"now a file",
-        "a/d/x": b"a folder where a file was", "gone/never/there": None,
-    }  # fmt: skip
+        "a/b/c": b"new",
+        "a/e/f/g": b"deep",
+        "a.txt": None,
+        "a0": b"",
+        "link": b"now a file",
+        "a/d/x": b"a folder where a file was",
+        "gone/never/there": None,
+    }
     before = CommitSnapshot(reader, "HEAD")
     before.list_many(["a", "a/b"])
     written = writer(plain).write_tree(before, edits)

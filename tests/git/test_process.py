@@ -14,16 +14,38 @@ from gitreg.git.objects import ObjectReader
 from tests.conftest import git
 
 DROPPED = (
-    "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_CONFIG", "GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0",
-    "GIT_CONFIG_VALUE_0", "GIT_CONFIG_PARAMETERS", "GIT_REPLACE_REF_BASE", "GIT_EXTERNAL_DIFF",
-    "GIT_PAGER", "GIT_PREFIX", "GIT_SHALLOW_FILE", "GIT_GRAFT_FILE", "GIT_GLOB_PATHSPECS",
-)  # fmt: skip
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_NAMESPACE",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_CONFIG",
+    "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_KEY_0",
+    "GIT_CONFIG_VALUE_0",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_EXTERNAL_DIFF",
+    "GIT_PAGER",
+    "GIT_PREFIX",
+    "GIT_SHALLOW_FILE",
+    "GIT_GRAFT_FILE",
+    "GIT_GLOB_PATHSPECS",
+)
 KEPT = (
-    "GIT_AUTHOR_NAME", "GIT_COMMITTER_DATE", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_ASKPASS",
-    "GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_HTTP_USER_AGENT", "GIT_SSL_NO_VERIFY",
-    "GIT_TRACE2_EVENT", "GIT_TERMINAL_PROMPT",
-)  # fmt: skip
+    "GIT_AUTHOR_NAME",
+    "GIT_COMMITTER_DATE",
+    "GIT_SSH",
+    "GIT_SSH_COMMAND",
+    "GIT_ASKPASS",
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_NOSYSTEM",
+    "GIT_HTTP_USER_AGENT",
+    "GIT_SSL_NO_VERIFY",
+    "GIT_TRACE2_EVENT",
+    "GIT_TERMINAL_PROMPT",
+)
 
 
 def test_the_environment_is_cleaned(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,11 +145,15 @@ PLAIN = st.text("abcXYZ019!$&()*+,;=:~%_-", min_size=8)
     secret=SECRET,
     scheme=st.sampled_from(["https", "ssh", "git+https", "http"]),
     form=st.sampled_from(
-        ["{}://{}@host.example/x.git", "{}://ada:{}@host.example:80/x.git",
-         "{}://host.example/x.git?token={}", "{}://host.example/x#{}"]
+        [
+            "{}://{}@host.example/x.git",
+            "{}://ada:{}@host.example:80/x.git",
+            "{}://host.example/x.git?token={}",
+            "{}://host.example/x#{}",
+        ]
     ),
     around=st.sampled_from(["{}", "fatal: '{}' not found", "To {}: no", "see ({})"]),
-)  # fmt: skip
+)
 def test_no_secret_in_a_url_is_shown(secret: str, scheme: str, form: str, around: str) -> None:
     shown = process.hide_credentials(around.format(form.format(scheme, secret)))
     assert secret not in shown

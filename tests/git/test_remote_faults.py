@@ -293,8 +293,10 @@ def test_a_password_in_a_url_goes_nowhere(
     for repository in (at_http.host, copy):
         done = subprocess.run(
             ["git", "cat-file", "--batch-all-objects", "--batch"],
-            cwd=repository, capture_output=True, check=True,
-        )  # fmt: skip
+            cwd=repository,
+            capture_output=True,
+            check=True,
+        )
         assert b"lineage:" in done.stdout
         assert PASSWORD.encode() not in done.stdout
     for path in copies.cache_folder().parent.rglob("*"):

@@ -224,9 +224,13 @@ def test_what_cannot_be_signed_is_not_done(
         done = subprocess.run(
             [sys.executable, "-m", "gitreg", "annotate", "churn", "--owner", "x"],
             start_new_session=True,  # without a terminal
-            cwd=stocked, capture_output=True, text=True, check=False, timeout=60,
+            cwd=stocked,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        )  # fmt: skip
+        )
         assert (done.returncode, done.stdout) == (3, ""), done.stderr
         assert words in done.stderr
         assert "nothing was written" in done.stderr
@@ -277,10 +281,22 @@ def gpg_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("GNUPGHOME", str(home))
     home.chmod(0o700)
     subprocess.run(
-        ["gpg", "--batch", "--quiet", "--passphrase", "", "--quick-gen-key",
-         "Ada Lovelace <ada@example.com>", "ed25519", "sign", "0"],
-        check=True, capture_output=True, timeout=60,
-    )  # fmt: skip
+        [
+            "gpg",
+            "--batch",
+            "--quiet",
+            "--passphrase",
+            "",
+            "--quick-gen-key",
+            "Ada Lovelace <ada@example.com>",
+            "ed25519",
+            "sign",
+            "0",
+        ],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
     yield home
     subprocess.run(["gpgconf", "--kill", "all"], check=False, capture_output=True, timeout=60)
     shutil.rmtree(home, ignore_errors=True)
@@ -332,8 +348,12 @@ def test_x509(stocked: Path, gpg_home: Path) -> None:
     def gpgsm(*args: str, stdin: str = "") -> str:
         done = subprocess.run(
             ["gpgsm", "--batch", "--pinentry-mode", "loopback", "--passphrase-fd", "0", *args],
-            input=stdin, capture_output=True, text=True, check=True, timeout=60,
-        )  # fmt: skip
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
         return done.stdout
 
     (gpg_home / "gpg-agent.conf").write_text("allow-loopback-pinentry\n")
@@ -346,9 +366,11 @@ def test_x509(stocked: Path, gpg_home: Path) -> None:
     (gpg_home / "trustlist.txt").write_text(f"{fingerprint} S relax\n")
     (gpg_home / "gpgsm.conf").write_text("disable-crl-checks\n")
     for key, value in (
-        ("gpg.format", "x509"), ("user.signingkey", ADA),
-        ("commit.gpgsign", "true"), ("tag.gpgsign", "true"),
-    ):  # fmt: skip
+        ("gpg.format", "x509"),
+        ("user.signingkey", ADA),
+        ("commit.gpgsign", "true"),
+        ("tag.gpgsign", "true"),
+    ):
         git(stocked, "config", key, value)
     with Registry(stocked) as registry:
         outcome = registry.promote("churn@3", stage="production")

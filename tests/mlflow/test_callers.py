@@ -113,14 +113,22 @@ def test_the_author_is_the_user_whom_mlflow_let_through(asking: Flask, folder: P
     prompt = [{"key": "mlflow.prompt.is_prompt", "value": "true"}]
     for user in ("alan", "admin"):
         ok(
-            asking, "model-versions/create", user,
-            name="hello", source="prompt-template",
+            asking,
+            "model-versions/create",
+            user,
+            name="hello",
+            source="prompt-template",
             tags=[*prompt, {"key": "mlflow.prompt.text", "value": f"Hello from {user}"}],
-        )  # fmt: skip
+        )
     ok(
-        asking, "model-versions/transition-stage", "alan",
-        name="hello", version="1", stage="Production", archive_existing_versions=True,
-    )  # fmt: skip
+        asking,
+        "model-versions/transition-stage",
+        "alan",
+        name="hello",
+        version="1",
+        stage="Production",
+        archive_existing_versions=True,
+    )
     ok(asking, "registered-models/alias", "grace@example.com", name="hello", alias="a", version="1")
     ok(asking, "model-versions/delete", "alan", "DELETE", name="hello", version="2")
     grace, alan, admin = (

@@ -423,8 +423,12 @@ def searches_for_versions(both: Twins, source: str) -> None:
     both("create_model_version", "churn", "a/c", "r2", tags(a="x1", b="2"))
     both("create_model_version", "churn", "A/b")
     both("create_model_version", "Churn 2", "hdfs", "R1", tags(a="X", b="2"))
-    both("create_model_version", "texts", "dummy-source",
-         tags=tags(**{"mlflow.prompt.is_prompt": "true", "mlflow.prompt.text": "hi"}))  # fmt: skip
+    both(
+        "create_model_version",
+        "texts",
+        "dummy-source",
+        tags=tags(**{"mlflow.prompt.is_prompt": "true", "mlflow.prompt.text": "hi"}),
+    )
     both("create_model_version", "texts", "a/b")  # counts as a prompt, by its sibling
     both("transition_model_version_stage", "churn", 1, "Production", False)
     both("update_model_version", "churn", 2, "x")
@@ -489,15 +493,20 @@ CALLS = st.one_of(
     st.tuples(st.just("update_model_version"), NAMES, VERSIONS, TEXTS.filter(bool)),
     st.builds(
         lambda name, key, text: ("set_registered_model_tag", name, RegisteredModelTag(key, text)),
-        NAMES, KEYS, TEXTS,
+        NAMES,
+        KEYS,
+        TEXTS,
     ),
     st.builds(
         lambda name, n, key, text: ("set_model_version_tag", name, n, ModelVersionTag(key, text)),
-        NAMES, VERSIONS, KEYS, TEXTS,
+        NAMES,
+        VERSIONS,
+        KEYS,
+        TEXTS,
     ),
     st.tuples(st.just("delete_registered_model_tag"), NAMES, KEYS),
     st.tuples(st.just("delete_model_version_tag"), NAMES, VERSIONS, KEYS),
-)  # fmt: skip
+)
 
 
 @settings(

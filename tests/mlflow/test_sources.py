@@ -164,9 +164,9 @@ def test_folders_and_files_of_this_machine(store: GitregStore, folder: Path) -> 
 def test_a_version_is_copied_by_its_hash(
     store: GitregStore, folder: Path, trained: Trained
 ) -> None:
-    store.create_model_version("churn", f"models:/{trained.model_id}", tags=[
-        ModelVersionTag("a", "1")
-    ])  # fmt: skip
+    store.create_model_version(
+        "churn", f"models:/{trained.model_id}", tags=[ModelVersionTag("a", "1")]
+    )
     copy = store.copy_model_version(store.get_model_version("churn", 1), "churn-prod")
     assert (copy.name, copy.version, copy.source) == ("churn-prod", 1, "models:/churn/1")
     assert (copy.tags, copy.run_id) == ({"a": "1"}, trained.run_id)

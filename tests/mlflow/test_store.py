@@ -452,7 +452,7 @@ def test_the_plugin_imports_nothing() -> None:
 
 def test_the_plugin_builds_what_mlflow_asks_for(folder: Path) -> None:
     from gitreg.mlflow import plugin
-    from gitreg.mlflow.artifacts import GitregArtifactRepository
+    from gitreg.mlflow.artifact_repository import GitregArtifactRepository
 
     store = plugin.model_registry_store(store_uri=f"gitreg://{folder}", tracking_uri="http://x")
     assert isinstance(store, GitregStore)
@@ -486,8 +486,12 @@ print("gitreg" in _get_store_registry()._registry)
 def test_other_stores_work_where_the_plugin_is_installed(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", OTHER_STORES, str(tmp_path / "mlflow.db")],
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("True\n"), "pip install -e . makes the entry points"
     assert "/no/such/repository" in done.stdout

@@ -17,9 +17,12 @@ def test_an_empty_folder_becomes_a_registry(tmp_path: Path) -> None:
     outcome = Registry.init(folder)
     assert git(folder, "rev-parse", "main") == outcome.commit
     assert git(folder, "ls-files").split("\n") == [
-        ".dvc/.gitignore", ".dvc/config", ".dvcignore", "registry/.gitignore",
+        ".dvc/.gitignore",
+        ".dvc/config",
+        ".dvcignore",
+        "registry/.gitignore",
         "registry/policy.yaml",
-    ]  # fmt: skip
+    ]
     assert git(folder, "status", "--porcelain") == ""
     assert outcome.warnings == ()
     with Registry(folder) as registry:

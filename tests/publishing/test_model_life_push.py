@@ -60,9 +60,14 @@ def test_lives_are_done_again(here: Registry, there: Registry, shared: Path) -> 
     report = here.push()
     assert [left.reason for left in report.left] == []
     assert [sent.subject for sent in report.sent] == [
-        "register churn@5", "rename churn to leavers", "promote leavers@5 to staging",
-        "create churn", "register churn@1", "promote churn@1 to production", "delete tokenizer",
-    ]  # fmt: skip
+        "register churn@5",
+        "rename churn to leavers",
+        "promote leavers@5 to staging",
+        "create churn",
+        "register churn@1",
+        "promote churn@1 to production",
+        "delete tokenizer",
+    ]
     assert whole(here) == {
         "churn": {"production": (1,)},
         "leavers": {"staging": (5,), "production": (2,), "archived": (1,)},

@@ -185,9 +185,13 @@ def test_the_archive_of_a_refused_candidate_is_done_once(shared: Path) -> None:
         for _ in range(2):
             with pytest.raises(Refused) as refused:
                 registry.promote(
-                    "churn@2", stage="production", if_better=["auc"], else_archive=True,
-                    push=True, op_id=ID,
-                )  # fmt: skip
+                    "churn@2",
+                    stage="production",
+                    if_better=["auc"],
+                    else_archive=True,
+                    push=True,
+                    op_id=ID,
+                )
         assert refused.value.hint is not None
         assert "archived" in refused.value.hint
     assert tags_of(work) == tags_of(shared / "origin.git")
@@ -224,6 +228,9 @@ def test_long_ids_that_end_differently_are_not_mixed_up(stocked: Path) -> None:
         for number in (1, 2):
             with pytest.raises(Refused):
                 registry.promote(
-                    f"churn@{number}", stage="production", if_better=["auc"], else_archive=True,
+                    f"churn@{number}",
+                    stage="production",
+                    if_better=["auc"],
+                    else_archive=True,
                     op_id=f"{'n' * 58}{number}",
-                )  # fmt: skip
+                )

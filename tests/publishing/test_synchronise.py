@@ -56,9 +56,14 @@ def run_printed(work: Path, text: str, *, force: bool = False) -> None:
     (shell / "gitreg").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gitreg "$@"\n')
     (shell / "gitreg").chmod(0o755)
     done = subprocess.run(
-        ["sh", "-ec", line], cwd=work, capture_output=True, text=True, check=False, timeout=60,
+        ["sh", "-ec", line],
+        cwd=work,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
         env={**os.environ, "PATH": f"{shell}{os.pathsep}{os.environ['PATH']}"},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -191,8 +196,11 @@ def test_own_commits_are_left_and_brought_over(
     work = shared / "work"
     run_printed(work, bring_over(shared, monkeypatch), force=True)
     assert git(work, "log", "--format=%s", "-4").split("\n") == [
-        "by hand", "by hand", "set churn@fine to churn@3", "by hand",
-    ]  # fmt: skip
+        "by hand",
+        "by hand",
+        "set churn@fine to churn@3",
+        "by hand",
+    ]
     assert (work / "train.py").read_text() == "print()\n"
     gitreg("push", "--repo", str(work))
     same_everywhere(shared)
@@ -492,8 +500,10 @@ def test_work_in_the_way_is_refused(shared: Path, spoil: Callable[[Path], None])
     assert "the work tree cannot follow" in told
     after = everything(work)
     assert (after["head"], after["status"], after["files"]) == (
-        before["head"], before["status"], before["files"],
-    )  # fmt: skip
+        before["head"],
+        before["status"],
+        before["files"],
+    )
     assert git(work, "for-each-ref", "refs/heads", "refs/tags") == heads
     shutil.rmtree(work / "registry/churn/versions/4", ignore_errors=True)
     git(work, "restore", "--staged", "--worktree", "--", PRODUCTION)
@@ -523,16 +533,19 @@ def test_a_rewound_remote(shared: Path) -> None:
     now = rewind(shared)
     here = git(work, "rev-parse", "HEAD")
     refused: list[tuple[str, ...]] = [
-        ("fetch",), ("push",), ("promote", "churn@3", "--to", "production", "--push"),
+        ("fetch",),
+        ("push",),
+        ("promote", "churn@3", "--to", "production", "--push"),
         ("alias", "set", "churn@3", "x", "--push"),
-    ]  # fmt: skip
+    ]
     for line in refused:
         told = error(*line, "--repo", str(work), code=3)
         assert "went backwards" in told
         assert "gitreg fetch --allow-rewind" in told
     assert (git(work, "rev-parse", "HEAD"), git(shared / "origin.git", "rev-parse", "main")) == (
-        here, now,
-    )  # fmt: skip
+        here,
+        now,
+    )
     gitreg("fetch", "--allow-rewind", "--repo", str(work))
     assert git(work, "rev-parse", "HEAD") == now
     assert "withdrawn" not in git(work, "tag")

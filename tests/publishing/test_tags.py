@@ -11,9 +11,15 @@ from gitreg.errors import GitError
 from tests.conftest import git
 
 TAGS = (
-    "churn@v1.0.0", "churn@v2.0.0", "churn@v3.0.0", "tokenizer@v1.0.0", "churn#production#1",
-    "churn#production#2", "churn#archived#3", "churn#champion#4",
-)  # fmt: skip
+    "churn@v1.0.0",
+    "churn@v2.0.0",
+    "churn@v3.0.0",
+    "tokenizer@v1.0.0",
+    "churn#production#1",
+    "churn#production#2",
+    "churn#archived#3",
+    "churn#champion#4",
+)
 
 
 def tags(folder: Path) -> str:

@@ -13,7 +13,7 @@ from gitreg import Registry
 from gitreg.core.model.names import Reference
 from gitreg.core.state.history import Event
 from gitreg.errors import DvcError, GitError, InvalidRequest, NotFound, Refused
-from gitreg.git.history_index import History
+from gitreg.git.history_index import HistoryIndex
 from gitreg.publishing.outcome import Outcome
 
 from tests.conftest import git, write_model
@@ -433,10 +433,10 @@ def test_odd_names_in_the_tree_hide_nothing(stocked: Path) -> None:
 def test_one_registry_serves_many_threads(stocked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each thread gets the history that it asked for, though all share one index."""
     barrier = threading.Barrier(4)
-    advance = History.advance
+    advance = HistoryIndex.advance
     answers: dict[str, list[Event]] = {}
 
-    def advance_together(history: History, tip: str, *, exact: bool = False) -> None:
+    def advance_together(history: HistoryIndex, tip: str, *, exact: bool = False) -> None:
         advance(history, tip, exact=exact)
         barrier.wait(timeout=30)
 
@@ -448,7 +448,7 @@ def test_one_registry_serves_many_threads(stocked: Path, monkeypatch: pytest.Mon
         def ask(rev: str) -> None:
             answers[rev] = registry.log(rev=rev)
 
-        monkeypatch.setattr(History, "advance", advance_together)
+        monkeypatch.setattr(HistoryIndex, "advance", advance_together)
         threads = [threading.Thread(target=ask, args=(rev,)) for rev in revisions]
         for thread in threads:
             thread.start()

@@ -86,11 +86,14 @@ def test_what_is_visible_stays_as_it_is(text: str) -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters()),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters()), inner),
     max_leaves=10,
-)  # fmt: skip
+)
 
 
 @given(value=JSON, ascii_only=st.booleans())
@@ -108,16 +111,28 @@ def test_json_has_no_numbers_of_its_own() -> None:
 
 def test_hostile_text_everywhere() -> None:
     version = ModelVersion(
-        HOSTILE, 1, HOSTILE, HOSTILE,
+        HOSTILE,
+        1,
+        HOSTILE,
+        HOSTILE,
         Artifact(HOSTILE, 1, 1, HOSTILE, HOSTILE),
-        {HOSTILE: 1.0}, {HOSTILE: HOSTILE},
+        {HOSTILE: 1.0},
+        {HOSTILE: HOSTILE},
         Lineage(
-            HOSTILE, CodeCommit(HOSTILE, HOSTILE), (DataDependency(HOSTILE, HOSTILE),), HOSTILE,
+            HOSTILE,
+            CodeCommit(HOSTILE, HOSTILE),
+            (DataDependency(HOSTILE, HOSTILE),),
+            HOSTILE,
             Run(HOSTILE, HOSTILE),
         ),
-        Environment(HOSTILE, HOSTILE), HOSTILE, (HOSTILE,), HOSTILE, {HOSTILE: HOSTILE},
-        HOSTILE, HOSTILE,
-    )  # fmt: skip
+        Environment(HOSTILE, HOSTILE),
+        HOSTILE,
+        (HOSTILE,),
+        HOSTILE,
+        {HOSTILE: HOSTILE},
+        HOSTILE,
+        HOSTILE,
+    )
     event = Event(
         HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, 1, HOSTILE, None, 1, HOSTILE, HOSTILE
     )
@@ -183,15 +198,27 @@ def test_versions() -> None:
 def test_a_version_of_which_all_is_known() -> None:
     text = words(as_text.version_text(FULL, WIDE))
     for said in (
-        "version churn@2", "stage production", "aliases best, champion", "description in words",
-        "created 2026-11-22T20:25:06Z by Ada <ada@example.com>", "artifact model, 4 files, 512 B",
-        "metric auc 0.921", "param train.lr 0.1", "param train.layers [64, 8]", "param deep yes",
-        "param off -", "tag team growth", "source models/churn",
+        "version churn@2",
+        "stage production",
+        "aliases best, champion",
+        "description in words",
+        "created 2026-11-22T20:25:06Z by Ada <ada@example.com>",
+        "artifact model, 4 files, 512 B",
+        "metric auc 0.921",
+        "param train.lr 0.1",
+        "param train.layers [64, 8]",
+        "param deep yes",
+        "param off -",
+        "tag team growth",
+        "source models/churn",
         "code aaaaaaaaa of git@example.com:team/churn.git, with uncommitted changes",
-        f"data data/train.csv {'2' * 32}", "command python train.py",
-        "run 0a1b at http://mlflow.internal", "environment python 3.11.7, linux-x86_64",
-        "registered in bbbbbbbbb", "read from ccccccccc",
-    ):  # fmt: skip
+        f"data data/train.csv {'2' * 32}",
+        "command python train.py",
+        "run 0a1b at http://mlflow.internal",
+        "environment python 3.11.7, linux-x86_64",
+        "registered in bbbbbbbbb",
+        "read from ccccccccc",
+    ):
         assert said in text
 
 
@@ -206,9 +233,18 @@ def test_a_version_of_which_little_is_known() -> None:
 def test_events() -> None:
     def event(pointer: str | None, before: object, after: object, reason: str | None) -> Event:
         return Event(
-            "d" * 40, "2026-11-22T20:25:06+01:00", "Ada <ada@example.com>", "churn", "promote",
-            2, pointer, before, after, reason, "subject",  # type: ignore[arg-type]
-        )  # fmt: skip
+            "d" * 40,
+            "2026-11-22T20:25:06+01:00",
+            "Ada <ada@example.com>",
+            "churn",
+            "promote",
+            2,
+            pointer,
+            before,  # type: ignore[arg-type]
+            after,  # type: ignore[arg-type]
+            reason,
+            "subject",
+        )
 
     lines = as_text.events_text(
         [
@@ -229,8 +265,12 @@ def test_comparison() -> None:
     blocks = [words(block) for block in text.split("\n\n")]
     assert blocks[0].startswith("METRIC churn@1 churn@2 DIFFERENCE auc - 0.921 - loss - 1 -")
     assert [block.split()[0] for block in blocks] == [
-        "METRIC", "PARAM", "DATA", "CODE", "ENVIRONMENT",
-    ]  # fmt: skip
+        "METRIC",
+        "PARAM",
+        "DATA",
+        "CODE",
+        "ENVIRONMENT",
+    ]
     assert "dvc 3.56 3.67" in blocks[4]
     assert "are the same" not in text
 
@@ -273,10 +313,15 @@ def test_markup_is_text() -> None:
 @pytest.mark.parametrize(
     ("count", "text"),
     [
-        (0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (184312, "180.0 KiB"),
-        (1024**2, "1.0 MiB"), (5 * 1024**3, "5.0 GiB"), (2048 * 1024**3, "2048.0 GiB"),
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (184312, "180.0 KiB"),
+        (1024**2, "1.0 MiB"),
+        (5 * 1024**3, "5.0 GiB"),
+        (2048 * 1024**3, "2048.0 GiB"),
     ],
-)  # fmt: skip
+)
 def test_size(count: int, text: str) -> None:
     assert terminal.size(count) == text
 

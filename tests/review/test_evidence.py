@@ -166,9 +166,14 @@ def test_going_back_from_each_move() -> None:
         return evidence_text(state, change, HOST).partition("How to go back")[2]
 
     assert "promote churn&#64;2 --to staging" in way(
-        Change("x", (*pointer(state, "stages/staging.yaml", None).edits,
-                     *pointer(state, "stages/archived.yaml", b"versions:\n- 2\n").edits))
-    )  # fmt: skip
+        Change(
+            "x",
+            (
+                *pointer(state, "stages/staging.yaml", None).edits,
+                *pointer(state, "stages/archived.yaml", b"versions:\n- 2\n").edits,
+            ),
+        )
+    )
     assert "gitreg alias set churn&#64;1 old" in way(
         pointer(state, "aliases/old.yaml", b"version: 2\n")
     )

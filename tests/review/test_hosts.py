@@ -54,7 +54,10 @@ GITLAB = (
                 "targetBranch=refs%2Fheads%2Fmain"
             ),
         ),
-        ("https://codeberg.org/team/churn", f"https://codeberg.org/team/churn/compare/main...{HEAD}"),
+        (
+            "https://codeberg.org/team/churn",
+            f"https://codeberg.org/team/churn/compare/main...{HEAD}",
+        ),
         (
             "http://gitea.example.com:3000/team/churn.git",
             f"http://gitea.example.com:3000/team/churn/compare/main...{HEAD}",
@@ -68,7 +71,7 @@ GITLAB = (
             f"https://github.example.com:8443/team/churn/compare/main...{HEAD}?expand=1",
         ),
     ],
-)  # fmt: skip
+)
 def test_where_a_person_opens_a_request(url: str, expected: str) -> None:
     host = host_of(url)
     assert host is not None
@@ -78,16 +81,29 @@ def test_where_a_person_opens_a_request(url: str, expected: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "/srv/git/churn.git", "../churn.git", "file:///srv/churn.git", "git://github.com/a/b",
-        "C:/repos/churn", "./github.com:a/b", "", "ext::sh -c true", "https://github.com",
-        "https://github.com/churn", "git@github.com:churn", "https:///team/churn",
-        "https://git hub.com/team/churn", "https://github.com/team/../churn",
-        "https://github.com/team/ch%0aurn", "https://github.com/team/churn?x=1",
-        "https://github.com/team/churn\n", "ssh://-oProxyCommand=x/team/churn",
-        "https://github..com/team/churn", "git@github.com:~/churn.git/..",
+        "/srv/git/churn.git",
+        "../churn.git",
+        "file:///srv/churn.git",
+        "git://github.com/a/b",
+        "C:/repos/churn",
+        "./github.com:a/b",
+        "",
+        "ext::sh -c true",
+        "https://github.com",
+        "https://github.com/churn",
+        "git@github.com:churn",
+        "https:///team/churn",
+        "https://git hub.com/team/churn",
+        "https://github.com/team/../churn",
+        "https://github.com/team/ch%0aurn",
+        "https://github.com/team/churn?x=1",
+        "https://github.com/team/churn\n",
+        "ssh://-oProxyCommand=x/team/churn",
+        "https://github..com/team/churn",
+        "git@github.com:~/churn.git/..",
         'https://github.com/team/ch"urn',
     ],
-)  # fmt: skip
+)
 def test_what_has_no_pages(url: str) -> None:
     assert host_of(url) is None
 
@@ -96,8 +112,10 @@ def test_a_host_whose_name_does_not_say_what_it_is() -> None:
     host = host_of("git@git.example.com:team/churn.git")
     assert host is not None
     assert (host.kind, host.compare_url("main", "x"), host.commit_url("a" * 40)) == (
-        None, None, None,
-    )  # fmt: skip
+        None,
+        None,
+        None,
+    )
     for name in ("notgithub.example.com", "mygitlabs.example.com"):
         other = host_of(f"https://{name}/team/churn")
         assert other is not None

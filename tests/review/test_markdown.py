@@ -15,11 +15,39 @@ from gitreg.review.markdown import block, code, link, table
 
 PARSER = MarkdownIt("commonmark", {"html": True}).enable("table")
 NASTY = [
-    "@ada", "#123", "team/churn#1", "a|b", "a\\|b", "`", "``x` |", "<b>", "</code>@ada", "&lt;",
-    "**x**", "[x](http://evil.example)", "![x](y)", "www.evil.example", "https://evil.example",
-    "ada@example.com", "~~x~~", "$x$", ":tada:", "/close", "- x", "1. x", "# x", "\u202e", "a\nb",
-    "\x1b[31m", "a  ", "!7", "<!-- -->", "</pre>", "\r\n/close", "&#64;ada",
-]  # fmt: skip
+    "@ada",
+    "#123",
+    "team/churn#1",
+    "a|b",
+    "a\\|b",
+    "`",
+    "``x` |",
+    "<b>",
+    "</code>@ada",
+    "&lt;",
+    "**x**",
+    "[x](http://evil.example)",
+    "![x](y)",
+    "www.evil.example",
+    "https://evil.example",
+    "ada@example.com",
+    "~~x~~",
+    "$x$",
+    ":tada:",
+    "/close",
+    "- x",
+    "1. x",
+    "# x",
+    "\u202e",
+    "a\nb",
+    "\x1b[31m",
+    "a  ",
+    "!7",
+    "<!-- -->",
+    "</pre>",
+    "\r\n/close",
+    "&#64;ada",
+]
 
 
 def texts(markdown: str, *more: str) -> list[str]:

@@ -392,13 +392,33 @@ def test_gh_opens_a_request(stocked: Path, monkeypatch: pytest.MonkeyPatch) -> N
     listing, create = host.calls
     repository = "github.com/team/churn"
     assert listing["argv"] == [
-        "pr", "list", "--repo", repository, "--head", BRANCH, "--base", "main", "--state", "open",
-        "--json", "number,url,isCrossRepository",
-    ]  # fmt: skip
+        "pr",
+        "list",
+        "--repo",
+        repository,
+        "--head",
+        BRANCH,
+        "--base",
+        "main",
+        "--state",
+        "open",
+        "--json",
+        "number,url,isCrossRepository",
+    ]
     assert create["argv"] == [
-        "pr", "create", "--repo", repository, "--head", BRANCH, "--base", "main",
-        "--title", "promote churn@3 to production", "--body-file", "-",
-    ]  # fmt: skip
+        "pr",
+        "create",
+        "--repo",
+        repository,
+        "--head",
+        BRANCH,
+        "--base",
+        "main",
+        "--title",
+        "promote churn@3 to production",
+        "--body-file",
+        "-",
+    ]
     assert "beside <code>churn&#64;2</code>" in create["stdin"]
     assert create["strangers"] == []
 

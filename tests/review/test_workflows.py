@@ -52,14 +52,18 @@ def test_the_hosts_own_schema_takes_it(tmp_path: Path, host: str) -> None:
     file.write_text(workflow(host).text)
     done = subprocess.run(
         [tool("check-jsonschema"), "--builtin-schema", SCHEMAS[host], str(file)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout
     file.write_text(workflow(host).text.replace("script:", "skript:").replace("runs-on", "on"))
     broken = subprocess.run(
         [tool("check-jsonschema"), "--builtin-schema", SCHEMAS[host], str(file)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert broken.returncode == 1  # it is looked at
 
 
@@ -74,9 +78,11 @@ def test_nothing_lets_others_run_code_in_it(tmp_path: Path) -> None:
     )
     done = subprocess.run(
         [tool("zizmor"), "--offline", "--no-progress", "--config", str(settings), str(folder)],
-        capture_output=True, text=True, check=False,
+        capture_output=True,
+        text=True,
+        check=False,
         env={**os.environ, "HOME": str(tmp_path)},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stdout
 
 
@@ -118,8 +124,15 @@ def checked_out(shared: Path, host: str) -> Path:
     if not work.exists():
         git(shared, "init", "--quiet", "runner")
         git(work, "remote", "add", "origin", "../origin.git")
-    git(work, "fetch", "--quiet", "--prune", "origin", "+refs/heads/*:refs/remotes/origin/*",
-        "+refs/tags/*:refs/tags/*")  # fmt: skip
+    git(
+        work,
+        "fetch",
+        "--quiet",
+        "--prune",
+        "origin",
+        "+refs/heads/*:refs/remotes/origin/*",
+        "+refs/tags/*:refs/tags/*",
+    )
     way = ["-B", "main"] if host == "github" else ["--detach"]
     git(work, "checkout", "--quiet", "--force", *way, "refs/remotes/origin/main")
     return work
@@ -292,9 +305,13 @@ def test_requests_are_checked(shared: Path, host: str, evil: bool) -> None:
     git(folder, *merge, "origin/review")
     summary = folder / "gitreg-check.md"
     done = run(
-        folder, job(host, "check"), BASE="HEAD^1", GITHUB_STEP_SUMMARY=str(summary),
-        CI_MERGE_REQUEST_DIFF_BASE_SHA=base, CI_COMMIT_SHA=head(folder),
-    )  # fmt: skip
+        folder,
+        job(host, "check"),
+        BASE="HEAD^1",
+        GITHUB_STEP_SUMMARY=str(summary),
+        CI_MERGE_REQUEST_DIFF_BASE_SHA=base,
+        CI_COMMIT_SHA=head(folder),
+    )
     assert done.returncode == (1 if evil else 0), done.stderr
     assert ("refused" if evil else "passed") in summary.read_text().splitlines()[0]
     assert ("immutable" in summary.read_text()) is evil
@@ -317,9 +334,12 @@ def test_a_pipeline_for_merged_results_is_judged_by_the_branch_as_it_is(shared: 
     git(folder, "merge", "--quiet", "--no-ff", "-m", "Merge", "origin/review")
     for variables, code in (({"CI_MERGE_REQUEST_TARGET_BRANCH_SHA": target}, 0), ({}, 1)):
         done = run(
-            folder, job("gitlab", "check"), CI_MERGE_REQUEST_DIFF_BASE_SHA=base,
-            CI_COMMIT_SHA=head(folder), **variables,
-        )  # fmt: skip
+            folder,
+            job("gitlab", "check"),
+            CI_MERGE_REQUEST_DIFF_BASE_SHA=base,
+            CI_COMMIT_SHA=head(folder),
+            **variables,
+        )
         assert done.returncode == code, done.stdout
 
 

@@ -98,8 +98,10 @@ def small(shared: Path) -> Iterator[Path]:
 def mount(folder: Path, options: str) -> None:
     done = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         pytest.skip(f"mounting is not permitted here: {done.stderr.strip()}")
 

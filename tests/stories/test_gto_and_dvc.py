@@ -208,8 +208,11 @@ def test_gto_shows_and_tells(templates: Path) -> None:
     told = json.loads(run(work, "gto", "history", "churn", "--json"))
     moves = [event["ref"] for event in told if event["event"] == "assignment"]
     assert sorted(moves) == [
-        "churn#archived#3", "churn#champion#4", "churn#production#1", "churn#production#2",
-    ]  # fmt: skip
+        "churn#archived#3",
+        "churn#champion#4",
+        "churn#production#1",
+        "churn#production#2",
+    ]
 
 
 @pytest.mark.parametrize(

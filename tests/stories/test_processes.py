@@ -60,8 +60,12 @@ def test_a_command_imports_what_it_needs(templates: Path, line: str, needs: set[
     )
     done = subprocess.run(
         [sys.executable, "-c", script, *line.split()],
-        cwd=templates / "work", capture_output=True, text=True, check=True, timeout=60,
-    )  # fmt: skip
+        cwd=templates / "work",
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
     assert done.stdout
     assert HEAVY & set(done.stderr.splitlines()) <= needs
 
@@ -78,10 +82,13 @@ def test_ctrl_c_leaves_nothing_half_done(folder: Path) -> None:
     before = everything(folder)
     process = subprocess.Popen(
         [*GITREG, "register", "big", str(big)],
-        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         # A shell that starts the tests in the background has told them to ignore it.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
-    )  # fmt: skip
+    )
     deadline = time.monotonic() + 30
     while not any(path.stat().st_size for path in (folder / ".dvc" / "cache").rglob("*.tmp")):
         assert process.poll() is None
@@ -99,8 +106,10 @@ def test_ctrl_c_leaves_nothing_half_done(folder: Path) -> None:
 def test_a_reader_that_stops_reading(templates: Path) -> None:
     process = subprocess.Popen(
         [*GITREG, "list"],
-        cwd=templates / "work", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        cwd=templates / "work",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     assert process.stdout is not None
     process.stdout.close()
     assert process.stderr is not None
@@ -123,8 +132,12 @@ def test_no_room_for_the_output(templates: Path) -> None:
     command = f"'{sys.executable}' -m gitreg"
     full = subprocess.run(
         ["sh", "-c", f"{command} list >/dev/full"],
-        cwd=templates / "work", capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+        cwd=templates / "work",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert full.returncode == 3
     assert full.stderr.splitlines() == ["gitreg: No space left on device"]
 

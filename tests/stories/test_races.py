@@ -88,10 +88,13 @@ def at_once(jobs: Sequence[tuple[Path, Sequence[Operation]]]) -> dict[str, str]:
         subprocess.Popen(
             [sys.executable, "-c", WRITER, str(folder), *(operation.line for operation in todo)],
             env=environment(f"Writer {number}"),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for number, (folder, todo) in enumerate(jobs)
-    ]  # fmt: skip
+    ]
     for process in running:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
@@ -126,14 +129,16 @@ def test_writers_in_clones_of_their_own(shared: Path) -> None:
                 Operation(f"same-{n}", "register", ("churn", str(folder / f"models/m{n}")), pushed),
                 Operation(f"own-{n}", "register", (f"m{n}", str(folder / f"models/m{n}")), pushed),
                 Operation(
-                    f"promote-{n}", "promote", (f"churn@{n + 1}",),
+                    f"promote-{n}",
+                    "promote",
+                    (f"churn@{n + 1}",),
                     {"stage": "production", "alias": "champion", "reason": "better", **pushed},
                 ),
                 Operation(f"stage-{n}", "promote", (f"m{n}@1",), {"stage": "staging", **pushed}),
             ],
         )
         for n, folder in enumerate(folders)
-    ]  # fmt: skip
+    ]
     acknowledged = at_once(jobs)
     check_registry(shared / "origin.git", written(acknowledged))
     log = git(shared / "origin.git", "log", "--format=%H", "main").split()
@@ -153,12 +158,21 @@ def test_command_lines_at_once(shared: Path) -> None:
     def start(number: int, version: int) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [
-                *GITREG, "promote", f"churn@{version}", "--to", "production", "--push",
-                "--op-id", f"typed-{number}",
+                *GITREG,
+                "promote",
+                f"churn@{version}",
+                "--to",
+                "production",
+                "--push",
+                "--op-id",
+                f"typed-{number}",
             ],
-            cwd=folders[number], env=environment(f"Writer {number}"),
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            cwd=folders[number],
+            env=environment(f"Writer {number}"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     wanted = {0: 3, 1: 1, 2: 3}
     acknowledged: list[str] = []
@@ -199,12 +213,9 @@ def test_processes_in_one_clone(shared: Path) -> None:
         ),
         (
             work,
-            [
-                Operation(f"here-{n}", "set_alias", ("tokenizer@1", f"t{n}"), {})
-                for n in range(4)
-            ],
+            [Operation(f"here-{n}", "set_alias", ("tokenizer@1", f"t{n}"), {}) for n in range(4)],
         ),
-    ]  # fmt: skip
+    ]
     acknowledged = at_once(jobs)
     with Registry(work) as registry:
         report = registry.push()
@@ -227,9 +238,14 @@ def test_a_colleague_who_commits_by_hand(shared: Path) -> None:
         "done\n"
     )
     process = subprocess.Popen(
-        ["sh", "-c", script], cwd=by_hand, env=environment("Grace Hopper"),
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        ["sh", "-c", script],
+        cwd=by_hand,
+        env=environment("Grace Hopper"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert process.stdin is not None
     process.stdin.write("go\n")
     process.stdin.flush()

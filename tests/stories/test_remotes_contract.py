@@ -14,9 +14,14 @@ from tests.support.places import Place, place_of, together
 
 # Each Git transport with a folder, each DVC remote with a path, and two with nothing in common.
 PLACES = [
-    ("path", "folder"), ("ssh", "folder"), ("http", "folder"),
-    ("path", "s3"), ("path", "ssh"), ("ssh", "ssh"), ("http", "s3"),
-]  # fmt: skip
+    ("path", "folder"),
+    ("ssh", "folder"),
+    ("http", "folder"),
+    ("path", "s3"),
+    ("path", "ssh"),
+    ("ssh", "ssh"),
+    ("http", "s3"),
+]
 
 
 @pytest.fixture(params=PLACES, ids="+".join)
@@ -44,9 +49,16 @@ def test_publish(place: Place) -> None:
     git(place.base, "clone", "--quiet", place.url, "colleague")
     colleague = place.base / "colleague"
     gitreg(
-        "promote", "churn@4", "--to", "production", "--alias", "champion", "--push",
-        "--repo", str(colleague),
-    )  # fmt: skip
+        "promote",
+        "churn@4",
+        "--to",
+        "production",
+        "--alias",
+        "champion",
+        "--push",
+        "--repo",
+        str(colleague),
+    )
     assert git(host, "rev-parse", "main") == git(colleague, "rev-parse", "HEAD")
     assert tags_of(host) == tags_of(colleague) > tags_of(work)
     assert place.store.objects() == cached(work)

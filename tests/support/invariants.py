@@ -118,10 +118,20 @@ def git(folder: Path, *args: str, stdin: bytes | None = None) -> bytes:
 def read_branch(origin: Path, branch: str) -> list[Commit]:
     """Return the branch's commits, oldest first, each with what it changed from its parent."""
     listing = git(
-        origin, "log", "--first-parent", "--diff-merges=first-parent", "--reverse", "--root",
-        "--raw", "-r", "-z", "--no-renames", "--no-abbrev", "--format=%x01%H %P%x00%B%x00",
+        origin,
+        "log",
+        "--first-parent",
+        "--diff-merges=first-parent",
+        "--reverse",
+        "--root",
+        "--raw",
+        "-r",
+        "-z",
+        "--no-renames",
+        "--no-abbrev",
+        "--format=%x01%H %P%x00%B%x00",
         f"refs/heads/{branch}",
-    ).decode("utf-8", "replace")  # fmt: skip
+    ).decode("utf-8", "replace")
     commits = []
     for record in listing.split("\x01")[1:]:
         names, message, *fields = record.split("\0")
@@ -160,8 +170,11 @@ def _blobs(origin: Path, commits: list[Commit]) -> dict[str, bytes]:
 
 def _values(blobs: Mapping[str, bytes], blob: str | None) -> frozenset[int]:
     """Return the versions that a pointer file names, by the digits in it alone."""
-    return frozenset(map(int, re.findall(rb"(?:^- |^version: )(\d+)$", blobs[blob], re.MULTILINE))
-                     if blob else ())  # fmt: skip
+    return frozenset(
+        map(int, re.findall(rb"(?:^- |^version: )(\d+)$", blobs[blob], re.MULTILINE))
+        if blob
+        else ()
+    )
 
 
 # Judging
@@ -172,8 +185,9 @@ def _operations(commits: list[Commit], acknowledged: Iterable[str]) -> Iterator[
     for name in acknowledged:
         if times[name] == 0:
             yield f"operation {name} was acknowledged and is lost"
-    yield from (f"operation {name} is there {count} times" for name, count in times.items()
-                if count > 1)  # fmt: skip
+    yield from (
+        f"operation {name} is there {count} times" for name, count in times.items() if count > 1
+    )
 
 
 def _numbers(commits: list[Commit]) -> Iterator[str]:
@@ -306,8 +320,12 @@ def _bytes(commits: list[Commit], blobs: Mapping[str, bytes], store: Path) -> It
 def _soundness(origin: Path) -> Iterator[str]:
     done = subprocess.run(
         ["git", "fsck", "--strict", "--no-dangling", "--no-progress"],
-        cwd=origin, capture_output=True, text=True, check=False, timeout=600,
-    )  # fmt: skip
+        cwd=origin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
     if done.returncode or done.stdout or done.stderr:
         yield f"git fsck: {done.stdout}{done.stderr}".rstrip()
 

@@ -36,8 +36,11 @@ class Key:
         """Sign as ssh-keygen does by itself."""
         done = subprocess.run(
             ["ssh-keygen", "-Y", "sign", "-n", namespace, "-f", str(self.private)],
-            input=text, capture_output=True, check=True, timeout=60,
-        )  # fmt: skip
+            input=text,
+            capture_output=True,
+            check=True,
+            timeout=60,
+        )
         return done.stdout
 
 
@@ -47,8 +50,10 @@ def make_key(folder: Path, name: str, *options: str, passphrase: str = "") -> Ke
     kind = options or ("-t", "ed25519")
     subprocess.run(
         ["ssh-keygen", "-q", *kind, "-N", passphrase, "-C", f"{name} laptop", "-f", folder / name],
-        check=True, capture_output=True, timeout=60,
-    )  # fmt: skip
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
     return Key(folder / name)
 
 
@@ -58,8 +63,9 @@ def agent(monkeypatch: pytest.MonkeyPatch, folder: Path, *keys: Key) -> Iterator
     socket = folder / "agent"
     process = subprocess.Popen(
         ["ssh-agent", "-D", "-a", str(socket)],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         assert process.stdout is not None
         process.stdout.readline()
@@ -67,8 +73,11 @@ def agent(monkeypatch: pytest.MonkeyPatch, folder: Path, *keys: Key) -> Iterator
         for key in keys:
             subprocess.run(
                 ["ssh-add", "-q", str(key.private)],
-                env=variables, check=True, capture_output=True, timeout=60,
-            )  # fmt: skip
+                env=variables,
+                check=True,
+                capture_output=True,
+                timeout=60,
+            )
         monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
         yield
     finally:

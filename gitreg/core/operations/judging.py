@@ -20,7 +20,7 @@ from gitreg.core.state.decision import (
     decide,
     judge_aliases,
     may_override,
-    moves_of,
+    moves_between,
     rules_for,
 )
 from gitreg.core.state.state import RegistryState
@@ -182,7 +182,7 @@ def rule_on(state: RegistryState, edits: Sequence[Edit], mover: Mover, demand: D
     cases: dict[Version, Case] = {}
     found: dict[Version, Judgement] = {}
     for model in models:
-        for move in _named_first(moves_of(state, after, model), demand.named):
+        for move in _named_first(moves_between(state, after, model), demand.named):
             key = model, move.version
             gates = demand.gates if key in demand.named else ()
             if not gates and not rules_for(state.policy, move, returns=demand.returns):

@@ -24,8 +24,8 @@ from gitreg.core.operations.recorded import Recorded
 from gitreg.core.operations.register import Registration, register
 from gitreg.core.operations.rename import rename_model
 from gitreg.core.state.change import OVERRIDE, Change, Edit, parse_message
-from gitreg.core.state.conflicts import first_surprise
-from gitreg.core.state.decision import Move, WasIn, may_return, moves_of
+from gitreg.core.state.conflicts import first_conflict
+from gitreg.core.state.decision import Move, WasIn, may_return, moves_between
 from gitreg.core.state.history import FileChange
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError, Refused
@@ -180,7 +180,7 @@ def _moves(state: RegistryState, change: Change) -> list[Move]:
     after = state.after({edit.path: edit.content for edit in change.edits})
     places = (layout.locate(edit.path) for edit in change.edits)
     models = dict.fromkeys(place.model for place in places if place and place.pointer)
-    return [move for model in models for move in moves_of(state, after, model)]
+    return [move for model in models for move in moves_between(state, after, model)]
 
 
 def _named(trailers: Sequence[tuple[str, str]]) -> tuple[tuple[tuple[str, int], ...], str]:
@@ -468,7 +468,7 @@ def _moved(state: RegistryState, model: str, moves: Sequence[_PointerMove]) -> l
     """
     then = {move.change.path: move.change.before for move in moves}
     todo = [move.on(state) for move in moves if not move.is_done(state)]
-    surprise = first_surprise(then.get, state.policy, todo)
+    surprise = first_conflict(then.get, state.policy, todo)
     if surprise is not None:
         raise Refused(f"{model} {surprise.pointer} has been moved by somebody else")
     pointers = PointerMoves(state, model)

@@ -54,10 +54,17 @@ FORMAT = 1
 
 _KEYS = ("format", "stages", "aliases", "freeze", "models", "signers", "roles", "revoked")
 _STAGE_KEYS = {
-    "holds": "holds", "replaced": "replaced", "crowded": "crowded", "from": "sources",
-    "aliases": "aliases", "gates": "gates", "approvals": "approvals", "signed": "signed",
-    "override": "override", "owners": "owners",
-}  # fmt: skip
+    "holds": "holds",
+    "replaced": "replaced",
+    "crowded": "crowded",
+    "from": "sources",
+    "aliases": "aliases",
+    "gates": "gates",
+    "approvals": "approvals",
+    "signed": "signed",
+    "override": "override",
+    "owners": "owners",
+}
 """A key of the file to the attribute of `StageRule`."""
 
 _EXTENSION = re.compile(r"\.?([a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*)", re.IGNORECASE | re.ASCII)
@@ -276,8 +283,10 @@ def _read_models(
         for name in inner.mapping("stages"):
             stages.one_of(name, general, "a stage of this policy", name)
             parts[name] = reader.stage(name, stages.fields_of(name))
-        merged = {name: parts[name].over(rule) if name in parts else rule
-                  for name, rule in general.items()}  # fmt: skip
+        merged = {
+            name: parts[name].over(rule) if name in parts else rule
+            for name, rule in general.items()
+        }
         _check_replaced(stages, merged)
         found[pattern] = ModelRules(parts, reader.protected(inner), reader.freeze(inner))
     return found
@@ -370,19 +379,20 @@ class _Reader:
         self._stages = stages
         self._people = people
         self._kinds: dict[str, tuple[tuple[str, ...], Callable[[Fields], Gate]]] = {
-            "metric": (("at_least", "at_most", "better_than", "by", "lower_is_better"),
-                       self._metric),
+            "metric": (
+                ("at_least", "at_most", "better_than", "by", "lower_is_better"),
+                self._metric,
+            ),
             "code": ((), lambda f: _word(f, "code", "clean", CodeClean())),
             "code_on": ((), lambda f: CodeOn(_branch(f, "code_on"))),
             "data": ((), lambda f: _word(f, "data", "hashed", DataHashed())),
-            "environment": ((), lambda f: _word(f, "environment", "present",
-                                                EnvironmentPresent())),
+            "environment": ((), lambda f: _word(f, "environment", "present", EnvironmentPresent())),
             "artifact": ((), lambda f: _word(f, "artifact", "on_remote", ArtifactOnRemote())),
             "formats": ((), _formats),
             "size": ((), _size),
             "soak": ((), self._soak),
             "annotation": ((), lambda f: Annotated(_name(f, "annotation"))),
-        }  # fmt: skip
+        }
 
     def stage(self, name: str, fields: Fields) -> StagePart:
         fields.only(_STAGE_KEYS)

@@ -83,8 +83,9 @@ class MetricLimit:
             return Verdict(codes.METRIC, passed=False, line=value)
         parts, passed = [], True
         for words, limit, sign in (
-            ("at least", self.at_least, 1), ("at most", self.at_most, -1),
-        ):  # fmt: skip
+            ("at least", self.at_least, 1),
+            ("at most", self.at_most, -1),
+        ):
             if limit is None:
                 continue
             within = value >= limit if sign > 0 else value <= limit

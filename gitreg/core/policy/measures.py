@@ -14,9 +14,16 @@ import re
 from datetime import datetime, timezone
 
 _SIZES = {
-    "GiB": 1024**3, "GB": 1000**3, "MiB": 1024**2, "MB": 1000**2, "KiB": 1024, "kB": 1000, "B": 1,
-    "TiB": 1024**4, "TB": 1000**4,
-}  # fmt: skip
+    "GiB": 1024**3,
+    "GB": 1000**3,
+    "MiB": 1024**2,
+    "MB": 1000**2,
+    "KiB": 1024,
+    "kB": 1000,
+    "B": 1,
+    "TiB": 1024**4,
+    "TB": 1000**4,
+}
 _DURATIONS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _LONGEST = 16
 """The most digits of a number that are read."""

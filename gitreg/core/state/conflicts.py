@@ -21,7 +21,7 @@ from gitreg.core.state.history import FileChange
 from gitreg.errors import InvalidDocument
 
 
-def first_surprise(
+def first_conflict(
     decided: Callable[[str], bytes | None], policy: Policy, changes: Iterable[FileChange]
 ) -> Place | None:
     """Return the first pointer that is not as it was when the operation was decided on.

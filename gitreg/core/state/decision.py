@@ -1,4 +1,4 @@
-"""What a policy says of moves: `decide` about one version, `moves_of` two states, aliases beside.
+"""The verdicts of a policy on moves: `decide` on one version, `moves_between` two states, aliases.
 
 `gitreg promote`, `gitreg policy test`, a push that does things again and `gitreg check` all judge
 by these functions, so that what one lets through the other does not refuse.
@@ -40,7 +40,7 @@ class Move:
     replaces: tuple[int, ...]
 
 
-def moves_of(before: RegistryState, after: RegistryState, model: str) -> list[Move]:
+def moves_between(before: RegistryState, after: RegistryState, model: str) -> list[Move]:
     """Return the moves between stages that lead from one state of a model to another.
 
     A version that (by hand) is put into several stages enters each.
@@ -94,7 +94,7 @@ def case_of(
 
     Args:
         state: the registry before the move.
-        move: one of `moves_of`.
+        move: one of `moves_between`.
         author: ``Name <email>`` of who makes it.
         facts: what may be asked of the world.
         returns: whether it takes an earlier move back; see `Case`.
@@ -241,7 +241,7 @@ def judge_aliases(
     rules = policy.of(model)
     old, new = before.aliases(model), after.aliases(model)
     entered: dict[str, list[int]] = {}
-    for move in moves_of(before, after, model):
+    for move in moves_between(before, after, model):
         if move.stage is not None:
             entered.setdefault(move.stage, []).append(move.version)
     found = []

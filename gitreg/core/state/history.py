@@ -248,12 +248,22 @@ class _Told:
         moves_along = action == "rename"
         goes_to = self.renamed if moves_along else self.named_back if version is None else {}
         return Event(
-            self.commit.oid, self.commit.when, self.commit.author, model, action, version,
-            pointer, *values, reason_of(message), message.partition("\n")[0],
-            reverts[0] if len(reverts) == 1 else None, stage, override,
+            self.commit.oid,
+            self.commit.when,
+            self.commit.author,
+            model,
+            action,
+            version,
+            pointer,
+            *values,
+            reason_of(message),
+            message.partition("\n")[0],
+            reverts[0] if len(reverts) == 1 else None,
+            stage,
+            override,
             self.old_name(model) if moves_along else None,
             None if pointer and not moves_along else goes_to.get(model),
-        )  # fmt: skip
+        )
 
 
 def _is_tombstone(place: layout.Place) -> bool:
@@ -281,9 +291,13 @@ def _event(told: _Told, place: layout.Place, change: FileChange) -> Iterator[Eve
     if before != after:
         overrides = told.trailers.get(OVERRIDE, ()) if place.kind == "stages" else ()
         yield told.event(
-            place.model, _pointer_action(told, place, before, after), _subject(before, after),
-            place.pointer, (before, after), override=overrides[0] if overrides else None,
-        )  # fmt: skip
+            place.model,
+            _pointer_action(told, place, before, after),
+            _subject(before, after),
+            place.pointer,
+            (before, after),
+            override=overrides[0] if overrides else None,
+        )
 
 
 def _order(event: Event) -> tuple[str, int, bool, bool, str, int]:
@@ -330,8 +344,11 @@ def _pointer_action(
     if place.model in told.renamed or told.old_name(place.model) is not None:
         return "rename"
     if place.model in told.trailers.get("Gitreg-Model", ()) and told.claimed in (
-        "promote", "archive", "alias", "rollback",
-    ):  # fmt: skip
+        "promote",
+        "archive",
+        "alias",
+        "rollback",
+    ):
         return told.claimed
     if told.is_revert:
         return "revert"

@@ -10,7 +10,7 @@ from gitreg.core.model.names import RegistryTag, format_version, is_taggable
 from gitreg.core.state.history import CommitInfo, Event, named_by
 
 
-class Ledger(Protocol):
+class TagHistory(Protocol):
     """What tags need to know of the history before a commit."""
 
     def registered(self, model: str, version: int) -> str | None:
@@ -61,7 +61,7 @@ class Tag:
         ).encode()
 
 
-def tags_of(commit: CommitInfo, events: Sequence[Event], ledger: Ledger) -> list[Tag]:
+def tags_of(commit: CommitInfo, events: Sequence[Event], ledger: TagHistory) -> list[Tag]:
     """Return the tags that one commit's events imply, in the order of their counters.
 
     Only names that GTO's grammar takes are tagged. Of several versions of a model that one commit
@@ -80,7 +80,7 @@ def tags_of(commit: CommitInfo, events: Sequence[Event], ledger: Ledger) -> list
 class _Draft:
     """The tags of one commit while they are made."""
 
-    def __init__(self, commit: CommitInfo, events: Sequence[Event], ledger: Ledger) -> None:
+    def __init__(self, commit: CommitInfo, events: Sequence[Event], ledger: TagHistory) -> None:
         self.tags: list[Tag] = []
         self._commit = commit
         self._ledger = ledger
@@ -153,7 +153,13 @@ class _Draft:
         self._counters[tag.model] = (tag.counter or counter, time)
         self.tags.append(
             Tag(
-                str(tag), tag.model, version, target, self._commit.committer, time,
-                self._commit.zone, message,
+                str(tag),
+                tag.model,
+                version,
+                target,
+                self._commit.committer,
+                time,
+                self._commit.zone,
+                message,
             )
-        )  # fmt: skip
+        )

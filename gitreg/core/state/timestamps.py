@@ -31,7 +31,7 @@ _COUNTED = ("register", "remove", "rewrite", "create", "delete", "revert")
 
 
 @dataclass(frozen=True)
-class Activity:
+class Timestamps:
     """When a model and its versions came to be, and last changed: milliseconds since the epoch.
 
     Of changes in the same second of commits' dates the later one has the later time.
@@ -48,7 +48,7 @@ class Activity:
     registered: Mapping[int, int] = field(default_factory=dict)
     versions: Mapping[int, int] = field(default_factory=dict)
 
-    def then(self, changes: Sequence[tuple[int, int, int]]) -> Activity:
+    def then(self, changes: Sequence[tuple[int, int, int]]) -> Timestamps:
         """Return what it is after more changes.
 
         Args:
@@ -62,7 +62,7 @@ class Activity:
         for version, created, updated in changes:  # clocks may go backwards
             first[version] = min(created, first.get(version, created))
             last[version] = max(updated, last.get(version, updated))
-        return Activity(first.pop(0, 0), last.pop(0, 0), first, last)
+        return Timestamps(first.pop(0, 0), last.pop(0, 0), first, last)
 
 
 def moment_of(time: int, last: tuple[int, int] | None) -> int:

@@ -20,7 +20,7 @@ from mlflow.entities.model_registry import ModelVersionTag, RegisteredModelTag
 from gitreg.core.model.model import Model, ModelVersion
 from gitreg.core.model.names import NO_STAGE
 from gitreg.errors import DvcError, InvalidRequest, Refused
-from gitreg.mlflow.artifacts import LINK
+from gitreg.mlflow.artifact_repository import LINK
 from gitreg.mlflow.sources import PROMPT
 from gitreg.mlflow.transfer.following import one_line
 from gitreg.mlflow.transfer.foreign import (
@@ -233,9 +233,14 @@ class _Export:
         self._target.ask(lambda: store.delete_model_version_tag(mine.model, number, PLACEHOLDER))
 
     def _next_version(
-        self, model: str, source: str | None, run_id: str | None,
-        tags: Sequence[ModelVersionTag], link: str | None = None, description: str | None = None,
-    ) -> int:  # fmt: skip
+        self,
+        model: str,
+        source: str | None,
+        run_id: str | None,
+        tags: Sequence[ModelVersionTag],
+        link: str | None = None,
+        description: str | None = None,
+    ) -> int:
         """Create the next version of a model, as MLflow counts; return its number."""
         made = self._target.ask(
             lambda: self._store.create_model_version(model, source, run_id, tags, link, description)

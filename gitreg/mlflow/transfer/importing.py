@@ -27,7 +27,7 @@ from gitreg.core.model.names import fold
 from gitreg.core.operations.register import check_new_name, twin_of
 from gitreg.core.text.times import instant
 from gitreg.errors import InvalidRequest, Refused, WorldError
-from gitreg.mlflow.artifacts import LINK
+from gitreg.mlflow.artifact_repository import LINK
 from gitreg.mlflow.sources import PROMPT, code_of, described, server_of
 from gitreg.mlflow.transfer.following import Follower, fitting_tags, one_line, operation_id
 from gitreg.mlflow.transfer.foreign import (

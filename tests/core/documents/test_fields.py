@@ -50,9 +50,15 @@ def test_what_may_be_absent(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "kind"),
-    [(5, "an integer"), (True, "a boolean"), (1.5, "a number"), (None, "nothing"), ([], "a list"),
-     ({}, "a mapping")],
-)  # fmt: skip
+    [
+        (5, "an integer"),
+        (True, "a boolean"),
+        (1.5, "a number"),
+        (None, "nothing"),
+        ([], "a list"),
+        ({}, "a mapping"),
+    ],
+)
 def test_where_text_belongs(value: Value, kind: str) -> None:
     expected = f"x.yaml: a: expected text, found {kind}"
     assert message_of(lambda: fields(a=value).text("a")) == expected
@@ -117,9 +123,13 @@ def test_version_lists() -> None:
         message = message_of(lambda items=items: fields(v=items).version_list("v"))  # type: ignore[misc]
         assert message == "x.yaml: v: the numbers must be ascending, each once"
     wrong: list[tuple[Value, str]] = [
-        ("1", "text '1'"), (True, "a boolean True"), (0, "an integer 0"), (None, "nothing None"),
-        (1.0, "a number 1.0"), ([1], "a list [1]"),
-    ]  # fmt: skip
+        ("1", "text '1'"),
+        (True, "a boolean True"),
+        (0, "an integer 0"),
+        (None, "nothing None"),
+        (1.0, "a number 1.0"),
+        ([1], "a list [1]"),
+    ]
     for item, found in wrong:
         message = message_of(lambda item=item: fields(v=[item]).version_list("v"))  # type: ignore[misc]
         assert message == f"x.yaml: v: expected version numbers, found {found}"

@@ -90,8 +90,14 @@ def test_an_entry_is_removed_with_its_lines_alone() -> None:
 
 
 def test_what_is_not_there_need_not_be_removed() -> None:
-    for content in (PIPELINE, b"", b"stages: {}", b"artifacts: {}", b"artifacts: {}  # x\nb: 1",
-                    b"{stages: {}}\n"):  # fmt: skip
+    for content in (
+        PIPELINE,
+        b"",
+        b"stages: {}",
+        b"artifacts: {}",
+        b"artifacts: {}  # x\nb: 1",
+        b"{stages: {}}\n",
+    ):
         assert set_artifact(content, "nobody", None) == content
 
 
@@ -153,15 +159,36 @@ def test_mixed_line_ends_are_kept() -> None:
     content = b"a: 1\r\nartifacts:\n  churn:\n    path: x\r\n    type: model\nb: 2\r\n"
     assert set_artifact(content, "churn", NEW) == content.replace(b"x\r", NEW.encode() + b"\r")
     found = set_artifact(content, "other", NEW)
-    assert load(found) == {"a": 1, "artifacts": {"churn": {"path": "x", "type": "model"},
-                                                 "other": ENTRY}, "b": 2}  # fmt: skip
+    assert load(found) == {
+        "a": 1,
+        "artifacts": {"churn": {"path": "x", "type": "model"}, "other": ENTRY},
+        "b": 2,
+    }
 
 
 @pytest.mark.parametrize(
     "name",
-    ["5", "2026-11-22", "1e5", "0x1F", "0o7", "1_000", "null", "true", "False", "yes", "NO", "on",
-     "off", "y", "N", "3d", "12-34", "1-30"],
-)  # fmt: skip
+    [
+        "5",
+        "2026-11-22",
+        "1e5",
+        "0x1F",
+        "0o7",
+        "1_000",
+        "null",
+        "true",
+        "False",
+        "yes",
+        "NO",
+        "on",
+        "off",
+        "y",
+        "N",
+        "3d",
+        "12-34",
+        "1-30",
+    ],
+)
 @pytest.mark.parametrize("version", [(1, 1), (1, 2)])
 def test_names_that_look_like_something_else(name: str, version: tuple[int, int]) -> None:
     found = set_artifact(b"", name, NEW)

@@ -56,7 +56,7 @@ LINEAGES = st.builds(
     maybe(TEXTS),
     maybe(st.builds(Run, TEXTS, maybe(TEXTS), maybe(TEXTS)) | st.builds(Run, link=TEXTS)),
     maybe(TEXTS),
-)  # fmt: skip
+)
 MANIFESTS = st.builds(
     ModelVersion,
     TEXTS,
@@ -84,10 +84,8 @@ def test_manifests_are_read_back(version: ModelVersion) -> None:
 
 @QUICK
 @given(
-    st.builds(
-        Annotations, maybe(TEXTS), maybe(TEXTS), st.dictionaries(TEXTS, TEXTS, max_size=3)
-    )
-)  # fmt: skip
+    st.builds(Annotations, maybe(TEXTS), maybe(TEXTS), st.dictionaries(TEXTS, TEXTS, max_size=3))
+)
 def test_annotations_are_read_back(said: Annotations) -> None:
     data = manifest.write_annotations(said)
     assert manifest.read_annotations(data, "annotations.yaml") == said
@@ -296,21 +294,39 @@ def test_a_metric_that_is_not_finite_is_not_written(value: float) -> None:
 @pytest.mark.parametrize(
     ("write", "given", "message"),
     [
-        (manifest.write_manifest, {"metrics": {"auc": "0.9"}},
-         "manifest.yaml: metrics.auc: expected a number, found text"),
-        (manifest.write_manifest, {"params": {5: 1}},
-         "manifest.yaml: line 14: a key must be text, found an integer"),
+        (
+            manifest.write_manifest,
+            {"metrics": {"auc": "0.9"}},
+            "manifest.yaml: metrics.auc: expected a number, found text",
+        ),
+        (
+            manifest.write_manifest,
+            {"params": {5: 1}},
+            "manifest.yaml: line 14: a key must be text, found an integer",
+        ),
         (manifest.write_manifest, {"version": 0}, "manifest.yaml: version: 0 is less than 1"),
-        (manifest.write_annotations, {"tags": {"a": 5}},
-         "annotations: tags.a: expected text, found an integer"),
-        (manifest.write_annotations, {"owner": True},
-         "annotations: owner: expected text, found a boolean"),
-        (manifest.write_tombstone, {"reason": 5},
-         "deleted.yaml: reason: expected text, found an integer"),
-        (manifest.write_dvc_pointer, {"md5": "x"},
-         "model.dvc: outs[0].md5: expected an MD5, with .dir for a folder"),
+        (
+            manifest.write_annotations,
+            {"tags": {"a": 5}},
+            "annotations: tags.a: expected text, found an integer",
+        ),
+        (
+            manifest.write_annotations,
+            {"owner": True},
+            "annotations: owner: expected text, found a boolean",
+        ),
+        (
+            manifest.write_tombstone,
+            {"reason": 5},
+            "deleted.yaml: reason: expected text, found an integer",
+        ),
+        (
+            manifest.write_dvc_pointer,
+            {"md5": "x"},
+            "model.dvc: outs[0].md5: expected an MD5, with .dir for a folder",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_could_not_be_read_back_is_not_written(
     write: Callable[[object], bytes], given: dict[str, Any], message: str
 ) -> None:
@@ -428,9 +444,17 @@ def test_a_tombstone_needs_who_and_when() -> None:
 
 @pytest.mark.parametrize(
     ("name", "right"),
-    [("model", True), ("model.pkl", True), ("model.tar.gz", True), ("model.a.b.c", False),
-     ("Model", False), ("model..gz", False), ("model." + "x" * 21, False), ("other.pkl", False)],
-)  # fmt: skip
+    [
+        ("model", True),
+        ("model.pkl", True),
+        ("model.tar.gz", True),
+        ("model.a.b.c", False),
+        ("Model", False),
+        ("model..gz", False),
+        ("model." + "x" * 21, False),
+        ("other.pkl", False),
+    ],
+)
 def test_artifact_names(*, name: str, right: bool) -> None:
     assert manifest.is_artifact_name(name) is right
 

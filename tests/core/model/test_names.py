@@ -15,9 +15,34 @@ from gitreg.errors import InvalidRequest
 QUICK = settings(max_examples=60, deadline=None)
 
 PIECES = st.sampled_from(
-    ["a", "Z", "0", "9", "_", "-", ".", " ", "%", "é", "e\N{COMBINING ACUTE ACCENT}", "日", "🙂",
-     "'", '"', "\\", "*", "con", "nul", ".lock", ".git", "%41", "&", "ß", "\u0131"]
-)  # fmt: skip
+    [
+        "a",
+        "Z",
+        "0",
+        "9",
+        "_",
+        "-",
+        ".",
+        " ",
+        "%",
+        "é",
+        "e\N{COMBINING ACUTE ACCENT}",
+        "日",
+        "🙂",
+        "'",
+        '"',
+        "\\",
+        "*",
+        "con",
+        "nul",
+        ".lock",
+        ".git",
+        "%41",
+        "&",
+        "ß",
+        "\u0131",
+    ]
+)
 MODELS = st.lists(PIECES, min_size=1, max_size=6).map("".join).filter(names.is_model_name)
 WORDS = st.from_regex(r"[a-z][a-z0-9]{0,5}([-_][a-z0-9]{1,3})?", fullmatch=True)
 STAGES = WORDS.filter(
@@ -45,13 +70,9 @@ REFERENCES = st.one_of(
 )
 TAGS = st.one_of(
     st.builds(RegistryTag, TAGGABLE, version=VERSIONS),
-    st.builds(
-        RegistryTag, TAGGABLE, version=VERSIONS, counter=VERSIONS, cancelled=st.just(True)
-    ),
-    st.builds(
-        RegistryTag, TAGGABLE, pointer=TAGGABLE, counter=VERSIONS, cancelled=st.booleans()
-    ),
-)  # fmt: skip
+    st.builds(RegistryTag, TAGGABLE, version=VERSIONS, counter=VERSIONS, cancelled=st.just(True)),
+    st.builds(RegistryTag, TAGGABLE, pointer=TAGGABLE, counter=VERSIONS, cancelled=st.booleans()),
+)
 
 
 @QUICK
@@ -229,17 +250,21 @@ def test_references_parse_to_what_was_formatted(reference: Reference) -> None:
 @pytest.mark.parametrize(
     ("texts", "reference"),
     [
-        (["m@5", "m:5", "m/5", "m@v5", "m@v5.0.0", "models:/m/5", "models:///m/5"],
-         Reference("m", version=5)),
+        (
+            ["m@5", "m:5", "m/5", "m@v5", "m@v5.0.0", "models:/m/5", "models:///m/5"],
+            Reference("m", version=5),
+        ),
         (["m@champion", "models:/m@champion"], Reference("m", alias="champion")),
-        (["m/production", "m#production", "m/PRODUCTION", "models:/m/Production"],
-         Reference("m", stage="production")),
+        (
+            ["m/production", "m#production", "m/PRODUCTION", "models:/m/Production"],
+            Reference("m", stage="production"),
+        ),
         (["m/none", "models:/m/None"], Reference("m", stage="none")),
         (["m@latest", "m:Latest", "models:/m/latest"], Reference("m", latest=True)),
         (["m", "models:/m"], Reference("m")),
         (["two words@2"], Reference("two words", version=2)),
     ],
-)  # fmt: skip
+)
 def test_what_a_person_may_type(texts: list[str], reference: Reference) -> None:
     assert [names.parse_reference(text) for text in texts] == [reference] * len(texts)
 
@@ -294,9 +319,19 @@ def test_only_a_model_is_a_model() -> None:
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("5", 5), ("v5", 5), ("5.0.0", 5), ("0", None), ("05", None), ("5.1.0", None), ("x", None),
-     ("-5", None), ("٣", None), ("5\n", None)],
-)  # fmt: skip
+    [
+        ("5", 5),
+        ("v5", 5),
+        ("5.0.0", 5),
+        ("0", None),
+        ("05", None),
+        ("5.1.0", None),
+        ("x", None),
+        ("-5", None),
+        ("٣", None),
+        ("5\n", None),
+    ],
+)
 def test_version_numbers(text: str, number: int | None) -> None:
     assert names.parse_version_number(text) == number
 
@@ -319,18 +354,42 @@ def test_tags_are_in_gtos_grammar() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["v1.0.0", "m@v1.2.0", "m@v0.0.0", "m@5", "m#production", "m#production#0", "-m@v1.0.0",
-     "m-@v1.0.0", "m#-x#1", "m#x_#1", "a.b@v1.0.0", "m@v1.0.0!", "m@v1.0.0#3", "m@v1.0.0\n", ""],
-)  # fmt: skip
+    [
+        "v1.0.0",
+        "m@v1.2.0",
+        "m@v0.0.0",
+        "m@5",
+        "m#production",
+        "m#production#0",
+        "-m@v1.0.0",
+        "m-@v1.0.0",
+        "m#-x#1",
+        "m#x_#1",
+        "a.b@v1.0.0",
+        "m@v1.0.0!",
+        "m@v1.0.0#3",
+        "m@v1.0.0\n",
+        "",
+    ],
+)
 def test_tags_of_somebody_else(text: str) -> None:
     assert names.parse_tag(text) is None
 
 
 @pytest.mark.parametrize(
     ("name", "taken"),
-    [("churn-predictor", True), ("a/b", True), ("x", True), ("a.b", False), ("-a", False),
-     ("a-", False), ("two words", False), ("é", False), ("", False)],
-)  # fmt: skip
+    [
+        ("churn-predictor", True),
+        ("a/b", True),
+        ("x", True),
+        ("a.b", False),
+        ("-a", False),
+        ("a-", False),
+        ("two words", False),
+        ("é", False),
+        ("", False),
+    ],
+)
 def test_names_that_gto_takes(*, name: str, taken: bool) -> None:
     assert names.is_taggable(name) is taken
 

@@ -32,8 +32,10 @@ def test_a_model_is_there_before_its_first_version(registry: Registry, folder: P
     assert outcome.change.subject == "create churn"
     model = registry.model("churn")
     assert (model.latest, model.description, dict(model.tags)) == (
-        None, "who leaves", {"team": "growth"},
-    )  # fmt: skip
+        None,
+        "who leaves",
+        {"team": "growth"},
+    )
     assert [found.name for found in registry.models()] == ["churn"]
     assert registry.versions("churn") == []
     with pytest.raises(NotFound, match="no version"):
@@ -142,8 +144,11 @@ def test_a_model_is_renamed_with_all_that_belongs_to_it(stocked: Path) -> None:
         registry.rename_model("churn", "leavers", reason="plainer")
         after = registry.model("leavers")
         assert (after.stages, after.aliases, after.description, after.latest) == (
-            before.stages, before.aliases, before.description, before.latest,
-        )  # fmt: skip
+            before.stages,
+            before.aliases,
+            before.description,
+            before.latest,
+        )
         found = registry.versions("leavers")
         assert [v.reference for v in found] == ["leavers@3", "leavers@2", "leavers@1"]
         assert [v.commit for v in found] == [v.commit for v in versions]

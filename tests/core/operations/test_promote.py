@@ -165,10 +165,13 @@ def test_several_models_move_in_one_commit(branch: FakeBranch) -> None:
         (("churn@1",), {"replaced_to": "production"}, "nothing is replaced in 'production'"),
         (("churn@1",), {"to": "none", "replaced_to": "archived"}, "nothing is replaced in 'none'"),
         (("churn@1",), {"replaced_to": "attic"}, "no stage 'attic'"),
-        (("churn@1", "churn@2"), {"to": "staging", "aliases": ("x",)},
-         "@x can name one version of a model, several are given"),
+        (
+            ("churn@1", "churn@2"),
+            {"to": "staging", "aliases": ("x",)},
+            "@x can name one version of a model, several are given",
+        ),
     ],
-)  # fmt: skip
+)
 def test_requests_that_make_no_sense(
     branch: FakeBranch, references: tuple[str, ...], options: dict[str, object], message: str
 ) -> None:
@@ -229,12 +232,16 @@ def test_a_better_candidate_is_promoted(branch: FakeBranch) -> None:
     [
         ("churn@1", ("auc",), (), "auc 0.7 is not > 0.8 (churn@2)"),
         ("churn@4", ("auc",), (), "auc 0.8 is not > 0.8 (churn@2)"),
-        ("churn@1", ("auc",), ("latency",),
-         "auc 0.7 is not > 0.8 (churn@2); latency 8.3 is not < 8.2"),
+        (
+            "churn@1",
+            ("auc",),
+            ("latency",),
+            "auc 0.7 is not > 0.8 (churn@2); latency 8.3 is not < 8.2",
+        ),
         ("churn@3", ("auc",), ("cost",), "cost is missing from churn@3"),
         ("churn@5", ("auc",), (), "auc is missing from churn@5"),
     ],
-)  # fmt: skip
+)
 def test_a_candidate_that_is_not_better_is_refused(
     branch: FakeBranch,
     candidate: str,

@@ -120,15 +120,20 @@ def test_everything_that_was_said_of_a_version_goes_along() -> None:
     theirs.register()
     request = registration("churn", {"auc": 0.99})
     request = replace(
-        request, requirements=b"numpy==2\n", description="the fourth", tags={"team": "growth"},
+        request,
+        requirements=b"numpy==2\n",
+        description="the fourth",
+        tags={"team": "growth"},
         params={"lr": 0.1},
-    )  # fmt: skip
+    )
     ours.commit(register(ours.state, request))
     Rebase(theirs).one(recorded(ours))
     found = theirs.state.version("churn", 5)
     assert (found.description, found.tags, found.params) == (
-        "the fourth", {"team": "growth"}, {"lr": 0.1},
-    )  # fmt: skip
+        "the fourth",
+        {"team": "growth"},
+        {"lr": 0.1},
+    )
     assert theirs.state.requirements("churn", 5) == ["numpy==2"]
     assert (found.created_at, found.created_by) == (request.created_at, request.created_by)
 
@@ -447,23 +452,39 @@ def test_reason_and_operation_id_go_along() -> None:
 
 
 HOSTILE = [
-    b"", b"\xff\xfe", b"versions: {", b"version: &a 1", b"versions: [1, 1]\n", b"versions: [-1]\n",
-    b"versions: [99999999999999999999]\n", b"version: true\n", b"version: .nan\n",
-    b"a: 1\na: 2\n", b"[" * 5000, b"x: " + b"y" * 70000, b"!!python/object:os.system x\n",
-    b"versions: [" + b"1," * 3000 + b"]\n", b"version: 1e999\n", b"\0", b"? [a]\n: b\n",
-]  # fmt: skip
+    b"",
+    b"\xff\xfe",
+    b"versions: {",
+    b"version: &a 1",
+    b"versions: [1, 1]\n",
+    b"versions: [-1]\n",
+    b"versions: [99999999999999999999]\n",
+    b"version: true\n",
+    b"version: .nan\n",
+    b"a: 1\na: 2\n",
+    b"[" * 5000,
+    b"x: " + b"y" * 70000,
+    b"!!python/object:os.system x\n",
+    b"versions: [" + b"1," * 3000 + b"]\n",
+    b"version: 1e999\n",
+    b"\0",
+    b"? [a]\n: b\n",
+]
 
 
 @pytest.mark.parametrize("content", HOSTILE, ids=range(len(HOSTILE)))
 @pytest.mark.parametrize(
     "path",
     [
-        layout.stage_path("churn", "production"), layout.alias_path("churn", "champion"),
-        f"{V4}/manifest.yaml", "registry/churn/model.yaml",
-        "registry/churn/versions/2/annotations.yaml", "registry/churn/versions/1/deleted.yaml",
+        layout.stage_path("churn", "production"),
+        layout.alias_path("churn", "champion"),
+        f"{V4}/manifest.yaml",
+        "registry/churn/model.yaml",
+        "registry/churn/versions/2/annotations.yaml",
+        "registry/churn/versions/1/deleted.yaml",
     ],
     ids=lambda path: path.rpartition("/")[2],
-)  # fmt: skip
+)
 def test_hostile_content_is_one_clear_error(path: str, content: bytes) -> None:
     branch = base()
     theirs = fork(branch)
@@ -498,8 +519,9 @@ def test_a_broken_document_beside_a_registration() -> None:
     branch.register()
     good = recorded(branch)
     for place, spoiled in good.places:
-        files = [FileChange(f.path, f.before, b"{" if f is spoiled else f.after)
-                 for f in good.files]  # fmt: skip
+        files = [
+            FileChange(f.path, f.before, b"{" if f is spoiled else f.after) for f in good.files
+        ]
         broken = Recorded(good.commit, good.message, tuple(files))
         if broken.is_operation and place.kind != "other":
             with pytest.raises(InvalidDocument):
@@ -516,19 +538,25 @@ STEP = st.one_of(
         st.just("promote"), st.sampled_from(MODELS), st.integers(1, 6), st.sampled_from(STAGES)
     ),
     st.tuples(
-        st.just("alias"), st.sampled_from(MODELS), st.integers(1, 6),
+        st.just("alias"),
+        st.sampled_from(MODELS),
+        st.integers(1, 6),
         st.sampled_from(("champion", "best")),
     ),
     st.tuples(
-        st.just("unalias"), st.sampled_from(MODELS), st.just(0),
+        st.just("unalias"),
+        st.sampled_from(MODELS),
+        st.just(0),
         st.sampled_from(("champion", "best")),
     ),
     st.tuples(st.just("delete"), st.sampled_from(MODELS), st.integers(1, 6), st.just("")),
     st.tuples(
-        st.just("annotate"), st.sampled_from(MODELS), st.integers(0, 6),
+        st.just("annotate"),
+        st.sampled_from(MODELS),
+        st.integers(0, 6),
         st.sampled_from(("good", "bad")),
     ),
-)  # fmt: skip
+)
 Step = tuple[str, str, int, str]
 
 
@@ -577,9 +605,10 @@ def test_whatever_both_sides_did_the_registry_is_valid(
     run(ours, local)
     run(theirs, remote)
     published = {
-        (model, number) for model in theirs.state.model_names()
+        (model, number)
+        for model in theirs.state.model_names()
         for number in theirs.state.numbers(model)
-    }  # fmt: skip
+    }
     before = {pair: theirs.state.has_version(*pair) for pair in published}
     done = Rebase(theirs)
     done.all(ours, start)

@@ -91,8 +91,9 @@ def test_versions_count_up_and_no_number_comes_twice() -> None:
 def test_a_registration_touches_no_other_version() -> None:
     branch = branch_with({}, {})
     change = register(branch.state, registration())
-    assert all(path.startswith("registry/churn/versions/3/") or path == "dvc.yaml"
-               for path in change.paths)  # fmt: skip
+    assert all(
+        path.startswith("registry/churn/versions/3/") or path == "dvc.yaml" for path in change.paths
+    )
 
 
 def test_dvc_yaml_is_the_users() -> None:
@@ -304,8 +305,9 @@ def test_a_deleted_version_leaves_a_note() -> None:
     assert change.subject == "delete churn@2"
     # The newest version is another one: dvc.yaml stays.
     assert {path: branch.snapshot.files.get(path) for path in kept} == {
-        **kept, layout.stage_path("churn", "archived"): None,
-    }  # fmt: skip
+        **kept,
+        layout.stage_path("churn", "archived"): None,
+    }
 
 
 def test_deleting_the_newest_hands_dvc_yaml_on() -> None:
@@ -366,9 +368,7 @@ def test_a_version_that_another_kept_pointing_at_dvc_yaml_is_not_needed() -> Non
     ],
 )
 def test_what_is_no_text_is_refused(given: dict[str, Any], message: str) -> None:
-    request = Registration(
-        "churn", Artifact("model", 1, 1, SHA256, MD5), CREATED, ADA, **given
-    )  # fmt: skip
+    request = Registration("churn", Artifact("model", 1, 1, SHA256, MD5), CREATED, ADA, **given)
     with pytest.raises(InvalidRequest, match=f"^{message}$"):
         register(FakeBranch().state, request)
     branch = branch_with({})

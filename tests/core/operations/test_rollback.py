@@ -337,8 +337,10 @@ def test_several_versions_come_back_together(branch: FakeBranch) -> None:
 
 def test_the_withdrawn_go_where_the_policy_sends_them(branch: FakeBranch) -> None:
     rules = {
-        "production": StageRule(1, "retired"), "retired": StageRule(), "staging": StageRule(),
-    }  # fmt: skip
+        "production": StageRule(1, "retired"),
+        "retired": StageRule(),
+        "staging": StageRule(),
+    }
     branch.write({layout.POLICY: write_policy(Policy(rules))})
     branch.rollback()
     assert branch.holds("retired") == (3,)

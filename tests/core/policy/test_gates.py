@@ -123,12 +123,10 @@ def test_an_incumbent_without_a_number_is_not_beaten(value: object) -> None:
         (MetricLimit("auc", at_least=0.9), 0.89, False, "auc 0.89 is not at least 0.9"),
         (MetricLimit("loss", at_most=0.3), 0.3, True, "loss 0.3 is at most 0.3"),
         (MetricLimit("loss", at_most=0.3), 0.31, False, "loss 0.31 is not at most 0.3"),
-        (MetricLimit("auc", 0.5, 0.9), 0.95, False,
-         "auc 0.95 is at least 0.5 and not at most 0.9"),
-        (MetricLimit("auc", at_least=0.9), 0.89999999, False,
-         "auc 0.89999999 is not at least 0.9"),
+        (MetricLimit("auc", 0.5, 0.9), 0.95, False, "auc 0.95 is at least 0.5 and not at most 0.9"),
+        (MetricLimit("auc", at_least=0.9), 0.89999999, False, "auc 0.89999999 is not at least 0.9"),
     ],
-)  # fmt: skip
+)
 def test_limits(rule: MetricLimit, value: float, passed: bool, line: str) -> None:
     assert told(rule, case(version(**{rule.metric: value}))) == (passed, line)
 
@@ -145,13 +143,23 @@ def test_limits(rule: MetricLimit, value: float, passed: bool, line: str) -> Non
         (0.905, 0.9, {"by": 0.005}, True, "auc 0.905 > 0.9 by 0.005, 0.005 or more (m@1)"),
         (0.904, 0.9, {"by": 0.005}, False, "auc 0.904 > 0.9 by 0.004, not 0.005 or more (m@1)"),
         (0.9, 0.9, {"by": 0.005}, False, "auc 0.9 is not > 0.9, let alone by 0.005 (m@1)"),
-        (0.295, 0.3, {"by": 0.005, "lower_is_better": True}, True,
-         "auc 0.295 < 0.3 by 0.005, 0.005 or more (m@1)"),
-        (0.296, 0.3, {"by": 0.005, "lower_is_better": True}, False,
-         "auc 0.296 < 0.3 by 0.004, not 0.005 or more (m@1)"),
+        (
+            0.295,
+            0.3,
+            {"by": 0.005, "lower_is_better": True},
+            True,
+            "auc 0.295 < 0.3 by 0.005, 0.005 or more (m@1)",
+        ),
+        (
+            0.296,
+            0.3,
+            {"by": 0.005, "lower_is_better": True},
+            False,
+            "auc 0.296 < 0.3 by 0.004, not 0.005 or more (m@1)",
+        ),
         (1e308, -1e308, {}, True, "auc 1e+308 > -1e+308 (m@1)"),
     ],
-)  # fmt: skip
+)
 def test_better_than_the_incumbent(
     new: float, old: float, options: dict[str, Any], passed: bool, line: str
 ) -> None:
@@ -177,11 +185,13 @@ def test_whom_a_candidate_is_compared_with() -> None:
     assert told(rule, case(version(2, auc=0.5), held=itself)) == (True, none)
     several = {"production": (version(1, auc=0.7), version(3, auc=0.9))}
     assert told(rule, case(version(2, auc=0.8), held=several)) == (
-        False, "auc 0.8 is not > 0.9 (m@3)",
-    )  # fmt: skip
+        False,
+        "auc 0.8 is not > 0.9 (m@3)",
+    )
     assert told(rule, case(version(2, auc=1.0), held=several)) == (
-        True, "auc 1 > 0.7 (m@1); auc 1 > 0.9 (m@3)",
-    )  # fmt: skip
+        True,
+        "auc 1 > 0.7 (m@1); auc 1 > 0.9 (m@3)",
+    )
     other = MetricBetter("auc", "staging")
     assert told(other, case(version(2, auc=0.8), held=several))[0]
 
@@ -197,19 +207,22 @@ def test_code() -> None:
     clean, dirty = (made(code=CodeCommit(COMMIT, dirty=dirty)) for dirty in (False, True))
     assert told(CodeClean(), case(clean)) == (True, "code 4b4b4b4b4 clean")
     assert told(CodeClean(), case(dirty)) == (
-        False, "code 4b4b4b4b4 with uncommitted changes",
-    )  # fmt: skip
+        False,
+        "code 4b4b4b4b4 with uncommitted changes",
+    )
     assert told(CodeClean(), case()) == (False, "the code's commit is not known")
 
 
 def test_code_on_a_branch() -> None:
     candidate, rule = made(code=CodeCommit(COMMIT)), CodeOn("main")
     assert told(rule, case(candidate, facts=FakeFacts(reachable={(COMMIT, "main"): True}))) == (
-        True, "code 4b4b4b4b4 is on main",
-    )  # fmt: skip
+        True,
+        "code 4b4b4b4b4 is on main",
+    )
     assert told(rule, case(candidate, facts=FakeFacts(reachable={(COMMIT, "main"): False}))) == (
-        False, "code 4b4b4b4b4 is not on main",
-    )  # fmt: skip
+        False,
+        "code 4b4b4b4b4 is not on main",
+    )
     verdict = rule.judge(case(candidate))
     assert (verdict.passed, verdict.known, verdict.word) == (False, False, "unknown")
     nothing = FakeFacts()
@@ -220,8 +233,9 @@ def test_code_on_a_branch() -> None:
 def test_data() -> None:
     hashed, bare = DataDependency("train.csv", "d4" * 16), DataDependency("x.csv")
     assert told(DataHashed(), case(made(data=(hashed,)))) == (
-        True, "1 data dependencies, all hashed",
-    )  # fmt: skip
+        True,
+        "1 data dependencies, all hashed",
+    )
     assert told(DataHashed(), case(made(data=(hashed, bare)))) == (False, "no hash of x.csv")
     # All of nothing is not enough where the policy asks for it.
     assert told(DataHashed(), case()) == (False, "no data dependency is known")
@@ -253,23 +267,29 @@ def test_on_the_remote(answer: bool | None, passed: bool, known: bool) -> None:
     ("rule", "files", "passed", "line"),
     [
         (Formats(forbidden=("pkl",)), ["a/model.onnx"], True, "1 file: no file is one of pkl"),
-        (Formats(forbidden=("pkl",)), ["a/MODEL.PKL", "b"], False,
-         "a/MODEL.PKL is forbidden: pkl"),
+        (Formats(forbidden=("pkl",)), ["a/MODEL.PKL", "b"], False, "a/MODEL.PKL is forbidden: pkl"),
         (Formats(forbidden=("pkl",)), ["model.pkl.gz"], False, "model.pkl.gz is forbidden: pkl"),
-        (Formats(forbidden=("pkl",)), ["model.pkl/weights"], True,
-         "1 file: no file is one of pkl"),
-        (Formats(forbidden=("tar.gz",)), ["x.tar.gz", "y.tar.gz"], False,
-         "x.tar.gz, y.tar.gz are forbidden: tar.gz"),
+        (Formats(forbidden=("pkl",)), ["model.pkl/weights"], True, "1 file: no file is one of pkl"),
+        (
+            Formats(forbidden=("tar.gz",)),
+            ["x.tar.gz", "y.tar.gz"],
+            False,
+            "x.tar.gz, y.tar.gz are forbidden: tar.gz",
+        ),
         (Formats(forbidden=("pkl",)), [".pkl"], False, ".pkl is forbidden: pkl"),
-        (Formats(allowed=("onnx", "json")), ["m.onnx", "c.json"], True,
-         "2 files: every file is one of onnx, json"),
+        (
+            Formats(allowed=("onnx", "json")),
+            ["m.onnx", "c.json"],
+            True,
+            "2 files: every file is one of onnx, json",
+        ),
         (Formats(allowed=("onnx",)), ["m.onnx", "README"], False, "README is not one of onnx"),
         (Formats(allowed=("gz",)), ["x.tar.gz"], True, "1 file: every file is one of gz"),
         (Formats(allowed=("pkl",)), ["x.pkl.exe"], False, "x.pkl.exe is not one of pkl"),
         (Formats(forbidden=("pkl",)), [], False, "the artifact has no files"),
         (Formats(allowed=("pkl",)), [], False, "the artifact has no files"),
     ],
-)  # fmt: skip
+)
 def test_formats(rule: Formats, files: list[str], passed: bool, line: str) -> None:
     assert told(rule, case(facts=FakeFacts(names=files))) == (passed, line)
 
@@ -322,18 +342,21 @@ def test_from() -> None:
     assert told(rule, case()) == (True, "it comes from staging")
     assert told(rule, case(came_from=None)) == (True, "it comes from no stage")
     assert told(rule, case(came_from="archived")) == (
-        False, "it comes from archived, and only staging or none leads to production",
-    )  # fmt: skip
+        False,
+        "it comes from archived, and only staging or none leads to production",
+    )
 
 
 def test_holds() -> None:
     held = {"production": (version(1),)}
     assert told(Holds("production", 1), case(held=held, replaces=(1,))) == (
-        True, "production holds 1 then, 1 at most",
-    )  # fmt: skip
+        True,
+        "production holds 1 then, 1 at most",
+    )
     assert told(Holds("production", 1), case(held=held)) == (
-        False, "production holds 2 then, 1 at most",
-    )  # fmt: skip
+        False,
+        "production holds 2 then, 1 at most",
+    )
 
 
 def test_freeze() -> None:
@@ -347,8 +370,9 @@ def test_freeze() -> None:
     everything = NotFrozen(("staging",), (Freeze(1000, 2000),))
     assert not told(everything, case(facts=FakeFacts(now=1500)))[0]
     assert told(NotFrozen(("staging",), (window,)), case(facts=FakeFacts(now=1500))) == (
-        True, "staging is not frozen at 1970-01-01T00:25:00Z",
-    )  # fmt: skip
+        True,
+        "staging is not frozen at 1970-01-01T00:25:00Z",
+    )
 
 
 ROLE = ("ada@example.com", "grace@example.com", "lin@example.com", "kim@example.com")
@@ -357,19 +381,35 @@ ROLE = ("ada@example.com", "grace@example.com", "lin@example.com", "kim@example.
 @pytest.mark.parametrize(
     ("given", "count", "passed", "line"),
     [
-        (["lin@example.com", "kim@example.com"], 2, True,
-         "2 of 2 approvals by managers: lin@example.com, kim@example.com"),
+        (
+            ["lin@example.com", "kim@example.com"],
+            2,
+            True,
+            "2 of 2 approvals by managers: lin@example.com, kim@example.com",
+        ),
         (["lin@example.com"], 2, False, "1 of 2 approvals by managers: lin@example.com"),
         ([], 1, False, "0 of 1 approvals by managers"),
-        (["lin@example.com", "lin@example.com"], 2, False,
-         "1 of 2 approvals by managers: lin@example.com"),
+        (
+            ["lin@example.com", "lin@example.com"],
+            2,
+            False,
+            "1 of 2 approvals by managers: lin@example.com",
+        ),
         # Ada moves it and Grace registered it; Bob is none of them.
-        (["ada@example.com", "grace@example.com", "bob@example.com"], 1, False,
-         f"0 of 1 approvals by managers (one's own does not count: {', '.join(ROLE[:2])})"),
-        (["ADA@example.com"], 1, False,
-         "0 of 1 approvals by managers (one's own does not count: ADA@example.com)"),
+        (
+            ["ada@example.com", "grace@example.com", "bob@example.com"],
+            1,
+            False,
+            f"0 of 1 approvals by managers (one's own does not count: {', '.join(ROLE[:2])})",
+        ),
+        (
+            ["ADA@example.com"],
+            1,
+            False,
+            "0 of 1 approvals by managers (one's own does not count: ADA@example.com)",
+        ),
     ],
-)  # fmt: skip
+)
 def test_approvals(given: list[str], count: int, passed: bool, line: str) -> None:
     facts = FakeFacts(approved=lambda *_: given)
     assert told(Approved(count, ROLE, ("managers",)), case(facts=facts)) == (passed, line)
@@ -405,14 +445,17 @@ def test_nobody_can_approve_or_sign_for_an_empty_role() -> None:
 def test_signed() -> None:
     rule = SignedBy("production", ROLE, ("managers",))
     assert told(rule, case(facts=FakeFacts(signed_by="lin@example.com"))) == (
-        True, "signed by lin@example.com",
-    )  # fmt: skip
+        True,
+        "signed by lin@example.com",
+    )
     assert told(rule, case()) == (
-        False, "not signed by a known key, and moves of production are signed by managers",
-    )  # fmt: skip
+        False,
+        "not signed by a known key, and moves of production are signed by managers",
+    )
     assert told(rule, case(facts=FakeFacts(signed_by="bob@example.com"))) == (
-        False, "signed by bob@example.com, and moves of production are signed by managers",
-    )  # fmt: skip
+        False,
+        "signed by bob@example.com, and moves of production are signed by managers",
+    )
 
 
 @pytest.mark.parametrize(

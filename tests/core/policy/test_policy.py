@@ -104,10 +104,12 @@ def test_what_may_be_left_out() -> None:
         ("{a: {replaced: 5}}", "stages.a.replaced: expected text, found an integer"),
         ("{a: {holds: 1, replaced: b}}", "stages.a.replaced: 'b' is not a stage of this policy"),
         ("{a: {holds: 1, replaced: a}}", "stages.a.replaced: a stage cannot replace into itself"),
-        ("{a: {holds: 1, replaced: b}, b: {holds: 1}}",
-         "stages.a.replaced: 'b' would have to hold any number"),
+        (
+            "{a: {holds: 1, replaced: b}, b: {holds: 1}}",
+            "stages.a.replaced: 'b' would have to hold any number",
+        ),
     ],
-)  # fmt: skip
+)
 def test_policies_that_make_no_sense(stages: str, message: str) -> None:
     with pytest.raises(InvalidDocument) as caught:
         read_policy(f"format: 1\nstages: {stages}".encode(), "registry/policy.yaml")
@@ -231,8 +233,10 @@ def test_a_whole_policy() -> None:
     assert policy.freeze[0] == Freeze(1797724800, 1798848000, ("production",), "Xmas")
     assert policy.freeze[1].stages is None
     assert policy.members(("managers", "lin@example.com", "spare")) == (
-        "ada@example.com", "grace@example.com", "lin@example.com",
-    )  # fmt: skip
+        "ada@example.com",
+        "grace@example.com",
+        "lin@example.com",
+    )
     assert policy.revoked == ("SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU",)
 
 
@@ -264,9 +268,17 @@ def test_everything_is_shown_with_its_default() -> None:
     stages: Any = shown["stages"]
     assert stages["production"]["gates"] == [{"metric": "f1"}]
     assert stages["staging"] == {
-        "holds": "any", "replaced": "none", "crowded": True, "from": "any", "aliases": [],
-        "gates": [], "approvals": None, "signed": None, "override": None, "owners": [],
-    }  # fmt: skip
+        "holds": "any",
+        "replaced": "none",
+        "crowded": True,
+        "from": "any",
+        "aliases": [],
+        "gates": [],
+        "approvals": None,
+        "signed": None,
+        "override": None,
+        "owners": [],
+    }
     assert shown["freeze"] == []
 
 
@@ -305,8 +317,12 @@ def whole_policies(draw: st.DrawFn) -> Policy:
     base = draw(policies())
     names = list(base.stages)
     roles = draw(st.dictionaries(WORDS, st.lists(EMAILS, max_size=3, unique=True).map(tuple)))
-    by = st.lists(st.sampled_from(sorted(roles)) | EMAILS if roles else EMAILS, min_size=1,
-                  max_size=3, unique=True).map(tuple)  # fmt: skip
+    by = st.lists(
+        st.sampled_from(sorted(roles)) | EMAILS if roles else EMAILS,
+        min_size=1,
+        max_size=3,
+        unique=True,
+    ).map(tuple)
     some = st.lists(st.sampled_from(names), min_size=1, unique=True).map(tuple)
     aliases = WORDS.filter(lambda word: word not in names).map("a-{}".format)
     rules = {
@@ -325,15 +341,22 @@ def whole_policies(draw: st.DrawFn) -> Policy:
     moments = st.integers(0, 4 * 10**9)
     windows = st.builds(
         lambda start, length, *rest: Freeze(start, start + length, *rest),
-        moments, st.integers(1, 10**8), st.none() | some, st.none() | WORDS,
-    )  # fmt: skip
+        moments,
+        st.integers(1, 10**8),
+        st.none() | some,
+        st.none() | WORDS,
+    )
     freeze = st.lists(windows, max_size=2).map(tuple)
     parts = st.builds(
         lambda name, given: (name, StagePart(_only(rules[name], given), given)),
         st.sampled_from(names),
-        st.lists(st.sampled_from(["crowded", "sources", "aliases", "gates", "approvals", "signed",
-                                  "override"]), unique=True).map(_in_order),
-    )  # fmt: skip
+        st.lists(
+            st.sampled_from(
+                ["crowded", "sources", "aliases", "gates", "approvals", "signed", "override"]
+            ),
+            unique=True,
+        ).map(_in_order),
+    )
     models = st.builds(
         ModelRules,
         st.lists(parts, max_size=2).map(dict),
@@ -393,10 +416,19 @@ def test_what_is_no_duration(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "2026-12-20", "2026-12-20T00:00:00", "2026-13-20T00:00:00Z", "2026-12-20T25:00:00Z",
-     "tomorrow", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00", "20261220T000000Z",
-     "1970-01-01T00:00:00+01:00"],
-)  # fmt: skip
+    [
+        "",
+        "2026-12-20",
+        "2026-12-20T00:00:00",
+        "2026-13-20T00:00:00Z",
+        "2026-12-20T25:00:00Z",
+        "tomorrow",
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59-14:00",
+        "20261220T000000Z",
+        "1970-01-01T00:00:00+01:00",
+    ],
+)
 def test_what_is_no_moment(text: str) -> None:
     assert parse_moment(text) is None
 
@@ -416,35 +448,67 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh
         (STAGED + "gates: {metric: auc}}}", "stages.b.gates: expected a list, found a mapping", 0),
         (STAGED + "gates: [auc]}}", "stages.b.gates[1]: expected a mapping, found text", 0),
         (STAGED + "gates: [{}]}}", "stages.b.gates[1]: expected one of metric, code, ", 0),
-        (STAGED + "gates: [{metrc: auc}]}}", "stages.b.gates[1].metrc: unknown key",
-         "did you mean 'metric'?"),
-        (STAGED + "gates: [{metric: auc, at_leest: 1}]}}", "stages.b.gates[1].at_leest: unknown",
-         "did you mean 'at_least' or "),
-        (STAGED + "gates: [{code: clean}, {metric: auc, code: clean}]}}",
-         "stages.b.gates[2].code: each gate is an entry of its own, beside metric", 0),
+        (
+            STAGED + "gates: [{metrc: auc}]}}",
+            "stages.b.gates[1].metrc: unknown key",
+            "did you mean 'metric'?",
+        ),
+        (
+            STAGED + "gates: [{metric: auc, at_leest: 1}]}}",
+            "stages.b.gates[1].at_leest: unknown",
+            "did you mean 'at_least' or ",
+        ),
+        (
+            STAGED + "gates: [{code: clean}, {metric: auc, code: clean}]}}",
+            "stages.b.gates[2].code: each gate is an entry of its own, beside metric",
+            0,
+        ),
         (STAGED + "gates: [{metric: 5}]}}", "gates[1].metric: expected text, found an integer", 0),
         (STAGED + "gates: [{metric: ' '}]}}", "gates[1].metric: expected a text of one line", 0),
-        (STAGED + "gates: [{metric: auc, at_least: '1'}]}}",
-         "gates[1].at_least: expected a number, found text", 0),
-        (STAGED + "gates: [{metric: auc, at_least: true}]}}",
-         "gates[1].at_least: expected a number, found a boolean", 0),
+        (
+            STAGED + "gates: [{metric: auc, at_least: '1'}]}}",
+            "gates[1].at_least: expected a number, found text",
+            0,
+        ),
+        (
+            STAGED + "gates: [{metric: auc, at_least: true}]}}",
+            "gates[1].at_least: expected a number, found a boolean",
+            0,
+        ),
         (STAGED + "gates: [{metric: auc, at_least: .nan}]}}", "is not a finite number", 0),
         (STAGED + "gates: [{metric: auc, at_most: 1e999}]}}", "is not a finite number", 0),
-        (STAGED + "gates: [{metric: auc, at_least: }]}}",
-         "gates[1].at_least: expected a number, found nothing", 0),
+        (
+            STAGED + "gates: [{metric: auc, at_least: }]}}",
+            "gates[1].at_least: expected a number, found nothing",
+            0,
+        ),
         (STAGED + "gates: [{metric: auc, at_least: 2, at_most: 1}]}}", "nothing would pass", 0),
         (STAGED + "gates: [{metric: auc, by: 1}]}}", "gates[1].by: goes with better_than", 0),
-        (STAGED + "gates: [{metric: auc, better_than: c}]}}",
-         "gates[1].better_than: 'c' is not a stage of this policy", 0),
+        (
+            STAGED + "gates: [{metric: auc, better_than: c}]}}",
+            "gates[1].better_than: 'c' is not a stage of this policy",
+            0,
+        ),
         (STAGED + "gates: [{metric: auc, better_than: a, by: -1}]}}", "expected 0 or more", 0),
-        (STAGED + "gates: [{metric: auc, better_than: a, at_least: 1}]}}",
-         "gates[1].at_least: each gate is an entry of its own, beside better_than", 0),
-        (STAGED + "gates: [{metric: auc, better_than: a, lower_is_better: 'no'}]}}",
-         "lower_is_better: expected true or false, found text", 0),
-        (STAGED + "gates: [{metric: auc, better_than: null}]}}",
-         "gates[1].better_than: expected text, found nothing", 0),
-        *((STAGED + f"gates: [{{code_on: '{name}'}}]}}}}", "cannot be a branch's name", 0)
-          for name in ("main^", "main~3", "main@{1}", "a..b", "-x", "HEAD", "a b", "x.lock", "a/")),
+        (
+            STAGED + "gates: [{metric: auc, better_than: a, at_least: 1}]}}",
+            "gates[1].at_least: each gate is an entry of its own, beside better_than",
+            0,
+        ),
+        (
+            STAGED + "gates: [{metric: auc, better_than: a, lower_is_better: 'no'}]}}",
+            "lower_is_better: expected true or false, found text",
+            0,
+        ),
+        (
+            STAGED + "gates: [{metric: auc, better_than: null}]}}",
+            "gates[1].better_than: expected text, found nothing",
+            0,
+        ),
+        *(
+            (STAGED + f"gates: [{{code_on: '{name}'}}]}}}}", "cannot be a branch's name", 0)
+            for name in ("main^", "main~3", "main@{1}", "a..b", "-x", "HEAD", "a b", "x.lock", "a/")
+        ),
         (STAGED + "gates: [{code: dirty}]}}", "gates[1].code: expected clean", 0),
         (STAGED + "gates: [{code: true}]}}", "gates[1].code: expected text, found a boolean", 0),
         (STAGED + "gates: [{formats: {}}]}}", "formats: expected either allowed or forbidden", 0),
@@ -457,8 +521,11 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh
         (STAGED + "gates: [{soak: {in: a}}]}}", "soak.at_least: missing", 0),
         (STAGED + "gates: [{soak: {in: a, at_least: 24}}]}}", "expected text, found an integer", 0),
         (STAGED + "gates: [{soak: {in: x, at_least: 1h}}]}}", "soak.in: 'x' is not a stage", 0),
-        ("stages: {archived: {gates: [{code: clean}]}}",
-         "stages.archived.gates: whatever is archived needs nothing for it", 0),
+        (
+            "stages: {archived: {gates: [{code: clean}]}}",
+            "stages.archived.gates: whatever is archived needs nothing for it",
+            0,
+        ),
         (STAGED + "from: []}}", "stages.b.from: name at least one stage", 0),
         (STAGED + "from: [a, a]}}", "stages.b.from: 'a' is there twice", 0),
         (STAGED + "from: [stging]}}", "stages.b.from: 'stging' is not a stage", 0),
@@ -468,37 +535,57 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh
         (STAGED + "approvals: {count: 0, by: [x@y]}}}", "approvals.count: 0 is less than 1", 0),
         (STAGED + "approvals: {count: 101, by: [x@y]}}}", "approvals.count: 100 is the most", 0),
         (STAGED + "approvals: {count: 1, by: []}}}", "approvals.by: expected a list of roles", 0),
-        (STAGED + "signed: {by: [mangers]}}}\nroles: {managers: []}",
-         "signed.by: 'mangers' is neither a role, a signer nor an e-mail",
-         "did you mean 'managers'?"),
+        (
+            STAGED + "signed: {by: [mangers]}}}\nroles: {managers: []}",
+            "signed.by: 'mangers' is neither a role, a signer nor an e-mail",
+            "did you mean 'managers'?",
+        ),
         (STAGED + "override: [x@y]}}", "override: expected a mapping, found a list", 0),
         (STAGED + "override: {}}}", "override.by: expected a list of roles", 0),
         ("stages: {a: {}}\naliases: {a: {protected: true}}", "aliases.a: 'a' cannot be an al", 0),
         ("stages: {a: {}}\naliases: {x: {}}", "aliases.x.protected: missing", 0),
         ("stages: {a: {}}\naliases: {x: true}", "aliases.x: expected a mapping, found a bool", 0),
         ("stages: {a: {}}\nfreeze: {from: x}", "freeze: expected a list, found a mapping", 0),
-        ("stages: {a: {}}\nfreeze: [{from: '2026-12-20T00:00:00Z', until: 2026-12-21}]",
-         "freeze[1].until: expected a time with its zone", 0),
-        ("stages: {a: {}}\nfreeze: [{from: '2026-12-20T00:00:00Z', until: '2026-12-20T00:00:00Z'}]",
-         "freeze[1].until: it is not after from", 0),
-        ("stages: {a: {}}\nmodels: {'x-*': {stages: {b: {}}}}",
-         "models.x-*.stages.b: 'b' is not a stage of this policy", 0),
-        ("stages: {a: {}}\nmodels: {'x-*': {stages: {a: {gate: []}}}}",
-         "models.x-*.stages.a.gate: unknown key", "did you mean 'gates'?"),
+        (
+            "stages: {a: {}}\nfreeze: [{from: '2026-12-20T00:00:00Z', until: 2026-12-21}]",
+            "freeze[1].until: expected a time with its zone",
+            0,
+        ),
+        (
+            (
+                "stages: {a: {}}\n"
+                "freeze: [{from: '2026-12-20T00:00:00Z', until: '2026-12-20T00:00:00Z'}]"
+            ),
+            "freeze[1].until: it is not after from",
+            0,
+        ),
+        (
+            "stages: {a: {}}\nmodels: {'x-*': {stages: {b: {}}}}",
+            "models.x-*.stages.b: 'b' is not a stage of this policy",
+            0,
+        ),
+        (
+            "stages: {a: {}}\nmodels: {'x-*': {stages: {a: {gate: []}}}}",
+            "models.x-*.stages.a.gate: unknown key",
+            "did you mean 'gates'?",
+        ),
         ("stages: {a: {}}\nmodels: {'x-*': {signers: {}}}", "models.x-*.signers: unknown key", 0),
-        ("stages: {a: {}, b: {holds: 1, replaced: a}}\nmodels: {m: {stages: {a: {holds: 1}}}}",
-         "models.m.stages.b.replaced: 'a' would have to hold any number", 0),
+        (
+            "stages: {a: {}, b: {holds: 1, replaced: a}}\nmodels: {m: {stages: {a: {holds: 1}}}}",
+            "models.m.stages.b.replaced: 'a' would have to hold any number",
+            0,
+        ),
         ("stages: {a: {}}\nsigners: {'a b': [x]}", "signers.a b: 'a b' cannot be a signer's", 0),
         ("stages: {a: {}}\nsigners: {ada: ['" + KEY + "']}", "signers.ada: expected an e-mail", 0),
         ("stages: {a: {}}\nsigners: {a@b: []}", "signers.a@b: expected a list of public keys", 0),
         ("stages: {a: {}}\nsigners: {a@b: [ssh-ed25519]}", "is not a public key", "a line such as"),
-        ("stages: {a: {}}\nsigners: {a@b: ['command=\"x\" " + KEY + "']}", "signers.a@b: ", 0),
+        ('stages: {a: {}}\nsigners: {a@b: [\'command="x" ' + KEY + "']}", "signers.a@b: ", 0),
         ("stages: {a: {}}\nroles: {leads@x: []}", "a role's name has no @", 0),
         ("stages: {a: {}}\nroles: {leads: [ada]}", "roles.leads: 'ada' is neither a signer nor", 0),
         ("stages: {a: {}}\nrevoked: [MD5:00]", "revoked: 'MD5:00' is not a fingerprint", "SHA256:"),
         ("stages: {a: {}}\nrevoked: {}", "revoked: expected a list, found a mapping", 0),
     ],
-)  # fmt: skip
+)
 def test_rules_that_make_no_sense(text: str, message: str, hint: str | int) -> None:
     with pytest.raises(InvalidDocument) as caught:
         read_policy(f"format: 1\n{text}\n".encode(), "registry/policy.yaml")
@@ -531,20 +618,46 @@ def test_hostile_documents(data: bytes, message: str) -> None:
 
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-        st.sampled_from(
-            ["stages", "production", "holds", "gates", "metric", "by", "freeze", "models", "from",
-             "aliases", "signers", "roles", "soak", "in", "a", "approvals", "count", "size"]
-        ), inner, max_size=4,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "stages",
+                    "production",
+                    "holds",
+                    "gates",
+                    "metric",
+                    "by",
+                    "freeze",
+                    "models",
+                    "from",
+                    "aliases",
+                    "signers",
+                    "roles",
+                    "soak",
+                    "in",
+                    "a",
+                    "approvals",
+                    "count",
+                    "size",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=12,
-)  # fmt: skip
+)
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.dictionaries(
-    st.sampled_from(["stages", "aliases", "freeze", "models", "signers", "roles", "revoked"]), JUNK
-))  # fmt: skip
+@given(
+    st.dictionaries(
+        st.sampled_from(["stages", "aliases", "freeze", "models", "signers", "roles", "revoked"]),
+        JUNK,
+    )
+)
 def test_whatever_the_types_it_is_read_or_refused_with_a_field(document: dict[str, Any]) -> None:
     data = yaml.dump({"format": 1, "stages": {"production": {}}, **document})
     try:

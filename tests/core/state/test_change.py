@@ -53,9 +53,19 @@ def test_trailers_and_reason_are_read_back() -> None:
 
 
 LINES = st.sampled_from(
-    ["Gitreg-Action: delete", "gitreg-model : x", "  Gitreg-Op: 1", "GITREG-VERSION: 9", "",
-     f"This reverts commit {OID}.", " this reverts commit x", "Better.", "Signed-off-by: A", "\t"]
-)  # fmt: skip
+    [
+        "Gitreg-Action: delete",
+        "gitreg-model : x",
+        "  Gitreg-Op: 1",
+        "GITREG-VERSION: 9",
+        "",
+        f"This reverts commit {OID}.",
+        " this reverts commit x",
+        "Better.",
+        "Signed-off-by: A",
+        "\t",
+    ]
+)
 
 
 @settings(max_examples=150, deadline=None)
@@ -101,9 +111,17 @@ def test_a_metrics_name_forges_no_paragraph() -> None:
 
 @pytest.mark.parametrize(
     ("given", "kept"),
-    [(None, None), ("", None), (" \n\t", None), (" a ", "a"), ("a  \nb\t\n", "a\nb"),
-     ("a\r\nb", "a\nb"), ("a\tb", "a\tb"), ("é 日 🙂", "é 日 🙂")],
-)  # fmt: skip
+    [
+        (None, None),
+        ("", None),
+        (" \n\t", None),
+        (" a ", "a"),
+        ("a  \nb\t\n", "a\nb"),
+        ("a\r\nb", "a\nb"),
+        ("a\tb", "a\tb"),
+        ("é 日 🙂", "é 日 🙂"),
+    ],
+)
 def test_reasons_are_trimmed(given: str | None, kept: str | None) -> None:
     assert check_reason(given) == kept
 

@@ -24,9 +24,16 @@ def version(
     environment: Environment | None = None,
 ) -> ModelVersion:
     return ModelVersion(
-        "m", number, "", "", Artifact("model", 0, 1, ""), metrics or {}, params or {},
-        lineage or Lineage(), environment or Environment(),
-    )  # fmt: skip
+        "m",
+        number,
+        "",
+        "",
+        Artifact("model", 0, 1, ""),
+        metrics or {},
+        params or {},
+        lineage or Lineage(),
+        environment or Environment(),
+    )
 
 
 def test_every_metric_of_either_is_shown() -> None:
@@ -80,11 +87,15 @@ def test_data_code_and_environment() -> None:
         2,
         lineage=Lineage(
             code=CodeCommit("c2", "url", dirty=True),
-            data=(DataDependency("train.csv", "m2"), DataDependency("same.csv", "m"),
-                  DataDependency("new.csv", "m3"), DataDependency("rows", digest="d2")),
+            data=(
+                DataDependency("train.csv", "m2"),
+                DataDependency("same.csv", "m"),
+                DataDependency("new.csv", "m3"),
+                DataDependency("rows", digest="d2"),
+            ),
         ),
         environment=Environment("3.11", "linux"),
-    )  # fmt: skip
+    )
     found = compare(a, b, ["numpy==1.0", "gone==1"], ["numpy==2.0", "new==3"])
     assert dict(found.data) == {
         "train.csv": Difference("m1", "m2"),

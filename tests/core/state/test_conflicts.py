@@ -7,7 +7,7 @@ import pytest
 from gitreg.core.model import manifest
 from gitreg.core.model.layout import alias_path, stage_path
 from gitreg.core.policy import Policy, StageRule
-from gitreg.core.state.conflicts import first_surprise
+from gitreg.core.state.conflicts import first_conflict
 from gitreg.core.state.history import FileChange
 
 POLICY = Policy(
@@ -27,7 +27,7 @@ def surprise(stage: str, then: Numbers, now: Numbers, after: Numbers) -> str | N
     path = stage_path("churn", stage)
     known, *both = map(manifest.write_versions, (then, now, after))
     change = FileChange(path, *both)
-    found = first_surprise({path: known}.get, POLICY, [change])
+    found = first_conflict({path: known}.get, POLICY, [change])
     return None if found is None else found.pointer
 
 
@@ -46,7 +46,7 @@ def surprise(stage: str, then: Numbers, now: Numbers, after: Numbers) -> str | N
         ("archived", (), (4,), (4, 5), True),
         ("gone", (1,), (2,), (2, 3), False),  # a stage that the policy has no more
     ],
-)  # fmt: skip
+)
 def test_a_stage(stage: str, then: Numbers, now: Numbers, after: Numbers, *, agrees: bool) -> None:
     assert surprise(stage, then, now, after) == (None if agrees else f"stages/{stage}")
 
@@ -59,7 +59,7 @@ def test_an_alias(then: int | None, now: int | None, *, agrees: bool) -> None:
     path = alias_path("churn", "champion")
     known, here = (None if v is None else manifest.write_alias(v) for v in (then, now))
     change = FileChange(path, here, manifest.write_alias(3))
-    assert (first_surprise({path: known}.get, POLICY, [change]) is None) == agrees
+    assert (first_conflict({path: known}.get, POLICY, [change]) is None) == agrees
 
 
 def test_the_same_in_other_bytes_is_no_surprise() -> None:
@@ -70,7 +70,7 @@ def test_the_same_in_other_bytes_is_no_surprise() -> None:
         FileChange(stage, b"versions:\n- 1\n", b"versions:\n- 2\n"),
         FileChange(alias, b"version: 1\n", b"version: 2\n"),
     ]
-    assert first_surprise(known.get, POLICY, changes) is None
+    assert first_conflict(known.get, POLICY, changes) is None
 
 
 @pytest.mark.parametrize("broken", [b"versions: {", b"\xff", b"versions: [0]\n", b"x: 1\n"])
@@ -78,10 +78,10 @@ def test_what_cannot_be_read_is_a_surprise(broken: bytes) -> None:
     path = stage_path("churn", "production")
     good = b"versions:\n- 1\n"
     for known, here in ((broken, good), (good, broken)):
-        found = first_surprise({path: known}.get, POLICY, [FileChange(path, here, None)])
+        found = first_conflict({path: known}.get, POLICY, [FileChange(path, here, None)])
         assert found is not None
     same = FileChange(path, broken, None)
-    assert first_surprise({path: broken}.get, POLICY, [same]) is None
+    assert first_conflict({path: broken}.get, POLICY, [same]) is None
 
 
 def test_other_files_are_nobodys_expectation() -> None:
@@ -91,7 +91,7 @@ def test_other_files_are_nobodys_expectation() -> None:
         FileChange("dvc.yaml", b"a", b"b"),
     ]
     nothing: dict[str, bytes] = {}
-    assert first_surprise(nothing.get, POLICY, changes) is None
+    assert first_conflict(nothing.get, POLICY, changes) is None
 
 
 def test_the_stage_that_was_fought_for_is_named() -> None:
@@ -101,6 +101,6 @@ def test_the_stage_that_was_fought_for_is_named() -> None:
         FileChange(archived, b"versions:\n- 2\n", None),
         FileChange(production, b"versions:\n- 1\n", b"versions:\n- 2\n"),
     ]
-    found = first_surprise({production: b"versions:\n- 3\n"}.get, POLICY, changes)
+    found = first_conflict({production: b"versions:\n- 3\n"}.get, POLICY, changes)
     assert found is not None
     assert found.pointer == "stages/production"

@@ -26,7 +26,7 @@ from gitreg.core.policy import (
 )
 from gitreg.core.policy.gates import ArtifactOnRemote, CodeClean, MetricBetter, MetricLimit, Soak
 from gitreg.core.state.change import Change, trailers_of
-from gitreg.core.state.decision import Move, decide, judge_aliases, moves_of
+from gitreg.core.state.decision import Move, decide, judge_aliases, moves_between
 from gitreg.errors import NotFound, Refused
 from tests.support.fakes import FakeBranch, FakeFacts, branch_with, promotion, trailers
 
@@ -206,9 +206,10 @@ def test_an_override_is_recorded_with_what_it_overrode(branch: FakeBranch) -> No
     ruled(branch, gates=(MetricLimit("f1"), MetricLimit("auc")), override=("ada@example.com",))
     change = branch.promote("churn@1", override="the audit\nis today")
     assert change.evidence == (
-        "overridden: f1 is missing from churn@1", "auc 0.7 is present",
+        "overridden: f1 is missing from churn@1",
+        "auc 0.7 is present",
         "override: ada@example.com may override",
-    )  # fmt: skip
+    )
     assert trailers_of(change.message())["Gitreg-Override"] == ("the audit is today",)
     events = branch.moves_of("churn", "stages/production")
     assert [event.override for event in events] == ["the audit is today"]
@@ -415,7 +416,7 @@ def moved(**stages: tuple[int, ...]) -> Callable[[FakeBranch], list[Move]]:
         layout.stage_path("churn", name): manifest.write_versions(held)
         for name, held in stages.items()
     }
-    return lambda branch: moves_of(branch.state, branch.state.after(files), "churn")
+    return lambda branch: moves_between(branch.state, branch.state.after(files), "churn")
 
 
 @pytest.mark.parametrize(
@@ -423,15 +424,19 @@ def moved(**stages: tuple[int, ...]) -> Callable[[FakeBranch], list[Move]]:
     [
         (moved(), []),
         (moved(production=(1,)), []),
-        (moved(production=(2,), archived=(1,)),
-         [Move("churn", 1, "archived", "production", ()),
-          Move("churn", 2, "production", None, (1,))]),
+        (
+            moved(production=(2,), archived=(1,)),
+            [
+                Move("churn", 1, "archived", "production", ()),
+                Move("churn", 2, "production", None, (1,)),
+            ],
+        ),
         (moved(production=(1, 2)), [Move("churn", 2, "production", None, ())]),
         (moved(production=()), [Move("churn", 1, None, "production", ())]),
         (moved(staging=(1,)), [Move("churn", 1, "staging", "production", ())]),  # in both now
         (moved(production=(), staging=(1,)), [Move("churn", 1, "staging", "production", ())]),
     ],
-)  # fmt: skip
+)
 def test_moves(
     branch: FakeBranch, change: Callable[[FakeBranch], list[Move]], moves: list[Move]
 ) -> None:

@@ -65,7 +65,7 @@ def test_references_resolve(branch: FakeBranch, text: str, version: int) -> None
         ("churn/champion", "'champion' is an alias of churn", "churn@champion"),
         ("churn", "'churn' is a model: which version of it?", "churn@latest, churn@5"),
     ],
-)  # fmt: skip
+)
 def test_what_is_not_there(branch: FakeBranch, text: str, message: str, hint: str | None) -> None:
     with pytest.raises(NotFound) as caught:
         resolved(branch, text)

@@ -10,8 +10,8 @@ import pytest
 from gitreg import NotFound, Registry
 from gitreg.artifacts.provenance import Provenance
 from gitreg.core.state.history import FileChange
-from gitreg.core.state.timestamps import Activity, changed_in, moment_of
-from gitreg.git.history_index import History
+from gitreg.core.state.timestamps import Timestamps, changed_in, moment_of
+from gitreg.git.history_index import HistoryIndex
 from tests.conftest import git
 
 START = 1_800_000_000
@@ -37,7 +37,7 @@ def ms(seconds: int, index: int = 0) -> int:
     return (START + seconds) * 1000 + index
 
 
-def again(folder: Path) -> Activity:
+def again(folder: Path) -> Timestamps:
     """Return what a new index says, made from nothing."""
     (folder / ".git" / "gitreg" / "history.sqlite").unlink()
     with Registry(folder) as opened:
@@ -52,7 +52,7 @@ def test_what_counts_and_what_does_not(
     clock(20)
     add(registry, description="the first")
     add(registry)  # in the same second
-    expected = Activity(ms(10), ms(20, 1), {1: ms(20), 2: ms(20, 1)}, {1: ms(20), 2: ms(20, 1)})
+    expected = Timestamps(ms(10), ms(20, 1), {1: ms(20), 2: ms(20, 1)}, {1: ms(20), 2: ms(20, 1)})
     assert registry.activity("churn") == expected
     clock(30)
     registry.annotate("churn", tags={"c": None})
@@ -91,7 +91,7 @@ def test_a_renamed_model_came_to_be_when_it_did(
     registry.promote("old@1", stage="staging")
     clock(30)
     registry.rename_model("old", "churn")
-    found = Activity(ms(10), ms(30), {1: ms(10)}, {1: ms(30)})
+    found = Timestamps(ms(10), ms(30), {1: ms(10)}, {1: ms(30)})
     assert registry.activities() == {"churn": found}
     assert again(folder) == found
     with pytest.raises(NotFound, match="renamed to 'churn'"):
@@ -110,7 +110,7 @@ def test_a_name_that_begins_anew_has_no_past(
     registry.create_model("churn")
     clock(40)
     add(registry)
-    found = Activity(ms(30), ms(40), {1: ms(40)}, {1: ms(40)})
+    found = Timestamps(ms(30), ms(40), {1: ms(40)}, {1: ms(40)})
     assert registry.activity("churn") == found
     assert again(folder) == found
 
@@ -124,7 +124,7 @@ def test_a_deletion_that_is_reverted_leaves_the_past(
     registry.delete_model("churn")
     clock(30)
     git(folder, "revert", "--no-edit", "HEAD")
-    found = Activity(ms(10), ms(30), {1: ms(10)}, {1: ms(30)})
+    found = Timestamps(ms(10), ms(30), {1: ms(10)}, {1: ms(30)})
     assert registry.activity("churn") == found
     git(folder, "reset", "--quiet", "--hard", "HEAD~2")
     assert registry.activity("churn").updated == ms(10)
@@ -134,7 +134,7 @@ def test_of_a_clone_that_is_cut_off_nothing_is_known(registry: Registry, folder:
     add(registry)
     git(folder.parent, "clone", "--quiet", "--depth=1", f"file://{folder}", "shallow")
     with Registry(folder.parent / "shallow") as shallow:
-        assert shallow.activity("churn") == Activity()
+        assert shallow.activity("churn") == Timestamps()
 
 
 def test_what_was_said_is_gone_on_from(
@@ -145,9 +145,11 @@ def test_what_was_said_is_gone_on_from(
     add(registry)
     registry.activity("churn")
     found: list[list[tuple[object, ...]]] = []
-    ask = History._ask
+    ask = HistoryIndex._ask
 
-    def counted(self: History, query: str, values: Sequence[object]) -> list[tuple[object, ...]]:
+    def counted(
+        self: HistoryIndex, query: str, values: Sequence[object]
+    ) -> list[tuple[object, ...]]:
         rows = ask(self, query, values)
         if "FROM changes" in query:
             found.append(rows)
@@ -155,7 +157,7 @@ def test_what_was_said_is_gone_on_from(
             assert "INDEX changes_in_order (model=? AND life=? AND seq>? AND seq<?)" in plan[0][3]
         return rows
 
-    monkeypatch.setattr(History, "_ask", counted)
+    monkeypatch.setattr(HistoryIndex, "_ask", counted)
     before = registry.activity("churn")
     clock(40)  # backwards
     registry.promote("churn@1", stage="production")
@@ -175,13 +177,13 @@ def test_what_was_said_is_gone_on_from(
 def test_all_models_are_one_question(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     add(registry)
     asked = []
-    ask = History._ask
+    ask = HistoryIndex._ask
 
-    def counted(self: History, query: str, values: object) -> object:
+    def counted(self: HistoryIndex, query: str, values: object) -> object:
         asked.append(query)
         return ask(self, query, values)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(History, "_ask", counted)
+    monkeypatch.setattr(HistoryIndex, "_ask", counted)
     registry.activities()
     assert len(asked) == 1
     with registry._history._lock:
@@ -206,7 +208,7 @@ def test_moments_of_a_clock_that_goes_back_are_the_clocks() -> None:
         (b"tags:\n  description: x\n", b"tags:\n  description: y\n", False),
         (b'owner: a\n"description": x\n', b'owner: b\n"description": y\n', True),
     ],
-)  # fmt: skip
+)
 def test_descriptions_are_told_from_the_rest(
     before: bytes | None, after: bytes | None, counts: bool
 ) -> None:

@@ -63,9 +63,22 @@ def test_now_is_now() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "soon", "2026-13-01", "2026-02-30", "3 fortnights ago", "days ago", "-1 days ago",
-     "999999 weeks ago", "9999999 days ago", "0000-01-01", "--output=F", "\x1b[0m", "x" * 1000],
-)  # fmt: skip
+    [
+        "",
+        "soon",
+        "2026-13-01",
+        "2026-02-30",
+        "3 fortnights ago",
+        "days ago",
+        "-1 days ago",
+        "999999 weeks ago",
+        "9999999 days ago",
+        "0000-01-01",
+        "--output=F",
+        "\x1b[0m",
+        "x" * 1000,
+    ],
+)
 def test_what_is_no_moment(text: str) -> None:
     with pytest.raises(InvalidRequest, match="is not a moment") as caught:
         parse_instant(text, NOW)

@@ -286,8 +286,11 @@ def test_what_was_moved_here_stays(folder: Path, source: Place) -> None:
     assert git(folder, "rev-parse", "HEAD") == before
     assert report.is_complete
     assert [text.split(":")[0] for text, _ in remarks(report)] == [
-        "churn@1", "churn", "churn@3", "churn@4"
-    ]  # fmt: skip
+        "churn@1",
+        "churn",
+        "churn@3",
+        "churn@4",
+    ]
 
 
 def test_what_is_gone_on_one_side_is_told(folder: Path, source: Place) -> None:
@@ -873,8 +876,18 @@ def test_what_comes_is_published(stocked: Path, source: Place) -> None:
     assert ran.json["pushed"]
     origin = stocked.parent / "origin.git"
     assert git(origin, "rev-parse", "main") == git(stocked, "rev-parse", "HEAD")
-    gitreg("import", "mlflow", "--uri", source.uri, "--models", "churn", "--push",
-           "--repo", str(stocked), code=1)  # churn is another model there  # fmt: skip
+    gitreg(
+        "import",
+        "mlflow",
+        "--uri",
+        source.uri,
+        "--models",
+        "churn",
+        "--push",
+        "--repo",
+        str(stocked),
+        code=1,
+    )  # churn is another model there
     config = stocked / ".dvc" / "config"
     remote = stocked.parent / "dvc-remote"
     config.write_text(config.read_text().replace("../../dvc-remote", str(remote)))

@@ -13,8 +13,13 @@ from tests.support.crash.shim import Mode
 from tests.support.crash.stage import Stage
 
 DISK_MODES = (
-    Mode.KILL, Mode.TORN, Mode.NO_SPACE, Mode.FULL, Mode.BROKEN, Mode.BROKEN_FOR_GOOD,
-)  # fmt: skip
+    Mode.KILL,
+    Mode.TORN,
+    Mode.NO_SPACE,
+    Mode.FULL,
+    Mode.BROKEN,
+    Mode.BROKEN_FOR_GOOD,
+)
 NET_MODES = (Mode.REFUSED, Mode.CUT)
 
 Check = Callable[[Stage], Iterator[str]]
@@ -131,9 +136,12 @@ def _no_repository(stage: Stage) -> None:
 def _initialised(stage: Stage) -> Iterator[str]:
     committed = set(git(stage.work, "ls-tree", "-r", "--name-only", "main").splitlines())
     wanted = {
-        ".dvc/.gitignore", ".dvc/config", ".dvcignore", "registry/.gitignore",
+        ".dvc/.gitignore",
+        ".dvc/config",
+        ".dvcignore",
+        "registry/.gitignore",
         "registry/policy.yaml",
-    }  # fmt: skip
+    }
     if committed != wanted:
         yield f"committed {sorted(committed)}"
     status = git(stage.work, "status", "--porcelain", "--untracked-files=all")
@@ -153,37 +161,68 @@ COMMANDS = (
     Command("promote-push", (*_PROMOTE, "--push"), check=_promoted, pushes=True),
     Command("promote", _PROMOTE, check=_promoted),
     Command("rollback-push", ("rollback", "churn", "--push"), check=_rolled_back, pushes=True),
-    Command(
-        "push", ("push",), _local_commits, _published, commits=2, pushes=True, is_write=False
-    ),
+    Command("push", ("push",), _local_commits, _published, commits=2, pushes=True, is_write=False),
     Command("fetch", ("fetch",), _colleague, _fetched, commits=0, is_write=False),
     Command(
-        "pull", ("pull", "churn@champion", "-o", "../out"), _cold_cache, delivered,
-        commits=0, is_write=False,
+        "pull",
+        ("pull", "churn@champion", "-o", "../out"),
+        _cold_cache,
+        delivered,
+        commits=0,
+        is_write=False,
     ),
     Command(
-        "pull-force", ("pull", "churn@champion", "-o", "../out", "--force"), _something_there,
-        delivered, commits=0, is_write=False,
+        "pull-force",
+        ("pull", "churn@champion", "-o", "../out", "--force"),
+        _something_there,
+        delivered,
+        commits=0,
+        is_write=False,
     ),
     Command(
-        "tags-sync", ("tags", "sync", "--push"), _lost_tags, commits=0, pushes=True,
+        "tags-sync",
+        ("tags", "sync", "--push"),
+        _lost_tags,
+        commits=0,
+        pushes=True,
         is_write=False,
     ),
     Command("init", ("init",), _no_repository, _initialised, is_write=False, has_registry=False),
     Command(
-        "promote-push-served", (*_PROMOTE, "--push"), check=_promoted, pushes=True, served=True,
+        "promote-push-served",
+        (*_PROMOTE, "--push"),
+        check=_promoted,
+        pushes=True,
+        served=True,
         modes=(Mode.KILL, *NET_MODES),
     ),
     Command(
-        "register-push-served", (*_REGISTER, "--push"), check=_registered, pushes=True,
-        served=True, modes=NET_MODES,
-    ),
-    Command(
-        "push-served", ("push",), _local_commits, _published, commits=2, pushes=True,
-        is_write=False, served=True, modes=NET_MODES,
-    ),
-    Command(
-        "fetch-served", ("fetch",), _colleague, _fetched, commits=0, is_write=False, served=True,
+        "register-push-served",
+        (*_REGISTER, "--push"),
+        check=_registered,
+        pushes=True,
+        served=True,
         modes=NET_MODES,
     ),
-)  # fmt: skip
+    Command(
+        "push-served",
+        ("push",),
+        _local_commits,
+        _published,
+        commits=2,
+        pushes=True,
+        is_write=False,
+        served=True,
+        modes=NET_MODES,
+    ),
+    Command(
+        "fetch-served",
+        ("fetch",),
+        _colleague,
+        _fetched,
+        commits=0,
+        is_write=False,
+        served=True,
+        modes=NET_MODES,
+    ),
+)

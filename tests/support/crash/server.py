@@ -22,12 +22,26 @@ from pathlib import Path
 from typing import Any
 
 _HEAVY = (
-    "gitreg.cli", "gitreg.render.as_text", "gitreg.doctor", "gitreg.publishing.init",
-    "gitreg.artifacts.collect", "gitreg.artifacts.verify",
-    "dvc.logger", "dvc.config", "dvc.fs", "dvc.ignore", "dvc.repo",
-    "dvc.data_cloud", "dvc_data.hashfile.db.local", "dvc_objects.fs.generic", "gitdb",
-    "ruamel.yaml", "sqlite3", "concurrent.futures.thread", "fsspec.callbacks",
-)  # fmt: skip
+    "gitreg.cli",
+    "gitreg.render.as_text",
+    "gitreg.doctor",
+    "gitreg.publishing.init",
+    "gitreg.artifacts.collect",
+    "gitreg.artifacts.verify",
+    "dvc.logger",
+    "dvc.config",
+    "dvc.fs",
+    "dvc.ignore",
+    "dvc.repo",
+    "dvc.data_cloud",
+    "dvc_data.hashfile.db.local",
+    "dvc_objects.fs.generic",
+    "gitdb",
+    "ruamel.yaml",
+    "sqlite3",
+    "concurrent.futures.thread",
+    "fsspec.callbacks",
+)
 _BECOME_REAPER = 36  # PR_SET_CHILD_SUBREAPER: who lost their parent are ours to wait for
 _PATIENCE = 100.0
 

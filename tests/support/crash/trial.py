@@ -123,12 +123,18 @@ class Bench:
             self._port = free.getsockname()[1]
         daemon = subprocess.Popen(
             [
-                "git", "daemon", "--export-all", "--enable=receive-pack", "--reuseaddr",
-                f"--listen={_SERVED}", f"--port={self._port}", f"--base-path={self._folder}",
+                "git",
+                "daemon",
+                "--export-all",
+                "--enable=receive-pack",
+                "--reuseaddr",
+                f"--listen={_SERVED}",
+                f"--port={self._port}",
+                f"--base-path={self._folder}",
                 str(self._folder),
             ],
             stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        )
         self._stack.callback(daemon.wait)
         self._stack.callback(daemon.terminate)
         deadline = time.monotonic() + 10
@@ -200,9 +206,13 @@ class Bench:
             result, more = scene.recover()
             problems += more
         return Verdict(
-            command.name, f"lost-{state}", 1, f"kill -{signal}",
-            Result.FAILED if problems else result, tuple(problems),
-        )  # fmt: skip
+            command.name,
+            f"lost-{state}",
+            1,
+            f"kill -{signal}",
+            Result.FAILED if problems else result,
+            tuple(problems),
+        )
 
 
 class _Scene:

@@ -62,9 +62,12 @@ def s3_server() -> Iterator[S3Server]:
     host, port = server.get_host_and_port()
     endpoint = f"http://{host}:{port}"
     boto = boto3.client(
-        "s3", endpoint_url=endpoint, region_name="us-east-1",
-        aws_access_key_id=_KEY_ID, aws_secret_access_key=_SECRET,
-    )  # fmt: skip
+        "s3",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=_KEY_ID,
+        aws_secret_access_key=_SECRET,
+    )
     try:
         boto.create_bucket(Bucket=BUCKET)
         yield S3Server(endpoint, boto)

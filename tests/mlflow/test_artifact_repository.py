@@ -26,8 +26,8 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from gitreg import Registry
-from gitreg.mlflow import artifacts
-from gitreg.mlflow.artifacts import download_uri, own_artifact
+from gitreg.mlflow import artifact_repository
+from gitreg.mlflow.artifact_repository import download_uri, own_artifact
 from gitreg.mlflow.checkouts import META_FILE
 from gitreg.mlflow.uri import parse, undecoded_folder
 from tests.mlflow.test_checkouts import MODEL, files_of
@@ -387,7 +387,7 @@ def test_a_server_reads_its_own_artifacts_itself(in_server: str, tmp_path: Path)
 
 
 def test_the_names_of_variables_are_mlflows() -> None:
-    assert artifacts._DESTINATION == constants.ARTIFACTS_DESTINATION_ENV_VAR
-    assert artifacts._REGISTRY_STORE == constants.REGISTRY_STORE_URI_ENV_VAR
-    assert artifacts._SERVES == constants.SERVE_ARTIFACTS_ENV_VAR
-    assert artifacts._IN_SERVER == constants.ARTIFACT_ROOT_ENV_VAR
+    assert artifact_repository._DESTINATION == constants.ARTIFACTS_DESTINATION_ENV_VAR
+    assert artifact_repository._REGISTRY_STORE == constants.REGISTRY_STORE_URI_ENV_VAR
+    assert artifact_repository._SERVES == constants.SERVE_ARTIFACTS_ENV_VAR
+    assert artifact_repository._IN_SERVER == constants.ARTIFACT_ROOT_ENV_VAR

@@ -15,7 +15,7 @@ _OID = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
-class Seen:
+class LastSeen:
     """The commit that a remote's default branch was at, and when that was found out.
 
     Attributes:
@@ -29,7 +29,7 @@ class Seen:
     reached: float
 
 
-def recall(folder: Path) -> Seen | None:
+def recall(folder: Path) -> LastSeen | None:
     """Return what `remember` wrote into ``folder``; ``None`` when it never did.
 
     A file that does not parse counts as none: it appears whole or not at all, so that it is a
@@ -37,13 +37,13 @@ def recall(folder: Path) -> Seen | None:
     """
     try:
         said = json.loads((folder / _NAME).read_bytes())
-        found = Seen(said["commit"], said["branch"], float(said["reached"]))
+        found = LastSeen(said["commit"], said["branch"], float(said["reached"]))
         return found if _OID.fullmatch(found.commit) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def remember(folder: Path, seen: Seen) -> None:
+def remember(folder: Path, seen: LastSeen) -> None:
     """Write what was seen into ``folder``, whole or not at all; its lock is the caller's to hold.
 
     Raises:

@@ -1,4 +1,4 @@
-"""`Patient`: the parts of a registry that are examined, and what is asked of all of them."""
+"""`Inspection`: the parts of a registry that are examined, and what is asked of all of them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from gitreg.artifacts.store import Artifacts
+from gitreg.artifacts.store import ArtifactStore
 from gitreg.core.model import layout
 from gitreg.core.model.manifest import read_dvc_pointer, read_manifest
 from gitreg.core.model.model import Artifact, ModelVersion
 from gitreg.core.state.state import RegistryState
 from gitreg.doctor.forms import Filled, Forms
 from gitreg.errors import GitregError
-from gitreg.git.history_index import History
+from gitreg.git.history_index import HistoryIndex
 from gitreg.git.repository import GitRepository
 from gitreg.publishing.clone import Clone
 
@@ -25,7 +25,7 @@ _PROCESSES = Path("/proc")
 
 
 @dataclass(frozen=True)
-class Patient:
+class Inspection:
     """A registry, and the clone that it is looked at in.
 
     Attributes:
@@ -38,8 +38,8 @@ class Patient:
 
     repository: GitRepository
     state: RegistryState
-    history: History
-    artifacts: Artifacts
+    history: HistoryIndex
+    artifacts: ArtifactStore
     clone: Clone
 
     @cached_property

@@ -7,7 +7,7 @@ from shlex import quote
 
 from gitreg.core.model.names import format_version
 from gitreg.doctor.clone import Standing
-from gitreg.doctor.patient import Patient
+from gitreg.doctor.inspection import Inspection
 from gitreg.dvc import DvcProject
 from gitreg.dvc.remote import REPAIR
 from gitreg.errors import DvcError
@@ -16,19 +16,19 @@ from gitreg.findings import Finding
 _Pair = tuple[str, int]
 
 
-def examine(patient: Patient, standing: Standing) -> Iterator[Finding]:
+def examine(inspection: Inspection, standing: Standing) -> Iterator[Finding]:
     """Say which versions' bytes are missing here, and which are not shared.
 
     All versions are asked for at once. That an object is there is looked at, not what is in it:
     ``gitreg verify`` and ``gitreg verify --remote`` read the bytes.
     """
-    state = patient.state
+    state = inspection.state
     try:
-        project = patient.artifacts.project(state.snapshot)
+        project = inspection.artifacts.project(state.snapshot)
         remote = project.remote_name()
         objects = {
             (version.model, version.version): str(version.artifact.md5)
-            for version in patient.versions
+            for version in inspection.versions
         }
         absent: dict[_Pair, set[str]] = {}
         for pair, md5 in objects.items():
@@ -40,29 +40,33 @@ def examine(patient: Patient, standing: Standing) -> Iterator[Finding]:
         if remote is None:
             yield from _without_remote(absent)
         else:
-            yield from _with_remote(patient, standing, project, objects, absent)
+            yield from _with_remote(inspection, standing, project, objects, absent)
     except DvcError as error:
         yield Finding("dvc", "error", ".dvc/config", str(error), error.hint)
 
 
 def _without_remote(absent: Mapping[_Pair, set[str]]) -> Iterator[Finding]:
     yield Finding(
-        "no-dvc-remote", "note", ".dvc/config",
+        "no-dvc-remote",
+        "note",
+        ".dvc/config",
         "the bytes are in this machine's DVC cache alone",
         "dvc remote add -d NAME URL, commit .dvc/config, then gitreg verify --remote --repair",
-    )  # fmt: skip
+    )
     for pair, lacking in absent.items():
         if lacking:
             yield Finding(
-                "artifact-missing", "error", format_version(*pair),
+                "artifact-missing",
+                "error",
+                format_version(*pair),
                 "its bytes are not in the cache, and there is no DVC remote to get them from",
                 "register the same bytes again from where they were trained, or delete the "
                 f"version: gitreg delete {quote(format_version(*pair))}",
-            )  # fmt: skip
+            )
 
 
 def _with_remote(
-    patient: Patient,
+    inspection: Inspection,
     standing: Standing,
     project: DvcProject,
     objects: Mapping[_Pair, str],
@@ -70,8 +74,8 @@ def _with_remote(
 ) -> Iterator[Finding]:
     there = project.lacking({objects[pair] for pair in absent}) if absent else {}
     known = standing.upstream is not None
-    patient.history.advance(str(patient.state.commit))
-    unpublished = set(patient.history.versions_since(standing.fork)) if known else set()
+    inspection.history.advance(str(inspection.state.commit))
+    unpublished = set(inspection.history.versions_since(standing.fork)) if known else set()
     for pair, not_here in absent.items():
         lacking = set(there[objects[pair]])
         # Where the listing is not here, only the remote has said what its files are.
@@ -80,18 +84,25 @@ def _with_remote(
         name = format_version(*pair)
         if nowhere:
             yield Finding(
-                "artifact-missing", "error", name, "its bytes are neither here nor on the remote",
+                "artifact-missing",
+                "error",
+                name,
+                "its bytes are neither here nor on the remote",
                 f"{REPAIR} {quote(name)}",
-            )  # fmt: skip
+            )
         elif lacking and pair in unpublished:
             yield Finding(
-                "not-shared", "note", name,
+                "not-shared",
+                "note",
+                name,
                 "its bytes are not on the DVC remote yet; they go there when it is published",
                 "gitreg push",
-            )  # fmt: skip
+            )
         elif lacking:
             yield Finding(
-                "not-shared", "warning", name,
+                "not-shared",
+                "warning",
+                name,
                 "its bytes are not on the DVC remote, so that nobody else can pull it",
                 f"gitreg verify --remote --repair {quote(name)}",
-            )  # fmt: skip
+            )

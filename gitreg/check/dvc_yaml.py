@@ -115,12 +115,13 @@ def _entry(step: Step, model: str, path: str | None, data: bytes | None) -> Iter
     named = "nothing" if path is None else repr(path)
     meant = "which has no version left" if latest is None else format_version(model, latest)
     yield step.found(
-        "dvc-yaml", layout.DVC_YAML,
+        "dvc-yaml",
+        layout.DVC_YAML,
         f"artifacts.{model} names {named}, the newest version is {meant}"
         if latest is not None
         else f"artifacts.{model} names {named} of a model {meant}",
         line=line_of(data, f"{model}:"),
-    )  # fmt: skip
+    )
 
 
 def _artifacts(data: bytes | None) -> dict[str, str | None]:
