@@ -19,9 +19,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitreg.check.commit_facts import Past
 from gitreg.check.finding import CheckFinding
-from gitreg.check.past import IndexedPast
+from gitreg.check.past import IndexedPast, Past
 from gitreg.check.ranges import CheckOptions, CheckReport, check_commit, judge_range
 from gitreg.check.step import is_registry
 from gitreg.core.model import layout

@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from gitreg.check.commit_facts import Bytes, CommitFacts, Past
+from gitreg.check.commit_facts import CommitFacts
+from gitreg.check.facts import Bytes, NoBytes
 from gitreg.check.finding import CheckFinding
 from gitreg.check.judge import judge_late, judge_step, new_faults
 from gitreg.check.lives import Lives
+from gitreg.check.past import Past
 from gitreg.check.revisions import check_base
 from gitreg.check.step import Step, is_registry, models_of, reverted_by
 from gitreg.check.versions import new_versions
@@ -85,7 +87,7 @@ class CheckOptions:
     strict: bool = False
     remote: bool = False
     past: Past = field(default_factory=Past)
-    artifacts: Bytes = field(default_factory=Bytes)
+    artifacts: Bytes = field(default_factory=NoBytes)
     now: int | None = None
 
 
@@ -546,6 +548,3 @@ def _policy_of(state: RegistryState) -> Policy:
             f"by it: {error}",
             hint="mend registry/policy.yaml on the branch first, past the hook",
         ) from None
-
-
-# What a person types

@@ -20,7 +20,14 @@ from urllib.parse import quote
 
 from gitreg.core.model.names import RegistryTag, parse_tag
 from gitreg.core.state.change import OPERATION, trailers_of
-from gitreg.core.state.history import CommitInfo, Event, FileChange, PointerValue, events_of
+from gitreg.core.state.history import (
+    CommitInfo,
+    Event,
+    FileChange,
+    PointerValue,
+    entry_of,
+    events_of,
+)
 from gitreg.core.state.tags import Tag, tags_of
 from gitreg.core.state.timestamps import Timestamps, changed_in, moment_of
 from gitreg.git.log import first_parents_reach, read_commits
@@ -465,13 +472,8 @@ class HistoryIndex:
 
     def held_before(self, model: str, version: int, stage: str) -> tuple[int, ...]:
         """Return what a stage held before a version last came into it, ascending; else nothing."""
-        for event in self.moves_of(model, f"stages/{stage}"):
-            before, after = event.before, event.after
-            if not (isinstance(before, tuple) and isinstance(after, tuple)):
-                continue
-            if version in after and version not in before:
-                return before
-        return ()
+        event = entry_of(self.moves_of(model, f"stages/{stage}"), version)
+        return event.before if event is not None and isinstance(event.before, tuple) else ()
 
     def events_of_commit(self, commit: str, model: str | None = None) -> list[Event]:
         """Return what a commit did to a model, or to all of them."""

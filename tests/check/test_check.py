@@ -12,9 +12,9 @@ import pytest
 
 from gitreg import Registry
 from gitreg.check import CheckFinding, CheckReport
-from gitreg.check.commit_facts import Past
 from gitreg.check.finding import line_in_error
 from gitreg.check.judge import judge_step, new_faults
+from gitreg.check.past import Past
 from gitreg.check.step import Step
 from gitreg.core.model.model import Artifact
 from gitreg.core.policy import DEFAULT, Policy, read_policy

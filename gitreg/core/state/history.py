@@ -423,6 +423,21 @@ def was_among(events: Iterable[Event], version: int) -> bool:
     return any(version in _held(side) for event in events for side in (event.before, event.after))
 
 
+def entry_of(events: Iterable[Event], version: int) -> Event | None:
+    """Return the event by which a stage last got a version, out of its moves, newest first.
+
+    ``None`` where it never did, as far as these tell.
+    """
+    return next(
+        (
+            event
+            for event in events
+            if version in _held(event.after) and version not in _held(event.before)
+        ),
+        None,
+    )
+
+
 def stack_of(events: Iterable[Event]) -> list[Event]:
     """Return the moves of one pointer that still stand, oldest first.
 
