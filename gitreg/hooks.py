@@ -27,6 +27,7 @@ from gitreg.core.model import layout
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import GitError, GitregError, InvalidRequest, NotFound
 from gitreg.git.log import first_parents_reach
+from gitreg.git.objects import NO_OBJECT
 from gitreg.git.repository import GitRepository
 from gitreg.render.reports import finding_line
 from gitreg.render.terminal import line
@@ -43,7 +44,6 @@ CHAINED = ".before-gitreg"
 SHOWN = 20
 """The most findings that a push is answered with."""
 
-_ABSENT = "0" * 40
 _MARK = "# gitreg hook: {}"
 
 # Git tells a hook by its environment where the objects are that were just received; all other
@@ -206,7 +206,7 @@ def _updates(stdin: Iterable[str]) -> list[_Update]:
         new, _, name = rest.partition(" ")
         if name:
             found.append(
-                _Update(None if old == _ABSENT else old, None if new == _ABSENT else new, name)
+                _Update(None if old == NO_OBJECT else old, None if new == NO_OBJECT else new, name)
             )
     return found
 

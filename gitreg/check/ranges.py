@@ -19,10 +19,11 @@ from gitreg.check.judge import judge_late, judge_step, new_faults
 from gitreg.check.lives import Lives
 from gitreg.check.past import Past
 from gitreg.check.revisions import check_base
-from gitreg.check.step import Step, is_registry, models_of, reverted_by
+from gitreg.check.step import Step, is_registry, models_of
 from gitreg.check.versions import new_versions
 from gitreg.core.model import layout
 from gitreg.core.policy import DEFAULT, Facts, Policy
+from gitreg.core.state.change import reverted_by
 from gitreg.core.state.decision import moves_between
 from gitreg.core.state.history import Event, was_among
 from gitreg.core.state.state import RegistryState
@@ -370,7 +371,7 @@ class _Judge:
 
     def is_restored(self, step: Step, model: str) -> bool:
         """Tell whether a step brings a model back as it was before a commit that ended it."""
-        told = reverted_by(step)
+        told = reverted_by(step.commit.message)
         reverted = None if told is None else self._repository.commit_of(told)
         if reverted is None or step.parent is None or step.before.has_model(model):
             return False

@@ -1585,9 +1585,7 @@ def _list(given: str | Sequence[str]) -> Sequence[str]:
 def _concerns(event: Event, version: int) -> bool:
     if event.version == version:
         return True
-    sides = (event.before, event.after)
-    held = [side if isinstance(side, tuple) else (side,) for side in sides]
-    return (version in held[0]) != (version in held[1])
+    return (version in event.before) != (version in event.after)
 
 
 def _work_tree_of(url: str) -> Path | None:
