@@ -13,6 +13,15 @@ from tests.conftest import git
 from tests.support.clones import check, commit
 from tests.support.commands import error, gitreg
 
+ARCHIVED = "registry/churn/stages/archived.yaml"
+SOAKED = """\
+format: 1
+stages:
+  staging: {}
+  production: {holds: 1, replaced: archived, gates: [{soak: {in: staging, at_least: 24h}}]}
+  archived: {}
+"""
+
 
 def test_history_of_gitregs_own_commands_obeys(stocked: Path) -> None:
     with Registry(stocked) as registry:
@@ -162,6 +171,38 @@ def test_a_merge_in_a_freeze_brings_no_move(
     git(stocked, "merge", "--quiet", "--no-ff", "--no-edit", "side")
     report = check(stocked, "HEAD^1..HEAD")
     assert sorted({finding.code for finding in report.findings}) == found
+
+
+def test_a_soak_begins_anew_on_a_branch_that_is_merged(
+    stocked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What main knows of staging is older than what the merged branch did to it."""
+
+    def at(hours: int) -> None:
+        moment = int(git(stocked, "log", "-1", "--format=%ct", base)) + hours * 3600
+        monkeypatch.setenv("GIT_COMMITTER_DATE", f"{moment} +0000")
+
+    base = commit(stocked, {"registry/policy.yaml": SOAKED})
+    at(0)
+    staging = "registry/churn/stages/staging.yaml"
+    commit(stocked, {staging: "versions:\n- 3\n"})
+    git(stocked, "switch", "--quiet", "--create", "side")
+    at(20)
+    commit(stocked, {staging: None})
+    commit(stocked, {staging: "versions:\n- 3\n"})
+    git(stocked, "switch", "--quiet", "main")
+    commit(stocked, {"notes.md": "as it goes\n"})
+    git(stocked, "merge", "--quiet", "--no-ff", "--no-edit", "side")
+    production = "registry/churn/stages/production.yaml"
+    moved = {staging: None, production: "versions:\n- 3\n", ARCHIVED: "versions:\n- 1\n- 2\n"}
+    at(25)
+    commit(stocked, moved)
+    report = check(stocked, f"{base}..HEAD")
+    assert [finding.code for finding in report.findings] == ["policy-soak"]
+    git(stocked, "reset", "--quiet", "--hard", "HEAD~1")
+    at(45)
+    commit(stocked, moved)
+    assert check(stocked, f"{base}..HEAD").findings == ()
 
 
 @pytest.mark.parametrize("strict", [False, True])

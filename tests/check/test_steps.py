@@ -9,7 +9,11 @@ import pytest
 from gitreg.check.finding import line_in_error
 from gitreg.check.judge import judge_step, new_faults
 from gitreg.check.past import Past
+from gitreg.check.step import Step
+from gitreg.core.model.manifest import Tombstone
+from gitreg.core.operations.rename import rename_model
 from gitreg.core.policy import DEFAULT, read_policy
+from tests.support.fakes import ADA, CREATED, FakeBranch
 from tests.support.steps import (
     COMMIT,
     DVC,
@@ -294,6 +298,46 @@ def test_an_override_counts_where_the_policy_lets_its_author() -> None:
 def test_moves_after_a_pointer_that_did_not_parse() -> None:
     broken = {**TWO, STAGING: b"versions: x\n"}
     assert codes(step(broken, {STAGING: b"versions:\n- 1\n"}), World()) == ["unknown-moves"]
+
+
+# Renames
+
+
+def renamed(models: Mapping[str, str], **also: bytes) -> Step:
+    """Return a step that renames models in one commit, whose versions are below the gate."""
+    branch = FakeBranch()
+    for model in models:
+        branch.register(model, auc=0.1)
+        branch.promote(f"{model}@1")
+    before, state = branch.snapshot.files, branch.state
+    for old, new in models.items():
+        note = Tombstone(CREATED, ADA, None, renamed_to=new)
+        change = rename_model(state, old, note, None)
+        state = state.after({edit.path: edit.content for edit in change.edits})
+    names = [name for pair in models.items() for name in pair]
+    after = {path: content for name in names for path, content in state.files(name).items()}
+    after |= {"dvc.yaml": state.snapshot.read("dvc.yaml") or b"", **also}
+    changes: dict[str, bytes | None] = {p: c for p, c in after.items() if before.get(p) != c}
+    changes |= {path: None for path in before if path not in after}
+    return step(before, changes, policy=NO_WAY_IN)
+
+
+NO_WAY_IN = read_policy(
+    b"format: 1\nstages:\n  production: {gates: [{metric: auc, at_least: 0.9}]}\n", "policy.yaml"
+)
+
+
+@pytest.mark.parametrize(
+    "models", [{"churn": "leavers"}, {"churn": "leavers", "tokenizer": "words", "a": "z"}]
+)
+def test_models_that_are_renamed_are_not_promoted(models: dict[str, str]) -> None:
+    assert codes(renamed(models), World()) == []
+
+
+def test_a_rename_that_changes_more_is_judged_as_promotions() -> None:
+    path = "registry/leavers/versions/1/requirements.txt"
+    judged = renamed({"churn": "leavers"}, **{path: b"numpy==2.1.0\n"})
+    assert codes(judged, World()) == ["bad-rename", "policy-metric", "removed"]
 
 
 def test_a_past_of_which_nothing_is_known() -> None:

@@ -8,11 +8,13 @@ from dataclasses import replace
 import pytest
 
 from gitreg.core.model import layout
+from gitreg.core.model.manifest import Tombstone
 from gitreg.core.model.names import Reference, parse_tag
 from gitreg.core.operations.annotate import Annotation, annotate
+from gitreg.core.operations.rename import rename_model
 from gitreg.core.state.history import CommitInfo, Event, FileChange, events_of, named_by, stack_of
 from gitreg.core.state.tags import Tag
-from tests.support.fakes import ADA, DictSnapshot, FakeBranch, branch_with
+from tests.support.fakes import ADA, CREATED, DictSnapshot, FakeBranch, branch_with
 
 PRODUCTION = layout.stage_path("churn", "production")
 STAGING = layout.stage_path("churn", "staging")
@@ -238,6 +240,28 @@ def test_several_models_are_told_in_turn() -> None:
 )
 def test_dates_as_odd_as_git_lets_them_be(time: int, zone: str, when: str) -> None:
     assert CommitInfo("", None, ADA, ADA, time, zone, "").when == when
+
+
+def test_a_rename_and_its_revert_say_both_names(branch: FakeBranch) -> None:
+    branch.promote("churn@1", aliases=("champion",))
+    note = Tombstone(CREATED, ADA, None, renamed_to="leavers")
+    renamed = branch.commit(rename_model(branch.state, "churn", note, None))
+    names = {
+        (event.model, event.pointer): (event.action, event.renamed_from, event.renamed_to)
+        for event in events_of(*branch.commits[-1])
+    }
+    for pointer in (None, "stages/production", "aliases/champion"):
+        assert names["churn", pointer] == ("rename", None, "leavers")
+        assert names["leavers", pointer] == ("rename", "churn", None)
+    branch.git_revert(renamed)
+    names = {
+        (event.model, event.pointer): (event.action, event.renamed_from, event.renamed_to)
+        for event in events_of(*branch.commits[-1])
+        if event.version is None or event.pointer
+    }
+    assert names["leavers", None] == ("revert", None, "churn")
+    assert names["leavers", "stages/production"] == ("revert", None, None)
+    assert names["churn", "stages/production"] == ("revert", None, None)
 
 
 # The stack of a pointer
