@@ -283,21 +283,21 @@ class _Reapplication:
             frozen = layout.version_path(place.model, number, layout.REQUIREMENTS)
             md5 = manifest.read_dvc_pointer(content.get(pointer) or b"", pointer)
             request = Registration(
-                place.model,
-                replace(version.artifact, md5=md5),
-                version.created_at,
-                version.created_by,
-                version.metrics,
-                version.params,
-                version.lineage,
-                version.environment,
-                content.get(frozen),
-                said.description,
-                said.tags,
-                self._above(place.model),
-                version.signature,
-                number if keeps else None,
-                self._recorded.left_out(place.model, number - 1) if keeps else None,
+                model=place.model,
+                artifact=replace(version.artifact, md5=md5),
+                created_at=version.created_at,
+                created_by=version.created_by,
+                metrics=version.metrics,
+                params=version.params,
+                lineage=version.lineage,
+                environment=version.environment,
+                requirements=content.get(frozen),
+                description=said.description,
+                tags=said.tags,
+                above=self._above(place.model),
+                signature=version.signature,
+                number=number if keeps else None,
+                left_out=self._recorded.left_out(place.model, number - 1) if keeps else None,
             )
             done = register(self._state, request)
             self.numbers[place.model, number] = int(dict(done.trailers)["Gitreg-Version"])
