@@ -12,19 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from gitreg.artifacts.environment import code_commit, environment, without_url_credentials
+from gitreg.artifacts.files import read_bytes
 from gitreg.artifacts.lineage import data_dependency
+from gitreg.artifacts.metrics_and_params import read_metrics, read_params
 from gitreg.artifacts.mlmodel import mlflow_run
+from gitreg.artifacts.plain_values import flatten_metrics, plain, plain_numbers
 from gitreg.artifacts.provenance import Provenance, registration_of, source_of
 from gitreg.artifacts.source import Source
 from gitreg.artifacts.store import ArtifactStore
-from gitreg.artifacts.values import (
-    flatten_metrics,
-    plain,
-    plain_numbers,
-    read_bytes,
-    read_metrics,
-    read_params,
-)
 from gitreg.core.documents.yaml import SIZE_LIMIT, Value
 from gitreg.core.model.layout import REQUIREMENTS
 from gitreg.core.model.model import Artifact, Environment, Lineage, ModelVersion, Run

@@ -21,8 +21,8 @@ from gitreg.artifacts.environment import (
     without_credentials,
     without_url_credentials,
 )
+from gitreg.artifacts.plain_values import flatten_metrics, plain, plain_numbers
 from gitreg.artifacts.source import Source, text_source
-from gitreg.artifacts.values import flatten_metrics, plain, plain_numbers
 from gitreg.core.documents.yaml import SIZE_LIMIT, Value
 from gitreg.core.model.layout import REQUIREMENTS
 from gitreg.core.model.manifest import SIGNATURE_LIMIT, Tombstone

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from gitreg.artifacts.files import near_sibling
 from gitreg.artifacts.lineage import TrackedOutput, find_tracked
-from gitreg.artifacts.values import near_sibling
 from gitreg.core.model.manifest import is_artifact_name
 from gitreg.errors import InvalidRequest, NotFound
 

@@ -11,7 +11,7 @@ import pytest
 from gitreg import Registry
 from gitreg.errors import InvalidRequest
 from tests.conftest import git, write_model
-from tests.dvc.test_dvc import COLLISION, damage
+from tests.dvc.projects import COLLISION, damage
 from tests.stories.test_dvc_faults import here, there, use_remote
 from tests.support.commands import error, everything, gitreg
 
