@@ -96,7 +96,7 @@ def source_of(known: Provenance, state: RegistryState) -> Iterator[Source | Mode
     """
     given = known.source
     if (given is None) == (known.text is None):
-        raise InvalidRequest("give the bytes of a version as its source, or as a text; one of both")
+        raise InvalidRequest("give the bytes of a version either as its source or as a text")
     if isinstance(given, ModelVersion):
         yield state.version(given.model, given.version)
     elif isinstance(given, Source):
@@ -243,7 +243,7 @@ def _public(lineage: Lineage) -> tuple[Lineage, tuple[str, ...]]:
 
 def _time(given: str | None) -> str | None:
     if given is not None and not _TIME.fullmatch(given):
-        raise InvalidRequest(f"created_at: {given[:40]!a} is no time like 2026-11-22T20:25:06Z")
+        raise InvalidRequest(f"created_at: {given[:40]!a} is not a time like 2026-11-22T20:25:06Z")
     return given
 
 

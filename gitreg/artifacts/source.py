@@ -74,7 +74,9 @@ def text_source(name: str, content: str) -> Iterator[Source]:
         InvalidRequest: ``name`` is not the name of an artifact with an extension.
     """
     if not is_artifact_name(name) or name == "model":
-        raise InvalidRequest(f"{name!a} is no artifact's name: 'model.' and an extension")
+        raise InvalidRequest(
+            f"{name!a} is not an artifact's name: expected 'model.' and an extension"
+        )
     with tempfile.TemporaryDirectory(prefix="gitreg-") as folder:
         path = Path(folder).resolve() / name
         path.write_text(content, "utf-8", newline="")
@@ -86,4 +88,4 @@ def _check(path: Path) -> None:
     if path.exists() and not path.is_file() and not path.is_dir():
         raise InvalidRequest(f"{path} is neither a file nor a folder")
     if ".git" in path.parts:
-        raise InvalidRequest(f"{path} is inside a .git folder, which is no model")
+        raise InvalidRequest(f"{path} is inside a .git folder: that is not a model")

@@ -222,7 +222,7 @@ class ArtifactStore:
         here = top / ".dvc" / "config"
         if here.is_file() and _default_remote(here.read_bytes()) is not None:
             raise DvcError(
-                "the DVC remote is not committed: whoever pulls would not know where the bytes are",
+                "the DVC remote is not committed: other clones would not find the bytes",
                 hint="git add .dvc/config && git commit, then run it again",
             )
 

@@ -193,7 +193,7 @@ def _bytes(given: Provenance, origin: _Origin, stack: contextlib.ExitStack) -> _
         return _Bytes(given.source)
     location = origin.model.artifact_location if origin.model else given.lineage.source
     if not location:
-        return _Bytes(None, "it names nothing")
+        return _Bytes(None, "no source is given")
     tracking_uri = _run_of(given).tracking_uri
     try:
         location = _location(location, tracking_uri)

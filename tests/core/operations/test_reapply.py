@@ -150,7 +150,7 @@ def test_a_version_of_a_commit_that_is_left_is_not_mistaken_for_theirs() -> None
     theirs.register(auc=0.1)
     ours.register(auc=0.99)
     ours.promote("churn@4")
-    with pytest.raises(Refused, match="churn@4 is of a commit that is left"):
+    with pytest.raises(Refused, match="churn@4 belongs to a commit that was not pushed"):
         again(theirs, recorded(ours), {("churn", 4): None}, lambda _: 4)
 
 

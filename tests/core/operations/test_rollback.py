@@ -165,13 +165,15 @@ def test_to_a_version_that_was_rolled_back(branch: FakeBranch) -> None:
     assert place(branch) == {"production": (3,), "archived": (1, 2)}
     assert branch.names("champion") == 2
     assert plan.change.warnings == (
-        "@champion still names churn@2: it had moved in another commit",
+        "@champion still names churn@2: another commit moved that alias",
     )
 
 
 def test_a_version_that_was_deleted_cannot_come_back(branch: FakeBranch) -> None:
     branch.delete("churn@2")
-    with pytest.raises(Refused, match="churn@2, in production before, is deleted") as caught:
+    with pytest.raises(
+        Refused, match="churn@2, which was in production before, is deleted"
+    ) as caught:
         branch.plan_rollback()
     assert caught.value.hint == "name another one with --to"
     with pytest.raises(NotFound, match="churn@2 was deleted"):
@@ -406,7 +408,7 @@ def test_an_alias_set_by_another_commit_stays(branch: FakeBranch) -> None:
     branch.alias("churn@3", "best")
     plan = branch.rollback()
     assert (branch.names("best"), branch.names("champion")) == (3, 2)
-    assert plan.change.warnings == ("@best still names churn@3: it had moved in another commit",)
+    assert plan.change.warnings == ("@best still names churn@3: another commit moved that alias",)
 
 
 def test_an_alias_never_goes_back_to_a_deleted_version() -> None:
@@ -458,7 +460,7 @@ def test_one_of_them_alone_is_no_whole_revert(pair: FakeBranch) -> None:
     assert plan.change.reverts is None
     assert plan.change.subject == "roll back production to tokenizer@1"
     assert plan.change.warnings == (
-        f"churn had moved in the same commit {pair.commits[-2][0].oid[:9]}: it stays where it is",
+        f"churn moved in the same commit {pair.commits[-2][0].oid[:9]}: it stays where it is",
     )
 
 
@@ -538,4 +540,4 @@ def test_a_stage_that_a_rollback_of_another_empties_is_told() -> None:
     branch.promote("churn@1")
     plan = branch.rollback(stage="staging")
     assert place(branch) == {"staging": (1,)}
-    assert plan.change.warnings == ("churn/production holds no version any more",)
+    assert plan.change.warnings == ("churn/production now holds no version",)
