@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -47,8 +47,7 @@ if TYPE_CHECKING:
 
     from gitreg.approvals.giving import ApprovalPreview
     from gitreg.approvals.stored import StoredApproval
-    from gitreg.artifacts.collect import Material
-    from gitreg.artifacts.provenance import Given, Provenance
+    from gitreg.artifacts.provenance import Provenance
     from gitreg.artifacts.store import ArtifactStore
     from gitreg.check import CheckReport
     from gitreg.core.documents.yaml import Value
@@ -617,25 +616,30 @@ class Registry:
             pr: push a branch with it and open a pull request, instead; see `Outcome.review`.
             op_id: identifies the operation: repeated under its id, it is done once.
         """
-        from gitreg.artifacts.collect import Material
+        from gitreg.artifacts.collect import found_out
 
         if not os.fspath(source):
             raise InvalidRequest("the path of the source is empty")
-        material = Material(
+        paths = (data,) if isinstance(data, (str, os.PathLike)) else tuple(data)
+        return self._register(
             name,
-            Path(source),
-            metrics,
-            params,
-            dict(tags or {}),
-            (Path(data),)
-            if isinstance(data, (str, os.PathLike))
-            else tuple(Path(path) for path in data),
-            description,
-            None if requirements is None else Path(requirements),
-            run_id,
-            push or pr or self._url is not None,
+            lambda: found_out(
+                self._repository,
+                Path(source),
+                metrics=metrics,
+                params=params,
+                tags=tags,
+                data=tuple(Path(path) for path in paths),
+                description=description,
+                requirements=None if requirements is None else Path(requirements),
+                run_id=run_id,
+            ),
+            reason,
+            dry_run=dry_run,
+            push=push,
+            pr=pr,
+            op_id=op_id,
         )
-        return self._register(material, reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id)
 
     def register_artifact(
         self,
@@ -666,11 +670,11 @@ class Registry:
         Raises:
             AlreadyExists: the number that it shall have is given.
         """
-        from gitreg.artifacts.provenance import Given
+        from gitreg.artifacts.provenance import fitting
 
-        given = Given(_text(name, "a model"), material, push=push or pr or self._url is not None)
         return self._register(
-            given,
+            _text(name, "a model"),
+            lambda: fitting(material),
             reason,
             dry_run=dry_run,
             push=push,
@@ -681,7 +685,8 @@ class Registry:
 
     def _register(
         self,
-        material: Material | Given,
+        name: str,
+        provenance: Callable[[], Provenance],
         reason: str | None,
         *,
         dry_run: bool,
@@ -703,7 +708,9 @@ class Registry:
             self._artifacts,
             state,
             self._past(state),
-            material,
+            name,
+            provenance,
+            push=push or pr or self._url is not None,
             dry_run=dry_run,
             progress=self._progress,
         )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from gitreg.core.model import layout
 from gitreg.core.model.model import ModelVersion
 from gitreg.core.model.names import format_version
-from gitreg.core.operations.judging import Demand, Mover, refusal, rule_on
+from gitreg.core.operations.judging import Demand, Mover, judged
 from gitreg.core.operations.moves import PointerMoves
 from gitreg.core.state.change import Change, Edit
 from gitreg.core.state.history import Event, named_by, stack_of
@@ -84,7 +84,7 @@ def roll_back(state: RegistryState, past: Past, request: Rollback, mover: Mover)
         GateRefused: the policy demands a signature of somebody else.
     """
     if not request.models:
-        raise InvalidRequest("which model? name at least one, as in churn-predictor")
+        raise InvalidRequest("name at least one model, as in churn-predictor")
     if len(set(request.models)) != len(request.models):
         raise InvalidRequest("the same model is named twice")
     state.policy.stage(request.stage)
@@ -110,14 +110,7 @@ def roll_back(state: RegistryState, past: Past, request: Rollback, mover: Mover)
         warnings=tuple(warning for step in steps for warning in step.warnings),
     )
     named = tuple((version.model, version.version) for version in restored)
-    ruling = rule_on(state, change.edits, mover, Demand(named, returns=True))
-    change = replace(
-        change,
-        evidence=(*change.evidence, *ruling.evidence),
-        judgements=ruling.judgements,
-    )
-    if ruling.refused:
-        raise refusal(ruling, named, request.stage, change)
+    change = judged(state, change, mover, Demand(named, returns=True), request.stage)
     return RollbackPlan(change, tuple(withdrawn), tuple(restored))
 
 
@@ -137,7 +130,7 @@ def _step(state: RegistryState, past: Past, request: Rollback, model: str) -> _S
     for version in target:
         if not state.has_version(model, version):
             raise Refused(
-                f"{format_version(model, version)}, in {request.stage} before, is deleted",
+                f"{format_version(model, version)}, which was in {request.stage} before, is deleted",
                 hint="name another one with --to",
             )
     withdrawn = tuple(version for version in current if version not in target)
@@ -150,12 +143,14 @@ def _step(state: RegistryState, past: Past, request: Rollback, model: str) -> _S
     for version in withdrawn:
         for alias in moves.aliases_of(version):
             name = format_version(model, version)
-            stayed.setdefault(alias, f"@{alias} still names {name}: it had moved in another commit")
+            stayed.setdefault(
+                alias, f"@{alias} still names {name}: another commit moved that alias"
+            )
     warnings = [
         *moves.emptied(),
         *stayed.values(),
         *(
-            f"{other} had moved in the same commit {event.commit[:9]}: it stays where it is"
+            f"{other} moved in the same commit {event.commit[:9]}: it stays where it is"
             for event in undone
             for other in past.models_of_commit(event.commit)
             if other not in request.models
