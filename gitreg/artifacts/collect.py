@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gitreg.artifacts.environment import code_commit, environment, without_url_credentials
+from gitreg.artifacts.environment import code_commit, environment
 from gitreg.artifacts.lineage import data_dependency
 from gitreg.artifacts.mlmodel import mlflow_run
 from gitreg.artifacts.provenance import Given, registration_of, source_of
@@ -42,6 +42,7 @@ from gitreg.core.operations.annotate import check_tags
 from gitreg.core.operations.register import Registration, check_new_name, register
 from gitreg.core.state.change import Change
 from gitreg.core.state.state import RegistryState
+from gitreg.core.text.urls import requirements_without_credentials
 from gitreg.dvc import DvcProject, digest
 from gitreg.dvc.digest import Progress, TreeDigest
 from gitreg.errors import InvalidDocument, InvalidRequest
@@ -225,7 +226,7 @@ def _environment(given: Path | None) -> tuple[Environment, bytes]:
             read_bytes(given, REQUIREMENTS),
         )
         try:
-            requirements = without_url_credentials(requirements.decode("utf-8")).encode()
+            requirements = requirements_without_credentials(requirements.decode("utf-8")).encode()
         except UnicodeDecodeError:
             raise InvalidDocument(f"{given}: not UTF-8 text") from None
     if len(requirements) > SIZE_LIMIT:
