@@ -6,10 +6,11 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from gitreg.core.model.names import parse_tag
+from gitreg.core.text.urls import hide_credentials
 from gitreg.doctor.clone import Standing
 from gitreg.doctor.inspection import Inspection
 from gitreg.findings import Finding
-from gitreg.git import process, publish
+from gitreg.git import publish
 from gitreg.publishing.tags import compare_tags, tagged_tip
 
 
@@ -98,7 +99,7 @@ def on_remote(inspection: Inspection, standing: Standing) -> Iterator[Finding]:
 
 
 def _foreign(remote: str, names: Sequence[str]) -> Iterator[Finding]:
-    place = process.hide_credentials(remote)
+    place = hide_credentials(remote)
     for name in names:
         yield Finding(
             "remote-foreign-tag",

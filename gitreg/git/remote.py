@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from gitreg.core.text.urls import hide_credentials
 from gitreg.errors import GitError, LostRace, UnknownOutcome
 from gitreg.git import process
 from gitreg.git.repository import GitRepository, Tip
@@ -67,7 +68,7 @@ class Upstream:
     @property
     def shown(self) -> str:
         """The remote as it may be shown to a person."""
-        return process.hide_credentials(self.remote)
+        return hide_credentials(self.remote)
 
     @property
     def short_branch(self) -> str:
@@ -300,7 +301,7 @@ def _update_references(repository: GitRepository, lines: Iterable[str]) -> None:
 
 def _push_failure(upstream: Upstream, done: process.Completed) -> GitError:
     """Return the error for a push that failed."""
-    answer = process.hide_credentials(done.stdout.decode("utf-8", "replace"))
+    answer = hide_credentials(done.stdout.decode("utf-8", "replace"))
     said = done.stderr + answer
     lock = re.search(r"Unable to create '[^']*\.lock': File exists", said)
     if lock:

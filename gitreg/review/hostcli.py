@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from gitreg.core.text.urls import hide_credentials
 from gitreg.errors import WorldError
-from gitreg.git.process import hide_credentials
 from gitreg.review.hosts import Host
 
 PATIENCE = 60

@@ -16,17 +16,12 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 from urllib.parse import quote, urlencode
 
+from gitreg.core.text.urls import address_of
+
 Kind = Literal["github", "gitlab", "bitbucket", "bitbucket-server", "gitea"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-_SCHEME_URL = re.compile(
-    r"(?P<scheme>https?|ssh|git\+ssh)://(?:[^/]*@)?(?P<host>[^/@:\[\]]+|\[[0-9A-Fa-f:.]+\])"
-    r"(?::(?P<port>[0-9]{1,5}))?/(?P<path>.*)"
-)
-# Git's own rule for scp's form: a colon before the first slash. One letter is a Windows drive.
-_SCP_URL = re.compile(
-    r"(?:[^/@:]*@)?(?P<host>[^/@:\[\]]{2,}|\[[0-9A-Fa-f:.]+\]):(?!//)(?P<path>.*)"
-)
+_SCHEMES = frozenset({"http", "https", "ssh", "git+ssh"})
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
 _SEGMENT = re.compile(r"[A-Za-z0-9_.~+-]*[A-Za-z0-9_~+-][A-Za-z0-9_.~+-]*")
 _OBJECT = re.compile(r"[0-9a-f]{40}")
@@ -152,26 +147,23 @@ def host_of(url: str, kind: Kind | None = None) -> Host | None:
     """
     if not url.isprintable() or any(char.isspace() for char in url):
         return None
-    found = _SCHEME_URL.fullmatch(url)
-    if found is not None:
-        scheme, port = found["scheme"], found["port"]
-    elif "://" not in url and (found := _SCP_URL.fullmatch(url)) is not None:
-        scheme, port = "ssh", None
-    else:
+    address = address_of(url)
+    if address is None or address.scheme not in _SCHEMES:
         return None
-    name = found["host"].lower()
+    name = address.host.lower()
     if not _HOST_NAME.fullmatch(name) or ".." in name:
         return None
-    segments = found["path"].strip("/").removesuffix(".git").split("/")
+    segments = address.path.strip("/").removesuffix(".git").split("/")
     if not all(_SEGMENT.fullmatch(segment) for segment in segments):
         return None
-    kind, usual = kind or _kind_of(name), {"https": "443", "http": "80"}.get(scheme)
+    kind, usual = kind or _kind_of(name), {"https": "443", "http": "80"}.get(address.scheme)
     if kind is not None and len(segments) < 2:  # an owner and a name
         return None
     name = _SSH_NAMES.get(name, name)
     # The port of SSH says nothing of that of the pages.
-    at = f":{port}" if port and usual and port != usual else ""
-    return Host(kind, f"{'http' if scheme == 'http' else 'https'}://{name}{at}", "/".join(segments))
+    at = f":{address.port}" if address.port and usual and address.port != usual else ""
+    scheme = "http" if address.scheme == "http" else "https"
+    return Host(kind, f"{scheme}://{name}{at}", "/".join(segments))
 
 
 def _kind_of(name: str) -> Kind | None:

@@ -25,11 +25,11 @@ from mlflow.store.db.db_types import DATABASE_ENGINES
 from mlflow.tracking._model_registry.utils import _get_store
 from sqlalchemy.exc import SQLAlchemyError
 
-from gitreg.artifacts.environment import without_credentials
 from gitreg.artifacts.files import near_sibling
 from gitreg.core.model.model import DataDependency, ModelVersion
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.core.text.times import instant
+from gitreg.core.text.urls import hide_credentials, without_credentials
 from gitreg.errors import InvalidRequest, NotFound, WorldError
 from gitreg.mlflow.sources import data_of
 from gitreg.mlflow.uri import SCHEMES
@@ -376,7 +376,7 @@ def _first_line(error: BaseException) -> str:
     """Return what an error says, short, and without what a server sent along."""
     text = str(error).partition(" Response body:")[0]
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return without_credentials(lines[0])[:300].rstrip(".") if lines else type(error).__name__
+    return hide_credentials(lines[0])[:300].rstrip(".") if lines else type(error).__name__
 
 
 def _or_none(question: Callable[[], _Answer]) -> _Answer | None:

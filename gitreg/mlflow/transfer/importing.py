@@ -19,13 +19,13 @@ from pathlib import Path
 
 from mlflow.prompt.constants import PROMPT_TEXT_TAG_KEY
 
-from gitreg.artifacts.environment import without_credentials
 from gitreg.artifacts.provenance import Provenance
 from gitreg.core.model import layout
 from gitreg.core.model.model import Lineage, ModelVersion, Run
 from gitreg.core.model.names import fold
 from gitreg.core.operations.register import check_new_name, twin_of
 from gitreg.core.text.times import instant
+from gitreg.core.text.urls import without_credentials
 from gitreg.errors import InvalidRequest, Refused, WorldError
 from gitreg.mlflow.artifact_repository import LINK
 from gitreg.mlflow.sources import PROMPT, code_of, described, server_of
