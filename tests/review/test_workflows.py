@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,16 @@ def test_the_hosts_own_schema_takes_it(tmp_path: Path, host: str) -> None:
         check=False,
     )
     assert broken.returncode == 1  # it is looked at
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_template_is_yaml_as_it_stands(host: str) -> None:
+    """So editors and linters can read it; no placeholder is left once it is filled."""
+    template = (files("gitreg.review.resources") / f"{host}.yml").read_text("utf-8")
+    read = YAML(typ="safe").load(template)
+    assert read.keys() == document(host).keys()
+    assert re.search("__[A-Z_]+__", template)
+    assert not re.search("__[A-Z_]+__", workflow(host).text)
 
 
 def test_nothing_lets_others_run_code_in_it(tmp_path: Path) -> None:
