@@ -22,7 +22,6 @@ from gitreg.core.model.keys import PublicKey, Signers, key_of_blob, split_fields
 from gitreg.errors import GitError, InvalidDocument, InvalidRequest, Refused, WorldError
 from gitreg.git import process
 from gitreg.git.repository import GitRepository
-from gitreg.git.signing import split_signature
 
 APPROVAL = "gitreg-approval"
 """The namespace of approvals; what was signed for another one is none."""
@@ -200,14 +199,6 @@ def signers_of_commits(
 def signer_of_commit(repository: GitRepository, oid: str, signers: Signers) -> str | None:
     """Return who signed one commit; see `signers_of_commits`."""
     return signers_of_commits(repository, [oid], signers)[oid]
-
-
-def signer_of_tag(repository: GitRepository, oid: str, signers: Signers) -> str | None:
-    """Return who signed an annotated tag, likewise; ``oid`` is that of the tag object."""
-    found = repository.reader.get(oid)
-    if found is None or found.kind != "tag":
-        return None
-    return _signer_of(split_signature(found.data), signers)
 
 
 def _signer_of(parts: tuple[bytes, bytes], signers: Signers) -> str | None:

@@ -19,7 +19,6 @@ from gitreg.approvals.signatures import (
     Unverified,
     parse_signature,
     signer_of_commit,
-    signer_of_tag,
     signers_of_commits,
     verify,
 )
@@ -335,19 +334,6 @@ def test_the_user_s_configuration_has_no_say(
     assert signer_of_commit(fresh, head, signers(grace=keys["grace"])) is None
     assert signer_of_commit(fresh, head, signers(ada=keys["ada"])) == ADA
     assert not ran.exists()
-
-
-def test_who_signed_a_tag(repository: GitRepository, keys: dict[str, Key]) -> None:
-    people = signers(ada=keys["ada"])
-    git(repository.folder, "tag", "-s", "-m", "signed", "one")
-    git(repository.folder, "tag", "-a", "--no-sign", "-m", "not", "two")
-    git(repository.folder, "tag", "three")
-    oids = [git(repository.folder, "rev-parse", name) for name in ("one", "two", "three")]
-    assert [signer_of_tag(repository, oid, people) for oid in oids] == [ADA, None, None]
-    found = repository.reader.get(oids[0])
-    assert found is not None
-    moved = repository.writer.write("tag", found.data.replace(b"tag one", b"tag six"))
-    assert signer_of_tag(repository, moved, people) is None
 
 
 def test_a_hundred_signatures_in_three_seconds(
