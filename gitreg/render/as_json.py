@@ -8,8 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from gitreg.render.terminal import (
-    _SUSPECT,
-    _escape,
+    escape_invisible,
 )
 
 if TYPE_CHECKING:
@@ -31,9 +30,7 @@ def to_json(value: object, *, ascii_only: bool = False) -> str:
     "\\u202eé" "\\u00e9"
     """
     text = json.dumps(value, indent=2, ensure_ascii=ascii_only, allow_nan=False)
-    return "\n".join(
-        _SUSPECT.sub(lambda found: _escape(found[0], json.dumps), part) for part in text.split("\n")
-    )
+    return "\n".join(escape_invisible(part, json.dumps) for part in text.split("\n"))
 
 
 def version_json(version: ModelVersion) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from gitreg.core.state.compare import flatten, metrics_beside
 from gitreg.render.terminal import (
     SHORT,
-    _cell,
-    _count,
+    cell,
     line,
+    quantity,
     size,
     table,
     visible,
@@ -54,7 +54,7 @@ def models_text(models: Sequence[Model], width: int) -> str:
         (
             model.name,
             model.latest,
-            "  ".join(f"{s}: {_cell(v)}" for s, v in model.stages.items()) or "-",
+            "  ".join(f"{s}: {cell(v)}" for s, v in model.stages.items()) or "-",
             "  ".join(f"@{alias}: {number}" for alias, number in model.aliases.items()) or "-",
             (model.description or "-").partition("\n")[0],
         )
@@ -90,7 +90,7 @@ def version_text(
         ("aliases", version.aliases),
         ("description", version.description or None),
         ("created", f"{version.created_at} by {version.created_by}"),
-        ("artifact", f"{artifact.path}, {_count(artifact.files, 'file')}, {size(artifact.size)}"),
+        ("artifact", f"{artifact.path}, {quantity(artifact.files, 'file')}, {size(artifact.size)}"),
         ("sha256", artifact.sha256),
     ]
     for label, values in (
@@ -139,7 +139,7 @@ def preview_text(preview: ApprovalPreview) -> str:
     lines = [
         f"approving {approval.reference} for {approval.stage}, which holds {over}",
         f"registered by {candidate.created_by} at {candidate.created_at}",
-        f"sha256 {artifact.sha256}, {_count(artifact.files, 'file')}, {size(artifact.size)}",
+        f"sha256 {artifact.sha256}, {quantity(artifact.files, 'file')}, {size(artifact.size)}",
         *metrics_beside(candidate, incumbent),
     ]
     return "\n".join([line(lines[0]), *(f"    {line(text)}" for text in lines[1:])])
@@ -174,7 +174,7 @@ def _from_to(event: Event) -> str:
 
 
 def _side(value: PointerValue) -> str:
-    return _cell(value)
+    return cell(value)
 
 
 def comparison_text(comparison: Comparison, width: int) -> str:
@@ -267,7 +267,7 @@ def policy_text(policy: Policy) -> str:
         for alias, is_protected in policy.protected.items()
     ]
     rest += [(f"role {role}", ", ".join(who) or "nobody") for role, who in policy.roles.items()]
-    rest += [(f"signer {who}", _count(len(keys), "key")) for who, keys in policy.signers.items()]
+    rest += [(f"signer {who}", quantity(len(keys), "key")) for who, keys in policy.signers.items()]
     rest += [("revoked", fingerprint) for fingerprint in policy.revoked]
     rest += [("freeze", window.text) for window in policy.freeze]
     rest += [("differs for", pattern) for pattern in policy.models]
@@ -361,7 +361,7 @@ def versions_with_metrics(title: str, versions: Iterable[ModelVersion]) -> str:
 
 
 def _metrics(version: ModelVersion) -> list[str]:
-    return [f"{name} {_cell(value)}" for name, value in version.metrics.items()]
+    return [f"{name} {cell(value)}" for name, value in version.metrics.items()]
 
 
 def findings_text(findings: Sequence[Finding]) -> str:

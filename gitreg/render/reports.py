@@ -1,18 +1,13 @@
 """What a check found as text, Markdown, SARIF, and the annotations of Git hosts. No I/O.
 
-Nothing from a registry stands for itself: text is escaped for terminals, Markdown and HTML for
-browsers, and a workflow command cannot be forged by a file's name.
-
->>> escaped("*a* | <b>")
-'\\\\*a\\\\* \\\\| &lt;b&gt;'
+Text from a registry is always escaped: for terminals, for Markdown and HTML, and so that no file
+name can forge a workflow command.
 """
 
 from __future__ import annotations
 
 import hashlib
-import html
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -20,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from gitreg.render.terminal import SHORT, line
+from gitreg.review.markdown import code, table
 
 # What is printed was made by then: nothing needs importing to look at it.
 if TYPE_CHECKING:
@@ -31,7 +27,6 @@ SARIF_VERSION = "2.1.0"
 MARKDOWN_ROWS = 200
 """The most findings that Markdown lists: GitHub cuts a summary at 1 MiB, a comment at 64 KiB."""
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~@:-])")
 _LEVELS = {"error": "error", "warning": "warning", "note": "note"}
 _GITHUB = {"error": "error", "warning": "warning", "note": "notice"}
 _GITLAB = {"error": "major", "warning": "minor", "note": "info"}
@@ -88,30 +83,26 @@ def report_json(report: CheckReport) -> dict[str, Any]:
 # Markdown
 
 
-def escaped(text: str) -> str:
-    """Return text that Markdown and HTML show as it is, in one line, without links or mentions."""
-    # A zero-width joiner would keep @names from being notified, and is what `line` takes out.
-    return _MARKDOWN.sub(r"\\\1", html.escape(line(text), quote=False))
-
-
 def report_markdown(report: CheckReport) -> str:
     """Return a report fit for a job's summary or a comment."""
     passed = "✅ gitreg check passed" if report.passed else "❌ gitreg check refused"
-    lines = [f"### {passed}", "", escaped(_sum(report)), ""]
+    lines = [f"### {passed}", "", _sum(report), ""]
     if report.findings:
-        lines += ["| | Code | Where | What | Commit |", "|---|---|---|---|---|"]
-    for finding in report.findings[:MARKDOWN_ROWS]:
-        what = escaped(finding.message)
-        if finding.remedy:
-            what += f"<br>→ {escaped(finding.remedy)}"
-        commit = finding.commit[:SHORT] if finding.commit else ""
-        cells = (finding.severity, escaped(finding.code), escaped(_place(finding)), what, commit)
-        lines.append(f"| {' | '.join(cells)} |")
+        rows = map(_markdown_row, report.findings[:MARKDOWN_ROWS])
+        lines.append(table(["", "Code", "Where", "What", "Commit"], rows))
     more = len(report.findings) - MARKDOWN_ROWS
     if more > 0:
         lines += ["", f"… and {more} more: run `gitreg check` to see all"]
-    lines += [f"\n> {escaped(note)}" for note in report.notes]
+    lines += [f"\n> {code(note)}" for note in report.notes]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _markdown_row(finding: CheckFinding) -> Sequence[str]:
+    what = code(finding.message)
+    if finding.remedy:
+        what += f"<br>→ {code(finding.remedy)}"
+    commit = finding.commit[:SHORT] if finding.commit else ""
+    return finding.severity, code(finding.code), code(_place(finding)), what, commit
 
 
 # For hosts

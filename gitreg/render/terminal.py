@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+
+from gitreg.core.model.names import has_invisible
 
 SHORT = 9
 """How many digits of a commit people are shown."""
@@ -15,11 +16,7 @@ NARROWEST = 40
 """A table is at least so many cells wide: below, a terminal's own folding reads better."""
 
 
-# Control, format (bidirectional overrides, zero width), surrogates, line separators: they move
-# the cursor, hide text or forge lines. The pattern only finds what is worth looking up.
-_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-
-
+# Only these are worth looking up: printable ASCII is visible.
 _SUSPECT = re.compile(r"[^\x20-\x7e]")
 
 
@@ -30,11 +27,19 @@ def visible(text: str) -> str:
 
 def line(text: str) -> str:
     """Return ``text`` as one line, control and formatting characters and line breaks escaped."""
-    return _SUSPECT.sub(lambda found: _escape(found[0], ascii), text)
+    return escape_invisible(text, ascii)
 
 
-def _escape(char: str, quote: Callable[[str], str]) -> str:
-    return quote(char)[1:-1] if unicodedata.category(char) in _UNSAFE else char
+def escape_invisible(text: str, quote: Callable[[str], str]) -> str:
+    """Return ``text`` with each invisible character as ``quote`` writes it between its quotes.
+
+    Such characters move the cursor, hide text or forge lines; see `has_invisible`.
+    """
+
+    def escape(found: re.Match[str]) -> str:
+        return quote(found[0])[1:-1] if has_invisible(found[0]) else found[0]
+
+    return _SUSPECT.sub(escape, text)
 
 
 def table(
@@ -52,7 +57,7 @@ def table(
     grid = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
     # Only what begins a row must keep to its line: the folds of the others are indented.
     lines = [
-        [line(_cell(first)), *(visible(_cell(cell)) for cell in others)] for first, *others in rows
+        [line(cell(first)), *(visible(cell(value)) for value in others)] for first, *others in rows
     ]
     widths = [max(map(cell_len, column)) + 2 for column in zip(headers, *lines, strict=True)]
     rest = sum(cells for header, cells in zip(headers, widths, strict=True) if header != folds)
@@ -76,7 +81,8 @@ def table(
     return "\n".join(row.rstrip() for row in captured.get().split("\n")).rstrip("\n")
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """Return a value as a table shows it."""
     if value is None:
         return "-"
     if isinstance(value, float):
@@ -103,7 +109,8 @@ def size(count: float) -> str:
     return f"{count:.1f} {unit}"
 
 
-def _count(number: int, what: str) -> str:
+def quantity(number: int, what: str) -> str:
+    """Return a number and its noun, as ``1 file`` or ``2 files``."""
     return f"{number} {what}" + ("" if number == 1 else "s")
 
 

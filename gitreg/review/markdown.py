@@ -14,13 +14,13 @@ ends it, and each host escapes that otherwise.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
+
+from gitreg.core.model.names import has_invisible
 
 # Left as they are, so that the source can be read: what stands between digits or letters
 # (roc_auc, 0.921, models/churn), and what means nothing inside a line.
 _PLAIN = re.compile(r"[\w ,;?%-]|(?<=\d)\.(?=\d)|(?<=\w)/(?=\w)")
-_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def escape(text: str) -> str:
@@ -28,9 +28,7 @@ def escape(text: str) -> str:
 
     What cannot be seen (control and formatting characters, line breaks) is shown as its escape.
     """
-    shown = "".join(
-        ascii(char)[1:-1] if unicodedata.category(char) in _UNSAFE else char for char in text
-    )
+    shown = "".join(ascii(char)[1:-1] if has_invisible(char) else char for char in text)
     return "".join(
         char if _is_plain(shown, place) else f"&#{ord(char)};" for place, char in enumerate(shown)
     )
