@@ -38,11 +38,11 @@ def examine(inspection: Inspection) -> list[Finding]:
     repository, state = inspection.repository, inspection.state
     # Before anybody reads the index: it is made anew by whoever finds it damaged.
     found = [*_guarded("index", lambda: leftovers.index(inspection))]
-    standing = clone.Standing()
+    remote_state = clone.RemoteState()
 
     def stand() -> Iterator[Finding]:
-        nonlocal standing
-        findings, standing = clone.against_remote(inspection)
+        nonlocal remote_state
+        findings, remote_state = clone.against_remote(inspection)
         yield from findings
 
     examinations: dict[str, _Examination] = {
@@ -67,8 +67,8 @@ def examine(inspection: Inspection) -> list[Finding]:
             "kinds of files": lambda: contents.not_files(repository, str(state.commit)),
             "remote": stand,
             "history": lambda: past.examine(inspection),
-            "tags": lambda: chain(tags.here(inspection), tags.on_remote(inspection, standing)),
-            "bytes": lambda: stored_bytes.examine(inspection, standing),
+            "tags": lambda: chain(tags.here(inspection), tags.on_remote(inspection, remote_state)),
+            "bytes": lambda: stored_bytes.examine(inspection, remote_state),
             "delivered models": lambda: delivered.examine(inspection),
         }
     for what, examination in examinations.items():

@@ -24,7 +24,7 @@ _WITHDRAWN = "refs/gitreg/withdrawn"
 
 
 @dataclass(frozen=True)
-class Standing:
+class BranchStatus:
     """How a clone stands to the remote branch, as it was just fetched.
 
     Attributes:
@@ -91,7 +91,7 @@ class Standing:
         return Tip(self.local.branch, commit)
 
     @property
-    def as_published(self) -> Standing:
+    def as_published(self) -> BranchStatus:
         """How a clone would stand that is at what is published, and has nothing of its own."""
         local = Tip(self.local.branch, self.published)
         return replace(self, local=local, fork=self.published, withdrawn=None, merged_in=False)
@@ -149,7 +149,7 @@ class Clone:
             return Upstream(self._url, tip.branch)
         return remote.upstream_of(self._repository, tip)
 
-    def look(self, *, allow_rewind: bool = False) -> Standing:
+    def look(self, *, allow_rewind: bool = False) -> BranchStatus:
         """Fetch the remote branch and return how the clone stands to it.
 
         Args:
@@ -189,7 +189,7 @@ class Clone:
             and fork == published
             and not first_parents_reach(self._repository, published, local.commit)
         )
-        return Standing(upstream, local, published, fork, seen, rewound, withdrawn, merged_in)
+        return BranchStatus(upstream, local, published, fork, seen, rewound, withdrawn, merged_in)
 
     def _refuse_renamed(self, upstream: Upstream) -> None:
         """Refuse to make a branch again that was there once, beside those that the remote has."""
@@ -202,13 +202,13 @@ class Clone:
                 "renamed to that",
             )
 
-    def refuse_broken_invariants(self, standing: Standing) -> None:
+    def refuse_broken_invariants(self, status: BranchStatus) -> None:
         """Refuse to publish the clone's own line when that would break what is published.
 
         Raises:
             Refused: see `gitreg.publishing.invariants.refuse_broken_invariants`.
         """
-        published, local = standing.published, str(standing.local.commit)
+        published, local = status.published, str(status.local.commit)
         if published is None:
             return
         before, after = (self._repository.snapshot(oid) for oid in (published, local))
@@ -244,25 +244,25 @@ class Clone:
             return None
         return local if local == published else self._repository.merge_base(local, published)
 
-    def decided_at(self, standing: Standing) -> str | None:
+    def decided_at(self, status: BranchStatus) -> str | None:
         """Return the commit that a person at this clone has last been told of.
 
         What they ask for now, they decided on by that: by what the clone has of the remote branch,
         or by what gitreg said of it since. Their own unpublished commits count where they go along.
         """
-        if standing.base.commit == standing.local.commit:
-            return standing.local.commit
-        known, seen = standing.fork, standing.seen
-        if seen is None or standing.rewound or (known and self._leads_to(seen, known)):
+        if status.base.commit == status.local.commit:
+            return status.local.commit
+        known, seen = status.fork, status.seen
+        if seen is None or status.rewound or (known and self._leads_to(seen, known)):
             return known
         return seen
 
-    def remember(self, standing: Standing) -> None:
+    def remember(self, status: BranchStatus) -> None:
         """Remember where the remote branch is, once the person was told."""
-        if standing.withdrawn is not None:
-            self._repository.run("update-ref", _WITHDRAWN, standing.withdrawn)
-        if standing.published is not None:
-            remote.remember(self._repository, standing.upstream, standing.published)
+        if status.withdrawn is not None:
+            self._repository.run("update-ref", _WITHDRAWN, status.withdrawn)
+        if status.published is not None:
+            remote.remember(self._repository, status.upstream, status.published)
 
     # Tags
 
@@ -302,12 +302,12 @@ class Clone:
         main = self._repository.commit_of(f"refs/remotes/{upstream.remote}/{default}")
         return None if main is None else self._repository.merge_base(tip.commit, main)
 
-    def publish(self, standing: Standing, commit: str, tags: dict[str, str]) -> None:
+    def publish(self, status: BranchStatus, commit: str, tags: dict[str, str]) -> None:
         """Publish a commit that follows what is published, with tags; see `remote.push`.
 
         When the answer is lost, the remote is asked whether it has the commit.
         """
-        self._push(standing.upstream, commit, standing.published, tags)
+        self._push(status.upstream, commit, status.published, tags)
 
     def _push(
         self,
@@ -331,34 +331,34 @@ class Clone:
                 raise
             return ""
 
-    def note(self, standing: Standing, commit: str) -> None:
+    def note(self, status: BranchStatus, commit: str) -> None:
         """Remember that the remote branch is at a commit that was just published.
 
         It is published: what fails from here on is no failure of that, and the next look at the
         remote remembers it.
         """
         with suppress(GitError):
-            remote.remember(self._repository, standing.upstream, commit)
+            remote.remember(self._repository, status.upstream, commit)
 
     def push_url(self) -> str:
         """Return where the clone's branch is pushed to; it may hold credentials."""
         return remote.push_url(self._repository, self.upstream(self._repository.tip()))
 
-    def proposed(self, standing: Standing, branch: str) -> str | None:
+    def fetch_branch(self, status: BranchStatus, branch: str) -> str | None:
         """Fetch a branch beside the published one; return its commit, ``None`` if there is none.
 
         Args:
-            standing: where the remote is.
+            status: where the remote is.
             branch: its full name there.
 
         Raises:
             GitError: the remote cannot be reached.
         """
-        return remote.fetch_tip(self._repository, Upstream(standing.upstream.remote, branch))
+        return remote.fetch_tip(self._repository, Upstream(status.upstream.remote, branch))
 
-    def propose(
+    def push_branch(
         self,
-        standing: Standing,
+        status: BranchStatus,
         branch: str,
         commit: str,
         expected: str | None,
@@ -367,7 +367,7 @@ class Clone:
         """Put a commit on a branch beside the published one; see `publish`.
 
         Args:
-            standing: where the remote is.
+            status: where the remote is.
             branch: its full name there.
             commit: what it is at from now on, whether or not it leads on from where it was.
             expected: what it must be at; ``None`` when it must not be there.
@@ -376,10 +376,10 @@ class Clone:
         Returns:
             What the remote said.
         """
-        beside = Upstream(standing.upstream.remote, branch)
+        beside = Upstream(status.upstream.remote, branch)
         return self._push(beside, commit, expected, {}, push_options)
 
-    def publish_missing_tags(self, standing: Standing) -> tuple[str, ...]:
+    def publish_missing_tags(self, status: BranchStatus) -> tuple[str, ...]:
         """Publish the tags that the remote lacks beside what it has since it was last seen.
 
         A remote that was cut off in the middle of a push has the branch, and not its tags.
@@ -390,16 +390,16 @@ class Clone:
         Raises:
             GitError: the remote cannot be reached, or refused.
         """
-        if standing.published is None or standing.seen == standing.published:
+        if status.published is None or status.seen == status.published:
             return ()
-        self._history.advance(standing.published, exact=True)
-        tags = self.tags(standing.local.branch, None if standing.rewound else standing.seen)
+        self._history.advance(status.published, exact=True)
+        tags = self.tags(status.local.branch, None if status.rewound else status.seen)
         objects = publish.write_tags(self._repository, tags)
-        there = self.published_tags(standing.upstream, tags, objects)
+        there = self.published_tags(status.upstream, tags, objects)
         lacking = {name: oid for name, oid in objects.items() if name not in there}
-        remote.push(self._repository, standing.upstream, None, None, lacking)
+        remote.push(self._repository, status.upstream, None, None, lacking)
         return tuple(
-            f"{standing.upstream.shown} has another tag {name}: gitreg tags sync --push --force"
+            f"{status.upstream.shown} has another tag {name}: gitreg tags sync --push --force"
             for name, oid in there.items()
             if objects[name] != oid
         )
@@ -451,31 +451,31 @@ class Clone:
         return {**there, **{name: objects[name] for name in same}}
 
     def follow(
-        self, standing: Standing, commit: str, made: Mapping[str, str] | None = None
+        self, status: BranchStatus, commit: str, made: Mapping[str, str] | None = None
     ) -> tuple[str, ...]:
         """Bring the clone to a commit that is published, as far as it can be.
 
         Args:
-            standing: how it stands.
+            status: how it stands.
             commit: where to.
             made: tags as they were published with it, name to object.
 
         Returns:
             What the person should know: why it could not.
         """
-        local = standing.local.commit
+        local = status.local.commit
         if local is not None and not self._leads_to(local, commit):
-            own = f"this clone has commits of its own, and does not follow {standing.name}"
+            own = f"this clone has commits of its own, and does not follow {status.name}"
             return (f"{own}: gitreg push publishes them",)
         try:
-            return self.bring(standing, commit, made)
+            return self.bring(status, commit, made)
         except GitregError as error:
             if self._url is not None:
                 return ()  # a copy of our own is brought up to date when it is next opened
             return (f"published, but this clone could not follow ({error}): gitreg fetch",)
 
     def bring(
-        self, standing: Standing, commit: str, made: Mapping[str, str] | None = None
+        self, status: BranchStatus, commit: str, made: Mapping[str, str] | None = None
     ) -> tuple[str, ...]:
         """Bring branch, tags, index and work tree to a published commit.
 
@@ -487,13 +487,13 @@ class Clone:
             Refused: the user's work is in the way; nothing was changed.
             GitError: Git refused; nothing was changed.
         """
-        local = standing.local
+        local = status.local
         if local.commit == commit:
             return ()
         worktree.refuse_to_move(self._repository, local.commit, commit)
         lost: list[Tag] = []
         # Where what is published came in by a merge, the two lines of first parents part before it.
-        parted = None if standing.merged_in else standing.fork
+        parted = None if status.merged_in else status.fork
         if local.commit is not None and not self._leads_to(local.commit, commit):
             self._history.advance(local.commit, exact=True)
             lost = self.tags(local.branch, parted)
@@ -505,6 +505,6 @@ class Clone:
         here = publish.present_tags(self._repository, lost)
         stale = {name: oid for name, oid in here.items() if objects.get(name) != oid}
         warnings = publish.switch(self._repository, local, commit, objects, stale)
-        if standing.withdrawn is not None and self._repository.commit_of(_WITHDRAWN):
+        if status.withdrawn is not None and self._repository.commit_of(_WITHDRAWN):
             self._repository.run("update-ref", "-d", _WITHDRAWN)
         return warnings

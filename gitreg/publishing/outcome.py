@@ -102,7 +102,7 @@ class Draft(Protocol):
 
 
 @dataclass(frozen=True)
-class Proposal:
+class ReviewBranch:
     """A change on a branch of its own, on top of what is published.
 
     Attributes:

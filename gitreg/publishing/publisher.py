@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from gitreg.core.model.layout import Place
@@ -36,7 +36,6 @@ from gitreg.errors import (
     GitError,
     GitregError,
     InvalidRequest,
-    LostRace,
     NotFound,
     Refused,
     UnknownOutcome,
@@ -44,11 +43,10 @@ from gitreg.errors import (
 )
 from gitreg.git import publish, worktree
 from gitreg.git.history_index import HistoryIndex
-from gitreg.git.remote import Locked
 from gitreg.git.repository import GitRepository, Tip
-from gitreg.publishing.clone import Clone, Standing
-from gitreg.publishing.outcome import Draft, Outcome, Overtaken, Proposal
-from gitreg.publishing.retry import RetryBudget
+from gitreg.publishing.clone import BranchStatus, Clone
+from gitreg.publishing.outcome import Draft, Outcome, Overtaken, ReviewBranch
+from gitreg.publishing.retry import until_done
 from gitreg.publishing.sameness import _is_the_same_file, file_changes, is_the_same, named_versions
 
 _Done = TypeVar("_Done")
@@ -68,14 +66,13 @@ class _Run:
     operation: Operation
     reason: str | None
     id: str
-    budget: RetryBudget = field(default_factory=RetryBudget)
     decided_at: RegistryState | None = None
     authored_at: int | None = None
 
     def change_on(self, state: RegistryState) -> Change:
         return replace(self.operation(state), reason=self.reason)
 
-    def proposed_on(self, state: RegistryState) -> Change:
+    def change_for_review_on(self, state: RegistryState) -> Change:
         try:
             return self.change_on(state)
         except NotFound as error:
@@ -149,7 +146,7 @@ class Publisher:
                 again = f"with --op-id {run.id} it is done once, whatever was done by now"
                 raise KeyboardInterrupt(again) from None
 
-    def propose(
+    def push_for_review(
         self,
         operation: Operation,
         reason: str | None,
@@ -157,7 +154,7 @@ class Publisher:
         *,
         op_id: str | None = None,
         dry_run: bool = False,
-    ) -> Proposal:
+    ) -> ReviewBranch:
         """Put an operation's commit on a branch of its own, on top of what is published.
 
         The clone's branch, index, work tree and tags are left alone, and so is the published
@@ -179,41 +176,33 @@ class Publisher:
         run = _new_run(operation, reason, op_id)
         with self._clone.exclusive():  # 1
             try:
-                return self._until_done(run, lambda run: self._try_proposed(run, draft, dry_run))
+                return self._until_done(
+                    run, lambda run: self._try_review_branch(run, draft, dry_run)
+                )
             except WorldError as error:
                 raise _with_state_reached(error, published=True) from None
 
     def _until_done(self, run: _Run, attempt: Callable[[_Run], _Done]) -> _Done:
-        while True:
-            try:
-                return attempt(run)
-            except Overtaken:
-                raise
-            except (LostRace, Locked, UnknownOutcome) as error:
-                try:
-                    run.budget.again(error)
-                except UnknownOutcome:
-                    self._look_what_came_of_it(run, error)
-            except WorldError as error:
-                if not run.budget.lost_answers:
-                    raise
-                raise self._unknown(run, error) from None
+        return until_done(
+            lambda: attempt(run),
+            lambda error: _unknown(run, error),
+            lambda error: self._check_published(run, error),
+        )
 
-    def _look_what_came_of_it(self, run: _Run, error: GitError) -> None:
-        """Go on when an operation is found whose answer was lost for the last time."""
+    def _check_published(self, run: _Run, error: UnknownOutcome) -> None:
+        """Return when the remote has the operation whose answer was lost for the last time.
+
+        Raises:
+            GitError: the remote has no such operation.
+            UnknownOutcome: the remote cannot be asked.
+        """
         try:
-            standing = self._clone.look()
+            status = self._clone.look()
         except GitError as why:
-            raise self._unknown(run, why) from None
-        self._history.advance(str(standing.base.commit), exact=True)
+            raise _unknown(run, why) from None
+        self._history.advance(str(status.base.commit), exact=True)
         if self._history.operation(run.id) is None:
             raise GitError(str(error), hint="nothing was published, run it again") from None
-
-    def _unknown(self, run: _Run, error: Exception) -> UnknownOutcome:
-        return UnknownOutcome(
-            f"the remote did not answer, and cannot be asked what it did: {error}",
-            hint=f"run it again with --op-id {run.id}: then it is done once, whatever it did",
-        )
 
     # Here alone
 
@@ -244,23 +233,23 @@ class Publisher:
     # On the remote
 
     def _try_published(self, run: _Run) -> Outcome:
-        standing = self._clone.look()  # 2
-        state = self._state_at(standing.base)
+        status = self._clone.look()  # 2
+        state = self._state_at(status.base)
         done = self._history.operation(run.id)  # 3
         if done is not None:
-            return self._published_before(run, standing, state, done)
+            return self._published_before(run, status, state, done)
         change = run.change_on(state)  # 4
         if not change.edits:
-            warnings = self._publish_rest(standing, state)
+            warnings = self._publish_rest(status, state)
             return Outcome(change, pushed=True, warnings=(*change.warnings, *warnings))
-        moved = self._expected(standing, state, change)
-        if standing.is_ahead:
-            self._clone.refuse_broken_invariants(standing)
-        prepared, tags = self._prepare(run, standing.local, standing.base, change, moved)  # 5
-        self._send(standing, state, moved)  # 4, after what can be refused without bytes moving
-        earlier = self._earlier_tags(standing)
-        self._clone.publish(standing, prepared.commit.oid, {**earlier, **tags})  # 7
-        warnings = self._follow(standing, prepared, moved, tags)  # 9
+        moved = self._expected(status, state, change)
+        if status.is_ahead:
+            self._clone.refuse_broken_invariants(status)
+        prepared, tags = self._prepare(run, status.local, status.base, change, moved)  # 5
+        self._send(status, state, moved)  # 4, after what can be refused without bytes moving
+        earlier = self._earlier_tags(status)
+        self._clone.publish(status, prepared.commit.oid, {**earlier, **tags})  # 7
+        warnings = self._follow(status, prepared, moved, tags)  # 9
         return Outcome(
             change,
             prepared.commit.oid,
@@ -271,52 +260,52 @@ class Publisher:
         )
 
     def _expected(
-        self, standing: Standing, state: RegistryState, change: Change
+        self, status: BranchStatus, state: RegistryState, change: Change
     ) -> list[FileChange]:
         """Return what a change does, after a look at what others have published meanwhile."""
         moved = file_changes(state, change)
-        decided_at = RegistryState(self._repository.snapshot(self._clone.decided_at(standing)))
+        decided_at = RegistryState(self._repository.snapshot(self._clone.decided_at(status)))
         try:
             self._check_expected(decided_at, state, moved, self._clone.how_to_see)
         except Overtaken:
-            self._clone.remember(standing)  # told now, they may decide to replace the winner
+            self._clone.remember(status)  # told now, they may decide to replace the winner
             raise
         return moved
 
     # On a branch beside
 
-    def _try_proposed(self, run: _Run, draft: Draft, dry_run: bool) -> Proposal:  # noqa: FBT001
+    def _try_review_branch(self, run: _Run, draft: Draft, dry_run: bool) -> ReviewBranch:  # noqa: FBT001
         here = self._clone.look()  # 2
-        standing = here.as_published
-        if standing.published is None:
+        status = here.as_published
+        if status.published is None:
             raise GitError(f"{here.name} is not there yet", hint="gitreg push publishes the first")
-        state = self._state_at(standing.base)
+        state = self._state_at(status.base)
         base = here.upstream.short_branch
         done = self._history.operation(run.id)  # 3
         if done is not None:
-            return Proposal(self._done_before(run, done), state, base)
-        change = run.proposed_on(state)  # 4
+            return ReviewBranch(self._done_before(run, done), state, base)
+        change = run.change_for_review_on(state)  # 4
         if not change.edits:
-            return Proposal(Outcome(change, warnings=change.warnings), state, base)
+            return ReviewBranch(Outcome(change, warnings=change.warnings), state, base)
         moved = self._expected(here, state, change)
         branch = draft.branch(change, base)
         planned = Outcome(change, warnings=change.warnings)
         if dry_run:
-            return Proposal(planned, state, base, branch)
+            return ReviewBranch(planned, state, base, branch)
         planned = replace(planned, operation=run.id)
-        there = self._clone.proposed(standing, f"refs/heads/{branch}")
-        if there is not None and self._proposes(there, standing.published, state, change):
+        there = self._clone.fetch_branch(status, f"refs/heads/{branch}")
+        if there is not None and self._makes_the_change(there, status.published, state, change):
             said = trailers_of(self._repository.message_of(there)).get(OPERATION, (run.id,))
             outcome = replace(planned, commit=there, pushed=True, operation=said[0], repeated=True)
-            return Proposal(outcome, state, base, branch)
+            return ReviewBranch(outcome, state, base, branch)
         if there is not None:
-            self._refuse_strangers(there, standing.published, branch)
+            self._refuse_strangers(there, status.published, branch)
         prepared = publish.prepare(
-            self._repository, standing.base, change.with_trailer(OPERATION, run.id)
+            self._repository, status.base, change.with_trailer(OPERATION, run.id)
         )  # 5
-        self._send(standing, state, moved)  # bytes first, here too
-        words = self._clone.propose(
-            standing,
+        self._send(status, state, moved)  # bytes first, here too
+        words = self._clone.push_branch(
+            status,
             f"refs/heads/{branch}",
             prepared.commit.oid,
             there,
@@ -324,9 +313,11 @@ class Publisher:
         )
         self._clone.remember(here)
         outcome = replace(planned, commit=prepared.commit.oid, pushed=True)
-        return Proposal(outcome, state, base, branch, words)
+        return ReviewBranch(outcome, state, base, branch, words)
 
-    def _proposes(self, commit: str, base: str, state: RegistryState, change: Change) -> bool:
+    def _makes_the_change(
+        self, commit: str, base: str, state: RegistryState, change: Change
+    ) -> bool:
         """Tell whether a commit is the one that a change would make now, who and when apart."""
         if self._repository.parents_of(commit) != [base]:
             return False
@@ -364,15 +355,15 @@ class Publisher:
             )
 
     def _published_before(
-        self, run: _Run, standing: Standing, state: RegistryState, done: str
+        self, run: _Run, status: BranchStatus, state: RegistryState, done: str
     ) -> Outcome:
         """Bring to its end what was cut off after its commit was made."""
         outcome = self._done_before(run, done)
-        self._history.advance(str(standing.base.commit), exact=True)
+        self._history.advance(str(status.base.commit), exact=True)
         try:
-            warnings = self._publish_rest(standing, state)
+            warnings = self._publish_rest(status, state)
         except GitError as error:
-            if standing.is_ahead:
+            if status.is_ahead:
                 raise
             raise GitError(
                 f"published as {done[:9]}; its tags are missing over there: {error}",
@@ -380,22 +371,24 @@ class Publisher:
             ) from None
         return replace(outcome, pushed=True, warnings=(*outcome.warnings, *warnings))
 
-    def _publish_rest(self, standing: Standing, state: RegistryState) -> tuple[str, ...]:
+    def _publish_rest(self, status: BranchStatus, state: RegistryState) -> tuple[str, ...]:
         """Publish what was committed here before, or let the clone follow what is published."""
-        if standing.is_ahead:
-            self._clone.refuse_broken_invariants(standing)
-            self._send(standing, state, ())
-            commit = str(standing.base.commit)
-            self._clone.publish(standing, commit, self._earlier_tags(standing))
-            self._clone.note(standing, commit)
+        if status.is_ahead:
+            self._clone.refuse_broken_invariants(status)
+            self._send(status, state, ())
+            commit = str(status.base.commit)
+            self._clone.publish(status, commit, self._earlier_tags(status))
+            self._clone.note(status, commit)
             return ()
-        warnings = self._clone.publish_missing_tags(standing)  # 8
-        self._clone.remember(standing)
-        return warnings + self._clone.follow(standing, str(standing.base.commit))  # 9
+        warnings = self._clone.publish_missing_tags(status)  # 8
+        self._clone.remember(status)
+        return warnings + self._clone.follow(status, str(status.base.commit))  # 9
 
-    def _send(self, standing: Standing, state: RegistryState, moved: Sequence[FileChange]) -> None:
+    def _send(
+        self, status: BranchStatus, state: RegistryState, moved: Sequence[FileChange]
+    ) -> None:
         """Put the bytes of all that is to be published on the DVC remote."""
-        earlier = self._history.versions_since(standing.published) if standing.is_ahead else []
+        earlier = self._history.versions_since(status.published) if status.is_ahead else []
         after = state.after({change.path: change.after for change in moved})
         # What only moves along has been sent under its old name, if it was published then.
         renamed = {old: new for old, new in ended_models(moved).items() if new is not None}
@@ -403,29 +396,27 @@ class Publisher:
         named |= {pair for pair in named_versions(moved) if pair[0] not in renamed.values()}
         self._send_bytes(after, sorted(pair for pair in named if after.has_version(*pair)))
 
-    def _earlier_tags(self, standing: Standing) -> dict[str, str]:
+    def _earlier_tags(self, status: BranchStatus) -> dict[str, str]:
         """Return the tags of commits that were made here before, name to object."""
-        branch = standing.local.branch
-        earlier = self._clone.tags(branch, standing.published) if standing.is_ahead else []
+        branch = status.local.branch
+        earlier = self._clone.tags(branch, status.published) if status.is_ahead else []
         return publish.write_tags(self._repository, earlier)
 
     def _follow(
         self,
-        standing: Standing,
+        status: BranchStatus,
         prepared: publish.Prepared,
         moved: Sequence[FileChange],
         tags: dict[str, str],
     ) -> tuple[str, ...]:
-        if standing.local.commit != prepared.base.commit:
-            self._clone.note(standing, prepared.commit.oid)
+        if status.local.commit != prepared.base.commit:
+            self._clone.note(status, prepared.commit.oid)
             self._history.append(prepared.commit, moved)
-            return self._clone.follow(standing, prepared.commit.oid, tags)
+            return self._clone.follow(status, prepared.commit.oid, tags)
         try:
-            warnings = publish.publish(
-                self._repository, prepared, tags, seen=standing.upstream.seen
-            )
+            warnings = publish.publish(self._repository, prepared, tags, seen=status.upstream.seen)
         except GitError as error:
-            self._clone.note(standing, prepared.commit.oid)
+            self._clone.note(status, prepared.commit.oid)
             return (f"published, but this clone could not follow ({error}): gitreg fetch",)
         self._history.append(prepared.commit, moved)
         return warnings
@@ -516,6 +507,13 @@ class Publisher:
 def _new_run(operation: Operation, reason: str | None, op_id: str | None) -> _Run:
     name = secrets.token_hex(8) if op_id is None else check_operation_id(op_id)
     return _Run(operation, check_reason(reason), name)
+
+
+def _unknown(run: _Run, error: Exception) -> UnknownOutcome:
+    return UnknownOutcome(
+        f"the remote did not answer, and cannot be asked what it did: {error}",
+        hint=f"run it again with --op-id {run.id}: then it is done once, whatever it did",
+    )
 
 
 def _with_state_reached(error: WorldError, *, published: bool) -> WorldError:

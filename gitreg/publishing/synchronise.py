@@ -20,14 +20,13 @@ from gitreg.core.state.change import OPERATION, Change, trailers_of
 from gitreg.core.state.decision import WasIn
 from gitreg.core.state.history import Event, FileChange, was_among
 from gitreg.core.state.state import RegistryState
-from gitreg.errors import GitregError, LostRace, Refused, UnknownOutcome, WorldError
+from gitreg.errors import GitregError, Refused, UnknownOutcome, WorldError
 from gitreg.git import publish
 from gitreg.git.history_index import HistoryIndex
-from gitreg.git.remote import Locked
 from gitreg.git.repository import GitRepository, Tip
-from gitreg.publishing.clone import Clone, Standing
+from gitreg.publishing.clone import BranchStatus, Clone
 from gitreg.publishing.publisher import SendBytes
-from gitreg.publishing.retry import RetryBudget
+from gitreg.publishing.retry import until_done
 from gitreg.publishing.sameness import file_changes, is_the_same, named_versions
 from gitreg.publishing.tags import LEFT
 
@@ -143,42 +142,42 @@ class Synchroniser:
         """
         with self._clone.exclusive():
             self._clone.settle()
-            standing = self._clone.look(allow_rewind=allow_rewind)
-            local, published = standing.local.commit, standing.published
-            report = FetchReport(standing.name, local, local)
-            follows = standing.withdrawn is not None and standing.withdrawn == local
+            status = self._clone.look(allow_rewind=allow_rewind)
+            local, published = status.local.commit, status.published
+            report = FetchReport(status.name, local, local)
+            follows = status.withdrawn is not None and status.withdrawn == local
             if not follows:
-                self._remember(standing)
+                self._remember(status)
             if published is None or published == local:
                 return report
-            if standing.is_ahead:
+            if status.is_ahead:
                 unpublished = self._repository.commits_between(published, str(local))
                 return replace(report, unpublished=len(unpublished))
-            if standing.has_diverged and not follows:
-                raise self._refusal(standing)
-            warnings = self._clone.bring(standing, published)
+            if status.has_diverged and not follows:
+                raise self._refusal(status)
+            warnings = self._clone.bring(status, published)
             # Not before: a clone that could not follow would take what was withdrawn for its own.
-            self._remember(replace(standing, withdrawn=None))
+            self._remember(replace(status, withdrawn=None))
             events = self._events_between(local, published)
             return replace(report, after=published, events=events, warnings=warnings)
 
-    def _refusal(self, standing: Standing) -> Refused:
+    def _refusal(self, status: BranchStatus) -> Refused:
         """Return why a clone with commits of its own does not follow."""
-        own = len(self._repository.commits_between(standing.own_since, str(standing.local.commit)))
+        own = len(self._repository.commits_between(status.own_since, str(status.local.commit)))
         what = "has moved"
-        if standing.withdrawn is not None:
-            gone = self._repository.commits_between(standing.published, standing.withdrawn)
+        if status.withdrawn is not None:
+            gone = self._repository.commits_between(status.published, status.withdrawn)
             what = f"took back {len(gone)} commit(s) that are here"
         return Refused(
-            f"{standing.name} {what}, and this clone has {own} commit(s) that are not published",
+            f"{status.name} {what}, and this clone has {own} commit(s) that are not published",
             hint="gitreg push does them again on top of it, and says what no longer holds",
         )
 
-    def _remember(self, standing: Standing) -> None:
+    def _remember(self, status: BranchStatus) -> None:
         """Remember where the remote branch is; one that is gone, and was accepted so, is new."""
-        if standing.published is None and standing.rewound and standing.upstream.seen is not None:
-            self._repository.run("update-ref", "-d", standing.upstream.seen)
-        self._clone.remember(standing)
+        if status.published is None and status.rewound and status.upstream.seen is not None:
+            self._repository.run("update-ref", "-d", status.upstream.seen)
+        self._clone.remember(status)
 
     def _events_between(self, start: str | None, end: str) -> tuple[Event, ...]:
         self._history.advance(end)
@@ -194,78 +193,66 @@ class Synchroniser:
             GitError: the remote cannot be reached or refused, or its branch keeps moving.
             DvcError: the bytes of a version cannot be put on the DVC remote.
         """
-        budget = RetryBudget()
         with self._clone.exclusive():
             self._clone.settle()
-            while True:
-                try:
-                    return self._push(dry_run=dry_run)
-                except (LostRace, Locked, UnknownOutcome) as error:
-                    try:
-                        budget.again(error)  # operations have ids: one that is there is done
-                    except UnknownOutcome:
-                        raise _unknown(error) from None
-                except WorldError as error:
-                    if not budget.lost_answers:
-                        raise
-                    raise _unknown(error) from None
+            return until_done(lambda: self._push(dry_run=dry_run), _unknown)
 
     def _push(self, *, dry_run: bool) -> PushReport:
-        standing = self._clone.look()
-        if standing.has_diverged:
-            return self._push_again(standing, dry_run=dry_run)
-        report = PushReport(standing.name, standing.published)
-        if standing.is_ahead:
-            return self._push_line(standing, report, dry_run=dry_run)
+        status = self._clone.look()
+        if status.has_diverged:
+            return self._push_again(status, dry_run=dry_run)
+        report = PushReport(status.name, status.published)
+        if status.is_ahead:
+            return self._push_line(status, report, dry_run=dry_run)
         if not dry_run:
-            warnings = self._clone.publish_missing_tags(standing)
-            self._clone.remember(standing)
+            warnings = self._clone.publish_missing_tags(status)
+            self._clone.remember(status)
             report = replace(report, warnings=warnings)
-        if standing.is_behind:
-            warning = f"{standing.name} has commits that are not here: gitreg fetch"
+        if status.is_behind:
+            warning = f"{status.name} has commits that are not here: gitreg fetch"
             return replace(report, warnings=(*report.warnings, warning))
         return report
 
-    def _push_line(self, standing: Standing, report: PushReport, *, dry_run: bool) -> PushReport:
+    def _push_line(self, status: BranchStatus, report: PushReport, *, dry_run: bool) -> PushReport:
         """Publish the clone's own line of commits, as it is."""
-        commit = str(standing.local.commit)
+        commit = str(status.local.commit)
         state = self._state_at(commit)
-        self._clone.refuse_broken_invariants(standing)
-        unpublished = self._repository.commits_between(standing.published, commit)
+        self._clone.refuse_broken_invariants(status)
+        unpublished = self._repository.commits_between(status.published, commit)
         sent = tuple(Sent(self._repository.subject_of(oid), oid) for oid in unpublished)
         if not dry_run:
-            versions = self._history.versions_since(standing.published)
+            versions = self._history.versions_since(status.published)
             self._send_bytes(state, [pair for pair in versions if state.has_version(*pair)])
-            tags = self._clone.tags(standing.local.branch, standing.published)
-            self._clone.publish(standing, commit, publish.write_tags(self._repository, tags))
-            self._clone.note(standing, commit)
+            tags = self._clone.tags(status.local.branch, status.published)
+            self._clone.publish(status, commit, publish.write_tags(self._repository, tags))
+            self._clone.note(status, commit)
         return replace(report, commit=commit, sent=sent)
 
-    def _push_again(self, standing: Standing, *, dry_run: bool) -> PushReport:
+    def _push_again(self, status: BranchStatus, *, dry_run: bool) -> PushReport:
         """Do the unpublished operations again on what is published, and publish that."""
-        published = str(standing.published)
-        plan = self._plan(standing, self._state_at(published))
-        report = PushReport(standing.name, published, left=plan.left, own=plan.own)
+        published = str(status.published)
+        plan = self._plan(status, self._state_at(published))
+        report = PushReport(status.name, published, left=plan.left, own=plan.own)
         if dry_run:
             sent = tuple(Sent(s.change.subject, None, s.recorded.commit) for s in plan.steps)
             return replace(report, sent=sent)
         commit, sent = published, ()
         made: dict[str, str] = {}
         if plan.steps:
-            commit, sent, made = self._publish_steps(standing, plan)
-        self._clone.remember(replace(standing, published=commit))
+            commit, sent, made = self._publish_steps(status, plan)
+        self._clone.remember(replace(status, published=commit))
         warnings: tuple[str, ...] = ()
         if not plan.left and not plan.own:
-            warnings = self._replace_line(standing, commit, made)
+            warnings = self._replace_line(status, commit, made)
         else:
-            self._repository.run("update-ref", LEFT, str(standing.local.commit))
+            self._repository.run("update-ref", LEFT, str(status.local.commit))
         if (plan.left or plan.own) and self._repository.top_level is not None:
             # What gitreg wrote, the index knows by content and not by time. `git reset --keep`,
             # which the person is told to run, takes that for changes and does not look.
             self._repository.run_at_root("update-index", "-q", "--refresh", check=False)
         return replace(report, commit=commit, sent=sent, warnings=warnings)
 
-    def _plan(self, standing: Standing, base: RegistryState) -> _Plan:
+    def _plan(self, status: BranchStatus, base: RegistryState) -> _Plan:
         """Work out what the unpublished operations come to; nothing is written."""
         edits: dict[str, bytes | None] = {}
         numbers: dict[tuple[str, int], int | None] = {}
@@ -273,11 +260,11 @@ class Synchroniser:
         left: list[Left] = []
         own: list[str] = []
         ended: set[str] = set()
-        local = str(standing.local.commit)
-        for commit in self._repository.commits_between(standing.own_since, local):
+        local = str(status.local.commit)
+        for commit in self._repository.commits_between(status.own_since, local):
             merged = self._repository.parents_of(commit)[1:]
             if merged:
-                own += self._brought_in(commit, merged, standing)
+                own += self._brought_in(commit, merged, status)
                 continue
             recorded = self._recorded(commit)
             if not self._is_operation(recorded):
@@ -286,7 +273,7 @@ class Synchroniser:
                 continue
             there = self._history.operation(_operation_of(recorded))
             if there is not None:
-                if self._is_done_there(recorded, numbers, there, str(standing.published)):
+                if self._is_done_there(recorded, numbers, there, str(status.published)):
                     numbers |= self._renumbered(recorded, there)
                     numbers |= carried(recorded, numbers)
                 else:
@@ -301,7 +288,7 @@ class Synchroniser:
                     recorded,
                     numbers,
                     lambda model: 0 if model in ended else self._history.highest_number(model),
-                    lambda on, place, data: stored.holds(on, self._root(standing), place, data),
+                    lambda on, place, data: stored.holds(on, self._root(status), place, data),
                     self._mover(state, self._repository.author_of(commit).person),
                     self._was_in(steps),
                 )
@@ -341,8 +328,8 @@ class Synchroniser:
 
         return was_in
 
-    def _root(self, standing: Standing) -> str:
-        return self._repository.root_of(str(standing.published))
+    def _root(self, status: BranchStatus) -> str:
+        return self._repository.root_of(str(status.published))
 
     def _recorded(self, commit: str) -> Recorded:
         """Return what a commit did, a merge to its first parent."""
@@ -364,9 +351,9 @@ class Synchroniser:
             return False
         return is_told_in_full(RegistryState(self._repository.snapshot(parents[0])), recorded)
 
-    def _brought_in(self, merge: str, merged: Sequence[str], standing: Standing) -> list[str]:
+    def _brought_in(self, merge: str, merged: Sequence[str], status: BranchStatus) -> list[str]:
         """Return the user's own commits that a merge brought in; of what is published, none."""
-        published = [f"^{standing.published}"] if standing.published else []
+        published = [f"^{status.published}"] if status.published else []
         listing = self._repository.run(
             "rev-list", "--no-merges", "--reverse", *merged, f"^{merge}^1", *published
         )
@@ -412,10 +399,10 @@ class Synchroniser:
         }
 
     def _publish_steps(
-        self, standing: Standing, plan: _Plan
+        self, status: BranchStatus, plan: _Plan
     ) -> tuple[str, tuple[Sent, ...], dict[str, str]]:
         """Commit the steps on what is published, and publish them all at once."""
-        tip = str(standing.published)
+        tip = str(status.published)
         became: dict[str, str] = {}
         tags: dict[str, str] = {}
         sent: list[Sent] = []
@@ -427,22 +414,22 @@ class Synchroniser:
                 reverts = step.change.reverts
                 change = replace(step.change, reverts=became.get(reverts or "", reverts))
                 author = self._repository.author_of(was)
-                base = Tip(standing.local.branch, tip)
+                base = Tip(status.local.branch, tip)
                 prepared = publish.prepare(self._repository, base, change, author)
                 planned = self._clone.plan_tags(base.branch, prepared.commit, step.moved)
                 tags |= publish.write_tags(self._repository, planned, sign=True)
                 self._history.append(prepared.commit, step.moved)
                 tip = became[was] = prepared.commit.oid
                 sent.append(Sent(change.subject, tip, was))
-            self._clone.publish(standing, tip, tags)
+            self._clone.publish(status, tip, tags)
         return tip, tuple(sent), tags
 
     def _replace_line(
-        self, standing: Standing, commit: str, made: dict[str, str]
+        self, status: BranchStatus, commit: str, made: dict[str, str]
     ) -> tuple[str, ...]:
         """Let the clone's branch take what its operations became; nothing of it is lost."""
         try:
-            return self._clone.bring(standing, commit, made)
+            return self._clone.bring(status, commit, made)
         except GitregError as error:
             return (
                 f"published, but this clone could not follow ({error}): gitreg push tries again",

@@ -151,14 +151,14 @@ def _publish(
 
     Those that were ``made``, content to object, are not signed a second time.
     """
-    standing = clone.look()
-    if standing.published is None:
-        raise GitError(f"{standing.name} is not there yet", hint="gitreg push publishes it")
-    history.advance(standing.published)
-    tags = clone.tags(standing.local.branch)
+    status = clone.look()
+    if status.published is None:
+        raise GitError(f"{status.name} is not there yet", hint="gitreg push publishes it")
+    history.advance(status.published)
+    tags = clone.tags(status.local.branch)
     objects = {tag.name: made[tag.content] for tag in tags if tag.content in made}
     others = [tag for tag in tags if tag.name not in objects]
     objects |= publish.write_tags(repository, others, sign=True)
-    there = clone.published_tags(standing.upstream, tags, objects)
+    there = clone.published_tags(status.upstream, tags, objects)
     lacking = {name: oid for name, oid in objects.items() if there.get(name) != oid}
-    remote.push(repository, standing.upstream, None, None, lacking, force_tags=force)
+    remote.push(repository, status.upstream, None, None, lacking, force_tags=force)

@@ -18,7 +18,7 @@ from gitreg.core.operations import Operation
 from gitreg.core.state.change import OPERATION, Change
 from gitreg.errors import InvalidRequest, WorldError
 from gitreg.git.repository import GitRepository
-from gitreg.publishing.outcome import Outcome, Proposal, Review
+from gitreg.publishing.outcome import Outcome, Review, ReviewBranch
 from gitreg.publishing.publisher import Publisher
 from gitreg.review.evidence import evidence_text
 from gitreg.review.hostcli import HostCli, Request
@@ -72,25 +72,27 @@ class Reviewer:
             The outcome, with its `Review`; without one when all of it is published already.
 
         Raises:
-            GitregError: as `Publisher.propose`; nothing was published. That no
+            GitregError: as `Publisher.push_for_review`; nothing was published. That no
                 request could be opened is a warning of the outcome: the branch is there.
         """
         host = host_of(self._push_url(), self._kind())
         cli = HostCli.of(host, self._repository.folder)
         draft = _Draft(host, topic, asks_by_push=cli is None)
-        proposal = self._publisher.propose(operation, reason, draft, op_id=op_id, dry_run=dry_run)
-        outcome = proposal.outcome
-        if not proposal.branch:
+        pushed = self._publisher.push_for_review(
+            operation, reason, draft, op_id=op_id, dry_run=dry_run
+        )
+        outcome = pushed.outcome
+        if not pushed.branch:
             return outcome
         change = outcome.change
         if outcome.operation is not None:
             change = change.with_trailer(OPERATION, outcome.operation)
-        text = evidence_text(proposal.before, change, host)
-        request = Request(proposal.branch, proposal.base, change.subject, text)
+        text = evidence_text(pushed.before, change, host)
+        request = Request(pushed.branch, pushed.base, change.subject, text)
         review = Review(request.head, request.base, request.title, request.body)
         if dry_run:
             return replace(outcome, review=review)
-        review, warnings = _open(review, request, proposal, host, cli)
+        review, warnings = _open(review, request, pushed, host, cli)
         return replace(outcome, review=review, warnings=(*outcome.warnings, *warnings))
 
     def _kind(self) -> Kind | None:
@@ -105,7 +107,7 @@ class Reviewer:
 
 
 def _open(
-    review: Review, request: Request, proposal: Proposal, host: Host | None, cli: HostCli | None
+    review: Review, request: Request, pushed: ReviewBranch, host: Host | None, cli: HostCli | None
 ) -> tuple[Review, tuple[str, ...]]:
     """Open the request of a branch that is pushed, or find out how a person does."""
     by_hand = None if host is None else host.compare_url(request.base, request.head)
@@ -117,7 +119,7 @@ def _open(
             words = f"the branch is pushed, but no request was opened ({error}){how}"
             return replace(review, url=by_hand), (words,)
         return replace(review, url=url, state="updated" if was_open else "opened"), ()
-    said = None if host is None else host.find_request(proposal.remote_words)
+    said = None if host is None else host.find_request(pushed.remote_words)
     if said is not None:
         return replace(review, url=said, state="opened"), ()
     return replace(review, url=by_hand), ()
