@@ -1,8 +1,21 @@
-"""Doctor: what is wrong with a registry and this clone of it, and which command mends it.
+"""Doctor: finds what is wrong with a registry and this clone of it, and names the fix.
 
-A module here examines one thing and yields findings; none of them changes anything but what can be
-thrown away, the history index and objects that no reference names. `fixes` puts right what is safe
-to put right, and is only called when that was asked for.
+Each module examines one thing and yields findings. It changes nothing but what can be thrown away:
+the history index, and objects that no reference names. Only `fixes` repairs, and only on request.
+
+==============  =======================================================
+`inspection`    `Inspection`: what is examined
+`clone`         the clone and its remote branch
+`worktree`      index and work tree beside the commit
+`tags`          tags beside what history implies
+`contents`      files that do not parse or contradict each other
+`past`          contradictions between history and today's files
+`stored_bytes`  bytes that the cache or the remote does not have
+`delivered`     models that were pulled into their version's own folder
+`leftovers`     what a killed process left behind
+`forms`         reads many documents of the same form fast
+`fixes`         what ``gitreg doctor --fix`` repairs
+==============  =======================================================
 """
 
 from __future__ import annotations
