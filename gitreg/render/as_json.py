@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def to_json(value: object, *, ascii_only: bool = False) -> str:
-    """Return a value as JSON text, in which nothing that is not visible stands for itself.
+    """Return a value as JSON text with all invisible characters escaped.
 
     >>> print(to_json("\\u202eé"), to_json("é", ascii_only=True))
     "\\u202eé" "\\u00e9"
@@ -58,7 +58,7 @@ def version_json(version: ModelVersion) -> dict[str, Any]:
 
 
 def moved_json(version: ModelVersion) -> dict[str, Any]:
-    """Return an entry of what ``rollback --json`` says that it moved."""
+    """Return a moved version as ``rollback --json`` prints it."""
     return {"model": version.model, "version": version.version, "metrics": dict(version.metrics)}
 
 
@@ -68,7 +68,7 @@ def resolved_json(resolved: Resolved) -> dict[str, Any]:
 
 
 def model_json(model: Model) -> dict[str, Any]:
-    """Return an entry of what ``list --json`` prints."""
+    """Return one model as ``list --json`` prints it."""
     return {
         "model": model.name,
         "latest": model.latest,
@@ -81,12 +81,12 @@ def model_json(model: Model) -> dict[str, Any]:
 
 
 def approvals_json(approvals: Sequence[StoredApproval]) -> list[dict[str, Any]]:
-    """Return what ``show --json`` says of approvals."""
+    """Return the approvals as ``show --json`` prints them."""
     return [asdict(approval) for approval in approvals]
 
 
 def event_json(event: Event) -> dict[str, Any]:
-    """Return an entry of what ``log --json`` prints."""
+    """Return one event as ``log --json`` prints it."""
     return asdict(event)
 
 
@@ -97,7 +97,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
 
 
 def outcome_json(outcome: Outcome) -> dict[str, Any]:
-    """Return what a write prints with ``--json``."""
+    """Return the result of a write as ``--json`` prints it."""
     review = outcome.review
     return {
         "commit": outcome.commit,
@@ -116,7 +116,7 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
 
 
 def verdicts_json(judgements: Iterable[Judgement]) -> list[dict[str, Any]]:
-    """Return what the policy says of versions, a verdict an entry."""
+    """Return the policy's verdicts, one an entry."""
     return [
         {"version": judgement.reference, "stage": judgement.stage, **asdict(verdict)}
         for judgement in judgements
@@ -125,7 +125,7 @@ def verdicts_json(judgements: Iterable[Judgement]) -> list[dict[str, Any]]:
 
 
 def refusal_json(message: str, judgements: Iterable[Judgement]) -> dict[str, Any]:
-    """Return what ``promote --json`` prints when it refuses."""
+    """Return a refusal as ``promote --json`` prints it."""
     return {"refused": message, "verdicts": verdicts_json(judgements)}
 
 
@@ -140,7 +140,7 @@ def push_json(report: PushReport) -> dict[str, Any]:
 
 
 def finding_json(finding: Finding) -> dict[str, Any]:
-    """Return a finding."""
+    """Return one finding as ``doctor --json`` prints it."""
     return asdict(finding)
 
 

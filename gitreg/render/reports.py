@@ -1,4 +1,4 @@
-"""What a check found as text, Markdown, SARIF, and the annotations of Git hosts. No I/O.
+"""The findings of a check as text, Markdown, SARIF and annotations of Git hosts. No I/O.
 
 Text from a registry is always escaped: for terminals, for Markdown and HTML, and so that no file
 name can forge a workflow command.
@@ -17,7 +17,7 @@ from urllib.parse import quote
 from gitreg.render.terminal import SHORT, line
 from gitreg.review.markdown import code, table
 
-# What is printed was made by then: nothing needs importing to look at it.
+# For types only: printing a value does not need its class.
 if TYPE_CHECKING:
     from gitreg.check import CheckFinding, CheckReport
 
@@ -33,7 +33,7 @@ _GITLAB = {"error": "major", "warning": "minor", "note": "info"}
 
 
 def report_text(report: CheckReport) -> str:
-    """Return findings, a line each, the remedy under it, and what they come to."""
+    """Return findings, one a line with its remedy below, and a summary."""
     lines = []
     for finding in report.findings:
         lines.append(finding_line(finding))
@@ -45,7 +45,7 @@ def report_text(report: CheckReport) -> str:
 
 
 def finding_line(finding: CheckFinding) -> str:
-    """Return a finding in one line: severity, code, place, message, commit."""
+    """Return a finding as one line: severity, code, place, message, commit."""
     commit = f" ({finding.commit[:SHORT]})" if finding.commit else ""
     return line(f"{finding.severity}: {finding.code}: {_place(finding)}: {finding.message}{commit}")
 
@@ -69,7 +69,7 @@ def _sum(report: CheckReport) -> str:
 
 
 def report_json(report: CheckReport) -> dict[str, Any]:
-    """Return what ``check --json`` prints."""
+    """Return a report as ``check --json`` prints it."""
     return {
         "base": report.base,
         "head": report.head,
@@ -84,7 +84,7 @@ def report_json(report: CheckReport) -> dict[str, Any]:
 
 
 def report_markdown(report: CheckReport) -> str:
-    """Return a report fit for a job's summary or a comment."""
+    """Return a report for a job summary or a comment."""
     passed = "✅ gitreg check passed" if report.passed else "❌ gitreg check refused"
     lines = [f"### {passed}", "", _sum(report), ""]
     if report.findings:
@@ -109,7 +109,7 @@ def _markdown_row(finding: CheckFinding) -> Sequence[str]:
 
 
 def report_github(report: CheckReport) -> str:
-    """Return GitHub's workflow commands, one a finding, which annotate the changed files.
+    """Return GitHub workflow commands that annotate the changed files, one a finding.
 
     https://docs.github.com/actions/reference/workflow-commands-for-github-actions
     """
@@ -128,7 +128,7 @@ def report_github(report: CheckReport) -> str:
 
 
 def _github(text: str, more: str) -> str:
-    """Return text as a workflow command takes it: percent, line breaks and ``more`` encoded."""
+    """Return text encoded for a workflow command: percent, line breaks and ``more``."""
     for char in "%\r\n" + more:
         text = text.replace(char, f"%{ord(char):02X}")
     return text
@@ -163,8 +163,8 @@ def report_sarif(report: CheckReport, version: str) -> dict[str, Any]:
     """Return a SARIF 2.1.0 log.
 
     Args:
-        report: what was found.
-        version: of gitreg.
+        report: the findings.
+        version: gitreg's version.
     """
     codes = sorted({finding.code for finding in report.findings})
     return {
@@ -228,4 +228,4 @@ def formatted(report: CheckReport, form: str, version: str) -> str:
 
 
 FORMATS = ("text", "markdown", "sarif", "github", "gitlab")
-"""What ``check --format`` takes."""
+"""The values of ``check --format``."""

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Sequence
 from gitreg.core.model.names import has_invisible
 
 SHORT = 9
-"""How many digits of a commit people are shown."""
+"""How many digits of a commit are shown to people."""
 
 
 NARROWEST = 40
-"""A table is at least so many cells wide: below, a terminal's own folding reads better."""
+"""The smallest width of a table: below it, the terminal's own folding reads better."""
 
 
-# Only these are worth looking up: printable ASCII is visible.
+# Printable ASCII is visible; only other characters need a look-up.
 _SUSPECT = re.compile(r"[^\x20-\x7e]")
 
 
@@ -45,9 +45,9 @@ def escape_invisible(text: str, quote: Callable[[str], str]) -> str:
 def table(
     headers: Sequence[str], rows: Iterable[Sequence[object]], width: int, folds: str = ""
 ) -> str:
-    """Return aligned columns, folded to ``width`` cells (or `NARROWEST`, which is more).
+    """Return aligned columns, folded to ``width`` cells, but at least `NARROWEST`.
 
-    Where it leaves the others room, only the column ``folds`` is folded.
+    If the other columns fit, only the column ``folds`` is folded.
     """
     from rich.cells import cell_len
     from rich.console import Console
@@ -55,7 +55,7 @@ def table(
     from rich.text import Text
 
     grid = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
-    # Only what begins a row must keep to its line: the folds of the others are indented.
+    # Only the first cell must stay on one line: further lines of the others are indented.
     lines = [
         [line(cell(first)), *(visible(cell(value)) for value in others)] for first, *others in rows
     ]
@@ -95,7 +95,7 @@ def cell(value: object) -> str:
 
 
 def size(count: float) -> str:
-    """Return a number of bytes for people.
+    """Return a size in bytes with a readable unit.
 
     >>> size(512), size(184312)
     ('512 B', '180.0 KiB')
@@ -115,7 +115,7 @@ def quantity(number: int, what: str) -> str:
 
 
 def spans(numbers: Iterable[int]) -> str:
-    """Return ascending numbers, those in a row as one.
+    """Return ascending numbers, consecutive ones as a range.
 
     >>> spans((1, 2, 3, 7)), spans(())
     ('1-3, 7', '-')

@@ -1,8 +1,8 @@
 """Runs GitHub's ``gh`` and GitLab's ``glab``: finds the request of a branch, or opens one.
 
-They are programs of the person's own, logged in as they are. Each is called with a fixed list of
-arguments and never through a shell; a text goes to its standard input; of what it prints only an
-address is believed, and only one on the host that was asked.
+They are the user's own programs, logged in as the user. Each is called with a fixed argument list,
+never through a shell; long text goes to its standard input. The only output that is trusted is the
+address of a request on the same host.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from gitreg.git.process import hide_credentials
 from gitreg.review.hosts import Host, Kind
 
 PATIENCE = 60
-"""How long a program may take, in seconds: it may wait for a network that is not there."""
+"""How long a program may take, in seconds: without a network it may wait forever."""
 
-# Git's variables name another repository inside a hook; the others change what is printed, or
-# which repository is meant.
+# Inside a hook Git's variables name another repository; the others change the output, or the
+# repository.
 _DROPPED = re.compile(
     r"GIT_.*|GH_(?:REPO|DEBUG|FORCE_TTY|HOST)|GITLAB_(?:REPO|HOST|URI)|DEBUG|CLICOLOR_FORCE"
 )
 _FIXED = {
-    "GH_PROMPT_DISABLED": "1",  # a question that nobody is asked hangs
+    "GH_PROMPT_DISABLED": "1",  # a prompt that nobody sees would hang
     "GH_NO_UPDATE_NOTIFIER": "1",
     "GLAB_NO_PROMPT": "1",
-    "NO_PROMPT": "1",  # what earlier releases of glab call it
+    "NO_PROMPT": "1",  # the name in earlier releases of glab
     "GLAB_CHECK_UPDATE": "false",
     "NO_COLOR": "1",
     "LC_ALL": "C",
@@ -44,11 +44,11 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,11}")
 
 @dataclass(frozen=True)
 class Request:
-    """A pull request to be.
+    """A pull request to open.
 
     Attributes:
-        head: the branch that has the commit.
-        base: the branch that it shall go into.
+        head: the branch that holds the commit.
+        base: the branch to merge into.
         title: one line.
         body: Markdown.
     """
@@ -129,7 +129,7 @@ class HostCli:
         if not isinstance(found, kind) or (
             isinstance(found, list) and not all(isinstance(one, dict) for one in found)
         ):
-            raise WorldError(f"{self.name} printed something else than it was asked for")
+            raise WorldError(f"{self.name} printed something unexpected")
         return found
 
     def _run(self, *args: str, stdin: str | None = None) -> str:
@@ -248,7 +248,7 @@ def _environment() -> dict[str, str]:
 
 
 def _cause(*printed: bytes) -> str:
-    """Return the first line that a program printed, the errors before the answers."""
+    """Return the first line of a program's output, standard error first."""
     lines: Sequence[str] = [
         line.strip()
         for output in printed

@@ -1,7 +1,7 @@
-"""The files that let a Git host run gitreg: a check of every pull request, tags after a merge.
+"""The workflow files that make a Git host run gitreg: checks of pull requests, tags after a merge.
 
-A workflow hands nothing that a registry says to a shell but in a variable, has the least rights
-that its job needs, and installs gitreg from elsewhere than the change that it checks.
+A workflow passes text from a registry to a shell only in variables, gives each job the least rights
+that it needs, and does not install gitreg from the change that it checks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PATHS: dict[CiHost, str] = {
     "github": ".github/workflows/gitreg.yml",
     "gitlab": ".gitlab/gitreg.yml",
 }
-"""Where each host's file is."""
+"""The path of each host's file."""
 
 _RESOURCES = "gitreg.review.resources"
 
@@ -56,10 +56,10 @@ class HostFile:
     """A file that a Git host reads.
 
     Attributes:
-        path: in the repository.
-        text: what it holds, or shall hold.
-        state: ``shown`` when nothing was to be written, else what became of it.
-        warnings: what a person should know of it, one line each.
+        path: the path in the repository.
+        text: the wanted content.
+        state: ``shown`` when it was not to be written, otherwise the result of writing it.
+        warnings: warnings for the user, one line each.
     """
 
     path: str
@@ -72,17 +72,17 @@ def workflow(host: str, *, branch: str = "main", install: str = "") -> HostFile:
     """Return the workflow file for a host, ``github`` or ``gitlab``.
 
     Args:
-        host: which.
-        branch: the default branch; GitLab knows it by itself.
-        install: what pip installs for gitreg, one requirement; the jobs fail while it is empty.
+        host: ``github`` or ``gitlab``.
+        branch: the default branch; GitLab determines it itself.
+        install: the requirement that pip installs for gitreg; while it is empty, the jobs fail.
 
     Raises:
-        InvalidRequest: gitreg has none for the host, or pip takes no such requirement.
+        InvalidRequest: gitreg has no workflow for the host, or ``install`` is not one requirement.
     """
     if install.startswith("-") or not install.isprintable():
         raise InvalidRequest(
-            f"{install!a} is not one requirement of pip's",
-            hint="such as git+https://git.example.com/ml/gitreg@v1",
+            f"{install!a} is not one pip requirement",
+            hint="write one such as git+https://git.example.com/ml/gitreg@v1",
         )
     for known, path in PATHS.items():
         if host == known:
@@ -102,24 +102,24 @@ def workflow(host: str, *, branch: str = "main", install: str = "") -> HostFile:
 
 
 def write_file(top: Path, file: HostFile, *, force: bool = False, expected: str = "") -> HostFile:
-    """Write a file into a work tree, and nothing when it is there already.
+    """Write a file into a work tree unless it is there already, unchanged.
 
     Args:
         top: the root of the work tree.
-        file: what.
-        force: replace one that is something else.
-        expected: what the file may hold to be replaced without that.
+        file: the file to write.
+        force: replace a different file.
+        expected: the present content that may be replaced without ``force``.
 
     Raises:
-        Refused: the file is something else.
-        WorldError: it cannot be read or written.
+        Refused: a different file is there.
+        WorldError: the file cannot be read or written.
     """
     path = top / file.path
     try:
         for place in (path, *path.parents):
             if place == top:
                 break
-            if place.is_symlink():  # it may lead anywhere
+            if place.is_symlink():  # it may lead out of the work tree
                 raise Refused(f"{file.path}: {place.name} is a symbolic link; nothing was written")
         there = path.read_bytes() if path.exists() else None
         content = file.text.encode()
@@ -127,7 +127,7 @@ def write_file(top: Path, file: HostFile, *, force: bool = False, expected: str 
             return replace(file, state="unchanged")
         if there is not None and not force and there != expected.encode():
             raise Refused(
-                f"{file.path} is there and differs; nothing was written",
+                f"{file.path} exists and differs; nothing was written",
                 hint="--force replaces it",
             )
         path.parent.mkdir(parents=True, exist_ok=True)

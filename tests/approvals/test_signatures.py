@@ -70,8 +70,8 @@ def test_what_does_not_count(keys: dict[str, Key]) -> None:
     lines = good.splitlines(keepends=True)
     flipped = lines[2][:9] + (b"B" if lines[2][9:10] != b"B" else b"C") + lines[2][10:]
     for text, signature, why in (
-        (TEXT + b"x", good, "it was made over something else"),
-        (TEXT.replace(b"\n", b"\r\n"), good, "it was made over something else"),
+        (TEXT + b"x", good, "it signs a different text"),
+        (TEXT.replace(b"\n", b"\r\n"), good, "it signs a different text"),
         (TEXT, keys["grace"].sign(TEXT), "none of the policy's signers'"),
         (TEXT, keys["ada"].sign(TEXT, "git"), "signed for 'git', not for gitreg-approval"),
         (TEXT, keys["ada"].sign(TEXT, "file"), "signed for 'file'"),
@@ -234,7 +234,7 @@ def test_without_ssh_keygen_it_is_the_world_that_is_wrong(
 ) -> None:
     signature = keys["ada"].sign(b"never verified before")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(GitError, match="ssh-keygen is not there"):
+    with pytest.raises(GitError, match="ssh-keygen is not installed"):
         verify(b"never verified before", signature, APPROVAL, signers(ada=keys["ada"]))
 
 

@@ -163,7 +163,7 @@ def test_going_back_from_each_move() -> None:
     )
 
     def way(change: Change) -> str:
-        return evidence_text(state, change, HOST).partition("How to go back")[2]
+        return evidence_text(state, change, HOST).partition("Roll back after the merge")[2]
 
     assert "promote churn&#64;2 --to staging" in way(
         Change(

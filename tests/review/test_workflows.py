@@ -419,7 +419,7 @@ def test_it_is_written_once(folder: Path, monkeypatch: pytest.MonkeyPatch, host:
     assert gitreg("ci", host, "--write").out == f"unchanged: {path}\n"
     assert git(folder, "log", "-1", "--format=%s") == "start a model registry"
     (folder / path).write_text("mine\n")
-    assert "is there and differs" in error("ci", host, "--write", code=1)
+    assert "exists and differs" in error("ci", host, "--write", code=1)
     assert (folder / path).read_text() == "mine\n"
     assert "needs --write" in error("ci", host, "--force")
     assert gitreg("ci", host, "--write", "--force").out == f"written: {path}\n"
