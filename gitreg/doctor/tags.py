@@ -65,7 +65,7 @@ def on_remote(inspection: Inspection, remote_state: RemoteState) -> Iterator[Fin
     implied = history.tags()
     wanted = {tag.name: publish.tag_object_name(tag.content) for tag in implied}
     wanted |= publish.present_tags(inspection.repository, implied)
-    there = inspection.clone.but_for_signatures(
+    there = inspection.clone.ignoring_signatures(
         remote_state.upstream, implied, wanted, remote_state.tags
     )
     remote = remote_state.upstream.shown

@@ -114,7 +114,7 @@ class Clone:
         self._history = history
         self._url = url
 
-    def settle(self) -> None:
+    def finish_interrupted(self) -> None:
         """Finish what a killed writer began: the work tree and the tags.
 
         Git moves branch and tags in one transaction, but a kill in the middle leaves the branch
@@ -150,7 +150,7 @@ class Clone:
             return Upstream(self._url, tip.branch)
         return remote.upstream_of(self._repository, tip)
 
-    def look(self, *, allow_rewind: bool = False) -> BranchStatus:
+    def fetch_status(self, *, allow_rewind: bool = False) -> BranchStatus:
         """Fetch the remote branch and return the clone's status beside it.
 
         Args:
@@ -245,7 +245,7 @@ class Clone:
             return None
         return local if local == published else self._repository.merge_base(local, published)
 
-    def decided_at(self, status: BranchStatus) -> str | None:
+    def last_seen_by_user(self, status: BranchStatus) -> str | None:
         """Return the last remote commit that the user has seen.
 
         The user decided on the operation with that in view: what the clone has of the remote
@@ -259,7 +259,7 @@ class Clone:
             return known
         return seen
 
-    def remember(self, status: BranchStatus) -> None:
+    def remember_seen(self, status: BranchStatus) -> None:
         """Store the remote branch's commit as the last one that the user has seen."""
         if status.withdrawn is not None:
             self._repository.run("update-ref", _WITHDRAWN, status.withdrawn)
@@ -331,7 +331,7 @@ class Clone:
                 raise
             return ""
 
-    def note(self, status: BranchStatus, commit: str) -> None:
+    def remember_published(self, status: BranchStatus, commit: str) -> None:
         """Store a commit that was just published as the last seen one.
 
         An error is ignored: the commit is published, and the next fetch stores it.
@@ -419,9 +419,9 @@ class Clone:
             GitError: the remote cannot be reached.
         """
         there = remote.published_tags(self._repository, upstream, [tag.name for tag in tags])
-        return self.but_for_signatures(upstream, tags, objects, there)
+        return self.ignoring_signatures(upstream, tags, objects, there)
 
-    def but_for_signatures(
+    def ignoring_signatures(
         self,
         upstream: Upstream,
         tags: list[Tag],
@@ -467,13 +467,13 @@ class Clone:
             own = f"this clone has commits of its own, and does not follow {status.name}"
             return (f"{own}: gitreg push publishes them",)
         try:
-            return self.bring(status, commit, made)
+            return self.move_to(status, commit, made)
         except GitregError as error:
             if self._url is not None:
                 return ()  # a copy of our own is updated when it is next opened
             return (f"published, but this clone could not follow ({error}): gitreg fetch",)
 
-    def bring(
+    def move_to(
         self, status: BranchStatus, commit: str, made: Mapping[str, str] | None = None
     ) -> tuple[str, ...]:
         """Update branch, tags, index and work tree to a published commit.

@@ -47,7 +47,7 @@ from gitreg.git.repository import GitRepository, Tip
 from gitreg.publishing.clone import BranchStatus, Clone
 from gitreg.publishing.outcome import Draft, Outcome, Overtaken, ReviewBranch
 from gitreg.publishing.retry import until_done
-from gitreg.publishing.sameness import _is_the_same_file, file_changes, is_the_same, named_versions
+from gitreg.publishing.sameness import file_changes, is_the_same, is_the_same_file, named_versions
 
 _Done = TypeVar("_Done")
 
@@ -135,9 +135,9 @@ class Publisher:
         """
         run = _new_run(operation, reason, op_id)
         run.authored_at = authored_at
-        attempt = self._try_published if push else self._try_here
+        attempt = self._try_published if push else self._try_local
         with self._clone.exclusive():  # 1
-            self._clone.settle()
+            self._clone.finish_interrupted()
             try:
                 return self._until_done(run, attempt)
             except WorldError as error:
@@ -197,7 +197,7 @@ class Publisher:
             UnknownOutcome: the remote cannot be asked.
         """
         try:
-            status = self._clone.look()
+            status = self._clone.fetch_status()
         except GitError as why:
             raise _unknown(run, why) from None
         self._history.advance(str(status.base.commit), exact=True)
@@ -206,7 +206,7 @@ class Publisher:
 
     # Without a remote
 
-    def _try_here(self, run: _Run) -> Outcome:
+    def _try_local(self, run: _Run) -> Outcome:
         base = self._repository.tip()
         self._repository.refuse_shallow()
         state = self._state_at(base)
@@ -218,7 +218,7 @@ class Publisher:
             return Outcome(change, warnings=change.warnings)
         moved = file_changes(state, change)
         run.decided_at = run.decided_at or state
-        self._check_expected(run.decided_at, state, moved, "see")
+        self._refuse_if_overtaken(run.decided_at, state, moved, "see")
         prepared, tags = self._prepare(run, base, base, change, moved)
         warnings = publish.publish(self._repository, prepared, tags)
         self._history.append(prepared.commit, moved)
@@ -233,7 +233,7 @@ class Publisher:
     # On the remote
 
     def _try_published(self, run: _Run) -> Outcome:
-        status = self._clone.look()  # 2
+        status = self._clone.fetch_status()  # 2
         state = self._state_at(status.base)
         done = self._history.operation(run.id)  # 3
         if done is not None:
@@ -242,7 +242,7 @@ class Publisher:
         if not change.edits:
             warnings = self._publish_rest(status, state)
             return Outcome(change, pushed=True, warnings=(*change.warnings, *warnings))
-        moved = self._expected(status, state, change)
+        moved = self._moves_unless_overtaken(status, state, change)
         if status.is_ahead:
             self._clone.refuse_broken_invariants(status)
         prepared, tags = self._prepare(run, status.local, status.base, change, moved)  # 5
@@ -259,7 +259,7 @@ class Publisher:
             operation=run.id,
         )
 
-    def _expected(
+    def _moves_unless_overtaken(
         self, status: BranchStatus, state: RegistryState, change: Change
     ) -> list[FileChange]:
         """Return the files that a change moves, after a check that nobody else moved them.
@@ -268,18 +268,18 @@ class Publisher:
             Overtaken: somebody else moved one since the user last looked.
         """
         moved = file_changes(state, change)
-        decided_at = RegistryState(self._repository.snapshot(self._clone.decided_at(status)))
+        decided_at = RegistryState(self._repository.snapshot(self._clone.last_seen_by_user(status)))
         try:
-            self._check_expected(decided_at, state, moved, self._clone.how_to_see)
+            self._refuse_if_overtaken(decided_at, state, moved, self._clone.how_to_see)
         except Overtaken:
-            self._clone.remember(status)  # the error names the winner: running again confirms
+            self._clone.remember_seen(status)  # the error names the winner: running again confirms
             raise
         return moved
 
     # On a review branch
 
     def _try_review_branch(self, run: _Run, draft: Draft, dry_run: bool) -> ReviewBranch:  # noqa: FBT001
-        here = self._clone.look()  # 2
+        here = self._clone.fetch_status()  # 2
         status = here.as_published
         if status.published is None:
             raise GitError(f"{here.name} does not exist yet", hint="gitreg push creates it")
@@ -291,7 +291,7 @@ class Publisher:
         change = run.change_for_review_on(state)  # 4
         if not change.edits:
             return ReviewBranch(Outcome(change, warnings=change.warnings), state, base)
-        moved = self._expected(here, state, change)
+        moved = self._moves_unless_overtaken(here, state, change)
         branch = draft.branch(change, base)
         planned = Outcome(change, warnings=change.warnings)
         if dry_run:
@@ -315,7 +315,7 @@ class Publisher:
             there,
             draft.push_options(change, base),
         )
-        self._clone.remember(here)
+        self._clone.remember_seen(here)
         outcome = replace(planned, commit=prepared.commit.oid, pushed=True)
         return ReviewBranch(outcome, state, base, branch, words)
 
@@ -336,7 +336,7 @@ class Publisher:
         after = self._repository.snapshot(commit)
         differing = {one.path for one in file_changes(state, change) if one.before != one.after}
         return set(self._repository.changed_paths(base, commit)) == differing and all(
-            _is_the_same_file(edit, after.read(edit.path)) for edit in change.edits
+            is_the_same_file(edit, after.read(edit.path)) for edit in change.edits
         )
 
     def _refuse_strangers(self, tip: str, base: str, branch: str) -> None:
@@ -382,10 +382,10 @@ class Publisher:
             self._send(status, state, ())
             commit = str(status.base.commit)
             self._clone.publish(status, commit, self._earlier_tags(status))
-            self._clone.note(status, commit)
+            self._clone.remember_published(status, commit)
             return ()
         warnings = self._clone.publish_missing_tags(status)  # 8
-        self._clone.remember(status)
+        self._clone.remember_seen(status)
         return warnings + self._clone.follow(status, str(status.base.commit))  # 9
 
     def _send(
@@ -414,13 +414,13 @@ class Publisher:
         tags: dict[str, str],
     ) -> tuple[str, ...]:
         if status.local.commit != prepared.base.commit:
-            self._clone.note(status, prepared.commit.oid)
+            self._clone.remember_published(status, prepared.commit.oid)
             self._history.append(prepared.commit, moved)
             return self._clone.follow(status, prepared.commit.oid, tags)
         try:
             warnings = publish.publish(self._repository, prepared, tags, seen=status.upstream.seen)
         except GitError as error:
-            self._clone.note(status, prepared.commit.oid)
+            self._clone.remember_published(status, prepared.commit.oid)
             return (f"published, but this clone could not follow ({error}): gitreg fetch",)
         self._history.append(prepared.commit, moved)
         return warnings
@@ -482,7 +482,7 @@ class Publisher:
             change, commit, tags, warnings=change.warnings, operation=run.id, repeated=True
         )
 
-    def _check_expected(
+    def _refuse_if_overtaken(
         self,
         decided_at: RegistryState,
         now: RegistryState,

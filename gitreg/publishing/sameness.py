@@ -15,7 +15,7 @@ from gitreg.core.state.history import FileChange
 from gitreg.core.state.state import RegistryState
 
 
-def _is_the_same_file(edit: Edit, there: bytes | None) -> bool:
+def is_the_same_file(edit: Edit, there: bytes | None) -> bool:
     """Tell whether a file is what an edit would write; a manifest's ``created_at`` may differ."""
     place = layout.locate(edit.path)
     if place is None or edit.content is None or there is None:

@@ -141,8 +141,8 @@ class Synchroniser:
             GitError: the remote cannot be reached, or its branch went backwards.
         """
         with self._clone.exclusive():
-            self._clone.settle()
-            status = self._clone.look(allow_rewind=allow_rewind)
+            self._clone.finish_interrupted()
+            status = self._clone.fetch_status(allow_rewind=allow_rewind)
             local, published = status.local.commit, status.published
             report = FetchReport(status.name, local, local)
             follows = status.withdrawn is not None and status.withdrawn == local
@@ -155,7 +155,7 @@ class Synchroniser:
                 return replace(report, unpublished=len(unpublished))
             if status.has_diverged and not follows:
                 raise self._refusal(status)
-            warnings = self._clone.bring(status, published)
+            warnings = self._clone.move_to(status, published)
             # Not earlier: a clone that could not follow would take withdrawn commits for its own.
             self._remember(replace(status, withdrawn=None))
             events = self._events_between(local, published)
@@ -177,7 +177,7 @@ class Synchroniser:
         """Store the remote branch's commit; forget a branch whose removal the user accepted."""
         if status.published is None and status.rewound and status.upstream.seen is not None:
             self._repository.run("update-ref", "-d", status.upstream.seen)
-        self._clone.remember(status)
+        self._clone.remember_seen(status)
 
     def _events_between(self, start: str | None, end: str) -> tuple[Event, ...]:
         self._history.advance(end)
@@ -194,11 +194,11 @@ class Synchroniser:
             DvcError: the bytes of a version cannot be uploaded to the DVC remote.
         """
         with self._clone.exclusive():
-            self._clone.settle()
+            self._clone.finish_interrupted()
             return until_done(lambda: self._push(dry_run=dry_run), _unknown)
 
     def _push(self, *, dry_run: bool) -> PushReport:
-        status = self._clone.look()
+        status = self._clone.fetch_status()
         if status.has_diverged:
             return self._push_again(status, dry_run=dry_run)
         report = PushReport(status.name, status.published)
@@ -206,7 +206,7 @@ class Synchroniser:
             return self._push_line(status, report, dry_run=dry_run)
         if not dry_run:
             warnings = self._clone.publish_missing_tags(status)
-            self._clone.remember(status)
+            self._clone.remember_seen(status)
             report = replace(report, warnings=warnings)
         if status.is_behind:
             warning = f"{status.name} has commits that this clone does not have: gitreg fetch"
@@ -225,7 +225,7 @@ class Synchroniser:
             self._send_bytes(state, [pair for pair in versions if state.has_version(*pair)])
             tags = self._clone.tags(status.local.branch, status.published)
             self._clone.publish(status, commit, publish.write_tags(self._repository, tags))
-            self._clone.note(status, commit)
+            self._clone.remember_published(status, commit)
         return replace(report, commit=commit, sent=sent)
 
     def _push_again(self, status: BranchStatus, *, dry_run: bool) -> PushReport:
@@ -240,7 +240,7 @@ class Synchroniser:
         made: dict[str, str] = {}
         if plan.steps:
             commit, sent, made = self._publish_steps(status, plan)
-        self._clone.remember(replace(status, published=commit))
+        self._clone.remember_seen(replace(status, published=commit))
         warnings: tuple[str, ...] = ()
         if not plan.left and not plan.own:
             warnings = self._replace_line(status, commit, made)
@@ -429,7 +429,7 @@ class Synchroniser:
     ) -> tuple[str, ...]:
         """Move the clone's branch to the redone operations."""
         try:
-            return self._clone.bring(status, commit, made)
+            return self._clone.move_to(status, commit, made)
         except GitregError as error:
             return (
                 f"published, but this clone could not follow ({error}): gitreg push tries again",

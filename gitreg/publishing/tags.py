@@ -150,7 +150,7 @@ def _publish(
 
     Tags in ``made``, content to object, are not signed a second time.
     """
-    status = clone.look()
+    status = clone.fetch_status()
     if status.published is None:
         raise GitError(f"{status.name} does not exist yet", hint="gitreg push creates it")
     history.advance(status.published)

@@ -306,7 +306,7 @@ def test_a_dry_run_changes_nothing(shared: Path) -> None:
     work = shared / "work"
     with Registry(work) as registry:
         registry.register("churn", write_model(work, "ours"))
-        registry._clone.look()  # what is fetched is no change of ours
+        registry._clone.fetch_status()  # what is fetched is no change of ours
     here, there = everything(work), published(shared)
     assert gitreg("push", "--dry-run", "--repo", str(work)).out == (
         "would publish register churn@4\n"
@@ -314,7 +314,7 @@ def test_a_dry_run_changes_nothing(shared: Path) -> None:
     assert (everything(work), published(shared)) == (here, there)
     register_theirs(shared)
     with Registry(work) as registry:
-        registry._clone.look()
+        registry._clone.fetch_status()
     here, there, bytes_there = everything(work), published(shared), stored(shared)
     out = gitreg("push", "--dry-run", "--repo", str(work)).out
     assert re.fullmatch(r"would publish register churn@5 \(was \w{9}\)\n", out)
