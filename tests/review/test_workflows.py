@@ -382,7 +382,7 @@ def test_no_stranger_s_gitreg_is_installed(shared: Path, host: str) -> None:
     variables = named["env"] if host == "github" else named[".gitreg"]["variables"]
     assert variables["GITREG"] == wanted
     for wrong in ("--index-url x", "a\nb"):
-        with pytest.raises(InvalidRequest, match="not one requirement"):
+        with pytest.raises(InvalidRequest, match="not one pip requirement"):
             workflow(host, install=wrong)
 
 
