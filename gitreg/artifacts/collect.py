@@ -23,12 +23,12 @@ from gitreg.artifacts.store import ArtifactStore
 from gitreg.core.documents.yaml import SIZE_LIMIT, Value
 from gitreg.core.model.layout import REQUIREMENTS
 from gitreg.core.model.model import Artifact, Environment, Lineage, ModelVersion, Run
-from gitreg.core.model.names import has_invisible
 from gitreg.core.operations import Operation
 from gitreg.core.operations.annotate import check_tags
 from gitreg.core.operations.register import check_new_name, register
 from gitreg.core.state.change import Change
 from gitreg.core.state.state import RegistryState
+from gitreg.core.text.invisible import has_invisible
 from gitreg.core.text.urls import requirements_without_credentials
 from gitreg.dvc.digest import Progress
 from gitreg.errors import InvalidDocument, InvalidRequest

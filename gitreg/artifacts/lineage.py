@@ -29,7 +29,7 @@ from gitreg.core.documents.fields import Fields
 from gitreg.core.documents.foreign_yaml import safely
 from gitreg.core.documents.yaml import SIZE_LIMIT, Value, kind
 from gitreg.core.model.model import DataDependency
-from gitreg.core.model.names import has_invisible
+from gitreg.core.text.invisible import has_invisible
 from gitreg.core.text.urls import has_scheme, without_credentials
 from gitreg.dvc.digest import hash_tree
 from gitreg.errors import InvalidDocument, InvalidRequest, NotFound, WorldError

@@ -22,9 +22,9 @@ from gitreg.core.documents.yaml import SIZE_LIMIT, Value
 from gitreg.core.model.layout import REQUIREMENTS
 from gitreg.core.model.manifest import SIGNATURE_LIMIT, Tombstone
 from gitreg.core.model.model import Artifact, Environment, Lineage, ModelSignature, ModelVersion
-from gitreg.core.model.names import has_invisible
 from gitreg.core.operations.register import Registration
 from gitreg.core.state.state import RegistryState
+from gitreg.core.text.invisible import has_invisible
 from gitreg.core.text.urls import (
     page_without_credentials,
     requirements_without_credentials,

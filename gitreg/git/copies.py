@@ -24,7 +24,7 @@ from typing import TypeAlias
 from gitreg.core.text.urls import hide_credentials, host_name, is_repository
 from gitreg.errors import GitError, InvalidRequest, WorldError
 from gitreg.git import process
-from gitreg.git.last_seen import LastSeen, age, recall, remember
+from gitreg.git.last_seen import LastSeen, recall, remember
 from gitreg.git.light import REMOTE, LightRepository, cause, remote_environment
 from gitreg.git.publish import exclusive
 from gitreg.git.repository import GitRepository
@@ -232,7 +232,9 @@ class _Copies:
 
     @staticmethod
     def _age(seen: LastSeen) -> str:
-        return f"{age(time.time() - seen.reached)} ago"
+        from gitreg.core.text.times import ago  # only an answer from a stale copy needs it
+
+        return ago(time.time() - seen.reached)
 
     # Each kind: made, and brought forward
 
