@@ -1,4 +1,4 @@
-"""MkDocs calls `on_files`: it adds the pages and files that come from the code, so none goes stale."""
+"""MkDocs calls `on_files`, which adds the pages and files that come from the code."""
 
 import os
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ WIDTH = "100"
 INTRODUCTION = """\
 # Commands
 
-Every command prints this help with `--help`. `gitreg --install-completion` teaches your shell the commands, the
-models and the stages.
+Every command prints this help with `--help`. `gitreg --install-completion` teaches your shell the
+commands, the models and the stages.
 
 - Commands that read a registry take `--json`, `--rev REV` and `--at TIME`.
 - Commands that change a model take `-m REASON`, `--dry-run`, `--push`, `--pr` and `--op-id`.

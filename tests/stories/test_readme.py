@@ -95,12 +95,16 @@ def test_no_session_is_left_out() -> None:
     pages = [README, *DOCS.rglob("*.md")]
     assert {page for page in pages if _SESSION.search(page.read_text())} == told
     # An indented fence, in a list say, would not be found.
-    assert not [page for page in pages if re.search("^ +```console", page.read_text(), re.M)]
+    assert not [
+        page for page in pages if re.search("^ +```console", page.read_text(), re.MULTILINE)
+    ]
 
 
 def test_a_policy_that_is_shown_is_one() -> None:
     shown = {
-        page: re.findall(r"```yaml\n((?:# .*\n)*format: 1\nstages.*?)```", page.read_text(), re.DOTALL)
+        page: re.findall(
+            r"```yaml\n((?:# .*\n)*format: 1\nstages.*?)```", page.read_text(), re.DOTALL
+        )
         for page in DOCS.rglob("*.md")
     }
     assert shown[DOCS / "reference" / "policy.md"]
