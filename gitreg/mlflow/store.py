@@ -45,7 +45,7 @@ from gitreg.mlflow.callers import on_behalf_of_caller
 from gitreg.mlflow.failures import translated
 from gitreg.mlflow.pool import Pool
 from gitreg.mlflow.reading import Known, Memory, ModelRow, Reading
-from gitreg.mlflow.sources import Submission, gathered
+from gitreg.mlflow.sources import gathered, submitted
 from gitreg.mlflow.webhooks import Webhooks
 from gitreg.publishing.outcome import Outcome, Overtaken
 from gitreg.registry import Registry
@@ -312,8 +312,7 @@ class GitregStore(AbstractStore):
         _validate_model_name(name)
         for tag in tags or ():
             _validate_model_version_tag(tag.key, tag.value)
-        given = Submission(
-            name,
+        given = submitted(
             source,
             run_id,
             tuple(tags or ()),
@@ -328,7 +327,7 @@ class GitregStore(AbstractStore):
         with translated(), self._pool.borrow() as registry:
             reading = self._read(registry)
             with (
-                gathered(given, reading, strict=self._uri.strict) as material,
+                gathered(name, given, reading, strict=self._uri.strict) as material,
                 on_behalf_of_caller(registry),
             ):
                 reading.model(name)

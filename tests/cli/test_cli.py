@@ -203,7 +203,7 @@ def test_version_and_help() -> None:
         ("promote churn@3 churn@1 --to production", "holds 1"),
         ("promote churn@3 churn@3 --to staging", "named twice"),
         ("promote churn@3 --to staging --else-archive", "needs --if-better or --if-lower"),
-        ("annotate churn@1", "annotate what?"),
+        ("annotate churn@1", "nothing to annotate: give"),
         ("annotate churn@1 --owner x", "a version has no owner"),
         ("annotate churn@1 --untag nope", "no tag 'nope'"),
         ("annotate churn@1 --tag nope", "expected key=value"),

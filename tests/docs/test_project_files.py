@@ -92,5 +92,14 @@ def test_the_changelogs_fragments_have_a_kind() -> None:
         assert file.read_text().strip()
 
 
+def test_the_changelog_can_be_built(tmp_path: Path) -> None:
+    pytest.importorskip("towncrier")  # `make` installs it with the tools for developers
+    done = run("towncrier", "build", "--draft", "--version", "9.9.9", home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "## 9.9.9 (" in done.stdout
+    for file in (ROOT / "changelog.d").glob("*.*.md"):
+        assert f"- {file.read_text().strip()}" in done.stdout
+
+
 def test_the_devcontainer_is_json() -> None:
     json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())

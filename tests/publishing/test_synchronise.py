@@ -260,7 +260,7 @@ def test_a_version_in_a_commit_of_ones_own_is_not_taken_for_theirs(shared: Path)
         register_theirs(shared)
         report = registry.push()
     assert [len(part) for part in (report.sent, report.left, report.own)] == [0, 1, 1]
-    assert "churn@4 is of a commit that is left" in report.left[0].reason
+    assert "churn@4 belongs to a commit that was not pushed" in report.left[0].reason
     with Registry(colleague(shared)) as other:
         assert other.resolve("churn/production").version == 2
 

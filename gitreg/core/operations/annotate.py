@@ -81,7 +81,7 @@ def annotate(state: RegistryState, request: Annotation) -> Change:
             check_text(name, value)
     nothing = request.description is None and request.owner is None
     if nothing and not request.tags and not request.untag:
-        raise InvalidRequest("annotate what? give --description, --owner, --tag or --untag")
+        raise InvalidRequest("nothing to annotate: give --description, --owner, --tag or --untag")
     reference = request.reference
     if reference.is_model:
         model, version = state.check_model(reference.model), None

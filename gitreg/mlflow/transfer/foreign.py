@@ -26,7 +26,7 @@ from mlflow.tracking._model_registry.utils import _get_store
 from sqlalchemy.exc import SQLAlchemyError
 
 from gitreg.artifacts.environment import without_credentials
-from gitreg.artifacts.values import near_sibling
+from gitreg.artifacts.files import near_sibling
 from gitreg.core.model.model import DataDependency, ModelVersion
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.core.text.times import instant

@@ -23,6 +23,7 @@ from gitreg.core.policy import DEFAULT, Policy, read_policy, write_policy
 from gitreg.errors import InvalidDocument
 from tests.core.model import test_manifest as manifests
 from tests.core.policy import test_policy as policies
+from tests.core.policy import test_policy_refusals as refusals
 from tests.support.commands import gitreg
 
 CROSS = "JSON Schema cannot compare a value with a key elsewhere in the document"
@@ -63,7 +64,7 @@ READER_ONLY = {
 """What only the reader refuses: its message, and why a schema cannot."""
 
 READERS: dict[str, Any] = {"policy": read_policy, "manifest": read_manifest}
-KEY = policies.KEY
+KEY = refusals.KEY
 STAGED = "format: 1\nstages: {a: {}, b: {"
 
 
@@ -111,7 +112,7 @@ def bad_policies() -> Iterable[bytes]:
         yield f"format: 1\nstages: {stages}".encode()
     for data, _ in cases(policies.test_documents_that_are_no_policy):
         yield data
-    for text, _, _ in cases(policies.test_rules_that_make_no_sense):
+    for text, _, _ in cases(refusals.test_rules_that_make_no_sense):
         yield f"format: 1\n{text}\n".encode()
     for text in MORE_BAD_POLICIES:
         yield f"{text}\n".encode()
