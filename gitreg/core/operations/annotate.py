@@ -20,13 +20,13 @@ TAG_KEY_LIMIT = 250
 
 @dataclass(frozen=True)
 class Annotation:
-    """What is asked: new values for a model or a version.
+    """The request to annotate a model or a version.
 
     Attributes:
         reference: the model, or one version of it.
         description: the new text; an empty one removes it, ``None`` leaves it.
-        owner: who answers for the model, likewise; a version has none.
-        tags: tags to set; one of a model may be without a value, ``None``.
+        owner: the person responsible for the model, likewise; a version has no owner.
+        tags: tags to set; a tag of a model may have no value, ``None``.
         untag: keys of tags to remove.
     """
 
@@ -38,24 +38,24 @@ class Annotation:
 
 
 def check_text(name: str, value: object) -> None:
-    """Refuse what is no text: the types of a Python caller are what it says, not what it gives.
+    """Refuse a value that is not text; the type hints of a caller prove nothing at run time.
 
     Raises:
-        InvalidRequest: so.
+        InvalidRequest: the value is not text.
     """
     if not isinstance(value, str):
         raise InvalidRequest(f"{name}: expected text, found {kind(value)}")
 
 
 def check_tags(tags: Mapping[str, str | None], *, of_model: bool = False) -> None:
-    """Refuse tags that are no texts, or whose key is empty, too long or has invisible characters.
+    """Refuse tags that are not text, or whose key is empty, too long or has invisible characters.
 
     Args:
         tags: key to value.
         of_model: whether a value may be ``None``.
 
     Raises:
-        InvalidRequest: so.
+        InvalidRequest: a key or a value is malformed.
     """
     for key, value in tags.items():
         check_text("a tag's key", key)
@@ -68,10 +68,10 @@ def check_tags(tags: Mapping[str, str | None], *, of_model: bool = False) -> Non
 
 
 def annotate(state: RegistryState, request: Annotation) -> Change:
-    """Return the change that annotates; without edits when it is all said already.
+    """Return the change that annotates; it has no edits when nothing changes.
 
     Raises:
-        InvalidRequest: nothing is asked, a version is given an owner, a key is malformed, or
+        InvalidRequest: nothing is requested, a version is given an owner, a key is malformed, or
             a value is no text.
         NotFound: no such model, version, or tag to remove.
     """

@@ -1,4 +1,4 @@
-"""`Recorded`: an operation as its commit tells it, to be done again on another tip."""
+"""`Recorded`: an operation as its commit recorded it, to be done again on another tip."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Recorded:
 
     @property
     def gaps(self) -> set[tuple[str, int]]:
-        """The numbers that a registration left out, of versions that were never here."""
+        """The numbers that a registration skipped, of versions that were never here."""
         here = {(place.model, place.version) for place, _ in self.of_kind("manifest")}
         return {
             (place.model, place.version)
@@ -58,14 +58,14 @@ class Recorded:
         }
 
     def left_out(self, model: str, number: int) -> manifest.Tombstone:
-        """Return what stands for a number of `gaps`."""
+        """Return the tombstone of a number of `gaps`."""
         path = layout.tombstone_path(model, number)
         content = {change.path: change.after for _, change in self.of_kind("deleted")}
         return manifest.read_tombstone(content[path] or b"", path)
 
     @cached_property
     def ended(self) -> tuple[str, manifest.Tombstone] | None:
-        """The one model that it deleted or renamed, and what stays of it."""
+        """The one model that it deleted or renamed, and the tombstone of that model."""
         found = [
             (place.model, change)
             for place, change in self.of_kind("deleted")
@@ -77,11 +77,11 @@ class Recorded:
         try:
             return model, manifest.read_tombstone(change.after or b"", change.path)
         except InvalidDocument:
-            return None  # no operation writes that
+            return None  # no operation writes such a file
 
     @cached_property
     def created(self) -> frozenset[str]:
-        """The models that it created, as its message or a tombstone that went says."""
+        """The models that it created, according to its message or a removed tombstone."""
         told = trailers_of(self.message)
         claimed = told.get("Gitreg-Model", ()) if told.get("Gitreg-Action") == ("create",) else ()
         back = [

@@ -1,4 +1,4 @@
-"""Roll back: the version that a stage held before takes its place again, found by history."""
+"""Roll back: the version that a stage held before returns to it; history says which."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from gitreg.errors import InvalidRequest, Refused
 
 
 class Past(Protocol):
-    """What a rollback asks history."""
+    """What a rollback needs from the history."""
 
     def moves_of(self, model: str, pointer: str) -> list[Event]:
-        """Return the moves of a pointer since the model has its name, newest first."""
+        """Return the moves of a pointer under the model's current name, newest first."""
 
     def events_of_commit(self, commit: str, model: str) -> list[Event]:
         """Return what a commit did to a model."""
@@ -32,13 +32,13 @@ class Past(Protocol):
 
 @dataclass(frozen=True)
 class Rollback:
-    """What is asked.
+    """The request to roll back.
 
     Attributes:
         models: which models go back.
         stage: the stage that goes back.
         to: the version to go back to; ``None`` for the one before.
-        restage: put the version withdrawn back where it was, as ``git revert`` would, instead of
+        restage: put the withdrawn version back where it was, as ``git revert`` would, instead of
             into the archive.
     """
 
@@ -50,7 +50,7 @@ class Rollback:
 
 @dataclass(frozen=True)
 class RollbackPlan:
-    """What a rollback would do: its change, and the versions that it moves, whole."""
+    """What a rollback would do: its change, and the versions that it moves."""
 
     change: Change
     withdrawn: tuple[ModelVersion, ...]
@@ -71,16 +71,16 @@ class _Step:
 
 
 def roll_back(state: RegistryState, past: Past, request: Rollback, mover: Mover) -> RollbackPlan:
-    """Return the plan of a rollback; its change has no edits when ``to`` is there already.
+    """Return the plan of a rollback; its change has no edits when ``to`` is already in the stage.
 
-    It must be possible in any emergency, and what it brings back has passed once: of the policy
-    only the demand for a signature holds, and aliases go where the stage's rule sends them. What
-    was approved of a version that is withdrawn is approved no more.
+    A rollback must be possible in any emergency, and what it restores has passed the gates once:
+    of the policy only the demand for a signature applies, and aliases go where the stage's rule
+    sends them. Approvals of a version that is withdrawn are removed.
 
     Raises:
         InvalidRequest: no model is named, or one twice.
         NotFound: no such model, stage or version.
-        Refused: there is nothing before, or ``to`` never was in the stage.
+        Refused: the stage held nothing before, or ``to`` was never in the stage.
         GateRefused: the policy demands a signature of somebody else.
     """
     if not request.models:
@@ -131,7 +131,8 @@ def _step(state: RegistryState, past: Past, request: Rollback, model: str) -> _S
     for version in target:
         if not state.has_version(model, version):
             raise Refused(
-                f"{format_version(model, version)}, which was in {request.stage} before, is deleted",
+                f"{format_version(model, version)}, which was in {request.stage} before, "
+                "is deleted",
                 hint="name another one with --to",
             )
     withdrawn = tuple(version for version in current if version not in target)
@@ -144,9 +145,7 @@ def _step(state: RegistryState, past: Past, request: Rollback, model: str) -> _S
     for version in withdrawn:
         for alias in moves.aliases_of(version):
             name = format_version(model, version)
-            stayed.setdefault(
-                alias, f"@{alias} still names {name}: another commit moved that alias"
-            )
+            stayed.setdefault(alias, f"@{alias} still names {name}: another commit moved it")
     warnings = [
         *moves.emptied(),
         *stayed.values(),
@@ -165,9 +164,9 @@ def _step(state: RegistryState, past: Past, request: Rollback, model: str) -> _S
 def _unapproved(
     state: RegistryState, model: str, stage: str, withdrawn: Sequence[int]
 ) -> Iterator[Edit]:
-    """Take back what people approved and is withdrawn now.
+    """Yield the edits that remove approvals of withdrawn versions.
 
-    What they signed would hold again: the stage holds what it held when they did.
+    Otherwise they would hold again: the stage holds what it held when they were signed.
     """
     for version in withdrawn:
         folder = layout.approvals_path(model, version)
@@ -181,7 +180,7 @@ def _unapproved(
 def _back_to_something(
     stack: Sequence[Event], current: tuple[int, ...], stage: str, model: str
 ) -> list[Event]:
-    """Return the moves to undo, newest first, until the stage holds something that differs."""
+    """Return the moves to undo, newest first, until the stage holds other versions."""
     undone: list[Event] = []
     for event in reversed(stack):
         undone.append(event)
