@@ -24,6 +24,9 @@ from gitreg.git import process
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
+NO_OBJECT = "0" * 40
+"""What Git writes for an object that is not there, as in an update that makes a reference."""
+
 READ_LIMIT = 16 * 1024 * 1024
 """The largest object that is read into memory, in bytes: nothing of a registry comes near."""
 

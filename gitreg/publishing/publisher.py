@@ -44,6 +44,7 @@ from gitreg.errors import (
 )
 from gitreg.git import publish, worktree
 from gitreg.git.history_index import HistoryIndex
+from gitreg.git.objects import NO_OBJECT
 from gitreg.git.remote import Locked
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.publishing.clone import Clone, Standing
@@ -104,7 +105,7 @@ class Publisher:
         if change.edits and base.commit:
             moved = file_changes(state, change)
             # Its own hash is not known before it is written; tags only need a place for it.
-            unborn = CommitInfo("0" * 40, base.commit, "", "", 0, "+0000", change.message())
+            unborn = CommitInfo(NO_OBJECT, base.commit, "", "", 0, "+0000", change.message())
             tags = self._clone.plan_tags(base.branch, unborn, moved)
         return Outcome(change, tags=tuple(tag.name for tag in tags), warnings=change.warnings)
 

@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from gitreg.artifacts.provenance import Provenance
     from gitreg.artifacts.store import ArtifactStore
     from gitreg.check import CheckReport
-    from gitreg.check.commit_facts import Bytes
     from gitreg.core.documents.yaml import Value
     from gitreg.core.operations.judging import Mover
     from gitreg.core.operations.rollback import RollbackPlan
@@ -1388,57 +1387,23 @@ class Registry:
             InvalidRequest: the base does not lead to the head, or its policy does not parse.
             GitError: a shallow clone does not have what has to be judged.
         """
-        from gitreg.check.commit_facts import Bytes, Past
-        from gitreg.check.past import IndexedPast
-        from gitreg.check.ranges import CheckOptions, check_range
-        from gitreg.check.revisions import Range, parse_range
-        from gitreg.check.tags import judge_clone
+        from gitreg.check.clone_check import CheckedClone, check_clone
         from gitreg.publishing.tags import tagged_tip
 
-        if history:
-            if commits is not None and ".." in commits:
-                raise InvalidRequest(
-                    f"--history judges all up to a commit: {commits!a} is a range",
-                    hint="one of them: gitreg check BASE..HEAD, or gitreg check HEAD --history",
-                )
-            wanted = Range(None, self._repository.parse_revision(commits or "HEAD"))
-        else:
-            wanted = parse_range(self._repository, commits)
-        base = wanted.base
-        past = Past() if base is None else IndexedPast(lambda: self._history, base)
-        known = self._bytes_known(wanted.head) if remote else Bytes()
-        options = CheckOptions(only_registry, strict, remote, past, known)
-        report = check_range(self._repository, base, wanted.head, options)
-        tip: str | None = wanted.head if history else None
-        if tip is not None and tip == self._repository.commit_of("HEAD"):
-            tip = tagged_tip(self._repository, self._clone)
-        tags = () if tip is None else judge_clone(self._repository, self._history, tip)
-        return replace(
-            report,
-            findings=(*report.findings, *tags),
-            notes=(*wanted.notes, *report.notes),
+        clone = CheckedClone(
+            self._repository,
+            lambda: self._history,
+            lambda: self._artifacts,
+            lambda: tagged_tip(self._repository, self._clone),
         )
-
-    def _bytes_known(self, commit: str) -> Bytes:
-        """Return what DVC knows of artifacts; what it cannot tell is not known."""
-        from gitreg.check.commit_facts import Bytes
-        from gitreg.errors import WorldError
-
-        snapshot = self._repository.snapshot(commit)
-
-        def is_on_remote(artifact: Artifact) -> bool | None:
-            try:
-                return self._artifacts.is_on_remote(snapshot, str(artifact.md5))
-            except WorldError:
-                return None
-
-        def files(artifact: Artifact) -> Sequence[str] | None:
-            try:
-                return self._artifacts.files(snapshot, str(artifact.md5))
-            except WorldError:
-                return None
-
-        return Bytes(is_on_remote, files)
+        return check_clone(
+            clone,
+            commits,
+            history=history,
+            only_registry=only_registry,
+            strict=strict,
+            remote=remote,
+        )
 
     def workflow(
         self, host: str, *, install: str = "", write: bool = False, force: bool = False
@@ -1627,9 +1592,7 @@ def _list(given: str | Sequence[str]) -> Sequence[str]:
 def _concerns(event: Event, version: int) -> bool:
     if event.version == version:
         return True
-    sides = (event.before, event.after)
-    held = [side if isinstance(side, tuple) else (side,) for side in sides]
-    return (version in held[0]) != (version in held[1])
+    return (version in event.before) != (version in event.after)
 
 
 def _work_tree_of(url: str) -> Path | None:

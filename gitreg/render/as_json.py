@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from gitreg.core.state.history import named_by
 from gitreg.render.terminal import (
     _SUSPECT,
     _escape,
@@ -89,8 +90,14 @@ def approvals_json(approvals: Sequence[StoredApproval]) -> list[dict[str, Any]]:
 
 
 def event_json(event: Event) -> dict[str, Any]:
-    """Return an entry of what ``log --json`` prints."""
-    return asdict(event)
+    """Return an entry of what ``log --json`` prints.
+
+    ``before`` and ``after`` are lists of a stage, a number or null of an alias, else null.
+    """
+    found = asdict(event)
+    if not (event.pointer or "").startswith("stages/"):
+        found |= {"before": named_by(event.before), "after": named_by(event.after)}
+    return found
 
 
 def comparison_json(comparison: Comparison) -> dict[str, Any]:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from gitreg.core.policy import Judgement, Policy
     from gitreg.core.state.change import Change
     from gitreg.core.state.compare import Comparison
-    from gitreg.core.state.history import Event, PointerValue
+    from gitreg.core.state.history import Event
     from gitreg.findings import Finding
     from gitreg.publishing.outcome import Outcome, Review
     from gitreg.publishing.synchronise import FetchReport, PushReport
@@ -167,14 +167,10 @@ def events_text(events: Sequence[Event], width: int) -> str:
 def _from_to(event: Event) -> str:
     """Return what moved; of a model that was renamed, the names."""
     if event.pointer:
-        return f"{_side(event.before)} → {_side(event.after)}"
+        return f"{_cell(event.before)} → {_cell(event.after)}"
     if event.renamed_from or event.renamed_to:
         return f"{event.renamed_from or event.model} → {event.renamed_to or event.model}"
     return "-"
-
-
-def _side(value: PointerValue) -> str:
-    return _cell(value)
 
 
 def comparison_text(comparison: Comparison, width: int) -> str:

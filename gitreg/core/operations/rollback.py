@@ -12,7 +12,7 @@ from gitreg.core.model.names import format_version
 from gitreg.core.operations.judging import Demand, Mover, judged
 from gitreg.core.operations.moves import PointerMoves
 from gitreg.core.state.change import Change, Edit
-from gitreg.core.state.history import Event, stack_of
+from gitreg.core.state.history import Event, named_by, stack_of
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import InvalidRequest, Refused
 
@@ -121,8 +121,7 @@ def _step(state: RegistryState, past: Past, request: Rollback, model: str) -> _S
     events = past.moves_of(model, f"stages/{request.stage}")
     if request.to is None:
         undone = _back_to_something(stack_of(reversed(events)), current, request.stage, model)
-        last = undone[-1].before
-        target = last if isinstance(last, tuple) else ()
+        target = undone[-1].before
     else:
         target = (state.check_version(model, request.to),)
         if target == current:
@@ -203,10 +202,10 @@ def _back_to(
     undone: list[Event] = []
     for event in reversed(stack):
         undone.append(event)
-        if isinstance(event.before, tuple) and request.to in event.before:
+        if request.to in event.before:
             return undone
     name = format_version(model, request.to or 0)
-    if not any(isinstance(event.after, tuple) and request.to in event.after for event in events):
+    if not any(request.to in event.after for event in events):
         raise Refused(
             f"{name} never was in {request.stage}: that is no rollback",
             hint=f"gitreg promote {name} --to {request.stage}",
@@ -252,11 +251,11 @@ def _undo_alias(
     state: RegistryState, moves: PointerMoves, event: Event, stayed: dict[str, str]
 ) -> None:
     alias = (event.pointer or "").partition("/")[2]
-    before = event.before if isinstance(event.before, int) else None
+    before = named_by(event.before)
     if state.policy.of(moves.model).is_protected(alias):
         # It goes where the rule of the stage sends it, or not at all.
         stayed[alias] = f"@{alias} is protected: it stays where it is"
-    elif moves.alias(alias) != event.after:
+    elif moves.alias(alias) != named_by(event.after):
         stayed[alias] = f"@{alias} has moved since: it stays where it is"
     elif before is not None and not state.has_version(moves.model, before):
         gone = format_version(moves.model, before)
@@ -267,16 +266,19 @@ def _undo_alias(
 
 def _undo_stages(state: RegistryState, moves: PointerMoves, happened: Sequence[Event]) -> None:
     """Put back what one commit moved between stages, as ``git revert`` would."""
-    for event in happened:
-        if isinstance(event.before, tuple) and isinstance(event.after, tuple):
-            for version in set(event.after) - set(event.before):
-                moves.place(version, None)
-    for event in happened:
-        if isinstance(event.before, tuple) and isinstance(event.after, tuple):
-            stage = (event.pointer or "").partition("/")[2]
-            for version in set(event.before) - set(event.after):
-                # One that was deleted since has no place to go back to.
-                moves.place(version, stage if state.has_version(moves.model, version) else None)
+    of_stages = [
+        (stage, event)
+        for event in happened
+        for kind, _, stage in [(event.pointer or "").partition("/")]
+        if kind == "stages"
+    ]
+    for _, event in of_stages:
+        for version in set(event.after) - set(event.before):
+            moves.place(version, None)
+    for stage, event in of_stages:
+        for version in set(event.before) - set(event.after):
+            # One that was deleted since has no place to go back to.
+            moves.place(version, stage if state.has_version(moves.model, version) else None)
 
 
 def _one_commit(past: Past, request: Rollback, steps: Sequence[_Step]) -> Event | None:

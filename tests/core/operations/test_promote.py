@@ -122,7 +122,9 @@ def test_what_is_so_changes_nothing(branch: FakeBranch) -> None:
     branch.promote("churn@1", aliases=("champion",))
     request = promotion("churn@1", aliases=("champion",))
     assert promote(branch.state, request, branch.mover).edits == ()
-    assert promote(branch.state, promotion("churn@1", if_better=("auc",)), branch.mover).edits == ()
+    better = promote(branch.state, promotion("churn@1", if_better=("auc",)), branch.mover)
+    assert better.edits == ()
+    assert [(one.reference, one.stage) for one in better.judgements] == [("churn@1", "production")]
 
 
 def test_aliases_follow_in_the_same_commit(branch: FakeBranch) -> None:
