@@ -198,7 +198,7 @@ def _back_to_something(
 def _back_to(
     stack: Sequence[Event], events: Sequence[Event], request: Rollback, model: str
 ) -> list[Event]:
-    """Return the moves to undo, newest first, until the stage holds the version asked for."""
+    """Return the moves to undo, newest first, until the stage holds the requested version."""
     undone: list[Event] = []
     for event in reversed(stack):
         undone.append(event)
@@ -207,13 +207,13 @@ def _back_to(
     name = format_version(model, request.to or 0)
     if not any(request.to in event.after for event in events):
         raise Refused(
-            f"{name} never was in {request.stage}: that is no rollback",
+            f"{name} was never in {request.stage}: this is not a rollback",
             hint=f"gitreg promote {name} --to {request.stage}",
         )
     if request.restage:
         raise Refused(
-            f"{name} was in {request.stage}, but that was rolled back: --restage has no way back",
-            hint="leave --restage out, and the version withdrawn is archived",
+            f"{name} was in {request.stage}, but that was rolled back: --restage cannot undo it",
+            hint="leave --restage out: the withdrawn version is then archived",
         )
     return []
 
@@ -226,10 +226,10 @@ def _undo(
     request: Rollback,
     withdrawn: Sequence[int],
 ) -> dict[str, str]:
-    """Take back what the commits of the moves did to aliases, and, restaging, to stages.
+    """Undo what the commits of the moves did to aliases and, with ``restage``, to stages.
 
     Returns:
-        the aliases that could not be taken back, and why.
+        the aliases that could not be restored, and why.
     """
     stayed: dict[str, str] = {}
     for commit in dict.fromkeys(event.commit for event in undone):
@@ -237,8 +237,8 @@ def _undo(
         for event in happened:
             if event.pointer and event.pointer.startswith("aliases/"):
                 _undo_alias(state, moves, event, stayed)
-        # Of a move that a rollback amended only the way in is known: whom it leads to now came
-        # out of the archive, and goes back there.
+        # Of a move that a rollback amended, only its start is known: the version that it leads to
+        # now came out of the archive, and goes back there.
         if request.restage and any(event in undone for event in happened):
             _undo_stages(state, moves, happened)
     for version in withdrawn:
@@ -253,7 +253,7 @@ def _undo_alias(
     alias = (event.pointer or "").partition("/")[2]
     before = named_by(event.before)
     if state.policy.of(moves.model).is_protected(alias):
-        # It goes where the rule of the stage sends it, or not at all.
+        # Only the rule of a stage moves it.
         stayed[alias] = f"@{alias} is protected: it stays where it is"
     elif moves.alias(alias) != named_by(event.after):
         stayed[alias] = f"@{alias} has moved since: it stays where it is"
@@ -277,17 +277,17 @@ def _undo_stages(state: RegistryState, moves: PointerMoves, happened: Sequence[E
             moves.place(version, None)
     for stage, event in of_stages:
         for version in set(event.before) - set(event.after):
-            # One that was deleted since has no place to go back to.
+            # A version that was deleted since cannot go back.
             moves.place(version, stage if state.has_version(moves.model, version) else None)
 
 
 def _one_commit(past: Past, request: Rollback, steps: Sequence[_Step]) -> Event | None:
-    """Return an event of the commit that the rollback takes back, when it is one, and whole."""
+    """Return an event of the commit that is undone, if it is a single one and undone whole."""
     undone = [event for step in steps for event in step.undone]
     commits = {event.commit for event in undone}
     if len(commits) != 1 or set(past.models_of_commit(undone[0].commit)) != set(request.models):
         return None
-    # One that a rollback amended since is not all that is taken back.
+    # A commit that a rollback amended since is not undone whole.
     is_whole = all(event in past.events_of_commit(event.commit, event.model) for event in undone)
     return undone[0] if is_whole else None
 

@@ -147,7 +147,7 @@ def test_to_what_is_there_changes_nothing(branch: FakeBranch) -> None:
 
 
 def test_to_a_version_that_never_was_there(branch: FakeBranch) -> None:
-    with pytest.raises(Refused, match="churn@4 never was in production") as caught:
+    with pytest.raises(Refused, match="churn@4 was never in production") as caught:
         branch.plan_rollback(to=4)
     assert caught.value.hint == "gitreg promote churn@4 --to production"
     with pytest.raises(NotFound, match="no churn@9"):
@@ -158,7 +158,7 @@ def test_to_a_version_that_was_rolled_back(branch: FakeBranch) -> None:
     branch.rollback()
     plan = branch.plan_rollback(to=3)
     assert [v.version for v in plan.restored] == [3]
-    with pytest.raises(Refused, match="that was rolled back: --restage has no way back") as caught:
+    with pytest.raises(Refused, match="that was rolled back: --restage cannot undo it") as caught:
         branch.plan_rollback(to=3, restage=True)
     assert "leave --restage out" in (caught.value.hint or "")
     branch.commit(plan.change)
