@@ -1,8 +1,8 @@
-"""Where a version came from, found at registration: what DVC already knows.
+"""Where a version came from, according to DVC, found at registration.
 
-DVC's files are read as they are (`.dvc`, `dvc.yaml`, `dvc.lock`), without DVC: they say which
-object holds an output and which stage made it from what. Nothing here runs a stage, copies a
-byte or writes a file.
+DVC's files (`.dvc`, `dvc.yaml`, `dvc.lock`) are read without DVC: they say which object holds an
+output, and which stage made it from what. Nothing here runs a stage, copies a byte or writes a
+file.
 
 >>> from pathlib import Path
 >>> find_tracked(Path("/nowhere/model.pkl")) is None
@@ -44,7 +44,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class TrackedOutput:
-    """A file or folder that DVC already tracks, and what DVC knows of its making.
+    """A file or folder that DVC tracks, and what DVC knows about its origin.
 
     Attributes:
         md5: the object's name in DVC's cache; ends in ``.dir`` for a folder.
@@ -52,7 +52,7 @@ class TrackedOutput:
         files: how many files, when recorded.
         path: where it is (or would be, after ``dvc checkout``) in the work tree; absolute.
         dvc_root: the folder that holds ``.dvc/``.
-        origin: what says so: ``models/churn.dvc`` or ``dvc.lock: train``.
+        origin: where DVC recorded it: ``models/churn.dvc`` or ``dvc.lock: train``.
         command: the stage's command line.
         data: the stage's dependencies.
         params: the stage's parameters, by the names that ``dvc.lock`` gives them.
@@ -104,7 +104,7 @@ class _Stage:
 
 @dataclass(frozen=True)
 class _Pipeline:
-    """The stages of one `dvc.lock`, and the metric files that `dvc.yaml` names outside of them."""
+    """The stages of one `dvc.lock`, and the metric files that `dvc.yaml` lists outside of them."""
 
     stages: tuple[_Stage, ...]
     metrics: tuple[Path, ...]
@@ -112,7 +112,7 @@ class _Pipeline:
 
 @dataclass(frozen=True)
 class _Record:
-    """An output as one of DVC's files records it; ``stage`` is the one that made it."""
+    """An output as one of DVC's files records it; ``stage`` made it."""
 
     path: Path
     root: Path
@@ -126,27 +126,25 @@ class _Record:
 
 
 def find_tracked(source: Path, *, with_metrics: bool = True) -> TrackedOutput | None:
-    """Return what DVC knows of ``source``.
-
-    The first of these that names it says so:
+    """Return what DVC knows about ``source``, from the first of these that tracks it.
 
     1. ``source`` itself, when it is a ``.dvc`` file;
     2. ``<source>.dvc`` beside it;
     3. a ``dvc.lock`` beside it or in a folder above it, up to the one that holds ``.dvc/``.
 
-    Whether the bytes in the work tree still are those that were recorded is the caller's to
-    check: it hashes them anyway.
+    The caller checks whether the bytes in the work tree are still the recorded ones: it hashes
+    them anyway.
 
     Args:
         source: a file or folder, which may be missing from the work tree; or a ``.dvc`` file.
         with_metrics: whether to read the metric files of the pipeline.
 
     Returns:
-        ``None`` when DVC does not track it as an output of its own, keeps it out of the cache,
-        or tracks it in the format of DVC 2, whose hashes of text files are not of their bytes.
+        ``None`` if DVC does not track it as an output of its own, keeps it out of the cache, or
+        tracks it in the format of DVC 2, which does not hash the bytes of text files.
 
     Raises:
-        NotFound: the ``.dvc`` file is not there.
+        NotFound: the ``.dvc`` file does not exist.
         InvalidRequest: the ``.dvc`` file does not point at one cached output; or a metric file
             is not the one that the pipeline made.
         InvalidDocument: a file of DVC's, or a metric file, does not parse or breaks a rule.
@@ -174,16 +172,16 @@ def find_tracked(source: Path, *, with_metrics: bool = True) -> TrackedOutput | 
 def data_dependency(path: Path, root: Path | None) -> DataDependency:
     """Return a dependency on ``path`` as it is in the work tree now.
 
-    The hash that DVC recorded is taken when the files are still as large and as many and none
-    is newer than the record; else they are hashed.
+    The hash that DVC recorded is used if number and size of the files are the same and none is
+    newer than the record; otherwise the files are hashed.
 
     Args:
         path: a file or folder, which may be missing when DVC tracks it; or its ``.dvc`` file.
-        root: the folder that the path is stored relative to; outside of it, it is absolute.
+        root: the folder that the path is stored relative to; a path outside of it stays absolute.
 
     Raises:
-        NotFound: there is no such file or folder, and DVC tracks none.
-        InvalidDocument: a file of DVC's on the way does not parse.
+        NotFound: there is no such file or folder, and DVC does not track it.
+        InvalidDocument: a file of DVC's does not parse.
         WorldError: a file cannot be read.
     """
     absolute = _absolute(path)
@@ -199,14 +197,14 @@ def data_dependency(path: Path, root: Path | None) -> DataDependency:
 
 
 def _unchanged(record: _Record) -> bool:
-    """Tell whether the work tree holds what was recorded, as far as that shows without hashing."""
+    """Tell whether the work tree seems to hold what was recorded, without hashing it."""
     if not os.path.lexists(record.path):
-        return True  # not pulled: what was recorded is all there is
+        return True  # not pulled: only the record is there
     found = [record.path] if record.path.is_file() else list(record.path.rglob("*"))
     try:
         states = [path.stat() for path in found if path.is_file()]
     except OSError:
-        return False  # hashing will say what cannot be read
+        return False  # hashing reports what cannot be read
     newest = max((state.st_mtime_ns for state in states), default=0)
     return (
         record.size == sum(state.st_size for state in states)
@@ -225,7 +223,7 @@ def _find(source: Path) -> _Record | None:
 
 
 def _named(pointer: Path, root: Path | None) -> _Record:
-    """Return the one output of a ``.dvc`` file that was named outright."""
+    """Return the only output of a ``.dvc`` file that the user named."""
     if root is None:
         raise InvalidRequest(f"{pointer}: not inside a DVC repository", hint="dvc init makes one")
     document = _load(pointer, root)
@@ -265,7 +263,7 @@ def _pointers(document: Fields, pointer: Path) -> Iterator[tuple[Path, Fields]]:
 
 
 def _record(path: Path, root: Path, file: Path, document: Fields, out: Fields) -> _Record | None:
-    """Return the record of an output, or ``None`` when DVC 3 does not keep it in its cache."""
+    """Return the record of an output; ``None`` if DVC 3 does not keep it in its cache."""
     md5 = _md5(out)
     if md5 is None or (out.has("cache") and not out.boolean("cache")):
         return None
@@ -274,7 +272,7 @@ def _record(path: Path, root: Path, file: Path, document: Fields, out: Fields) -
 
 
 def _md5(entry: Fields) -> str | None:
-    """Return the object that an entry names; ``None`` for DVC 2's, which has no ``hash: md5``."""
+    """Return the object of an entry; ``None`` for an entry of DVC 2, without ``hash: md5``."""
     if not entry.has("md5") or entry.optional_text("hash") != "md5":
         return None
     md5 = entry.text("md5")
@@ -334,9 +332,9 @@ def _command(stage: Fields, command: Value) -> str | None:
 
 
 def _is_cached(stage: _Stage, path: str) -> bool:
-    """Tell whether `dvc.yaml` declares the output ``path`` and has it cached.
+    """Tell whether `dvc.yaml` declares the output ``path`` as cached.
 
-    A templated path may stand for this one or for another: all that could must be cached.
+    A templated path may or may not mean this output: every path that could must be cached.
     """
     exact: list[Mapping[str, Value]] = []
     templated: list[Mapping[str, Value]] = []
@@ -350,7 +348,7 @@ def _is_cached(stage: _Stage, path: str) -> bool:
 
 
 def _dependencies(record: _Record) -> Iterator[DataDependency]:
-    """Yield what an output was made from, by paths relative to the repository."""
+    """Yield the dependencies of an output, with paths relative to the repository."""
     base = next(
         (folder for folder in (record.root, *record.root.parents) if (folder / ".git").exists()),
         record.root,
@@ -359,7 +357,7 @@ def _dependencies(record: _Record) -> Iterator[DataDependency]:
         for dep in record.stage.entries("deps"):
             yield _dependency(dep, record.stage.folder, base)
         return
-    # What `dvc import` and `dvc import-url` fetched from is no file of this repository.
+    # The source of `dvc import` and `dvc import-url` is not a file of this repository.
     for dep in _entries(record.document, "deps"):
         if dep.has("md5") and dep.has("path") and not dep.has("repo"):
             yield _dependency(dep, _working_folder(record.document, record.file.parent), base)
@@ -393,7 +391,7 @@ def _params(stage: _Stage) -> dict[str, Value]:
 
 
 def _metrics(record: _Record) -> dict[str, int | float]:
-    """Return the metrics of the stage that made the output, and of those that evaluated it."""
+    """Return the metrics of the stage that made the output, and of stages that evaluated it."""
     found: dict[str, dict[str, int | float]] = {}
     for stage in record.pipeline.stages:
         dep = None if stage is record.stage else stage.find("deps", record.path)
@@ -419,7 +417,7 @@ def _metric_files(stage: _Stage, pipeline: _Pipeline) -> Iterator[Path]:
 
 
 def _recorded_metrics(path: Path, name: str, stage: _Stage) -> dict[str, int | float]:
-    """Return the metrics in a file of the work tree, when it is the one that the stage made."""
+    """Return the metrics in a file of the work tree, if it is the file that the stage made."""
     check_format(PurePath(name), "metrics")
     out = stage.find("outs", path)
     if out is None:
@@ -430,7 +428,7 @@ def _recorded_metrics(path: Path, name: str, stage: _Stage) -> dict[str, int | f
         raise _not_reproduced(f"{name}: the metrics of {stage.name} are not there") from None
     recorded = out.optional_text("md5")
     found = hashlib.md5(data, usedforsecurity=False).hexdigest()  # the hash that DVC records
-    if found != recorded and len(data) <= SIZE_LIMIT:  # of a larger file this is the beginning
+    if found != recorded and len(data) <= SIZE_LIMIT:  # of a larger file only the beginning is read
         raise _not_reproduced(f"{name}: differs from what the stage {stage.name} made")
     return parse_metrics(data, name)
 
@@ -440,7 +438,7 @@ def _not_reproduced(message: str) -> InvalidRequest:
 
 
 def _merged(by_file: Mapping[str, Mapping[str, _T]], where: str) -> dict[str, _T]:
-    """Return all values by name; a name that several files have becomes ``file:name``."""
+    """Return all values by name; a name in several files becomes ``file:name``."""
     counts = Counter(name for named in by_file.values() for name in named)
     found: dict[str, _T] = {}
     for file, named in by_file.items():
@@ -453,7 +451,7 @@ def _merged(by_file: Mapping[str, Mapping[str, _T]], where: str) -> dict[str, _T
 
 
 def _absolute(path: Path) -> Path:
-    """Return ``path`` without ``..``; a symlink stays one, since DVC may put one there."""
+    """Return ``path`` without ``..``; a symlink stays one: DVC may have put it there."""
     absolute = Path(os.path.normpath(path.absolute()))
     try:
         absolute.lstat()
@@ -468,7 +466,7 @@ def _absolute(path: Path) -> Path:
 
 def _relative(path: Path, root: Path) -> str:
     """Return ``path`` relative to ``root`` with slashes; outside of it, as it is."""
-    # Git names its root without symlinks, a person's working folder may have some.
+    # Git's root has no symlinks; the path of the working folder may have some.
     for inner, outer in ((path, root), (path.parent.resolve() / path.name, root.resolve())):
         if inner.is_relative_to(outer):
             return inner.relative_to(outer).as_posix()
@@ -484,7 +482,7 @@ def _path(entry: Fields, folder: Path) -> Path:
 
 
 def _join(folder: Path, text: str, fields: Fields) -> Path:
-    """Return the path that ``text`` names in ``folder``, as it is spelled: no link is followed."""
+    """Return the path of ``text`` in ``folder``, as spelled: no link is followed."""
     if has_invisible(text):  # NUL and half surrogate pairs, which no file system takes, included
         fields.fail("path", f"{text[:100]!a} has a control or invisible character")
     return Path(os.path.normpath(folder / text))
@@ -499,15 +497,15 @@ def _entries(fields: Fields, name: str, prefix: str = "") -> Iterator[Fields]:
 
 
 def _load(path: Path, root: Path, mentioning: str | None = None) -> Fields | None:
-    """Return the fields of one of DVC's files, or ``None`` when it is not there.
+    """Return the fields of one of DVC's files, or ``None`` if it does not exist.
 
-    Anchors are legal in them, so the registry's own strict reader does not fit.
+    DVC's files may have anchors, so the registry's strict reader cannot read them.
 
     Args:
         path: the file.
-        root: the folder that messages name it relative to.
-        mentioning: a name; a file that does not have it is not parsed: of a large `dvc.lock`
-            that takes seconds.
+        root: the folder that paths in messages are relative to.
+        mentioning: a name; a file without it is not parsed, as that takes seconds for a large
+            `dvc.lock`.
     """
     where = _relative(path, root)
     data = read_file(path, where, DVC_FILE_LIMIT)
