@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from gitreg.artifacts.environment import code_commit, environment, without_url_credentials
+from gitreg.artifacts.environment import code_commit, environment
 from gitreg.artifacts.files import read_bytes
 from gitreg.artifacts.lineage import data_dependency
 from gitreg.artifacts.metrics_and_params import read_metrics, read_params
@@ -23,12 +23,13 @@ from gitreg.artifacts.store import ArtifactStore
 from gitreg.core.documents.yaml import SIZE_LIMIT, Value
 from gitreg.core.model.layout import REQUIREMENTS
 from gitreg.core.model.model import Artifact, Environment, Lineage, ModelVersion, Run
-from gitreg.core.model.names import has_invisible
 from gitreg.core.operations import Operation
 from gitreg.core.operations.annotate import check_tags
 from gitreg.core.operations.register import check_new_name, register
 from gitreg.core.state.change import Change
 from gitreg.core.state.state import RegistryState
+from gitreg.core.text.invisible import has_invisible
+from gitreg.core.text.urls import requirements_without_credentials
 from gitreg.dvc.digest import Progress
 from gitreg.errors import InvalidDocument, InvalidRequest
 from gitreg.git.history_index import HistoryIndex
@@ -181,7 +182,7 @@ def _environment(given: Path | None) -> tuple[Environment, bytes]:
             read_bytes(given, REQUIREMENTS),
         )
         try:
-            requirements = without_url_credentials(requirements.decode("utf-8")).encode()
+            requirements = requirements_without_credentials(requirements.decode("utf-8")).encode()
         except UnicodeDecodeError:
             raise InvalidDocument(f"{given}: not UTF-8 text") from None
     if len(requirements) > SIZE_LIMIT:

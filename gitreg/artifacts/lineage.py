@@ -22,7 +22,6 @@ from itertools import takewhile
 from pathlib import Path, PurePath
 from typing import TypeVar, cast
 
-from gitreg.artifacts.environment import without_credentials
 from gitreg.artifacts.files import near_sibling, read_bytes, read_file
 from gitreg.artifacts.metrics_and_params import check_format, parse_metrics
 from gitreg.artifacts.plain_values import plain
@@ -30,7 +29,8 @@ from gitreg.core.documents.fields import Fields
 from gitreg.core.documents.foreign_yaml import safely
 from gitreg.core.documents.yaml import SIZE_LIMIT, Value, kind
 from gitreg.core.model.model import DataDependency
-from gitreg.core.model.names import has_invisible
+from gitreg.core.text.invisible import has_invisible
+from gitreg.core.text.urls import has_scheme, without_credentials
 from gitreg.dvc.digest import hash_tree
 from gitreg.errors import InvalidDocument, InvalidRequest, NotFound, WorldError
 
@@ -365,7 +365,7 @@ def _dependencies(record: _Record) -> Iterator[DataDependency]:
 
 def _dependency(dep: Fields, folder: Path, base: Path) -> DataDependency:
     text = dep.text("path")
-    if "://" in text:
+    if has_scheme(text):
         stored = without_credentials(text)
     else:
         path = _path(dep, folder)

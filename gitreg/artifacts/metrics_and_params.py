@@ -21,7 +21,7 @@ from gitreg.artifacts.files import read_bytes
 from gitreg.artifacts.plain_values import flatten_metrics, is_unicode, plain
 from gitreg.core.documents import yaml
 from gitreg.core.documents.yaml import Value, kind
-from gitreg.core.model.names import has_invisible
+from gitreg.core.text.invisible import has_invisible
 from gitreg.errors import InvalidDocument, InvalidRequest
 
 FORMATS = (".json", ".yaml", ".yml", ".toml")

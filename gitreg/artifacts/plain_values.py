@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from gitreg.core.documents import yaml
 from gitreg.core.documents.yaml import Value, kind
-from gitreg.core.model.names import has_invisible
+from gitreg.core.text.invisible import has_invisible
 from gitreg.errors import InvalidDocument
 
 DEPTH_LIMIT = yaml.DEPTH_LIMIT - 5

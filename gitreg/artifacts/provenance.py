@@ -16,20 +16,20 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from gitreg.artifacts.environment import (
-    page_without_credentials,
-    without_credentials,
-    without_url_credentials,
-)
 from gitreg.artifacts.plain_values import flatten_metrics, plain, plain_numbers
 from gitreg.artifacts.source import Source, text_source
 from gitreg.core.documents.yaml import SIZE_LIMIT, Value
 from gitreg.core.model.layout import REQUIREMENTS
 from gitreg.core.model.manifest import SIGNATURE_LIMIT, Tombstone
 from gitreg.core.model.model import Artifact, Environment, Lineage, ModelSignature, ModelVersion
-from gitreg.core.model.names import has_invisible
 from gitreg.core.operations.register import Registration
 from gitreg.core.state.state import RegistryState
+from gitreg.core.text.invisible import has_invisible
+from gitreg.core.text.urls import (
+    page_without_credentials,
+    requirements_without_credentials,
+    without_credentials,
+)
 from gitreg.errors import InvalidRequest
 from gitreg.git.repository import Signature
 
@@ -217,7 +217,7 @@ def _requirements(given: bytes | None) -> tuple[bytes | None, tuple[str, ...]]:
     if len(given) > SIZE_LIMIT:
         return None, (f"{REQUIREMENTS} left out: larger than {SIZE_LIMIT // 1024} KiB",)
     try:
-        return without_url_credentials(given.decode("utf-8")).encode(), ()
+        return requirements_without_credentials(given.decode("utf-8")).encode(), ()
     except UnicodeDecodeError:
         return None, (f"{REQUIREMENTS} left out: not UTF-8 text",)
 

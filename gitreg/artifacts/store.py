@@ -14,6 +14,7 @@ from gitreg.artifacts.source import Source
 from gitreg.core.model import layout
 from gitreg.core.model.model import Artifact, ModelVersion
 from gitreg.core.state.state import RegistryState, Snapshot
+from gitreg.core.text.urls import has_scheme
 from gitreg.dvc import Audit, DvcProject, digest
 from gitreg.dvc.digest import Progress, TreeDigest
 from gitreg.dvc.remote import REPAIR
@@ -382,7 +383,7 @@ def _remote_in_tree(config: bytes) -> str | None:
     if url is None:
         return None
     folder = posixpath.normpath(posixpath.join(".dvc", url))
-    outside = "://" in url or folder.startswith(("..", "/"))
+    outside = has_scheme(url) or folder.startswith(("..", "/"))
     return None if outside else folder
 
 

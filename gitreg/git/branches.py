@@ -7,7 +7,7 @@ without a remote, and one that is pushed to, has the branch itself.
 
 from __future__ import annotations
 
-from gitreg.core.model.names import has_invisible
+from gitreg.core.text.invisible import has_invisible
 from gitreg.git.repository import GitRepository
 
 

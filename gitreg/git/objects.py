@@ -18,6 +18,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from gitreg.core.text.urls import hide_credentials
 from gitreg.errors import GitError, InvalidRequest
 from gitreg.git import process
 
@@ -136,7 +137,7 @@ class ObjectReader:
 
     def _death(self, running: subprocess.Popen[bytes]) -> GitError | InvalidRequest:
         assert running.stderr is not None
-        message = process.hide_credentials(running.stderr.read().decode("utf-8", "replace"))
+        message = hide_credentials(running.stderr.read().decode("utf-8", "replace"))
         return self._failure(process.Completed(running.wait(), b"", message))
 
     def _failure(self, completed: process.Completed) -> GitError | InvalidRequest:

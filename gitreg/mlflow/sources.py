@@ -29,7 +29,6 @@ from mlflow.store.artifact.utils.models import _parse_model_uri
 from mlflow.tracking.client import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_GIT_DIRTY, MLFLOW_GIT_REPO_URL
 
-from gitreg.artifacts.environment import without_credentials
 from gitreg.artifacts.mlmodel import MLMODEL
 from gitreg.artifacts.provenance import Provenance
 from gitreg.core.model.model import (
@@ -41,6 +40,7 @@ from gitreg.core.model.model import (
     ModelVersion,
     Run,
 )
+from gitreg.core.text.urls import without_credentials
 from gitreg.errors import InvalidRequest
 from gitreg.mlflow.artifact_repository import LINK, own_artifact
 from gitreg.mlflow.reading import Reading

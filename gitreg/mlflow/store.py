@@ -256,9 +256,8 @@ class GitregStore(AbstractStore):
         query = search.models_query(filter_string, order_by)
         with self._reading() as reading:
             rows = reading.models([name for name in reading.names if query.may_have(name)])
-            prompts = {row.name for row in rows if search.is_prompt(row.tags)}
             return search.page(
-                query.select(rows, prompts),
+                query.select(rows),
                 max_results,
                 page_token,
                 lambda row: entities.registered_model(reading, row),
@@ -420,9 +419,8 @@ class GitregStore(AbstractStore):
         with self._reading() as reading:
             models = reading.models([name for name in reading.names if query.may_have(name)])
             rows = [row for model in models for row in reading.versions(model.name)]
-            prompts = {row.name for row in rows if search.is_prompt(row.tags)}
             return search.page(
-                query.select(rows, prompts),
+                query.select(rows),
                 max_results,
                 page_token,
                 lambda row: entities.model_version(row, aliases=False),

@@ -358,7 +358,7 @@ class TestInCache:
         (ValueError(), "ValueError"),
         (FileNotFoundError(2, "No such file", "/x"), "No such file: /x"),
         (ConnectionError(111, "refused"), "refused"),
-        (ValueError("get s3://key:secret@host/a failed"), "get s3://***@host/a failed"),
+        (ValueError("get s3://key:secret@host/a failed"), "get s3://host/a failed"),
         (ValueError("token is pass word"), "token is ***"),
         (ValueError("x" * 400), "x" * 300 + "…"),
     ],

@@ -312,6 +312,5 @@ class TestRemote:
         with pytest.raises(DvcError) as error:
             project.available(ABSENT)
         assert str(error.value) == (
-            f"cannot look for {ABSENT} on DVC remote storage: "
-            "403 for http://***@localhost:1/x?*** ***"
+            f"cannot look for {ABSENT} on DVC remote storage: 403 for http://localhost:1/x ***"
         )

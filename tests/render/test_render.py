@@ -351,7 +351,7 @@ def test_outcomes() -> None:
     nothing = Outcome(Change("archive churn@2"))
     for dry_run in (False, True):
         said = as_text.outcome_text(nothing, dry_run=dry_run)
-        assert said == "nothing to do, it is so already: archive churn@2"
+        assert said == "nothing to do, already up to date: archive churn@2"
 
 
 def test_a_dry_run_shows_message_files_and_tags() -> None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from gitreg.core.documents.yaml import kind
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.model import Annotations
-from gitreg.core.model.names import Reference, format_version, has_invisible
+from gitreg.core.model.names import Reference, format_version
 from gitreg.core.state.change import Change, Edit
 from gitreg.core.state.state import RegistryState
+from gitreg.core.text.invisible import has_invisible
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import InvalidRequest, NotFound
 

@@ -130,8 +130,7 @@ def _step(state: RegistryState, past: Past, request: Rollback, model: str) -> _S
     for version in target:
         if not state.has_version(model, version):
             raise Refused(
-                f"{format_version(model, version)}, which was in {request.stage} before, "
-                "is deleted",
+                f"{format_version(model, version)} was in {request.stage} before, but is deleted",
                 hint="name another one with --to",
             )
     withdrawn = tuple(version for version in current if version not in target)

@@ -13,7 +13,7 @@ from functools import lru_cache
 from gitreg.core.documents import yaml
 from gitreg.core.documents.fields import Fields
 from gitreg.core.model.keys import check_fingerprint, check_principal, parse_key
-from gitreg.core.model.names import ARCHIVE, NO_STAGE, check_alias, check_stage_name, has_invisible
+from gitreg.core.model.names import ARCHIVE, NO_STAGE, check_alias, check_stage_name
 from gitreg.core.policy.gates import (
     Annotated,
     ArtifactOnRemote,
@@ -43,6 +43,7 @@ from gitreg.core.policy.rules import (
     StagePart,
     StageRule,
 )
+from gitreg.core.text.invisible import has_invisible
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import InvalidDocument, InvalidRequest
 

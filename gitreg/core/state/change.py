@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from gitreg.core.model.names import has_invisible
 from gitreg.core.policy.verdict import Judgement
+from gitreg.core.text.invisible import has_invisible
 from gitreg.errors import InvalidRequest
 
 TRAILER_PREFIX = "Gitreg-"
