@@ -331,8 +331,8 @@ def _tracked(found: Provenance, given: Provenance, origin: _Origin) -> Provenanc
     if origin.model is not None:
         # MLflow has 0.0 here if the metric of the run is not a number.
         odd = {name for name, value in metrics.items() if not math.isfinite(value)}
-        told = {metric.key: metric.value for metric in origin.model.metrics or ()}
-        metrics |= {name: value for name, value in told.items() if name not in odd}
+        logged = {metric.key: metric.value for metric in origin.model.metrics or ()}
+        metrics |= {name: value for name, value in logged.items() if name not in odd}
         params |= origin.model.params or {}
         logged_model = logged_model or origin.model.model_id
     known = None if origin.version is None else origin.version.lineage.run
@@ -389,8 +389,8 @@ def code_of(tags: Mapping[str, str]) -> CodeCommit | None:
 
 def data_of(run: Any) -> tuple[DataDependency, ...]:
     """Return the data sets that a run logged, each once."""
-    told = [given.dataset for given in run.inputs.dataset_inputs] if run.inputs else []
-    found = [DataDependency(_place_of(one), digest=one.digest or None) for one in told]
+    logged = [given.dataset for given in run.inputs.dataset_inputs] if run.inputs else []
+    found = [DataDependency(_place_of(one), digest=one.digest or None) for one in logged]
     return tuple(dict.fromkeys(found))
 
 

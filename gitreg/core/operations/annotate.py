@@ -86,27 +86,27 @@ def annotate(state: RegistryState, request: Annotation) -> Change:
     reference = request.reference
     if reference.is_model:
         model, version = state.check_model(reference.model), None
-        said, path = state.model_annotations(model), layout.model_document_path(model)
+        before, path = state.model_annotations(model), layout.model_document_path(model)
         name = model
     else:
         model, version = reference.model, state.resolve(reference)
         if request.owner is not None:
             raise InvalidRequest("a version has no owner: annotate the model")
-        said, path = state.annotations(model, version), layout.annotations_path(model, version)
+        before, path = state.annotations(model, version), layout.annotations_path(model, version)
         name = format_version(model, version)
     for key in request.untag:
-        if key not in said.tags:
-            raise NotFound(f"{name} has no tag {key!r}", hint=did_you_mean(key, said.tags))
-    tags = {key: said.tags[key] for key in said.tags if key not in request.untag}
+        if key not in before.tags:
+            raise NotFound(f"{name} has no tag {key!r}", hint=did_you_mean(key, before.tags))
+    tags = {key: before.tags[key] for key in before.tags if key not in request.untag}
     updated = Annotations(
-        said.description if request.description is None else request.description or None,
-        said.owner if request.owner is None else request.owner or None,
+        before.description if request.description is None else request.description or None,
+        before.owner if request.owner is None else request.owner or None,
         {**tags, **request.tags},
-        said.created_at,
+        before.created_at,
     )
     numbers = () if version is None else (("Gitreg-Version", str(version)),)
     return Change(
         f"annotate {name}",
-        (Edit(path, manifest.write_annotations(updated)),) if updated != said else (),
+        (Edit(path, manifest.write_annotations(updated)),) if updated != before else (),
         trailers=(("Gitreg-Action", "annotate"), ("Gitreg-Model", model), *numbers),
     )

@@ -47,14 +47,14 @@ def create_model(state: RegistryState, request: Creation) -> Change:
     for what, value in (("description", request.description), ("owner", request.owner)):
         if value is not None:
             check_text(what, value)
-    said = Annotations(
+    annotations = Annotations(
         request.description or None, request.owner or None, request.tags, request.created_at
     )
     return Change(
         f"create {name}",
         (
             *tombstone_edit(state, name),
-            Edit(layout.model_document_path(name), manifest.write_annotations(said)),
+            Edit(layout.model_document_path(name), manifest.write_annotations(annotations)),
         ),
         trailers=(("Gitreg-Action", "create"), ("Gitreg-Model", name)),
     )

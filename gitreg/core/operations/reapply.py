@@ -42,7 +42,7 @@ ApprovalHolds = Callable[[RegistryState, Place, bytes], bool]
 """Tells whether an approval's signature verifies in a state."""
 
 
-def is_told_in_full(parent: RegistryState, recorded: Recorded) -> bool:
+def redoes_everything(parent: RegistryState, recorded: Recorded) -> bool:
     """Tell whether doing an operation again does everything that its commit did.
 
     The user may edit ``dvc.yaml`` in the same commit as a registration, after a squash. Doing only
@@ -116,8 +116,8 @@ def done_again(
 ) -> tuple[Change, dict[tuple[str, int], int]]:
     """Return what `reapply` returns, before the policy judges it."""
     todo = _Reapplication(state, recorded, dict(numbers), above)
-    told = parse_message(recorded.message)
-    evidence: tuple[str, ...] = told.evidence
+    message = parse_message(recorded.message)
+    evidence: tuple[str, ...] = message.evidence
     if recorded.ended is not None:
         evidence = todo.end(*recorded.ended, mover).evidence
     else:
@@ -128,12 +128,12 @@ def done_again(
         todo.delete()
         todo.annotate()
     change = Change(
-        todo.renamed(told.subject),
+        todo.renamed(message.subject),
         tuple(Edit(path, content) for path, content in todo.edits.items()),
-        told.reason,
+        message.reason,
         tuple(map(todo.renamed, evidence)),
-        told.reverts,
-        todo.trailers(told.trailers),
+        message.reverts,
+        todo.trailers(message.trailers),
     )
     new = {
         key: number
@@ -164,11 +164,11 @@ def _judged(state: RegistryState, change: Change, mover: Mover, was_in: WasIn) -
     Raises:
         GateRefused: the policy refuses it.
     """
-    told = dict(change.trailers)
-    claims = told.get("Gitreg-Action") == "rollback" or change.reverts is not None
+    trailers = dict(change.trailers)
+    claims = trailers.get("Gitreg-Action") == "rollback" or change.reverts is not None
     returns = claims and all(may_return(state.policy, m, was_in) for m in _moves(state, change))
     named, stage = _named(change.trailers)
-    demand = Demand(named, override=told.get(OVERRIDE), returns=returns)
+    demand = Demand(named, override=trailers.get(OVERRIDE), returns=returns)
     return judged(state, change, mover, demand, stage)
 
 
@@ -227,9 +227,13 @@ class _Reapplication:
         for place, change in self._recorded.of_kind("model"):
             if place.model not in self._recorded.created:
                 continue
-            said = manifest.read_model_document(change.after, change.path)
+            annotations = manifest.read_model_document(change.after, change.path)
             request = Creation(
-                place.model, said.created_at, said.description, said.owner, said.tags
+                place.model,
+                annotations.created_at,
+                annotations.description,
+                annotations.owner,
+                annotations.tags,
             )
             self._add(create_model(self._state, request).edits)
 
@@ -276,8 +280,8 @@ class _Reapplication:
             content = {file.path: file.after for file in self._recorded.files}
             version = manifest.read_manifest(change.after, change.path)
             pointer = layout.dvc_pointer_path(place.model, number, version.artifact.path)
-            said_in = layout.annotations_path(place.model, number)
-            said = manifest.read_annotations(content.get(said_in), said_in)
+            annotated_in = layout.annotations_path(place.model, number)
+            annotations = manifest.read_annotations(content.get(annotated_in), annotated_in)
             frozen = layout.version_path(place.model, number, layout.REQUIREMENTS)
             md5 = manifest.read_dvc_pointer(content.get(pointer) or b"", pointer)
             request = Registration(
@@ -290,8 +294,8 @@ class _Reapplication:
                 lineage=version.lineage,
                 environment=version.environment,
                 requirements=content.get(frozen),
-                description=said.description,
-                tags=said.tags,
+                description=annotations.description,
+                tags=annotations.tags,
                 above=self._above(place.model),
                 signature=version.signature,
                 number=number if keeps else None,
@@ -304,7 +308,7 @@ class _Reapplication:
     def move(self) -> None:
         moved = self._recorded.of_kind("stages", "aliases")
         for model in dict.fromkeys(place.model for place, _ in moved):
-            self._state.check_model(model)  # of a deleted or renamed model it says so
+            self._state.check_model(model)  # the error says if the model was deleted or renamed
             moves = [
                 PointerMove.of(place, self._renumbered(place, file))
                 for place, file in moved
@@ -405,10 +409,10 @@ class _Reapplication:
 
         return re.sub(rf"(?<![^\s\"(])({names})@([1-9][0-9]{{0,8}})(?![0-9])", rename, text)
 
-    def trailers(self, told: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    def trailers(self, recorded: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         model = ""
         found = []
-        for key, value in told:
+        for key, value in recorded:
             if key == "Gitreg-Model":
                 model = value
             if key in ("Gitreg-Version", "Gitreg-Replaces") and _NUMBER.fullmatch(value):

@@ -98,24 +98,24 @@ class Recorded:
 
     @property
     def is_operation(self) -> bool:
-        """Whether all that it did can be told as operations.
+        """Whether everything that it did can be expressed as operations.
 
         A commit by hand may be one as well; one that changed code, or the policy, is not.
         """
         touched = self.of_kind("manifest", "deleted")
         allowed = {layout.DVC_YAML} if touched else set()
-        # Of what ends a model, all together has to be what is done again: `is_told_in_full`.
+        # The end of a model has to be done again as a whole: `redoes_everything` checks that.
         known = {
             change.path
             for place, change in self.places
-            if self.ended is not None or _is_told(place, change, self)
+            if self.ended is not None or _is_part_of_operation(place, change, self)
         }
         return bool(known) and all(
             change.path in known or change.path in allowed for change in self.files
         )
 
 
-def _is_told(place: Place, file: FileChange, recorded: Recorded) -> bool:
+def _is_part_of_operation(place: Place, file: FileChange, recorded: Recorded) -> bool:
     """Tell whether a file's change follows from the operations that are read back."""
     if place.kind == "deleted" and place.version is None:
         return place.model in recorded.created
@@ -134,9 +134,9 @@ def _is_told(place: Place, file: FileChange, recorded: Recorded) -> bool:
         return not born and (file.after is None or place.kind == "deleted")
     if place.kind == "approval" and not born:
         return True
-    # What a registration does not write, such as notes that somebody put beside it, is not told.
-    told = place.kind in ("manifest", "annotations") or _is_registered_file(file.path)
-    return bool(born) and file.before is None and told
+    # A file that no registration writes, such as notes beside a version, is not part of one.
+    known = place.kind in ("manifest", "annotations") or _is_registered_file(file.path)
+    return bool(born) and file.before is None and known
 
 
 def _is_registered_file(path: str) -> bool:
