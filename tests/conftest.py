@@ -17,7 +17,6 @@ from tests.support.servers.git_http import GitHttpServer, git_http_server
 from tests.support.servers.s3 import S3Server, s3_server
 from tests.support.servers.ssh import SshServer, ssh_server
 
-
 MEMORY = Path("/dev/shm")
 ENOUGH = 4 << 30
 """Bytes that must be free in memory before the tests write there."""

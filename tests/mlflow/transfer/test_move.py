@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -232,7 +233,7 @@ def _cut_off(folder: Path, args: list[str], how: signal.Signals, is_time: Any) -
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     while process.poll() is None and not is_time():
-        pass
+        time.sleep(0.01)
     process.send_signal(how)
     return process.wait(120)
 
