@@ -17,7 +17,7 @@ from gitreg import Registry
 from gitreg.errors import InvalidRequest, Refused, WorldError
 from gitreg.review.workflows import PATHS, CiHost, workflow
 from tests.conftest import git
-from tests.publishing.test_publish import commit_by_hand
+from tests.publishing.by_hand import commit_by_hand
 from tests.support.commands import error, everything, gitreg
 
 HOSTS: list[CiHost] = ["github", "gitlab"]
