@@ -15,7 +15,7 @@ from gitreg import Registry
 from gitreg.errors import GitError
 from gitreg.git import worktree
 from tests.conftest import git
-from tests.publishing.by_hand import commit_by_hand
+from tests.publishing.by_hand import commit_by_hand, refs
 
 
 class Killed(BaseException):
@@ -171,3 +171,17 @@ def test_an_announcement_cut_off_is_forgotten(stocked: Path) -> None:
     with Registry(stocked) as registry:
         assert registry.annotate("churn", owner="Ada").warnings == ()
     assert not (stocked / ".git" / "gitreg-following.json").exists()
+
+
+def test_an_announcement_that_cannot_be_written_stops_the_writer(stocked: Path) -> None:
+    before = refs(stocked)
+    announcement = stocked / ".git" / worktree.ANNOUNCEMENT
+    announcement.with_name(f"{announcement.name}.new").mkdir(parents=True)
+    with (
+        Registry(stocked) as registry,
+        pytest.raises(GitError, match=r"^cannot write to \S+/work/\.git: Is a directory$"),
+    ):
+        registry.promote("churn@3", stage="production")
+    assert refs(stocked) == before
+    assert git(stocked, "status", "--porcelain") == ""
+    assert not announcement.exists()

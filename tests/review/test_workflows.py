@@ -88,7 +88,9 @@ def test_nothing_lets_others_run_code_in_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_shells_take_the_scripts(host: str) -> None:
-    for script in scripts(host):
+    found = list(scripts(host))
+    assert found != []
+    for script in found:
         assert "${{" not in script
         done = subprocess.run(
             ["bash", "-n"], input=script, capture_output=True, text=True, check=False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,12 +79,21 @@ def test_what_took_a_number_of_nobody_goes_when_an_export_goes_on(
     """Cut off after each of its calls in turn, before and after what takes a number is deleted."""
     bring(folder, source, "churn")
     store = type(ForeignRegistry(target.uri).store)
+    cut_off = []
     for call in ("create_model_version", "delete_model_version", "delete_model_version_tag"):
         for late in (False, True):
             with monkeypatch.context() as patch:
                 patch.setattr(store, call, _interrupted(getattr(store, call), late=late))
-                with suppress(KeyboardInterrupt):
+                try:
                     take(folder, target)
+                except KeyboardInterrupt:
+                    cut_off.append((call, late))
+    # Then nothing has a number of nobody's left, and its tag is not deleted any more.
+    assert cut_off == [
+        (call, late)
+        for call in ("create_model_version", "delete_model_version")
+        for late in (False, True)
+    ]
     take(folder, target)
     here, there = (told(place.uri)["churn"] for place in (source, target))
     assert there == here
