@@ -130,7 +130,7 @@ def test_a_crowd_is_a_warning_unless_the_policy_says_never(branch: FakeBranch) -
     ruled(branch, crowded=False)
     said = refused(branch, "churn@3", keep_existing=True)
     assert str(said).endswith("production would hold 3 of at most 1")
-    assert said.hint == "let what production holds make room: do not keep the existing ones"
+    assert said.hint == "do not keep the existing versions: let what production holds make room"
     assert words(branch.promote("churn@3")) == [("holds", "passed")]
 
 
