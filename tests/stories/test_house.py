@@ -19,9 +19,10 @@ LINES_OF_THE_README = 200
 
 
 def contracts() -> list[dict[str, Any]]:
+    """Return the contracts of layers; the others forbid single imports."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
     found: list[dict[str, Any]] = settings["tool"]["importlinter"]["contracts"]
-    return found
+    return [contract for contract in found if contract["type"] == "layers"]
 
 
 def named_by(contract: dict[str, Any]) -> set[str]:
