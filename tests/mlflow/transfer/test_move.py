@@ -547,7 +547,7 @@ def test_a_logged_model_is_known_by_its_id(folder: Path, source: Place) -> None:
     ("uri", "kind", "says"),
     [
         ("mlflow.internal:5000", InvalidRequest, "is not the URI of an MLflow registry"),
-        ("htp://mlflow", InvalidRequest, "htp://mlflow is no URI"),
+        ("htp://mlflow", InvalidRequest, "htp://mlflow is not the URI"),
         ("sqlite:////nowhere/mlflow.db", NotFound, "there is no /nowhere/mlflow.db"),
         ("/nowhere/mlruns", NotFound, "there is no /nowhere/mlruns"),
         ("gitreg:///srv/models", InvalidRequest, "not one of MLflow's own"),
