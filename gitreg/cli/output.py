@@ -16,6 +16,7 @@ from gitreg.registry import Registry
 
 # What a command prints with is imported when it prints: `gitreg resolve` prints one line.
 if TYPE_CHECKING:
+    from gitreg.cli.parameters import WriteArguments
     from gitreg.core.policy import Judgement
     from gitreg.dvc.digest import Progress
     from gitreg.publishing.outcome import Outcome
@@ -75,17 +76,22 @@ def print_json(value: object) -> None:
     typer.echo(as_json.to_json(value, ascii_only=not encoding.startswith("utf")))
 
 
-def print_outcome(outcome: Outcome, *, dry_run: bool, json: bool, **more: object) -> None:
-    """Print what became of a write, after its verdicts and warnings."""
+def print_outcome(outcome: Outcome, shared: WriteArguments, **more: object) -> None:
+    """Print the outcome of a write, after its verdicts and warnings.
+
+    Args:
+        outcome: of the write.
+        shared: the command's options.
+        **more: what its JSON has besides.
+    """
     from gitreg.render import as_json, as_text
 
     warn(outcome.warnings)
-    if not json:
-        show_verdicts(outcome.change.judgements)
-    if json:
+    if shared.json:
         print_json({**as_json.outcome_json(outcome), **more})
     else:
-        typer.echo(as_text.outcome_text(outcome, dry_run=dry_run))
+        show_verdicts(outcome.change.judgements)
+        typer.echo(as_text.outcome_text(outcome, dry_run=shared.dry_run))
 
 
 def show_verdicts(judgements: tuple[Judgement, ...]) -> None:

@@ -12,21 +12,18 @@ from gitreg.cli.app import app, ci_app, hook_app, policy_app
 from gitreg.cli.output import opened, print_json, print_outcome, warn
 from gitreg.cli.parameters import (
     AllowRewindOption,
-    AtOption,
-    DryRunOption,
     JsonOption,
-    OperationOption,
-    PrOption,
-    PushOption,
-    ReasonOption,
+    ReadArguments,
     ReferenceArgument,
     ReferencesArgument,
     RepoOption,
     RepoPathOption,
-    RevOption,
-    _complete_model,
-    _complete_stage,
+    WriteArguments,
     check_model_argument,
+    complete_model,
+    complete_stage,
+    with_read_options,
+    with_write_options,
 )
 from gitreg.errors import InvalidRequest, Refused
 from gitreg.registry import Registry
@@ -37,6 +34,7 @@ if TYPE_CHECKING:
 
 
 @app.command()
+@with_write_options
 def approve(
     reference: ReferenceArgument,
     to: Annotated[
@@ -45,7 +43,7 @@ def approve(
             "--to",
             metavar="STAGE",
             help="The stage that it may enter.",
-            autocompletion=_complete_stage,
+            autocompletion=complete_stage,
         ),
     ],
     withdraw: Annotated[
@@ -55,13 +53,8 @@ def approve(
         Optional[str],
         typer.Option(metavar="FILE", help="The SSH key, instead of Git's user.signingkey."),
     ] = None,
-    reason: ReasonOption = None,
-    dry_run: DryRunOption = False,
-    push: PushOption = False,
-    pr: PrOption = False,
-    op_id: OperationOption = None,
-    json: JsonOption = False,
-    repo: RepoOption = ".",
+    *,
+    shared: WriteArguments,
 ) -> None:
     """Approve that a version enters a stage, with your signature.
 
@@ -72,38 +65,25 @@ def approve(
     """
     from gitreg.render import as_text
 
-    with Registry(repo) as registry:
+    with Registry(shared.repo) as registry:
         if withdraw:
-            outcome = registry.withdraw_approval(
-                reference,
-                stage=to,
-                key=key,
-                reason=reason,
-                dry_run=dry_run,
-                push=push,
-                pr=pr,
-                op_id=op_id,
-            )
+            outcome = registry.withdraw_approval(reference, stage=to, key=key, **shared.options)
         else:
             preview = registry.preview_approval(reference, stage=to)
             typer.echo(as_text.preview_text(preview), err=True)
-            outcome = registry.approve(
-                preview, key=key, reason=reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id
-            )
-    print_outcome(outcome, dry_run=dry_run, json=json)
+            outcome = registry.approve(preview, key=key, **shared.options)
+    print_outcome(outcome, shared)
 
 
 @policy_app.command("show")
+@with_read_options
 def policy_show(
     model: Annotated[
         Optional[str],
-        typer.Argument(metavar="MODEL", help="A model.", autocompletion=_complete_model),
+        typer.Argument(metavar="MODEL", help="A model.", autocompletion=complete_model),
     ] = None,
-    json: JsonOption = False,
-    rev: RevOption = None,
-    at: AtOption = None,
-    repo: RepoOption = ".",
-    allow_rewind: AllowRewindOption = False,
+    *,
+    shared: ReadArguments,
 ) -> None:
     """Show the rules that a model is under, or the general ones.
 
@@ -118,22 +98,23 @@ def policy_show(
 
     if model is not None:
         check_model_argument(model, "gitreg policy show {model}")
-    with opened(repo, allow_rewind) as registry:
-        policy = registry.policy(model, rev=rev, at=at)
-        there = registry.state(rev=rev, at=at).model_names()
-        if rev is None and at is None:
+    with opened(shared.repo, shared.allow_rewind) as registry:
+        policy = registry.policy(model, **shared.options)
+        there = registry.state(**shared.options).model_names()
+        if shared.is_current:
             warn(registry.uncommitted_policy())
     # They may come later, and so may rules for them; mistyped, they would go unnoticed.
     for name in policy.naming_none_of(there) if model is None else {model} - set(there):
         near = did_you_mean(name, there)
         warn((f"no model {name!a} is registered" + (f": {near}" if near else ""),))
-    if json:
+    if shared.json:
         print_json(policy_document(policy, with_defaults=True))
     else:
         typer.echo(as_text.policy_text(policy))
 
 
 @policy_app.command("test")
+@with_read_options
 def policy_test(
     references: ReferencesArgument,
     to: Annotated[
@@ -142,14 +123,11 @@ def policy_test(
             "--to",
             metavar="STAGE",
             help="A stage of the policy, or none.",
-            autocompletion=_complete_stage,
+            autocompletion=complete_stage,
         ),
     ],
-    json: JsonOption = False,
-    rev: RevOption = None,
-    at: AtOption = None,
-    repo: RepoOption = ".",
-    allow_rewind: AllowRewindOption = False,
+    *,
+    shared: ReadArguments,
 ) -> None:
     """Show what a promotion would be told, rule by rule, and do nothing.
 
@@ -160,11 +138,11 @@ def policy_test(
     """
     from gitreg.render import as_json, as_text
 
-    with opened(repo, allow_rewind) as registry:
-        judgements = registry.test_policy(*references, stage=to, rev=rev, at=at)
-        if rev is None and at is None:
+    with opened(shared.repo, shared.allow_rewind) as registry:
+        judgements = registry.test_policy(*references, stage=to, **shared.options)
+        if shared.is_current:
             warn(registry.uncommitted_policy())
-    if json:
+    if shared.json:
         print_json(as_json.verdicts_json(judgements))
     else:
         none = "no rule of the policy is about this"
