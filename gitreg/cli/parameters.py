@@ -1,4 +1,4 @@
-"""Parameters that many commands share, and what a shell completes them with."""
+"""Parameters that several commands share, and their shell completion."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def _completing(ctx: typer.Context) -> Registry:
-    """Return the registry that the command line so far names; never one behind a URL."""
+    """Return the registry of the command line typed so far; never one behind a URL."""
     place = Path(str(ctx.params.get("repo") or "."))
     return Registry(place if place.is_dir() else ".")
 
@@ -34,7 +34,7 @@ def complete_reference(ctx: typer.Context, incomplete: str) -> list[str]:
                 found += [f"{model.name}@{alias}" for alias in model.aliases]
                 found += [f"{model.name}/{stage}" for stage in model.stages]
     except (GitregError, OSError):
-        return []  # a shell that completes shows no errors
+        return []  # completion shows no errors
     return [name for name in found if name.startswith(incomplete)]
 
 
@@ -68,7 +68,7 @@ RepoPathOption = Annotated[
 AllowRewindOption = Annotated[
     bool,
     typer.Option(
-        "--allow-rewind", help="Accept that the branch behind the URL went back or sideways."
+        "--allow-rewind", help="Accept that the branch behind the URL was rewritten or went back."
     ),
 ]
 
@@ -84,14 +84,14 @@ RevOption = Annotated[
 AtOption = Annotated[
     Optional[str],
     typer.Option(
-        "--at", metavar="TIME", help="Read it as it was then: 2026-11-22T20:25Z, '3 days ago'."
+        "--at", metavar="TIME", help="Read the registry of then: 2026-11-22T20:25Z, '3 days ago'."
     ),
 ]
 
 
 ReasonOption = Annotated[
     Optional[str],
-    typer.Option("-m", "--message", metavar="REASON", help="Why: goes into the commit."),
+    typer.Option("-m", "--message", metavar="REASON", help="Why; goes into the commit message."),
 ]
 
 
@@ -107,7 +107,7 @@ PushOption = Annotated[
 
 PrOption = Annotated[
     bool,
-    typer.Option("--pr", help="Push a branch with it and open a pull request, instead."),
+    typer.Option("--pr", help="Push a branch and open a pull request instead."),
 ]
 
 
@@ -116,7 +116,7 @@ OverrideOption = Annotated[
     typer.Option(
         "--override",
         metavar="REASON",
-        help="Do it though it is refused, where the policy lets you.",
+        help="Do it despite a refusal, where the policy allows it.",
     ),
 ]
 
@@ -126,7 +126,7 @@ OperationOption = Annotated[
     typer.Option(
         "--op-id",
         metavar="ID",
-        help="Identifies the operation: run again under its id, it is done once.",
+        help="Identifies the operation: repeated under the same id, it is done once.",
     ),
 ]
 
@@ -230,7 +230,7 @@ with_write_options = _sharing(WriteArguments)
 
 
 def check_model_argument(text: str, instead: str) -> None:
-    """Refuse a reference to one version where a whole model is meant."""
+    """Refuse a reference to one version where a command wants a model."""
     from gitreg.core.model.names import parse_reference
 
     wanted = parse_reference(text)

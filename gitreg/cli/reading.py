@@ -1,4 +1,4 @@
-"""Commands that read: what there is, what happened, and the bytes of a version."""
+"""Commands that read: models and versions, their history and their bytes."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def show(
     *,
     shared: ReadArguments,
 ) -> None:
-    """Show everything that is known of a version.
+    """Show everything known about a version.
 
     Example: gitreg show churn-predictor@champion
     """
@@ -94,9 +94,9 @@ def log(
     *,
     shared: ReadArguments,
 ) -> None:
-    """Show what happened, newest first.
+    """Show events, newest first.
 
-    When, who, what, from which version to which, why, in which commit.
+    When, who, what, from which version to which, why, and in which commit.
 
     Example: gitreg log churn-predictor/production
     """
@@ -106,11 +106,11 @@ def log(
         events = registry.log(reference, limit=limit, **shared.options)
         if registry.is_shallow and not events:
             raise GitError(
-                "no events in what there is: this clone is shallow, its history cut off",
+                "no events: this clone is shallow and has no older history",
                 hint="git fetch --unshallow",
             )
         if registry.is_shallow:
-            warn(("this clone is shallow, its history cut off: git fetch --unshallow",))
+            warn(("this clone is shallow and has no older history: git fetch --unshallow",))
     if shared.json:
         print_json([as_json.event_json(event) for event in events])
     elif events:
@@ -150,7 +150,7 @@ def compare(
 ) -> None:
     """Show how two versions differ.
 
-    Metrics, params, data, code and environment; DIFFERENCE is the second less the first.
+    Metrics, params, data, code and environment; DIFFERENCE is the second minus the first.
 
     Example: gitreg compare churn-predictor@2 churn-predictor/production
     """
@@ -170,7 +170,7 @@ def pull(
     reference: ReferenceArgument,
     output: Annotated[
         Optional[str],
-        typer.Option("-o", "--output", metavar="DIR", help="The folder that gets the artifact."),
+        typer.Option("-o", "--output", metavar="DIR", help="The folder to put the artifact into."),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace something else of that name in DIR.")
@@ -178,9 +178,9 @@ def pull(
     *,
     shared: ReadArguments,
 ) -> None:
-    """Download a version's files, verified, and print where.
+    """Download a version's files, verify them, and print their path.
 
-    They are checked against the SHA-256 of the manifest before they appear.
+    The files are checked against the manifest's SHA-256 before they appear there.
 
     Example: gitreg pull churn-predictor@champion -o /srv/model
     """
@@ -217,15 +217,15 @@ def verify(
     ] = False,
     repair: Annotated[
         bool,
-        typer.Option("--repair", help="Upload again what is wrong there, if the cache has it."),
+        typer.Option("--repair", help="Upload what is wrong there again, if the cache has it."),
     ] = False,
     *,
     shared: ReadArguments,
 ) -> None:
     """Compare artifacts with their manifests.
 
-    Hashes their bytes anew; exits 1 when one differs or is missing. With --remote it is what
-    others would pull that is read, and nothing is written unless --repair is given.
+    Hashes their bytes again; exits 1 when one differs or is missing. With --remote it reads what
+    others would pull, and writes nothing without --repair.
 
     Example: gitreg verify --remote churn-predictor@champion
     """
@@ -241,7 +241,7 @@ def verify(
         verified = registry.verify(
             *(references or ()), remote=remote, repair=repair, **shared.options
         )
-        if remote:  # read to the end, for the bar takes stdout while it is drawn
+        if remote:  # read to the end: the bar owns the terminal while it is drawn
             verified = iter(list(verified))
             stack.close()
         for version, found in verified:
@@ -258,4 +258,4 @@ def verify(
         typer.echo("no versions to verify", err=True)
     if bad:
         where = " on the DVC remote" if remote else ""
-        raise Refused(f"{bad} of {count} versions: not what their manifests say{where}")
+        raise Refused(f"{bad} of {count} versions do not match their manifests{where}")

@@ -34,7 +34,7 @@ def init(
     ] = ".",
     json: JsonOption = False,
 ) -> None:
-    """Make a registry here, in one commit.
+    """Create a registry here, in one commit.
 
     Runs git init and dvc init as needed, and writes the policy.
 
@@ -74,7 +74,8 @@ def register(
         Optional[list[str]], typer.Option(metavar="KEY=VALUE", help="A tag; may repeat.")
     ] = None,
     data: Annotated[
-        Optional[list[str]], typer.Option(metavar="PATH", help="Data it was made from; may repeat.")
+        Optional[list[str]],
+        typer.Option(metavar="PATH", help="Data it was trained on; may repeat."),
     ] = None,
     description: Annotated[
         Optional[str], typer.Option(metavar="TEXT", help="Description of the version.")
@@ -91,9 +92,8 @@ def register(
 ) -> None:
     """Register the next version of a model.
 
-    What DVC tracks already is taken by its known hash, and its stage's dependencies, params,
-    metrics and command become the lineage by themselves; metrics and params that are given here
-    stand instead of the stage's.
+    If DVC tracks PATH, its known hash is used, and the dependencies, params, metrics and command
+    of its DVC stage become the lineage. Metrics and params given here replace those of the stage.
 
     Example: gitreg register churn-predictor models/churn --metrics metrics.json
     """
@@ -147,11 +147,15 @@ def promote(
     ] = False,
     if_better: Annotated[
         Optional[list[str]],
-        typer.Option(metavar="METRIC", help="Only if higher than the incumbent's, or without one."),
+        typer.Option(
+            metavar="METRIC", help="Only if it is higher than the incumbent's, or there is none."
+        ),
     ] = None,
     if_lower: Annotated[
         Optional[list[str]],
-        typer.Option(metavar="METRIC", help="Only if lower than the incumbent's, or without one."),
+        typer.Option(
+            metavar="METRIC", help="Only if it is lower than the incumbent's, or there is none."
+        ),
     ] = None,
     else_archive: Annotated[
         bool, typer.Option("--else-archive", help="Archive a candidate that a metric refuses.")
@@ -160,10 +164,11 @@ def promote(
     *,
     shared: WriteArguments,
 ) -> None:
-    """Put versions into a stage, if the policy lets them.
+    """Put versions into a stage, if the policy allows it.
 
-    It is one commit. Each rule's verdict is shown and goes into the commit; exits 1 when one
-    says no, or a metric that was asked for is not better. A version is in one stage at most.
+    Makes one commit. Each rule's verdict is shown and recorded in the commit. Exits 1 when a rule
+    refuses, or a metric is not better. A version has at most one stage; promoting it moves it
+    there.
 
     Example: gitreg promote churn-predictor@2 --to production --if-better roc_auc --alias champion
     """
@@ -209,7 +214,7 @@ def alias_set(
     *,
     shared: WriteArguments,
 ) -> None:
-    """Point an alias at a version; stages are not touched.
+    """Point an alias at a version; stages do not change.
 
     Example: gitreg alias set churn-predictor@2 champion
     """
@@ -233,7 +238,7 @@ def alias_delete(
     *,
     shared: WriteArguments,
 ) -> None:
-    """Remove an alias; the version stays.
+    """Delete an alias; the version stays.
 
     Example: gitreg alias delete churn-predictor@challenger
     """
@@ -258,12 +263,12 @@ def rollback(
         Optional[int], typer.Option("--to", metavar="N", help="The version to go back to.")
     ] = None,
     stage: Annotated[
-        str, typer.Option(metavar="STAGE", help="The stage that goes back.")
+        str, typer.Option(metavar="STAGE", help="The stage to roll back.")
     ] = "production",
     restage: Annotated[
         bool,
         typer.Option(
-            "--restage", help="Put the one withdrawn back where it was, as git revert does."
+            "--restage", help="Put the withdrawn version where it came from, as git revert does."
         ),
     ] = False,
     *,
@@ -271,8 +276,8 @@ def rollback(
 ) -> None:
     """Bring back the version that was in production before.
 
-    The aliases that moved with it go back, too. The version withdrawn is archived. Twice in a
-    row goes back twice.
+    Aliases that moved with it move back too. The withdrawn version is archived. Running it twice
+    goes back two versions.
 
     Example: gitreg rollback churn-predictor -m "predictions drifted"
     """
@@ -347,10 +352,10 @@ def create(
     *,
     shared: WriteArguments,
 ) -> None:
-    """Create a model that has no version yet.
+    """Create a model without versions.
 
-    Not needed before gitreg register, unless a model of that name was deleted: then this begins
-    a new one, whose versions start at 1.
+    gitreg register creates a model by itself, unless a model of that name was deleted. Then this
+    command starts a new one, whose versions start at 1.
 
     Example: gitreg create churn-predictor --owner growth --description "Who leaves us"
     """
@@ -377,8 +382,8 @@ def rename(
 ) -> None:
     """Give a model another name.
 
-    Versions, stages and aliases move along. Whoever asks for the old name is told the new one.
-    Approvals stay behind: they name the model.
+    Versions, stages and aliases move to the new name, and a command that uses the old name shows
+    the new one. Approvals do not move: their signatures cover the model's name.
 
     Example: gitreg rename churn-predictor churn -m "one name for both teams"
     """
@@ -393,15 +398,15 @@ def rename(
 def delete(
     reference: ReferenceArgument,
     force: Annotated[
-        bool, typer.Option("--force", help="Although a stage or an alias names it.")
+        bool, typer.Option("--force", help="Delete it even if a stage or an alias names it.")
     ] = False,
     *,
     shared: WriteArguments,
 ) -> None:
-    """Delete a version, whose number stays taken, or a whole model.
+    """Delete a version or a whole model.
 
-    Refused while an alias or a stage other than the archive names it. The bytes stay until
-    dvc gc finds nothing that names them.
+    A version's number stays taken. Refused while an alias or a stage other than the archive names
+    it. The bytes stay until dvc gc finds no reference to them.
 
     Example: gitreg delete churn-predictor@1 -m "trained on leaked labels"
     """
