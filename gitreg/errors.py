@@ -1,4 +1,4 @@
-"""Everything gitreg raises on purpose: one root, few leaves, exit code and hint as data.
+"""The errors that gitreg raises: one base class, few subclasses, exit code and hint as data.
 
 >>> raise_hint = NotFound("no model 'churn'", hint="did you mean 'churn-predictor'?")
 >>> raise_hint.exit_code, str(raise_hint)
@@ -11,11 +11,11 @@ from typing import ClassVar
 
 
 class GitregError(Exception):
-    """The root: a problem that a person can act on.
+    """The base class: a problem that the user can act on.
 
     Attributes:
         hint: what to do next, one line, or ``None``.
-        exit_code: the exit status that the command line gives for it.
+        exit_code: the exit status of the command line: 1 refused, 2 invalid, 3 failed.
     """
 
     exit_code: ClassVar[int] = 3
@@ -26,35 +26,35 @@ class GitregError(Exception):
 
 
 class Refused(GitregError):
-    """The answer is no: a gate, a policy or a check refused. Nothing was written."""
+    """A gate, the policy or a check refused. Nothing was written."""
 
     exit_code = 1
 
 
 class InvalidRequest(GitregError):
-    """The request is wrong: usage, a malformed name, bad input."""
+    """The request is wrong: bad usage, a malformed name, bad input."""
 
     exit_code = 2
 
 
 class NotFound(InvalidRequest):
-    """A model, version, alias, stage or commit that is not there."""
+    """The model, version, alias, stage or commit does not exist."""
 
 
 class AlreadyExists(InvalidRequest):
-    """A model or a version of that name is there already, or was."""
+    """A model or version of that name exists, or existed before."""
 
 
 class InvalidDocument(InvalidRequest):
-    """A file of the registry, or one given as input, that does not parse or breaks a rule."""
+    """A file of the registry, or an input file, does not parse or breaks a rule."""
 
 
 class WorldError(GitregError):
-    """The world is wrong: Git, DVC, the remote, the disk. Nothing was published."""
+    """Git, DVC, a remote or the disk failed. Nothing was published."""
 
 
 class GitError(WorldError):
-    """Git refused or failed; the message carries Git's own words, without credentials."""
+    """Git refused or failed. The message has Git's own words, without credentials."""
 
 
 class DvcError(WorldError):
@@ -62,8 +62,8 @@ class DvcError(WorldError):
 
 
 class UnknownOutcome(GitError):
-    """The remote did not answer after a push: it may have been published, or not."""
+    """The remote did not answer a push: the commit may be published or not."""
 
 
 class LostRace(GitError):
-    """Somebody else moved the branch between reading it and writing it."""
+    """Somebody else moved the branch after it was read and before it was written."""

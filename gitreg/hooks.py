@@ -19,15 +19,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitreg.check.commit_facts import Past
 from gitreg.check.finding import CheckFinding
-from gitreg.check.past import IndexedPast
+from gitreg.check.past import IndexedPast, Past
 from gitreg.check.ranges import CheckOptions, CheckReport, check_commit, judge_range
 from gitreg.check.step import is_registry
 from gitreg.core.model import layout
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import GitError, GitregError, InvalidRequest, NotFound
 from gitreg.git.log import first_parents_reach
+from gitreg.git.objects import NO_OBJECT
 from gitreg.git.repository import GitRepository
 from gitreg.render.reports import finding_line
 from gitreg.render.terminal import line
@@ -44,8 +44,8 @@ CHAINED = ".before-gitreg"
 SHOWN = 20
 """The most findings that a push is answered with."""
 
-_ABSENT = "0" * 40
 _MARK = "# gitreg hook: {}"
+_RESOURCES = Path(__file__).parent / "check" / "resources"
 
 # Git tells a hook by its environment where the objects are that were just received; all other
 # calls of Git drop these variables (see gitreg/git/process.py), and hand on nothing else here.
@@ -76,7 +76,7 @@ class Installed:
 
 
 def script_for(name: str) -> str:
-    """Return the script of a hook."""
+    """Return the script of a hook: a program of ``check/resources``, filled in."""
     code = f"import sys; from gitreg.hooks import main; sys.exit(main({name!r}))"
     place = Path(__file__).absolute().parent.parent
     if place.name not in ("site-packages", "dist-packages"):
@@ -85,18 +85,10 @@ def script_for(name: str) -> str:
         )
     # -I: neither the folder in which Git runs the hook nor the user's environment adds a module.
     call = f"{shlex.quote(sys.executable)} -I -c {shlex.quote(code)}"
-    # What a hook before it reads of a push is given to it once more; else no process is spent.
-    told = name == "pre-receive"
-    first = "input=$(cat)\n    printf '%s\\n' \"$input\" | " if told else ""
-    again = "\n    exec <<UPDATES\n$input\nUPDATES" if told else ""
-    return (
-        f"#!/bin/sh\n{_MARK.format(name)}\n"
-        f"# Written by `gitreg hook install {name}`, and written again by the next one.\n"
-        f"# A hook that was here before is {name}{CHAINED}, and runs first.\n"
-        f"before=${{0%/*}}/{name}{CHAINED}\n"
-        f'if [ -x "$before" ]; then\n    {first}"$before" "$@" || exit $?{again}\nfi\n'
-        f"exec {call}\n"
-    )
+    # pre-receive reads a push from stdin, and hands it to a hook before it, too.
+    program = "pre-receive.sh" if name == "pre-receive" else "hook.sh"
+    text = (_RESOURCES / program).read_text("utf-8")
+    return text.replace("@NAME@", name).replace("@CALL@", call)
 
 
 def install(repository: GitRepository, name: str) -> Installed:
@@ -207,7 +199,7 @@ def _updates(stdin: Iterable[str]) -> list[_Update]:
         new, _, name = rest.partition(" ")
         if name:
             found.append(
-                _Update(None if old == _ABSENT else old, None if new == _ABSENT else new, name)
+                _Update(None if old == NO_OBJECT else old, None if new == NO_OBJECT else new, name)
             )
     return found
 

@@ -1,7 +1,7 @@
-"""Makes approvals: what would be approved, whether one's key counts for it, the signature.
+"""Gives and withdraws approvals: the preview, the check of the key, the signature.
 
-An approver signs what they have seen: `preview` says what that is, and the operation that
-`approving` gives is refused when it is something else by then.
+An approver signs what they saw: `preview` shows it, and the operation that `approving` returns is
+refused when the registry has changed since.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class ApprovalPreview:
     """What would be approved.
 
     Attributes:
-        approval: what is signed.
-        candidate: the version that is to move.
+        approval: the text to sign.
+        candidate: the version that would move.
         incumbents: the versions that the stage holds, ascending.
     """
 
@@ -39,10 +39,10 @@ class ApprovalPreview:
 def preview(
     repository: GitRepository, state: RegistryState, wanted: Reference, stage: str
 ) -> ApprovalPreview:
-    """Return what an approval of a version for a stage would be for.
+    """Return what an approval of a version for a stage would approve.
 
     Raises:
-        NotFound: no such version or stage.
+        NotFound: the version or stage does not exist.
         Refused: the version is in the stage already.
         GitError: the clone is shallow.
     """
@@ -64,18 +64,18 @@ def approving(
     seen: ApprovalPreview,
     key: str | None = None,
 ) -> Callable[[RegistryState], Change]:
-    """Return the operation that keeps the user's approval; the signature is made here.
+    """Return the operation that stores the user's approval; the user signs before it runs.
 
     Args:
         repository: whose Git configuration names the key.
         state: whose policy says which keys count.
-        seen: what `preview` gave.
-        key: in place of ``user.signingkey``: a file, or a public key that an agent has.
+        seen: what `preview` returned.
+        key: replaces ``user.signingkey``: a file, or a public key that an agent holds.
 
     Raises:
-        Refused: the key is none of the policy's signers', is revoked, or is that of who
-            registered the version: it would not count.
-        GitError: there is no key, or it cannot sign.
+        Refused: the approval would not count: the key belongs to none of the policy's signers,
+            is revoked, or belongs to the person who registered the version.
+        GitError: no key is configured, or it cannot sign.
     """
     wanted = seen.approval
     signers = signers_of(state.policy)
@@ -91,7 +91,7 @@ def approving(
     if is_same_person(principal, seen.candidate.created_by):
         raise Refused(
             f"{principal} registered {wanted.reference}: their own approval does not count",
-            hint="somebody else has to approve it",
+            hint="somebody else must approve it",
         )
 
     def holds(data: bytes) -> bool:
@@ -100,14 +100,14 @@ def approving(
     def operation(now: RegistryState) -> Change:
         return approve(now, Approve(wanted, principal, sign, holds, _idle(now, wanted, principal)))
 
-    # Before any lock is taken: a passphrase or a touch takes its time.
+    # Sign before taking a lock: the user may have to enter a passphrase or touch a key.
     if operation(state).edits and not holds(sign()):
-        raise GitError("the signature that was made does not verify", hint="which program made it?")
+        raise GitError("the new signature does not verify", hint="git config gpg.ssh.program")
     return operation
 
 
 def _idle(state: RegistryState, wanted: Approval, principal: str) -> tuple[str, ...]:
-    """Return warnings of an approval that nobody asks for."""
+    """Return warnings for an approval that the policy does not ask for."""
     rules = state.policy.of(wanted.model)
     asked = rules.stage(wanted.stage).approvals
     if asked is None:
@@ -124,11 +124,11 @@ def withdrawing(
     stage: str,
     key: str | None = None,
 ) -> Callable[[RegistryState], Change]:
-    """Return the operation that takes the user's approval back.
+    """Return the operation that withdraws the user's approval.
 
     Raises:
-        NotFound: no such version, or the file of the public key is not there.
-        Refused: the key is nobody's.
+        NotFound: the version or the public key file does not exist.
+        Refused: the key belongs to none of the policy's signers.
         GitError: no key is configured.
     """
     stage = check_stage_name(stage)
@@ -136,7 +136,7 @@ def withdrawing(
     public = repository.signing.public_key(key)
     if public is None:
         raise NotFound(
-            "whose approval? there is no public key beside the one that is configured",
+            "the configured signing key has no public key file, so its owner is unknown",
             hint=f"gitreg show {format_version(wanted.model, version)} lists them; git rm the file",
         )
     principal = _principal(state, public)
@@ -149,6 +149,6 @@ def _principal(state: RegistryState, key: PublicKey) -> str:
     if principal is None:
         raise Refused(
             f"{signers.why_not(key)}: it does not count",
-            hint="the signers are in registry/policy.yaml; gitreg fetch brings the published one",
+            hint="registry/policy.yaml lists the signers; gitreg fetch gets the published one",
         )
     return principal

@@ -1,8 +1,8 @@
-"""Signatures: made with the user's Git signing key, verified against a policy's signers alone.
+"""SSH signatures: parsed, and verified against a policy's signers alone.
 
-``ssh-keygen -Y verify`` does the arithmetic. All else is decided here: a signature names its key
-and its namespace, the policy names whose key that is. Neither the user's configuration nor that
-of the repository has a say in what is verified, so that a server judges as a laptop does.
+``ssh-keygen -Y verify`` does the arithmetic; everything else is decided here. A signature names its
+key and its namespace, and the policy names the key's owner. Neither the user's nor the repository's
+configuration influences the result, so that a server decides as a laptop does.
 """
 
 from __future__ import annotations
@@ -22,13 +22,12 @@ from gitreg.core.model.keys import PublicKey, Signers, key_of_blob, split_fields
 from gitreg.errors import GitError, InvalidDocument, InvalidRequest, Refused, WorldError
 from gitreg.git import process
 from gitreg.git.repository import GitRepository
-from gitreg.git.signing import split_signature
 
 APPROVAL = "gitreg-approval"
-"""The namespace of approvals; what was signed for another one is none."""
+"""The namespace of approvals; a signature for another namespace is no approval."""
 
 GIT = "git"
-"""Git's own namespace, of commits and tags."""
+"""Git's own namespace, for commits and tags."""
 
 SIZE_LIMIT = 16 * 1024
 """The largest signature file, in bytes."""
@@ -37,23 +36,23 @@ _MAGIC = b"SSHSIG"
 _ARMOR = re.compile(
     rb"\s*-----BEGIN SSH SIGNATURE-----\s+([A-Za-z0-9+/=\s]+?)\s+-----END SSH SIGNATURE-----\s*"
 )
-_WHO = "signer"  # the one name that ssh-keygen is told; whose key it is was looked up before
-_REMEMBERED = 64 * 1024  # bytes of the longest text whose verification is remembered
+_WHO = "signer"  # the only name that ssh-keygen gets; the owner was looked up before
+_REMEMBERED = 64 * 1024  # the longest text whose verification is cached, in bytes
 _AT_ONCE = 4
 
 
 class Unverified(Refused):
-    """A signature that does not count; the message says why."""
+    """The signature does not count; the message says why."""
 
 
 @dataclass(frozen=True)
 class SshSignature:
-    """A signature as it is written: nothing of it is verified.
+    """A parsed signature, not verified yet.
 
     Attributes:
-        key: that it says it was made with.
-        namespace: what it says it was made for.
-        armored: the text of it, as ``ssh-keygen`` writes it.
+        key: the key that it claims.
+        namespace: the namespace that it claims.
+        armored: its text, as ``ssh-keygen`` writes it.
     """
 
     key: PublicKey
@@ -62,13 +61,13 @@ class SshSignature:
 
 
 def parse_signature(data: bytes) -> SshSignature:
-    """Return what an armored SSH signature says of itself.
+    """Return a parsed SSH signature.
 
-    Line breaks may have become CRLF on the way. What is handed to ``ssh-keygen`` is written anew,
-    so that it cannot be read there in another way than here.
+    Its line breaks may be CRLF. The text for ``ssh-keygen`` is written again from the parsed data,
+    so that both read the same.
 
     Raises:
-        InvalidDocument: it is none, or larger than `SIZE_LIMIT`.
+        InvalidDocument: it is no SSH signature, or larger than `SIZE_LIMIT`.
     """
     if len(data) > SIZE_LIMIT:
         raise InvalidDocument(f"a signature of more than {SIZE_LIMIT // 1024} KiB")
@@ -78,13 +77,13 @@ def parse_signature(data: bytes) -> SshSignature:
     try:
         blob = base64.b64decode(b"".join(match[1].split()), validate=True)
         if blob[:10] != _MAGIC + b"\0\0\0\1":
-            raise InvalidDocument("not an SSH signature that is known here")
+            raise InvalidDocument("an SSH signature of an unknown version")
         key, namespace, _, _, _ = split_fields(blob[10:])
         parsed = key_of_blob(key)
     except (binascii.Error, ValueError):
         raise InvalidDocument("not an SSH signature, or cut off") from None
     except InvalidRequest as error:
-        raise InvalidDocument(f"not an SSH signature that counts: {error}") from None
+        raise InvalidDocument(f"an SSH signature that does not count: {error}") from None
     encoded = base64.b64encode(blob)
     lines = [encoded[start : start + 70] for start in range(0, len(encoded), 70)]
     framed = (b"-----BEGIN SSH SIGNATURE-----", *lines, b"-----END SSH SIGNATURE-----", b"")
@@ -92,17 +91,17 @@ def parse_signature(data: bytes) -> SshSignature:
 
 
 def verify(text: bytes, signature: bytes, namespace: str, signers: Signers) -> str:
-    """Return the principal whose signature over a text this is.
+    """Return the principal who signed a text.
 
     Args:
-        text: what was signed.
-        signature: armored.
-        namespace: that it must have been made for, `APPROVAL` or `GIT`.
-        signers: whose keys count.
+        text: the signed text.
+        signature: the armored signature.
+        namespace: the required namespace, `APPROVAL` or `GIT`.
+        signers: the keys that count.
 
     Raises:
-        Unverified: it is malformed, of another namespace, of a key that counts for nobody, or
-            over another text.
+        Unverified: the signature is malformed, for another namespace, by a key that the signers
+            do not list, or over another text.
         GitError: ``ssh-keygen`` cannot be run.
     """
     try:
@@ -114,10 +113,10 @@ def verify(text: bytes, signature: bytes, namespace: str, signers: Signers) -> s
     principal = signers.principal_of(found.key)
     if principal is None:
         raise Unverified(signers.why_not(found.key))
-    # What was verified once holds: text, key and signature are all there is to it.
+    # The result depends on text, key and signature alone, so it can be cached.
     ask = _is_good if len(text) <= _REMEMBERED else _is_good.__wrapped__
     if not ask(text, found):
-        raise Unverified("it was made over something else")
+        raise Unverified("it signs a different text")
     return principal
 
 
@@ -152,14 +151,16 @@ def _is_good(text: bytes, signature: SshSignature) -> bool:
     except OSError as error:
         raise cannot_run("ssh-keygen", error) from None
     if done.returncode != 0 and b"usage:" in done.stderr:
-        raise GitError("this ssh-keygen cannot verify signatures", hint="OpenSSH 8.1 or later")
+        raise GitError(
+            "this ssh-keygen cannot verify signatures", hint="install OpenSSH 8.1 or later"
+        )
     return done.returncode == 0
 
 
 def cannot_run(program: str, error: OSError) -> WorldError:
-    """Return the error for a program that could not be started, or a file not written for it."""
+    """Return the error for a program that cannot be started, or whose input cannot be written."""
     if isinstance(error, FileNotFoundError):
-        return GitError(f"{program} is not there", hint="install OpenSSH's client")
+        return GitError(f"{program} is not installed", hint="install OpenSSH's client")
     return WorldError(f"{program} cannot be run: {error.strerror}")
 
 
@@ -169,18 +170,18 @@ def cannot_run(program: str, error: OSError) -> WorldError:
 def signers_of_commits(
     repository: GitRepository, oids: Sequence[str], signers: Signers
 ) -> dict[str, str | None]:
-    """Return who signed each commit, by the policy's signers.
+    """Return who signed each commit, according to the policy's signers.
 
-    Author and committer of a commit are free text; only this says who made it.
+    Author and committer of a commit are free text; only a signature proves who made it.
 
     Args:
-        repository: where they are.
-        oids: of commits, 40 hex digits each.
-        signers: whose keys count.
+        repository: the repository that has the commits.
+        oids: commits, 40 hex digits each.
+        signers: the keys that count.
 
     Returns:
-        A principal; ``None`` for a commit without signature, with one that does not hold or is of
-        nobody listed, and with an OpenPGP or X.509 signature: a policy lists SSH keys.
+        A principal for each commit; ``None`` when it has no signature, an invalid one, one by an
+        unlisted key, or an OpenPGP or X.509 signature: a policy lists SSH keys.
 
     Raises:
         GitError: ``ssh-keygen`` or Git cannot be run.
@@ -202,14 +203,6 @@ def signer_of_commit(repository: GitRepository, oid: str, signers: Signers) -> s
     return signers_of_commits(repository, [oid], signers)[oid]
 
 
-def signer_of_tag(repository: GitRepository, oid: str, signers: Signers) -> str | None:
-    """Return who signed an annotated tag, likewise; ``oid`` is that of the tag object."""
-    found = repository.reader.get(oid)
-    if found is None or found.kind != "tag":
-        return None
-    return _signer_of(split_signature(found.data), signers)
-
-
 def _signer_of(parts: tuple[bytes, bytes], signers: Signers) -> str | None:
     text, signature = parts
     if not signature:
@@ -221,9 +214,9 @@ def _signer_of(parts: tuple[bytes, bytes], signers: Signers) -> str | None:
 
 
 def split_commit(content: bytes) -> tuple[bytes, bytes]:
-    """Return what was signed of a commit object, and its signature; empty without one.
+    """Return the signed part of a commit object, and its signature; empty without one.
 
-    Of several signatures none counts: Git would verify them strung together.
+    Several signatures count as none: Git would verify them joined together.
     """
     header, separator, message = content.partition(b"\n\n")
     kept: list[bytes] = []
@@ -239,7 +232,7 @@ def split_commit(content: bytes) -> tuple[bytes, bytes]:
         elif not line.startswith(b"gpgsig"):
             kept.append(line)
         else:
-            return content, b""  # gpgsig-sha256: of another object format
+            return content, b""  # gpgsig-sha256: for another object format
     if len(signatures) != 1:
         return content, b""
     return b"\n".join(kept) + separator + message, b"\n".join(signatures[0]) + b"\n"

@@ -1,10 +1,9 @@
 """Approvals in the tree: which of them verify, and whose they are.
 
-An approval is a file under ``approvals/`` of its version, named after stage and principal. Its name
-only claims; it counts when its signature is one of that principal, by the keys that the policy
-lists, over the text that `core.operations.approve` puts together from the state before the move.
-At most one file a principal is looked at, so that no number of files costs more than there are
-signers.
+An approval is a file under ``approvals/`` of its version, named after stage and principal. The name
+is only a claim. The approval counts when that principal signed, with a key that the policy lists,
+the text that `core.operations.approve` builds from the state before the move. At most one file a
+principal is read, so that many files cost no more than there are signers.
 """
 
 from __future__ import annotations
@@ -27,13 +26,13 @@ from gitreg.errors import GitError, InvalidRequest
 
 @dataclass(frozen=True)
 class StoredApproval:
-    """An approval that is in the tree, and whether it verifies.
+    """An approval in the tree, and whether it verifies.
 
     Attributes:
-        stage: what for.
-        principal: whose it is, as its name claims.
-        verified: whether it is theirs, and for this.
-        reason: why it does not verify; ``None`` where it does.
+        stage: the stage that it is for.
+        principal: who approves, as the file name claims.
+        verified: whether that principal signed exactly this move.
+        reason: why it does not verify; ``None`` when it does.
     """
 
     stage: str
@@ -43,7 +42,7 @@ class StoredApproval:
 
 
 def signers_of(policy: Policy) -> Signers:
-    """Return the keys that count under a policy, and whose they are."""
+    """Return the keys that count under a policy, and their principals."""
     return Signers.of(policy.signers, policy.revoked)
 
 
@@ -55,17 +54,17 @@ def approvers(
     stage: str,
     replaces: tuple[int, ...],
 ) -> tuple[str, ...]:
-    """Return who approves that a version moves into a stage, each once, sorted.
+    """Return who approves a version's move into a stage, each principal once, sorted.
 
-    Who moves or registered it is among them: that one's own does not count is for the rule to say.
+    The people who move or registered the version are included; the rule excludes them.
 
     Args:
-        snapshot_after: the files after the move, where approvals may come along with it.
-        policy: that of the state before it.
+        snapshot_after: the files after the move; approvals may be part of the move.
+        policy: the policy before the move.
         repository_id: the first commit of the branch; see `GitRepository.root_of`.
-        version: which one moves.
-        stage: where to.
-        replaces: the versions that the stage holds before, ascending.
+        version: the version that moves.
+        stage: the target stage.
+        replaces: the versions that the stage held before, ascending.
 
     Raises:
         GitError: ``ssh-keygen`` cannot be run.
@@ -75,7 +74,7 @@ def approvers(
         return ()
     wanted = Approval.over(manifest, repository_id, version.model, version.version, stage, replaces)
     signers = signers_of(policy)
-    # A key is one principal's, and a principal one person: whatever the case of its letters.
+    # A principal is one person, in upper or lower case.
     found: dict[str, str] = {}
     folder = layout.approvals_path(version.model, version.version)
     there = {f"{folder}/{file}" for file in snapshot_after.list(folder)}
@@ -90,7 +89,7 @@ def approvers(
 
 
 def why_not(data: bytes, wanted: Approval, principal: str, signers: Signers) -> str | None:
-    """Return why a file is no approval by a principal; ``None`` when it is one.
+    """Return why a file is not a valid approval by a principal; ``None`` when it is one.
 
     Raises:
         GitError: ``ssh-keygen`` cannot be run.
@@ -110,14 +109,14 @@ def stored_approvals(
 ) -> list[StoredApproval]:
     """Return the approvals of a version, by stage and principal.
 
-    They are verified by the policy as it is here, for a move from here; of a version that is in
-    the stage already, for the move that brought it there.
+    They are verified under the policy of ``state``, for a move from ``state``; for a version that
+    is in the stage already, for the move that brought it there.
 
     Args:
-        state: where they are.
-        repository_id: gives the first commit of the branch; asked when there are any.
-        version: which one.
-        replaced: gives what a stage held before the version came into it, if it is there.
+        state: the registry.
+        repository_id: returns the first commit of the branch; called only when needed.
+        version: the version.
+        replaced: returns what a stage held before the version came into it.
 
     Raises:
         GitError: ``ssh-keygen`` cannot be run.
@@ -140,7 +139,9 @@ def stored_approvals(
         if version.stage == stage:
             wanted = replace(wanted, replaces=replaced(stage))
         if is_same_person(principal, version.created_by):
-            reason: str | None = "who registered a version does not count"
+            reason: str | None = (
+                "the approval of the person who registered a version does not count"
+            )
         else:
             reason = why_not(data, wanted, principal, signers)
         found.append(StoredApproval(stage, principal, reason is None, reason))
@@ -148,14 +149,14 @@ def stored_approvals(
 
 
 def holds(state: RegistryState, repository_id: str, place: Place, data: bytes) -> bool:
-    """Tell whether an approval's file verifies in a state; see `reapply`."""
+    """Tell whether an approval file verifies in a state; see `reapply`."""
     assert place.version is not None
     wanted = approval_of(state, repository_id, place.model, place.version, str(place.name))
     return why_not(data, wanted, str(place.principal), signers_of(state.policy)) is None
 
 
 def is_same_person(principal: str, who: str) -> bool:
-    """Tell whether a principal is who a commit or a manifest names, by the e-mail address.
+    """Tell whether a principal has the e-mail address that a commit or manifest names.
 
     >>> is_same_person("ada@example.com", "Ada Lovelace <Ada@Example.com>")
     True
@@ -171,4 +172,4 @@ def _path(wanted: Approval, principal: str) -> str:
     try:
         return layout.approval_path(wanted.model, wanted.version, wanted.stage, principal)
     except InvalidRequest:
-        return ""  # a name too long for a file: no file has it
+        return ""  # too long for a file name, so there is no file

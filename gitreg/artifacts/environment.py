@@ -1,7 +1,5 @@
 """What surrounded a training run: the commit of its code, its interpreter and packages.
 
->>> without_credentials("https://ada:s3cret@example.com/team/churn.git")
-'https://example.com/team/churn.git'
 >>> environment()[0].requirements
 'requirements.txt'
 """
@@ -17,80 +15,8 @@ from importlib import metadata
 from pathlib import Path
 
 from gitreg.core.model.model import CodeCommit, Environment
-from gitreg.git.process import failure, hide_credentials, run
-
-# A remote helper (`helper::https://…`) may stand in front of the scheme.
-_URL = re.compile(
-    r"(?P<front>(?:[\w.+-]+::)*(?P<scheme>[a-z][a-z0-9.+-]*)://)(?P<rest>.*)",
-    re.ASCII | re.DOTALL | re.IGNORECASE,
-)
-# scp's way to write an SSH address with a password put where URLs have it: SSH never reads one
-# there, but people write it. A folder on a Windows drive (`C:\\x`) is none.
-_SCP_PASSWORD = re.compile(
-    r"(?P<user>[^/@:\\]+):(?![\\/])(?P<password>[^/]*)@(?P<rest>.*)", re.DOTALL
-)
-# Azure's stores have the container there.
-_NO_SECRET = re.compile(r"(?:git\+)?ssh(?:\+git)?|sftp|wasbs?|abfss?", re.IGNORECASE)
-_HOST = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::[0-9]*)?")
-
-# A URL among the words of a requirements file.
-_WORD = re.compile(r"(?P<url>[a-z][a-z0-9.+-]*://\S*?)(?P<quote>['\"]*)(?!\S)", re.IGNORECASE)
-# What pip reads behind a '#': a name, a folder or a hash, and no secret.
-_FRAGMENT = re.compile(r"(#(?:(?:egg|subdirectory|md5|sha\d+)=[\w.,\[\]/%+~-]*(?:&|$))+)$")
-# And behind the path of a repository's URL, the revision; its '@' ends no password.
-_REVISION = re.compile(r"\+\w+://[^/@\s]*@[\w.-]+(?::\d+)?/[\w./~+%-]*(@[\w./+-]+)$")
-# What a page reads behind a '#': where in its site it is.
-_ROUTE = re.compile(r"#(!?/[\w./~%@:+-]*)")
-
-
-def without_credentials(url: str) -> str:
-    """Return ``url`` without password, token, query and fragment.
-
-    The user stays where it names an SSH account (``git@example.com:team/x``,
-    ``ssh://git@example.com/x``) or a container of Azure's stores; in other URLs it goes too, since
-    tokens are put there.
-
-    >>> without_credentials("ssh://git:s3cret@example.com:22/x.git?token=s3cret")
-    'ssh://git@example.com:22/x.git'
-    """
-    match = _URL.fullmatch(url)
-    if match is None:
-        scp = _SCP_PASSWORD.fullmatch(url)
-        return f"{scp['user']}@{scp['rest']}" if scp else hide_credentials(url)
-    rest = match["rest"]
-    userinfo, at, host = re.split("[/?#]", rest, maxsplit=1)[0].rpartition("@")
-    if ":" in userinfo or not _HOST.fullmatch(host):
-        # People paste passwords unencoded: with a slash or a question mark in it, what looks like
-        # host and path is part of one. It ends at the last @, at the cost of a path with one.
-        userinfo, at, _ = rest.rpartition("@")
-    account = userinfo.partition(":")[0] if _NO_SECRET.fullmatch(match["scheme"]) else ""
-    after = re.split("[?#]", rest[len(userinfo + at) :], maxsplit=1)[0]
-    return f"{match['front']}{account}{account and at}{after}"
-
-
-def page_without_credentials(url: str) -> str:
-    """Return the URL of a page as `without_credentials` does, but with the place in its site.
-
-    >>> page_without_credentials("http://ada:pw@mlflow.internal/?t=s3cret#/experiments/1/runs/0a1b")
-    'http://mlflow.internal/#/experiments/1/runs/0a1b'
-    """
-    route = _ROUTE.search(url)
-    return without_credentials(url) + (route[0] if route else "")
-
-
-def without_url_credentials(requirements: str) -> str:
-    """Return the text of a requirements file with its URLs as they may be committed."""
-    return _WORD.sub(_without_credentials, requirements)
-
-
-def _without_credentials(found: re.Match[str]) -> str:
-    """Return a URL of a requirements file as it may be committed; pip's own fragment stays."""
-    url, pip_s = found["url"], ""
-    for pattern in (_FRAGMENT, _REVISION):
-        part = pattern.search(url)
-        if part is not None:
-            url, pip_s = url[: part.start(1)], part[1] + pip_s
-    return f"{without_credentials(url)}{pip_s}{found['quote']}"
+from gitreg.core.text.urls import without_credentials
+from gitreg.git.process import failure, run
 
 
 def code_commit(folder: Path) -> CodeCommit | None:

@@ -22,14 +22,15 @@ from itertools import takewhile
 from pathlib import Path, PurePath
 from typing import TypeVar, cast
 
-from gitreg.artifacts import values
-from gitreg.artifacts.environment import without_credentials
-from gitreg.artifacts.values import read_file
+from gitreg.artifacts.files import near_sibling, read_bytes, read_file
+from gitreg.artifacts.metrics_and_params import check_format, parse_metrics
+from gitreg.artifacts.plain_values import plain
 from gitreg.core.documents.fields import Fields
 from gitreg.core.documents.foreign_yaml import safely
 from gitreg.core.documents.yaml import SIZE_LIMIT, Value, kind
 from gitreg.core.model.model import DataDependency
-from gitreg.core.model.names import has_invisible
+from gitreg.core.text.invisible import has_invisible
+from gitreg.core.text.urls import has_scheme, without_credentials
 from gitreg.dvc.digest import hash_tree
 from gitreg.errors import InvalidDocument, InvalidRequest, NotFound, WorldError
 
@@ -192,7 +193,7 @@ def data_dependency(path: Path, root: Path | None) -> DataDependency:
     if record is not None and _unchanged(record):
         return DataDependency(stored, record.md5, record.size)
     if not path.exists():
-        raise NotFound(f"{path}: no such file or folder", hint=values.near_sibling(path))
+        raise NotFound(f"{path}: no such file or folder", hint=near_sibling(path))
     digest = hash_tree(path)
     return DataDependency(stored, digest.md5, digest.size)
 
@@ -229,7 +230,7 @@ def _named(pointer: Path, root: Path | None) -> _Record:
         raise InvalidRequest(f"{pointer}: not inside a DVC repository", hint="dvc init makes one")
     document = _load(pointer, root)
     if document is None:
-        raise NotFound(f"{pointer}: no such file", hint=values.near_sibling(pointer))
+        raise NotFound(f"{pointer}: no such file", hint=near_sibling(pointer))
     outs = list(_pointers(document, pointer))
     if len(outs) != 1:
         raise InvalidRequest(
@@ -366,7 +367,7 @@ def _dependencies(record: _Record) -> Iterator[DataDependency]:
 
 def _dependency(dep: Fields, folder: Path, base: Path) -> DataDependency:
     text = dep.text("path")
-    if "://" in text:
+    if has_scheme(text):
         stored = without_credentials(text)
     else:
         path = _path(dep, folder)
@@ -380,7 +381,7 @@ def _params(stage: _Stage) -> dict[str, Value]:
     files = stage.recorded.fields("params")
     return _merged(
         {
-            name: values.plain(
+            name: plain(
                 files.mapping(name),
                 f"{files.where}: stages.{stage.name}.params.{name}",
                 strict=False,
@@ -419,19 +420,19 @@ def _metric_files(stage: _Stage, pipeline: _Pipeline) -> Iterator[Path]:
 
 def _recorded_metrics(path: Path, name: str, stage: _Stage) -> dict[str, int | float]:
     """Return the metrics in a file of the work tree, when it is the one that the stage made."""
-    values.check_format(PurePath(name), "metrics")
+    check_format(PurePath(name), "metrics")
     out = stage.find("outs", path)
     if out is None:
         raise _not_reproduced(f"{name}: the stage {stage.name} has not made it yet")
     try:
-        data = values.read_bytes(path, "metrics")
+        data = read_bytes(path, "metrics")
     except NotFound:
         raise _not_reproduced(f"{name}: the metrics of {stage.name} are not there") from None
     recorded = out.optional_text("md5")
     found = hashlib.md5(data, usedforsecurity=False).hexdigest()  # the hash that DVC records
     if found != recorded and len(data) <= SIZE_LIMIT:  # of a larger file this is the beginning
         raise _not_reproduced(f"{name}: differs from what the stage {stage.name} made")
-    return values.parse_metrics(data, name)
+    return parse_metrics(data, name)
 
 
 def _not_reproduced(message: str) -> InvalidRequest:

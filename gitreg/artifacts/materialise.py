@@ -143,7 +143,7 @@ def _stands(destination: Path, artifact: Artifact, *, replace: bool) -> bool:
     if replace:
         return False
     raise InvalidRequest(
-        f"{shown(str(destination))} is there already and is something else",
+        f"{shown(str(destination))} already exists and is something else",
         hint="remove it, name another destination, or replace it with --force",
     )
 
@@ -223,12 +223,12 @@ def _compare(
         )
     names = ", ".join(_named(m, artifact) for m in members if m.md5 in damaged)
     left = sorted(project.discard(damaged))
-    came = "came damaged from the DVC remote" if damaged & fetched else "damaged in DVC's cache"
+    came = "arrived damaged from the DVC remote" if damaged & fetched else "damaged in DVC's cache"
     raise DvcError(
         f"{names}: {came}; nothing was delivered",
         hint=f"remove {project.cache_path(left[0])}, then run the command again"
         if left
-        else "run the command again; if it stays, the object on the DVC remote is damaged",
+        else "run the command again; if the error stays, the object on the DVC remote is damaged",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from gitreg.artifacts.values import read_file
+from gitreg.artifacts.files import read_file
 from gitreg.core.documents.foreign_yaml import safely
 from gitreg.core.model.model import Run
 from gitreg.errors import InvalidDocument

@@ -1,7 +1,8 @@
-"""What a caller knows of a version that is to be registered, and what of it a manifest may hold.
+"""Everything that is known of a version to register, and how much of it a manifest can hold.
 
-MLflow's client and an import say all of it themselves, where `gitreg register` finds it out. What
-is secret or does not fit is left out, with a warning: it is no reason not to register a model.
+MLflow's client and an import give all of it; `gitreg register` finds it out
+(`gitreg.artifacts.collect.found_out`). What a caller cannot change, `fitting` leaves out with a
+warning where it is secret or too large: that is no reason not to register a model.
 """
 
 from __future__ import annotations
@@ -9,28 +10,27 @@ from __future__ import annotations
 import json
 import math
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from gitreg.artifacts.environment import (
-    page_without_credentials,
-    without_credentials,
-    without_url_credentials,
-)
-from gitreg.artifacts.source import Source
-from gitreg.artifacts.values import flatten_metrics, plain, plain_numbers
+from gitreg.artifacts.plain_values import flatten_metrics, plain, plain_numbers
+from gitreg.artifacts.source import Source, text_source
 from gitreg.core.documents.yaml import SIZE_LIMIT, Value
 from gitreg.core.model.layout import REQUIREMENTS
-from gitreg.core.model.manifest import SIGNATURE_LIMIT, Tombstone, is_artifact_name
+from gitreg.core.model.manifest import SIGNATURE_LIMIT, Tombstone
 from gitreg.core.model.model import Artifact, Environment, Lineage, ModelSignature, ModelVersion
-from gitreg.core.model.names import has_invisible
 from gitreg.core.operations.register import Registration
 from gitreg.core.state.state import RegistryState
-from gitreg.errors import InvalidRequest, NotFound
+from gitreg.core.text.invisible import has_invisible
+from gitreg.core.text.urls import (
+    page_without_credentials,
+    requirements_without_credentials,
+    without_credentials,
+)
+from gitreg.errors import InvalidRequest
 from gitreg.git.repository import Signature
 
 PART_LIMIT = 16 * 1024
@@ -48,27 +48,28 @@ _V = TypeVar("_V")
 
 @dataclass(frozen=True)
 class Provenance:
-    """Everything of a version that is to be registered, given by the caller.
+    """Everything that is known of a version to register, from a caller or found out.
 
     Attributes:
         source: the bytes: a file or folder, or a version of this registry, whose bytes it shares.
         text: or the name of an artifact that is a file (``model.link``, ``model.prompt``), and its
             content.
-        lineage: where it comes from; credentials in its URLs are left out.
-        metrics: numbers; those that are not finite are left out.
+        lineage: where it comes from.
+        metrics: numbers.
         params: hyperparameters.
-        signature: what the model takes and gives.
-        environment: of the model, not of who registers it.
+        signature: the model's inputs and outputs.
+        environment: of the model, not of the person who registers it.
         requirements: the text of its ``requirements.txt``.
         description: a text, which may change later.
         tags: free texts, which may change later.
         created_at: when, UTC, ``2026-11-22T20:25:06Z``, with up to six decimals; now by default.
-        created_by: who; whoever commits by default.
-        version: the number that it shall have; those below it which were never given are then
-            marked as left out. The next one by default.
+        created_by: who; the author of the commit by default.
+        version: the requested version number; numbers below it that were never given are marked
+            as left out. The next number by default.
+        warnings: what the person should know, such as values that were left out.
     """
 
-    source: Path | ModelVersion | None = None
+    source: Path | Source | ModelVersion | None = None
     text: tuple[str, str] | None = None
     lineage: Lineage = field(default_factory=Lineage)
     metrics: Mapping[str, int | float] = field(default_factory=dict)
@@ -81,80 +82,90 @@ class Provenance:
     created_at: str | None = None
     created_by: str | None = None
     version: int | None = None
-
-
-@dataclass(frozen=True)
-class Given:
-    """A registration of which the caller knows all; ``push`` says whether it is published."""
-
-    name: str
-    known: Provenance
-    push: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 @contextmanager
-def source_of(material: Provenance, state: RegistryState) -> Iterator[Source | ModelVersion]:
-    """Yield where the bytes are; a text lies in a file for as long.
+def source_of(known: Provenance, state: RegistryState) -> Iterator[Source | ModelVersion]:
+    """Yield where the bytes of a new version are; a text lies in a file until the context ends.
 
     Raises:
-        InvalidRequest: none or several are given, or the text's name is no artifact's.
-        NotFound: nothing is there, or no such version.
+        InvalidRequest: none or several are given, the text's name is not an artifact's, or the
+            source is neither a file nor a folder.
+        NotFound: there is no such file, folder or version.
     """
-    if (material.source is None) == (material.text is None):
-        raise InvalidRequest("give the bytes of a version as its source, or as a text; one of both")
-    if isinstance(material.source, ModelVersion):
-        yield state.version(material.source.model, material.source.version)
-    elif material.source is not None:
-        if not material.source.exists():
-            raise NotFound(f"{material.source}: no such file or folder")
-        yield Source(material.source.resolve(), None)
-    elif material.text is not None:
-        name, content = material.text
-        if not is_artifact_name(name) or name == "model":
-            raise InvalidRequest(f"{name!a} is no artifact's name: 'model.' and an extension")
-        with tempfile.TemporaryDirectory(prefix="gitreg-") as folder:
-            path = Path(folder).resolve() / name
-            path.write_text(content, "utf-8", newline="")
-            yield Source(path, None)
+    given = known.source
+    if (given is None) == (known.text is None):
+        raise InvalidRequest("give the bytes of a version either as its source or as a text")
+    if isinstance(given, ModelVersion):
+        yield state.version(given.model, given.version)
+    elif isinstance(given, Source):
+        yield given
+    elif given is not None:
+        yield Source.untracked(given)
+    elif known.text is not None:
+        with text_source(*known.text) as source:
+            yield source
 
 
-def registration_of(given: Given, source: Source | ModelVersion, who: Signature) -> Registration:
-    """Return what is registered, of bytes that are not known yet.
+def registration_of(
+    model: str, known: Provenance, source: Source | ModelVersion, who: Signature
+) -> Registration:
+    """Return the request to register a version, except for the digests of its bytes.
 
     Args:
-        given: what is known.
+        model: the model's name.
+        known: what is known of the version.
         source: where the bytes are.
         who: who commits, and when.
 
     Raises:
+        InvalidRequest: the time or the person is malformed.
+    """
+    artifact = source.artifact.path if isinstance(source, ModelVersion) else source.artifact_name
+    listed = None if known.requirements is None else REQUIREMENTS
+    return Registration(
+        model=model,
+        artifact=Artifact(artifact, 0, 1, "0" * 64, "0" * 32),
+        created_at=_time(known.created_at) or who.utc,
+        created_by=_person(known.created_by) or who.person,
+        metrics=known.metrics,
+        params=known.params,
+        lineage=known.lineage,
+        environment=replace(known.environment, requirements=listed),
+        requirements=known.requirements,
+        description=known.description,
+        tags=dict(known.tags),
+        signature=known.signature,
+        number=known.version,
+        left_out=Tombstone(who.utc, who.person, NOT_IMPORTED),
+        warnings=known.warnings,
+    )
+
+
+def fitting(known: Provenance) -> Provenance:
+    """Return a provenance that a manifest can hold, with a warning for each part left out.
+
+    Left out are numbers that are not finite, credentials in URLs, and what is too large.
+
+    Raises:
         InvalidRequest: a value is malformed.
     """
-    material = given.known
-    artifact = source.artifact.path if isinstance(source, ModelVersion) else source.artifact_name
-    metrics, lost_metrics = _metrics(material.metrics)
-    params = plain(plain_numbers(material.params), "params", strict=True)
+    metrics, lost_metrics = _metrics(known.metrics)
+    params = plain(plain_numbers(known.params), "params", strict=True)
     params, lost_params = _fitting(params, "params")
-    signature, lost_signature = _signature(material.signature)
-    requirements, lost_requirements = _requirements(material.requirements)
-    lineage, lost_data = _public(material.lineage)
-    return Registration(
-        model=given.name,
-        artifact=Artifact(artifact, 0, 1, "0" * 64, "0" * 32),
-        created_at=_time(material.created_at) or who.utc,
-        created_by=_person(material.created_by) or who.person,
+    signature, lost_signature = _signature(known.signature)
+    requirements, lost_requirements = _requirements(known.requirements)
+    lineage, lost_data = _public(known.lineage)
+    lost = (*lost_metrics, *lost_params, *lost_signature, *lost_requirements, *lost_data)
+    return replace(
+        known,
+        lineage=lineage,
         metrics=metrics,
         params=params,
-        lineage=lineage,
-        environment=replace(
-            material.environment, requirements=None if requirements is None else REQUIREMENTS
-        ),
-        requirements=requirements,
-        description=material.description,
-        tags=dict(material.tags),
         signature=signature,
-        number=material.version,
-        left_out=Tombstone(who.utc, who.person, NOT_IMPORTED),
-        warnings=(*lost_metrics, *lost_params, *lost_signature, *lost_requirements, *lost_data),
+        requirements=requirements,
+        warnings=(*known.warnings, *lost),
     )
 
 
@@ -206,7 +217,7 @@ def _requirements(given: bytes | None) -> tuple[bytes | None, tuple[str, ...]]:
     if len(given) > SIZE_LIMIT:
         return None, (f"{REQUIREMENTS} left out: larger than {SIZE_LIMIT // 1024} KiB",)
     try:
-        return without_url_credentials(given.decode("utf-8")).encode(), ()
+        return requirements_without_credentials(given.decode("utf-8")).encode(), ()
     except UnicodeDecodeError:
         return None, (f"{REQUIREMENTS} left out: not UTF-8 text",)
 
@@ -232,7 +243,7 @@ def _public(lineage: Lineage) -> tuple[Lineage, tuple[str, ...]]:
 
 def _time(given: str | None) -> str | None:
     if given is not None and not _TIME.fullmatch(given):
-        raise InvalidRequest(f"created_at: {given[:40]!a} is no time like 2026-11-22T20:25:06Z")
+        raise InvalidRequest(f"created_at: {given[:40]!a} is not a time like 2026-11-22T20:25:06Z")
     return given
 
 

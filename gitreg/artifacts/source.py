@@ -1,36 +1,57 @@
-"""Where the bytes of a version are: its source."""
+"""Where the bytes of a new version come from: a file or folder, what DVC tracks, or a text."""
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from gitreg.artifacts.files import near_sibling
 from gitreg.artifacts.lineage import TrackedOutput, find_tracked
-from gitreg.artifacts.values import near_sibling
 from gitreg.core.model.manifest import is_artifact_name
-from gitreg.errors import NotFound
+from gitreg.errors import InvalidRequest, NotFound
 
 
 @dataclass(frozen=True)
 class Source:
-    """What is to be registered: where it lies, and what DVC knows of it already."""
+    """A file or folder to register, and what DVC knows of it.
+
+    Attributes:
+        path: where it is, absolute; missing when only DVC's cache or remote has the bytes.
+        tracked: what DVC recorded; ``None`` for what DVC does not track.
+    """
 
     path: Path
-    tracked: TrackedOutput | None
+    tracked: TrackedOutput | None = None
 
     @classmethod
     def of(cls, given: Path, *, with_metrics: bool) -> Source:
         """Return the source that a person named: a file, a folder, or a ``.dvc`` file.
 
         Raises:
+            InvalidRequest: it is neither a file nor a folder, or lies inside a ``.git`` folder.
             NotFound: nothing is there, and DVC does not track it either.
         """
         tracked = find_tracked(given, with_metrics=with_metrics)
-        if tracked is not None:
-            return cls(tracked.path, tracked)
-        if not given.exists():
-            raise NotFound(f"{given}: no such file or folder", hint=near_sibling(given))
-        return cls(given.resolve(), None)
+        if tracked is None:
+            return cls.untracked(given)
+        _check(tracked.path)
+        return cls(tracked.path, tracked)
+
+    @classmethod
+    def untracked(cls, path: Path) -> Source:
+        """Return the file or folder at ``path``, without a look at DVC.
+
+        Raises:
+            InvalidRequest: it is neither a file nor a folder, or lies inside a ``.git`` folder.
+            NotFound: nothing is there.
+        """
+        if not path.exists():
+            raise NotFound(f"{path}: no such file or folder", hint=near_sibling(path))
+        _check(path.resolve())
+        return cls(path.resolve())
 
     @property
     def artifact_name(self) -> str:
@@ -43,3 +64,28 @@ class Source:
             endings = endings[1:]
         name = "model" + "".join(endings)
         return name if is_artifact_name(name) else "model"
+
+
+@contextmanager
+def text_source(name: str, content: str) -> Iterator[Source]:
+    """Yield a source that is a temporary file with a text.
+
+    Raises:
+        InvalidRequest: ``name`` is not the name of an artifact with an extension.
+    """
+    if not is_artifact_name(name) or name == "model":
+        raise InvalidRequest(
+            f"{name!a} is not an artifact's name: expected 'model.' and an extension"
+        )
+    with tempfile.TemporaryDirectory(prefix="gitreg-") as folder:
+        path = Path(folder).resolve() / name
+        path.write_text(content, "utf-8", newline="")
+        yield Source(path)
+
+
+def _check(path: Path) -> None:
+    """Refuse what has no bytes to register, and a repository's own folder, which has secrets."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InvalidRequest(f"{path} is neither a file nor a folder")
+    if ".git" in path.parts:
+        raise InvalidRequest(f"{path} is inside a .git folder: that is not a model")

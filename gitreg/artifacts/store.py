@@ -14,6 +14,7 @@ from gitreg.artifacts.source import Source
 from gitreg.core.model import layout
 from gitreg.core.model.model import Artifact, ModelVersion
 from gitreg.core.state.state import RegistryState, Snapshot
+from gitreg.core.text.urls import has_scheme
 from gitreg.dvc import Audit, DvcProject, digest
 from gitreg.dvc.digest import Progress, TreeDigest
 from gitreg.dvc.remote import REPAIR
@@ -75,12 +76,28 @@ class ArtifactStore:
             InvalidRequest: the work tree has other bytes than DVC recorded.
             DvcError: the bytes are neither in the work tree, the cache nor on the remote.
         """
-        tracked = source.tracked
-        if tracked is None or tracked.dvc_root.resolve() != project.root.resolve():
-            found = project.stage(source.path, progress)
-        else:
-            found = self._take_tracked(source.path, tracked, project, progress)
-        return Artifact(source.artifact_name, found.size, found.files, found.sha256, found.md5)
+        tracked = _tracked_in(project, source)
+        if tracked is None:
+            return _artifact(source, project.stage(source.path, progress))
+        return _artifact(source, self._take_tracked(source.path, tracked, project, progress))
+
+    def measure(
+        self, source: Source, project: DvcProject, progress: Progress | None = None
+    ) -> Artifact:
+        """Return what the bytes of a source are; they are neither copied nor fetched.
+
+        Raises:
+            InvalidRequest: the bytes are neither in the work tree nor in the cache.
+        """
+        if source.path.exists():
+            return _artifact(source, digest.hash_tree(source.path, progress))
+        tracked = _tracked_in(project, source)
+        if tracked is None or project.missing(tracked.md5):
+            raise InvalidRequest(
+                f"{source.path} is neither in the work tree nor in DVC's cache",
+                hint="dvc pull brings it",
+            )
+        return _artifact(source, project.digest(tracked.md5, progress))
 
     def _take_tracked(
         self, path: Path, tracked: TrackedOutput, project: DvcProject, progress: Progress | None
@@ -206,7 +223,7 @@ class ArtifactStore:
         here = top / ".dvc" / "config"
         if here.is_file() and _default_remote(here.read_bytes()) is not None:
             raise DvcError(
-                "the DVC remote is not committed: whoever pulls would not know where the bytes are",
+                "the DVC remote is not committed: other clones would not find the bytes",
                 hint="git add .dvc/config && git commit, then run it again",
             )
 
@@ -330,6 +347,18 @@ def _md5(version: ModelVersion) -> str:
     return version.artifact.md5
 
 
+def _tracked_in(project: DvcProject, source: Source) -> TrackedOutput | None:
+    """Return what DVC knows of a source, if it is this project that tracks it."""
+    tracked = source.tracked
+    if tracked is None or tracked.dvc_root.resolve() != project.root.resolve():
+        return None
+    return tracked
+
+
+def _artifact(source: Source, found: TreeDigest) -> Artifact:
+    return Artifact(source.artifact_name, found.size, found.files, found.sha256, found.md5)
+
+
 def _is_linked(path: Path) -> bool:
     """Tell whether DVC checked a path out as symbolic links into its cache."""
     if path.is_symlink():
@@ -354,7 +383,7 @@ def _remote_in_tree(config: bytes) -> str | None:
     if url is None:
         return None
     folder = posixpath.normpath(posixpath.join(".dvc", url))
-    outside = "://" in url or folder.startswith(("..", "/"))
+    outside = has_scheme(url) or folder.startswith(("..", "/"))
     return None if outside else folder
 
 

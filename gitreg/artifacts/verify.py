@@ -101,7 +101,7 @@ def _repaired(version: ModelVersion, remote: str, before: Audit, after: Audit) -
                 "remote-repaired",
                 "note",
                 version.reference,
-                f"{_told(version, remote, fault)}; it was put right from the cache",
+                f"{_told(version, remote, fault)}; repaired from the cache",
             )
 
 

@@ -6,12 +6,23 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from gitreg.check.commit_facts import Past
 from gitreg.core.state.history import Event
 
 # SQLite is slow to import for a push that never asks.
 if TYPE_CHECKING:
     from gitreg.git.history_index import HistoryIndex
+
+
+class Past:
+    """The history before the first commit of a branch: nothing."""
+
+    def highest(self, _model: str) -> int:
+        """Return the highest number that a version of a model ever had; 0 for none."""
+        return 0
+
+    def events(self, _model: str, _pointer: str) -> Sequence[Event]:
+        """Return the moves of a pointer, newest first."""
+        return ()
 
 
 class IndexedPast(Past):

@@ -9,8 +9,9 @@ from gitreg.check.finding import CheckFinding
 from gitreg.check.step import Step, is_registry, version_file
 from gitreg.core.model import layout
 from gitreg.core.model.manifest import is_artifact_name
-from gitreg.core.model.names import fold, has_invisible
+from gitreg.core.model.names import fold
 from gitreg.core.state.state import RegistryState
+from gitreg.core.text.invisible import has_invisible
 from gitreg.git.steps import Difference
 
 FILE_MODES = (0o100644, 0o100755)

@@ -12,15 +12,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from gitreg.check.commit_facts import Bytes, CommitFacts, Past
+from gitreg.check.commit_facts import CommitFacts
+from gitreg.check.facts import Bytes, NoBytes
 from gitreg.check.finding import CheckFinding
 from gitreg.check.judge import judge_late, judge_step, new_faults
 from gitreg.check.lives import Lives
+from gitreg.check.past import Past
 from gitreg.check.revisions import check_base
-from gitreg.check.step import Step, is_registry, models_of, reverted_by
+from gitreg.check.step import Step, is_registry, models_of
 from gitreg.check.versions import new_versions
 from gitreg.core.model import layout
 from gitreg.core.policy import DEFAULT, Facts, Policy
+from gitreg.core.state.change import reverted_by
 from gitreg.core.state.decision import moves_between
 from gitreg.core.state.history import Event, was_among
 from gitreg.core.state.state import RegistryState
@@ -85,7 +88,7 @@ class CheckOptions:
     strict: bool = False
     remote: bool = False
     past: Past = field(default_factory=Past)
-    artifacts: Bytes = field(default_factory=Bytes)
+    artifacts: Bytes = field(default_factory=NoBytes)
     now: int | None = None
 
 
@@ -368,7 +371,7 @@ class _Judge:
 
     def is_restored(self, step: Step, model: str) -> bool:
         """Tell whether a step brings a model back as it was before a commit that ended it."""
-        told = reverted_by(step)
+        told = reverted_by(step.commit.message)
         reverted = None if told is None else self._repository.commit_of(told)
         if reverted is None or step.parent is None or step.before.has_model(model):
             return False
@@ -546,6 +549,3 @@ def _policy_of(state: RegistryState) -> Policy:
             f"by it: {error}",
             hint="mend registry/policy.yaml on the branch first, past the hook",
         ) from None
-
-
-# What a person types

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,12 +10,11 @@ from gitreg.check.finding import CheckFinding
 from gitreg.core.model import layout
 from gitreg.core.model.names import name_of
 from gitreg.core.policy import Policy
+from gitreg.core.state.change import reverted_by
 from gitreg.core.state.history import CommitInfo
 from gitreg.core.state.state import RegistryState
 from gitreg.findings import Severity
 from gitreg.git.steps import Difference
-
-_REVERTS = re.compile(r"^This reverts commit ([0-9a-f]{7,64})\b", re.MULTILINE)
 
 
 def _nothing_known(_model: str) -> int:
@@ -115,13 +113,7 @@ class Step:
 
 def is_revert(step: Step) -> bool:
     """Tell whether a commit says that it reverts another; what it did tells if that is so."""
-    return reverted_by(step) is not None
-
-
-def reverted_by(step: Step) -> str | None:
-    """Return the one commit that a commit says it reverts, maybe abbreviated."""
-    found = _REVERTS.findall(step.commit.message)
-    return str(found[0]) if len(found) == 1 else None
+    return reverted_by(step.commit.message) is not None
 
 
 def models_of(paths: Iterator[str]) -> Iterator[str]:

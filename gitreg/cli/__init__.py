@@ -1,15 +1,15 @@
 """The command line: parameters to `Registry`, answers to stdout, everything else to stderr.
 
-| module       | what it has                                                                |
-|--------------|----------------------------------------------------------------------------|
-| `app`        | the command groups, and the one place that reports errors                  |
-| `parameters` | options and arguments that several commands share, and shell completion    |
-| `output`     | how answers, outcomes, warnings and progress are printed                   |
-| `writing`    | register, promote, roll back, annotate, delete …                           |
-| `reading`    | list, show, log, resolve, compare, pull, verify                            |
-| `reviewing`  | approvals, the policy, the check, hooks, files for Git hosts               |
-| `sharing`    | fetch, push, tags, doctor                                                  |
-| `mlflow`     | MLflow's pages, import and export                                          |
+============  =================================================================
+`app`         the command groups, and the one place that reports errors
+`parameters`  what several commands share: options, arguments, shell completion
+`output`      prints answers, outcomes, warnings and progress
+`writing`     register, promote, roll back, annotate, delete
+`reading`     list, show, log, resolve, compare, pull, verify
+`reviewing`   approvals, the policy, the check, hooks, files for Git hosts
+`sharing`     fetch, push, tags, doctor
+`mlflow`      MLflow's web pages, import and export
+============  =================================================================
 """
 
 # Each module adds its commands; `gitreg --help` lists them in this order.

@@ -177,14 +177,14 @@ def import_mlflow(
     """
     with _with_mlflow(), Registry(repo) as registry:
         from gitreg.mlflow.transfer.foreign import ForeignRegistry
-        from gitreg.mlflow.transfer.importing import Wishes, import_registry
+        from gitreg.mlflow.transfer.importing import ImportOptions, import_registry
 
         with _counting("import") as tell:
             report = import_registry(
                 registry,
                 ForeignRegistry(uri, tracking_uri),
                 models or (),
-                Wishes(reason, dry_run, push, not no_links, tell),
+                ImportOptions(reason, dry_run, push, not no_links, tell),
             )
         warn(registry.warnings)
     _print_move(report, json=json)

@@ -243,6 +243,6 @@ def check_model_argument(text: str, instead: str) -> None:
 
 def assignments(given: list[str], what: str) -> dict[str, str]:
     """Return the pairs of options such as ``--tag key=value``."""
-    from gitreg.artifacts.values import parse_assignment
+    from gitreg.artifacts.metrics_and_params import parse_assignment
 
     return dict(parse_assignment(text, what) for text in given)

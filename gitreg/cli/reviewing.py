@@ -151,6 +151,26 @@ def policy_test(
         raise Refused(f"it would be refused: {failed} of {every} rules say no")
 
 
+@policy_app.command("schema")
+def policy_schema(
+    manifest: Annotated[
+        bool, typer.Option("--manifest", help="The schema of a version's manifest.yaml instead.")
+    ] = False,
+) -> None:
+    """Print the JSON Schema of policy.yaml, for editors and other tools.
+
+    Write it to a file; an editor then completes and checks a policy whose first line is
+    "# yaml-language-server: $schema=FILE". gitreg also checks what a schema cannot express.
+
+    Example: gitreg policy schema --manifest
+    """
+    from importlib.resources import files
+
+    name = "manifest" if manifest else "policy"
+    folder = files("gitreg.core.documents").joinpath("schemas")
+    typer.echo(folder.joinpath(f"{name}.schema.json").read_text("utf-8"), nl=False)
+
+
 @app.command()
 def check(
     commits: Annotated[

@@ -97,16 +97,21 @@ def register(
 
     Example: gitreg register churn-predictor models/churn --metrics metrics.json
     """
-    from gitreg.artifacts import values
+    from gitreg.artifacts.metrics_and_params import (
+        parse_metric,
+        parse_param,
+        read_metrics,
+        read_params,
+    )
 
     known_metrics: Any = metrics
     if metric:
-        known_metrics = values.read_metrics(Path(metrics)) if metrics else {}
-        known_metrics |= dict(values.parse_metric(text) for text in metric)
+        known_metrics = read_metrics(Path(metrics)) if metrics else {}
+        known_metrics |= dict(parse_metric(text) for text in metric)
     known_params: Any = params
     if param:
-        known_params = values.read_params(Path(params)) if params else {}
-        known_params |= dict(values.parse_param(text) for text in param)
+        known_params = read_params(Path(params)) if params else {}
+        known_params |= dict(parse_param(text) for text in param)
     with progress_bar("register") as progress, Registry(shared.repo, progress=progress) as registry:
         outcome = registry.register(
             name,

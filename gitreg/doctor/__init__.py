@@ -1,8 +1,21 @@
-"""Doctor: what is wrong with a registry and this clone of it, and which command mends it.
+"""Doctor: finds what is wrong with a registry and this clone of it, and names the fix.
 
-A module here examines one thing and yields findings; none of them changes anything but what can be
-thrown away, the history index and objects that no reference names. `fixes` puts right what is safe
-to put right, and is only called when that was asked for.
+Each module examines one thing and yields findings. It changes nothing but what can be thrown away:
+the history index, and objects that no reference names. Only `fixes` repairs, and only on request.
+
+==============  =======================================================
+`inspection`    `Inspection`: what is examined
+`clone`         the clone and its remote branch
+`worktree`      index and work tree beside the commit
+`tags`          tags beside what history implies
+`contents`      files that do not parse or contradict each other
+`past`          contradictions between history and today's files
+`stored_bytes`  bytes that the cache or the remote does not have
+`delivered`     models that were pulled into their version's own folder
+`leftovers`     what a killed process left behind
+`forms`         reads many documents of the same form fast
+`fixes`         what ``gitreg doctor --fix`` repairs
+==============  =======================================================
 """
 
 from __future__ import annotations
@@ -38,11 +51,11 @@ def examine(inspection: Inspection) -> list[Finding]:
     repository, state = inspection.repository, inspection.state
     # Before anybody reads the index: it is made anew by whoever finds it damaged.
     found = [*_guarded("index", lambda: leftovers.index(inspection))]
-    standing = clone.Standing()
+    remote_state = clone.RemoteState()
 
     def stand() -> Iterator[Finding]:
-        nonlocal standing
-        findings, standing = clone.against_remote(inspection)
+        nonlocal remote_state
+        findings, remote_state = clone.against_remote(inspection)
         yield from findings
 
     examinations: dict[str, _Examination] = {
@@ -67,8 +80,8 @@ def examine(inspection: Inspection) -> list[Finding]:
             "kinds of files": lambda: contents.not_files(repository, str(state.commit)),
             "remote": stand,
             "history": lambda: past.examine(inspection),
-            "tags": lambda: chain(tags.here(inspection), tags.on_remote(inspection, standing)),
-            "bytes": lambda: stored_bytes.examine(inspection, standing),
+            "tags": lambda: chain(tags.here(inspection), tags.on_remote(inspection, remote_state)),
+            "bytes": lambda: stored_bytes.examine(inspection, remote_state),
             "delivered models": lambda: delivered.examine(inspection),
         }
     for what, examination in examinations.items():

@@ -15,7 +15,7 @@ from gitreg.git.repository import GitRepository
 
 
 @dataclass(frozen=True)
-class Standing:
+class RemoteState:
     """How a clone stands to the remote branch; nothing is known where ``upstream`` is ``None``.
 
     Attributes:
@@ -52,7 +52,7 @@ def itself(inspection: Inspection) -> Iterator[Finding]:
         )
 
 
-def against_remote(inspection: Inspection) -> tuple[list[Finding], Standing]:
+def against_remote(inspection: Inspection) -> tuple[list[Finding], RemoteState]:
     """Compare the clone with its remote branch, which is asked once. Nothing moves by it.
 
     What gitreg remembers of the remote (``refs/gitreg/seen/``) stays too: only a person who was
@@ -60,16 +60,16 @@ def against_remote(inspection: Inspection) -> tuple[list[Finding], Standing]:
     """
     repository = inspection.repository
     if repository.head_branch() is None:
-        return [], Standing()  # reported as a detached HEAD
+        return [], RemoteState()  # reported as a detached HEAD
     tip = repository.tip()
     try:
         upstream = inspection.clone.upstream(tip)
     except GitError as error:
-        return _no_upstream(repository, error), Standing()
+        return _no_upstream(repository, error), RemoteState()
     # A copy of gitreg's own is brought up to date at every start. In a shallow clone, which is
     # reported, it cannot be seen where the two part.
     if upstream.seen is None or repository.is_shallow:
-        return [], Standing()
+        return [], RemoteState()
     try:
         there = remote.survey(repository, upstream)
     except GitError as error:
@@ -81,13 +81,13 @@ def against_remote(inspection: Inspection) -> tuple[list[Finding], Standing]:
             why,
             f"git ls-remote {shlex.quote(upstream.shown)}",
         )
-        return [finding], Standing()
+        return [finding], RemoteState()
     fork = _fork(repository, tip.commit, there.commit)
-    standing = Standing(upstream, there.commit, fork, there.tags)
+    remote_state = RemoteState(upstream, there.commit, fork, there.tags)
     name = f"{upstream.shown}/{upstream.short_branch}"
     gone_back = _backwards(repository, upstream, there, tip.branch, name)
-    compared = _compared(repository, str(tip.commit), standing, name)
-    return [gone_back] if gone_back else list(compared), standing
+    compared = _compared(repository, str(tip.commit), remote_state, name)
+    return [gone_back] if gone_back else list(compared), remote_state
 
 
 def _no_upstream(repository: GitRepository, error: GitError) -> list[Finding]:
@@ -132,9 +132,9 @@ def _backwards(
 
 
 def _compared(
-    repository: GitRepository, local: str, standing: Standing, name: str
+    repository: GitRepository, local: str, remote_state: RemoteState, name: str
 ) -> Iterator[Finding]:
-    published, fork = standing.published, standing.fork
+    published, fork = remote_state.published, remote_state.fork
     if published == local:
         return
     own = len(repository.commits_between(published, local))

@@ -162,16 +162,3 @@ def age(path: Path) -> float:
                 except OSError:
                     continue  # it is just being removed
     return max(0.0, time.time() - newest)
-
-
-def ago(seconds: float) -> str:
-    """Return a span of time as people say it.
-
-    >>> ago(12), ago(600), ago(7200), ago(3 * 86400)
-    ('just now', '10 min ago', '2 h ago', '3 days ago')
-    """
-    for size, unit in ((2 * 86400, "days"), (7200, "h"), (60, "min")):
-        if seconds >= size:
-            one = {"days": 86400, "h": 3600, "min": 60}[unit]
-            return f"{int(seconds // one)} {unit} ago"
-    return "just now"

@@ -13,7 +13,8 @@ from pathlib import Path
 from gitreg.core.model import layout
 from gitreg.core.model.model import ModelVersion
 from gitreg.core.model.names import format_version
-from gitreg.doctor.inspection import Inspection, age, ago
+from gitreg.core.text.times import ago
+from gitreg.doctor.inspection import Inspection, age
 from gitreg.dvc.cache import TEMPORARY
 from gitreg.errors import DvcError
 from gitreg.findings import Finding

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from shlex import quote
 
 from gitreg.core.model.names import format_version
-from gitreg.doctor.clone import Standing
+from gitreg.doctor.clone import RemoteState
 from gitreg.doctor.inspection import Inspection
 from gitreg.dvc import DvcProject
 from gitreg.dvc.remote import REPAIR
@@ -16,7 +16,7 @@ from gitreg.findings import Finding
 _Pair = tuple[str, int]
 
 
-def examine(inspection: Inspection, standing: Standing) -> Iterator[Finding]:
+def examine(inspection: Inspection, remote_state: RemoteState) -> Iterator[Finding]:
     """Say which versions' bytes are missing here, and which are not shared.
 
     All versions are asked for at once. That an object is there is looked at, not what is in it:
@@ -40,7 +40,7 @@ def examine(inspection: Inspection, standing: Standing) -> Iterator[Finding]:
         if remote is None:
             yield from _without_remote(absent)
         else:
-            yield from _with_remote(inspection, standing, project, objects, absent)
+            yield from _with_remote(inspection, remote_state, project, objects, absent)
     except DvcError as error:
         yield Finding("dvc", "error", ".dvc/config", str(error), error.hint)
 
@@ -67,15 +67,15 @@ def _without_remote(absent: Mapping[_Pair, set[str]]) -> Iterator[Finding]:
 
 def _with_remote(
     inspection: Inspection,
-    standing: Standing,
+    remote_state: RemoteState,
     project: DvcProject,
     objects: Mapping[_Pair, str],
     absent: Mapping[_Pair, set[str]],
 ) -> Iterator[Finding]:
     there = project.lacking({objects[pair] for pair in absent}) if absent else {}
-    known = standing.upstream is not None
+    known = remote_state.upstream is not None
     inspection.history.advance(str(inspection.state.commit))
-    unpublished = set(inspection.history.versions_since(standing.fork)) if known else set()
+    unpublished = set(inspection.history.versions_since(remote_state.fork)) if known else set()
     for pair, not_here in absent.items():
         lacking = set(there[objects[pair]])
         # Where the listing is not here, only the remote has said what its files are.

@@ -6,10 +6,11 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from gitreg.core.model.names import parse_tag
-from gitreg.doctor.clone import Standing
+from gitreg.core.text.urls import hide_credentials
+from gitreg.doctor.clone import RemoteState
 from gitreg.doctor.inspection import Inspection
 from gitreg.findings import Finding
-from gitreg.git import process, publish
+from gitreg.git import publish
 from gitreg.publishing.tags import compare_tags, tagged_tip
 
 
@@ -54,19 +55,21 @@ def here(inspection: Inspection) -> Iterator[Finding]:
         )
 
 
-def on_remote(inspection: Inspection, standing: Standing) -> Iterator[Finding]:
+def on_remote(inspection: Inspection, remote_state: RemoteState) -> Iterator[Finding]:
     """Compare the remote's tags with those that what is published implies."""
-    if standing.upstream is None or standing.published is None:
+    if remote_state.upstream is None or remote_state.published is None:
         return
     if not inspection.clone.is_tagged(inspection.repository.tip().branch):
         return
     history = inspection.history
-    history.advance(standing.published, exact=True)
+    history.advance(remote_state.published, exact=True)
     implied = history.tags()
     wanted = {tag.name: publish.tag_object_name(tag.content) for tag in implied}
     wanted |= publish.present_tags(inspection.repository, implied)
-    there = inspection.clone.but_for_signatures(standing.upstream, implied, wanted, standing.tags)
-    remote = standing.upstream.shown
+    there = inspection.clone.ignoring_signatures(
+        remote_state.upstream, implied, wanted, remote_state.tags
+    )
+    remote = remote_state.upstream.shown
     wrong = [name for name, oid in wanted.items() if there.get(name, oid) != oid]
     # A push that finds another tag over there is refused as a whole.
     sync = f"gitreg tags sync --push{' --force' if wrong else ''}"
@@ -93,12 +96,12 @@ def on_remote(inspection: Inspection, standing: Standing) -> Iterator[Finding]:
         for name in there
         if name not in wanted and (parsed := parse_tag(name)) and parsed.model in models
     ]
-    yield from _foreign(standing.upstream.remote, extra)
+    yield from _foreign(remote_state.upstream.remote, extra)
     history.advance(str(inspection.state.commit), exact=True)
 
 
 def _foreign(remote: str, names: Sequence[str]) -> Iterator[Finding]:
-    place = process.hide_credentials(remote)
+    place = hide_credentials(remote)
     for name in names:
         yield Finding(
             "remote-foreign-tag",

@@ -1,6 +1,6 @@
 """The door to DVC: its cache and its remotes, object by object.
 
-DVC's own push, pull and status are not used, for four reasons that were seen: a push skips the
+DVC's own push, pull and status are not used, for four observed reasons: a push skips the
 members of a folder whose ``.dir`` object is on the remote already; a corrupt cache object is
 uploaded without a word; a fetch of a missing object succeeds; and a check of an object whose file
 is writable re-hashes it and *deletes* it when it is damaged, on a remote too. So objects are
@@ -16,7 +16,8 @@ one. Only ``dvc gc`` removes objects, and it does so by what the work tree names
 `cache`           objects on this machine
 `remote`          objects elsewhere
 `folder`          uploads to a remote that is a folder
-`checksums`       what a store says of an object's content
+`checksums`       the MD5 that an object store reports for an object
+`digest`          digests of files and folders
 `audit`           a remote, read from end to end
 `listing`         names of objects, and what a folder's listing may say
 `foreign`         the configuration of a repository that is not the user's

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from gitreg.core.text.urls import hide_credentials
 from gitreg.errors import DvcError, GitregError
 
 _CAUSE_LENGTH = 300
@@ -57,7 +58,7 @@ def cause(error: Exception, secrets: Sequence[str] = ()) -> str:
     r"""Return one line for ``error``, without credentials.
 
     >>> cause(ValueError("no answer\nfrom https://ada:pw@host/x?sig=1"))
-    'no answer from https://***@host/x?***'
+    'no answer from https://host/x'
     """
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
@@ -66,6 +67,5 @@ def cause(error: Exception, secrets: Sequence[str] = ()) -> str:
     text = " ".join(text.split()) or type(error).__name__
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
-    text = re.sub(r"(\w://)[^/\s@]+@", r"\1***@", text)
-    text = re.sub(r"(\w://[^\s?'\"]*)\?[^\s'\"]*", r"\1?***", text)  # signed URLs
+    text = hide_credentials(text)
     return text if len(text) <= _CAUSE_LENGTH else text[:_CAUSE_LENGTH] + "…"

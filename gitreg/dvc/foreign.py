@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from gitreg.core.text.urls import hide_credentials
 from gitreg.dvc.door import cause, load
 from gitreg.errors import DvcError
 
@@ -150,8 +151,8 @@ def _local_url(name: str, url: str, base: Path | None) -> str:
         return url
     if base is None:
         raise DvcError(
-            f"the DVC remote {name!a} is the folder {url!a} beside the repository, which cannot "
-            "be reached from here",
+            f"the DVC remote {name!a} is the folder {hide_credentials(url)!a} beside the "
+            "repository, which cannot be reached from here",
             hint=f"dvc remote modify {name} url with an absolute path or a URL, commit and push "
             "that; or run gitreg in a clone",
         )

@@ -21,15 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from gitreg.core.text.urls import hide_credentials, host_name, is_repository
 from gitreg.errors import GitError, InvalidRequest, WorldError
 from gitreg.git import process
-from gitreg.git.last_seen import LastSeen, age, recall, remember
+from gitreg.git.last_seen import LastSeen, recall, remember
 from gitreg.git.light import REMOTE, LightRepository, cause, remote_environment
 from gitreg.git.publish import exclusive
 from gitreg.git.repository import GitRepository
 
-_URL = re.compile(r"(?P<scheme>file|git|https?|ssh)://(?P<rest>[^-].*)", re.DOTALL)
-_SCP_LIKE = re.compile(r"(?:[\w.-]+@)?(?P<host>[\w.][\w.-]*):(?!//)(?P<path>[^-:].*)", re.DOTALL)
 _INCOMING = "refs/gitreg/incoming"
 _OID = re.compile(r"[0-9a-f]{40}")
 _LIGHT = "--filter=blob:none"
@@ -50,9 +49,7 @@ def is_url(text: str) -> bool:
     >>> [is_url(t) for t in ("https://host/r.git", "git@host:r.git", "./r", "ext::sh -c id")]
     [True, True, False, False]
     """
-    if not _URL.fullmatch(text) and not _SCP_LIKE.fullmatch(text):
-        return False
-    return not os.path.exists(text)  # noqa: PTH110  of a name too long, Path.exists raises
+    return is_repository(text) and not os.path.exists(text)  # noqa: PTH110  of a name too long, Path.exists raises
 
 
 def check_url(url: str) -> str:
@@ -64,11 +61,10 @@ def check_url(url: str) -> str:
     """
     if not is_url(url) or not url.isprintable():
         raise InvalidRequest(
-            f"{process.hide_credentials(url)[:200]!a} is neither a folder nor a repository's URL",
+            f"{hide_credentials(url)[:200]!a} is neither a folder nor a repository's URL",
             hint="give a path, https://…, ssh://… or git@host:path",
         )
-    host = re.match(r"[a-z]+://(?:[^/]*@)?([^/:]*)", url)
-    if host and host[1].startswith("-"):
+    if host_name(url).startswith("-"):
         raise InvalidRequest("a host name may not start with '-'")
     return url
 
@@ -115,7 +111,7 @@ def open_copy(url: str, *, light: bool = False, allow_rewind: bool = False) -> C
             for too long and there is none to answer from.
     """
     check_url(url)
-    folder, shown = copies_folder(url), process.hide_credentials(url)
+    folder, shown = copies_folder(url), hide_credentials(url)
     _make_writable(folder)
     with contextlib.ExitStack() as stack:
         if not stack.enter_context(_held(folder, READER_PATIENCE)):
@@ -192,7 +188,7 @@ class _Copies:
     def __init__(self, folder: Path, url: str, *, allow_rewind: bool) -> None:
         self._folder = folder
         self._url = url
-        self._shown = process.hide_credentials(url)
+        self._shown = hide_credentials(url)
         self._allow_rewind = allow_rewind
         self._whole = folder / "repository.git"
         self._light = folder / "light.git"
@@ -236,7 +232,9 @@ class _Copies:
 
     @staticmethod
     def _age(seen: LastSeen) -> str:
-        return f"{age(time.time() - seen.reached)} ago"
+        from gitreg.core.text.times import ago  # only an answer from a stale copy needs it
+
+        return ago(time.time() - seen.reached)
 
     # Each kind: made, and brought forward
 

@@ -50,6 +50,4 @@ def _concerns(event: Event, version: int) -> bool:
     """Tell whether a version is the subject of an event, or entered or left its pointer."""
     if event.version == version:
         return True
-    sides = (event.before, event.after)
-    held = [side if isinstance(side, tuple) else (side,) for side in sides]
-    return (version in held[0]) != (version in held[1])
+    return (version in event.before) != (version in event.after)

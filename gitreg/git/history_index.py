@@ -20,57 +20,13 @@ from urllib.parse import quote
 
 from gitreg.core.model.names import RegistryTag, parse_tag
 from gitreg.core.state.change import OPERATION, trailers_of
-from gitreg.core.state.history import CommitInfo, Event, FileChange, PointerValue, events_of
+from gitreg.core.state.history import CommitInfo, Event, FileChange, entry_of, events_of
 from gitreg.core.state.tags import Tag, tags_of
 from gitreg.core.state.timestamps import Timestamps, changed_in, moment_of
+from gitreg.git.history_database import clear, open_database, transaction, truncate
 from gitreg.git.log import first_parents_reach, read_commits
 from gitreg.git.repository import GitRepository
 
-FORMAT = 14
-"""Goes up when the fold or the tables change: an index of another format is made anew."""
-
-_TABLES = """
-CREATE TABLE meta (format INTEGER, tip TEXT);
-CREATE TABLE commits (
-    seq INTEGER PRIMARY KEY, oid TEXT UNIQUE, second INTEGER, moment INTEGER
-);
-CREATE TABLE operations (id TEXT PRIMARY KEY, oid TEXT) WITHOUT ROWID;
-CREATE TABLE events (
-    seq INTEGER, place INTEGER, time TEXT, author TEXT, model TEXT, action TEXT, version INTEGER,
-    pointer TEXT, before TEXT, after TEXT, reason TEXT, subject TEXT, reverts TEXT,
-    stage TEXT, override TEXT, renamed_from TEXT, renamed_to TEXT, PRIMARY KEY (seq, place)
-) WITHOUT ROWID;
-CREATE INDEX events_of_pointer ON events (model, pointer, seq);
-CREATE TABLE lives (
-    model TEXT, seq INTEGER, life INTEGER, PRIMARY KEY (model, seq)
-) WITHOUT ROWID;
-CREATE TABLE versions (
-    model TEXT, life INTEGER, version INTEGER, seq INTEGER, oid TEXT, tagged TEXT,
-    PRIMARY KEY (model, life, version)
-) WITHOUT ROWID;
-CREATE TABLE changes (
-    model TEXT, life INTEGER, version INTEGER, seq INTEGER, created INTEGER, updated INTEGER,
-    PRIMARY KEY (model, life, version, seq)
-) WITHOUT ROWID;
-CREATE INDEX changes_in_order ON changes (model, life, seq);
-CREATE TABLE counters (model TEXT PRIMARY KEY, moves INTEGER, last INTEGER) WITHOUT ROWID;
-CREATE TABLE tags (
-    name TEXT PRIMARY KEY, seq INTEGER, model TEXT, version INTEGER, target TEXT, tagger TEXT,
-    time INTEGER, zone TEXT, message TEXT, pointer TEXT
-) WITHOUT ROWID;
-CREATE INDEX tags_of_pointer ON tags (model, pointer, time);
-"""
-_FORGET = """
-DELETE FROM versions WHERE seq > ?;
-DELETE FROM lives WHERE seq > ?;
-DELETE FROM changes WHERE seq > ?;
-DELETE FROM operations WHERE oid IN (SELECT oid FROM commits WHERE seq > ?);
-DELETE FROM events WHERE seq > ?;
-DELETE FROM tags WHERE seq > ?;
-DELETE FROM commits WHERE seq > ?;
-DELETE FROM counters;
-INSERT INTO counters SELECT model, sum(instr(name, '#') > 0), max(time) FROM tags GROUP BY model
-"""
 _EVENT = (
     "SELECT oid, time, author, model, action, version, pointer, before, after, reason, subject, "
     "reverts, stage, override, renamed_from, renamed_to FROM events JOIN commits USING (seq)"
@@ -146,7 +102,7 @@ class HistoryIndex:
         if self._tip(db) == tip:
             self._limit = None
             return
-        with _transaction(db):
+        with transaction(db):
             known = self._tip(db)  # another process may have been faster
             if known == tip:
                 self._limit = None
@@ -166,9 +122,9 @@ class HistoryIndex:
         if fork is None or not all(
             first_parents_reach(self._repository, fork, end) for end in (known, tip)
         ):
-            _clear(db)
+            clear(db)
             return None
-        _truncate(db, self._position(fork))
+        truncate(db, self._position(fork))
         return fork
 
     def _seen(self, db: sqlite3.Connection, tip: str) -> bool:
@@ -184,7 +140,7 @@ class HistoryIndex:
         with self._lock:
             try:
                 db = self._open()
-                with _transaction(db):
+                with transaction(db):
                     if self._tip(db) == commit.parent:
                         self._fold(db, commit, changes)
                         db.execute("UPDATE meta SET tip = ?", (commit.oid,))
@@ -194,7 +150,7 @@ class HistoryIndex:
     @contextlib.contextmanager
     def tentative(self) -> Iterator[None]:
         """Let commits be appended that may come to nothing: an exception takes them back."""
-        with self._lock, _transaction(self._open()):
+        with self._lock, transaction(self._open()):
             yield
 
     def plan_tags(self, commit: CommitInfo, changes: Sequence[FileChange]) -> list[Tag]:
@@ -465,13 +421,8 @@ class HistoryIndex:
 
     def held_before(self, model: str, version: int, stage: str) -> tuple[int, ...]:
         """Return what a stage held before a version last came into it, ascending; else nothing."""
-        for event in self.moves_of(model, f"stages/{stage}"):
-            before, after = event.before, event.after
-            if not (isinstance(before, tuple) and isinstance(after, tuple)):
-                continue
-            if version in after and version not in before:
-                return before
-        return ()
+        event = entry_of(self.moves_of(model, f"stages/{stage}"), version)
+        return () if event is None else event.before
 
     def events_of_commit(self, commit: str, model: str | None = None) -> list[Event]:
         """Return what a commit did to a model, or to all of them."""
@@ -551,8 +502,8 @@ class HistoryIndex:
         if path is not None:
             with contextlib.suppress(OSError, sqlite3.OperationalError):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                return _open_database(str(path))
-        return _open_database(":memory:")
+                return open_database(str(path))
+        return open_database(":memory:")
 
     def _discard(self, *, in_memory: bool) -> None:
         self.close()
@@ -599,55 +550,6 @@ _inherited: list[sqlite3.Connection | None] = []
 """
 
 
-def _open_database(place: str) -> sqlite3.Connection:
-    db = sqlite3.connect(place, 60, check_same_thread=False, isolation_level=None)
-    try:
-        # Losing the last of it in a power cut costs a fold, never the truth.
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        with _transaction(db):
-            _prepare(db)
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-@contextlib.contextmanager
-def _transaction(db: sqlite3.Connection) -> Iterator[None]:
-    if db.in_transaction:  # part of one that is under way
-        yield
-        return
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")
-
-
-def _prepare(db: sqlite3.Connection) -> None:
-    tables = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    if "meta" in tables and db.execute("SELECT format FROM meta").fetchone() == (FORMAT,):
-        return
-    _clear(db)
-
-
-def _clear(db: sqlite3.Connection) -> None:
-    for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-        db.execute(f'DROP TABLE "{name}"')
-    for statement in _TABLES.split(";"):
-        db.execute(statement)
-    db.execute("INSERT INTO meta VALUES (?, NULL)", (FORMAT,))
-
-
-def _truncate(db: sqlite3.Connection, last: int) -> None:
-    """Forget everything after a commit of the index."""
-    for statement in _FORGET.strip().split(";\n"):
-        db.execute(statement, (last,) if "?" in statement else ())
-
-
 def _pointer_of(tag: Tag) -> str | None:
     parsed = parse_tag(tag.name)
     return parsed.pointer if parsed else None
@@ -664,8 +566,8 @@ def _event(row: tuple[Any, ...]) -> Event:
         action,
         version,
         pointer,
-        _pointer_value(before),
-        _pointer_value(after),
+        tuple(json.loads(before)),
+        tuple(json.loads(after)),
         reason,
         subject,
         reverts,
@@ -674,8 +576,3 @@ def _event(row: tuple[Any, ...]) -> Event:
         was,
         became,
     )
-
-
-def _pointer_value(text: str) -> PointerValue:
-    value = json.loads(text)
-    return tuple(value) if isinstance(value, list) else value

@@ -58,16 +58,3 @@ def remember(folder: Path, seen: LastSeen) -> None:
         temporary.replace(folder / _NAME)
     except OSError as error:
         raise WorldError(f"{folder / _NAME}: {error.strerror}") from None
-
-
-def age(seconds: float) -> str:
-    """Return a length of time in words, rounded down.
-
-    >>> [age(seconds) for seconds in (-5, 61, 7300, 200_000)]
-    ['less than a minute', '1 minute', '2 hours', '2 days']
-    """
-    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        count = int(seconds // length)
-        if count > 0:
-            return f"{count} {unit}{'s' if count > 1 else ''}"
-    return "less than a minute"

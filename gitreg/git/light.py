@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
+from gitreg.core.text.urls import hide_credentials
 from gitreg.errors import GitError, InvalidRequest
 from gitreg.git import process
 from gitreg.git.objects import CommitSnapshot, GitObject, ObjectReader, parse_tree
@@ -204,7 +205,7 @@ class _LightSnapshot(CommitSnapshot):
 def out_of_reach(url: str, what: str, completed: process.Completed) -> GitError:
     """Return the error for objects that a copy lacks while its remote does not answer."""
     return GitError(
-        f"{what} not in the copy, and {process.hide_credentials(url)} cannot be reached: "
+        f"{what} not in the copy, and {hide_credentials(url)} cannot be reached: "
         f"{cause(process.failure('fetch', completed))}"
     )
 

@@ -10,6 +10,7 @@ from itertools import islice
 from gitreg.core.model import layout
 from gitreg.core.state.change import OPERATION, trailers_of
 from gitreg.core.state.history import CommitInfo, FileChange
+from gitreg.git.objects import NO_OBJECT
 from gitreg.git.repository import GitRepository
 
 _FORMAT = "%H%x00%P%x00%an <%ae>%x00%cn <%ce>%x00%ct%x00%cd%x00%B%x00"
@@ -17,7 +18,6 @@ _FORMAT = "%H%x00%P%x00%an <%ae>%x00%cn <%ce>%x00%ct%x00%cd%x00%B%x00"
 # What a person likes to see of `git log` must not change what happened: the options of the call
 # overrule the rest of the configuration, and these have none.
 _AS_CONFIGURED_NOWHERE = ("-c", "log.showRoot=true", "-c", "log.follow=false")
-_ABSENT = "0" * 40
 _CHUNK = 500
 
 
@@ -119,8 +119,8 @@ def _parse(listing: bytes) -> list[tuple[CommitInfo, list[str], list[RawChange]]
             _, _, before, after, _ = text.decode("ascii").split(" ")
             raw = RawChange(
                 os.fsdecode(next(fields)),
-                None if before == _ABSENT else before,
-                None if after == _ABSENT else after,
+                None if before == NO_OBJECT else before,
+                None if after == NO_OBJECT else after,
             )
             commits[-1][2].append(raw)
         elif text:

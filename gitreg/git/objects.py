@@ -18,11 +18,15 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from gitreg.core.text.urls import hide_credentials
 from gitreg.errors import GitError, InvalidRequest
 from gitreg.git import process
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
+
+NO_OBJECT = "0" * 40
+"""What Git writes for an object that is not there, as in an update that makes a reference."""
 
 READ_LIMIT = 16 * 1024 * 1024
 """The largest object that is read into memory, in bytes: nothing of a registry comes near."""
@@ -133,7 +137,7 @@ class ObjectReader:
 
     def _death(self, running: subprocess.Popen[bytes]) -> GitError | InvalidRequest:
         assert running.stderr is not None
-        message = process.hide_credentials(running.stderr.read().decode("utf-8", "replace"))
+        message = hide_credentials(running.stderr.read().decode("utf-8", "replace"))
         return self._failure(process.Completed(running.wait(), b"", message))
 
     def _failure(self, completed: process.Completed) -> GitError | InvalidRequest:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gitreg.core.text.urls import hide_credentials
 from gitreg.errors import GitError, InvalidRequest
 
 # What a caller's environment may tell Git: who commits and when, how to reach a remote, which
@@ -39,12 +40,6 @@ _OPTIONS = (
     "core.fsync=committed,loose-object,reference",  # none is Git's default for commits
 )
 
-# A URL as it stands in a message: up to white space, or to the next URL.
-_URL = re.compile(r"(?<=\w://)(?:(?!\w://)\S)*")
-_HOST = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::[0-9]*)?['\":,.;)]*")
-_QUERY = re.compile(r"[?#]\S*?(?=['\":,.;)]*$)")
-# scp's way to write an SSH address, with a password put where URLs have it.
-_SCP_SECRET = re.compile(r"(?<![\w/@.+-])[\w.+-]+:(?!//)[^\s/]+@(?=(?:[\w.-]+|\[[^\]\s]*\]):)")
 _NO_ANSWER = "Could not read from remote repository"
 
 
@@ -81,26 +76,6 @@ def environment() -> dict[str, str]:
 def command(*args: str) -> list[str]:
     """Return the argument list of a Git call, with the options that every call has."""
     return ["git", *_OPTIONS, *args]
-
-
-def hide_credentials(text: str) -> str:
-    """Return ``text`` with user names, passwords and queries taken out of its URLs.
-
-    >>> hide_credentials("fatal: 'https://ada:secret@example.com/r.git?token=x' not found")
-    "fatal: 'https://example.com/r.git' not found"
-    >>> hide_credentials("ada:secret@example.com:r.git")
-    'example.com:r.git'
-    """
-    return _SCP_SECRET.sub("", _URL.sub(lambda found: _public(found[0]), text))
-
-
-def _public(address: str) -> str:
-    """Return a URL behind its scheme without what may be a secret."""
-    user, at, host = re.split("[/?#]", address, maxsplit=1)[0].rpartition("@")
-    if not _HOST.fullmatch(host) or (at and not host):
-        # A password with a slash or question mark in it that nobody encoded: it ends at the last @.
-        user, at, _ = address.rpartition("@")
-    return _QUERY.sub("", address[len(user + at) :])
 
 
 def run(

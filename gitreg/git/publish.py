@@ -18,7 +18,7 @@ from gitreg.core.state.history import CommitInfo
 from gitreg.core.state.tags import Tag
 from gitreg.errors import GitError, LostRace, WorldError
 from gitreg.git import worktree
-from gitreg.git.objects import GitObject
+from gitreg.git.objects import NO_OBJECT, GitObject
 from gitreg.git.repository import GitRepository, Signature, Tip
 from gitreg.git.signing import split_signature
 
@@ -30,7 +30,6 @@ _TAKEN = (
     "GTO and DVC may answer wrongly until gitreg tags sync --force"
 )
 _LEFT_LOCK = re.compile(r"Unable to create '([^']*\.lock)': File exists")
-_ABSENT = "0" * 40
 _LOST = ("incorrect old value", "but expected", "reference already exists")
 
 
@@ -249,7 +248,7 @@ def switch(
     kept, theirs = _sort_out(repository, dict(stale or {}))
     gone = {n: oid for n, oid in (stale or {}).items() if n not in kept and n not in theirs}
     worktree.announce(repository, base, commit)
-    lines = [f"update {base.branch}\0{commit}\0{base.commit or _ABSENT}"]
+    lines = [f"update {base.branch}\0{commit}\0{base.commit or NO_OBJECT}"]
     lines += [f"create refs/tags/{name}\0{oid}" for name, oid in fresh.items()]
     for name, oid in gone.items():
         if name in tags:
@@ -309,7 +308,7 @@ def move_references(
         LostRace: a reference is not where it was expected.
         GitError: Git refused.
     """
-    lines = [f"update {name}\0{new}\0{old or _ABSENT}" for name, (new, old) in branches.items()]
+    lines = [f"update {name}\0{new}\0{old or NO_OBJECT}" for name, (new, old) in branches.items()]
     lines += [f"create refs/tags/{name}\0{oid}" for name, oid in tags.items()]
     lines += [f"update {name}\0{oid}\0" for name, oid in (others or {}).items()]
     _transaction(repository, lines, why, {name: new for name, (new, _) in branches.items()})

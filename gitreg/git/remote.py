@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from gitreg.core.text.urls import hide_credentials
 from gitreg.errors import GitError, LostRace, UnknownOutcome
 from gitreg.git import process
 from gitreg.git.repository import GitRepository, Tip
@@ -67,7 +68,7 @@ class Upstream:
     @property
     def shown(self) -> str:
         """The remote as it may be shown to a person."""
-        return process.hide_credentials(self.remote)
+        return hide_credentials(self.remote)
 
     @property
     def short_branch(self) -> str:
@@ -148,26 +149,23 @@ def _settings(repository: GitRepository) -> dict[str, str]:
     return {key: value for key, _, value in entries}
 
 
+_NOTHING_ELSE = (
+    "--no-tags",
+    "--no-write-fetch-head",
+    "--quiet",
+    "--no-auto-maintenance",
+    "--no-recurse-submodules",
+)
+"""What makes a fetch bring what it names and do nothing else."""
+
+
 def fetch_tip(repository: GitRepository, upstream: Upstream) -> str | None:
     """Fetch the published branch alone, without tags; return its commit, ``None`` if there is none.
 
     Raises:
         GitError: the remote cannot be reached.
     """
-    done = process.run(
-        repository.folder,
-        "fetch",
-        "--no-tags",
-        "--no-write-fetch-head",
-        "--quiet",
-        "--no-auto-maintenance",
-        "--no-recurse-submodules",
-        "--end-of-options",
-        upstream.place,
-        f"+{upstream.branch}:{_INCOMING}",
-        check=False,
-        interactive=True,
-    )
+    done = _fetch(repository, upstream.place, f"+{upstream.branch}:{_INCOMING}")
     if done.returncode == 0:
         return repository.commit_of(_INCOMING)
     if "couldn't find remote ref" in done.stderr:
@@ -310,7 +308,7 @@ def _update_references(repository: GitRepository, lines: Iterable[str]) -> None:
 
 def _push_failure(upstream: Upstream, done: process.Completed) -> GitError:
     """Return the error for a push that failed."""
-    answer = process.hide_credentials(done.stdout.decode("utf-8", "replace"))
+    answer = hide_credentials(done.stdout.decode("utf-8", "replace"))
     said = done.stderr + answer
     lock = re.search(r"Unable to create '[^']*\.lock': File exists", said)
     if lock:
@@ -357,6 +355,20 @@ def _remote_words(stderr: str) -> list[str]:
     return [line for line in lines if re.search(r"\w", line)][:_REMOTE_LINES]
 
 
+def _fetch(repository: GitRepository, place: str, *refspecs: str) -> process.Completed:
+    """Fetch what the refspecs name and nothing else; the caller looks at the exit status."""
+    return process.run(
+        repository.folder,
+        "fetch",
+        *_NOTHING_ELSE,
+        "--end-of-options",
+        place,
+        *refspecs,
+        check=False,
+        interactive=True,
+    )
+
+
 def fetch_tags(repository: GitRepository, upstream: Upstream, names: Sequence[str]) -> None:
     """Fetch the objects of tags; no reference here comes to name them.
 
@@ -364,19 +376,9 @@ def fetch_tags(repository: GitRepository, upstream: Upstream, names: Sequence[st
         GitError: the remote cannot be reached.
     """
     if names:
-        process.run(
-            repository.folder,
-            "fetch",
-            "--no-tags",
-            "--no-write-fetch-head",
-            "--quiet",
-            "--no-auto-maintenance",
-            "--no-recurse-submodules",
-            "--end-of-options",
-            upstream.remote,
-            *(f"refs/tags/{name}" for name in names),
-            interactive=True,
-        )
+        done = _fetch(repository, upstream.remote, *(f"refs/tags/{name}" for name in names))
+        if done.returncode != 0:
+            raise process.failure("fetch", done)
 
 
 def published_tags(
@@ -391,22 +393,8 @@ def published_tags(
     if not wanted:
         return {}
     asked = sorted(wanted) if len(wanted) <= _ON_A_COMMAND_LINE else ["refs/tags/*"]
-    done = process.run(
-        repository.folder,
-        "ls-remote",
-        "--refs",
-        "--end-of-options",
-        upstream.place,
-        *asked,
-        check=False,
-        interactive=True,
-    )
-    if done.returncode != 0:
-        raise GitError(
-            f"the remote {upstream.shown} cannot be read: {process.failure('ls-remote', done)}"
-        )
-    lines = (line.split("\t") for line in done.text.splitlines())
-    return {name.removeprefix("refs/tags/"): oid for oid, name in lines if name in wanted}
+    there = _list_references(repository, upstream, "--refs", *asked)
+    return {name.removeprefix("refs/tags/"): oid for name, oid in there.items() if name in wanted}
 
 
 def branches(repository: GitRepository, upstream: Upstream) -> list[str]:
@@ -415,12 +403,21 @@ def branches(repository: GitRepository, upstream: Upstream) -> list[str]:
     Raises:
         GitError: the remote cannot be reached.
     """
+    there = _list_references(repository, upstream, "--heads")
+    return [name.removeprefix("refs/heads/") for name in there]
+
+
+def _list_references(
+    repository: GitRepository, upstream: Upstream, kind: str, *patterns: str
+) -> dict[str, str]:
+    """Return the references of a remote that match, full name to object."""
     done = process.run(
         repository.folder,
         "ls-remote",
-        "--heads",
+        kind,
         "--end-of-options",
         upstream.place,
+        *patterns,
         check=False,
         interactive=True,
     )
@@ -429,7 +426,8 @@ def branches(repository: GitRepository, upstream: Upstream) -> list[str]:
             f"the remote {upstream.shown} cannot be read: {process.failure('ls-remote', done)}",
             hint="try again when it can be reached",
         )
-    return [line.partition("\trefs/heads/")[2] for line in done.text.splitlines()]
+    lines = (line.partition("\t") for line in done.text.splitlines())
+    return {name: oid for oid, _, name in lines}
 
 
 PATIENCE = 30.0
@@ -486,11 +484,7 @@ def survey(repository: GitRepository, upstream: Upstream) -> Survey:
             FETCH_PATIENCE,
             "fetch",
             "--refmap=",
-            "--no-tags",
-            "--quiet",
-            "--no-write-fetch-head",
-            "--no-auto-maintenance",
-            "--no-recurse-submodules",
+            *_NOTHING_ELSE,
             "--end-of-options",
             upstream.place,
             upstream.branch,

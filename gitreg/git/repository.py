@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitreg.core.model.names import has_invisible
+from gitreg.core.text.invisible import has_invisible
 from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git import process
 from gitreg.git.heads import Head, Unreadable

@@ -17,10 +17,9 @@ from typing import TypeAlias
 from gitreg.core.state.history import CommitInfo
 from gitreg.errors import GitError
 from gitreg.git import process
-from gitreg.git.objects import GitObject, parse_tree
+from gitreg.git.objects import NO_OBJECT, GitObject, parse_tree
 from gitreg.git.repository import GitRepository
 
-_ABSENT = "0" * 40
 _Bases: TypeAlias = "list[tuple[tuple[str, str], str | None]]"
 _Touched: TypeAlias = "dict[tuple[str, str | None], frozenset[str]]"
 
@@ -236,8 +235,8 @@ def _difference(head: bytes, path: bytes) -> Difference:
         os.fsdecode(path),
         int(mode_before, 8),
         int(mode, 8),
-        None if before == _ABSENT else before,
-        None if after == _ABSENT else after,
+        None if before == NO_OBJECT else before,
+        None if after == NO_OBJECT else after,
     )
 
 

@@ -22,7 +22,7 @@ from gitreg.core.state.change import Edit
 from gitreg.errors import GitError, Refused
 from gitreg.git import process
 from gitreg.git.index import not_surely_clean
-from gitreg.git.objects import CommitSnapshot
+from gitreg.git.objects import NO_OBJECT, CommitSnapshot
 from gitreg.git.repository import EMPTY_TREE, GitRepository, Tip
 
 ANNOUNCEMENT = "gitreg-following.json"
@@ -442,7 +442,7 @@ def _bring(top: Path, edits: Sequence[Edit]) -> tuple[str, ...]:
 def _index_line(edit: Edit) -> bytes:
     """Return the line that makes an index hold an edit; mode 0 takes the path out of it."""
     oid = GitRepository.blob_name(edit.content)
-    mode, name = ("0", "0" * 40) if oid is None else ("100644", oid)
+    mode, name = ("0", NO_OBJECT) if oid is None else ("100644", oid)
     return f"{mode} {name}\t".encode() + os.fsencode(edit.path) + b"\0"
 
 

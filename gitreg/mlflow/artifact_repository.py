@@ -35,7 +35,7 @@ from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.tracking import get_registry_uri
 from mlflow.utils.file_utils import create_tmp_dir
 
-from gitreg.artifacts.environment import without_credentials
+from gitreg.core.text.urls import has_scheme, without_credentials
 from gitreg.errors import InvalidRequest
 from gitreg.mlflow.checkouts import Checkout, checkout
 from gitreg.mlflow.failures import translated
@@ -263,7 +263,7 @@ class ServedArtifactRepository(ArtifactRepository):
         folder, _, inner = rest.partition("/")
         found = parse_version_path(f"{folder.replace('~', '%')}/{inner}")
         uri = RegistryUri(self._location).version_uri(found.model, found.version)
-        lender = f"gitreg+{self._location}" if "://" in self._location else self.registry_uri
+        lender = f"gitreg+{self._location}" if has_scheme(self._location) else self.registry_uri
         return Found(GitregArtifactRepository(uri, self.tracking_uri, lender), found.path)
 
     def _writable(self, path: str | None) -> ArtifactRepository:
@@ -439,7 +439,7 @@ def _permitted(location: str, registry_uri: str | None) -> str:
     A server reads from those that it was started with: clients would choose where it connects to.
     """
     named = [os.environ.get(name, "") for name in (_REGISTRY_STORE, _DESTINATION)]
-    if "://" in location:
+    if has_scheme(location):
         named.append(registry_uri or get_registry_uri())
     known = [parse(uri).location for uri in named if _is_ours(uri)]
     for own in known:
@@ -479,7 +479,7 @@ def _asked(path: str, inner: str, member: str) -> str:
 
 
 def _bare(location: str) -> str:
-    return without_credentials(location) if "://" in location else location
+    return without_credentials(location) if has_scheme(location) else location
 
 
 def _is_ours(uri: str) -> bool:

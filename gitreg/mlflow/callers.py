@@ -12,7 +12,7 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 from urllib.parse import quote
 
-from gitreg.core.model.names import has_invisible
+from gitreg.core.text.invisible import has_invisible
 from gitreg.registry import Registry
 
 DOMAIN = "mlflow.invalid"

@@ -23,9 +23,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from gitreg.artifacts.environment import without_credentials
 from gitreg.artifacts.mlmodel import MLMODEL
 from gitreg.core.model.names import Reference
+from gitreg.core.text.urls import has_scheme, without_credentials
 from gitreg.dvc import digest
 from gitreg.dvc.cache import TEMPORARY
 from gitreg.dvc.digest import FileDigest, Meter
@@ -219,7 +219,7 @@ def checkout(location: str, model: str, version: int) -> Checkout:
     Of a registry that is used by URL it may be one that was returned in the last `FRESH` seconds.
     See `open_checkout` for the rest.
     """
-    if "://" not in location:
+    if not has_scheme(location):
         return open_checkout(location, model, version)
     key = (location, model, version)
     asked, known = _recent.get(key, (-FRESH, None))
@@ -315,7 +315,7 @@ def _named(name: str, members: Sequence[FileDigest]) -> list[FileDigest]:
 
 
 def _place(location: str) -> Path:
-    is_url = "://" in location
+    is_url = has_scheme(location)
     place = without_credentials(location) if is_url else str(Path(location).resolve())
     return cache_folder() / "checkouts" / place_name(place)
 

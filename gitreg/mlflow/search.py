@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol, TypeVar
@@ -95,17 +95,16 @@ class Query:
             if not clause.of_tag and clause.key == "name"
         )
 
-    def select(self, rows: Sequence[_Found], prompts: Collection[str]) -> list[_Found]:
-        """Return the rows that are wanted, in order.
+    def select(self, rows: Sequence[_Found]) -> list[_Found]:
+        """Return the rows that the filter wants, in order.
 
-        Args:
-            rows: what there is.
-            prompts: names of the models that count as prompts.
+        A model counts as a prompt when one of its rows has the tag of prompts.
         """
         clauses = self.clauses
         if not self.wants_prompts:
             # MLflow's SQL drops what else a filter says of that tag.
             clauses = tuple(c for c in clauses if not (c.of_tag and c.key == IS_PROMPT_TAG_KEY))
+            prompts = {row.name for row in rows if is_prompt(row.tags)}
             rows = [row for row in rows if row.name not in prompts]
         found = [row for row in rows if all(clause.holds(row) for clause in clauses)]
         for attribute, ascending in reversed(self.order):

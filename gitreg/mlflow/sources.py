@@ -29,17 +29,18 @@ from mlflow.store.artifact.utils.models import _parse_model_uri
 from mlflow.tracking.client import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_GIT_DIRTY, MLFLOW_GIT_REPO_URL
 
-from gitreg.artifacts.environment import without_credentials
 from gitreg.artifacts.mlmodel import MLMODEL
 from gitreg.artifacts.provenance import Provenance
 from gitreg.core.model.model import (
     CodeCommit,
     DataDependency,
     Environment,
+    Lineage,
     ModelSignature,
     ModelVersion,
     Run,
 )
+from gitreg.core.text.urls import without_credentials
 from gitreg.errors import InvalidRequest
 from gitreg.mlflow.artifact_repository import LINK, own_artifact
 from gitreg.mlflow.reading import Reading
@@ -62,44 +63,47 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 _logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Submission:
-    """What a client gave.
+def submitted(
+    source: str | None,
+    run_id: str | None = None,
+    tags: Sequence[ModelVersionTag] = (),
+    run_link: str | None = None,
+    description: str | None = None,
+    local_model_path: str | None = None,
+    model_id: str | None = None,
+    tracking_uri: str | None = None,
+) -> Provenance:
+    """Return what the arguments of `create_model_version` say of a version.
 
-    Attributes:
-        name: the model.
+    Args:
         source: the URI of the bytes.
         run_id: the tracking run that made them.
-        tags: of the version.
+        tags: of the version; the last one of a key counts.
         run_link: the page of the run.
         description: of the version.
-        local_model_path: where the bytes lie on this machine, if that is known.
+        local_model_path: where the bytes are on this machine, if that is known.
         model_id: the logged model that they are.
-        tracking_uri: of the server that knows run and logged model.
+        tracking_uri: the server that knows the run and the logged model.
     """
-
-    name: str
-    source: str | None
-    run_id: str | None = None
-    tags: Sequence[ModelVersionTag] = ()
-    run_link: str | None = None
-    description: str | None = None
-    local_model_path: str | None = None
-    model_id: str | None = None
-    tracking_uri: str | None = None
-
-    @property
-    def texts(self) -> dict[str, str]:
-        """The tags, of one key the last."""
-        return {tag.key: str(tag.value) for tag in self.tags}
+    return Provenance(
+        source=Path(local_model_path) if local_model_path else None,
+        lineage=Lineage(source, run=Run(run_id, tracking_uri, run_link), logged_model=model_id),
+        description=description,
+        tags={tag.key: str(tag.value) for tag in tags},
+    )
 
 
 @contextlib.contextmanager
-def gathered(given: Submission, reading: Reading, *, strict: bool) -> Iterator[Provenance]:
-    """Yield all of a version that is to be registered; what was downloaded lies there for as long.
+def gathered(
+    name: str, given: Provenance, reading: Reading, *, strict: bool
+) -> Iterator[Provenance]:
+    """Yield everything that is known of a version to register.
+
+    What was downloaded is deleted when the context ends.
 
     Args:
-        given: by the client.
+        name: the model, for messages.
+        given: what the client says; see `submitted`.
         reading: the registry, for bytes that it has already.
         strict: whether a folder without ``MLmodel``, or a source that cannot be reached, is
             refused.
@@ -108,18 +112,23 @@ def gathered(given: Submission, reading: Reading, *, strict: bool) -> Iterator[P
         MlflowException: the logged model is not known.
         GitregError: the source is a version that is not there, or is refused.
     """
-    if is_prompt(given.texts):
-        yield _said(given, Provenance(text=(PROMPT, given.texts.get(PROMPT_TEXT_TAG_KEY, ""))))
+    if is_prompt(given.tags):
+        text = (PROMPT, given.tags.get(PROMPT_TEXT_TAG_KEY, ""))
+        yield replace(given, source=None, text=text, lineage=Lineage(given.lineage.source))
         return
     origin = _origin(given, reading)
-    run_id = given.run_id or (origin.model.source_run_id if origin.model else None)
-    given = replace(given, run_id=run_id)
     with contextlib.ExitStack() as stack:
         if origin.version is not None:
-            material = _copied(reading, origin.version)
+            found = _copied(reading, origin.version)
         else:
-            material = _described(_bytes(given, origin, stack), given, strict=strict)
-        yield _said(given, _tracked(given, origin, material))
+            found = _described(name, given, _bytes(given, origin, stack), strict=strict)
+        known = _tracked(found, given, origin)
+        yield replace(
+            known,
+            lineage=replace(known.lineage, source=given.lineage.source),
+            description=given.description,
+            tags=given.tags,
+        )
 
 
 @dataclass(frozen=True)
@@ -130,16 +139,21 @@ class _Origin:
     version: ModelVersion | None = None
 
 
-def _origin(given: Submission, reading: Reading) -> _Origin:
-    source = given.source or ""
+def _run_of(given: Provenance) -> Run:
+    return given.lineage.run or Run()
+
+
+def _origin(given: Provenance, reading: Reading) -> _Origin:
+    source, logged_model = given.lineage.source or "", given.lineage.logged_model
+    tracking_uri = _run_of(given).tracking_uri
     if urlparse(source).scheme != "models":
-        if given.model_id is None or given.run_id is not None:
+        if logged_model is None or _run_of(given).id is not None:
             return _Origin()
-        return _Origin(MlflowClient(given.tracking_uri).get_logged_model(given.model_id))
+        return _Origin(MlflowClient(tracking_uri).get_logged_model(logged_model))
     try:
         parsed = _parse_model_uri(source)
         if parsed.model_id is not None:
-            client = MlflowClient(given.tracking_uri)
+            client = MlflowClient(tracking_uri)
             return _Origin(client.get_logged_model(parsed.model_id))
         # By number alone, as in MLflow: a stage or an alias may move before the bytes are read.
         return _Origin(version=reading.version(parsed.name, int(parsed.version)).facts)
@@ -174,18 +188,19 @@ class _Bytes:
     problem: str = ""
 
 
-def _bytes(given: Submission, origin: _Origin, stack: contextlib.ExitStack) -> _Bytes:
-    if given.local_model_path and Path(given.local_model_path).exists():
-        return _Bytes(Path(given.local_model_path))
-    location = origin.model.artifact_location if origin.model else given.source
+def _bytes(given: Provenance, origin: _Origin, stack: contextlib.ExitStack) -> _Bytes:
+    if isinstance(given.source, Path) and given.source.exists():
+        return _Bytes(given.source)
+    location = origin.model.artifact_location if origin.model else given.lineage.source
     if not location:
-        return _Bytes(None, "it names nothing")
+        return _Bytes(None, "no source is given")
+    tracking_uri = _run_of(given).tracking_uri
     try:
-        location = _location(location, given.tracking_uri)
+        location = _location(location, tracking_uri)
         path = _local_path(location)
         if path is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gitreg-mlflow-"))
-            path = _downloaded(location, folder, given.tracking_uri)
+            path = _downloaded(location, folder, tracking_uri)
     except Exception as error:  # noqa: BLE001  each store has its own, and a missing package too
         return _Bytes(None, f"{type(error).__name__}: {_without_secrets(str(error), location)}")
     if not path.exists():
@@ -249,14 +264,14 @@ def _local_path(uri: str) -> Path | None:
     return Path(uri) if parsed.scheme == "" else None
 
 
-def _described(found: _Bytes, given: Submission, *, strict: bool) -> Provenance:
+def _described(name: str, given: Provenance, found: _Bytes, *, strict: bool) -> Provenance:
     """Return the bytes with what an MLflow model folder says of itself; a link without them."""
-    source = without_credentials(given.source or "")
+    source = without_credentials(given.lineage.source or "")
     if found.path is None:
         problem = f"the source {source} cannot be reached: {found.problem}"
         if strict:
             raise InvalidRequest(problem, hint="the registry is used with strict=true")
-        _logger.warning("%s; the version of %s is a link to it", problem, given.name)
+        _logger.warning("%s; the version of %s is a link to it", problem, name)
         return Provenance(text=(LINK, source))
     if strict and not (found.path / MLMODEL).is_file():
         raise InvalidRequest(
@@ -300,11 +315,14 @@ def _signature(fields: dict[str, Any]) -> ModelSignature:
 # What the tracking server knows
 
 
-def _tracked(given: Submission, origin: _Origin, material: Provenance) -> Provenance:
+def _tracked(found: Provenance, given: Provenance, origin: _Origin) -> Provenance:
     """Add what run and logged model say: metrics, params and the commit of the code."""
-    lineage = material.lineage
-    metrics, params = dict(material.metrics), dict(material.params)
-    run = None if given.run_id is None else _run(given.run_id, given.tracking_uri)
+    asked = _run_of(given)
+    asked = replace(asked, id=asked.id or (origin.model and origin.model.source_run_id) or None)
+    logged_model = given.lineage.logged_model
+    lineage = found.lineage
+    metrics, params = dict(found.metrics), dict(found.params)
+    run = None if asked.id is None else _run(asked.id, asked.tracking_uri)
     if run is not None:
         metrics |= run.data.metrics
         params |= run.data.params
@@ -316,18 +334,22 @@ def _tracked(given: Submission, origin: _Origin, material: Provenance) -> Proven
         told = {metric.key: metric.value for metric in origin.model.metrics or ()}
         metrics |= {name: value for name, value in told.items() if name not in odd}
         params |= origin.model.params or {}
-    logged = given.model_id or (origin.model.model_id if origin.model else lineage.logged_model)
+        logged_model = logged_model or origin.model.model_id
     known = None if origin.version is None else origin.version.lineage.run
-    if run is None and known is not None and known.id == given.run_id:
-        server = known.tracking_uri  # asked when the version was registered that this one copies
+    if run is None and known is not None and known.id == asked.id:
+        server = known.tracking_uri  # recorded when the version was registered that this one copies
     else:
-        server = server_of(given.tracking_uri) if given.run_id else None
-    where = Run(given.run_id, server, given.run_link)
+        server = server_of(asked.tracking_uri) if asked.id else None
+    where = replace(asked, tracking_uri=server)
     return replace(
-        material,
+        found,
         metrics=metrics,
         params=params,
-        lineage=replace(lineage, run=None if where == Run() else where, logged_model=logged),
+        lineage=replace(
+            lineage,
+            run=None if where == Run() else where,
+            logged_model=logged_model or lineage.logged_model,
+        ),
     )
 
 
@@ -380,13 +402,3 @@ def _place_of(dataset: Any) -> str:
         source = None
     places = [source.get(key) for key in _PLACES] if isinstance(source, dict) else []
     return next((place for place in places if place and isinstance(place, str)), dataset.name)
-
-
-def _said(given: Submission, material: Provenance) -> Provenance:
-    """Add what the client said of the version."""
-    return replace(
-        material,
-        lineage=replace(material.lineage, source=given.source),
-        description=given.description,
-        tags=given.texts,
-    )

@@ -45,7 +45,7 @@ from gitreg.mlflow.callers import on_behalf_of_caller
 from gitreg.mlflow.failures import translated
 from gitreg.mlflow.pool import Pool
 from gitreg.mlflow.reading import Known, Memory, ModelRow, Reading
-from gitreg.mlflow.sources import Submission, gathered
+from gitreg.mlflow.sources import gathered, submitted
 from gitreg.mlflow.webhooks import Webhooks
 from gitreg.publishing.outcome import Outcome, Overtaken
 from gitreg.registry import Registry
@@ -256,9 +256,8 @@ class GitregStore(AbstractStore):
         query = search.models_query(filter_string, order_by)
         with self._reading() as reading:
             rows = reading.models([name for name in reading.names if query.may_have(name)])
-            prompts = {row.name for row in rows if search.is_prompt(row.tags)}
             return search.page(
-                query.select(rows, prompts),
+                query.select(rows),
                 max_results,
                 page_token,
                 lambda row: entities.registered_model(reading, row),
@@ -312,8 +311,7 @@ class GitregStore(AbstractStore):
         _validate_model_name(name)
         for tag in tags or ():
             _validate_model_version_tag(tag.key, tag.value)
-        given = Submission(
-            name,
+        given = submitted(
             source,
             run_id,
             tuple(tags or ()),
@@ -328,7 +326,7 @@ class GitregStore(AbstractStore):
         with translated(), self._pool.borrow() as registry:
             reading = self._read(registry)
             with (
-                gathered(given, reading, strict=self._uri.strict) as material,
+                gathered(name, given, reading, strict=self._uri.strict) as material,
                 on_behalf_of_caller(registry),
             ):
                 reading.model(name)
@@ -421,9 +419,8 @@ class GitregStore(AbstractStore):
         with self._reading() as reading:
             models = reading.models([name for name in reading.names if query.may_have(name)])
             rows = [row for model in models for row in reading.versions(model.name)]
-            prompts = {row.name for row in rows if search.is_prompt(row.tags)}
             return search.page(
-                query.select(rows, prompts),
+                query.select(rows),
                 max_results,
                 page_token,
                 lambda row: entities.model_version(row, aliases=False),

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from gitreg.artifacts.environment import without_credentials
+from gitreg.core.text.urls import has_scheme, without_credentials
 from gitreg.errors import InvalidRequest, NotFound, WorldError
 from gitreg.git.copies import check_url, place_name
 from gitreg.mlflow.uri import RegistryUri, parse
@@ -165,7 +165,7 @@ def _registry_uri(settings: Settings) -> RegistryUri:
         uri = RegistryUri(str(Path(settings.repo).resolve()), push=settings.push)
     else:
         url = check_url(settings.repo)
-        if "://" not in url:
+        if not has_scheme(url):
             raise InvalidRequest(
                 f"{without_credentials(url)}: here a URL has a scheme",
                 hint="ssh://git@host/path in place of git@host:path",
@@ -243,7 +243,7 @@ def _absolute(uri: str | None) -> str | None:
     """
     if uri is None:
         return None
-    scheme, mark, path = uri.partition(":///") if "://" in uri else ("", "", uri)
+    scheme, mark, path = uri.partition(":///") if has_scheme(uri) else ("", "", uri)
     if scheme not in ("", "sqlite") or (scheme and not mark):
         return uri
     return f"{scheme}{mark}{Path.cwd() / path}"

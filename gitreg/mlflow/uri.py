@@ -24,13 +24,12 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
-from gitreg.artifacts.environment import without_credentials
 from gitreg.core.model.layout import model_of_folder, version_of_folder
 from gitreg.core.model.names import folder_of
 from gitreg.core.text.suggest import did_you_mean
+from gitreg.core.text.urls import has_scheme, hide_credentials, without_credentials
 from gitreg.errors import InvalidRequest
 from gitreg.git.copies import check_url
-from gitreg.git.process import hide_credentials
 
 SCHEMES = ("gitreg", "gitreg+ssh", "gitreg+https", "gitreg+http", "gitreg+file")
 """The schemes that the package's entry points name, in lower case."""
@@ -61,7 +60,7 @@ class RegistryUri:
     @property
     def is_url(self) -> bool:
         """Whether the registry is used by URL, not in a folder."""
-        return "://" in self.location
+        return has_scheme(self.location)
 
     @property
     def root(self) -> str:
@@ -124,8 +123,8 @@ def parse(uri: str) -> RegistryUri:
     address, _, query = registry.partition("?")
     location = _location(uri, address)
     options = _options(uri, query)
-    push = _switch(uri, options, "push", default="://" in location)
-    if "://" in location and not push:
+    push = _switch(uri, options, "push", default=has_scheme(location))
+    if has_scheme(location) and not push:
         raise _wrong(uri, "a registry that is used by URL publishes every write")
     return RegistryUri(location, push, _switch(uri, options, "strict"), options.get("dest"))
 

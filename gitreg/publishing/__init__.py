@@ -1,1 +1,19 @@
-"""Publishing operations: compare-and-swap, retries, the clone, tags."""
+"""Publishing: how an operation becomes a commit that everybody sees.
+
+`Publisher` runs one operation and pushes its commit; when somebody else publishes first, it runs
+the operation again on the new tip. `Synchroniser` does what ``gitreg fetch`` and ``gitreg push`` do
+for a clone that was offline. Both use `Clone`, which knows the branch here and the branch on the
+remote.
+
+=============  =======================================================================
+`publisher`    `Publisher`: one operation, from the lock to the push
+`synchronise`  `Synchroniser`: fetch, and push of unpublished operations
+`clone`        `Clone`: the local branch beside the remote branch, and how one follows
+`retry`        how often and how long a publication is retried
+`outcome`      `Outcome` and the other results that callers get
+`sameness`     whether two changes do the same
+`invariants`   what must not be published, even when a person committed it by hand
+`tags`         ``gitreg tags sync``: the tags that history implies
+`init`         ``gitreg init``: a registry in a folder
+=============  =======================================================================
+"""

@@ -1,4 +1,4 @@
-"""A clone and the remote branch that it publishes on: how they stand, and how one follows."""
+"""A clone and the remote branch that it publishes on: their status, and how one follows."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ from gitreg.git.repository import GitRepository, Tip
 from gitreg.publishing.invariants import refuse_broken_invariants
 
 _WITHDRAWN = "refs/gitreg/withdrawn"
-"""The last commit here that was taken back over there, while own ones stand on top of it."""
+"""The last local commit that the remote took back, while unpublished ones are on top of it."""
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How a clone stands to the remote branch, as it was just fetched.
+class BranchStatus:
+    """A clone's branch beside the remote branch, which was just fetched.
 
     Attributes:
         upstream: the remote branch.
         local: the checked-out branch and its commit.
         published: the commit of the remote branch; ``None`` when there is no such branch yet.
-        fork: the last commit that both have; ``None`` when one of them has none.
-        seen: the commit that the remote branch was last known to be at, before it was fetched.
-        rewound: whether the remote branch does not lead on from there; that was allowed.
-        withdrawn: the last commit here that was published once and taken back over there; ``None``
-            when the clone has none of that kind. They are not published again.
-        merged_in: whether what is published came into the clone's branch by a merge (`git pull`).
-            Its first parents are another line, and history is read along those.
+        fork: the last commit that both have; ``None`` when one of them has no commits.
+        seen: the last known commit of the remote branch, before this fetch.
+        rewound: whether the remote branch was rewound to a commit that does not follow ``seen``,
+            which the caller allowed.
+        withdrawn: the last local commit that was published and then taken back on the remote;
+            ``None`` when there is none. Such commits are not published again.
+        merged_in: whether the published commit came into the clone's branch by a merge
+            (`git pull`). History is read along first parents, and those are a different line.
     """
 
     upstream: Upstream
@@ -51,48 +52,48 @@ class Standing:
 
     @property
     def name(self) -> str:
-        """The remote branch as people call it, ``origin/main``."""
+        """The name of the remote branch, such as ``origin/main``."""
         return f"{self.upstream.shown}/{self.upstream.short_branch}"
 
     @property
     def is_ahead(self) -> bool:
-        """Whether the clone has all that is published, and commits that are not."""
+        """Whether the clone has everything that is published, and unpublished commits."""
         return self._goes_along and self.local.commit not in (None, self.published)
 
     @property
     def is_behind(self) -> bool:
-        """Whether all that the clone has is published, and more."""
+        """Whether everything in the clone is published, and the remote has more."""
         return self.published is not None and self.fork == self.local.commit != self.published
 
     @property
     def has_diverged(self) -> bool:
-        """Whether the clone has commits that cannot be published as they are."""
+        """Whether the clone has commits that cannot be published unchanged."""
         parted = self.fork not in (self.local.commit, self.published)
         return parted or self.withdrawn is not None or self.merged_in
 
     @property
     def _goes_along(self) -> bool:
-        """Whether the clone's branch leads on from what is published, with nothing against it."""
+        """Whether the clone's branch can be pushed as it is: it follows the published commit."""
         return self.fork == self.published and self.withdrawn is None and not self.merged_in
 
     @property
     def own_since(self) -> str | None:
-        """The commit after which the clone's own unpublished ones begin."""
+        """The commit after which the clone's unpublished commits begin."""
         return self.withdrawn or self.published
 
     @property
     def base(self) -> Tip:
-        """What the next published commit is made on: what is published, or the clone's own tip.
+        """The parent of the next published commit: the published commit or the clone's own tip.
 
-        What was committed here without being published goes along, as long as nobody else has
-        published something meanwhile.
+        Unpublished commits of the clone are published with it, unless somebody else published
+        first.
         """
         commit = self.local.commit if self._goes_along else self.published
         return Tip(self.local.branch, commit)
 
     @property
-    def as_published(self) -> Standing:
-        """How a clone would stand that is at what is published, and has nothing of its own."""
+    def as_published(self) -> BranchStatus:
+        """The status of a clone that is at the published commit and has no unpublished ones."""
         local = Tip(self.local.branch, self.published)
         return replace(self, local=local, fork=self.published, withdrawn=None, merged_in=False)
 
@@ -103,7 +104,7 @@ class Clone:
     Args:
         repository: the clone.
         history: its index.
-        url: where it is published, for a copy of gitreg's own that has no remote configured.
+        url: where it is published, for gitreg's own copies, which have no remote configured.
     """
 
     def __init__(
@@ -113,11 +114,11 @@ class Clone:
         self._history = history
         self._url = url
 
-    def settle(self) -> None:
-        """Finish what a writer who was killed had begun here: its work tree, and its tags.
+    def finish_interrupted(self) -> None:
+        """Finish what a killed writer began: the work tree and the tags.
 
-        Git moves branch and tags in one transaction, but a kill in the middle of it leaves the
-        branch moved and tags unmade. The caller holds the lock.
+        Git moves branch and tags in one transaction, but a kill in the middle leaves the branch
+        moved and tags missing. The caller holds the lock.
         """
         unfinished = worktree.finish(self._repository)
         tip = self._repository.tip()
@@ -131,11 +132,11 @@ class Clone:
 
     @property
     def how_to_see(self) -> str:
-        """What comes before ``gitreg log`` in advice to look at what others have published."""
+        """The words before ``gitreg log`` in the advice to look at what others published."""
         return "gitreg fetch, see" if self._url is None else "see"
 
     def exclusive(self) -> AbstractContextManager[None]:
-        """Hold the lock that all who write to the clone take; a copy's readers bring it forward."""
+        """Hold the lock of all writers to the clone; readers of a copy take it to update it."""
         folder = self._repository.private_dir if self._url is None else copies_folder(self._url)
         return publish.exclusive(folder)
 
@@ -143,17 +144,17 @@ class Clone:
         """Return where a branch is published.
 
         Raises:
-            GitError: nowhere, or it is not clear where.
+            GitError: no remote is configured, or several could be meant.
         """
         if self._url is not None:
             return Upstream(self._url, tip.branch)
         return remote.upstream_of(self._repository, tip)
 
-    def look(self, *, allow_rewind: bool = False) -> Standing:
-        """Fetch the remote branch and return how the clone stands to it.
+    def fetch_status(self, *, allow_rewind: bool = False) -> BranchStatus:
+        """Fetch the remote branch and return the clone's status beside it.
 
         Args:
-            allow_rewind: accept a remote branch that does not lead on from where it was.
+            allow_rewind: accept a remote branch that does not follow its last known commit.
 
         Raises:
             GitError: the remote cannot be reached, or its branch went backwards.
@@ -165,7 +166,7 @@ class Clone:
         tracked = None if seen else remote.tracked(self._repository, upstream)
         published = remote.fetch_tip(self._repository, upstream)
         if tracked is not None and published is not None and self._leads_to(published, tracked):
-            seen = tracked  # gitreg asks for the first time; `git clone` has asked before
+            seen = tracked  # gitreg fetches for the first time, but `git clone` fetched before
         rewound = seen is not None and not self._leads_to(seen, published)
         if rewound and not allow_rewind:
             now = f"is at {published[:9]}, which does not follow it" if published else "is gone"
@@ -179,8 +180,8 @@ class Clone:
         fork = self._fork(local.commit, published)
         if self._url is not None and fork != local.commit:
             raise GitError(
-                f"{upstream.shown}: its history was rewritten since it was opened",
-                hint="nothing was published; run it again, and it is read anew",
+                f"{upstream.shown}: its history was rewritten after it was opened",
+                hint="nothing was published; run it again",
             )
         withdrawn = self._withdrawn(local.commit, published, seen if rewound else None)
         merged_in = (
@@ -189,10 +190,10 @@ class Clone:
             and fork == published
             and not first_parents_reach(self._repository, published, local.commit)
         )
-        return Standing(upstream, local, published, fork, seen, rewound, withdrawn, merged_in)
+        return BranchStatus(upstream, local, published, fork, seen, rewound, withdrawn, merged_in)
 
     def _refuse_renamed(self, upstream: Upstream) -> None:
-        """Refuse to make a branch again that was there once, beside those that the remote has."""
+        """Refuse to create a branch again that the remote had before, when it has others now."""
         others = remote.branches(self._repository, upstream)
         if others:
             raise GitError(
@@ -202,13 +203,13 @@ class Clone:
                 "renamed to that",
             )
 
-    def refuse_broken_invariants(self, standing: Standing) -> None:
-        """Refuse to publish the clone's own line when that would break what is published.
+    def refuse_broken_invariants(self, status: BranchStatus) -> None:
+        """Refuse to publish the clone's own commits when they would break the registry.
 
         Raises:
             Refused: see `gitreg.publishing.invariants.refuse_broken_invariants`.
         """
-        published, local = standing.published, str(standing.local.commit)
+        published, local = status.published, str(status.local.commit)
         if published is None:
             return
         before, after = (self._repository.snapshot(oid) for oid in (published, local))
@@ -226,11 +227,11 @@ class Clone:
     def _withdrawn(
         self, local: str | None, published: str | None, taken_back: str | None
     ) -> str | None:
-        """Return the last commit of the clone that is known to have been taken back over there."""
+        """Return the last commit of the clone that the remote is known to have taken back."""
         known = taken_back or self._repository.commit_of(_WITHDRAWN)
         if known is None or local is None or published is None:
             return None
-        # Where the clone was behind, all that it has was published once.
+        # A clone that was behind has only commits that were published once.
         last = known if self._leads_to(known, local) else local
         if not self._leads_to(last, known) or self._leads_to(last, published):
             return None
@@ -244,33 +245,34 @@ class Clone:
             return None
         return local if local == published else self._repository.merge_base(local, published)
 
-    def decided_at(self, standing: Standing) -> str | None:
-        """Return the commit that a person at this clone has last been told of.
+    def last_seen_by_user(self, status: BranchStatus) -> str | None:
+        """Return the last remote commit that the user has seen.
 
-        What they ask for now, they decided on by that: by what the clone has of the remote branch,
-        or by what gitreg said of it since. Their own unpublished commits count where they go along.
+        The user decided on the operation with that in view: what the clone has of the remote
+        branch, or what gitreg reported about it since. Their own unpublished commits count when
+        they are published with it.
         """
-        if standing.base.commit == standing.local.commit:
-            return standing.local.commit
-        known, seen = standing.fork, standing.seen
-        if seen is None or standing.rewound or (known and self._leads_to(seen, known)):
+        if status.base.commit == status.local.commit:
+            return status.local.commit
+        known, seen = status.fork, status.seen
+        if seen is None or status.rewound or (known and self._leads_to(seen, known)):
             return known
         return seen
 
-    def remember(self, standing: Standing) -> None:
-        """Remember where the remote branch is, once the person was told."""
-        if standing.withdrawn is not None:
-            self._repository.run("update-ref", _WITHDRAWN, standing.withdrawn)
-        if standing.published is not None:
-            remote.remember(self._repository, standing.upstream, standing.published)
+    def remember_seen(self, status: BranchStatus) -> None:
+        """Store the remote branch's commit as the last one that the user has seen."""
+        if status.withdrawn is not None:
+            self._repository.run("update-ref", _WITHDRAWN, status.withdrawn)
+        if status.published is not None:
+            remote.remember(self._repository, status.upstream, status.published)
 
     # Tags
 
     def is_tagged(self, branch: str) -> bool:
         """Tell whether moves on a branch (``refs/heads/main``) are tagged.
 
-        Tags have no branch. Where the remote says which branch is its default one, only that is
-        tagged: what waits for review on another is not in production, and must not be so to GTO.
+        Tags belong to no branch. When the remote names its default branch, only that one is
+        tagged: what waits for review elsewhere is not in production, and GTO must not think so.
         """
         short = branch.removeprefix("refs/heads/")
         defaults = remote.default_branches(self._repository)
@@ -283,17 +285,18 @@ class Clone:
         return defaults.get(upstream.remote, upstream.short_branch) == upstream.short_branch
 
     def plan_tags(self, branch: str, commit: CommitInfo, moved: Sequence[FileChange]) -> list[Tag]:
-        """Return the tags that a commit on top of a branch would imply."""
+        """Return the tags that a new commit on a branch would imply."""
         return self._history.plan_tags(commit, moved) if self.is_tagged(branch) else []
 
     def tags(self, branch: str, since: str | None = None) -> list[Tag]:
-        """Return the tags that a branch implies at the commit that its history was advanced to."""
+        """Return the tags that a branch implies up to the commit that the index is at."""
         return self._history.tags(since=since) if self.is_tagged(branch) else []
 
     def tagged_commit(self, tip: Tip) -> str | None:
-        """Return the commit whose history implies the tags of a clone: of another branch, the fork.
+        """Return the commit whose history implies the clone's tags.
 
-        ``None`` when there is none that is tagged.
+        On a branch that is not tagged it is the fork from the default branch; ``None`` when that
+        does not exist.
         """
         if tip.commit is None or self.is_tagged(tip.branch):
             return tip.commit
@@ -302,12 +305,9 @@ class Clone:
         main = self._repository.commit_of(f"refs/remotes/{upstream.remote}/{default}")
         return None if main is None else self._repository.merge_base(tip.commit, main)
 
-    def publish(self, standing: Standing, commit: str, tags: dict[str, str]) -> None:
-        """Publish a commit that follows what is published, with tags; see `remote.push`.
-
-        When the answer is lost, the remote is asked whether it has the commit.
-        """
-        self._push(standing.upstream, commit, standing.published, tags)
+    def publish(self, status: BranchStatus, commit: str, tags: dict[str, str]) -> None:
+        """Publish a commit that follows the published one, with tags; see `remote.push`."""
+        self._push(status.upstream, commit, status.published, tags)
 
     def _push(
         self,
@@ -317,7 +317,7 @@ class Clone:
         tags: Mapping[str, str],
         push_options: Sequence[str] = (),
     ) -> str:
-        """Push a commit, and ask the remote whether it has it when the answer is lost."""
+        """Push a commit; when the answer is lost, fetch to see whether the remote has it."""
         try:
             return remote.push(
                 self._repository, upstream, commit, expected, tags, push_options=push_options
@@ -331,75 +331,74 @@ class Clone:
                 raise
             return ""
 
-    def note(self, standing: Standing, commit: str) -> None:
-        """Remember that the remote branch is at a commit that was just published.
+    def remember_published(self, status: BranchStatus, commit: str) -> None:
+        """Store a commit that was just published as the last seen one.
 
-        It is published: what fails from here on is no failure of that, and the next look at the
-        remote remembers it.
+        An error is ignored: the commit is published, and the next fetch stores it.
         """
         with suppress(GitError):
-            remote.remember(self._repository, standing.upstream, commit)
+            remote.remember(self._repository, status.upstream, commit)
 
     def push_url(self) -> str:
-        """Return where the clone's branch is pushed to; it may hold credentials."""
+        """Return the URL that the clone's branch is pushed to; it may hold credentials."""
         return remote.push_url(self._repository, self.upstream(self._repository.tip()))
 
-    def proposed(self, standing: Standing, branch: str) -> str | None:
-        """Fetch a branch beside the published one; return its commit, ``None`` if there is none.
+    def fetch_branch(self, status: BranchStatus, branch: str) -> str | None:
+        """Fetch a review branch; return its commit, or ``None`` if the remote has no such branch.
 
         Args:
-            standing: where the remote is.
-            branch: its full name there.
+            status: names the remote.
+            branch: the full name of the branch on the remote.
 
         Raises:
             GitError: the remote cannot be reached.
         """
-        return remote.fetch_tip(self._repository, Upstream(standing.upstream.remote, branch))
+        return remote.fetch_tip(self._repository, Upstream(status.upstream.remote, branch))
 
-    def propose(
+    def push_branch(
         self,
-        standing: Standing,
+        status: BranchStatus,
         branch: str,
         commit: str,
         expected: str | None,
         push_options: Sequence[str],
     ) -> str:
-        """Put a commit on a branch beside the published one; see `publish`.
+        """Push a commit to a review branch, replacing what the branch held; see `publish`.
 
         Args:
-            standing: where the remote is.
-            branch: its full name there.
-            commit: what it is at from now on, whether or not it leads on from where it was.
-            expected: what it must be at; ``None`` when it must not be there.
-            push_options: what the remote is asked beside.
+            status: names the remote.
+            branch: the full name of the branch on the remote.
+            commit: the new tip.
+            expected: the tip that it must have now; ``None`` when it must not exist.
+            push_options: push options for the Git host.
 
         Returns:
-            What the remote said.
+            What the remote printed.
         """
-        beside = Upstream(standing.upstream.remote, branch)
+        beside = Upstream(status.upstream.remote, branch)
         return self._push(beside, commit, expected, {}, push_options)
 
-    def publish_missing_tags(self, standing: Standing) -> tuple[str, ...]:
-        """Publish the tags that the remote lacks beside what it has since it was last seen.
+    def publish_missing_tags(self, status: BranchStatus) -> tuple[str, ...]:
+        """Publish tags that the remote is missing for commits published since the last fetch.
 
-        A remote that was cut off in the middle of a push has the branch, and not its tags.
+        A push that was interrupted on the remote can leave the branch without its tags.
 
         Returns:
-            What the person should know: tags over there that stand for something else.
+            Warnings about tags on the remote that name something else.
 
         Raises:
-            GitError: the remote cannot be reached, or refused.
+            GitError: the remote cannot be reached, or refused the push.
         """
-        if standing.published is None or standing.seen == standing.published:
+        if status.published is None or status.seen == status.published:
             return ()
-        self._history.advance(standing.published, exact=True)
-        tags = self.tags(standing.local.branch, None if standing.rewound else standing.seen)
+        self._history.advance(status.published, exact=True)
+        tags = self.tags(status.local.branch, None if status.rewound else status.seen)
         objects = publish.write_tags(self._repository, tags)
-        there = self.published_tags(standing.upstream, tags, objects)
+        there = self.published_tags(status.upstream, tags, objects)
         lacking = {name: oid for name, oid in objects.items() if name not in there}
-        remote.push(self._repository, standing.upstream, None, None, lacking)
+        remote.push(self._repository, status.upstream, None, None, lacking)
         return tuple(
-            f"{standing.upstream.shown} has another tag {name}: gitreg tags sync --push --force"
+            f"{status.upstream.shown} has a different tag {name}: gitreg tags sync --push --force"
             for name, oid in there.items()
             if objects[name] != oid
         )
@@ -407,35 +406,35 @@ class Clone:
     def published_tags(
         self, upstream: Upstream, tags: list[Tag], objects: Mapping[str, str]
     ) -> dict[str, str]:
-        """Return the tags that the remote has, name to object.
+        """Return the given tags that the remote has, name to object.
 
-        Where it has one of ours signed by somebody else, or without our signature, that is ours.
+        A tag that differs from ours only by its signature counts as ours.
 
         Args:
-            upstream: where.
-            tags: which ones.
-            objects: what they are here, name to object.
+            upstream: the remote.
+            tags: the tags to look for.
+            objects: the local objects, name to object.
 
         Raises:
             GitError: the remote cannot be reached.
         """
         there = remote.published_tags(self._repository, upstream, [tag.name for tag in tags])
-        return self.but_for_signatures(upstream, tags, objects, there)
+        return self.ignoring_signatures(upstream, tags, objects, there)
 
-    def but_for_signatures(
+    def ignoring_signatures(
         self,
         upstream: Upstream,
         tags: list[Tag],
         objects: Mapping[str, str],
         there: Mapping[str, str],
     ) -> dict[str, str]:
-        """Return a remote's tags, with our objects for those that only a signature tells apart.
+        """Return a remote's tags, with our objects for those that differ only by a signature.
 
         Args:
-            upstream: which remote; what it has under names of ours is fetched.
-            tags: which ones.
-            objects: what they are here, name to object.
-            there: what the remote has, name to object.
+            upstream: the remote; its objects under our names are fetched.
+            tags: the tags to compare.
+            objects: the local objects, name to object.
+            there: the remote's objects, name to object.
 
         Raises:
             GitError: the remote cannot be reached.
@@ -451,49 +450,49 @@ class Clone:
         return {**there, **{name: objects[name] for name in same}}
 
     def follow(
-        self, standing: Standing, commit: str, made: Mapping[str, str] | None = None
+        self, status: BranchStatus, commit: str, made: Mapping[str, str] | None = None
     ) -> tuple[str, ...]:
-        """Bring the clone to a commit that is published, as far as it can be.
+        """Update the clone to a published commit if nothing is in the way.
 
         Args:
-            standing: how it stands.
-            commit: where to.
-            made: tags as they were published with it, name to object.
+            status: the clone beside the remote branch.
+            commit: the published commit.
+            made: the tags that were published with it, name to object.
 
         Returns:
-            What the person should know: why it could not.
+            Warnings that say why the clone was not updated.
         """
-        local = standing.local.commit
+        local = status.local.commit
         if local is not None and not self._leads_to(local, commit):
-            own = f"this clone has commits of its own, and does not follow {standing.name}"
+            own = f"this clone has commits of its own, and does not follow {status.name}"
             return (f"{own}: gitreg push publishes them",)
         try:
-            return self.bring(standing, commit, made)
+            return self.move_to(status, commit, made)
         except GitregError as error:
             if self._url is not None:
-                return ()  # a copy of our own is brought up to date when it is next opened
+                return ()  # a copy of our own is updated when it is next opened
             return (f"published, but this clone could not follow ({error}): gitreg fetch",)
 
-    def bring(
-        self, standing: Standing, commit: str, made: Mapping[str, str] | None = None
+    def move_to(
+        self, status: BranchStatus, commit: str, made: Mapping[str, str] | None = None
     ) -> tuple[str, ...]:
-        """Bring branch, tags, index and work tree to a published commit.
+        """Update branch, tags, index and work tree to a published commit.
 
-        The tags are worked out from history, not fetched, and have no signature then: nobody
-        signs what others have done. Those that were ``made`` are taken as they are. Those of
-        commits that the branch loses by it, which are done again under other names, go.
+        Tags are computed from history, not fetched, and are unsigned: nobody signs what others
+        did. Tags in ``made`` are taken as they are. Tags of commits that the branch loses, because
+        their operations were redone as other commits, are removed.
 
         Raises:
-            Refused: the user's work is in the way; nothing was changed.
+            Refused: uncommitted work is in the way; nothing was changed.
             GitError: Git refused; nothing was changed.
         """
-        local = standing.local
+        local = status.local
         if local.commit == commit:
             return ()
         worktree.refuse_to_move(self._repository, local.commit, commit)
         lost: list[Tag] = []
-        # Where what is published came in by a merge, the two lines of first parents part before it.
-        parted = None if standing.merged_in else standing.fork
+        # When the published commit came in by a merge, the first-parent lines fork before it.
+        parted = None if status.merged_in else status.fork
         if local.commit is not None and not self._leads_to(local.commit, commit):
             self._history.advance(local.commit, exact=True)
             lost = self.tags(local.branch, parted)
@@ -505,6 +504,6 @@ class Clone:
         here = publish.present_tags(self._repository, lost)
         stale = {name: oid for name, oid in here.items() if objects.get(name) != oid}
         warnings = publish.switch(self._repository, local, commit, objects, stale)
-        if standing.withdrawn is not None and self._repository.commit_of(_WITHDRAWN):
+        if status.withdrawn is not None and self._repository.commit_of(_WITHDRAWN):
             self._repository.run("update-ref", "-d", _WITHDRAWN)
         return warnings

@@ -1,4 +1,4 @@
-"""Init: a registry in a folder, with `git init` and `dvc init` as needed, in one commit."""
+"""Init: creates a registry in a folder, with `git init` and `dvc init` as needed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _LEFT_LOCK = re.compile(r"could not lock config file (.*): File exists")
 
 
 def initialise(folder: Path) -> Outcome:
-    """Make what is missing of a registry in the repository that holds ``folder``, and commit it.
+    """Create and commit what a registry still needs in the repository that holds ``folder``.
 
-    1. `git init` where there is no repository. 2. `dvc init` where there is no DVC project.
-    3. One commit of the policy, of what Git shall ignore, and of what `dvc init` made.
+    1. `git init` when there is no repository. 2. `dvc init` when there is no DVC project.
+    3. One commit with the policy, the ignore file, and what `dvc init` made.
 
     Raises:
         InvalidRequest: the repository is bare.
-        GitError: HEAD is detached, no identity is configured, a path is dirty.
+        GitError: HEAD is detached, Git has no identity, or a path has uncommitted changes.
         WorldError: the folder cannot be written.
     """
     try:
@@ -37,17 +37,17 @@ def initialise(folder: Path) -> Outcome:
     top = repository.top_level
     if top is None:
         raise InvalidRequest(
-            "a bare repository has no work tree to make a registry in",
+            "a bare repository has no work tree for a registry",
             hint="clone it, run gitreg init there, and push",
         )
     tip = repository.tip()
-    repository.signature("COMMITTER")  # asked before anything is written
+    repository.signature("COMMITTER")  # raises before anything is written
     state = RegistryState(repository.snapshot(tip.commit))
     wanted = {layout.POLICY: write_policy(DEFAULT), layout.GITIGNORE: layout.GITIGNORE_TEXT}
     missing = {path: text for path, text in wanted.items() if state.snapshot.read(path) is None}
     with publish.exclusive(repository.private_dir):
         worktree.finish(repository)
-        if missing:  # without a path, Git would be asked about all of them
+        if missing:  # without a path, Git would look at all of them
             worktree.refuse_dirty(repository, dict.fromkeys(missing))
         note = repository.private_dir / "dvc-init"
         made = dvc.init(top, note)
@@ -55,7 +55,8 @@ def initialise(folder: Path) -> Outcome:
         edits += [
             Edit(path, (top / path).read_bytes())
             for path in made
-            if state.snapshot.read(path) is None  # else it was killed right after its commit
+            if state.snapshot.read(path)
+            is None  # else an earlier run was killed right after its commit
         ]
         change = Change(
             "start a model registry", tuple(edits), trailers=(("Gitreg-Action", "init"),)
@@ -82,7 +83,7 @@ def _git_init(folder: Path) -> GitRepository:
     done = repository.run("init", "--quiet", *options, check=False)
     lock = _LEFT_LOCK.search(done.stderr)
     if lock:
-        # Where there is no repository yet there is no doctor to name it.
+        # gitreg doctor cannot report it: there is no repository yet.
         raise GitError(
             f"another Git process holds {lock[1]}.lock; nothing was made",
             hint="wait for it; if none is running, remove that file",

@@ -1,6 +1,6 @@
-"""What must not be published, whoever made the commits: a line that a person edited or rebased.
+"""What must not be published, even from commits that a person edited or rebased.
 
-gitreg's own operations cannot lead there. `git pull --rebase` can, and so can an editor: two
+gitreg's own operations cannot produce it. `git pull --rebase` can, and so can an editor: two
 promotions apply cleanly one after the other and leave a version in two stages, and a registered
 version is only a file.
 """
@@ -20,15 +20,15 @@ from gitreg.errors import GitregError, Refused
 def refuse_broken_invariants(
     after: RegistryState, changes: Sequence[FileChange], ended: Collection[str] = ()
 ) -> None:
-    """Refuse a line of commits that changes a version, or leaves a model contradicting itself.
+    """Refuse commits that change a registered version or leave a model inconsistent.
 
     Args:
-        after: what would be published.
-        changes: the files that differ from what is.
-        ended: the models that were deleted or renamed in between, with all of their versions.
+        after: the registry that would be published.
+        changes: the files that differ from the published registry.
+        ended: the models that were deleted or renamed in between, with all their versions.
 
     Raises:
-        Refused: so; the message names the file or the version.
+        Refused: the commits do; the message names the file or the version.
     """
     touched: dict[str, list[int]] = {}
     for change in changes:
@@ -47,7 +47,7 @@ def refuse_broken_invariants(
             raise Refused(
                 f"{change.path} was changed, but a registered version never changes; nothing was "
                 "published",
-                hint=f"git log -- {change.path} shows who did; gitreg delete is the way to remove",
+                hint=f"git log -- {change.path} shows who; gitreg delete removes versions",
             )
     for model, born in touched.items():
         _refuse_contradiction(after, model, born)
@@ -66,8 +66,8 @@ def _refuse_contradiction(state: RegistryState, model: str, born: Sequence[int])
     places = Counter(version for held in stages.values() for version in held)
     if state.tombstone(model) is not None and len(state.files(model)) > 1:
         raise Refused(
-            f"{layout.model_tombstone_path(model)} says that {model} was deleted or renamed, and "
-            "files of it are there, as after a merge; nothing was published",
+            f"{layout.model_tombstone_path(model)} says that {model} was deleted or renamed, "
+            "but it still has files, as after a merge; nothing was published",
             hint=f"git log -- {layout.model_path(model)}",
         )
     twice = next((version for version, count in places.items() if count > 1), None)
@@ -80,7 +80,7 @@ def _refuse_contradiction(state: RegistryState, model: str, born: Sequence[int])
     lost = next((version for version in named if not state.has_version(model, version)), None)
     if lost is not None:
         raise Refused(
-            f"a pointer of {model} names {format_version(model, lost)}, which is not there; "
+            f"a pointer of {model} names {format_version(model, lost)}, which does not exist; "
             "nothing was published",
-            hint="gitreg doctor names it",
+            hint="gitreg doctor",
         )

@@ -1,4 +1,4 @@
-"""What a publication gives back: outcomes, drafts of reviews, and the error of a lost race."""
+"""Results of a publication: outcomes, review branches, and the error of a lost race."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from gitreg.errors import (
 
 
 class Overtaken(LostRace):
-    """Somebody else moved what the operation moves; to run it again is for a person to decide."""
+    """Somebody else moved the same pointer; only a person can decide to run it again."""
 
 
 @dataclass(frozen=True)
 class Review:
-    """Where an operation is put under review.
+    """Where an operation waits for review.
 
     Attributes:
-        branch: the branch that has it, without ``refs/heads/``.
-        base: the branch that it shall go into.
-        title: of the pull request, one line.
-        body: of the pull request, Markdown.
-        url: the pull request, or where a person opens it; ``None`` where nothing is known.
+        branch: the branch that holds it, without ``refs/heads/``.
+        base: the branch to merge it into.
+        title: title of the pull request, one line.
+        body: body of the pull request, Markdown.
+        url: the pull request, or the page that opens one; ``None`` when neither is known.
         state: ``opened`` or ``updated`` by gitreg, else ``by hand``.
     """
 
@@ -43,17 +43,17 @@ class Review:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an operation.
+    """The result of an operation.
 
     Attributes:
-        change: what it does.
-        commit: the commit that does it; ``None`` when nothing was written.
-        tags: names of the tags that go with it.
-        pushed: whether the remote has it.
-        warnings: what the person should know.
-        operation: its id; ``None`` when nothing was to be written.
-        repeated: whether it was done before, under the same id.
-        review: where it waits for a review; ``None`` for what takes effect at once.
+        change: the change that it makes.
+        commit: the commit; ``None`` when nothing was written.
+        tags: names of the tags that the commit implies.
+        pushed: whether the remote has the commit.
+        warnings: warnings for the user, one line each.
+        operation: the id of the operation; ``None`` when there was nothing to write.
+        repeated: whether it was done before under the same id.
+        review: where it waits for review; ``None`` when it took effect at once.
     """
 
     change: Change
@@ -67,12 +67,12 @@ class Outcome:
 
     @property
     def versions(self) -> tuple[Reference, ...]:
-        """The versions that it is about, such as the one that was registered."""
+        """The versions that the operation names, such as the registered one."""
         return self._named_by("Gitreg-Version")
 
     @property
     def replaced(self) -> tuple[Reference, ...]:
-        """The versions that had to make room, or that an alias named before."""
+        """The versions that left a stage to make room, or that an alias named before."""
         return self._named_by("Gitreg-Replaces")
 
     def _named_by(self, trailer: str) -> tuple[Reference, ...]:
@@ -87,30 +87,30 @@ class Outcome:
 
     @property
     def is_unchanged(self) -> bool:
-        """Whether everything was already as asked, so that there was nothing to commit."""
+        """Whether everything was already as requested, with nothing to commit."""
         return not self.change.edits
 
 
 class Draft(Protocol):
-    """What is decided of a change before it is put under review."""
+    """How a change goes under review: its branch, and what the host is asked to do."""
 
     def branch(self, change: Change, base: str) -> str:
-        """Return the name, without ``refs/heads/``, of the branch that holds it alone."""
+        """Return the name of the review branch, without ``refs/heads/``."""
 
     def push_options(self, change: Change, base: str) -> Sequence[str]:
-        """Return what the Git host is asked when the branch is pushed."""
+        """Return the push options for the Git host."""
 
 
 @dataclass(frozen=True)
-class Proposal:
-    """A change on a branch of its own, on top of what is published.
+class ReviewBranch:
+    """A change on its own branch, on top of the published one.
 
     Attributes:
-        outcome: what it does; without edits when all of it is published.
-        before: the registry as it is published.
-        base: the branch that it shall go into, without ``refs/heads/``.
-        branch: the branch that has it.
-        remote_words: what the remote said to the push; empty when nothing had to be pushed.
+        outcome: what the change does; it has no edits when all of it is published already.
+        before: the registry as published.
+        base: the branch to merge it into, without ``refs/heads/``.
+        branch: the branch that holds it.
+        remote_words: what the remote printed on the push; empty when nothing was pushed.
     """
 
     outcome: Outcome

@@ -1,20 +1,20 @@
 """Turns an operation into a published commit: one place for lock, race, tags and push.
 
-A published operation goes through these steps, and can be cut off after any of them; run again
-under the same id it goes on from where it was:
+A published operation takes these steps. It can be interrupted after any of them; run again with
+the same id, it continues:
 
-1. take the lock of this clone; 2. fetch the published branch; 3. look whether the operation is
-there already, by its id; 4. run it on the tip, check what it expected and put bytes on the DVC
-remote; 5. write blobs, trees, commit and tags, which nothing names yet; 6. nothing here has moved;
-7. push branch and tags at once, if the branch is where it was; 8. push tags that are lacking;
-9. let the clone follow.
+1. take the lock of this clone; 2. fetch the published branch; 3. look the operation up by its id,
+in case it was published before; 4. run it on the tip, check that nobody moved the same pointers,
+and upload bytes to the DVC remote; 5. write blobs, trees, commit and tags, which no reference names
+yet; 6. up to here nothing has moved; 7. push branch and tags atomically, if the remote branch has
+not moved; 8. push tags that are missing on the remote; 9. update the clone.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from gitreg.core.model.layout import Place
@@ -36,7 +36,6 @@ from gitreg.errors import (
     GitError,
     GitregError,
     InvalidRequest,
-    LostRace,
     NotFound,
     Refused,
     UnknownOutcome,
@@ -44,42 +43,41 @@ from gitreg.errors import (
 )
 from gitreg.git import publish, worktree
 from gitreg.git.history_index import HistoryIndex
-from gitreg.git.remote import Locked
+from gitreg.git.objects import NO_OBJECT
 from gitreg.git.repository import GitRepository, Tip
-from gitreg.publishing.clone import Clone, Standing
-from gitreg.publishing.outcome import Draft, Outcome, Overtaken, Proposal
-from gitreg.publishing.retry import RetryBudget
-from gitreg.publishing.sameness import _is_the_same_file, file_changes, is_the_same, named_versions
+from gitreg.publishing.clone import BranchStatus, Clone
+from gitreg.publishing.outcome import Draft, Outcome, Overtaken, ReviewBranch
+from gitreg.publishing.retry import until_done
+from gitreg.publishing.sameness import file_changes, is_the_same, is_the_same_file, named_versions
 
 _Done = TypeVar("_Done")
 
 
 SendBytes = Callable[[RegistryState, Iterable[tuple[str, int]]], None]
-"""Puts the bytes of versions on the DVC remote, or raises."""
+"""Uploads the bytes of versions to the DVC remote, or raises."""
 
 _STATES_REACHED = ("nothing was", "published as", "written as")
-"""How an error begins to say what had been done when it came."""
+"""Phrases by which an error says what was done before it was raised."""
 
 
 @dataclass
 class _Run:
-    """One operation while it is tried, maybe several times."""
+    """One operation during its attempts."""
 
     operation: Operation
     reason: str | None
     id: str
-    budget: RetryBudget = field(default_factory=RetryBudget)
     decided_at: RegistryState | None = None
     authored_at: int | None = None
 
     def change_on(self, state: RegistryState) -> Change:
         return replace(self.operation(state), reason=self.reason)
 
-    def proposed_on(self, state: RegistryState) -> Change:
+    def change_for_review_on(self, state: RegistryState) -> Change:
         try:
             return self.change_on(state)
         except NotFound as error:
-            unpublished = "only what is published can be proposed, by gitreg push or a merge"
+            unpublished = "only published versions can be proposed: run gitreg push, or merge first"
             error.hint = f"{error.hint}; {unpublished}" if error.hint else unpublished
             raise
 
@@ -96,15 +94,15 @@ class Publisher:
         self._send_bytes = send_bytes
 
     def plan(self, operation: Operation, reason: str | None) -> Outcome:
-        """Return what an operation would do, without writing anything but the history index."""
+        """Return what an operation would do. Only the history index is written."""
         base = self._repository.tip()
         state = self._state_at(base)
         change = replace(operation(state), reason=check_reason(reason))
         tags: list[Tag] = []
         if change.edits and base.commit:
             moved = file_changes(state, change)
-            # Its own hash is not known before it is written; tags only need a place for it.
-            unborn = CommitInfo("0" * 40, base.commit, "", "", 0, "+0000", change.message())
+            # The hash is unknown until the commit is written; tags only need a placeholder.
+            unborn = CommitInfo(NO_OBJECT, base.commit, "", "", 0, "+0000", change.message())
             tags = self._clone.plan_tags(base.branch, unborn, moved)
         return Outcome(change, tags=tuple(tag.name for tag in tags), warnings=change.warnings)
 
@@ -119,37 +117,37 @@ class Publisher:
     ) -> Outcome:
         """Run an operation on the tip and publish its change.
 
-        When somebody else moves the branch meanwhile it runs again on the new tip; when that
-        moved a pointer which the operation moves too, it fails and names the winner. Under an id
-        that was used before, it is found and not done again.
+        When somebody else moves the branch first, the operation runs again on the new tip. When
+        they moved a pointer that the operation moves too, it fails and names the winner. An
+        operation whose id was used before is found, not repeated.
 
         Args:
-            operation: what is done.
-            reason: why, for the commit's message.
-            push: publish it on the remote, before anything moves here.
-            op_id: identifies it; a new one by default.
-            authored_at: when it was first done, in seconds since the epoch, where that was
-                elsewhere: the author's date. The committer's is now in any case.
+            operation: what to do.
+            reason: why, for the commit message.
+            push: publish on the remote before anything moves here.
+            op_id: identifies the operation; a new id by default.
+            authored_at: the author date, in seconds since the epoch, of an operation that comes
+                from elsewhere. The committer date is always now.
 
         Raises:
-            LostRace: so, or the branch kept moving.
-            UnknownOutcome: the remote did not answer, and cannot be asked.
-            GitregError: whatever the operation raises; nothing was written.
+            LostRace: somebody else moved the same pointer, or the branch kept moving.
+            UnknownOutcome: the remote did not answer, and a retry could not find out either.
+            GitregError: any error of the operation; nothing was written.
         """
         run = _new_run(operation, reason, op_id)
         run.authored_at = authored_at
-        attempt = self._try_published if push else self._try_here
+        attempt = self._try_published if push else self._try_local
         with self._clone.exclusive():  # 1
-            self._clone.settle()
+            self._clone.finish_interrupted()
             try:
                 return self._until_done(run, attempt)
             except WorldError as error:
                 raise _with_state_reached(error, published=push) from None
             except KeyboardInterrupt:
-                again = f"with --op-id {run.id} it is done once, whatever was done by now"
+                again = f"run it again with --op-id {run.id}: it is then done only once"
                 raise KeyboardInterrupt(again) from None
 
-    def propose(
+    def push_for_review(
         self,
         operation: Operation,
         reason: str | None,
@@ -157,67 +155,59 @@ class Publisher:
         *,
         op_id: str | None = None,
         dry_run: bool = False,
-    ) -> Proposal:
-        """Put an operation's commit on a branch of its own, on top of what is published.
+    ) -> ReviewBranch:
+        """Push an operation's commit to its own branch, on top of the published one.
 
-        The clone's branch, index, work tree and tags are left alone, and so is the published
-        branch. The branch is replaced when it has the same operation from before; what is there
-        already is not pushed again.
+        The published branch stays as it is, and so do the clone's branch, index, work tree and
+        tags. A review branch that holds an earlier commit of the same operation is replaced; an
+        identical commit is not pushed again.
 
         Args:
-            operation: what is done.
-            reason: why, for the commit's message.
+            operation: what to do.
+            reason: why, for the commit message.
             draft: names the branch.
-            op_id: identifies it; a new one by default.
+            op_id: identifies the operation; a new id by default.
             dry_run: fetch, but neither write nor push.
 
         Raises:
-            LostRace: the branch kept moving, or what the operation moves was moved meanwhile.
-            Refused: the branch has commits that are somebody else's.
-            GitregError: whatever the operation raises; nothing was published.
+            LostRace: the branch kept moving, or somebody else moved the same pointer.
+            Refused: the review branch has somebody else's commits.
+            GitregError: any error of the operation; nothing was published.
         """
         run = _new_run(operation, reason, op_id)
         with self._clone.exclusive():  # 1
             try:
-                return self._until_done(run, lambda run: self._try_proposed(run, draft, dry_run))
+                return self._until_done(
+                    run, lambda run: self._try_review_branch(run, draft, dry_run)
+                )
             except WorldError as error:
                 raise _with_state_reached(error, published=True) from None
 
     def _until_done(self, run: _Run, attempt: Callable[[_Run], _Done]) -> _Done:
-        while True:
-            try:
-                return attempt(run)
-            except Overtaken:
-                raise
-            except (LostRace, Locked, UnknownOutcome) as error:
-                try:
-                    run.budget.again(error)
-                except UnknownOutcome:
-                    self._look_what_came_of_it(run, error)
-            except WorldError as error:
-                if not run.budget.lost_answers:
-                    raise
-                raise self._unknown(run, error) from None
+        return until_done(
+            lambda: attempt(run),
+            lambda error: _unknown(run, error),
+            lambda error: self._check_published(run, error),
+        )
 
-    def _look_what_came_of_it(self, run: _Run, error: GitError) -> None:
-        """Go on when an operation is found whose answer was lost for the last time."""
+    def _check_published(self, run: _Run, error: UnknownOutcome) -> None:
+        """Return when the remote has the operation whose answer was lost for the last time.
+
+        Raises:
+            GitError: the remote has no such operation.
+            UnknownOutcome: the remote cannot be asked.
+        """
         try:
-            standing = self._clone.look()
+            status = self._clone.fetch_status()
         except GitError as why:
-            raise self._unknown(run, why) from None
-        self._history.advance(str(standing.base.commit), exact=True)
+            raise _unknown(run, why) from None
+        self._history.advance(str(status.base.commit), exact=True)
         if self._history.operation(run.id) is None:
             raise GitError(str(error), hint="nothing was published, run it again") from None
 
-    def _unknown(self, run: _Run, error: Exception) -> UnknownOutcome:
-        return UnknownOutcome(
-            f"the remote did not answer, and cannot be asked what it did: {error}",
-            hint=f"run it again with --op-id {run.id}: then it is done once, whatever it did",
-        )
+    # Without a remote
 
-    # Here alone
-
-    def _try_here(self, run: _Run) -> Outcome:
+    def _try_local(self, run: _Run) -> Outcome:
         base = self._repository.tip()
         self._repository.refuse_shallow()
         state = self._state_at(base)
@@ -229,7 +219,7 @@ class Publisher:
             return Outcome(change, warnings=change.warnings)
         moved = file_changes(state, change)
         run.decided_at = run.decided_at or state
-        self._check_expected(run.decided_at, state, moved, "see")
+        self._refuse_if_overtaken(run.decided_at, state, moved, "see")
         prepared, tags = self._prepare(run, base, base, change, moved)
         warnings = publish.publish(self._repository, prepared, tags)
         self._history.append(prepared.commit, moved)
@@ -244,23 +234,23 @@ class Publisher:
     # On the remote
 
     def _try_published(self, run: _Run) -> Outcome:
-        standing = self._clone.look()  # 2
-        state = self._state_at(standing.base)
+        status = self._clone.fetch_status()  # 2
+        state = self._state_at(status.base)
         done = self._history.operation(run.id)  # 3
         if done is not None:
-            return self._published_before(run, standing, state, done)
+            return self._published_before(run, status, state, done)
         change = run.change_on(state)  # 4
         if not change.edits:
-            warnings = self._publish_rest(standing, state)
+            warnings = self._publish_rest(status, state)
             return Outcome(change, pushed=True, warnings=(*change.warnings, *warnings))
-        moved = self._expected(standing, state, change)
-        if standing.is_ahead:
-            self._clone.refuse_broken_invariants(standing)
-        prepared, tags = self._prepare(run, standing.local, standing.base, change, moved)  # 5
-        self._send(standing, state, moved)  # 4, after what can be refused without bytes moving
-        earlier = self._earlier_tags(standing)
-        self._clone.publish(standing, prepared.commit.oid, {**earlier, **tags})  # 7
-        warnings = self._follow(standing, prepared, moved, tags)  # 9
+        moved = self._moves_unless_overtaken(status, state, change)
+        if status.is_ahead:
+            self._clone.refuse_broken_invariants(status)
+        prepared, tags = self._prepare(run, status.local, status.base, change, moved)  # 5
+        self._send(status, state, moved)  # 4, after what can be refused without bytes moving
+        earlier = self._earlier_tags(status)
+        self._clone.publish(status, prepared.commit.oid, {**earlier, **tags})  # 7
+        warnings = self._follow(status, prepared, moved, tags)  # 9
         return Outcome(
             change,
             prepared.commit.oid,
@@ -270,64 +260,70 @@ class Publisher:
             operation=run.id,
         )
 
-    def _expected(
-        self, standing: Standing, state: RegistryState, change: Change
+    def _moves_unless_overtaken(
+        self, status: BranchStatus, state: RegistryState, change: Change
     ) -> list[FileChange]:
-        """Return what a change does, after a look at what others have published meanwhile."""
+        """Return the files that a change moves, after a check that nobody else moved them.
+
+        Raises:
+            Overtaken: somebody else moved one since the user last looked.
+        """
         moved = file_changes(state, change)
-        decided_at = RegistryState(self._repository.snapshot(self._clone.decided_at(standing)))
+        decided_at = RegistryState(self._repository.snapshot(self._clone.last_seen_by_user(status)))
         try:
-            self._check_expected(decided_at, state, moved, self._clone.how_to_see)
+            self._refuse_if_overtaken(decided_at, state, moved, self._clone.how_to_see)
         except Overtaken:
-            self._clone.remember(standing)  # told now, they may decide to replace the winner
+            self._clone.remember_seen(status)  # the error names the winner: running again confirms
             raise
         return moved
 
-    # On a branch beside
+    # On a review branch
 
-    def _try_proposed(self, run: _Run, draft: Draft, dry_run: bool) -> Proposal:  # noqa: FBT001
-        here = self._clone.look()  # 2
-        standing = here.as_published
-        if standing.published is None:
-            raise GitError(f"{here.name} is not there yet", hint="gitreg push publishes the first")
-        state = self._state_at(standing.base)
+    def _try_review_branch(self, run: _Run, draft: Draft, dry_run: bool) -> ReviewBranch:  # noqa: FBT001
+        here = self._clone.fetch_status()  # 2
+        status = here.as_published
+        if status.published is None:
+            raise GitError(f"{here.name} does not exist yet", hint="gitreg push creates it")
+        state = self._state_at(status.base)
         base = here.upstream.short_branch
         done = self._history.operation(run.id)  # 3
         if done is not None:
-            return Proposal(self._done_before(run, done), state, base)
-        change = run.proposed_on(state)  # 4
+            return ReviewBranch(self._done_before(run, done), state, base)
+        change = run.change_for_review_on(state)  # 4
         if not change.edits:
-            return Proposal(Outcome(change, warnings=change.warnings), state, base)
-        moved = self._expected(here, state, change)
+            return ReviewBranch(Outcome(change, warnings=change.warnings), state, base)
+        moved = self._moves_unless_overtaken(here, state, change)
         branch = draft.branch(change, base)
         planned = Outcome(change, warnings=change.warnings)
         if dry_run:
-            return Proposal(planned, state, base, branch)
+            return ReviewBranch(planned, state, base, branch)
         planned = replace(planned, operation=run.id)
-        there = self._clone.proposed(standing, f"refs/heads/{branch}")
-        if there is not None and self._proposes(there, standing.published, state, change):
+        there = self._clone.fetch_branch(status, f"refs/heads/{branch}")
+        if there is not None and self._makes_the_change(there, status.published, state, change):
             said = trailers_of(self._repository.message_of(there)).get(OPERATION, (run.id,))
             outcome = replace(planned, commit=there, pushed=True, operation=said[0], repeated=True)
-            return Proposal(outcome, state, base, branch)
+            return ReviewBranch(outcome, state, base, branch)
         if there is not None:
-            self._refuse_strangers(there, standing.published, branch)
+            self._refuse_strangers(there, status.published, branch)
         prepared = publish.prepare(
-            self._repository, standing.base, change.with_trailer(OPERATION, run.id)
+            self._repository, status.base, change.with_trailer(OPERATION, run.id)
         )  # 5
-        self._send(standing, state, moved)  # bytes first, here too
-        words = self._clone.propose(
-            standing,
+        self._send(status, state, moved)  # bytes first, here too
+        words = self._clone.push_branch(
+            status,
             f"refs/heads/{branch}",
             prepared.commit.oid,
             there,
             draft.push_options(change, base),
         )
-        self._clone.remember(here)
+        self._clone.remember_seen(here)
         outcome = replace(planned, commit=prepared.commit.oid, pushed=True)
-        return Proposal(outcome, state, base, branch, words)
+        return ReviewBranch(outcome, state, base, branch, words)
 
-    def _proposes(self, commit: str, base: str, state: RegistryState, change: Change) -> bool:
-        """Tell whether a commit is the one that a change would make now, who and when apart."""
+    def _makes_the_change(
+        self, commit: str, base: str, state: RegistryState, change: Change
+    ) -> bool:
+        """Tell whether a commit is what a change would make now, apart from author and date."""
         if self._repository.parents_of(commit) != [base]:
             return False
         told = parse_message(self._repository.message_of(commit))
@@ -341,13 +337,13 @@ class Publisher:
         after = self._repository.snapshot(commit)
         differing = {one.path for one in file_changes(state, change) if one.before != one.after}
         return set(self._repository.changed_paths(base, commit)) == differing and all(
-            _is_the_same_file(edit, after.read(edit.path)) for edit in change.edits
+            is_the_same_file(edit, after.read(edit.path)) for edit in change.edits
         )
 
     def _refuse_strangers(self, tip: str, base: str, branch: str) -> None:
-        """Refuse to replace a branch that has more on it than one operation's commit.
+        """Refuse to replace a branch that has more than one operation's commit.
 
-        Merges of the published branch, which hosts offer a button for, are nobody's work.
+        Merges of the published branch do not count: hosts offer a button for those.
         """
         listing = self._repository.run("rev-list", "--no-merges", tip, f"^{base}")
         commits = listing.text.split()
@@ -360,77 +356,77 @@ class Publisher:
             raise Refused(
                 f"{branch} has commits besides its operation, such as {strangers[0][:9]} "
                 f"({self._repository.subject_of(strangers[0])}); nothing was published",
-                hint=f"merge or close its request; git push origin --delete {branch} drops them",
+                hint=f"merge or close its request; git push origin --delete {branch} removes them",
             )
 
     def _published_before(
-        self, run: _Run, standing: Standing, state: RegistryState, done: str
+        self, run: _Run, status: BranchStatus, state: RegistryState, done: str
     ) -> Outcome:
-        """Bring to its end what was cut off after its commit was made."""
+        """Finish a publication that was interrupted after its commit was made."""
         outcome = self._done_before(run, done)
-        self._history.advance(str(standing.base.commit), exact=True)
+        self._history.advance(str(status.base.commit), exact=True)
         try:
-            warnings = self._publish_rest(standing, state)
+            warnings = self._publish_rest(status, state)
         except GitError as error:
-            if standing.is_ahead:
+            if status.is_ahead:
                 raise
             raise GitError(
-                f"published as {done[:9]}; its tags are missing over there: {error}",
+                f"published as {done[:9]}; its tags are missing on the remote: {error}",
                 hint="gitreg tags sync --push",
             ) from None
         return replace(outcome, pushed=True, warnings=(*outcome.warnings, *warnings))
 
-    def _publish_rest(self, standing: Standing, state: RegistryState) -> tuple[str, ...]:
-        """Publish what was committed here before, or let the clone follow what is published."""
-        if standing.is_ahead:
-            self._clone.refuse_broken_invariants(standing)
-            self._send(standing, state, ())
-            commit = str(standing.base.commit)
-            self._clone.publish(standing, commit, self._earlier_tags(standing))
-            self._clone.note(standing, commit)
+    def _publish_rest(self, status: BranchStatus, state: RegistryState) -> tuple[str, ...]:
+        """Publish earlier commits of this clone, or update the clone to what is published."""
+        if status.is_ahead:
+            self._clone.refuse_broken_invariants(status)
+            self._send(status, state, ())
+            commit = str(status.base.commit)
+            self._clone.publish(status, commit, self._earlier_tags(status))
+            self._clone.remember_published(status, commit)
             return ()
-        warnings = self._clone.publish_missing_tags(standing)  # 8
-        self._clone.remember(standing)
-        return warnings + self._clone.follow(standing, str(standing.base.commit))  # 9
+        warnings = self._clone.publish_missing_tags(status)  # 8
+        self._clone.remember_seen(status)
+        return warnings + self._clone.follow(status, str(status.base.commit))  # 9
 
-    def _send(self, standing: Standing, state: RegistryState, moved: Sequence[FileChange]) -> None:
-        """Put the bytes of all that is to be published on the DVC remote."""
-        earlier = self._history.versions_since(standing.published) if standing.is_ahead else []
+    def _send(
+        self, status: BranchStatus, state: RegistryState, moved: Sequence[FileChange]
+    ) -> None:
+        """Upload the bytes of all versions that are about to be published."""
+        earlier = self._history.versions_since(status.published) if status.is_ahead else []
         after = state.after({change.path: change.after for change in moved})
-        # What only moves along has been sent under its old name, if it was published then.
+        # Versions that a rename moves along were uploaded under the old name, if published.
         renamed = {old: new for old, new in ended_models(moved).items() if new is not None}
         named = {(renamed.get(model, model), version) for model, version in earlier}
         named |= {pair for pair in named_versions(moved) if pair[0] not in renamed.values()}
         self._send_bytes(after, sorted(pair for pair in named if after.has_version(*pair)))
 
-    def _earlier_tags(self, standing: Standing) -> dict[str, str]:
-        """Return the tags of commits that were made here before, name to object."""
-        branch = standing.local.branch
-        earlier = self._clone.tags(branch, standing.published) if standing.is_ahead else []
+    def _earlier_tags(self, status: BranchStatus) -> dict[str, str]:
+        """Return the tags of this clone's unpublished commits, name to object."""
+        branch = status.local.branch
+        earlier = self._clone.tags(branch, status.published) if status.is_ahead else []
         return publish.write_tags(self._repository, earlier)
 
     def _follow(
         self,
-        standing: Standing,
+        status: BranchStatus,
         prepared: publish.Prepared,
         moved: Sequence[FileChange],
         tags: dict[str, str],
     ) -> tuple[str, ...]:
-        if standing.local.commit != prepared.base.commit:
-            self._clone.note(standing, prepared.commit.oid)
+        if status.local.commit != prepared.base.commit:
+            self._clone.remember_published(status, prepared.commit.oid)
             self._history.append(prepared.commit, moved)
-            return self._clone.follow(standing, prepared.commit.oid, tags)
+            return self._clone.follow(status, prepared.commit.oid, tags)
         try:
-            warnings = publish.publish(
-                self._repository, prepared, tags, seen=standing.upstream.seen
-            )
+            warnings = publish.publish(self._repository, prepared, tags, seen=status.upstream.seen)
         except GitError as error:
-            self._clone.note(standing, prepared.commit.oid)
+            self._clone.remember_published(status, prepared.commit.oid)
             return (f"published, but this clone could not follow ({error}): gitreg fetch",)
         self._history.append(prepared.commit, moved)
         return warnings
 
-    # Both
+    # With and without a remote
 
     def _state_at(self, base: Tip) -> RegistryState:
         state = RegistryState(self._repository.snapshot(base.commit))
@@ -442,7 +438,7 @@ class Publisher:
     def _prepare(
         self, run: _Run, local: Tip, base: Tip, change: Change, moved: Sequence[FileChange]
     ) -> tuple[publish.Prepared, dict[str, str]]:
-        """Write the objects of a change, after making sure that it overwrites nobody's work."""
+        """Write the objects of a change, unless it would overwrite uncommitted work."""
         here = self._repository.snapshot(local.commit)
         worktree.refuse_dirty(
             self._repository, {change.path: here.read(change.path) for change in moved}
@@ -458,10 +454,10 @@ class Publisher:
         return prepared, publish.write_tags(self._repository, planned, sign=True)
 
     def _done_before(self, run: _Run, commit: str) -> Outcome:
-        """Return the outcome of an operation that is found under its id.
+        """Return the outcome of an operation that was done before under the same id.
 
         Raises:
-            InvalidRequest: what was done under the id is something else.
+            InvalidRequest: the id belongs to a different operation.
         """
         parent = self._repository.commit_of(f"{commit}^")
         before = RegistryState(self._repository.snapshot(parent))
@@ -474,7 +470,7 @@ class Publisher:
         except WorldError:
             raise
         except GateRefused as refused:
-            change = refused.change  # judged when it was done; a freeze may have begun since
+            change = refused.change  # it passed when it was done; a freeze may have begun since
         except GitregError:
             pass
         if change is None or not is_the_same(change, after.read):
@@ -487,14 +483,14 @@ class Publisher:
             change, commit, tags, warnings=change.warnings, operation=run.id, repeated=True
         )
 
-    def _check_expected(
+    def _refuse_if_overtaken(
         self,
         decided_at: RegistryState,
         now: RegistryState,
         moved: Sequence[FileChange],
         how_to_see: str,
     ) -> None:
-        """Refuse to move what somebody else has moved since the operation was decided on."""
+        """Refuse to move a pointer that somebody else moved since the user last looked."""
         place = first_conflict(decided_at.snapshot.read, now.policy, moved)
         if place is not None:
             raise self._overtaken(place, how_to_see)
@@ -508,8 +504,8 @@ class Publisher:
             what = f"{name}, which this would delete, was registered"
         return Overtaken(
             f"{what} meanwhile{by}; nothing was published",
-            hint=f"{how_to_see} gitreg log {_reference_to(place)}, then run yours again if it "
-            "still holds",
+            hint=f"{how_to_see} gitreg log {_reference_to(place)}, then run yours again if you "
+            "still want it",
         )
 
 
@@ -518,8 +514,15 @@ def _new_run(operation: Operation, reason: str | None, op_id: str | None) -> _Ru
     return _Run(operation, check_reason(reason), name)
 
 
+def _unknown(run: _Run, error: Exception) -> UnknownOutcome:
+    return UnknownOutcome(
+        f"the remote did not answer, and gitreg cannot find out whether it published: {error}",
+        hint=f"run it again with --op-id {run.id}: it is then done only once",
+    )
+
+
 def _with_state_reached(error: WorldError, *, published: bool) -> WorldError:
-    """Make sure that an error says what was done before it: nothing, unless it says so itself."""
+    """Add to an error's hint that nothing was done, unless the error says what was done."""
     said = f"{error} {error.hint}"
     if not isinstance(error, UnknownOutcome) and not any(w in said for w in _STATES_REACHED):
         nothing = f"nothing was {'published' if published else 'written'}"

@@ -1,54 +1,96 @@
-"""How long something is tried again when others, or the network, got in its way."""
+"""Retries: how often and how long a publication is tried again after a race or a lost answer."""
 
 from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
-from gitreg.errors import GitError, LostRace, UnknownOutcome
+from gitreg.errors import GitError, LostRace, UnknownOutcome, WorldError
 from gitreg.git.remote import Locked
+from gitreg.publishing.outcome import Overtaken
 
 RETRY_BUDGET = 60.0
-"""How long an operation is tried again while others move the branch, in seconds."""
+"""How long an operation is retried while others move the branch, in seconds."""
 
 LOCK_BUDGET = 5.0
-"""How long a lock on the other side is taken for a push under way, in seconds."""
+"""How long a lock on the remote counts as a push in progress, in seconds."""
 
 LOST_ANSWERS = 3
-"""How often a push is tried whose answer was lost before it is given up."""
+"""How many pushes may lose their answer before gitreg gives up."""
 
 _JITTER = 0.4
-"""The longest pause before the next try, in seconds: writers that collided must part."""
+"""The longest pause before a retry, in seconds; random, so that colliding writers separate."""
+
+_Done = TypeVar("_Done")
 
 
-class RetryBudget:
-    """What is left of the will to try one thing again."""
+def until_done(
+    attempt: Callable[[], _Done],
+    unknown: Callable[[Exception], UnknownOutcome],
+    check_outcome: Callable[[UnknownOutcome], None] | None = None,
+) -> _Done:
+    """Return the result of the first attempt that succeeds.
+
+    Args:
+        attempt: tries once. It must find what an earlier attempt published.
+        unknown: makes the error for an outcome that nobody can find out.
+        check_outcome: called after the last lost answer. When it returns, ``attempt`` runs once
+            more and finds what was published; by default the outcome stays unknown.
+
+    Raises:
+        Overtaken: somebody else moved the same pointer; only a person can decide on a retry.
+        LostRace: the branch kept moving for longer than `RETRY_BUDGET`.
+        UnknownOutcome: the remote did not answer, and a retry could not find out either.
+        GitregError: ``attempt`` failed for a reason that a retry does not help against.
+    """
+    budget = _Budget()
+    while True:
+        try:
+            return attempt()
+        except Overtaken:
+            raise
+        except (LostRace, Locked) as error:
+            budget.pause_after_race(error)
+        except UnknownOutcome as error:
+            if budget.pause_after_lost_answer():
+                continue
+            if check_outcome is None:
+                raise unknown(error) from None
+            check_outcome(error)
+        except WorldError as error:
+            if not budget.lost_answers:
+                raise
+            raise unknown(error) from None
+
+
+class _Budget:
+    """The time and the lost answers that are left for one publication."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
         self.lost_answers = 0
 
-    def again(self, error: GitError) -> None:
-        """Wait a moment before the next try, or give up.
+    def pause_after_lost_answer(self) -> bool:
+        """Wait before the next attempt; return whether there is one."""
+        self.lost_answers += 1
+        if self.lost_answers >= LOST_ANSWERS:
+            return False
+        time.sleep(_JITTER * self.lost_answers)
+        return True
+
+    def pause_after_race(self, error: GitError) -> None:
+        """Wait before the next attempt.
 
         Raises:
-            GitError: ``error`` is nothing that another try would help against, or it has been
-                tried for long enough. After the last lost answer it is that `UnknownOutcome`:
-                the caller looks what came of it.
+            GitError: an error like the given one, when the time is used up.
         """
-        if isinstance(error, UnknownOutcome):
-            self.lost_answers += 1
-            if self.lost_answers >= LOST_ANSWERS:
-                raise error
-            time.sleep(_JITTER * self.lost_answers)
-        elif isinstance(error, (LostRace, Locked)):
-            budget = RETRY_BUDGET if isinstance(error, LostRace) else LOCK_BUDGET
-            if time.monotonic() - self._started > budget:
-                why = "the branch keeps moving" if isinstance(error, LostRace) else str(error)
-                raise type(error)(
-                    f"{why}: given up after {budget:.0f} s, nothing was published",
-                    hint="run it again when less is going on",
-                )
-            time.sleep(random.uniform(0, _JITTER))  # noqa: S311  no secret
-        else:
-            raise error
+        budget = RETRY_BUDGET if isinstance(error, LostRace) else LOCK_BUDGET
+        if time.monotonic() - self._started > budget:
+            why = "the branch keeps moving" if isinstance(error, LostRace) else str(error)
+            raise type(error)(
+                f"{why}: given up after {budget:.0f} s, nothing was published",
+                hint="run it again when less is going on",
+            )
+        time.sleep(random.uniform(0, _JITTER))  # noqa: S311  no secret

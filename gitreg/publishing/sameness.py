@@ -1,4 +1,4 @@
-"""Whether two changes do the same: for operations that are repeated or applied again."""
+"""Whether two changes do the same, for operations that are repeated or reapplied."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from gitreg.core.state.history import FileChange
 from gitreg.core.state.state import RegistryState
 
 
-def _is_the_same_file(edit: Edit, there: bytes | None) -> bool:
-    """Tell whether a file is what an edit would write; of a manifest, when it was made apart."""
+def is_the_same_file(edit: Edit, there: bytes | None) -> bool:
+    """Tell whether a file is what an edit would write; a manifest's ``created_at`` may differ."""
     place = layout.locate(edit.path)
     if place is None or edit.content is None or there is None:
         return edit.content == there
     if place.kind == "deleted":
-        return True  # when and by whom; why is in the message
+        return True  # it holds author and date only; the reason is in the commit message
     if place.kind == "model":
         return _said(edit.content, edit.path) == _said(there, edit.path)
     if place.kind != "manifest":
@@ -31,14 +31,14 @@ def _is_the_same_file(edit: Edit, there: bytes | None) -> bool:
 
 
 def _said(data: bytes, path: str) -> Annotations:
-    """Return what is said of a model, but for when it was created."""
+    """Return a model's annotations without its creation time."""
     return replace(manifest.read_model_document(data, path), created_at=None)
 
 
 def is_the_same(change: Change, after: Callable[[str], bytes | None]) -> bool:
-    """Tell whether a change is what a commit did, as far as a repetition can be the same.
+    """Tell whether a commit did what a change would do.
 
-    Who and when differ, and so may the words of a deletion; the bytes of a version may not.
+    Author, dates and the text of a deletion may differ; the bytes of a version may not.
     """
     for edit in change.edits:
         done = after(edit.path)
@@ -47,7 +47,7 @@ def is_the_same(change: Change, after: Callable[[str], bytes | None]) -> bool:
             return False
         if place is None or done is None or edit.content is None:
             continue
-        if place.kind in ("deleted", "approval"):  # two signatures over the same text differ, too
+        if place.kind in ("deleted", "approval"):  # signatures over the same text differ
             continue
         if place.kind == "manifest":
             here, there = (manifest.read_manifest(data, edit.path) for data in (edit.content, done))
@@ -73,7 +73,7 @@ def file_changes(state: RegistryState, change: Change) -> list[FileChange]:
 
 
 def named_versions(moved: Iterable[FileChange]) -> set[tuple[str, int]]:
-    """Return the versions that a change registers, or that its pointers come to name."""
+    """Return the versions that a change registers or newly points to."""
     named: set[tuple[str, int]] = set()
     for change in moved:
         place = layout.locate(change.path)

@@ -1,9 +1,9 @@
-"""Fetch and push: a clone and the published branch are brought together, in either direction.
+"""Fetch and push: synchronises a clone with the published branch, in either direction.
 
-What was committed here without being published is pushed as it is while the remote has not moved.
-When it has, the unpublished operations are done again on what is published, one by one, in their
-order: as operations, never merged as text. Those that do not hold any more are told and left.
-Commits of the user's own are neither rewritten nor merged: how to bring them over is said.
+While the remote has not moved, unpublished commits are pushed unchanged. When it has, the
+unpublished operations are redone on the published commit, one by one and in order: as operations,
+never merged as text. Those that no longer apply are reported and stay unpublished. The user's own
+commits are neither rewritten nor merged; gitreg prints how to move them.
 """
 
 from __future__ import annotations
@@ -20,29 +20,28 @@ from gitreg.core.state.change import OPERATION, Change, trailers_of
 from gitreg.core.state.decision import WasIn
 from gitreg.core.state.history import Event, FileChange, was_among
 from gitreg.core.state.state import RegistryState
-from gitreg.errors import GitregError, LostRace, Refused, UnknownOutcome, WorldError
+from gitreg.errors import GitregError, Refused, UnknownOutcome, WorldError
 from gitreg.git import publish
 from gitreg.git.history_index import HistoryIndex
-from gitreg.git.remote import Locked
 from gitreg.git.repository import GitRepository, Tip
-from gitreg.publishing.clone import Clone, Standing
+from gitreg.publishing.clone import BranchStatus, Clone
 from gitreg.publishing.publisher import SendBytes
-from gitreg.publishing.retry import RetryBudget
+from gitreg.publishing.retry import until_done
 from gitreg.publishing.sameness import file_changes, is_the_same, named_versions
 from gitreg.publishing.tags import LEFT
 
 
 @dataclass(frozen=True)
 class FetchReport:
-    """What became of a fetch.
+    """The result of a fetch.
 
     Attributes:
         upstream: the remote branch, ``origin/main``.
-        before: the commit that the clone's branch was at, ``None`` before the first one.
-        after: the commit that it is at now.
+        before: the clone's commit before the fetch; ``None`` when it had none.
+        after: the clone's commit now.
         events: what happened to models in between, newest first.
-        unpublished: how many commits the clone has that are not published.
-        warnings: what the person should know.
+        unpublished: the number of unpublished commits in the clone.
+        warnings: warnings for the user, one line each.
     """
 
     upstream: str
@@ -59,8 +58,8 @@ class Sent:
 
     Attributes:
         subject: its first line.
-        commit: 40 hex digits; ``None`` in a dry run of one that is done again.
-        was: the commit that it was done in here, when it had to be done again.
+        commit: 40 hex digits; ``None`` for a redone operation in a dry run.
+        was: the local commit that it replaces, when the operation was redone.
     """
 
     subject: str
@@ -79,15 +78,15 @@ class Left:
 
 @dataclass(frozen=True)
 class PushReport:
-    """What became of a push.
+    """The result of a push.
 
     Attributes:
         upstream: the remote branch, ``origin/main``.
-        commit: the commit that the remote branch is at.
-        sent: what was published, the oldest first.
-        left: operations that do not hold any more.
-        own: commits of the user's own, which were left alone.
-        warnings: what the person should know.
+        commit: the remote branch's commit.
+        sent: what was published, oldest first.
+        left: operations that no longer apply and were not published.
+        own: the user's own commits, which were not published.
+        warnings: warnings for the user, one line each.
     """
 
     upstream: str
@@ -100,7 +99,7 @@ class PushReport:
 
 @dataclass(frozen=True)
 class _Step:
-    """An unpublished operation, and what it comes to on top of what is published."""
+    """An unpublished operation, redone on top of the published commit."""
 
     recorded: Recorded
     change: Change
@@ -116,7 +115,7 @@ class _Plan:
 
 
 class Synchroniser:
-    """Brings a clone and its published branch together."""
+    """Synchronises a clone with its published branch."""
 
     def __init__(
         self,
@@ -135,50 +134,50 @@ class Synchroniser:
     # Fetch
 
     def fetch(self, *, allow_rewind: bool = False) -> FetchReport:
-        """Bring the clone to what is published; see `gitreg.registry.Registry.fetch`.
+        """Update the clone to the published commit; see `gitreg.registry.Registry.fetch`.
 
         Raises:
-            Refused: the clone has commits of its own, or the user's work is in the way.
-            GitError: the remote cannot be reached, or went backwards.
+            Refused: the clone has unpublished commits, or uncommitted work is in the way.
+            GitError: the remote cannot be reached, or its branch went backwards.
         """
         with self._clone.exclusive():
-            self._clone.settle()
-            standing = self._clone.look(allow_rewind=allow_rewind)
-            local, published = standing.local.commit, standing.published
-            report = FetchReport(standing.name, local, local)
-            follows = standing.withdrawn is not None and standing.withdrawn == local
+            self._clone.finish_interrupted()
+            status = self._clone.fetch_status(allow_rewind=allow_rewind)
+            local, published = status.local.commit, status.published
+            report = FetchReport(status.name, local, local)
+            follows = status.withdrawn is not None and status.withdrawn == local
             if not follows:
-                self._remember(standing)
+                self._remember(status)
             if published is None or published == local:
                 return report
-            if standing.is_ahead:
+            if status.is_ahead:
                 unpublished = self._repository.commits_between(published, str(local))
                 return replace(report, unpublished=len(unpublished))
-            if standing.has_diverged and not follows:
-                raise self._refusal(standing)
-            warnings = self._clone.bring(standing, published)
-            # Not before: a clone that could not follow would take what was withdrawn for its own.
-            self._remember(replace(standing, withdrawn=None))
+            if status.has_diverged and not follows:
+                raise self._refusal(status)
+            warnings = self._clone.move_to(status, published)
+            # Not earlier: a clone that could not follow would take withdrawn commits for its own.
+            self._remember(replace(status, withdrawn=None))
             events = self._events_between(local, published)
             return replace(report, after=published, events=events, warnings=warnings)
 
-    def _refusal(self, standing: Standing) -> Refused:
-        """Return why a clone with commits of its own does not follow."""
-        own = len(self._repository.commits_between(standing.own_since, str(standing.local.commit)))
+    def _refusal(self, status: BranchStatus) -> Refused:
+        """Return the error for a clone whose unpublished commits keep it from following."""
+        own = len(self._repository.commits_between(status.own_since, str(status.local.commit)))
         what = "has moved"
-        if standing.withdrawn is not None:
-            gone = self._repository.commits_between(standing.published, standing.withdrawn)
-            what = f"took back {len(gone)} commit(s) that are here"
+        if status.withdrawn is not None:
+            gone = self._repository.commits_between(status.published, status.withdrawn)
+            what = f"took back {len(gone)} commit(s) that this clone has"
         return Refused(
-            f"{standing.name} {what}, and this clone has {own} commit(s) that are not published",
-            hint="gitreg push does them again on top of it, and says what no longer holds",
+            f"{status.name} {what}, and this clone has {own} commit(s) that are not published",
+            hint="gitreg push redoes them on top of it and reports what no longer applies",
         )
 
-    def _remember(self, standing: Standing) -> None:
-        """Remember where the remote branch is; one that is gone, and was accepted so, is new."""
-        if standing.published is None and standing.rewound and standing.upstream.seen is not None:
-            self._repository.run("update-ref", "-d", standing.upstream.seen)
-        self._clone.remember(standing)
+    def _remember(self, status: BranchStatus) -> None:
+        """Store the remote branch's commit; forget a branch whose removal the user accepted."""
+        if status.published is None and status.rewound and status.upstream.seen is not None:
+            self._repository.run("update-ref", "-d", status.upstream.seen)
+        self._clone.remember_seen(status)
 
     def _events_between(self, start: str | None, end: str) -> tuple[Event, ...]:
         self._history.advance(end)
@@ -188,96 +187,84 @@ class Synchroniser:
     # Push
 
     def push(self, *, dry_run: bool = False) -> PushReport:
-        """Publish what is not published yet; see `gitreg.registry.Registry.push`.
+        """Publish unpublished commits; see `gitreg.registry.Registry.push`.
 
         Raises:
-            GitError: the remote cannot be reached or refused, or its branch keeps moving.
-            DvcError: the bytes of a version cannot be put on the DVC remote.
+            GitError: the remote cannot be reached, refuses, or its branch keeps moving.
+            DvcError: the bytes of a version cannot be uploaded to the DVC remote.
         """
-        budget = RetryBudget()
         with self._clone.exclusive():
-            self._clone.settle()
-            while True:
-                try:
-                    return self._push(dry_run=dry_run)
-                except (LostRace, Locked, UnknownOutcome) as error:
-                    try:
-                        budget.again(error)  # operations have ids: one that is there is done
-                    except UnknownOutcome:
-                        raise _unknown(error) from None
-                except WorldError as error:
-                    if not budget.lost_answers:
-                        raise
-                    raise _unknown(error) from None
+            self._clone.finish_interrupted()
+            return until_done(lambda: self._push(dry_run=dry_run), _unknown)
 
     def _push(self, *, dry_run: bool) -> PushReport:
-        standing = self._clone.look()
-        if standing.has_diverged:
-            return self._push_again(standing, dry_run=dry_run)
-        report = PushReport(standing.name, standing.published)
-        if standing.is_ahead:
-            return self._push_line(standing, report, dry_run=dry_run)
+        status = self._clone.fetch_status()
+        if status.has_diverged:
+            return self._push_again(status, dry_run=dry_run)
+        report = PushReport(status.name, status.published)
+        if status.is_ahead:
+            return self._push_line(status, report, dry_run=dry_run)
         if not dry_run:
-            warnings = self._clone.publish_missing_tags(standing)
-            self._clone.remember(standing)
+            warnings = self._clone.publish_missing_tags(status)
+            self._clone.remember_seen(status)
             report = replace(report, warnings=warnings)
-        if standing.is_behind:
-            warning = f"{standing.name} has commits that are not here: gitreg fetch"
+        if status.is_behind:
+            warning = f"{status.name} has commits that this clone does not have: gitreg fetch"
             return replace(report, warnings=(*report.warnings, warning))
         return report
 
-    def _push_line(self, standing: Standing, report: PushReport, *, dry_run: bool) -> PushReport:
-        """Publish the clone's own line of commits, as it is."""
-        commit = str(standing.local.commit)
+    def _push_line(self, status: BranchStatus, report: PushReport, *, dry_run: bool) -> PushReport:
+        """Publish the clone's commits unchanged."""
+        commit = str(status.local.commit)
         state = self._state_at(commit)
-        self._clone.refuse_broken_invariants(standing)
-        unpublished = self._repository.commits_between(standing.published, commit)
+        self._clone.refuse_broken_invariants(status)
+        unpublished = self._repository.commits_between(status.published, commit)
         sent = tuple(Sent(self._repository.subject_of(oid), oid) for oid in unpublished)
         if not dry_run:
-            versions = self._history.versions_since(standing.published)
+            versions = self._history.versions_since(status.published)
             self._send_bytes(state, [pair for pair in versions if state.has_version(*pair)])
-            tags = self._clone.tags(standing.local.branch, standing.published)
-            self._clone.publish(standing, commit, publish.write_tags(self._repository, tags))
-            self._clone.note(standing, commit)
+            tags = self._clone.tags(status.local.branch, status.published)
+            self._clone.publish(status, commit, publish.write_tags(self._repository, tags))
+            self._clone.remember_published(status, commit)
         return replace(report, commit=commit, sent=sent)
 
-    def _push_again(self, standing: Standing, *, dry_run: bool) -> PushReport:
-        """Do the unpublished operations again on what is published, and publish that."""
-        published = str(standing.published)
-        plan = self._plan(standing, self._state_at(published))
-        report = PushReport(standing.name, published, left=plan.left, own=plan.own)
+    def _push_again(self, status: BranchStatus, *, dry_run: bool) -> PushReport:
+        """Redo the unpublished operations on the published commit, and publish the result."""
+        published = str(status.published)
+        plan = self._plan(status, self._state_at(published))
+        report = PushReport(status.name, published, left=plan.left, own=plan.own)
         if dry_run:
             sent = tuple(Sent(s.change.subject, None, s.recorded.commit) for s in plan.steps)
             return replace(report, sent=sent)
         commit, sent = published, ()
         made: dict[str, str] = {}
         if plan.steps:
-            commit, sent, made = self._publish_steps(standing, plan)
-        self._clone.remember(replace(standing, published=commit))
+            commit, sent, made = self._publish_steps(status, plan)
+        self._clone.remember_seen(replace(status, published=commit))
         warnings: tuple[str, ...] = ()
         if not plan.left and not plan.own:
-            warnings = self._replace_line(standing, commit, made)
+            warnings = self._replace_line(status, commit, made)
         else:
-            self._repository.run("update-ref", LEFT, str(standing.local.commit))
+            self._repository.run("update-ref", LEFT, str(status.local.commit))
         if (plan.left or plan.own) and self._repository.top_level is not None:
-            # What gitreg wrote, the index knows by content and not by time. `git reset --keep`,
-            # which the person is told to run, takes that for changes and does not look.
+            # The index entries that gitreg wrote have no file times. `git reset --keep`, which
+            # the user is about to run, would take those files for changed.
             self._repository.run_at_root("update-index", "-q", "--refresh", check=False)
         return replace(report, commit=commit, sent=sent, warnings=warnings)
 
-    def _plan(self, standing: Standing, base: RegistryState) -> _Plan:
-        """Work out what the unpublished operations come to; nothing is written."""
+    def _plan(self, status: BranchStatus, base: RegistryState) -> _Plan:
+        """Redo the unpublished operations in memory; nothing is written."""
         edits: dict[str, bytes | None] = {}
         numbers: dict[tuple[str, int], int | None] = {}
         steps: list[_Step] = []
         left: list[Left] = []
         own: list[str] = []
         ended: set[str] = set()
-        local = str(standing.local.commit)
-        for commit in self._repository.commits_between(standing.own_since, local):
+        local = str(status.local.commit)
+        for commit in self._repository.commits_between(status.own_since, local):
             merged = self._repository.parents_of(commit)[1:]
             if merged:
-                own += self._brought_in(commit, merged, standing)
+                own += self._brought_in(commit, merged, status)
                 continue
             recorded = self._recorded(commit)
             if not self._is_operation(recorded):
@@ -286,11 +273,11 @@ class Synchroniser:
                 continue
             there = self._history.operation(_operation_of(recorded))
             if there is not None:
-                if self._is_done_there(recorded, numbers, there, str(standing.published)):
+                if self._is_done_there(recorded, numbers, there, str(status.published)):
                     numbers |= self._renumbered(recorded, there)
                     numbers |= carried(recorded, numbers)
                 else:
-                    why = f"its id is that of another operation, published in {there[:9]}"
+                    why = f"its id belongs to another operation, published in {there[:9]}"
                     left.append(Left(commit, self._repository.subject_of(commit), why))
                     numbers |= dict.fromkeys(recorded.registered)
                 continue
@@ -301,7 +288,7 @@ class Synchroniser:
                     recorded,
                     numbers,
                     lambda model: 0 if model in ended else self._history.highest_number(model),
-                    lambda on, place, data: stored.holds(on, self._root(standing), place, data),
+                    lambda on, place, data: stored.holds(on, self._root(status), place, data),
                     self._mover(state, self._repository.author_of(commit).person),
                     self._was_in(steps),
                 )
@@ -316,7 +303,7 @@ class Synchroniser:
             if recorded.ended is not None:
                 ended.add(recorded.ended[0])
             if not change.edits:
-                continue  # somebody else has done the very same
+                continue  # somebody else did the same
             if OPERATION not in dict(change.trailers):
                 change = change.with_trailer(OPERATION, _operation_of(recorded))
             steps.append(_Step(recorded, change, tuple(file_changes(state, change))))
@@ -324,7 +311,7 @@ class Synchroniser:
         return _Plan(tuple(steps), tuple(left), tuple(own), base.after(edits))
 
     def _was_in(self, steps: Sequence[_Step]) -> WasIn:
-        """Return what tells where versions were, as published and after each of these steps."""
+        """Return a function that tells whether a version was in a stage, steps included."""
 
         def was_in(model: str, version: int, stage: str) -> bool:
             path = layout.stage_path(model, stage)
@@ -341,11 +328,11 @@ class Synchroniser:
 
         return was_in
 
-    def _root(self, standing: Standing) -> str:
-        return self._repository.root_of(str(standing.published))
+    def _root(self, status: BranchStatus) -> str:
+        return self._repository.root_of(str(status.published))
 
     def _recorded(self, commit: str) -> Recorded:
-        """Return what a commit did, a merge to its first parent."""
+        """Return what a commit did relative to its first parent."""
         parent = next(iter(self._repository.parents_of(commit)), None)
         before, after = (self._repository.snapshot(oid) for oid in (parent, commit))
         paths = self._repository.changed_paths(parent, commit)
@@ -358,15 +345,15 @@ class Synchroniser:
         return Recorded(commit, self._repository.message_of(commit), files)
 
     def _is_operation(self, recorded: Recorded) -> bool:
-        """Tell whether a commit can be done again; any other is one of the user's own."""
+        """Tell whether a commit is an operation that can be redone, not the user's own."""
         parents = self._repository.parents_of(recorded.commit)
         if len(parents) != 1 or not recorded.is_operation:
             return False
         return is_told_in_full(RegistryState(self._repository.snapshot(parents[0])), recorded)
 
-    def _brought_in(self, merge: str, merged: Sequence[str], standing: Standing) -> list[str]:
-        """Return the user's own commits that a merge brought in; of what is published, none."""
-        published = [f"^{standing.published}"] if standing.published else []
+    def _brought_in(self, merge: str, merged: Sequence[str], status: BranchStatus) -> list[str]:
+        """Return the user's own unpublished commits that a merge brought in."""
+        published = [f"^{status.published}"] if status.published else []
         listing = self._repository.run(
             "rev-list", "--no-merges", "--reverse", *merged, f"^{merge}^1", *published
         )
@@ -379,14 +366,14 @@ class Synchroniser:
         there: str,
         published: str,
     ) -> bool:
-        """Tell whether a published commit did what an unpublished one of the same id did."""
+        """Tell whether a published commit did the same as an unpublished one with its id."""
         parent = self._repository.commit_of(f"{there}^")
         if parent is None:
             return False
         before = RegistryState(self._repository.snapshot(parent))
         self._history.advance(parent)
         try:
-            # Not judged: it was when it was published.
+            # Not judged again: it was judged when it was published.
             change, _ = done_again(
                 before, recorded, numbers, self._history.highest_number, lambda *_: True
             )
@@ -397,7 +384,7 @@ class Synchroniser:
         return is_the_same(change, self._repository.snapshot(there).read)
 
     def _renumbered(self, recorded: Recorded, there: str) -> dict[tuple[str, int], int]:
-        """Return what the versions of an operation are called where it was published before."""
+        """Return the numbers that an operation's versions got when it was published."""
         given: dict[str, list[int]] = {}
         for event in self._history.events_of_commit(there):
             if event.action == "register" and event.version is not None:
@@ -412,10 +399,10 @@ class Synchroniser:
         }
 
     def _publish_steps(
-        self, standing: Standing, plan: _Plan
+        self, status: BranchStatus, plan: _Plan
     ) -> tuple[str, tuple[Sent, ...], dict[str, str]]:
-        """Commit the steps on what is published, and publish them all at once."""
-        tip = str(standing.published)
+        """Commit the steps on the published commit, and publish them in one push."""
+        tip = str(status.published)
         became: dict[str, str] = {}
         tags: dict[str, str] = {}
         sent: list[Sent] = []
@@ -427,22 +414,22 @@ class Synchroniser:
                 reverts = step.change.reverts
                 change = replace(step.change, reverts=became.get(reverts or "", reverts))
                 author = self._repository.author_of(was)
-                base = Tip(standing.local.branch, tip)
+                base = Tip(status.local.branch, tip)
                 prepared = publish.prepare(self._repository, base, change, author)
                 planned = self._clone.plan_tags(base.branch, prepared.commit, step.moved)
                 tags |= publish.write_tags(self._repository, planned, sign=True)
                 self._history.append(prepared.commit, step.moved)
                 tip = became[was] = prepared.commit.oid
                 sent.append(Sent(change.subject, tip, was))
-            self._clone.publish(standing, tip, tags)
+            self._clone.publish(status, tip, tags)
         return tip, tuple(sent), tags
 
     def _replace_line(
-        self, standing: Standing, commit: str, made: dict[str, str]
+        self, status: BranchStatus, commit: str, made: dict[str, str]
     ) -> tuple[str, ...]:
-        """Let the clone's branch take what its operations became; nothing of it is lost."""
+        """Move the clone's branch to the redone operations."""
         try:
-            return self._clone.bring(standing, commit, made)
+            return self._clone.move_to(status, commit, made)
         except GitregError as error:
             return (
                 f"published, but this clone could not follow ({error}): gitreg push tries again",
@@ -455,12 +442,12 @@ class Synchroniser:
 
 def _unknown(error: Exception) -> UnknownOutcome:
     return UnknownOutcome(
-        f"the remote did not say what it did: {error}",
+        f"the remote did not answer, and gitreg cannot find out whether it published: {error}",
         hint="run gitreg push again: it finds what was published",
     )
 
 
 def _operation_of(recorded: Recorded) -> str:
-    """Return an operation's id; a commit by hand has one by its name, so that it is done once."""
+    """Return an operation's id; a commit without one gets an id from its hash."""
     given: Sequence[str] = trailers_of(recorded.message).get(OPERATION, ())
     return given[0] if given else f"from-{recorded.commit[:16]}"

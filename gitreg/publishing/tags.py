@@ -1,4 +1,4 @@
-"""Makes the tags that history implies, and compares those that are there with them."""
+"""Creates the tags that history implies, and compares the existing tags with them."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ class TagReport:
     """The tags of a clone beside those that history implies.
 
     Attributes:
-        made: were missing, and are there now (in a dry run: would be).
-        kept: were there already, and right.
-        wrong: have the name of a tag that history implies, and another object.
-        replaced: were wrong, and were replaced because that was asked for.
-        foreign: have a name of gitreg's grammar for a model of the registry, but no event
-            of history stands behind them.
-        abandoned: were wrong or foreign, of a commit that is on no branch any more, as after an
-            unpublished operation was taken back; they are replaced or removed.
-        pushed: whether the remote has the right ones now.
+        made: missing tags that were created (in a dry run: would be).
+        kept: existing tags that are right.
+        wrong: tags with the name of a tag that history implies, but a different object.
+        replaced: wrong tags that were replaced because the caller forced it.
+        foreign: tags named like gitreg's for a model of the registry, but implied by no event.
+        abandoned: wrong or foreign tags whose commit is on no branch any more, as after an
+            unpublished operation was taken back. They are replaced or removed.
+        pushed: whether the remote has the right tags now.
     """
 
     made: tuple[str, ...] = ()
@@ -40,14 +39,14 @@ class TagReport:
 
 
 LEFT = "refs/gitreg/left"
-"""The branch as it was when a push left something of it behind, which its user may take back."""
+"""The branch as it was when a push could not publish all of it; the user may return to it."""
 
 
 def compare_tags(repository: GitRepository, history: HistoryIndex, tip: str) -> TagReport:
-    """Return how the tags of a clone stand beside those that the history of ``tip`` implies.
+    """Compare the tags of a clone with those that the history of ``tip`` implies.
 
-    ``tip`` is `Clone.tagged_commit`: a branch that waits for review implies none.
-    A signature behind a tag makes it no other one: see `publish.present_tags`.
+    ``tip`` is `Clone.tagged_commit`: a branch that waits for review implies no tags.
+    A signature does not make a tag a different one: see `publish.present_tags`.
     """
     left = _tags_left(repository, history, tip)
     taken_back = publish.present_tags(repository, left)
@@ -81,10 +80,10 @@ def compare_tags(repository: GitRepository, history: HistoryIndex, tip: str) -> 
 
 
 def _tags_left(repository: GitRepository, history: HistoryIndex, tip: str) -> list[Tag]:
-    """Return the tags of commits that a push left here and that are on no branch any more.
+    """Return the tags of commits that a push did not publish and that are on no branch now.
 
-    A tag of a move stands on the commit of its version, which stays when the move does not: only
-    the history that implied it tells whose it was.
+    The tag of a move names the commit of its version, which stays when the move is gone. Only the
+    history that implied the tag tells which move it belongs to.
     """
     left = repository.commit_of(LEFT)
     if left is None or repository.is_on_a_branch(left):
@@ -94,7 +93,7 @@ def _tags_left(repository: GitRepository, history: HistoryIndex, tip: str) -> li
 
 
 def tagged_tip(repository: GitRepository, clone: Clone) -> str | None:
-    """Return the commit whose history implies the tags of a clone; ``None`` when there is none."""
+    """Return the commit whose history implies the clone's tags; see `Clone.tagged_commit`."""
     return clone.tagged_commit(
         Tip(repository.head_branch() or "HEAD", repository.commit_of("HEAD"))
     )
@@ -109,10 +108,10 @@ def sync_tags(
     push: bool = False,
     force: bool = False,
 ) -> TagReport:
-    """Make the missing tags; see `gitreg.registry.Registry.sync_tags`.
+    """Create the missing tags; see `gitreg.registry.Registry.sync_tags`.
 
     Raises:
-        NotFound: the branch is one that waits for review, and nothing of it is on a tagged one.
+        NotFound: the branch waits for review, and none of its commits is on a tagged branch.
         GitError: a reference could not be written, or the push was refused.
     """
     repository.refuse_shallow()
@@ -147,18 +146,18 @@ def _publish(
     *,
     force: bool,
 ) -> None:
-    """Publish the tags of what is published; of what is only here nobody else may learn by them.
+    """Publish the tags of published commits only: tags must not reveal unpublished ones.
 
-    Those that were ``made``, content to object, are not signed a second time.
+    Tags in ``made``, content to object, are not signed a second time.
     """
-    standing = clone.look()
-    if standing.published is None:
-        raise GitError(f"{standing.name} is not there yet", hint="gitreg push publishes it")
-    history.advance(standing.published)
-    tags = clone.tags(standing.local.branch)
+    status = clone.fetch_status()
+    if status.published is None:
+        raise GitError(f"{status.name} does not exist yet", hint="gitreg push creates it")
+    history.advance(status.published)
+    tags = clone.tags(status.local.branch)
     objects = {tag.name: made[tag.content] for tag in tags if tag.content in made}
     others = [tag for tag in tags if tag.name not in objects]
     objects |= publish.write_tags(repository, others, sign=True)
-    there = clone.published_tags(standing.upstream, tags, objects)
+    there = clone.published_tags(status.upstream, tags, objects)
     lacking = {name: oid for name, oid in objects.items() if there.get(name) != oid}
-    remote.push(repository, standing.upstream, None, None, lacking, force_tags=force)
+    remote.push(repository, status.upstream, None, None, lacking, force_tags=force)

@@ -1,13 +1,15 @@
 """`Registry`: everything that gitreg does, as a Python API.
 
-| module       | what it has                                                                  |
-|--------------|------------------------------------------------------------------------------|
-| `facade`     | `Registry` itself, and what concerns a clone: synchronise, check, doctor     |
-| `writing`    | its methods that commit: register, promote, roll back, approve, delete …     |
-| `reading`    | its methods that answer: resolve, show, log, pull, verify, policy …          |
-| `parts`      | what they work with: repository, history index, artifacts, publisher         |
-| `options`    | the options that all reads and all writes share                              |
-| `references` | what callers give to name a version                                          |
+The class is built in a line, each part on top of the one before.
+
+============  ======================================================================
+`facade`      `Registry`, with what concerns a clone: synchronise, check, doctor
+`writing`     its methods that commit: register, promote, roll back, approve, delete
+`reading`     its methods that answer: resolve, show, log, pull, verify, policy
+`parts`       what they work with: repository, history index, artifacts, publisher
+`options`     the options that all reads and all writes share
+`references`  references as callers give them
+============  ======================================================================
 """
 
 from gitreg.registry.facade import Registry

@@ -18,19 +18,15 @@ works with), `reading`, `writing`, and here what concerns the clone as a whole.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitreg.core.model.model import Artifact
 from gitreg.errors import InvalidRequest
 from gitreg.registry.references import existing
 from gitreg.registry.writing import Writing
 
 if TYPE_CHECKING:
     from gitreg.check import CheckReport
-    from gitreg.check.commit_facts import Bytes
     from gitreg.findings import Finding
     from gitreg.publishing.outcome import Outcome
     from gitreg.publishing.synchronise import FetchReport, PushReport
@@ -128,75 +124,41 @@ class Registry(Writing):
         strict: bool = False,
         remote: bool = False,
     ) -> CheckReport:
-        """Judge every commit of a range against each of its parents, under its base's policy.
+        """Check every commit of a range against each of its parents, under its base's policy.
 
         Args:
             commits: ``BASE..HEAD`` (what Git understands as commits), ``BASE...HEAD`` from where
-                they parted, or ``BASE`` up to the checked-out commit; by default what is not
-                upstream yet, and where there is no upstream all of history.
-            history: judge all commits since the start, each under the policy that the branch had
-                when it came onto it; the tags of this clone, too. ``commits`` may then name the
-                last one.
+                they parted, or ``BASE`` up to the checked-out commit. By default what is not
+                upstream yet, or, without an upstream, all of history.
+            history: check all commits since the start, each under the policy that the branch had
+                when it reached the branch, and the tags of this clone. ``commits`` may then name
+                the last commit.
             only_registry: refuse commits that change the registry and other files.
-            strict: what cannot be known here (no DVC remote) is an error, not a warning.
-            remote: ask if the bytes of new versions are on the DVC remote.
+            strict: report what cannot be checked here (no DVC remote) as an error, not a warning.
+            remote: check that the bytes of new versions are on the DVC remote.
 
         Raises:
             NotFound: there is no such commit.
-            InvalidRequest: the base does not lead to the head, or its policy does not parse.
-            GitError: a shallow clone does not have what has to be judged.
+            InvalidRequest: the base is not an ancestor of the head, or its policy does not parse.
+            GitError: the clone is shallow and misses commits that the check needs.
         """
-        from gitreg.check.commit_facts import Bytes, Past
-        from gitreg.check.past import IndexedPast
-        from gitreg.check.ranges import CheckOptions, check_range
-        from gitreg.check.revisions import Range, parse_range
-        from gitreg.check.tags import judge_clone
+        from gitreg.check.clone_check import CheckedClone, check_clone
         from gitreg.publishing.tags import tagged_tip
 
-        if history:
-            if commits is not None and ".." in commits:
-                raise InvalidRequest(
-                    f"--history judges all up to a commit: {commits!a} is a range",
-                    hint="one of them: gitreg check BASE..HEAD, or gitreg check HEAD --history",
-                )
-            wanted = Range(None, self._repository.parse_revision(commits or "HEAD"))
-        else:
-            wanted = parse_range(self._repository, commits)
-        base = wanted.base
-        past = Past() if base is None else IndexedPast(lambda: self._history, base)
-        known = self._bytes_known(wanted.head) if remote else Bytes()
-        options = CheckOptions(only_registry, strict, remote, past, known)
-        report = check_range(self._repository, base, wanted.head, options)
-        tip: str | None = wanted.head if history else None
-        if tip is not None and tip == self._repository.commit_of("HEAD"):
-            tip = tagged_tip(self._repository, self._clone)
-        tags = () if tip is None else judge_clone(self._repository, self._history, tip)
-        return replace(
-            report,
-            findings=(*report.findings, *tags),
-            notes=(*wanted.notes, *report.notes),
+        clone = CheckedClone(
+            self._repository,
+            lambda: self._history,
+            lambda: self._artifacts,
+            lambda: tagged_tip(self._repository, self._clone),
         )
-
-    def _bytes_known(self, commit: str) -> Bytes:
-        """Return what DVC knows of artifacts; what it cannot tell is not known."""
-        from gitreg.check.commit_facts import Bytes
-        from gitreg.errors import WorldError
-
-        snapshot = self._repository.snapshot(commit)
-
-        def is_on_remote(artifact: Artifact) -> bool | None:
-            try:
-                return self._artifacts.is_on_remote(snapshot, str(artifact.md5))
-            except WorldError:
-                return None
-
-        def files(artifact: Artifact) -> Sequence[str] | None:
-            try:
-                return self._artifacts.files(snapshot, str(artifact.md5))
-            except WorldError:
-                return None
-
-        return Bytes(is_on_remote, files)
+        return check_clone(
+            clone,
+            commits,
+            history=history,
+            only_registry=only_registry,
+            strict=strict,
+            remote=remote,
+        )
 
     def workflow(
         self, host: str, *, install: str = "", write: bool = False, force: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack  # in typing itself since Python 3.11
 
     from gitreg.approvals.giving import ApprovalPreview
-    from gitreg.artifacts.collect import Material
-    from gitreg.artifacts.provenance import Given, Provenance
+    from gitreg.artifacts.provenance import Provenance
     from gitreg.core.documents.yaml import Value
     from gitreg.core.operations.rollback import RollbackPlan
     from gitreg.core.state.change import Change
@@ -63,26 +62,27 @@ class Writing(Reading):
             run_id: the tracking run that made it; an MLflow model folder names its own.
             **options: see `WriteOptions`.
         """
-        from gitreg.artifacts.collect import Material
+        from gitreg.artifacts.collect import found_out
 
         settings = WriteSettings.of(options)
         if not os.fspath(source):
             raise InvalidRequest("the path of the source is empty")
-        material = Material(
+        paths = (data,) if isinstance(data, (str, os.PathLike)) else tuple(data)
+        return self._register(
             name,
-            Path(source),
-            metrics,
-            params,
-            dict(tags or {}),
-            (Path(data),)
-            if isinstance(data, (str, os.PathLike))
-            else tuple(Path(path) for path in data),
-            description,
-            None if requirements is None else Path(requirements),
-            run_id,
-            self._publishes(settings),
+            lambda: found_out(
+                self._repository,
+                Path(source),
+                metrics=metrics,
+                params=params,
+                tags=tags,
+                data=tuple(Path(path) for path in paths),
+                description=description,
+                requirements=None if requirements is None else Path(requirements),
+                run_id=run_id,
+            ),
+            settings,
         )
-        return self._register(material, settings)
 
     def register_artifact(
         self, name: str, material: Provenance, **options: Unpack[WriteOptions]
@@ -101,14 +101,21 @@ class Writing(Reading):
         Raises:
             AlreadyExists: the requested version number is taken.
         """
-        from gitreg.artifacts.provenance import Given
+        from gitreg.artifacts.provenance import fitting
 
-        settings = WriteSettings.of(options)
-        given = Given(checked_text(name, "a model"), material, push=self._publishes(settings))
-        return self._register(given, settings, authored_at=_moment(material.created_at))
+        return self._register(
+            checked_text(name, "a model"),
+            lambda: fitting(material),
+            WriteSettings.of(options),
+            authored_at=_moment(material.created_at),
+        )
 
     def _register(
-        self, material: Material | Given, settings: WriteSettings, authored_at: int | None = None
+        self,
+        name: str,
+        provenance: Callable[[], Provenance],
+        settings: WriteSettings,
+        authored_at: int | None = None,
     ) -> Outcome:
         from gitreg.artifacts.collect import collect
         from gitreg.core.state.change import check_reason
@@ -120,7 +127,9 @@ class Writing(Reading):
             self._artifacts,
             state,
             self._past(state),
-            material,
+            name,
+            provenance,
+            push=self._publishes(settings),
             dry_run=settings.dry_run,
             progress=self._progress,
         )

@@ -1,1 +1,11 @@
-"""Results as text, JSON and reports."""
+"""Rendering: results as text, JSON and reports. No I/O.
+
+Text from a registry is escaped here, so that it cannot control a terminal or forge a report.
+
+==========  ==================================================================
+`as_text`   results for people: sentences and tables
+`as_json`   results for ``--json``
+`reports`   what ``gitreg check`` found: text, Markdown, SARIF, GitHub, GitLab
+`terminal`  escaping, tables, sizes and ranges of numbers
+==========  ==================================================================
+"""

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from gitreg.core.state.history import named_by
 from gitreg.render.terminal import (
-    _SUSPECT,
-    _escape,
+    escape_invisible,
 )
 
 if TYPE_CHECKING:
@@ -25,15 +25,13 @@ if TYPE_CHECKING:
 
 
 def to_json(value: object, *, ascii_only: bool = False) -> str:
-    """Return a value as JSON text, in which nothing that is not visible stands for itself.
+    """Return a value as JSON text with all invisible characters escaped.
 
     >>> print(to_json("\\u202eé"), to_json("é", ascii_only=True))
     "\\u202eé" "\\u00e9"
     """
     text = json.dumps(value, indent=2, ensure_ascii=ascii_only, allow_nan=False)
-    return "\n".join(
-        _SUSPECT.sub(lambda found: _escape(found[0], json.dumps), part) for part in text.split("\n")
-    )
+    return "\n".join(escape_invisible(part, json.dumps) for part in text.split("\n"))
 
 
 def version_json(version: ModelVersion) -> dict[str, Any]:
@@ -61,7 +59,7 @@ def version_json(version: ModelVersion) -> dict[str, Any]:
 
 
 def moved_json(version: ModelVersion) -> dict[str, Any]:
-    """Return an entry of what ``rollback --json`` says that it moved."""
+    """Return a moved version as ``rollback --json`` prints it."""
     return {"model": version.model, "version": version.version, "metrics": dict(version.metrics)}
 
 
@@ -71,7 +69,7 @@ def resolved_json(resolved: Resolved) -> dict[str, Any]:
 
 
 def model_json(model: Model) -> dict[str, Any]:
-    """Return an entry of what ``list --json`` prints."""
+    """Return one model as ``list --json`` prints it."""
     return {
         "model": model.name,
         "latest": model.latest,
@@ -84,13 +82,19 @@ def model_json(model: Model) -> dict[str, Any]:
 
 
 def approvals_json(approvals: Sequence[StoredApproval]) -> list[dict[str, Any]]:
-    """Return what ``show --json`` says of approvals."""
+    """Return the approvals as ``show --json`` prints them."""
     return [asdict(approval) for approval in approvals]
 
 
 def event_json(event: Event) -> dict[str, Any]:
-    """Return an entry of what ``log --json`` prints."""
-    return asdict(event)
+    """Return an entry of what ``log --json`` prints.
+
+    ``before`` and ``after`` are lists of a stage, a number or null of an alias, else null.
+    """
+    found = asdict(event)
+    if not (event.pointer or "").startswith("stages/"):
+        found |= {"before": named_by(event.before), "after": named_by(event.after)}
+    return found
 
 
 def comparison_json(comparison: Comparison) -> dict[str, Any]:
@@ -100,7 +104,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
 
 
 def outcome_json(outcome: Outcome) -> dict[str, Any]:
-    """Return what a write prints with ``--json``."""
+    """Return the result of a write as ``--json`` prints it."""
     review = outcome.review
     return {
         "commit": outcome.commit,
@@ -119,7 +123,7 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
 
 
 def verdicts_json(judgements: Iterable[Judgement]) -> list[dict[str, Any]]:
-    """Return what the policy says of versions, a verdict an entry."""
+    """Return the policy's verdicts, one an entry."""
     return [
         {"version": judgement.reference, "stage": judgement.stage, **asdict(verdict)}
         for judgement in judgements
@@ -128,7 +132,7 @@ def verdicts_json(judgements: Iterable[Judgement]) -> list[dict[str, Any]]:
 
 
 def refusal_json(message: str, judgements: Iterable[Judgement]) -> dict[str, Any]:
-    """Return what ``promote --json`` prints when it refuses."""
+    """Return a refusal as ``promote --json`` prints it."""
     return {"refused": message, "verdicts": verdicts_json(judgements)}
 
 
@@ -143,7 +147,7 @@ def push_json(report: PushReport) -> dict[str, Any]:
 
 
 def finding_json(finding: Finding) -> dict[str, Any]:
-    """Return a finding."""
+    """Return one finding as ``doctor --json`` prints it."""
     return asdict(finding)
 
 

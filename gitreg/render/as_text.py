@@ -1,4 +1,4 @@
-"""Values to text, tables and JSON. No I/O, and nothing from a registry reaches a terminal raw.
+"""Results for people: sentences and tables. No I/O; text from a registry is escaped.
 
 >>> visible("a\\x1b[31mb")
 'a\\\\x1b[31mb'
@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 from gitreg.core.state.compare import flatten, metrics_beside
 from gitreg.render.terminal import (
     SHORT,
-    _cell,
-    _count,
+    cell,
     line,
+    quantity,
     size,
     table,
     visible,
 )
 
-# What is printed was made by then: nothing needs importing to look at it.
+# For types only: printing a value does not need its class.
 if TYPE_CHECKING:
     from gitreg.approvals.giving import ApprovalPreview
     from gitreg.approvals.stored import StoredApproval
@@ -32,20 +32,14 @@ if TYPE_CHECKING:
     from gitreg.core.policy import Judgement, Policy
     from gitreg.core.state.change import Change
     from gitreg.core.state.compare import Comparison
-    from gitreg.core.state.history import Event, PointerValue
+    from gitreg.core.state.history import Event
     from gitreg.findings import Finding
     from gitreg.publishing.outcome import Outcome, Review
     from gitreg.publishing.synchronise import FetchReport, PushReport
     from gitreg.publishing.tags import TagReport
 
 SHOWN_COLUMNS = 5
-"""So many columns of a signature are shown."""
-
-
-# JSON
-
-
-# Text
+"""How many columns of a signature are shown."""
 
 
 def models_text(models: Sequence[Model], width: int) -> str:
@@ -54,7 +48,7 @@ def models_text(models: Sequence[Model], width: int) -> str:
         (
             model.name,
             model.latest,
-            "  ".join(f"{s}: {_cell(v)}" for s, v in model.stages.items()) or "-",
+            "  ".join(f"{s}: {cell(v)}" for s, v in model.stages.items()) or "-",
             "  ".join(f"@{alias}: {number}" for alias, number in model.aliases.items()) or "-",
             (model.description or "-").partition("\n")[0],
         )
@@ -82,7 +76,7 @@ def versions_text(versions: Sequence[ModelVersion], width: int) -> str:
 def version_text(
     version: ModelVersion, width: int, approvals: Sequence[StoredApproval] = ()
 ) -> str:
-    """Return everything that is known of a version."""
+    """Return everything that is known about a version."""
     code, run, artifact = version.lineage.code, version.lineage.run, version.artifact
     rows: list[tuple[str, object]] = [
         ("version", version.reference),
@@ -90,7 +84,7 @@ def version_text(
         ("aliases", version.aliases),
         ("description", version.description or None),
         ("created", f"{version.created_at} by {version.created_by}"),
-        ("artifact", f"{artifact.path}, {_count(artifact.files, 'file')}, {size(artifact.size)}"),
+        ("artifact", f"{artifact.path}, {quantity(artifact.files, 'file')}, {size(artifact.size)}"),
         ("sha256", artifact.sha256),
     ]
     for label, values in (
@@ -131,7 +125,7 @@ def _approval(given: StoredApproval) -> str:
 
 
 def preview_text(preview: ApprovalPreview) -> str:
-    """Return what is about to be approved, in words."""
+    """Return what the user is about to approve."""
     approval, candidate = preview.approval, preview.candidate
     artifact = candidate.artifact
     over = ", ".join(version.reference for version in preview.incumbents) or "nothing"
@@ -139,7 +133,7 @@ def preview_text(preview: ApprovalPreview) -> str:
     lines = [
         f"approving {approval.reference} for {approval.stage}, which holds {over}",
         f"registered by {candidate.created_by} at {candidate.created_at}",
-        f"sha256 {artifact.sha256}, {_count(artifact.files, 'file')}, {size(artifact.size)}",
+        f"sha256 {artifact.sha256}, {quantity(artifact.files, 'file')}, {size(artifact.size)}",
         *metrics_beside(candidate, incumbent),
     ]
     return "\n".join([line(lines[0]), *(f"    {line(text)}" for text in lines[1:])])
@@ -165,16 +159,12 @@ def events_text(events: Sequence[Event], width: int) -> str:
 
 
 def _from_to(event: Event) -> str:
-    """Return what moved; of a model that was renamed, the names."""
+    """Return what moved, or the names of a renamed model."""
     if event.pointer:
-        return f"{_side(event.before)} → {_side(event.after)}"
+        return f"{cell(event.before)} → {cell(event.after)}"
     if event.renamed_from or event.renamed_to:
         return f"{event.renamed_from or event.model} → {event.renamed_to or event.model}"
     return "-"
-
-
-def _side(value: PointerValue) -> str:
-    return _cell(value)
 
 
 def comparison_text(comparison: Comparison, width: int) -> str:
@@ -203,7 +193,7 @@ def comparison_text(comparison: Comparison, width: int) -> str:
 
 
 def _columns(signature: str) -> str:
-    """Return what a part of a signature names, in short; ``--json`` has it whole.
+    """Return the columns of a part of a signature, shortened; ``--json`` has all.
 
     >>> _columns('[{"name": "age", "type": "long"}, {"type": "tensor"}]')
     '2: age long, tensor'
@@ -212,16 +202,16 @@ def _columns(signature: str) -> str:
         found = json.loads(signature)
         names = [" ".join(str(c[k]) for k in ("name", "type") if k in c) for c in found]
     except (ValueError, TypeError, RecursionError):
-        return signature  # MLflow wrote it, or somebody by hand
+        return signature  # not in the form that MLflow writes
     more = ", …" if len(names) > SHOWN_COLUMNS else ""
     return f"{len(names)}: {', '.join(names[:SHOWN_COLUMNS])}{more}"
 
 
 def outcome_text(outcome: Outcome, *, dry_run: bool = False) -> str:
-    """Return what became of a write."""
+    """Return the result of a write."""
     subject = line(outcome.change.subject)
     if outcome.is_unchanged:
-        return f"nothing to do, it is so already: {subject}"
+        return f"nothing to do, already up to date: {subject}"
     if outcome.review is not None:
         return _review_text(outcome, outcome.review, dry_run=dry_run)
     if dry_run:
@@ -233,7 +223,7 @@ def outcome_text(outcome: Outcome, *, dry_run: bool = False) -> str:
 
 
 def verdicts_text(judgements: Sequence[Judgement]) -> str:
-    """Return what the policy says of versions, a verdict a line."""
+    """Return the policy's verdicts, one a line."""
     several = len(judgements) > 1
     return "\n".join(
         line((f"{judgement.reference}  " if several else "") + verdict.text)
@@ -243,7 +233,7 @@ def verdicts_text(judgements: Sequence[Judgement]) -> str:
 
 
 def policy_text(policy: Policy) -> str:
-    """Return the rules that a model is under, for people: stage by stage, then the rest."""
+    """Return a model's rules, stage by stage, then the rest."""
     parts = []
     for name, rule in policy.stages.items():
         held = "any number" if rule.holds is None else str(rule.holds)
@@ -267,7 +257,7 @@ def policy_text(policy: Policy) -> str:
         for alias, is_protected in policy.protected.items()
     ]
     rest += [(f"role {role}", ", ".join(who) or "nobody") for role, who in policy.roles.items()]
-    rest += [(f"signer {who}", _count(len(keys), "key")) for who, keys in policy.signers.items()]
+    rest += [(f"signer {who}", quantity(len(keys), "key")) for who, keys in policy.signers.items()]
     rest += [("revoked", fingerprint) for fingerprint in policy.revoked]
     rest += [("freeze", window.text) for window in policy.freeze]
     rest += [("differs for", pattern) for pattern in policy.models]
@@ -288,13 +278,13 @@ def _who(policy: Policy, by: Iterable[str]) -> str:
 
 
 def _review_text(outcome: Outcome, review: Review, *, dry_run: bool) -> str:
-    """Return where a change waits for a review; of a dry run the text of the request."""
+    """Return where a change waits for review; in a dry run, the text of the request."""
     if dry_run:
-        return visible(f"would push {review.branch} and ask: {review.title}\n\n{review.body}")
+        return visible(f"would push {review.branch} and request: {review.title}\n\n{review.body}")
     done = "unchanged" if outcome.repeated else "pushed"
     first = f"[{str(outcome.commit)[:SHORT]}, {done}: {review.branch}] {review.title}"
     if review.url is None:
-        second = f"open a pull request of it into {review.base} at your Git host"
+        second = f"open a pull request from it into {review.base} at your Git host"
     elif review.state == "by hand":
         second = f"open the pull request: {review.url}"
     else:
@@ -303,7 +293,7 @@ def _review_text(outcome: Outcome, review: Review, *, dry_run: bool) -> str:
 
 
 def fetch_text(report: FetchReport, width: int) -> str:
-    """Return what became of a fetch."""
+    """Return the result of a fetch."""
     if report.before != report.after:
         before = report.before[:SHORT] if report.before else "nothing"
         moved = f"{before} → {str(report.after)[:SHORT]}, {report.upstream}"
@@ -315,7 +305,7 @@ def fetch_text(report: FetchReport, width: int) -> str:
 
 
 def push_text(report: PushReport, *, dry_run: bool = False) -> str:
-    """Return what became of a push."""
+    """Return the result of a push."""
     lines = []
     for sent in report.sent:
         again = f" (was {sent.was[:SHORT]})" if sent.was else ""
@@ -328,17 +318,17 @@ def push_text(report: PushReport, *, dry_run: bool = False) -> str:
 
 
 def own_commits_text(report: PushReport) -> str:
-    """Return how a person brings commits of their own on top of what is published."""
+    """Return how the user moves their own commits on top of the published one."""
     names = " ".join(commit[:SHORT] for commit in report.own)
     return line(
-        f"{len(report.own)} commit(s) of your own stay on this branch alone; bring them over with: "
+        f"{len(report.own)} commit(s) of your own are not published; move them with: "
         f"git reset --keep {str(report.commit)[:SHORT]} && git cherry-pick {names} "
         "&& gitreg tags sync"
     )
 
 
 def change_text(change: Change, tags: Sequence[str]) -> str:
-    """Return what a change would do: its message, its files, its tags."""
+    """Return what a change would do: message, files, tags."""
     lines = ["would commit:", *_indented(change.message().rstrip())]
     for edit in change.edits:
         lines.append(f"{'remove' if edit.content is None else 'write'} {line(edit.path)}")
@@ -353,7 +343,7 @@ def _indented(text: str) -> list[str]:
 
 
 def versions_with_metrics(title: str, versions: Iterable[ModelVersion]) -> str:
-    """Return versions with their metrics, a line each."""
+    """Return versions with their metrics, one a line."""
     return "\n".join(
         line("  ".join([f"{title} {version.reference}", *_metrics(version)]))
         for version in versions
@@ -361,11 +351,11 @@ def versions_with_metrics(title: str, versions: Iterable[ModelVersion]) -> str:
 
 
 def _metrics(version: ModelVersion) -> list[str]:
-    return [f"{name} {_cell(value)}" for name, value in version.metrics.items()]
+    return [f"{name} {cell(value)}" for name, value in version.metrics.items()]
 
 
 def findings_text(findings: Sequence[Finding]) -> str:
-    """Return findings, a line each, the remedy under it."""
+    """Return findings, one a line, each with its remedy below."""
     lines = []
     for finding in findings:
         kind = "fixed" if finding.code == "fixed" else finding.severity
@@ -376,7 +366,7 @@ def findings_text(findings: Sequence[Finding]) -> str:
 
 
 def tags_text(report: TagReport, *, dry_run: bool) -> str:
-    """Return what became of the tags."""
+    """Return the result of ``gitreg tags sync``."""
     lines = [f"{'would make' if dry_run else 'made'} {name}" for name in report.made]
     lines += [f"{'would replace' if dry_run else 'replaced'} {name}" for name in report.replaced]
     lines += [f"{'would put' if dry_run else 'put'} {name} right" for name in report.abandoned]
@@ -389,5 +379,5 @@ def tags_text(report: TagReport, *, dry_run: bool) -> str:
 
 
 def errors_text(message: str, hint: str | None) -> str:
-    """Return an error in one line, and what to do next in another."""
+    """Return an error in one line, and its hint in another."""
     return "\n".join([f"gitreg: {line(message)}", *([f"  {line(hint)}"] if hint else [])])

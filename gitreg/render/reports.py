@@ -1,27 +1,23 @@
-"""What a check found as text, Markdown, SARIF, and the annotations of Git hosts. No I/O.
+"""The findings of a check as text, Markdown, SARIF and annotations of Git hosts. No I/O.
 
-Nothing from a registry stands for itself: text is escaped for terminals, Markdown and HTML for
-browsers, and a workflow command cannot be forged by a file's name.
-
->>> escaped("*a* | <b>")
-'\\\\*a\\\\* \\\\| &lt;b&gt;'
+Text from a registry is always escaped: for terminals, for Markdown and HTML, and so that no file
+name can forge a workflow command.
 """
 
 from __future__ import annotations
 
 import hashlib
-import html
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from gitreg.core.text.markdown import code, table
 from gitreg.render.terminal import SHORT, line
 
-# What is printed was made by then: nothing needs importing to look at it.
+# For types only: printing a value does not need its class.
 if TYPE_CHECKING:
     from gitreg.check import CheckFinding, CheckReport
 
@@ -31,14 +27,13 @@ SARIF_VERSION = "2.1.0"
 MARKDOWN_ROWS = 200
 """The most findings that Markdown lists: GitHub cuts a summary at 1 MiB, a comment at 64 KiB."""
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~@:-])")
 _LEVELS = {"error": "error", "warning": "warning", "note": "note"}
 _GITHUB = {"error": "error", "warning": "warning", "note": "notice"}
 _GITLAB = {"error": "major", "warning": "minor", "note": "info"}
 
 
 def report_text(report: CheckReport) -> str:
-    """Return findings, a line each, the remedy under it, and what they come to."""
+    """Return findings, one a line with its remedy below, and a summary."""
     lines = []
     for finding in report.findings:
         lines.append(finding_line(finding))
@@ -50,7 +45,7 @@ def report_text(report: CheckReport) -> str:
 
 
 def finding_line(finding: CheckFinding) -> str:
-    """Return a finding in one line: severity, code, place, message, commit."""
+    """Return a finding as one line: severity, code, place, message, commit."""
     commit = f" ({finding.commit[:SHORT]})" if finding.commit else ""
     return line(f"{finding.severity}: {finding.code}: {_place(finding)}: {finding.message}{commit}")
 
@@ -74,7 +69,7 @@ def _sum(report: CheckReport) -> str:
 
 
 def report_json(report: CheckReport) -> dict[str, Any]:
-    """Return what ``check --json`` prints."""
+    """Return a report as ``check --json`` prints it."""
     return {
         "base": report.base,
         "head": report.head,
@@ -88,37 +83,33 @@ def report_json(report: CheckReport) -> dict[str, Any]:
 # Markdown
 
 
-def escaped(text: str) -> str:
-    """Return text that Markdown and HTML show as it is, in one line, without links or mentions."""
-    # A zero-width joiner would keep @names from being notified, and is what `line` takes out.
-    return _MARKDOWN.sub(r"\\\1", html.escape(line(text), quote=False))
-
-
 def report_markdown(report: CheckReport) -> str:
-    """Return a report fit for a job's summary or a comment."""
+    """Return a report for a job summary or a comment."""
     passed = "✅ gitreg check passed" if report.passed else "❌ gitreg check refused"
-    lines = [f"### {passed}", "", escaped(_sum(report)), ""]
+    lines = [f"### {passed}", "", _sum(report), ""]
     if report.findings:
-        lines += ["| | Code | Where | What | Commit |", "|---|---|---|---|---|"]
-    for finding in report.findings[:MARKDOWN_ROWS]:
-        what = escaped(finding.message)
-        if finding.remedy:
-            what += f"<br>→ {escaped(finding.remedy)}"
-        commit = finding.commit[:SHORT] if finding.commit else ""
-        cells = (finding.severity, escaped(finding.code), escaped(_place(finding)), what, commit)
-        lines.append(f"| {' | '.join(cells)} |")
+        rows = map(_markdown_row, report.findings[:MARKDOWN_ROWS])
+        lines.append(table(["", "Code", "Where", "What", "Commit"], rows))
     more = len(report.findings) - MARKDOWN_ROWS
     if more > 0:
         lines += ["", f"… and {more} more: run `gitreg check` to see all"]
-    lines += [f"\n> {escaped(note)}" for note in report.notes]
+    lines += [f"\n> {code(note)}" for note in report.notes]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _markdown_row(finding: CheckFinding) -> Sequence[str]:
+    what = code(finding.message)
+    if finding.remedy:
+        what += f"<br>→ {code(finding.remedy)}"
+    commit = finding.commit[:SHORT] if finding.commit else ""
+    return finding.severity, code(finding.code), code(_place(finding)), what, commit
 
 
 # For hosts
 
 
 def report_github(report: CheckReport) -> str:
-    """Return GitHub's workflow commands, one a finding, which annotate the changed files.
+    """Return GitHub workflow commands that annotate the changed files, one a finding.
 
     https://docs.github.com/actions/reference/workflow-commands-for-github-actions
     """
@@ -137,7 +128,7 @@ def report_github(report: CheckReport) -> str:
 
 
 def _github(text: str, more: str) -> str:
-    """Return text as a workflow command takes it: percent, line breaks and ``more`` encoded."""
+    """Return text encoded for a workflow command: percent, line breaks and ``more``."""
     for char in "%\r\n" + more:
         text = text.replace(char, f"%{ord(char):02X}")
     return text
@@ -172,8 +163,8 @@ def report_sarif(report: CheckReport, version: str) -> dict[str, Any]:
     """Return a SARIF 2.1.0 log.
 
     Args:
-        report: what was found.
-        version: of gitreg.
+        report: the findings.
+        version: gitreg's version.
     """
     codes = sorted({finding.code for finding in report.findings})
     return {
@@ -237,4 +228,4 @@ def formatted(report: CheckReport, form: str, version: str) -> str:
 
 
 FORMATS = ("text", "markdown", "sarif", "github", "gitlab")
-"""What ``check --format`` takes."""
+"""The values of ``check --format``."""

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import io
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
+from gitreg.core.text.invisible import has_invisible
+
 SHORT = 9
-"""How many digits of a commit people are shown."""
+"""How many digits of a commit are shown to people."""
 
 
 NARROWEST = 40
-"""A table is at least so many cells wide: below, a terminal's own folding reads better."""
+"""The smallest width of a table: below it, the terminal's own folding reads better."""
 
 
-# Control, format (bidirectional overrides, zero width), surrogates, line separators: they move
-# the cursor, hide text or forge lines. The pattern only finds what is worth looking up.
-_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-
-
+# Printable ASCII is visible; only other characters need a look-up.
 _SUSPECT = re.compile(r"[^\x20-\x7e]")
 
 
@@ -30,19 +27,27 @@ def visible(text: str) -> str:
 
 def line(text: str) -> str:
     """Return ``text`` as one line, control and formatting characters and line breaks escaped."""
-    return _SUSPECT.sub(lambda found: _escape(found[0], ascii), text)
+    return escape_invisible(text, ascii)
 
 
-def _escape(char: str, quote: Callable[[str], str]) -> str:
-    return quote(char)[1:-1] if unicodedata.category(char) in _UNSAFE else char
+def escape_invisible(text: str, quote: Callable[[str], str]) -> str:
+    """Return ``text`` with each invisible character as ``quote`` writes it between its quotes.
+
+    Such characters move the cursor, hide text or forge lines; see `has_invisible`.
+    """
+
+    def escape(found: re.Match[str]) -> str:
+        return quote(found[0])[1:-1] if has_invisible(found[0]) else found[0]
+
+    return _SUSPECT.sub(escape, text)
 
 
 def table(
     headers: Sequence[str], rows: Iterable[Sequence[object]], width: int, folds: str = ""
 ) -> str:
-    """Return aligned columns, folded to ``width`` cells (or `NARROWEST`, which is more).
+    """Return aligned columns, folded to ``width`` cells, but at least `NARROWEST`.
 
-    Where it leaves the others room, only the column ``folds`` is folded.
+    If the other columns fit, only the column ``folds`` is folded.
     """
     from rich.cells import cell_len
     from rich.console import Console
@@ -50,9 +55,9 @@ def table(
     from rich.text import Text
 
     grid = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
-    # Only what begins a row must keep to its line: the folds of the others are indented.
+    # Only the first cell must stay on one line: further lines of the others are indented.
     lines = [
-        [line(_cell(first)), *(visible(_cell(cell)) for cell in others)] for first, *others in rows
+        [line(cell(first)), *(visible(cell(value)) for value in others)] for first, *others in rows
     ]
     widths = [max(map(cell_len, column)) + 2 for column in zip(headers, *lines, strict=True)]
     rest = sum(cells for header, cells in zip(headers, widths, strict=True) if header != folds)
@@ -76,7 +81,8 @@ def table(
     return "\n".join(row.rstrip() for row in captured.get().split("\n")).rstrip("\n")
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """Return a value as a table shows it."""
     if value is None:
         return "-"
     if isinstance(value, float):
@@ -89,7 +95,7 @@ def _cell(value: object) -> str:
 
 
 def size(count: float) -> str:
-    """Return a number of bytes for people.
+    """Return a size in bytes with a readable unit.
 
     >>> size(512), size(184312)
     ('512 B', '180.0 KiB')
@@ -103,12 +109,13 @@ def size(count: float) -> str:
     return f"{count:.1f} {unit}"
 
 
-def _count(number: int, what: str) -> str:
+def quantity(number: int, what: str) -> str:
+    """Return a number and its noun, as ``1 file`` or ``2 files``."""
     return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def spans(numbers: Iterable[int]) -> str:
-    """Return ascending numbers, those in a row as one.
+    """Return ascending numbers, consecutive ones as a range.
 
     >>> spans((1, 2, 3, 7)), spans(())
     ('1-3, 7', '-')

@@ -1,7 +1,7 @@
-"""CODEOWNERS: who a Git host asks for a review, as the policy says it.
+"""CODEOWNERS: whom a Git host asks for a review, generated from the policy.
 
-A stage's rule names its ``owners`` (``production: {owners: ['@org/managers']}``), in general and
-for some models. Whoever owns a stage owns the policy, too: else it would be the way around.
+A stage's rule names its ``owners`` (``production: {owners: ['@org/managers']}``), for all models or
+for some. The owners of a stage own the policy, too: otherwise a policy change would bypass them.
 
 >>> from gitreg.core.policy import DEFAULT
 >>> owner_lines(DEFAULT)
@@ -20,27 +20,27 @@ from gitreg.errors import InvalidDocument, InvalidRequest
 from gitreg.review.workflows import HostFile
 
 PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS")
-"""Where the hosts look for the file, the first that is there."""
+"""The paths where hosts look for the file; the first existing one counts."""
 
 NEW = "CODEOWNERS"
-"""Where a new one is made: GitHub and GitLab both look there."""
+"""The path of a new file: GitHub and GitLab both look there."""
 
 BEGIN = "# >>> gitreg: written by `gitreg codeowners --write`, from registry/policy.yaml"
 END = "# <<< gitreg"
 SECTION = "[gitreg]"
 
 _GLOB = re.compile(r"[A-Za-z0-9_.*?-]+")
-# GitLab's: what is below it is judged for itself, and is optional where it starts with ^.
+# GitLab: a section is evaluated on its own, and is optional if it starts with ^.
 _SECTION = re.compile(r"\^?\[[^]]+\]")
 
 
 def owner_lines(policy: Policy) -> list[str]:
     """Return the lines that a policy implies; none when no stage has owners.
 
-    The last line that matches a path counts, so that what is more special comes later.
+    The last line that matches a path counts, so more specific lines come later.
 
     Raises:
-        InvalidRequest: the rules of some models are for a glob that CODEOWNERS does not know.
+        InvalidRequest: the policy has rules for a glob that CODEOWNERS cannot express.
     """
     lines = []
     everybody: dict[str, None] = {}
@@ -48,7 +48,7 @@ def owner_lines(policy: Policy) -> list[str]:
         if rule.owners:
             lines.append(f"/{ROOT}/*/stages/{stage}.yaml {' '.join(rule.owners)}")
             everybody.update(dict.fromkeys(rule.owners))
-    # As the policy applies them: globs in the order of the file, then names.
+    # In the order in which the policy applies them: globs in file order, then names.
     for pattern, rules in sorted(policy.models.items(), key=lambda item: _is_name(item[0])):
         for stage, part in rules.stages.items():
             if "owners" not in part.given:
@@ -65,12 +65,12 @@ def owner_lines(policy: Policy) -> list[str]:
 
 
 def _is_name(pattern: str) -> bool:
-    """Tell whether rules are for the model of that name, and for no other."""
+    """Tell whether a pattern is the name of one model."""
     return is_model_name(pattern) and not set(pattern) & set("*?[")
 
 
 def _folder_pattern(pattern: str) -> str:
-    """Return the folders of the models that a name or glob of the policy matches."""
+    """Return the pattern for the folders of the models that a policy pattern matches."""
     if _is_name(pattern):
         return folder_of(pattern)
     if not _GLOB.fullmatch(pattern):
@@ -82,13 +82,13 @@ def _folder_pattern(pattern: str) -> str:
 
 
 def merge(text: str, lines: list[str]) -> str:
-    """Return the text of a CODEOWNERS file with gitreg's lines, all others as they are.
+    """Return the text of a CODEOWNERS file with gitreg's lines; all other lines stay.
 
-    Gitreg's come last when they are new: the last line that matches counts. In a file of GitLab's
-    with sections they have one of their own: the one above may be optional.
+    New lines go to the end, because the last matching line counts. In a GitLab file with sections
+    they get their own section, because the section above may be optional.
 
     Raises:
-        InvalidDocument: the marks around gitreg's lines are not a pair.
+        InvalidDocument: the marks around gitreg's lines are not one pair.
     """
     if lines and any(_SECTION.match(line) and line != SECTION for line in text.splitlines()):
         lines = [SECTION, *lines]
@@ -105,17 +105,17 @@ def merge(text: str, lines: list[str]) -> str:
     if len(starts) != 1 or len(ends) != 1 or starts[0] > ends[0]:
         raise InvalidDocument(
             f"the lines {BEGIN.partition(':')[0]!r} and {END!r} are not one pair",
-            hint="remove them, and what is between them, by hand",
+            hint="remove them and the lines between them by hand",
         )
     return "".join([*found[: starts[0]], own, *found[ends[0] + 1 :]])
 
 
 def codeowners(policy: Policy, top: Path | None) -> tuple[HostFile, str]:
-    """Return the CODEOWNERS file as it shall be, and the text that it has now.
+    """Return the wanted CODEOWNERS file, and the text of the present one.
 
     Args:
-        policy: whose owners.
-        top: the root of a work tree; ``None`` where there is none, as in a bare repository.
+        policy: the policy that names the owners.
+        top: the root of the work tree; ``None`` in a bare repository.
 
     Raises:
         InvalidRequest: the policy names no owners, or a file cannot be read as text.
@@ -136,5 +136,5 @@ def codeowners(policy: Policy, top: Path | None) -> tuple[HostFile, str]:
     _, _, after = merged.partition(f"{END}\n")
     warnings: tuple[str, ...] = ()
     if any(line.strip() and not line.startswith("#") for line in after.splitlines()):
-        warnings = (f"{path}: lines after gitreg's count more, where they match the same files",)
+        warnings = (f"{path}: lines after gitreg's win when they match the same files",)
     return HostFile(path, merged, warnings=warnings), text

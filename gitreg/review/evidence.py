@@ -1,4 +1,4 @@
-"""The text of a pull request: what a reviewer has to know of a change, in Markdown. Pure."""
+"""The text of a pull request: what a reviewer must know about a change, in Markdown. Pure."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from gitreg.core.model.names import ARCHIVE, NO_STAGE, format_version
 from gitreg.core.state.change import OPERATION, Change
 from gitreg.core.state.compare import Comparison, compare
 from gitreg.core.state.state import RegistryState
+from gitreg.core.text.markdown import block, code, link, table
 from gitreg.review.hosts import Host, host_of
-from gitreg.review.markdown import block, code, link, table
 
 LIMIT = 60_000
-"""The longest text, in characters; GitHub takes 65,536."""
+"""The longest text, in characters; GitHub accepts 65,536."""
 
 _ROWS = 40
 _CELL = 200
@@ -41,22 +41,22 @@ class _Move:
 
     @property
     def came(self) -> tuple[int, ...]:
-        """The versions that it names since, ascending."""
+        """The versions that it names only afterwards, ascending."""
         return tuple(version for version in self.after if version not in self.before)
 
     @property
     def left(self) -> tuple[int, ...]:
-        """The versions that it names no more, ascending."""
+        """The versions that it no longer names, ascending."""
         return tuple(version for version in self.before if version not in self.after)
 
 
 def evidence_text(before: RegistryState, change: Change, host: Host | None = None) -> str:
-    """Return the text of a request, in Markdown; whatever comes from the registry is escaped.
+    """Return the text of a request, in Markdown; all text from the registry is escaped.
 
     Args:
-        before: the registry as it is published.
-        change: what is asked for.
-        host: where it is asked, for links.
+        before: the registry as published.
+        change: the change under review.
+        host: the host of the request, for links.
     """
     after = before.after({edit.path: edit.content for edit in change.edits})
     moves = _moves(before, change)
@@ -70,7 +70,7 @@ def evidence_text(before: RegistryState, change: Change, host: Host | None = Non
     parts += [f"**Note:** {code(warning)}" for warning in change.warnings]
     for model, version, incumbent, where in _candidates(before, change, moves):
         if ("Gitreg-Action", "rename") in change.trailers:
-            break  # they are what they were
+            break  # a rename does not change the versions
         parts += _beside(after, (model, version), incumbent, where, host)
     if any(judgement.verdicts for judgement in change.judgements):
         rows = [
@@ -78,24 +78,24 @@ def evidence_text(before: RegistryState, change: Change, host: Host | None = Non
             for judgement in change.judgements
             for verdict in judgement.verdicts
         ]
-        parts += ["### What the policy says", table(("verdict", "rule", "version", "why"), rows)]
+        parts += ["### Policy verdicts", table(("verdict", "rule", "version", "why"), rows)]
     if change.evidence:
-        parts.append("### Evidence, as the commit has it")
+        parts.append("### Evidence in the commit message")
         parts.append("\n".join(f"- {code(line)}" for line in change.evidence))
     parts += _way_back(before, change, moves)
     operation = next((value for key, value in change.trailers if key == OPERATION), "")
     named = f"Operation {code(operation)}. " if operation else ""
     last = (
-        f"{named}The same command with <code>--pr</code> brings this "
-        "request up to date; after the merge, <code>gitreg tags sync --push</code> makes the tags."
+        f"{named}The same command with <code>--pr</code> updates this request; "
+        "after the merge, <code>gitreg tags sync --push</code> creates the tags."
     )
     return _cut(parts, last)
 
 
 def _cut(parts: Sequence[str], last: str) -> str:
-    """Join paragraphs, leaving out the largest where a host would not take them all."""
+    """Join paragraphs, without the largest ones if a host would not accept them all."""
     kept = list(parts)
-    omitted = "*A part that is too long for a request is left out: see* <code>gitreg compare</code>"
+    omitted = "*A part too long for a request is left out: see* <code>gitreg compare</code>"
     while sum(len(part) + 2 for part in kept) + len(last) > LIMIT:
         longest = max(range(len(kept)), key=lambda place: len(kept[place]))
         kept[longest] = omitted
@@ -129,7 +129,7 @@ def _numbers(versions: tuple[int, ...]) -> str:
 def _candidates(
     before: RegistryState, change: Change, moves: Iterable[_Move]
 ) -> Iterable[tuple[str, int, int | None, str]]:
-    """Return the versions to look at: model, number, the incumbent's number, and where it is."""
+    """Return the versions to review: model, number, incumbent's number, incumbent's stage."""
     found: dict[tuple[str, int, int | None], str] = {}
     for move in moves:
         if move.pointer == f"stages/{ARCHIVE}":
@@ -154,7 +154,7 @@ def _beside(
     where: str,
     host: Host | None,
 ) -> list[str]:
-    """Return what is to be said of a version beside the one that is there."""
+    """Return the paragraphs that compare a version with the incumbent."""
     new = after.version(*candidate)
     frozen = after.requirements(*candidate)
     if incumbent is None:
@@ -229,7 +229,7 @@ def _signed(delta: float | None) -> str:
 
 
 def _short(value: object) -> str:
-    """Return a value as text for a cell."""
+    """Return a value as the text of a cell."""
     if value is None:
         return "-"
     text = f"{value:.10g}" if isinstance(value, float) else str(value)
@@ -237,26 +237,26 @@ def _short(value: object) -> str:
 
 
 def _code(commit: CodeCommit | None, host: Host | None) -> str:
-    """Return the code commit of a version, as a link where it is on the host of the request."""
+    """Return the code commit of a version, as a link when it is on the request's host."""
     if commit is None:
         return "not known"
     place = None if commit.repository is None else host_of(commit.repository)
     if place is not None and host is not None and place.name == host.name:
-        # What a host is called tells what it is; the person may have had to say it.
+        # The user may have configured the kind of this host.
         url = replace(place, kind=host.kind).commit_url(commit.commit)
     else:
-        url = None  # a registry does not send people to hosts of its own choice
+        url = None  # a registry must not send people to hosts of its choice
     shown = link(code(commit.commit[:12]), url)
     whose = f" of {code(commit.repository)}" if commit.repository and url is None else ""
     return f"{shown}{whose}{', with uncommitted changes' if commit.dirty else ''}"
 
 
-_WAY_BACK = ("### How to go back, once it is merged",)
-_REVERT = "git revert COMMIT    # the one of the merge"
+_WAY_BACK = ("### Roll back after the merge",)
+_REVERT = "git revert COMMIT    # the merge commit"
 
 
 def _way_back(before: RegistryState, change: Change, moves: Sequence[_Move]) -> list[str]:
-    """Return how what is asked for can be undone once it is merged."""
+    """Return how to undo the change once it is merged."""
     taken_back = ("Gitreg-Action", "rollback") in change.trailers
     whole = _whole_models(change)
     commands: list[str] = []
@@ -289,10 +289,10 @@ def _whole_models(change: Change) -> tuple[str, ...]:
 def _undo(
     before: RegistryState, model: str, moves: Sequence[_Move], *, goes_forth: bool
 ) -> list[str]:
-    """Return the commands that take the moves of a model's pointers back."""
+    """Return the commands that undo the moves of a model's pointers."""
     stages = [move for move in moves if move.pointer.startswith("stages/")]
     swapped = [m for m in stages if m.shown != ARCHIVE and m.came and m.left]
-    if swapped and goes_forth:  # the aliases that moved along go back with it
+    if swapped and goes_forth:  # a rollback moves the aliases back, too
         return [f"gitreg rollback {shlex.quote(model)} --stage {move.shown}" for move in swapped]
     if swapped:
         return [
@@ -316,5 +316,5 @@ def _undo(
 
 
 def _quoted(model: str, *versions: int) -> str:
-    """Return references as a shell takes them."""
+    """Return references quoted for a shell."""
     return " ".join(shlex.quote(format_version(model, version)) for version in versions)

@@ -1,4 +1,4 @@
-"""Git hosts by the URL of a remote: which one it is, and the addresses of its pages. Pure.
+"""Git hosts by the URL of a remote: the kind of host, and the addresses of its pages. Pure.
 
 >>> host = host_of("git@github.com:team/churn.git")
 >>> host.kind, host.compare_url("main", "gitreg/promote-churn-5-production")
@@ -16,17 +16,12 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 from urllib.parse import quote, urlencode
 
+from gitreg.core.text.urls import address_of
+
 Kind = Literal["github", "gitlab", "bitbucket", "bitbucket-server", "gitea"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-_SCHEME_URL = re.compile(
-    r"(?P<scheme>https?|ssh|git\+ssh)://(?:[^/]*@)?(?P<host>[^/@:\[\]]+|\[[0-9A-Fa-f:.]+\])"
-    r"(?::(?P<port>[0-9]{1,5}))?/(?P<path>.*)"
-)
-# Git's own rule for scp's form: a colon before the first slash. One letter is a Windows drive.
-_SCP_URL = re.compile(
-    r"(?:[^/@:]*@)?(?P<host>[^/@:\[\]]{2,}|\[[0-9A-Fa-f:.]+\]):(?!//)(?P<path>.*)"
-)
+_SCHEMES = frozenset({"http", "https", "ssh", "git+ssh"})
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
 _SEGMENT = re.compile(r"[A-Za-z0-9_.~+-]*[A-Za-z0-9_~+-][A-Za-z0-9_.~+-]*")
 _OBJECT = re.compile(r"[0-9a-f]{40}")
@@ -34,7 +29,7 @@ _REQUEST_PATH = re.compile(
     r"/[A-Za-z0-9_.~+/-]*/(?:pull|pulls|pull-requests|merge_requests)/[0-9]{1,12}"
 )
 
-# Where SSH is also answered at the port of HTTPS, for networks that let nothing else through.
+# Hosts that also serve SSH at the HTTPS port, for networks that block everything else.
 _SSH_NAMES = {
     "ssh.github.com": "github.com",
     "altssh.gitlab.com": "gitlab.com",
@@ -46,8 +41,8 @@ _WELL_KNOWN: dict[str, Kind] = {
     "bitbucket.org": "bitbucket",
     "codeberg.org": "gitea",
 }
-# A company's own host is mostly called after what runs on it; where it is not, the setting
-# `gitreg.host` of Git says it.
+# A company's host is mostly named after its software; otherwise the Git setting `gitreg.host`
+# names it.
 _LABELS: dict[str, Kind] = {
     "github": "github",
     "gitlab": "gitlab",
@@ -62,9 +57,9 @@ class Host:
     """A repository on a Git host.
 
     Attributes:
-        kind: what runs there, or ``None`` when its name does not say.
-        web: the start of its pages' addresses, ``https://github.com``, without a last slash.
-        project: the repository there, ``team/churn``; on GitLab with its subgroups.
+        kind: the software of the host; ``None`` when the host's name does not tell.
+        web: the start of all addresses, such as ``https://github.com``, without a last slash.
+        project: the repository on the host, such as ``team/churn``; on GitLab with subgroups.
     """
 
     kind: Kind | None
@@ -73,15 +68,15 @@ class Host:
 
     @property
     def name(self) -> str:
-        """The host's name, with its port when that is not the usual one."""
+        """The host's name, with its port unless it is the default."""
         return self.web.partition("://")[2]
 
     def compare_url(self, base: str, head: str) -> str | None:
-        """Return the page where a person opens a request for a branch, if there is one.
+        """Return the page that opens a request for a branch, or ``None`` without one.
 
         Args:
-            base: the branch that it shall go into, without ``refs/heads/``.
-            head: the branch that has the commit.
+            base: the branch to merge into, without ``refs/heads/``.
+            head: the branch that holds the commit.
         """
         into, out_of = quote(base, safe="/"), quote(head, safe="/")
         pages = f"{self.web}/{self.project}"
@@ -107,7 +102,7 @@ class Host:
         return None
 
     def commit_url(self, commit: str) -> str | None:
-        """Return the page of a commit, 40 hex digits, if there is one."""
+        """Return the page of a commit (40 hex digits), or ``None`` without one."""
         if self.kind is None or not _OBJECT.fullmatch(commit):
             return None
         if self.kind == "bitbucket-server":
@@ -124,7 +119,7 @@ class Host:
     def is_request(self, url: str) -> bool:
         """Tell whether an address is that of a pull request on this host.
 
-        Of whichever repository there: one that was renamed answers under its new name.
+        It may be in any repository of the host: a renamed one answers under its new name.
         """
         start = f"{self.web}/".casefold()
         return url.casefold().startswith(start) and (
@@ -132,7 +127,7 @@ class Host:
         )
 
     def find_request(self, text: str) -> str | None:
-        """Return the last address of a pull request on this host in what a program printed."""
+        """Return the last address of a pull request on this host in a program's output."""
         found = [word.strip("<>.,'\"()") for word in text.split()]
         return next((word for word in reversed(found) if self.is_request(word)), None)
 
@@ -141,43 +136,40 @@ def host_of(url: str, kind: Kind | None = None) -> Host | None:
     """Return the host of a remote, and the repository on it.
 
     Args:
-        url: https, http, ssh, or scp's form; user names and passwords in it are left out.
-        kind: what runs there, where somebody has said so; else the host's name tells.
+        url: https, http, ssh, or scp's form; its user name and password are dropped.
+        kind: the configured kind of host; by default the host's name tells.
 
     Returns:
-        ``None`` for a path, and for what has no page anywhere (``git://``, ``file://``).
+        ``None`` for a path, and for a URL without web pages (``git://``, ``file://``).
 
     >>> host_of("https://ada:secret@git.example.com:8443/team/churn").web
     'https://git.example.com:8443'
     """
     if not url.isprintable() or any(char.isspace() for char in url):
         return None
-    found = _SCHEME_URL.fullmatch(url)
-    if found is not None:
-        scheme, port = found["scheme"], found["port"]
-    elif "://" not in url and (found := _SCP_URL.fullmatch(url)) is not None:
-        scheme, port = "ssh", None
-    else:
+    address = address_of(url)
+    if address is None or address.scheme not in _SCHEMES:
         return None
-    name = found["host"].lower()
+    name = address.host.lower()
     if not _HOST_NAME.fullmatch(name) or ".." in name:
         return None
-    segments = found["path"].strip("/").removesuffix(".git").split("/")
+    segments = address.path.strip("/").removesuffix(".git").split("/")
     if not all(_SEGMENT.fullmatch(segment) for segment in segments):
         return None
-    kind, usual = kind or _kind_of(name), {"https": "443", "http": "80"}.get(scheme)
+    kind, usual = kind or _kind_of(name), {"https": "443", "http": "80"}.get(address.scheme)
     if kind is not None and len(segments) < 2:  # an owner and a name
         return None
     name = _SSH_NAMES.get(name, name)
-    # The port of SSH says nothing of that of the pages.
-    at = f":{port}" if port and usual and port != usual else ""
-    return Host(kind, f"{'http' if scheme == 'http' else 'https'}://{name}{at}", "/".join(segments))
+    # An SSH port does not tell the port of the web pages.
+    at = f":{address.port}" if address.port and usual and address.port != usual else ""
+    scheme = "http" if address.scheme == "http" else "https"
+    return Host(kind, f"{scheme}://{name}{at}", "/".join(segments))
 
 
 def _kind_of(name: str) -> Kind | None:
     known = _WELL_KNOWN.get(_SSH_NAMES.get(name, name))
     if known is not None:
         return known
-    # By the labels alone, and not by any part of one: `notgithub.example.com` is somebody's.
+    # Compare whole labels only: `notgithub.example.com` is somebody else's host.
     parts = {part for label in name.split(".") for part in label.split("-")}
     return next((kind for label, kind in _LABELS.items() if label in parts), None)

@@ -1,8 +1,8 @@
-"""Promotions under review: a change on a branch of its own, and the pull request that asks for it.
+"""Puts changes under review: a branch with the change, and a pull request for it.
 
-The branch is named after what is done, so that doing it again brings the same request up to date.
-The request's text is the evidence: the candidate beside the incumbent, what the gates said, how to
-go back. No tag is made: those come from history, after the merge.
+The branch is named after the operation, so that running it again updates the same request. The text
+of the request is the evidence: the candidate beside the incumbent, the gates' verdicts, how to roll
+back. No tag is created: history implies the tags after the merge.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from gitreg.core.operations import Operation
 from gitreg.core.state.change import OPERATION, Change
 from gitreg.errors import InvalidRequest, WorldError
 from gitreg.git.repository import GitRepository
-from gitreg.publishing.outcome import Outcome, Proposal, Review
+from gitreg.publishing.outcome import Outcome, Review, ReviewBranch
 from gitreg.publishing.publisher import Publisher
 from gitreg.review.evidence import evidence_text
 from gitreg.review.hostcli import HostCli, Request
 from gitreg.review.hosts import KINDS, Host, Kind, host_of
 
 PREFIX = "gitreg"
-"""What the branches of all requests begin with."""
+"""The prefix of all review branches."""
 
 SETTING = "gitreg.host"
-"""The setting of Git that says what a host is whose name does not: github, gitlab, gitea …"""
+"""The Git setting that names the kind of a host whose name does not tell it."""
 
 _PLAIN_BASES = ("main", "master")
 _READABLE = 60
@@ -38,9 +38,9 @@ class Reviewer:
     """Puts operations under review.
 
     Args:
-        repository: where the commits are made.
-        publisher: makes and pushes them.
-        push_url: where they are pushed to, with the credentials that it may hold.
+        repository: the repository that creates the commits.
+        publisher: creates and pushes the commits.
+        push_url: returns the URL to push to; it may hold credentials.
     """
 
     def __init__(
@@ -59,42 +59,44 @@ class Reviewer:
         dry_run: bool = False,
         topic: str = "",
     ) -> Outcome:
-        """Push an operation's commit to a branch of its own, and open or update its request.
+        """Push an operation's commit to its own branch, and open or update its pull request.
 
         Args:
-            operation: what is done.
-            reason: why, for the commit's message.
-            op_id: identifies it; a new one by default.
-            dry_run: only say what would be done, on what is published now.
-            topic: tells operations apart that would have the same branch otherwise.
+            operation: what to do.
+            reason: why, for the commit message.
+            op_id: identifies the operation; a new id by default.
+            dry_run: only report what would be done.
+            topic: distinguishes operations that would get the same branch name otherwise.
 
         Returns:
-            The outcome, with its `Review`; without one when all of it is published already.
+            The outcome with its `Review`; without one when everything is published already.
+            When no request could be opened, the outcome has a warning: the branch is pushed.
 
         Raises:
-            GitregError: as `Publisher.propose`; nothing was published. That no
-                request could be opened is a warning of the outcome: the branch is there.
+            GitregError: as `Publisher.push_for_review`; nothing was published.
         """
         host = host_of(self._push_url(), self._kind())
         cli = HostCli.of(host, self._repository.folder)
         draft = _Draft(host, topic, asks_by_push=cli is None)
-        proposal = self._publisher.propose(operation, reason, draft, op_id=op_id, dry_run=dry_run)
-        outcome = proposal.outcome
-        if not proposal.branch:
+        pushed = self._publisher.push_for_review(
+            operation, reason, draft, op_id=op_id, dry_run=dry_run
+        )
+        outcome = pushed.outcome
+        if not pushed.branch:
             return outcome
         change = outcome.change
         if outcome.operation is not None:
             change = change.with_trailer(OPERATION, outcome.operation)
-        text = evidence_text(proposal.before, change, host)
-        request = Request(proposal.branch, proposal.base, change.subject, text)
+        text = evidence_text(pushed.before, change, host)
+        request = Request(pushed.branch, pushed.base, change.subject, text)
         review = Review(request.head, request.base, request.title, request.body)
         if dry_run:
             return replace(outcome, review=review)
-        review, warnings = _open(review, request, proposal, host, cli)
+        review, warnings = _open(review, request, pushed, host, cli)
         return replace(outcome, review=review, warnings=(*outcome.warnings, *warnings))
 
     def _kind(self) -> Kind | None:
-        """Return what the person has said that the host is."""
+        """Return the kind of host that the user configured."""
         said = self._repository.config(SETTING)
         if said is not None and said not in KINDS:
             raise InvalidRequest(
@@ -105,9 +107,9 @@ class Reviewer:
 
 
 def _open(
-    review: Review, request: Request, proposal: Proposal, host: Host | None, cli: HostCli | None
+    review: Review, request: Request, pushed: ReviewBranch, host: Host | None, cli: HostCli | None
 ) -> tuple[Review, tuple[str, ...]]:
-    """Open the request of a branch that is pushed, or find out how a person does."""
+    """Open the request of a pushed branch, or find the page where the user can."""
     by_hand = None if host is None else host.compare_url(request.base, request.head)
     if cli is not None:
         try:
@@ -117,7 +119,7 @@ def _open(
             words = f"the branch is pushed, but no request was opened ({error}){how}"
             return replace(review, url=by_hand), (words,)
         return replace(review, url=url, state="updated" if was_open else "opened"), ()
-    said = None if host is None else host.find_request(proposal.remote_words)
+    said = None if host is None else host.find_request(pushed.remote_words)
     if said is not None:
         return replace(review, url=said, state="opened"), ()
     return replace(review, url=by_hand), ()
@@ -125,7 +127,7 @@ def _open(
 
 @dataclass(frozen=True)
 class _Draft:
-    """Names the branch of a change, and asks GitLab for a request where glab does not."""
+    """Names the branch of a change, and makes GitLab open a request when there is no glab."""
 
     host: Host | None
     topic: str
@@ -137,8 +139,8 @@ class _Draft:
     def push_options(self, change: Change, base: str) -> Sequence[str]:
         if not self.asks_by_push or self.host is None or self.host.kind != "gitlab":
             return ()
-        # No description: an option has one line. GitLab takes the commit's message for it, which
-        # has the evidence, too.
+        # No description: an option has one line. GitLab uses the commit message, which has the
+        # evidence, too.
         return (
             "merge_request.create",
             f"merge_request.target={base}",
@@ -151,15 +153,15 @@ class _Draft:
 
 
 def branch_name(change: Change, base: str = "main", topic: str = "") -> str:
-    """Return the name of the branch that holds a change for review.
+    """Return the name of the review branch for a change.
 
-    The same operation has the same branch, whoever asks for it and however often. What a
-    registration is about is its bytes: its number may be another one the next time.
+    The same operation gets the same branch for every user and every run. A registration is
+    identified by its bytes: its version number may differ the next time.
 
     Args:
-        change: what is done.
-        base: the branch that it shall go into.
-        topic: tells changes apart that would have the same name otherwise.
+        change: the change.
+        base: the branch to merge it into.
+        topic: distinguishes changes that would get the same name otherwise.
 
     >>> trailers = (("Gitreg-Action", "promote"), ("Gitreg-Model", "churn-predictor"))
     >>> trailers += (("Gitreg-Version", "5"), ("Gitreg-Stage", "production"))
@@ -172,7 +174,7 @@ def branch_name(change: Change, base: str = "main", topic: str = "") -> str:
         topic += "".join(_digests(change))
     text = "-".join([action, *parts])
     readable = re.sub(r"[^A-Za-z0-9_-]+", "-", text)[:_READABLE].strip("-")
-    # Two numbers between dashes can be read in two ways: m-1@2 is not m@1 and m@2.
+    # Two numbers between dashes are ambiguous: m-1@2 is not m@1 and m@2.
     ambiguous = len(re.findall(r"-\d+(?![^-])", text)) > 1
     if topic or ambiguous or readable != text:
         digest = hashlib.sha256("\0".join([action, *parts, topic]).encode("utf-8", "replace"))
@@ -182,7 +184,7 @@ def branch_name(change: Change, base: str = "main", topic: str = "") -> str:
 
 
 def _words(change: Change) -> list[str]:
-    """Return action, models, versions, stage and alias, as the branch's name has them."""
+    """Return the parts of a branch name: action, models, versions, stage and alias."""
     action, stage, alias = "change", "", ""
     named: list[str] = []
     for key, value in change.trailers:

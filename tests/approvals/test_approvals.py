@@ -376,7 +376,7 @@ def test_an_unpublished_approval_that_holds_no_more_is_left(shared: Path, team: 
     with Registry(team) as registry:
         report = registry.push()
     (left,) = report.left
-    assert left.reason.startswith("the approval of churn@3 for production does not hold any more")
+    assert left.reason.startswith("the approval of churn@3 for production no longer holds")
 
 
 def test_an_unpublished_promotion_goes_with_its_approval(shared: Path, team: Path) -> None:

@@ -19,7 +19,6 @@ from gitreg.approvals.signatures import (
     Unverified,
     parse_signature,
     signer_of_commit,
-    signer_of_tag,
     signers_of_commits,
     verify,
 )
@@ -71,8 +70,8 @@ def test_what_does_not_count(keys: dict[str, Key]) -> None:
     lines = good.splitlines(keepends=True)
     flipped = lines[2][:9] + (b"B" if lines[2][9:10] != b"B" else b"C") + lines[2][10:]
     for text, signature, why in (
-        (TEXT + b"x", good, "it was made over something else"),
-        (TEXT.replace(b"\n", b"\r\n"), good, "it was made over something else"),
+        (TEXT + b"x", good, "it signs a different text"),
+        (TEXT.replace(b"\n", b"\r\n"), good, "it signs a different text"),
         (TEXT, keys["grace"].sign(TEXT), "none of the policy's signers'"),
         (TEXT, keys["ada"].sign(TEXT, "git"), "signed for 'git', not for gitreg-approval"),
         (TEXT, keys["ada"].sign(TEXT, "file"), "signed for 'file'"),
@@ -235,7 +234,7 @@ def test_without_ssh_keygen_it_is_the_world_that_is_wrong(
 ) -> None:
     signature = keys["ada"].sign(b"never verified before")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(GitError, match="ssh-keygen is not there"):
+    with pytest.raises(GitError, match="ssh-keygen is not installed"):
         verify(b"never verified before", signature, APPROVAL, signers(ada=keys["ada"]))
 
 
@@ -335,19 +334,6 @@ def test_the_user_s_configuration_has_no_say(
     assert signer_of_commit(fresh, head, signers(grace=keys["grace"])) is None
     assert signer_of_commit(fresh, head, signers(ada=keys["ada"])) == ADA
     assert not ran.exists()
-
-
-def test_who_signed_a_tag(repository: GitRepository, keys: dict[str, Key]) -> None:
-    people = signers(ada=keys["ada"])
-    git(repository.folder, "tag", "-s", "-m", "signed", "one")
-    git(repository.folder, "tag", "-a", "--no-sign", "-m", "not", "two")
-    git(repository.folder, "tag", "three")
-    oids = [git(repository.folder, "rev-parse", name) for name in ("one", "two", "three")]
-    assert [signer_of_tag(repository, oid, people) for oid in oids] == [ADA, None, None]
-    found = repository.reader.get(oids[0])
-    assert found is not None
-    moved = repository.writer.write("tag", found.data.replace(b"tag one", b"tag six"))
-    assert signer_of_tag(repository, moved, people) is None
 
 
 def test_a_hundred_signatures_in_three_seconds(

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import string
 import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from gitreg.artifacts.environment import code_commit, environment, without_credentials
+from gitreg.artifacts.environment import code_commit, environment
 from gitreg.errors import GitError, InvalidRequest
 
 
@@ -43,91 +39,6 @@ def repository(tmp_path: Path) -> Path:
     git(folder, "add", "train.py")
     git(folder, "commit", "-qm", "train")
     return folder
-
-
-# --- URLs ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("https://example.com/team/x.git", "https://example.com/team/x.git"),
-        ("https://ada:s3cret@example.com/x", "https://example.com/x"),
-        ("https://ghp_token@example.com/x", "https://example.com/x"),
-        ("https://:s3cret@example.com/x", "https://example.com/x"),
-        ("https://ada:s3:cr@t@example.com:8443/x", "https://example.com:8443/x"),
-        ("https://ada:s3/cr?t@example.com/x", "https://example.com/x"),
-        ("https://ada:s3#t@example.com", "https://example.com"),
-        ("https://ada:s3@cr/et@example.com/x", "https://example.com/x"),
-        ("https://ada@example.com/x@v1", "https://example.com/x@v1"),
-        ("https://example.com/x?private_token=t#frag", "https://example.com/x"),
-        ("https://example.com?token=t", "https://example.com"),
-        ("https://example.com:8443/x@v1", "https://example.com:8443/x@v1"),
-        ("https://[::1]:8443/x@v1", "https://[::1]:8443/x@v1"),
-        ("https://ada:s3cret@[::1]:8443/x", "https://[::1]:8443/x"),
-        ("HTTPS://ada:s3cret@example.com/x", "HTTPS://example.com/x"),
-        ("ssh://git@example.com/x", "ssh://git@example.com/x"),
-        ("ssh://git:s3cret@example.com:22/x", "ssh://git@example.com:22/x"),
-        ("ssh://:s3cret@example.com/x", "ssh://example.com/x"),
-        ("git+ssh://git:s3cret@example.com/x", "git+ssh://git@example.com/x"),
-        ("git+https://ada:s3cret@example.com/x", "git+https://example.com/x"),
-        ("helper::https://ada:s3cret@example.com/x", "helper::https://example.com/x"),
-        ("ext::sh -c https://ada:s3cret@example.com/x", "ext::sh -c https://example.com/x"),
-        ("s3://key:s3cret@bucket/x", "s3://bucket/x"),
-        ("git@example.com:team/x.git", "git@example.com:team/x.git"),
-        ("git@example.com:team/x@v1", "git@example.com:team/x@v1"),
-        ("example.com:team/x.git", "example.com:team/x.git"),
-        ("git:s3cret@example.com:team/x.git", "git@example.com:team/x.git"),
-        ("/srv/git/x.git", "/srv/git/x.git"),
-        ("../x@y:z", "../x@y:z"),
-        ("C:\\git\\x@y", "C:\\git\\x@y"),
-        ("file:///srv/git/x.git", "file:///srv/git/x.git"),
-        ("", ""),
-    ],
-)
-def test_urls_without_credentials(url: str, expected: str) -> None:
-    assert without_credentials(url) == expected
-
-
-SCHEMES = st.sampled_from(["https", "http", "ssh", "git+ssh", "git+https", "ftp", "h::https"])
-HOSTS = st.sampled_from(["example.com", "example.com:8443", "[::1]:22", "127.0.0.1"])
-PATHS = st.text(string.ascii_letters + "/.-_", max_size=20).map(lambda path: f"/{path}")
-# What a person pastes, encoded or not. It does not begin with digits: up to a raw slash they
-# would read as a port, and what follows as a path.
-PASSWORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1).map(
-    lambda text: f"S3CRET{text}S3CRET"
-)
-LOGINS = st.tuples(
-    st.sampled_from(["", "ada", "a.b"]),
-    PASSWORDS | PASSWORDS.map(lambda password: quote(password, safe="")),
-).map(":".join)
-
-
-@given(SCHEMES, LOGINS, HOSTS, PATHS)
-def test_no_password_survives(scheme: str, login: str, host: str, path: str) -> None:
-    cleaned = without_credentials(f"{scheme}://{login}@{host}{path}")
-    assert "S3CRET" not in cleaned
-    assert cleaned.endswith(host + path)
-    assert without_credentials(cleaned) == cleaned
-
-
-@given(SCHEMES, HOSTS, PATHS, st.sampled_from("?#"), PASSWORDS)
-def test_no_token_in_a_query_survives(
-    scheme: str, host: str, path: str, mark: str, token: str
-) -> None:
-    assert "S3CRET" not in without_credentials(f"{scheme}://{host}{path}{mark}t={token}")
-
-
-@given(st.sampled_from(["git", "a.b"]), st.text(string.ascii_letters + "@:", max_size=9), PATHS)
-def test_no_password_of_an_scp_address_survives(user: str, middle: str, path: str) -> None:
-    cleaned = without_credentials(f"{user}:S3CRET{middle}S3CRET@example.com:{path}")
-    assert cleaned == f"{user}@example.com:{path}"
-
-
-@given(st.text())
-def test_any_text_is_cleaned_once_and_for_all(url: str) -> None:
-    cleaned = without_credentials(url)
-    assert len(cleaned) <= len(url)
 
 
 # --- The commit ---------------------------------------------------------------------------------

@@ -164,7 +164,7 @@ class TestDestination:
             else:
                 path.mkdir()
                 (path / "mine").write_text("mine")
-            with pytest.raises(InvalidRequest, match="is there already") as error:
+            with pytest.raises(InvalidRequest, match="already exists") as error:
                 deliver(project, artifact, path, set())
             assert error.value.hint
             assert (path if kind == "file" else path / "mine").read_text() == "mine"
@@ -192,7 +192,7 @@ class TestDestination:
             (out / name).mkdir()
         deliver(project, folder, out / "folder", set())
         assert check_delivered(out / "folder", folder) == []
-        with pytest.raises(InvalidRequest, match="is there already"):
+        with pytest.raises(InvalidRequest, match="already exists"):
             deliver(project, file, out / "file", set())
 
     @pytest.mark.parametrize("target", ["mine", "nowhere"])
@@ -274,7 +274,7 @@ class TestDamage:
         path = member(project, folder, "data/weights.bin")
         damage(path)
         with pytest.raises(
-            DvcError, match=r"^data/weights\.bin: came damaged from the DVC remote"
+            DvcError, match=r"^data/weights\.bin: arrived damaged from the DVC remote"
         ) as error:
             deliver(project, folder, out / "model", fetched)
         assert error.value.hint

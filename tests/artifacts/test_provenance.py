@@ -116,11 +116,14 @@ def test_a_text_is_the_bytes(registry: Registry, folder: Path, name: str) -> Non
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (Provenance(), "one of both"),
-        (Provenance(source=Path("x"), text=("model.link", "y")), "one of both"),
+        (Provenance(), "either as its source or as a text"),
+        (
+            Provenance(source=Path("x"), text=("model.link", "y")),
+            "either as its source or as a text",
+        ),
         (Provenance(source=Path("nowhere")), "no such file or folder"),
-        (Provenance(text=("model", "x")), "is no artifact's name"),
-        (Provenance(text=("../x", "x")), "is no artifact's name"),
+        (Provenance(text=("model", "x")), "is not an artifact's name"),
+        (Provenance(text=("../x", "x")), "is not an artifact's name"),
         (Provenance(text=("model.link", "x"), created_at="yesterday"), "is no time"),
         (Provenance(text=("model.link", "x"), created_by="a\nb"), "invisible character"),
         (Provenance(text=("model.link", "x"), tags={"": "x"}), "cannot be a tag's key"),

@@ -11,7 +11,7 @@ import pytest
 from gitreg import Registry
 from gitreg.errors import InvalidRequest
 from tests.conftest import git, write_model
-from tests.dvc.test_dvc import COLLISION, damage
+from tests.dvc.projects import COLLISION, damage
 from tests.stories.test_dvc_faults import here, there, use_remote
 from tests.support.commands import error, everything, gitreg
 
@@ -123,13 +123,13 @@ def test_repair(shared: Path, work: Path) -> None:
             "remote-repaired",
             "note",
             "churn@3",
-            "DVC remote store: model.pkl: differs; it was put right from the cache",
+            "DVC remote store: model.pkl: differs; repaired from the cache",
         ),
         (
             "remote-repaired",
             "note",
             "tiny@1",
-            "DVC remote store: model.pkl: missing; it was put right from the cache",
+            "DVC remote store: model.pkl: missing; repaired from the cache",
         ),
     ]
     assert there(shared, WEIGHTS).read_bytes() == b"weights 3"

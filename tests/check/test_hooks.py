@@ -96,6 +96,29 @@ def test_a_hook_that_is_there_runs_first_and_its_no_counts(shared: Path) -> None
         install(server, "pre-receive")
 
 
+OLD = Path(__file__).with_name("pre-receive.2026-11.sh")
+"""What `gitreg hook install pre-receive` wrote when servers got their first hooks."""
+
+
+def test_a_hook_that_an_earlier_gitreg_installed_still_judges(shared: Path) -> None:
+    work, server = shared / "work", shared / "origin.git"
+    path = server / "hooks" / "pre-receive"
+    path.parent.mkdir(exist_ok=True)
+    text = OLD.read_text().replace("@PYTHON@", sys.executable).replace("@PLACE@", str(CHECKOUT))
+    path.write_text(text)
+    path.chmod(0o755)
+    commit(work, SOUND)
+    assert call(work, "git", "push", "-q") == (0, "")
+    commit(work, DANGLING)
+    code, said = call(work, "git", "push", "-q")
+    assert code != 0
+    assert "gitreg: error: dangling-pointer: registry/churn/aliases/next.yaml" in said
+    assert git(server, "rev-parse", "main") == git(work, "rev-parse", "HEAD~1")
+    installed = install(server, "pre-receive")  # which knows it as gitreg's
+    assert installed.chained is None
+    assert path.read_text() == hooks.script_for("pre-receive")
+
+
 def test_where_git_looks_for_hooks(stocked: Path) -> None:
     git(stocked, "config", "core.hooksPath", ".githooks")
     assert install(stocked, "pre-commit").path == stocked / ".githooks" / "pre-commit"

@@ -54,6 +54,7 @@ def test_the_commands_are_those_that_are_promised() -> None:
         "fetch",
         "push",
         "approve",
+        "policy schema",
         "policy show",
         "policy test",
         "ci github",

@@ -106,6 +106,9 @@ def test_code_that_is_on_no_branch_or_elsewhere(work: Path) -> None:
     git(work, "commit", "--quiet", "-m", "a side", "--allow-empty")
     git(work, "checkout", "--quiet", "main")
     policy(work, "gates: [{code_on: side}]")
+    said = gitreg("promote", "churn@3", "--to", "production", code=1).err
+    assert said.startswith("unknown  code-on: ")  # a branch that only this clone has
+    git(work, "push", "--quiet", "origin", "side")
     assert "is not on side" in error("promote", "churn@3", "--to", "production", code=1)
     policy(work, "gates: [{code_on: nowhere}]")
     said = gitreg("promote", "churn@3", "--to", "production", code=1).err

@@ -10,9 +10,7 @@ import pytest
 
 from gitreg.dvc import DvcProject, digest
 from gitreg.errors import DvcError
-from tests.dvc.test_dvc import forget_cache, make_project, model
-
-__all__ = ["model"]
+from tests.dvc.projects import forget_cache, make_project
 
 pytest.importorskip("dvc_s3")
 boto3: Any = pytest.importorskip("boto3")

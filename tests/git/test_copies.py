@@ -36,7 +36,7 @@ def test_a_url_of_a_work_tree_pulls(shared: Path, tmp_path: Path) -> None:
     with Registry(f"file://{shared / 'work'}") as registry:
         path = registry.pull("churn/production", tmp_path / "out")
         assert [model.name for model in registry.models()] == ["churn", "tokenizer"]
-        assert registry.log("churn@champion")[0].after == 2
+        assert registry.log("churn@champion")[0].after == (2,)
         assert registry.show("churn@1").commit is not None
     assert (path / "model.pkl").read_text() == "weights 2"
 

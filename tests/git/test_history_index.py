@@ -130,8 +130,8 @@ def test_a_pointer_that_was_renamed_by_hand_is_two_moves(stocked: Path, opened: 
     git(stocked, "mv", "registry/churn/aliases/champion.yaml", "registry/churn/aliases/best.yaml")
     git(stocked, "commit", "--quiet", "-m", "a better word")
     assert [(e.pointer, e.before, e.after) for e in opened.log(limit=2)] == [
-        ("aliases/best", None, 2),
-        ("aliases/champion", 2, None),
+        ("aliases/best", (), (2,)),
+        ("aliases/champion", (2,), ()),
     ]
     assert opened.resolve("churn@best").version == 2
 

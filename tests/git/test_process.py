@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gitreg.errors import GitError, InvalidRequest
 from gitreg.git import process
@@ -132,59 +130,6 @@ def test_credentials_are_hidden(stocked: Path) -> None:
     assert done.returncode != 0
     assert "localhost" in done.stderr
     assert "s3cret" not in done.stderr
-
-
-SECRET = st.text(
-    st.characters(codec="ascii", categories=("L", "N", "P", "S"), exclude_characters="'\"/?#"),
-    min_size=8,
-).filter(lambda text: "://" not in text)
-PLAIN = st.text("abcXYZ019!$&()*+,;=:~%_-", min_size=8)
-
-
-@given(
-    secret=SECRET,
-    scheme=st.sampled_from(["https", "ssh", "git+https", "http"]),
-    form=st.sampled_from(
-        [
-            "{}://{}@host.example/x.git",
-            "{}://ada:{}@host.example:80/x.git",
-            "{}://host.example/x.git?token={}",
-            "{}://host.example/x#{}",
-        ]
-    ),
-    around=st.sampled_from(["{}", "fatal: '{}' not found", "To {}: no", "see ({})"]),
-)
-def test_no_secret_in_a_url_is_shown(secret: str, scheme: str, form: str, around: str) -> None:
-    shown = process.hide_credentials(around.format(form.format(scheme, secret)))
-    assert secret not in shown
-    assert shown.startswith(around.partition("{")[0])
-
-
-@given(secret=PLAIN, around=st.sampled_from(["{}", "fatal: '{}' not found", "To {}: no"]))
-def test_no_password_in_an_ssh_address_is_shown(secret: str, around: str) -> None:
-    shown = process.hide_credentials(around.format(f"ada:{secret}@host.example:team/x.git"))
-    assert shown == around.format("host.example:team/x.git")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "git@host:x.git",
-        "https://host/team/x@v1.git/",
-        "ssh://[::1]:22/x",
-        "remote: error: hook of ada@example.com: declined",
-        "error: a@b: c",
-        "refs/heads/main:refs/heads/main",
-    ],
-)
-def test_what_is_no_secret_stays(text: str) -> None:
-    assert process.hide_credentials(text) == text
-
-
-@pytest.mark.parametrize("secret", ["pa/ss", "pa?ss", "pa#ss", "p@ss", "p@/ss", "a:b/c"])
-def test_a_password_that_nobody_encoded_is_hidden(secret: str) -> None:
-    told = process.hide_credentials(f"fatal: 'https://ada:{secret}@host/x.git/' not found")
-    assert told == "fatal: 'https://host/x.git/' not found"
 
 
 def test_ssh_s_own_words_are_told() -> None:

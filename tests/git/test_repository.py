@@ -51,7 +51,7 @@ def test_any_folder_name(shared: Path, name: bytes) -> None:
     assert found.top_level == place
     with Registry(place) as registry:
         assert registry.resolve("churn@champion").version == 2
-        assert registry.log("churn@champion")[0].after == 2
+        assert registry.log("churn@champion")[0].after == (2,)
 
 
 def test_inside_of_dot_git_is_no_place(stocked: Path) -> None:

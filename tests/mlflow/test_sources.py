@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.server
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +21,7 @@ from mlflow.tracking.client import MlflowClient
 from sklearn.linear_model import LogisticRegression
 
 from gitreg import Registry
-from gitreg.core.model.model import DataDependency
+from gitreg.core.model.model import CodeCommit, DataDependency, Run
 from gitreg.mlflow.store import GitregStore
 from tests.conftest import git, write_model
 
@@ -255,6 +257,66 @@ def test_a_run_that_nobody_knows_is_recorded_all_the_same(
     mv = store.create_model_version("churn", str(write_model(tmp_path)), "f" * 32)
     assert mv.run_id == "f" * 32
     assert "are not recorded" in caplog.text
+
+
+@pytest.fixture
+def remote() -> Iterator[str]:
+    """A tracking server that knows one run, ``e`` 32 times, and nothing else."""
+    run = {
+        "info": {"run_id": "e" * 32, "experiment_id": "0", "status": "FINISHED"},
+        "data": {
+            "metrics": [{"key": "auc", "value": 0.75, "timestamp": 1, "step": 0}],
+            "params": [{"key": "C", "value": "2"}],
+            "tags": [{"key": "mlflow.source.git.commit", "value": COMMIT}],
+        },
+    }
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            known = self.path.startswith("/api/2.0/mlflow/runs/get?") and "e" * 32 in self.path
+            content = json.dumps({"run": run} if known else {}).encode()
+            self.send_response(200 if known else 404)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Stay quiet."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_tracking_server_is_asked_for_the_run(folder: Path, remote: str, tmp_path: Path) -> None:
+    store = GitregStore(f"gitreg://{folder}", remote)
+    store.create_registered_model("churn")
+    store.create_model_version("churn", str(write_model(tmp_path)), "e" * 32)
+    store.close()
+    with Registry(folder) as registry:
+        found = registry.show("churn@1")
+    assert (found.metrics, found.params) == ({"auc": 0.75}, {"C": "2"})
+    assert found.lineage.code == CodeCommit(COMMIT)
+    assert found.lineage.run == Run("e" * 32, remote)  # it means something on other machines
+
+
+@pytest.mark.parametrize(
+    "address", ["sqlite:///{}/nowhere.db", "file:///{}/nowhere", "file://{}/no%20where"]
+)
+def test_a_tracking_store_that_is_absent_is_not_made(
+    folder: Path, tmp_path: Path, address: str
+) -> None:
+    model = write_model(tmp_path, "weights")
+    before = sorted(tmp_path.iterdir())
+    store = GitregStore(f"gitreg://{folder}", address.format(tmp_path))
+    store.create_registered_model("churn")
+    store.create_model_version("churn", str(model), "f" * 32)
+    assert store.get_model_version("churn", 1).run_id == "f" * 32
+    store.close()
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_a_model_folder_that_is_malformed_says_nothing_of_itself(

@@ -105,9 +105,9 @@ def test_who_was_first_has_the_name(here: Registry, there: Registry) -> None:
     there.create_model("stayers", push=True)
     report = here.push()
     assert [left.reason for left in report.left] == [
-        "the model 'leavers' is there already",
-        "the model 'stayers' is there already",
-        "stayers@3 is of a commit that is left",
+        "the model 'leavers' already exists",
+        "the model 'stayers' already exists",
+        "stayers@3 belongs to a commit that was not pushed",
     ]
 
 

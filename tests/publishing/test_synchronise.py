@@ -106,7 +106,7 @@ def test_one_that_is_behind_is_told_so(shared: Path) -> None:
     pushed_by_hand(shared, "code.py", "pass\n")
     before = everything(shared / "work")
     ran = gitreg("push", "--repo", str(shared / "work"))
-    assert "origin/main has commits that are not here: gitreg fetch" in ran.err
+    assert "origin/main has commits that this clone does not have: gitreg fetch" in ran.err
     after = everything(shared / "work")
     assert {**after, "refs": "", "objects": ""} == {**before, "refs": "", "objects": ""}
 
@@ -186,7 +186,7 @@ def bring_over(shared: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     commit_by_hand(work, "train.py", "print()\n")
     pushed_by_hand(shared, "code.py", "pass\n")
     ran = gitreg("push", "--repo", str(work))
-    assert "2 commit(s) of your own stay on this branch alone" in ran.err
+    assert "2 commit(s) of your own are not published; move them with" in ran.err
     return ran.err
 
 
@@ -260,7 +260,7 @@ def test_a_version_in_a_commit_of_ones_own_is_not_taken_for_theirs(shared: Path)
         register_theirs(shared)
         report = registry.push()
     assert [len(part) for part in (report.sent, report.left, report.own)] == [0, 1, 1]
-    assert "churn@4 is of a commit that is left" in report.left[0].reason
+    assert "churn@4 belongs to a commit that was not pushed" in report.left[0].reason
     with Registry(colleague(shared)) as other:
         assert other.resolve("churn/production").version == 2
 
@@ -306,7 +306,7 @@ def test_a_dry_run_changes_nothing(shared: Path) -> None:
     work = shared / "work"
     with Registry(work) as registry:
         registry.register("churn", write_model(work, "ours"))
-        registry._clone.look()  # what is fetched is no change of ours
+        registry._clone.fetch_status()  # what is fetched is no change of ours
     here, there = everything(work), published(shared)
     assert gitreg("push", "--dry-run", "--repo", str(work)).out == (
         "would publish register churn@4\n"
@@ -314,7 +314,7 @@ def test_a_dry_run_changes_nothing(shared: Path) -> None:
     assert (everything(work), published(shared)) == (here, there)
     register_theirs(shared)
     with Registry(work) as registry:
-        registry._clone.look()
+        registry._clone.fetch_status()
     here, there, bytes_there = everything(work), published(shared), stored(shared)
     out = gitreg("push", "--dry-run", "--repo", str(work)).out
     assert re.fullmatch(r"would publish register churn@5 \(was \w{9}\)\n", out)

@@ -239,7 +239,7 @@ def test_replaced_objects_are_not_believed(stocked: Path) -> None:
     assert git(stocked, "show", "HEAD:registry/churn/aliases/champion.yaml") == "version: 1"
     with Registry(stocked) as registry:
         assert registry.resolve("churn@champion").version == 2
-        assert registry.log("churn@champion")[0].after == 2
+        assert registry.log("churn@champion")[0].after == (2,)
 
 
 # A repository that is not ready

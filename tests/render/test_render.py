@@ -134,7 +134,7 @@ def test_hostile_text_everywhere() -> None:
         HOSTILE,
     )
     event = Event(
-        HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, 1, HOSTILE, None, 1, HOSTILE, HOSTILE
+        HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, 1, HOSTILE, (), (1,), HOSTILE, HOSTILE
     )
     change = Change(
         HOSTILE, (Edit(HOSTILE + ".yaml", HOSTILE.encode("utf-8", "replace")),), HOSTILE
@@ -231,7 +231,9 @@ def test_a_version_of_which_little_is_known() -> None:
 
 
 def test_events() -> None:
-    def event(pointer: str | None, before: object, after: object, reason: str | None) -> Event:
+    def event(
+        pointer: str | None, before: tuple[int, ...], after: tuple[int, ...], reason: str | None
+    ) -> Event:
         return Event(
             "d" * 40,
             "2026-11-22T20:25:06+01:00",
@@ -240,8 +242,8 @@ def test_events() -> None:
             "promote",
             2,
             pointer,
-            before,  # type: ignore[arg-type]
-            after,  # type: ignore[arg-type]
+            before,
+            after,
             reason,
             "subject",
         )
@@ -249,8 +251,8 @@ def test_events() -> None:
     lines = as_text.events_text(
         [
             event("stages/production", (1, 3), (2,), "why\nand more"),
-            event("aliases/champion", None, 2, None),
-            event(None, None, None, None),
+            event("aliases/champion", (), (2,), None),
+            event(None, (), (), None),
         ],
         WIDE,
     ).splitlines()
@@ -349,7 +351,7 @@ def test_outcomes() -> None:
     nothing = Outcome(Change("archive churn@2"))
     for dry_run in (False, True):
         said = as_text.outcome_text(nothing, dry_run=dry_run)
-        assert said == "nothing to do, it is so already: archive churn@2"
+        assert said == "nothing to do, already up to date: archive churn@2"
 
 
 def test_a_dry_run_shows_message_files_and_tags() -> None:

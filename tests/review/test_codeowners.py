@@ -137,7 +137,7 @@ def test_lines_that_count_more_are_told(folder: Path, monkeypatch: pytest.Monkey
     path.write_text(f"{path.read_text()}*.yaml @all\n")
     ran = gitreg("codeowners", "--write")
     assert ran.out == "unchanged: CODEOWNERS\n"
-    assert ran.err.startswith("warning: CODEOWNERS: lines after gitreg's count more")
+    assert ran.err.startswith("warning: CODEOWNERS: lines after gitreg's win")
 
 
 def test_a_new_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from gitreg.core.state.change import Change, Edit
 from gitreg.core.state.state import RegistryState
 from gitreg.review.evidence import LIMIT, evidence_text
 from gitreg.review.hosts import host_of
-from tests.review.test_markdown import NASTY, PARSER, texts
+from tests.core.text.test_markdown import NASTY, PARSER, texts
 from tests.support.fakes import ADA, CREATED, MD5, SHA256, DictSnapshot
 
 HOST = host_of("git@github.com:team/churn.git")
@@ -163,7 +163,7 @@ def test_going_back_from_each_move() -> None:
     )
 
     def way(change: Change) -> str:
-        return evidence_text(state, change, HOST).partition("How to go back")[2]
+        return evidence_text(state, change, HOST).partition("Roll back after the merge")[2]
 
     assert "promote churn&#64;2 --to staging" in way(
         Change(

@@ -139,7 +139,7 @@ def test_what_is_not_published_does_not_come_along(stocked: Path, shared: Path) 
         outcome = registry.promote("churn@3", stage="staging", pr=True)
         with pytest.raises(NotFound) as caught:
             registry.promote("churn@4", stage="staging", pr=True)
-    assert "only what is published can be proposed" in str(caught.value.hint)
+    assert "only published versions can be proposed" in str(caught.value.hint)
     assert git(shared / "origin.git", "rev-parse", f"{outcome.commit}^") == at(shared, "main")
 
 
@@ -227,7 +227,7 @@ def test_a_lost_answer_is_asked_for(
 def test_nothing_is_there_to_ask_for_it(stocked: Path, shared: Path) -> None:
     git(shared, "init", "--quiet", "--bare", "-b", "main", "empty.git")
     git(stocked, "remote", "set-url", "origin", "../empty.git")
-    with pytest.raises(GitError, match="is not there yet"):
+    with pytest.raises(GitError, match="does not exist yet"):
         ask(stocked)
 
 
@@ -237,7 +237,7 @@ def test_a_dry_run_prints_the_text(
     monkeypatch.chdir(stocked)
     before, objects = published(shared), git(stocked, "count-objects")
     ran = gitreg(*ASK, "--dry-run")
-    assert ran.out.startswith(f"would push {BRANCH} and ask: promote churn@3 to production\n")
+    assert ran.out.startswith(f"would push {BRANCH} and request: promote churn@3 to production\n")
     assert "| <code>auc</code> | <code>0.8</code> | <code>0.9</code> |" in ran.out
     assert "Operation" not in ran.out
     found = gitreg(*ASK, "--dry-run", "--json").json
@@ -277,7 +277,7 @@ def test_whatever_changes_a_model_can_be_reviewed(
     assert found["commit"] == at(shared, found["branch"])
     assert at(shared, "main") == main
     assert everything(stocked)["files"] == before["files"]
-    assert "How to go back" in found["body"]
+    assert "Roll back after the merge" in found["body"]
     assert f"Operation <code>{found['operation']}</code>" in found["body"]
     assert "only one" not in error(*command, "--pr", "--push")
     again = gitreg(*command, "--pr", "--json").json
@@ -582,7 +582,7 @@ def test_without_any_program_the_page_is_printed(
 
 def test_a_path_has_no_page(stocked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(stocked)
-    assert gitreg(*ASK).out.endswith("open a pull request of it into main at your Git host\n")
+    assert gitreg(*ASK).out.endswith("open a pull request from it into main at your Git host\n")
     assert gitreg(*ASK, "--json").json["url"] is None
 
 

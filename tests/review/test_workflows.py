@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,16 @@ def test_the_hosts_own_schema_takes_it(tmp_path: Path, host: str) -> None:
         check=False,
     )
     assert broken.returncode == 1  # it is looked at
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_template_is_yaml_as_it_stands(host: str) -> None:
+    """So editors and linters can read it; no placeholder is left once it is filled."""
+    template = (files("gitreg.review.resources") / f"{host}.yml").read_text("utf-8")
+    read = YAML(typ="safe").load(template)
+    assert read.keys() == document(host).keys()
+    assert re.search("__[A-Z_]+__", template)
+    assert not re.search("__[A-Z_]+__", workflow(host).text)
 
 
 def test_nothing_lets_others_run_code_in_it(tmp_path: Path) -> None:
@@ -370,7 +382,7 @@ def test_no_stranger_s_gitreg_is_installed(shared: Path, host: str) -> None:
     variables = named["env"] if host == "github" else named[".gitreg"]["variables"]
     assert variables["GITREG"] == wanted
     for wrong in ("--index-url x", "a\nb"):
-        with pytest.raises(InvalidRequest, match="not one requirement"):
+        with pytest.raises(InvalidRequest, match="not one pip requirement"):
             workflow(host, install=wrong)
 
 
@@ -407,7 +419,7 @@ def test_it_is_written_once(folder: Path, monkeypatch: pytest.MonkeyPatch, host:
     assert gitreg("ci", host, "--write").out == f"unchanged: {path}\n"
     assert git(folder, "log", "-1", "--format=%s") == "start a model registry"
     (folder / path).write_text("mine\n")
-    assert "is there and differs" in error("ci", host, "--write", code=1)
+    assert "exists and differs" in error("ci", host, "--write", code=1)
     assert (folder / path).read_text() == "mine\n"
     assert "needs --write" in error("ci", host, "--force")
     assert gitreg("ci", host, "--write", "--force").out == f"written: {path}\n"

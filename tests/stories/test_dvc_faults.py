@@ -20,7 +20,7 @@ import pytest
 
 from gitreg import Registry
 from tests.conftest import git, write_model
-from tests.dvc.test_dvc import damage
+from tests.dvc.projects import damage
 from tests.git.test_remote import local, published, stored
 from tests.support.commands import error, gitreg
 

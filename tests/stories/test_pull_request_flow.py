@@ -219,7 +219,7 @@ def test_a_merge_that_was_changed_by_hand_speaks_for_itself(shared: Path, host: 
     follow(shared / "ada")
     with Registry(shared / "ada") as registry:
         event = registry.log("churn@champion")[0]
-        assert (event.author, event.reason, event.after) == (GRACE, "As agreed", 1)
+        assert (event.author, event.reason, event.after) == (GRACE, "As agreed", (1,))
 
 
 def test_a_merge_of_two_operations_speaks_for_itself(shared: Path, host: Path) -> None:

@@ -1,7 +1,7 @@
-"""The session of README and docs is run as it is written: every command, every line printed.
+"""The sessions of README and docs run as they are written: every command, every line printed.
 
-That of docs goes on where the README's ends. After a change of what gitreg prints, ``python -m
-tests.stories.test_readme`` writes it anew.
+The pages of one story share a folder: a page goes on where the page before it ends. After a change
+of what gitreg prints, ``python -m tests.stories.test_readme`` rewrites the sessions.
 """
 
 from __future__ import annotations
@@ -22,7 +22,13 @@ from tests.conftest import isolate
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
-PAGES = (README, ROOT / "docs" / "review.md")
+DOCS = ROOT / "docs"
+GUIDES = DOCS / "guides"
+STORIES = (
+    (README,),
+    (DOCS / "quickstart.md",),
+    (GUIDES / "pipeline.md", GUIDES / "many-writers.md", GUIDES / "review.md"),
+)
 _SESSION = re.compile(r"```console\n(.*?)```", re.DOTALL)
 _MARK = "----8<----"
 
@@ -75,19 +81,36 @@ def steady(text: str) -> str:
     return re.sub(r" +", " ", text)
 
 
-def test_the_session_of_readme_and_docs(tmp_path: Path) -> None:
-    session = [entry for page in PAGES for entry in commands(page.read_text())]
-    assert len(session) > 10
+@pytest.mark.parametrize("story", STORIES, ids=lambda pages: pages[0].stem)
+def test_the_sessions_print_what_is_shown(story: tuple[Path, ...], tmp_path: Path) -> None:
+    session = [entry for page in story for entry in commands(page.read_text())]
+    assert len(session) > 5
     printed = play([command for command, _ in session], tmp_path)
     for (command, expected), actual in zip(session, printed, strict=True):
         assert (command, steady(actual)) == (command, steady(expected))
 
 
+def test_no_session_is_left_out() -> None:
+    told = {page for story in STORIES for page in story}
+    pages = [README, *DOCS.rglob("*.md")]
+    assert {page for page in pages if _SESSION.search(page.read_text())} == told
+    # An indented fence, in a list say, would not be found.
+    assert not [
+        page for page in pages if re.search("^ +```console", page.read_text(), re.MULTILINE)
+    ]
+
+
 def test_a_policy_that_is_shown_is_one() -> None:
-    shown = re.findall(r"```yaml\n(format: 1\n.*?)```", PAGES[1].read_text(), re.DOTALL)
-    assert shown
-    for text in shown:
-        assert read_policy(text.encode(), "review.md").stages["production"].gates
+    shown = {
+        page: re.findall(
+            r"```yaml\n((?:# .*\n)*format: 1\nstages.*?)```", page.read_text(), re.DOTALL
+        )
+        for page in DOCS.rglob("*.md")
+    }
+    assert shown[DOCS / "reference" / "policy.md"]
+    for page, texts in shown.items():
+        for text in texts:
+            assert read_policy(text.encode(), page.name).stages["production"].gates
 
 
 def test_the_list_of_commands_is_complete() -> None:
@@ -98,6 +121,10 @@ def test_the_list_of_commands_is_complete() -> None:
     assert sorted(listed[1].split()) == sorted(group.commands)
 
 
+def test_the_readme_is_read_in_five_minutes() -> None:
+    assert len(README.read_text().splitlines()) <= 200
+
+
 def test_a_command_that_prints_something_else_is_noticed(tmp_path: Path) -> None:
     assert play(["echo one", "false"], tmp_path) == ["one\n", ""]
     two = "```console\n$ cat <<EOF\n$(echo one)\nEOF\none\n$ false\n```"
@@ -105,8 +132,9 @@ def test_a_command_that_prints_something_else_is_noticed(tmp_path: Path) -> None
     assert steady("one 4f2c1a9d 0.93\n") == "one HASH NUMBER\n" != steady("two\n")
 
 
-def _write_anew(folder: Path) -> None:
-    texts = {page: page.read_text() for page in PAGES}
+def _write_anew(story: tuple[Path, ...], folder: Path) -> None:
+    folder.mkdir()
+    texts = {page: page.read_text() for page in story}
     session = [command for text in texts.values() for command, _ in commands(text)]
     printed = iter(play(session, folder))
 
@@ -126,4 +154,6 @@ if __name__ == "__main__":
 
     with tempfile.TemporaryDirectory() as temporary, pytest.MonkeyPatch.context() as patch:
         isolate(patch, Path(temporary) / "home")
-        _write_anew(Path(temporary))
+        for number, pages in enumerate(STORIES):
+            if not sys.argv[1:] or pages[0].stem in sys.argv[1:]:
+                _write_anew(pages, Path(temporary) / str(number))

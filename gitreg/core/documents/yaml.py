@@ -3,12 +3,13 @@ r"""YAML as the registry uses it: a strict reader and a canonical writer.
 The reader takes YAML 1.2 (core schema) without anchors, aliases, tags, duplicate keys,
 several documents or numbers that are not finite, and refuses what is too large or too deep.
 It builds plain values from the parser's events, so that there is no loader whose constructors
-a document could reach. The writer gives the same bytes for the same value.
+a document could reach. The writer gives the same bytes for the same value,
+and readers of YAML 1.1 and 1.2 read them in the same way: it quotes ``NO`` and ``12:30:00``.
 
 >>> parse(b"version: 5\nmetrics:\n  auc: 0.9\n", "x.yaml")
 {'version': 5, 'metrics': {'auc': 0.9}}
->>> dump({"version": 5})
-b'version: 5\n'
+>>> dump({"version": 5, "country": "NO", "rate": 1e-07})
+b"version: 5\ncountry: 'NO'\nrate: 1.0e-07\n"
 """
 
 from __future__ import annotations
@@ -55,6 +56,17 @@ _WORDS: dict[str, Scalar] = {
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+
+# What readers of YAML 1.1 (PyYAML's `safe_load`, Go's yaml.v2) do not take for text, and what
+# ruamel.yaml takes for a number although YAML 1.2 does not. See https://yaml.org/type/
+_YAML_1_1 = re.compile(
+    r"(?:y|n|yes|no|on|off|true|false|null|~|<<|=)?"
+    r"|[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-f_]+|[0-9_]+|[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?)"
+    r"|[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9_]+)(?:e[-+]?[0-9]+)?"
+    r"|[-+]?\.(?:inf|nan)"
+    r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:(?:t|[ \t]+)[0-9].*)?",
+    re.IGNORECASE | re.ASCII,
+)
 
 _INTEGER_DIGITS = 20
 """The most characters of an integer that are worth converting: sign and `INTEGER_LIMIT`."""
@@ -367,18 +379,33 @@ def _check(value: Value, name: str, depth: int) -> None:
         raise InvalidRequest(f"{name!a}: {rule}")
 
 
+def _real(number: float) -> str:
+    """Return a number that readers of YAML 1.1 take for one too: they expect a point in it.
+
+    >>> _real(1e-07), _real(1e16), _real(0.5)
+    ('1.0e-07', '1.0e+16', '0.5')
+    """
+    text = repr(number)
+    return text if "." in text else text.replace("e", ".0e")
+
+
 def _writer() -> YAML:
     from ruamel.yaml import YAML
     from ruamel.yaml.representer import SafeRepresenter
 
     class Representer(SafeRepresenter):
-        """Quotes what the reader would not read as text; ruamel's own rules differ a little."""
+        """Writes what every reader, of YAML 1.1 or 1.2, reads in the same way."""
 
         def represent_str(self, data: str) -> ScalarNode:
-            style = '"' if _FOLDED.search(data) else None if _reads_as_text(data) else "'"
+            is_plain = _reads_as_text(data) and not _YAML_1_1.fullmatch(data)
+            style = '"' if _FOLDED.search(data) else None if is_plain else "'"
             return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
 
+        def represent_float(self, data: float) -> ScalarNode:
+            return self.represent_scalar("tag:yaml.org,2002:float", _real(data))
+
     Representer.add_representer(str, Representer.represent_str)
+    Representer.add_representer(float, Representer.represent_float)
     yaml = YAML(typ="safe", pure=True)
     yaml.Representer = Representer
     yaml.default_flow_style = False

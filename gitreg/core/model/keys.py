@@ -23,7 +23,7 @@ import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from gitreg.core.model.names import has_invisible
+from gitreg.core.text.invisible import has_invisible
 from gitreg.errors import InvalidRequest
 
 PRINCIPAL_LIMIT = 100

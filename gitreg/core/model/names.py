@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote
 
+from gitreg.core.text.invisible import has_invisible
 from gitreg.errors import InvalidRequest
 
 NAME_LIMIT = 100
@@ -56,19 +57,11 @@ _GTO_TAG = re.compile(
     rf"(?:#{_GTO_NAME}!?|@v[0-9]+\.[0-9]+\.[0-9]+[0-9a-zA-Z.+-]*!?|@deprecated|@created)(?:#[0-9]+)?"
 )
 _OPERATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,62}[A-Za-z0-9]")
-# Cc control, Cf format (bidirectional overrides), Cs surrogate, Zl and Zp line breaks: they
-# change how a terminal or a diff shows a name, so that it can pass for another one.
-_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def _shown(text: str) -> str:
     """Return ``text`` quoted, escaped and cut, fit for an error message."""
     return ascii(text if len(text) <= NAME_LIMIT else text[:NAME_LIMIT] + "…")
-
-
-def has_invisible(text: str) -> bool:
-    """Tell whether ``text`` has control, format, surrogate or line-separator characters."""
-    return any(unicodedata.category(char) in _INVISIBLE for char in text)
 
 
 def fold(name: str) -> str:

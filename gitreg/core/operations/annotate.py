@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from gitreg.core.documents.yaml import kind
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.model import Annotations
-from gitreg.core.model.names import Reference, format_version, has_invisible
+from gitreg.core.model.names import Reference, format_version
 from gitreg.core.state.change import Change, Edit
 from gitreg.core.state.state import RegistryState
+from gitreg.core.text.invisible import has_invisible
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import InvalidRequest, NotFound
 
@@ -81,7 +82,7 @@ def annotate(state: RegistryState, request: Annotation) -> Change:
             check_text(name, value)
     nothing = request.description is None and request.owner is None
     if nothing and not request.tags and not request.untag:
-        raise InvalidRequest("annotate what? give --description, --owner, --tag or --untag")
+        raise InvalidRequest("nothing to annotate: give --description, --owner, --tag or --untag")
     reference = request.reference
     if reference.is_model:
         model, version = state.check_model(reference.model), None

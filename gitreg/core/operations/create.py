@@ -69,7 +69,7 @@ def check_free_name(state: RegistryState, name: str) -> str:
     """
     check_model_name(name)
     if state.has_model(name):
-        raise AlreadyExists(f"the model {name!r} is there already", hint=f"gitreg list {name}")
+        raise AlreadyExists(f"the model {name!r} already exists", hint=f"gitreg list {name}")
     refuse_twin(state, name)
     return name
 

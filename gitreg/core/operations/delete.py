@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.manifest import Tombstone
 from gitreg.core.model.names import ARCHIVE, NO_STAGE, Reference, format_version
-from gitreg.core.operations.judging import Demand, Mover, refusal, rule_on
+from gitreg.core.operations.judging import Demand, Mover, judged
 from gitreg.core.operations.moves import PointerMoves
 from gitreg.core.operations.register import dvc_yaml_edit
 from gitreg.core.state.change import Change, Edit
@@ -71,11 +70,7 @@ def delete(
     )
     if mover is None:
         return change
-    named = ((model, version),)
-    ruling = rule_on(state, moves.edits(), mover, Demand(named))
-    if ruling.refused:
-        raise refusal(ruling, named, NO_STAGE, change)
-    return replace(change, evidence=ruling.evidence, judgements=ruling.judgements)
+    return judged(state, change, mover, Demand(((model, version),)), NO_STAGE, moves.edits())
 
 
 def _refuse_in_use(name: str, stage: str | None, aliases: Sequence[str], model: str) -> None:

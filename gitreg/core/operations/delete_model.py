@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.manifest import Tombstone
 from gitreg.core.model.model import Model
 from gitreg.core.model.names import ARCHIVE, NO_STAGE, format_version
-from gitreg.core.operations.judging import Demand, Mover, refusal, rule_on
+from gitreg.core.operations.judging import Demand, Mover, judged
 from gitreg.core.operations.register import dvc_yaml_edit
 from gitreg.core.state.change import Change, Edit
 from gitreg.core.state.state import RegistryState
@@ -55,12 +53,7 @@ def delete_model(
     if mover is None:
         return change
     named = tuple((name, version) for held in pointers.stages.values() for version in held)
-    ruling = rule_on(state, change.edits, mover, Demand(named))
-    if ruling.refused:
-        raise refusal(ruling, named, NO_STAGE, change)
-    return replace(
-        change, evidence=(*change.evidence, *ruling.evidence), judgements=ruling.judgements
-    )
+    return judged(state, change, mover, Demand(named), NO_STAGE)
 
 
 def _refuse_in_use(pointers: Model) -> None:

@@ -272,3 +272,32 @@ def refusal(ruling: Ruling, named: Sequence[Version], stage: str, change: Change
 def names_of(versions: Iterable[Version]) -> str:
     """Return ``churn@5, tokenizer@2``."""
     return ", ".join(format_version(*version) for version in versions)
+
+
+def judged(
+    state: RegistryState,
+    change: Change,
+    mover: Mover,
+    demand: Demand,
+    stage: str,
+    edits: Sequence[Edit] | None = None,
+) -> Change:
+    """Return a change with the policy's verdicts on its moves as evidence.
+
+    Args:
+        state: the registry before it.
+        change: what is judged.
+        mover: who makes it.
+        demand: what is asked beside the policy.
+        stage: where the versions go, for the message of a refusal.
+        edits: the pointers that are judged; by default those of the change.
+
+    Raises:
+        GateRefused: the policy refuses it.
+    """
+    ruling = rule_on(state, change.edits if edits is None else edits, mover, demand)
+    kept = [line for line in change.evidence if line not in ruling.evidence]
+    change = replace(change, evidence=(*kept, *ruling.evidence), judgements=ruling.judgements)
+    if ruling.refused:
+        raise refusal(ruling, demand.named, stage, change)
+    return change

@@ -91,7 +91,7 @@ class PointerMoves:
     def emptied(self) -> list[str]:
         """Warn of a stage with few places that holds nothing any more: somebody may serve by it."""
         return [
-            f"{self.model}/{stage} holds no version any more"
+            f"{self.model}/{stage} now holds no version"
             for stage, rule in self._policy.stages.items()
             if rule.holds is not None and self._stages_before.get(stage) and not self.holders(stage)
         ]

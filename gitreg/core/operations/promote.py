@@ -116,12 +116,12 @@ def promote(state: RegistryState, request: Promotion, mover: Mover) -> Change:
     if ruling.overridden:
         change = change.with_trailer(OVERRIDE, str(override))
     elif override is not None and not ruling.refused:
-        unneeded = "nothing was to be overridden: every rule passed"
+        unneeded = "the override was not needed: every rule passed"
         change = replace(change, warnings=(*change.warnings, unneeded))
     if ruling.refused:
         refused = refusal(ruling, candidates, stage, change)
         if request.keep_existing and ruling.refuses(HOLDS):
-            refused.hint = f"let what {stage} holds make room: do not keep the existing ones"
+            refused.hint = f"do not keep the existing versions: let what {stage} holds make room"
         raise refused
     return change
 
@@ -131,12 +131,12 @@ def _replaced_to(state: RegistryState, request: Promotion, stage: str) -> str | 
     if request.replaced_to is None:
         return None
     if request.keep_existing:
-        raise InvalidRequest("what a stage holds is either kept or replaced: ask for one of them")
+        raise InvalidRequest("the versions in a stage are either kept or replaced: choose one")
     target = request.replaced_to.lower()
     if target != NO_STAGE:
         state.policy.stage(target)
     if stage in (target, NO_STAGE):
-        raise InvalidRequest(f"nothing is replaced in {stage!r} by going to {target!r}")
+        raise InvalidRequest(f"versions in {stage!r} cannot be replaced into {target!r}")
     return target
 
 
@@ -170,11 +170,13 @@ def _candidates(
 ) -> list[tuple[str, int]]:
     found = [(reference.model, state.resolve(reference)) for reference in references]
     if not found:
-        raise InvalidRequest("which version? name at least one, as in churn-predictor@5")
+        raise InvalidRequest("name at least one version, as in churn-predictor@5")
     if len(set(found)) != len(found):
         raise InvalidRequest("the same version is named twice")
     if aliases and len({model for model, _ in found}) != len(found):
-        raise InvalidRequest(f"@{aliases[0]} can name one version of a model, several are given")
+        raise InvalidRequest(
+            f"@{aliases[0]} can name only one version of a model; several are given"
+        )
     return found
 
 
@@ -182,7 +184,7 @@ def _refuse_crowd(state: RegistryState, stage: str, model: str, newcomers: Seque
     holds = None if stage == NO_STAGE else state.policy.of(model).stage(stage).holds
     if holds is not None and len(newcomers) > holds:
         raise InvalidRequest(
-            f"{stage} holds {holds} version of {model}; {len(newcomers)} are named"
+            f"{stage} holds at most {holds} version of {model}; {len(newcomers)} are named"
         )
 
 
@@ -222,7 +224,7 @@ def _still_served(
     if stage not in (NO_STAGE, ARCHIVE):
         return []
     return [
-        f"@{alias} still names {format_version(model, version)}, which is served by that alias"
+        f"@{alias} still names {format_version(model, version)} and serves it"
         for model, version in candidates
         for alias in moves[model].aliases_of(version)
     ]

@@ -18,7 +18,7 @@ from gitreg.core.model.names import ARCHIVE, Reference, format_version
 from gitreg.core.operations.create import Creation, create_model
 from gitreg.core.operations.delete import delete
 from gitreg.core.operations.delete_model import delete_model
-from gitreg.core.operations.judging import Demand, Mover, refusal, rule_on
+from gitreg.core.operations.judging import Demand, Mover, judged
 from gitreg.core.operations.moves import PointerMoves
 from gitreg.core.operations.recorded import Recorded
 from gitreg.core.operations.register import Registration, register
@@ -169,11 +169,7 @@ def _judged(state: RegistryState, change: Change, mover: Mover, was_in: WasIn) -
     returns = claims and all(may_return(state.policy, m, was_in) for m in _moves(state, change))
     named, stage = _named(change.trailers)
     demand = Demand(named, override=told.get(OVERRIDE), returns=returns)
-    ruling = rule_on(state, change.edits, mover, demand)
-    if ruling.refused:
-        raise refusal(ruling, named, stage, change)
-    kept = [line for line in change.evidence if line not in ruling.evidence]
-    return replace(change, evidence=(*kept, *ruling.evidence), judgements=ruling.judgements)
+    return judged(state, change, mover, demand, stage)
 
 
 def _moves(state: RegistryState, change: Change) -> list[Move]:
@@ -222,7 +218,9 @@ class _Reapplication:
     def _number(self, model: str, version: int) -> int:
         number = self.numbers.get((model, version), version)
         if number is None:
-            raise Refused(f"{format_version(model, version)} is of a commit that is left")
+            raise Refused(
+                f"{format_version(model, version)} belongs to a commit that was not pushed"
+            )
         return number
 
     def create(self) -> None:
@@ -283,21 +281,21 @@ class _Reapplication:
             frozen = layout.version_path(place.model, number, layout.REQUIREMENTS)
             md5 = manifest.read_dvc_pointer(content.get(pointer) or b"", pointer)
             request = Registration(
-                place.model,
-                replace(version.artifact, md5=md5),
-                version.created_at,
-                version.created_by,
-                version.metrics,
-                version.params,
-                version.lineage,
-                version.environment,
-                content.get(frozen),
-                said.description,
-                said.tags,
-                self._above(place.model),
-                version.signature,
-                number if keeps else None,
-                self._recorded.left_out(place.model, number - 1) if keeps else None,
+                model=place.model,
+                artifact=replace(version.artifact, md5=md5),
+                created_at=version.created_at,
+                created_by=version.created_by,
+                metrics=version.metrics,
+                params=version.params,
+                lineage=version.lineage,
+                environment=version.environment,
+                requirements=content.get(frozen),
+                description=said.description,
+                tags=said.tags,
+                above=self._above(place.model),
+                signature=version.signature,
+                number=number if keeps else None,
+                left_out=self._recorded.left_out(place.model, number - 1) if keeps else None,
             )
             done = register(self._state, request)
             self.numbers[place.model, number] = int(dict(done.trailers)["Gitreg-Version"])
@@ -348,8 +346,8 @@ class _Reapplication:
             else:
                 name = format_version(place.model, number)
                 raise Refused(
-                    f"the approval of {name} for {stage} does not hold any more: it was for what "
-                    "the registry was then"
+                    f"the approval of {name} for {stage} no longer holds: it was for an "
+                    "earlier state of the registry"
                 )
 
     def delete(self) -> None:

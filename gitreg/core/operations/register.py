@@ -162,12 +162,12 @@ def _check_number(model: str, number: int, last: int) -> int:
     """Return the number that a version shall have, when it can be given."""
     if number <= last:
         raise AlreadyExists(
-            f"{format_version(model, number)}: {last} is the highest number given so far, and none "
-            "is given again"
+            f"{format_version(model, number)}: {last} is the highest number given so far, and "
+            "numbers are never reused"
         )
     if number - last > GAP_LIMIT:
         raise InvalidRequest(
-            f"{format_version(model, number)} would leave out more than {GAP_LIMIT:,} numbers"
+            f"{format_version(model, number)} would skip more than {GAP_LIMIT:,} numbers"
         )
     return number
 

@@ -6,13 +6,11 @@ Approvals stay behind: what was signed names the model, and is worth nothing und
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.manifest import Tombstone
 from gitreg.core.model.names import format_version
 from gitreg.core.operations.create import check_free_name, tombstone_edit
-from gitreg.core.operations.judging import Demand, Mover, refusal, rule_on
+from gitreg.core.operations.judging import Demand, Mover, judged
 from gitreg.core.operations.register import dvc_yaml_edit
 from gitreg.core.state.change import Change, Edit
 from gitreg.core.state.state import RegistryState
@@ -124,7 +122,4 @@ def _judged(state: RegistryState, change: Change, name: str, new: str, mover: Mo
     pointers = [edit for edit in change.edits if is_pointer[edit.path]]
     held = state.stages(name)
     named = tuple((new, version) for versions in held.values() for version in versions)
-    ruling = rule_on(arrived, pointers, mover, Demand(named))
-    if ruling.refused:
-        raise refusal(ruling, named, " and ".join(held), change)
-    return replace(change, evidence=ruling.evidence, judgements=ruling.judgements)
+    return judged(arrived, change, mover, Demand(named), " and ".join(held), pointers)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from gitreg.core.model import layout
 from gitreg.core.model.model import ModelVersion
 from gitreg.core.model.names import format_version
-from gitreg.core.operations.judging import Demand, Mover, refusal, rule_on
+from gitreg.core.operations.judging import Demand, Mover, judged
 from gitreg.core.operations.moves import PointerMoves
 from gitreg.core.state.change import Change, Edit
-from gitreg.core.state.history import Event, stack_of
+from gitreg.core.state.history import Event, named_by, stack_of
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import InvalidRequest, Refused
 
@@ -84,7 +84,7 @@ def roll_back(state: RegistryState, past: Past, request: Rollback, mover: Mover)
         GateRefused: the policy demands a signature of somebody else.
     """
     if not request.models:
-        raise InvalidRequest("which model? name at least one, as in churn-predictor")
+        raise InvalidRequest("name at least one model, as in churn-predictor")
     if len(set(request.models)) != len(request.models):
         raise InvalidRequest("the same model is named twice")
     state.policy.stage(request.stage)
@@ -110,14 +110,7 @@ def roll_back(state: RegistryState, past: Past, request: Rollback, mover: Mover)
         warnings=tuple(warning for step in steps for warning in step.warnings),
     )
     named = tuple((version.model, version.version) for version in restored)
-    ruling = rule_on(state, change.edits, mover, Demand(named, returns=True))
-    change = replace(
-        change,
-        evidence=(*change.evidence, *ruling.evidence),
-        judgements=ruling.judgements,
-    )
-    if ruling.refused:
-        raise refusal(ruling, named, request.stage, change)
+    change = judged(state, change, mover, Demand(named, returns=True), request.stage)
     return RollbackPlan(change, tuple(withdrawn), tuple(restored))
 
 
@@ -128,8 +121,7 @@ def _step(state: RegistryState, past: Past, request: Rollback, model: str) -> _S
     events = past.moves_of(model, f"stages/{request.stage}")
     if request.to is None:
         undone = _back_to_something(stack_of(reversed(events)), current, request.stage, model)
-        last = undone[-1].before
-        target = last if isinstance(last, tuple) else ()
+        target = undone[-1].before
     else:
         target = (state.check_version(model, request.to),)
         if target == current:
@@ -138,7 +130,7 @@ def _step(state: RegistryState, past: Past, request: Rollback, model: str) -> _S
     for version in target:
         if not state.has_version(model, version):
             raise Refused(
-                f"{format_version(model, version)}, in {request.stage} before, is deleted",
+                f"{format_version(model, version)} was in {request.stage} before, but is deleted",
                 hint="name another one with --to",
             )
     withdrawn = tuple(version for version in current if version not in target)
@@ -151,12 +143,14 @@ def _step(state: RegistryState, past: Past, request: Rollback, model: str) -> _S
     for version in withdrawn:
         for alias in moves.aliases_of(version):
             name = format_version(model, version)
-            stayed.setdefault(alias, f"@{alias} still names {name}: it had moved in another commit")
+            stayed.setdefault(
+                alias, f"@{alias} still names {name}: another commit moved that alias"
+            )
     warnings = [
         *moves.emptied(),
         *stayed.values(),
         *(
-            f"{other} had moved in the same commit {event.commit[:9]}: it stays where it is"
+            f"{other} moved in the same commit {event.commit[:9]}: it stays where it is"
             for event in undone
             for other in past.models_of_commit(event.commit)
             if other not in request.models
@@ -209,10 +203,10 @@ def _back_to(
     undone: list[Event] = []
     for event in reversed(stack):
         undone.append(event)
-        if isinstance(event.before, tuple) and request.to in event.before:
+        if request.to in event.before:
             return undone
     name = format_version(model, request.to or 0)
-    if not any(isinstance(event.after, tuple) and request.to in event.after for event in events):
+    if not any(request.to in event.after for event in events):
         raise Refused(
             f"{name} never was in {request.stage}: that is no rollback",
             hint=f"gitreg promote {name} --to {request.stage}",
@@ -258,11 +252,11 @@ def _undo_alias(
     state: RegistryState, moves: PointerMoves, event: Event, stayed: dict[str, str]
 ) -> None:
     alias = (event.pointer or "").partition("/")[2]
-    before = event.before if isinstance(event.before, int) else None
+    before = named_by(event.before)
     if state.policy.of(moves.model).is_protected(alias):
         # It goes where the rule of the stage sends it, or not at all.
         stayed[alias] = f"@{alias} is protected: it stays where it is"
-    elif moves.alias(alias) != event.after:
+    elif moves.alias(alias) != named_by(event.after):
         stayed[alias] = f"@{alias} has moved since: it stays where it is"
     elif before is not None and not state.has_version(moves.model, before):
         gone = format_version(moves.model, before)
@@ -273,16 +267,19 @@ def _undo_alias(
 
 def _undo_stages(state: RegistryState, moves: PointerMoves, happened: Sequence[Event]) -> None:
     """Put back what one commit moved between stages, as ``git revert`` would."""
-    for event in happened:
-        if isinstance(event.before, tuple) and isinstance(event.after, tuple):
-            for version in set(event.after) - set(event.before):
-                moves.place(version, None)
-    for event in happened:
-        if isinstance(event.before, tuple) and isinstance(event.after, tuple):
-            stage = (event.pointer or "").partition("/")[2]
-            for version in set(event.before) - set(event.after):
-                # One that was deleted since has no place to go back to.
-                moves.place(version, stage if state.has_version(moves.model, version) else None)
+    of_stages = [
+        (stage, event)
+        for event in happened
+        for kind, _, stage in [(event.pointer or "").partition("/")]
+        if kind == "stages"
+    ]
+    for _, event in of_stages:
+        for version in set(event.after) - set(event.before):
+            moves.place(version, None)
+    for stage, event in of_stages:
+        for version in set(event.before) - set(event.after):
+            # One that was deleted since has no place to go back to.
+            moves.place(version, stage if state.has_version(moves.model, version) else None)
 
 
 def _one_commit(past: Past, request: Rollback, steps: Sequence[_Step]) -> Event | None:

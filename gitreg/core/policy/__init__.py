@@ -6,7 +6,8 @@
 `gates`       the gates: small frozen objects, each judges a case in one line
 `rules`       the policy as data, and the part of it that one model is under
 `transitions` the rules of a move itself: from where, how many, when, by whom
-`document`    ``policy.yaml`` read and written
+`document`    ``policy.yaml`` read
+`writing`     ``policy.yaml`` written
 ============= ===============================================================================
 
 >>> DEFAULT.stage("production").replaced
@@ -15,7 +16,7 @@
 stages:
 """
 
-from gitreg.core.policy.document import policy_document, read_policy, write_policy
+from gitreg.core.policy.document import read_policy
 from gitreg.core.policy.rules import (
     DEFAULT,
     Approvals,
@@ -26,6 +27,7 @@ from gitreg.core.policy.rules import (
     StageRule,
 )
 from gitreg.core.policy.verdict import Case, Facts, Judgement, Rule, Verdict
+from gitreg.core.policy.writing import policy_document, write_policy
 
 __all__ = [
     "DEFAULT",

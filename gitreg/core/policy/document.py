@@ -1,4 +1,4 @@
-"""``policy.yaml``: read strictly, written in one form.
+"""``policy.yaml``, read strictly.
 
 Every error names file and field, and a mistyped key its near miss: a gate that nobody notices to be
 misspelt would let everything pass.
@@ -7,14 +7,13 @@ misspelt would let everything pass.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from gitreg.core.documents import yaml
 from gitreg.core.documents.fields import Fields
-from gitreg.core.documents.yaml import Value
 from gitreg.core.model.keys import check_fingerprint, check_principal, parse_key
-from gitreg.core.model.names import ARCHIVE, NO_STAGE, check_alias, check_stage_name, has_invisible
+from gitreg.core.model.names import ARCHIVE, NO_STAGE, check_alias, check_stage_name
 from gitreg.core.policy.gates import (
     Annotated,
     ArtifactOnRemote,
@@ -31,9 +30,6 @@ from gitreg.core.policy.gates import (
 )
 from gitreg.core.policy.measures import (
     MOST,
-    format_duration,
-    format_moment,
-    format_size,
     parse_duration,
     parse_moment,
     parse_size,
@@ -47,13 +43,14 @@ from gitreg.core.policy.rules import (
     StagePart,
     StageRule,
 )
+from gitreg.core.text.invisible import has_invisible
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import InvalidDocument, InvalidRequest
 
 FORMAT = 1
 
 _KEYS = ("format", "stages", "aliases", "freeze", "models", "signers", "roles", "revoked")
-_STAGE_KEYS = {
+STAGE_KEYS = {
     "holds": "holds",
     "replaced": "replaced",
     "crowded": "crowded",
@@ -75,142 +72,6 @@ _NO_BRANCH = re.compile(
     r"[ ~^:?*\[\\]|\.\.|//|@\{|/\.|\.lock(?:/|$)|^[-/.]|[/.]$|^@$|^HEAD$|[\x00-\x1f\x7f]"
 )
 _MOST_APPROVALS = 100
-
-
-# Writing
-
-
-def write_policy(policy: Policy) -> bytes:
-    """Return ``policy.yaml``."""
-    return yaml.dump(policy_document(policy))
-
-
-def policy_document(policy: Policy, *, with_defaults: bool = False) -> dict[str, Value]:
-    """Return a policy as the values that its file holds.
-
-    Args:
-        policy: which.
-        with_defaults: spell out what a file would leave away, for people who look.
-    """
-    document: dict[str, Value] = {"format": FORMAT}
-    document["stages"] = {
-        name: _stage_document(rule, _keys_to_write(rule), all_keys=with_defaults)
-        for name, rule in policy.stages.items()
-    }
-    parts: dict[str, Value] = {
-        "aliases": {name: {"protected": value} for name, value in policy.protected.items()},
-        "freeze": [_freeze_document(window) for window in policy.freeze],
-        "models": {name: _model_document(rules) for name, rules in policy.models.items()},
-        "signers": {name: list(keys) for name, keys in policy.signers.items()},
-        "roles": {name: list(members) for name, members in policy.roles.items()},
-        "revoked": list(policy.revoked),
-    }
-    document.update((key, value) for key, value in parts.items() if value or with_defaults)
-    if not policy.models:
-        document.pop("models", None)  # of what is effective for one it has been worked in
-    return document
-
-
-def _keys_to_write(rule: StageRule) -> list[str]:
-    default = StageRule()
-    keys = ["holds"]
-    if rule.holds is not None or rule.replaced is not None:
-        keys.append("replaced")
-    return keys + [
-        key
-        for key, name in _STAGE_KEYS.items()
-        if key not in ("holds", "replaced") and getattr(rule, name) != getattr(default, name)
-    ]
-
-
-def _stage_document(
-    rule: StageRule, keys: Collection[str], *, all_keys: bool = False
-) -> dict[str, Value]:
-    def by(names: Sequence[str] | None) -> Value:
-        return None if names is None else {"by": list(names)}
-
-    approvals: Value = None
-    if rule.approvals is not None:
-        approvals = {"count": rule.approvals.count, "by": list(rule.approvals.by)}
-    values: dict[str, Value] = {
-        "holds": "any" if rule.holds is None else rule.holds,
-        "replaced": rule.replaced or NO_STAGE,
-        "crowded": rule.crowded,
-        "from": "any" if rule.sources is None else list(rule.sources),
-        "aliases": list(rule.aliases),
-        "gates": [gate_document(gate) for gate in rule.gates],
-        "approvals": approvals,
-        "signed": by(rule.signed),
-        "override": by(rule.override),
-        "owners": list(rule.owners),
-    }
-    return {key: values[key] for key in _STAGE_KEYS if all_keys or key in keys}
-
-
-def gate_document(gate: Gate) -> dict[str, Value]:
-    """Return a gate as its entry in the file."""
-    found: dict[str, Value] = {}
-    match gate:
-        case MetricLimit(metric, at_least, at_most):
-            limits = {"at_least": at_least, "at_most": at_most}
-            found["metric"] = metric
-            found.update((key, value) for key, value in limits.items() if value is not None)
-        case MetricBetter(metric, than, by, lower_is_better):
-            found.update(metric=metric, better_than=than)
-            found.update({"by": by} if by else {})
-            found.update({"lower_is_better": True} if lower_is_better else {})
-        case CodeClean():
-            found["code"] = "clean"
-        case CodeOn(branch):
-            found["code_on"] = branch
-        case DataHashed():
-            found["data"] = "hashed"
-        case EnvironmentPresent():
-            found["environment"] = "present"
-        case ArtifactOnRemote():
-            found["artifact"] = "on_remote"
-        case Formats(allowed, forbidden):
-            which = "forbidden" if allowed is None else "allowed"
-            found["formats"] = {which: list((forbidden if allowed is None else allowed) or ())}
-        case Size(at_most):
-            found["size"] = {"at_most": format_size(at_most)}
-        case Soak(stage, at_least):
-            found["soak"] = {"in": stage, "at_least": format_duration(at_least)}
-        case Annotated(name):
-            found["annotation"] = name
-    return found
-
-
-def _freeze_document(window: Freeze) -> dict[str, Value]:
-    document: dict[str, Value] = {
-        "from": format_moment(window.start),
-        "until": format_moment(window.end),
-    }
-    if window.stages is not None:
-        document["stages"] = list(window.stages)
-    if window.reason is not None:
-        document["reason"] = window.reason
-    return document
-
-
-def _model_document(rules: ModelRules) -> dict[str, Value]:
-    document: dict[str, Value] = {}
-    if rules.stages:
-        keys = {name: key for key, name in _STAGE_KEYS.items()}
-        document["stages"] = {
-            name: _stage_document(part.rule, [keys[given] for given in part.given])
-            for name, part in rules.stages.items()
-        }
-    if rules.protected is not None:
-        document["aliases"] = {
-            name: {"protected": value} for name, value in rules.protected.items()
-        }
-    if rules.freeze is not None:
-        document["freeze"] = [_freeze_document(window) for window in rules.freeze]
-    return document
-
-
-# Reading
 
 
 @lru_cache(maxsize=64)
@@ -395,7 +256,7 @@ class _Reader:
         }
 
     def stage(self, name: str, fields: Fields) -> StagePart:
-        fields.only(_STAGE_KEYS)
+        fields.only(STAGE_KEYS)
         if name == ARCHIVE:
             _refuse_gated_archive(fields)
         rule = StageRule(
@@ -410,9 +271,7 @@ class _Reader:
             self._by(fields, "override"),
             _owners(fields),
         )
-        return StagePart(
-            rule, tuple(what for key, what in _STAGE_KEYS.items() if fields.lists(key))
-        )
+        return StagePart(rule, tuple(what for key, what in STAGE_KEYS.items() if fields.lists(key)))
 
     def protected(self, fields: Fields) -> dict[str, bool] | None:
         if not fields.lists("aliases"):

@@ -181,7 +181,7 @@ class CodeClean:
 
 @dataclass(frozen=True)
 class CodeOn:
-    """The commit of the code is reachable from a branch."""
+    """The commit of the code is on a branch, by the evidence of `gitreg.git.branches`."""
 
     branch: str
 
@@ -196,7 +196,10 @@ class CodeOn:
         found = case.facts.is_reachable(code.commit, self.branch)
         name = f"code {code.commit[:SHORT]}"
         if found is None:
-            line = f"{name} or the branch {self.branch} is not in this repository"
+            line = (
+                f"{name} or the branch {self.branch} is not known here: git fetch brings what "
+                "the remote has"
+            )
             return unknown(codes.CODE_ON, line)
         return Verdict(codes.CODE_ON, found, f"{name} is {'' if found else 'not '}on {self.branch}")
 

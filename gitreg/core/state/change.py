@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from gitreg.core.model.names import has_invisible
 from gitreg.core.policy.verdict import Judgement
+from gitreg.core.text.invisible import has_invisible
 from gitreg.errors import InvalidRequest
 
 TRAILER_PREFIX = "Gitreg-"
@@ -24,6 +24,8 @@ OVERRIDE = "Gitreg-Override"
 """The trailer that says why what the policy refused was done all the same."""
 
 _TRAILER_LIKE = re.compile(r"^(\s*)(Gitreg-[\w-]+\s*:)", re.IGNORECASE | re.MULTILINE)
+# Git's words; abbreviated by `git revert --reference`, and followed by more after a merge.
+_REVERTS = re.compile(r"^This reverts commit ([0-9a-f]{7,64})\b", re.MULTILINE)
 _REVERTS_LIKE = re.compile(r"^(\s*)(This reverts commit)", re.IGNORECASE | re.MULTILINE)
 
 
@@ -154,6 +156,18 @@ def trailers_of(message: str) -> dict[str, tuple[str, ...]]:
         if separator and key.startswith(TRAILER_PREFIX):
             found[key] = (*found.get(key, ()), value.strip())
     return found
+
+
+def reverted_by(message: str) -> str | None:
+    """Return the one commit that a message says its commit reverts, maybe abbreviated.
+
+    ``None`` where it names none, or several.
+
+    >>> reverted_by("Revert x\\n\\nThis reverts commit 0338151c8.")
+    '0338151c8'
+    """
+    found: list[str] = _REVERTS.findall(message)
+    return found[0] if len(found) == 1 else None
 
 
 def reason_of(message: str) -> str | None:

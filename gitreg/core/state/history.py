@@ -11,11 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
-from typing import TypeAlias
 
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.names import ARCHIVE
-from gitreg.core.state.change import OVERRIDE, reason_of, trailers_of
+from gitreg.core.state.change import OVERRIDE, reason_of, reverted_by, trailers_of
 from gitreg.errors import InvalidDocument
 
 # Git stores any number for a date and any digits for a zone; what no calendar has is cut to these.
@@ -23,12 +22,8 @@ _ZONE = re.compile(r"[-+](?P<hours>[01][0-9]|2[0-3])(?P<minutes>[0-5][0-9])")
 _EARLIEST, _LATEST = -62135510400, 253402214400
 """The second day of year 1 and the last of year 9999, so that any zone stays inside."""
 
-# Git's words; abbreviated by `git revert --reference`, and followed by more after a merge.
-_REVERTS = re.compile(r"^This reverts commit ([0-9a-f]{7,64})\b", re.MULTILINE)
 _REVERT_SUBJECTS = ('Revert "', 'Reapply "')
 _REVERT_OF = re.compile(r'(?:(Revert)|Reapply) "')
-
-PointerValue: TypeAlias = "tuple[int, ...] | int | None"
 
 
 @dataclass(frozen=True)
@@ -89,8 +84,9 @@ class Event:
             changed, which gitreg never does).
         version: the version that it is about, or ``None`` (of a model as a whole).
         pointer: ``stages/production`` or ``aliases/champion``; ``None`` where none moved.
-        before: what the pointer held: ascending versions of a stage, one version of an alias.
-        after: what it holds since.
+        before: the versions that the pointer held, ascending: of an alias one at most. Empty where
+            no pointer moved.
+        after: those that it holds since.
         reason: why, as the commit's message says.
         subject: the first line of the commit's message.
         reverts: the commit that the message says this one reverts, maybe abbreviated; ``None``
@@ -110,8 +106,8 @@ class Event:
     action: str
     version: int | None
     pointer: str | None
-    before: PointerValue
-    after: PointerValue
+    before: tuple[int, ...]
+    after: tuple[int, ...]
     reason: str | None
     subject: str
     reverts: str | None = None
@@ -142,15 +138,13 @@ class Event:
         return self.reverts is not None and commit.startswith(self.reverts)
 
 
-def named_by(value: PointerValue) -> int | None:
-    """Return the version that a pointer's value names: of several, the highest.
+def named_by(held: tuple[int, ...]) -> int | None:
+    """Return the version that a pointer names: of several, the highest.
 
-    >>> named_by((6, 7)), named_by(()), named_by(5)
-    (7, None, 5)
+    >>> named_by((6, 7)), named_by(())
+    (7, None)
     """
-    if isinstance(value, tuple):
-        return value[-1] if value else None
-    return value
+    return held[-1] if held else None
 
 
 def events_of(commit: CommitInfo, changes: Iterable[FileChange]) -> list[Event]:
@@ -238,13 +232,12 @@ class _Told:
         action: str,
         version: int | None,
         pointer: str | None = None,
-        values: tuple[PointerValue, PointerValue] = (None, None),
+        values: tuple[tuple[int, ...], tuple[int, ...]] = ((), ()),
         *,
         stage: str | None = None,
         override: str | None = None,
     ) -> Event:
         message = self.commit.message
-        reverts = _REVERTS.findall(message)
         moves_along = action == "rename"
         goes_to = self.renamed if moves_along else self.named_back if version is None else {}
         return Event(
@@ -258,7 +251,7 @@ class _Told:
             *values,
             reason_of(message),
             message.partition("\n")[0],
-            reverts[0] if len(reverts) == 1 else None,
+            reverted_by(message),
             stage,
             override,
             self.old_name(model) if moves_along else None,
@@ -319,27 +312,24 @@ def _order(event: Event) -> tuple[str, int, bool, bool, str, int]:
     )
 
 
-def _value(place: layout.Place, data: bytes | None) -> PointerValue:
+def _value(place: layout.Place, data: bytes | None) -> tuple[int, ...]:
     # A file that does not parse held nothing: one broken commit must not hide all others.
     # `gitreg doctor` reports it while it lasts.
     try:
         if place.kind == "stages":
             return manifest.read_versions(data, place.model)
-        return None if data is None else manifest.read_alias(data, place.model)
+        return () if data is None else (manifest.read_alias(data, place.model),)
     except InvalidDocument:
-        return () if place.kind == "stages" else None
+        return ()
 
 
-def _subject(before: PointerValue, after: PointerValue) -> int | None:
+def _subject(before: tuple[int, ...], after: tuple[int, ...]) -> int:
     """Return the version that a move is about: the highest that came, else that left."""
-    if isinstance(before, tuple) and isinstance(after, tuple):
-        moved = set(after) - set(before) or set(before) - set(after)
-        return max(moved)
-    return named_by(after) if after is not None else named_by(before)
+    return max(set(after) - set(before) or set(before) - set(after))
 
 
 def _pointer_action(
-    told: _Told, place: layout.Place, before: PointerValue, after: PointerValue
+    told: _Told, place: layout.Place, before: tuple[int, ...], after: tuple[int, ...]
 ) -> str:
     if place.model in told.renamed or told.old_name(place.model) is not None:
         return "rename"
@@ -354,8 +344,6 @@ def _pointer_action(
         return "revert"
     if place.kind == "aliases":
         return "alias"
-    assert isinstance(before, tuple)
-    assert isinstance(after, tuple)
     if not set(after) - set(before):
         return "move"
     return "archive" if place.name == ARCHIVE else "promote"
@@ -420,7 +408,18 @@ def _begins_anew(told: _Told, model: str) -> bool:
 
 def was_among(events: Iterable[Event], version: int) -> bool:
     """Tell whether a stage held a version at some time, by the moves of its pointer."""
-    return any(version in _held(side) for event in events for side in (event.before, event.after))
+    return any(version in (*event.before, *event.after) for event in events)
+
+
+def entry_of(events: Iterable[Event], version: int) -> Event | None:
+    """Return the event by which a stage last got a version, out of its moves, newest first.
+
+    ``None`` where it never did, as far as these tell.
+    """
+    return next(
+        (event for event in events if version in event.after and version not in event.before),
+        None,
+    )
 
 
 def stack_of(events: Iterable[Event]) -> list[Event]:
@@ -473,8 +472,8 @@ def _take_back(stack: list[Event], event: Event) -> None:
         del stack[place if _restores(event, stack[place]) else place + 1 :]
         if is_whole:
             return
-    withdrawn = _held(event.before) - _held(event.after)
-    while stack and (stack[-1].before == event.after or withdrawn & _held(stack[-1].before)):
+    withdrawn = set(event.before) - set(event.after)
+    while stack and (stack[-1].before == event.after or withdrawn & set(stack[-1].before)):
         stack.pop()  # what was withdrawn must not come back as what was there before
     if stack:
         stack[-1] = replace(stack[-1], after=event.after)
@@ -484,18 +483,4 @@ def _restores(event: Event, move: Event) -> bool:
     """Tell whether an event leads to where a move came from: a rollback maybe to a part of it."""
     if move.before == event.after:
         return True
-    return (
-        event.action == "rollback"
-        and bool(_held(event.after))
-        and (_held(event.after) <= _held(move.before))
-    )
-
-
-def _held(value: PointerValue) -> set[int]:
-    """Return the versions in a pointer's value."""
-    if isinstance(value, tuple):
-        return set(value)
-    return set() if value is None else {value}
-
-
-# Tags
+    return event.action == "rollback" and bool(event.after) and set(event.after) <= set(move.before)

@@ -97,8 +97,7 @@ def changed_in(events: Iterable[Event], changes: Iterable[FileChange]) -> set[Su
 
 
 def _moved(event: Event) -> set[int]:
-    before, after = (set(held) for held in (event.before, event.after) if isinstance(held, tuple))
-    return before ^ after
+    return set(event.before) ^ set(event.after)
 
 
 def _described(changes: Iterable[FileChange]) -> set[Subject]:

@@ -1,1 +1,10 @@
-"""Text that every room needs: near misses, times, addresses."""
+"""Text that every room needs.
+
+===========  ==========================================================
+`invisible`  characters that a terminal or a diff does not show
+`markdown`   Markdown in which text from outside stays text
+`suggest`    the nearest names, for a hint
+`times`      moments as people type them, ages in words
+`urls`       addresses: their parts, and how to hide their credentials
+===========  ==========================================================
+"""

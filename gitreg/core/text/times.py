@@ -1,4 +1,4 @@
-"""Moments as a person types them for ``--at``, and as a registry's documents have them.
+"""Moments as a person types them for ``--at``, as messages name them and as documents store them.
 
 Git takes any text for a date and never says that it did not understand it; this does.
 
@@ -48,6 +48,19 @@ def parse_instant(text: str, now: datetime | None = None) -> int:
             f"{text[:60]!a} is not a moment",
             hint="write 2026-11-22, 2026-11-22T20:25:06Z, '3 days ago' or yesterday",
         ) from None
+
+
+def ago(seconds: float) -> str:
+    """Return how long ago something was, in words, rounded down.
+
+    >>> [ago(seconds) for seconds in (-5, 61, 7300, 200_000)]
+    ['less than a minute ago', '1 minute ago', '2 hours ago', '2 days ago']
+    """
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        count = int(seconds // length)
+        if count > 0:
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return "less than a minute ago"
 
 
 def instant(milliseconds: int) -> str:

@@ -1,12 +1,12 @@
-"""Export: a registry of gitreg's goes over into one of MLflow's, the way back of an import.
+"""Export: copies a registry of gitreg into one of MLflow's, the reverse of an import.
 
-1. The model is made. 2. Each version, the oldest first, gets a run of the tracking server, which
-takes its artifacts, metrics, params and lineage, and then a version with the same number: MLflow
-counts by itself, so what gets a number that is no version's here is deleted again. 3. Stages,
-aliases, descriptions and tags are made those of here.
+1. Create the model. 2. For each version, oldest first, upload artifacts, metrics, params and
+lineage to a run of the tracking server, then create a version with the same number. MLflow counts
+versions itself, so a version with a number that is deleted here is deleted again. 3. Set stages,
+aliases, descriptions and tags as they are here.
 
-A run says by its tags of which version it is, and that it is finished once all is uploaded; what
-may have to be deleted again is marked meanwhile. So an export that was cut off can go on.
+The tags of a run name its version, and it is finished once everything is uploaded. Versions that
+may have to be deleted again are marked. So an interrupted export can continue.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from gitreg.mlflow.transfer.runs import SHA256, Runs
 from gitreg.registry import Registry
 
 STAGES = {"staging": "Staging", "production": "Production", "archived": "Archived"}
-"""The stages that MLflow knows, and what it calls them."""
+"""The stages that MLflow knows, and its names for them."""
 
 PLACEHOLDER = "gitreg.placeholder"
-"""The tag of a version of which it is not known yet whether it has the number it shall have."""
+"""The tag of a version that may still get the wrong number."""
 
 _PROMPT_SOURCE = "prompt-template"
-"""What MLflow's server takes as the source of a prompt's version."""
+"""The source that MLflow's server expects for the version of a prompt."""
 
 
 def export_registry(
@@ -51,18 +51,18 @@ def export_registry(
     dry_run: bool = False,
     tell: Tell | None = None,
 ) -> Report:
-    """Take a registry over into one of MLflow's.
+    """Copy a registry into one of MLflow's.
 
     Args:
-        registry: what goes.
-        target: where to.
-        models: names of models, or patterns of shells; all by default.
-        dry_run: look, and write nothing.
-        tell: told how far it is.
+        registry: the registry to export.
+        target: the MLflow registry.
+        models: names of models, or shell patterns; all models by default.
+        dry_run: write nothing.
+        tell: reports progress.
 
     Raises:
         NotFound: there is no registry here, or a pattern matches no model.
-        WorldError: MLflow, Git or DVC failed; the next export goes on from there.
+        WorldError: MLflow, Git or DVC failed; the next export continues from there.
     """
     found = {model.name: model for model in registry.models()}
     names = chosen(list(found), models)
@@ -95,7 +95,7 @@ class _Export:
         self._done = 0
 
     def model(self, mine: Model, versions: Sequence[ModelVersion]) -> ModelMoved:
-        """Take one model over; what is wrong with it is told and does not keep the others here."""
+        """Export one model; a problem with it is remarked and does not stop the others."""
         made = Progress(mine.name)
         try:
             theirs = self._target.model(mine.name)
@@ -121,7 +121,7 @@ class _Export:
                 lambda: self._store.create_registered_model(mine.name, tags, mine.description)
             )
         if mine.owner:
-            made.note(None, f"MLflow has no place for its owner, {mine.owner}")
+            made.note(None, f"MLflow cannot store its owner, {mine.owner}")
 
     def _describe_model(self, mine: Model, theirs: ForeignModel, made: Progress) -> None:
         store, name = self._store, mine.name
@@ -148,7 +148,7 @@ class _Export:
         there: Mapping[int, ForeignVersion],
         made: Progress,
     ) -> dict[int, ForeignVersion | None]:
-        """Take the versions of a model over; return those that are there then, as they were."""
+        """Export a model's versions; return those now in MLflow, as they were before."""
         ours: dict[int, ForeignVersion | None] = {}
         for place, version in enumerate(versions):
             if self._tell:
@@ -171,14 +171,14 @@ class _Export:
                 except (Refused, InvalidRequest, DvcError) as error:
                     made.leave(number, one_line(error))
                     waiting = [later.version for later in versions[place + 1 :]]
-                    if waiting:  # with a number above it, it could not have its own any more
-                        made.leave(None, f"{_numbers(waiting)} wait until {number} can go")
+                    if waiting:  # after a higher number MLflow could not give this one its own
+                        made.leave(None, f"{_numbers(waiting)} wait until {number} can be exported")
                     break
             made.brought.append(number)
             ours[number] = None
         self._done += len(versions)
         for number in sorted(there.keys() - {version.version for version in versions}):
-            if PLACEHOLDER in there[number].tags:  # an export was cut off
+            if PLACEHOLDER in there[number].tags:  # an export was interrupted
                 made.changed.append(f"{number} deleted")
                 self._write(partial(self._delete_version, versions[0].model, number))
             else:
@@ -186,7 +186,7 @@ class _Export:
         return ours
 
     def _is_ours(self, mine: ModelVersion, theirs: ForeignVersion) -> bool:
-        """Tell whether a version went there by an export, or came from there by an import."""
+        """Tell whether an export created the version there, or an import brought it here."""
         if is_the_same(mine, theirs):
             return True
         run = self._runs.by_id.get(theirs.run_id or "")
@@ -214,7 +214,7 @@ class _Export:
     def _create_version(
         self, mine: ModelVersion, source: str, run_id: str | None, *, marked: bool
     ) -> None:
-        """Create a version until it gets its number; what got another is deleted again."""
+        """Create versions until one gets the right number; delete the others."""
         mark = {PLACEHOLDER: "true"} if marked else {}
         tags = [ModelVersionTag(key, value) for key, value in {**mine.tags, **mark}.items()]
         link = mine.lineage.run.link if mine.lineage.run else None
@@ -241,7 +241,7 @@ class _Export:
         link: str | None = None,
         description: str | None = None,
     ) -> int:
-        """Create the next version of a model, as MLflow counts; return its number."""
+        """Create the next version of a model; return the number that MLflow gave it."""
         made = self._target.ask(
             lambda: self._store.create_model_version(model, source, run_id, tags, link, description)
         )
@@ -260,7 +260,7 @@ class _Export:
                 made.changed.append(f"{number} tag {key}")
                 tag = ModelVersionTag(key, value)
                 self._write(partial(store.set_model_version_tag, name, number, tag))
-        if PLACEHOLDER in theirs.tags:  # an export was cut off
+        if PLACEHOLDER in theirs.tags:  # an export was interrupted
             made.changed.append(f"{number} kept")
             self._write(partial(self._unmark, mine))
         for key in sorted(theirs.tags.keys() - mine.tags.keys() - {PLACEHOLDER}):
@@ -269,12 +269,12 @@ class _Export:
     def _take_numbers(
         self, mine: Model, ours: Mapping[int, ForeignVersion | None], made: Progress
     ) -> None:
-        """Take the numbers above the last version that were given and deleted here."""
+        """Use up the numbers above the last version that were given and deleted here."""
         highest = max(self._registry.state().numbers(mine.name), default=0)
         if highest <= max(ours, default=0) or self._runs.numbers_taken(mine.name) >= highest:
             return
         if not ours or any(remark.is_left for remark in made.remarks):
-            made.note(None, f"MLflow may give numbers up to {highest} again, which were given here")
+            made.note(None, f"MLflow may reuse numbers up to {highest}, which were given here")
             return
         if self._dry_run:
             return

@@ -1,6 +1,6 @@
-"""What moved in MLflow since the last import moves here, too, unless somebody moved it here.
+"""Applies what changed in MLflow since the last import, unless somebody changed it here.
 
-Who moved a thing last is in history: the operations of an import are known by their ids.
+History tells who changed a thing last: the operations of an import are recognised by their ids.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _IMPORT = "mlflow-import-"
 
 
 def operation_id(*parts: object) -> str:
-    """Return the id of an operation of an import: the same for the same parts."""
+    """Return an id for an operation of an import, the same for the same parts."""
     digest = hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:32]
     return f"{_IMPORT}{digest}"
 
 
 def one_line(error: Exception) -> str:
-    """Return what an error says, and what to do about it."""
+    """Return an error and its hint in one line."""
     hint = error.hint if isinstance(error, GitregError) else None
     return " ".join(f"{error} ({hint})".split()) if hint else " ".join(str(error).split())
 
@@ -35,7 +35,7 @@ def one_line(error: Exception) -> str:
 def fitting_tags(
     tags: Mapping[str, str | None], made: Progress, version: int | None
 ) -> dict[str, str | None]:
-    """Return the tags that a registry takes; of the others it is told."""
+    """Return the tags that a registry accepts; remark the others."""
     fitting: dict[str, str | None] = {}
     for key, value in tags.items():
         try:
@@ -48,14 +48,14 @@ def fitting_tags(
 
 
 class Follower:
-    """Lets one model follow what MLflow says of it.
+    """Updates one model to what MLflow has.
 
     Args:
-        registry: where to.
-        address: of the MLflow registry.
-        made: told what becomes of it.
-        reason: for the commits' messages.
-        dry_run: look, and write nothing.
+        registry: the registry to update.
+        address: the MLflow registry.
+        made: collects the result.
+        reason: why, for the commit messages.
+        dry_run: write nothing.
     """
 
     def __init__(
@@ -70,13 +70,13 @@ class Follower:
     # Descriptions and tags
 
     def model(self, theirs: ForeignModel) -> None:
-        """Let the description and the tags of a model follow."""
+        """Update the description and the tags of a model."""
         mine = self._registry.model(theirs.name)
         said = Annotations(mine.description, tags=mine.tags)
         self._annotate(Reference(theirs.name), said, theirs.description, theirs.tags)
 
     def version(self, mine: ModelVersion, theirs: ForeignVersion) -> None:
-        """Let the description and the tags of a version follow."""
+        """Update the description and the tags of a version."""
         said = Annotations(mine.description, tags=mine.tags)
         reference = Reference(mine.model, version=mine.version)
         self._annotate(reference, said, theirs.description, theirs.tags)
@@ -96,7 +96,7 @@ class Follower:
         if not new and not gone and text is None:
             return
         if self._moved_here(reference, lambda event: _annotates(event, number)):
-            self._made.note(number, "what is said of it differs, and is somebody's here: left")
+            self._made.note(number, "its annotations differ, but were changed here: kept")
             return
         self._made.changed.append("described" if number is None else f"{number} described")
         if not self._dry_run:
@@ -112,14 +112,14 @@ class Follower:
     # Stages and aliases
 
     def pointers(self, theirs: ForeignModel, versions: Sequence[ForeignVersion]) -> None:
-        """Let stages and aliases follow, of the versions that are here."""
+        """Update stages and aliases of the versions that are here."""
         name = theirs.name
         wanted = {version.number: version.stage for version in versions}
         aliases = self._aliases(theirs, wanted)
         settled = self._settled_here(name, wanted)
         policy = self._registry.policy(name)
         stages = {stage for stage in wanted.values() if stage is not None}
-        # What has few places first: who makes room there may go where MLflow has it right away.
+        # Stages with a limit first: a version that leaves one may go to its own stage next.
         few = {stage for stage, rule in policy.stages.items() if rule.holds is not None}
         for stage in (*sorted(stages, key=lambda stage: (stage not in few, stage)), None):
             here = self._model_here(name)
@@ -139,10 +139,10 @@ class Follower:
     def _model_here(self, name: str) -> Model:
         if self._registry.state().has_model(name):
             return self._registry.model(name)
-        return Model(name, None)  # a dry run has not made it
+        return Model(name, None)  # a dry run has not created it
 
     def _settled_here(self, name: str, wanted: Mapping[int, str | None]) -> set[int]:
-        """Return the versions that somebody moved here since; they stay where they are."""
+        """Return the versions that somebody moved here since; they stay in their stages."""
         here = self._model_here(name)
         settled = set()
         for number, stage in wanted.items():
@@ -168,15 +168,15 @@ class Follower:
         crowd: int,
         aliases: dict[str, int],
     ) -> None:
-        """Put versions into a stage, and let the aliases of a single one go along.
+        """Move versions into a stage, a single one together with its aliases.
 
         Args:
-            here: the model as it stands.
-            coming: versions that MLflow has in the stage.
-            stage: ``None`` for none.
-            followers: versions that may be moved to make room.
+            here: the model as it is.
+            coming: the versions that MLflow has in the stage.
+            stage: ``None`` for no stage.
+            followers: the versions that may be moved to make room.
             crowd: how many versions MLflow has in the stage.
-            aliases: those that are to be set; what is set goes from it.
+            aliases: the aliases to set; those that are set are removed from it.
         """
         rule = self._registry.policy(here.name).stages.get(stage or "")
         holds = rule.holds if rule else None
@@ -197,7 +197,7 @@ class Follower:
     def _promote(
         self, name: str, group: list[int], stage: str | None, along: list[str], *, keep: bool
     ) -> bool:
-        """Move versions in one commit; tell whether their aliases came along."""
+        """Move versions in one commit; tell whether their aliases moved along."""
         said = f"{stage or NO_STAGE}: {', '.join(map(str, group))}"
         if self._dry_run:
             self._made.changed += [said, *(f"@{alias}: {group[0]}" for alias in along)]
@@ -224,7 +224,7 @@ class Follower:
         return True
 
     def _aliases(self, theirs: ForeignModel, wanted: Mapping[int, str | None]) -> dict[str, int]:
-        """Return the aliases that are to be set: those that can be, and that nobody moved here."""
+        """Return the aliases to set: valid ones that nobody moved here."""
         here = self._model_here(theirs.name)
         stages = tuple(self._registry.policy(theirs.name).stages)
         coming: dict[str, int] = {}
@@ -267,7 +267,7 @@ class Follower:
         self._made.changed.append(f"@{alias}: {number}")
 
     def _drop_aliases(self, theirs: ForeignModel, wanted: Mapping[int, str | None]) -> None:
-        """Remove the aliases that came once and are gone over there."""
+        """Remove imported aliases that are no longer in MLflow."""
         name = theirs.name
         policy = self._registry.policy(name)
         for alias, number in self._model_here(name).aliases.items():
@@ -288,19 +288,19 @@ class Follower:
                     continue
             self._made.changed.append(f"@{alias}: removed")
 
-    # Who was it?
+    # Who changed it last
 
     def came_from_there(self, name: str, number: int) -> bool:
-        """Tell whether a version was brought by an import."""
+        """Tell whether an import registered a version."""
         commit = self._registry.show(Reference(name, version=number)).commit
         return commit is not None and self._is_import(commit)
 
     def began_there(self, name: str) -> bool:
-        """Tell whether a model was made by an import."""
+        """Tell whether an import created a model."""
         return self._is_import(self._registry.log(Reference(name))[-1].commit)
 
     def earlier_lives(self, name: str) -> int:
-        """Return how often a model of the name was deleted or renamed: it may have come before."""
+        """Return how often a model of the name was deleted or renamed here."""
         return sum(event.ends_the_model for event in self._registry.log(Reference(name)))
 
     def _alias_moved_here(self, name: str, alias: str) -> bool:
@@ -308,7 +308,7 @@ class Follower:
         return self._moved_here(Reference(name), lambda event: event.pointer == pointer)
 
     def _moved_here(self, reference: Reference, concerns: Callable[[Event], bool]) -> bool:
-        """Tell whether the last event of a kind was somebody's, not an import's."""
+        """Tell whether somebody, not an import, caused the last event of a kind."""
         last = next(filter(concerns, self._registry.log(reference)), None)
         return last is not None and not self._is_import(last.commit)
 
@@ -316,7 +316,7 @@ class Follower:
         return (self._registry.operation_of(commit) or "").startswith(_IMPORT)
 
     def _next_id(self, *what: object) -> str:
-        """Return the id of a move from where things stand: the same one may be made again later."""
+        """Return an id that depends on the present commit: the same move may recur later."""
         return operation_id(self._address, self._registry.state().commit, *what)
 
 

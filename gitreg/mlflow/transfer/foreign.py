@@ -1,7 +1,7 @@
-"""An MLflow registry somewhere else: what it holds as frozen values, and its artifacts.
+"""Reads an MLflow registry: its content as frozen values, and its artifacts.
 
-Only what MLflow's public interface tells is read, so that it does not matter whether a server, a
-database or a folder answers. Nothing of this process's own MLflow settings is changed.
+It uses MLflow's public interface, so a server, a database and a folder all work. The MLflow
+settings of this process stay unchanged.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from mlflow.store.db.db_types import DATABASE_ENGINES
 from mlflow.tracking._model_registry.utils import _get_store
 from sqlalchemy.exc import SQLAlchemyError
 
-from gitreg.artifacts.environment import without_credentials
-from gitreg.artifacts.values import near_sibling
+from gitreg.artifacts.files import near_sibling
 from gitreg.core.model.model import DataDependency, ModelVersion
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.core.text.times import instant
+from gitreg.core.text.urls import hide_credentials, without_credentials
 from gitreg.errors import InvalidRequest, NotFound, WorldError
 from gitreg.mlflow.sources import data_of
 from gitreg.mlflow.uri import SCHEMES
@@ -37,7 +37,7 @@ from gitreg.mlflow.uri import SCHEMES
 _Answer = TypeVar("_Answer")
 
 PATIENCE = 10.0
-"""How long a server may take to say that it is there, in seconds."""
+"""How long a server may take to answer the first request, in seconds."""
 
 _PAGE = 500
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
@@ -52,12 +52,12 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Unavailable(Exception):
-    """The artifacts of a version cannot be had; the message says why, in one line."""
+    """The artifacts of a version cannot be downloaded; the message says why, in one line."""
 
 
 @dataclass(frozen=True)
 class ForeignModel:
-    """A registered model as MLflow tells of it; times are in milliseconds."""
+    """A registered model in MLflow; times are in milliseconds since the epoch."""
 
     name: str
     created: int
@@ -73,7 +73,7 @@ class ForeignModel:
 
 @dataclass(frozen=True)
 class ForeignVersion:
-    """A version as MLflow tells of it; ``stage`` is in lower case, ``None`` for no stage."""
+    """A version in MLflow; ``stage`` is in lower case, ``None`` for no stage."""
 
     model: str
     number: int
@@ -90,10 +90,10 @@ class ForeignVersion:
 
 
 def is_the_same(mine: ModelVersion, theirs: ForeignVersion) -> bool:
-    """Tell whether a version of a registry here is the one that MLflow has.
+    """Tell whether a version here and one in MLflow are the same.
 
-    It is when it was made at the same moment from the same source, or is the same text of a prompt:
-    neither changes. Where it stands, and what is said of it, may.
+    They are when they have the same creation time and source, or the same prompt text: those never
+    change. Stages and annotations may.
     """
     text = theirs.tags.get(PROMPT_TEXT_TAG_KEY)
     if text is not None and hashlib.sha256(text.encode()).hexdigest() == mine.artifact.sha256:
@@ -104,7 +104,7 @@ def is_the_same(mine: ModelVersion, theirs: ForeignVersion) -> bool:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What the tracking server knows of how a version was made."""
+    """What the tracking server knows about the run behind a version."""
 
     metrics: Mapping[str, float] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
@@ -113,16 +113,16 @@ class RunFacts:
 
 
 class ForeignRegistry:
-    """An MLflow registry, and the tracking server that goes with it.
+    """An MLflow registry and its tracking server.
 
     Args:
-        uri: of the registry, as ``MLFLOW_REGISTRY_URI`` has it.
-        tracking_uri: of the tracking server; the same by default.
-        make: whether a database that is not there may be made.
+        uri: the registry, as in ``MLFLOW_REGISTRY_URI``.
+        tracking_uri: the tracking server; ``uri`` by default.
+        make: whether a missing database may be created.
 
     Raises:
-        InvalidRequest: a URI is none of MLflow's.
-        NotFound: the database or the folder is not there.
+        InvalidRequest: a URI is not one of MLflow's.
+        NotFound: the database or the folder does not exist.
         WorldError: the server cannot be reached.
     """
 
@@ -135,10 +135,10 @@ class ForeignRegistry:
 
     @property
     def artifacts(self) -> Path | None:
-        """Where a new experiment keeps artifacts: beside a SQLite database.
+        """The folder for artifacts of a new experiment: beside a SQLite database.
 
-        ``None`` where MLflow decides, as a server does. Asked by a database's URI it would take the
-        working folder, which is the registry's own as a rule.
+        ``None`` when MLflow decides, as a server does. For a database MLflow would use the working
+        folder, which is mostly the registry itself.
         """
         if not self.tracking_uri.lower().startswith("sqlite"):
             return None
@@ -146,19 +146,20 @@ class ForeignRegistry:
 
     @cached_property
     def client(self) -> MlflowClient:
-        """MLflow's own client of the tracking server."""
+        """MLflow's own client for the tracking server."""
         return MlflowClient(tracking_uri=self.tracking_uri, registry_uri=self.uri)
 
     @cached_property
     def store(self) -> Any:
-        """MLflow's own way to the registry; its client does not show prompts as models."""
+        """MLflow's own registry store; its client does not list prompts as models."""
         return self.ask(lambda: _get_store(self.uri, self.tracking_uri))
 
     def ask(self, question: Callable[[], _Answer]) -> _Answer:
-        """Return what MLflow answers.
+        """Return MLflow's answer.
 
         Raises:
-            WorldError: it does not, or refuses.
+            InvalidRequest: MLflow does not accept the request.
+            WorldError: MLflow failed or cannot be reached.
         """
         with answering(self.address):
             return question()
@@ -172,7 +173,7 @@ class ForeignRegistry:
         return found
 
     def model(self, name: str) -> ForeignModel | None:
-        """Return one model, or ``None`` when there is none of that name."""
+        """Return one model, or ``None`` when it does not exist."""
         found = self.ask(lambda: _or_none(lambda: self.store.get_registered_model(name)))
         return None if found is None else _model(found)
 
@@ -185,7 +186,7 @@ class ForeignRegistry:
         found: dict[int, ForeignVersion] = {}
         for query in queries:
             for version in self._pages(self.store.search_model_versions, query):
-                if version.name == model.name:  # a database may compare names without case
+                if version.name == model.name:  # a database may ignore case
                     found[int(version.version)] = _version(version)
         return [found[number] for number in sorted(found)]
 
@@ -201,10 +202,9 @@ class ForeignRegistry:
                 return
 
     def run(self, version: ForeignVersion) -> RunFacts | None:
-        """Return what is known of how a version was made; ``None`` when that is gone.
+        """Return what is known about the run of a version; ``None`` when it is gone.
 
-        Metrics are the last values of the run; those of the logged model, where there is one,
-        stand beside them.
+        Metrics are the last values of the run, together with those of the logged model.
         """
         run = logged = None
         if version.run_id:
@@ -225,7 +225,7 @@ class ForeignRegistry:
         )
 
     def tags_of_run(self, version: ForeignVersion) -> Mapping[str, str]:
-        """Return the tags of the run that made a version."""
+        """Return the tags of a version's run."""
         found = self.run(replace(version, logged_model=None))
         return found.tags if found else {}
 
@@ -233,12 +233,12 @@ class ForeignRegistry:
         return self.ask(lambda: _or_none(question))
 
     def fetch(self, version: ForeignVersion, folder: Path) -> Path:
-        """Bring the artifacts of a version into a folder, and return their path in it.
+        """Download the artifacts of a version into a folder; return their path.
 
         Raises:
-            Unavailable: they are not there, or cannot be read.
-            WorldError: the server does not answer any more, the disk is full, or what speaks to
-                the store of artifacts is not installed.
+            Unavailable: they do not exist or cannot be read.
+            WorldError: the server stopped answering, the disk is full, or the package for the
+                artifact store is not installed.
         """
         number = str(version.number)
         uri = self.ask(lambda: self.store.get_model_version_download_uri(version.model, number))
@@ -259,11 +259,11 @@ class ForeignRegistry:
         except ImportError as error:
             raise WorldError(
                 f"{without_credentials(uri)}: {error}",
-                hint="install what speaks to that store, such as boto3 for s3://, and run it again",
+                hint="install the package for that store, such as boto3 for s3://",
             ) from error
         except Exception as error:
-            # Each store of artifacts (S3, Azure, …) has errors of its own. What is wrong here, or
-            # passes, must not be taken for artifacts that are gone.
+            # Each artifact store (S3, Azure, …) has its own errors. A local or temporary problem
+            # must not count as missing artifacts.
             if isinstance(error, OSError) and error.errno in _FULL:
                 raise WorldError(f"{folder}: {error.strerror}") from None
             for one in dict.fromkeys((self.uri, self.tracking_uri)):
@@ -278,15 +278,15 @@ _PROMPTS = f"tags.`{IS_PROMPT_TAG_KEY}` = 'true'"
 
 
 def check_uri(uri: str, *, make: bool = False) -> None:
-    """Refuse what is no registry of MLflow's, before MLflow makes one there or waits for it.
+    """Refuse a URI without an MLflow registry, before MLflow creates one or waits for it.
 
     Args:
-        uri: as a person gave it.
-        make: whether a database that is not there may be made.
+        uri: the URI from the user.
+        make: whether a missing database may be created.
 
     Raises:
-        InvalidRequest: it is malformed.
-        NotFound: the database or folder is not there.
+        InvalidRequest: the URI is malformed, or is one of gitreg's.
+        NotFound: the database or folder does not exist.
         WorldError: the server cannot be reached.
     """
     found = _SCHEME.match(uri)
@@ -299,13 +299,13 @@ def check_uri(uri: str, *, make: bool = False) -> None:
         _check_file(uri, Path(uri.removeprefix("file:").removeprefix("//")), make=make)
     elif scheme in SCHEMES:
         raise InvalidRequest(
-            f"{without_credentials(uri)} is a registry of gitreg's, not one of MLflow's own",
-            hint="git clone brings all of it over, and git push takes it away",
+            f"{without_credentials(uri)} is a registry of gitreg, not one of MLflow's own",
+            hint="git clone copies it, and git push publishes it",
         )
     elif scheme.partition("+")[0] not in (*DATABASE_ENGINES, "databricks", "databricks-uc", "uc"):
         near = did_you_mean(scheme, ("http", "https", *DATABASE_ENGINES))
         raise InvalidRequest(
-            f"{without_credentials(uri)} is no URI of an MLflow registry",
+            f"{without_credentials(uri)} is not the URI of an MLflow registry",
             hint=near or f"such as http://{uri} or sqlite:////srv/mlflow.db",
         )
 
@@ -324,7 +324,7 @@ def _check_server(uri: str) -> None:
     try:
         requests.get(f"{uri.rstrip('/')}/version", timeout=PATIENCE, stream=True).close()
     except requests.exceptions.SSLError:
-        pass  # MLflow may have been told to trust it; if not, its own error says why
+        pass  # MLflow may be configured to trust it; if not, MLflow's own error says why
     except requests.exceptions.InvalidURL:
         raise InvalidRequest(f"{shown} is not the URL of a server") from None
     except requests.Timeout:
@@ -348,8 +348,8 @@ def answering(address: str) -> Iterator[None]:
     """Translate what MLflow raises.
 
     Raises:
-        InvalidRequest: MLflow does not take what it is asked.
-        WorldError: it failed, or cannot be reached.
+        InvalidRequest: MLflow does not accept the request.
+        WorldError: MLflow failed or cannot be reached.
     """
     try:
         yield
@@ -360,7 +360,7 @@ def answering(address: str) -> Iterator[None]:
         raise WorldError(f"{address}: {_first_line(error)}") from error
     except ImportError as error:
         raise WorldError(
-            f"{address}: {error}", hint="install what speaks to that database, beside MLflow"
+            f"{address}: {error}", hint="install the driver for that database beside MLflow"
         ) from error
 
 
@@ -373,10 +373,10 @@ def _advice(error: MlflowException) -> str | None:
 
 
 def _first_line(error: BaseException) -> str:
-    """Return what an error says, short, and without what a server sent along."""
+    """Return the first line of an error, shortened, without the response body."""
     text = str(error).partition(" Response body:")[0]
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return without_credentials(lines[0])[:300].rstrip(".") if lines else type(error).__name__
+    return hide_credentials(lines[0])[:300].rstrip(".") if lines else type(error).__name__
 
 
 def _or_none(question: Callable[[], _Answer]) -> _Answer | None:
@@ -389,7 +389,7 @@ def _or_none(question: Callable[[], _Answer]) -> _Answer | None:
 
 
 def _named(name: str) -> str | None:
-    """Return the filter for a name; ``None`` where no quotes are left to put it in."""
+    """Return the filter for a name; ``None`` when the name has both kinds of quotes."""
     quote = next((mark for mark in "'\"" if mark not in name), None)
     return None if quote is None else f"name = {quote}{name}{quote}"
 
@@ -399,7 +399,7 @@ def _model(found: Any) -> ForeignModel:
         found.name,
         int(found.creation_timestamp or 0),
         found.description or None,
-        dict(found._tags),  # its `tags` do not tell that it is a prompt
+        dict(found._tags),  # its `tags` hide that it is a prompt
         {alias: int(number) for alias, number in found.aliases.items()},
     )
 

@@ -1,12 +1,12 @@
-"""Import: a whole MLflow registry comes into one of gitreg's, version by version.
+"""Import: copies an MLflow registry into one of gitreg, version by version.
 
-1. A commit creates the model. 2. One commit a version, the oldest first, its author's date that of
-MLflow's registration; numbers that MLflow does not have any more are marked as left out. 3. Commits
-that move stages and aliases, under the policy (`gitreg.mlflow.transfer.following`).
+1. A commit creates the model. 2. One commit a version, oldest first, with the date of MLflow's
+registration as the author date; numbers that MLflow deleted are marked as left out. 3. Commits that
+move stages and aliases, under the policy (`gitreg.mlflow.transfer.following`).
 
-What is here already does not come again: a version is known by when MLflow made it, and from what.
-So an import that was cut off goes on where it stopped, and a second one over an unchanged source
-writes nothing.
+A version that is here already is not imported again: it is recognised by its creation time and its
+source. So an interrupted import continues where it stopped, and a second import of an unchanged
+source writes nothing.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from pathlib import Path
 
 from mlflow.prompt.constants import PROMPT_TEXT_TAG_KEY
 
-from gitreg.artifacts.environment import without_credentials
 from gitreg.artifacts.provenance import Provenance
 from gitreg.core.model import layout
 from gitreg.core.model.model import Lineage, ModelVersion, Run
 from gitreg.core.model.names import fold
 from gitreg.core.operations.register import check_new_name, twin_of
 from gitreg.core.text.times import instant
+from gitreg.core.text.urls import without_credentials
 from gitreg.errors import InvalidRequest, Refused, WorldError
 from gitreg.mlflow.artifact_repository import LINK
 from gitreg.mlflow.sources import PROMPT, code_of, described, server_of
@@ -45,16 +45,16 @@ from gitreg.registry import Registry
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """How an import is to be done.
+class ImportOptions:
+    """Options of an import.
 
     Attributes:
-        reason: why, for the commits' messages.
-        dry_run: look, and write nothing.
-        push: publish what came, at the end; by URL every commit is published at once.
-        links: whether a version whose artifacts cannot be had comes as a link to them; without,
-            it stays behind, and those above it with it.
-        tell: told how far it is.
+        reason: why, for the commit messages.
+        dry_run: write nothing.
+        push: publish at the end; a registry by URL publishes every commit at once.
+        links: import a version whose artifacts cannot be downloaded as a link to them; otherwise
+            it and the versions after it are not imported.
+        tell: reports progress.
     """
 
     reason: str | None = None
@@ -68,44 +68,43 @@ def import_registry(
     registry: Registry,
     source: ForeignRegistry,
     models: Sequence[str] = (),
-    wishes: Wishes | None = None,
+    options: ImportOptions | None = None,
 ) -> Report:
-    """Bring an MLflow registry over.
+    """Import an MLflow registry.
 
     Args:
-        registry: where to.
-        source: what comes.
-        models: names of models, or patterns of shells; all by default.
-        wishes: how.
+        registry: the registry to import into.
+        source: the MLflow registry.
+        models: names of models, or shell patterns; all models by default.
+        options: the options.
 
     Raises:
         NotFound: there is no registry here, or a pattern matches no model.
-        WorldError: MLflow, Git or DVC failed; what came until then is here, and the next import
-            goes on from there.
+        WorldError: MLflow, Git or DVC failed; the next import continues from there.
     """
-    wishes = wishes or Wishes()
-    registry.policy()  # where there is no registry, MLflow need not be read
+    options = options or ImportOptions()
+    registry.policy()  # raises without a registry, before MLflow is read
     published = registry.url is not None
-    if wishes.push and not published:
-        registry.push(dry_run=True)  # what cannot be published at the end is told now
+    if options.push and not published:
+        registry.push(dry_run=True)  # raises now if nothing could be published at the end
     found = source.models()
     plan = [(found[name], source.versions(found[name])) for name in chosen(list(found), models)]
-    importing = _Import(registry, source, wishes, sum(len(versions) for _, versions in plan))
+    importing = _Import(registry, source, options, sum(len(versions) for _, versions in plan))
     with _going_on_later():
         moved = [importing.model(model, versions) for model, versions in plan]
         if not models:
             moved += importing.gone(found.keys())
-        if wishes.push and not wishes.dry_run and not published:
+        if options.push and not options.dry_run and not published:
             registry.push()
             published = True
-    pushed = published and not wishes.dry_run
-    return Report(source.address, tuple(moved), dry_run=wishes.dry_run, pushed=pushed)
+    pushed = published and not options.dry_run
+    return Report(source.address, tuple(moved), dry_run=options.dry_run, pushed=pushed)
 
 
 @contextmanager
 def _going_on_later() -> Iterator[None]:
-    """Say of what cuts an import off that another one goes on from there."""
-    again = "what came is here; run it again, and it goes on"
+    """Add to the error of an interrupted import that the next one continues from there."""
+    again = "run it again: it continues with what is not imported yet"
     try:
         yield
     except WorldError as error:
@@ -120,25 +119,25 @@ class _Import:
     """One import, model by model."""
 
     def __init__(
-        self, registry: Registry, source: ForeignRegistry, wishes: Wishes, total: int
+        self, registry: Registry, source: ForeignRegistry, options: ImportOptions, total: int
     ) -> None:
         self._registry = registry
         self._source = source
-        self._wishes = wishes
+        self._options = options
         self._total = total
         self._done = 0
-        self._reason = wishes.reason or f"Imported from MLflow at {source.address}."
+        self._reason = options.reason or f"Imported from MLflow at {source.address}."
         self._fetched: dict[str, ModelVersion] = {}
         self._lives = 0
         self._would_make: dict[str, str] = {}
 
     def model(self, theirs: ForeignModel, versions: Sequence[ForeignVersion]) -> ModelMoved:
-        """Bring one model; what is wrong with it is told and does not keep the others away."""
+        """Import one model; a problem with it is remarked and does not stop the others."""
         made = Progress(theirs.name)
         self._fetched.clear()
         try:
             if self._create(theirs, made):
-                if not self._wishes.dry_run:
+                if not self._options.dry_run:
                     self._lives = self._follower(made).earlier_lives(theirs.name)
                 ours = self._versions(theirs, versions, made)
                 self._follower(made).pointers(theirs, [v for v in versions if v.number in ours])
@@ -147,22 +146,22 @@ class _Import:
         return made.done()
 
     def gone(self, there: Collection[str]) -> list[ModelMoved]:
-        """Tell of models that came once and are not in MLflow any more."""
+        """Return remarks on imported models that are no longer in MLflow."""
         found = []
         for name in self._registry.state().model_names():
             made = Progress(name)
             if name not in there and self._follower(made).began_there(name):
-                made.note(None, "is not in MLflow any more; it stays here")
+                made.note(None, "is no longer in MLflow; it stays here")
                 found.append(made.done())
         return found
 
     def _follower(self, made: Progress) -> Follower:
         return Follower(
-            self._registry, self._source.address, made, self._reason, dry_run=self._wishes.dry_run
+            self._registry, self._source.address, made, self._reason, dry_run=self._options.dry_run
         )
 
     def _create(self, theirs: ForeignModel, made: Progress) -> bool:
-        """Create a model, or let it follow what was said of it since; tell whether it is here."""
+        """Create a model or update its annotations; tell whether it is here."""
         name = theirs.name
         state = self._registry.state()
         if state.has_model(name):
@@ -171,16 +170,16 @@ class _Import:
         gone = state.tombstone(name)
         if gone is not None:
             became = f"renamed to {gone.renamed_to}" if gone.renamed_to else "deleted"
-            made.note(None, f"was {became} here: not brought again")
+            made.note(None, f"was {became} here: not imported again")
             return False
         check_new_name(state, name)
-        if self._wishes.dry_run:
+        if self._options.dry_run:
             twin = self._would_make.setdefault(fold(name), name)
             if twin != name:
                 raise twin_of(name, twin)
         tags = fitting_tags(theirs.tags, made, None)
         made.changed.append("created")
-        if not self._wishes.dry_run:
+        if not self._options.dry_run:
             self._tell_warnings(
                 None,
                 made,
@@ -198,27 +197,29 @@ class _Import:
     def _versions(
         self, theirs: ForeignModel, versions: Sequence[ForeignVersion], made: Progress
     ) -> set[int]:
-        """Bring the versions of a model; return the numbers of those that are here then."""
+        """Import the versions of a model; return the numbers of those that are here now."""
         ours: set[int] = set()
         for place, version in enumerate(versions):
-            if self._wishes.tell:
+            if self._options.tell:
                 name = f"{version.model}@{version.number}"
-                self._wishes.tell(self._done + place, self._total, name)
+                self._options.tell(self._done + place, self._total, name)
             try:
                 if self._version(theirs, version, made):
                     ours.add(version.number)
             except (Refused, InvalidRequest, Unavailable) as error:
                 made.leave(version.number, one_line(error))
                 waiting = [later.number for later in versions[place + 1 :]]
-                if waiting:  # a number above it would make it one that is left out for good
-                    made.leave(None, f"{_numbers(waiting)} wait until {version.number} can come")
+                if waiting:  # a higher number would mark this one as left out for good
+                    made.leave(
+                        None, f"{_numbers(waiting)} wait until {version.number} can be imported"
+                    )
                 break
         self._done += len(versions)
         self._tell_deleted(theirs.name, {version.number for version in versions}, made)
         return ours
 
     def _version(self, model: ForeignModel, theirs: ForeignVersion, made: Progress) -> bool:
-        """Bring one version, and tell whether it is here now."""
+        """Import one version; tell whether it is here now."""
         state = self._registry.state()
         name, number = theirs.model, theirs.number
         if state.has_model(name) and state.has_version(name, number):
@@ -230,9 +231,9 @@ class _Import:
             self._follower(made).version(mine, theirs)
             return True
         if number in state.numbers(name):
-            made.note(number, "was deleted here: not brought again")
+            made.note(number, "was deleted here: not imported again")
             return False
-        if self._wishes.dry_run:
+        if self._options.dry_run:
             made.brought.append(number)
             return True
         if model.is_prompt:
@@ -244,15 +245,15 @@ class _Import:
         return True
 
     def _is_the_same(self, mine: ModelVersion, theirs: ForeignVersion) -> bool:
-        """Tell whether a version came from there, or went there by an export."""
+        """Tell whether an import brought the version here, or an export created it there."""
         if is_the_same(mine, theirs):
             return True
         return self._source.tags_of_run(theirs).get(SHA256) == mine.artifact.sha256
 
     def _bring(self, theirs: ForeignVersion, made: Progress) -> None:
-        """Bring a version with its artifacts, or as a link to where they are said to be."""
+        """Import a version with its artifacts, or as a link to their address."""
         twin = self._fetched.get(theirs.source)
-        if twin is not None:  # registered twice from one place: the bytes are here
+        if twin is not None:  # registered twice from one source: the bytes are here
             self._register(
                 theirs,
                 Provenance(
@@ -270,10 +271,11 @@ class _Import:
             try:
                 path = self._source.fetch(theirs, Path(folder))
             except Unavailable as error:
-                if not self._wishes.links:
+                if not self._options.links:
                     raise
                 made.leave(
-                    theirs.number, f"its artifacts cannot be had, it is a link to them: {error}"
+                    theirs.number,
+                    f"its artifacts could not be downloaded, it is a link to them: {error}",
                 )
                 link = without_credentials(theirs.source)
                 self._register(theirs, Provenance(text=(LINK, link)), made)
@@ -332,7 +334,7 @@ class _Import:
         )
 
     def _tell_deleted(self, name: str, there: set[int], made: Progress) -> None:
-        """Tell of versions that came once and are deleted over there since."""
+        """Remark imported versions that MLflow has deleted since."""
         state = self._registry.state()
         if not state.has_model(name):
             return

@@ -1,8 +1,8 @@
-"""What became of a move between a registry here and one of another kind: plain values.
+"""The result of a transfer between a registry of gitreg and one of MLflow's, as plain values.
 
 >>> made = Progress("churn")
 >>> made.brought.append(1)
->>> made.leave(2, "its artifacts cannot be had")
+>>> made.leave(2, "its artifacts could not be downloaded")
 >>> Report("http://mlflow:5000", (made.done(),)).is_complete
 False
 """
@@ -18,18 +18,18 @@ from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import NotFound
 
 Tell: TypeAlias = "Callable[[int, int, str], None]"
-"""Told how many versions are done, of how many, and which one is next."""
+"""Called with the versions done, the versions in all, and the name of the next one."""
 
 
 @dataclass(frozen=True)
 class Remark:
-    """One thing that a person should know of a move.
+    """One remark about a transfer.
 
     Attributes:
-        model: of which model.
-        version: and of which version; ``None`` for the model itself.
-        text: what it is, and why.
-        is_left: whether something stayed behind that should have come.
+        model: the name of the model.
+        version: the number of the version; ``None`` for the model itself.
+        text: what happened, and why.
+        is_left: whether something was not transferred that should have been.
     """
 
     model: str
@@ -45,14 +45,14 @@ class Remark:
 
 @dataclass(frozen=True)
 class ModelMoved:
-    """What became of one model.
+    """The result of a transfer for one model.
 
     Attributes:
-        name: its name.
-        brought: versions that came now.
-        present: versions that had come before.
-        changed: what else was changed now: pointers, descriptions and tags.
-        remarks: what stayed behind, and what else is to be known.
+        name: the model's name.
+        brought: versions transferred now.
+        present: versions transferred before.
+        changed: what else changed now: pointers, descriptions and tags.
+        remarks: what was not transferred, and other remarks.
     """
 
     name: str
@@ -64,13 +64,13 @@ class ModelMoved:
 
 @dataclass(frozen=True)
 class Report:
-    """What became of a move.
+    """The result of a transfer.
 
     Attributes:
-        address: of the MLflow registry, without a login.
-        models: each model that was looked at, by name.
-        dry_run: whether it tells what would be done.
-        pushed: whether what came is published.
+        address: the MLflow registry, without credentials.
+        models: the models that were considered, by name.
+        dry_run: whether nothing was written.
+        pushed: whether the imported versions are published.
     """
 
     address: str
@@ -80,24 +80,24 @@ class Report:
 
     @property
     def remarks(self) -> tuple[Remark, ...]:
-        """All that is to be known: what stayed behind first."""
+        """All remarks, what was not transferred first."""
         found = [remark for model in self.models for remark in model.remarks]
         return tuple(sorted(found, key=lambda remark: not remark.is_left))
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing stayed behind."""
+        """Whether everything was transferred."""
         return not any(remark.is_left for remark in self.remarks)
 
     @property
     def is_unchanged(self) -> bool:
-        """Whether all was there already."""
+        """Whether everything was there already."""
         return not any(model.brought or model.changed for model in self.models)
 
 
 @dataclass
 class Progress:
-    """What has become of one model so far."""
+    """The result for one model so far."""
 
     name: str
     brought: list[int] = field(default_factory=list)
@@ -106,15 +106,15 @@ class Progress:
     remarks: list[Remark] = field(default_factory=list)
 
     def leave(self, version: int | None, text: str) -> None:
-        """Tell that something stays behind."""
+        """Remark that something is not transferred."""
         self.remarks.append(Remark(self.name, version, text, is_left=True))
 
     def note(self, version: int | None, text: str) -> None:
-        """Tell what is to be known, though all came."""
+        """Remark something else."""
         self.remarks.append(Remark(self.name, version, text, is_left=False))
 
     def done(self) -> ModelMoved:
-        """Return what has become of it."""
+        """Return the result."""
         return ModelMoved(
             self.name,
             tuple(self.brought),
@@ -125,13 +125,13 @@ class Progress:
 
 
 def chosen(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
-    """Return the names that one of the patterns matches; all of them without a pattern.
+    """Return the names that match a pattern; all names without patterns.
 
     >>> chosen(["churn", "tokenizer"], ["ch*"])
     ['churn']
 
     Raises:
-        NotFound: a pattern matches none; the hint names the near misses.
+        NotFound: a pattern matches no name; the hint has near misses.
     """
     if not patterns:
         return sorted(names)
@@ -141,7 +141,7 @@ def chosen(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
         if not matching:
             near = did_you_mean(pattern.strip("*?"), names)
             raise NotFound(
-                f"no model matches {pattern!r}", hint=near or _some(names, "there is none at all")
+                f"no model matches {pattern!r}", hint=near or _some(names, "there are no models")
             )
         found |= matching
     return sorted(found)

@@ -1,7 +1,7 @@
-"""The runs of a tracking server that stand for versions which were exported.
+"""The tracking runs that stand for exported versions.
 
-A run says by its tags of which version it is, and it is finished once all is there that belongs to
-the version: its artifacts, metrics, params and lineage.
+The tags of a run name its version. The run is finished once it has everything of the version:
+artifacts, metrics, params and lineage.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from gitreg.mlflow.transfer.foreign import ForeignRegistry, answering
 from gitreg.mlflow.transfer.report import Progress
 
 SHA256 = "gitreg.sha256"
-"""The tag that says which bytes a run has: those of a version, by its manifest's digest."""
+"""The tag with the SHA-256 of the artifact that a run holds, as its manifest has it."""
 
 _FINISHED = "FINISHED"
 _PAGE = 500
@@ -85,16 +85,16 @@ class Runs:
                 return
 
     def numbers_taken(self, model: str) -> int:
-        """Return the highest number of a model that was taken for one that is deleted here."""
+        """Return the highest number that an export used up for versions deleted here."""
         return int(self._tags.get(_numbers_tag(model), "0"))
 
     def note_numbers_taken(self, model: str, highest: int) -> None:
-        """Keep it for the next export."""
+        """Store that number for the next export."""
         experiment, tag = self.experiment, _numbers_tag(model)
         self._target.ask(lambda: self._client.set_experiment_tag(experiment, tag, highest))
 
     def run_for(self, mine: ModelVersion, bytes_of: Path | None, made: Progress) -> Any:
-        """Return the finished run of a version, after all that it shall hold is there."""
+        """Return the finished run of a version, after uploading what it still needs."""
         run = self.of_version.get((mine.model, mine.version))
         if run is None or run.data.tags.get(SHA256) != mine.artifact.sha256:
             run = self._target.ask(
@@ -133,7 +133,7 @@ class Runs:
 
 
 def _tags(mine: ModelVersion) -> dict[str, str]:
-    """Return the tags of the run that stands for a version; nothing of them is a secret."""
+    """Return the tags of the run for a version; they hold no secrets."""
     run, code = mine.lineage.run, mine.lineage.code
     tags = {
         MLFLOW_USER: mine.created_by,
@@ -156,16 +156,16 @@ def _numbers_tag(model: str) -> str:
 
 
 def _short(name: str) -> str:
-    """Return what stands for a name where not every character may."""
+    """Return a short digest of a name, for places that restrict characters."""
     return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
 def _is_taken(what: str, key: str, made: Progress, version: int) -> bool:
-    """Tell whether MLflow takes a name; of one that it does not, it is told."""
+    """Tell whether MLflow accepts a name; remark it when it does not."""
     try:
         (_validate_metric_name if what == "metric" else _validate_param_name)(key)
     except MlflowException:
-        made.leave(version, f"{what} left out: MLflow does not take the name {key[:60]!a}")
+        made.leave(version, f"{what} left out: MLflow does not accept the name {key[:60]!a}")
         return False
     if len(key) > MAX_ENTITY_KEY_LENGTH:
         made.leave(version, f"{what} left out: the name {key[:40]!a}… is too long for MLflow")
@@ -174,7 +174,7 @@ def _is_taken(what: str, key: str, made: Progress, version: int) -> bool:
 
 
 def _text(value: Value) -> str:
-    """Return a param as MLflow has them: text; of a list or a mapping, its JSON."""
+    """Return a param as text, as MLflow stores it; lists and mappings as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

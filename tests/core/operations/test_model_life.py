@@ -56,7 +56,7 @@ def test_what_is_said_of_a_model_may_go_and_the_model_stays(registry: Registry) 
 
 def test_a_name_is_given_once(registry: Registry) -> None:
     registry.create_model("churn")
-    with pytest.raises(AlreadyExists, match="'churn' is there already"):
+    with pytest.raises(AlreadyExists, match="'churn' already exists"):
         registry.create_model("churn")
     with pytest.raises(InvalidRequest, match="only by case"):
         registry.create_model("Churn")
@@ -390,7 +390,7 @@ def test_by_url(shared: Path) -> None:
 def test_the_command_line(stocked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(stocked)
     assert "create leavers" in gitreg("create", "leavers", "--tag", "a=b", "-m", "why").out
-    assert "is there already" in error("create", "leavers", code=2)
+    assert "already exists" in error("create", "leavers", code=2)
     assert "name the model" in error("rename", "churn@2", "stayers", code=2)
     assert "is in production" in error("delete", "churn", code=1)
     assert "rename churn to stayers" in gitreg("rename", "churn", "stayers").out

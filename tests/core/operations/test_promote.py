@@ -112,8 +112,8 @@ def test_archive(branch: FakeBranch) -> None:
     assert (change.subject, trailers(change, "Action")) == ("archive churn@1", ["archive"])
     assert change.evidence == ()
     assert change.warnings == (
-        "churn/production holds no version any more",
-        "@champion still names churn@1, which is served by that alias",
+        "churn/production now holds no version",
+        "@champion still names churn@1 and serves it",
     )
     assert change.message().count("champion") == 0
 
@@ -122,7 +122,9 @@ def test_what_is_so_changes_nothing(branch: FakeBranch) -> None:
     branch.promote("churn@1", aliases=("champion",))
     request = promotion("churn@1", aliases=("champion",))
     assert promote(branch.state, request, branch.mover).edits == ()
-    assert promote(branch.state, promotion("churn@1", if_better=("auc",)), branch.mover).edits == ()
+    better = promote(branch.state, promotion("churn@1", if_better=("auc",)), branch.mover)
+    assert better.edits == ()
+    assert [(one.reference, one.stage) for one in better.judgements] == [("churn@1", "production")]
 
 
 def test_aliases_follow_in_the_same_commit(branch: FakeBranch) -> None:
@@ -159,16 +161,28 @@ def test_several_models_move_in_one_commit(branch: FakeBranch) -> None:
         ((), {}, "which version"),
         (("churn@1", "churn@1"), {"to": "staging"}, "the same version is named twice"),
         (("churn@1", "churn@first"), {"to": "staging"}, "the same version is named twice"),
-        (("churn@1", "churn@2"), {}, "production holds 1 version of churn; 2 are named"),
-        (("churn@1", "churn@2"), {"keep_existing": True}, "production holds 1 version of churn"),
+        (("churn@1", "churn@2"), {}, "production holds at most 1 version of churn; 2 are named"),
+        (
+            ("churn@1", "churn@2"),
+            {"keep_existing": True},
+            "production holds at most 1 version of churn",
+        ),
         (("churn@1",), {"keep_existing": True, "replaced_to": "archived"}, "kept or replaced"),
-        (("churn@1",), {"replaced_to": "production"}, "nothing is replaced in 'production'"),
-        (("churn@1",), {"to": "none", "replaced_to": "archived"}, "nothing is replaced in 'none'"),
+        (
+            ("churn@1",),
+            {"replaced_to": "production"},
+            "versions in 'production' cannot be replaced into 'production'",
+        ),
+        (
+            ("churn@1",),
+            {"to": "none", "replaced_to": "archived"},
+            "versions in 'none' cannot be replaced into 'archived'",
+        ),
         (("churn@1",), {"replaced_to": "attic"}, "no stage 'attic'"),
         (
             ("churn@1", "churn@2"),
             {"to": "staging", "aliases": ("x",)},
-            "@x can name one version of a model, several are given",
+            "@x can name only one version of a model; several are given",
         ),
     ],
 )
@@ -387,5 +401,5 @@ def test_a_stage_that_is_left_empty_is_told() -> None:
     branch = branch_with({}, {})
     branch.promote("churn@1")
     change = branch.promote("churn@1", to="staging")
-    assert change.warnings == ("churn/production holds no version any more",)
+    assert change.warnings == ("churn/production now holds no version",)
     assert branch.promote("churn@2", to="staging").warnings == ()

@@ -213,7 +213,7 @@ def test_annotating_an_alias_annotates_its_version(branch: FakeBranch) -> None:
 
 
 def test_what_cannot_be_annotated(branch: FakeBranch) -> None:
-    with pytest.raises(InvalidRequest, match="annotate what"):
+    with pytest.raises(InvalidRequest, match="nothing to annotate: give"):
         annotate(branch.state, Annotation(Reference("churn", 1)))
     with pytest.raises(InvalidRequest, match="a version has no owner"):
         annotate(branch.state, Annotation(Reference("churn", 1), owner="o"))

@@ -130,7 +130,7 @@ def test_a_crowd_is_a_warning_unless_the_policy_says_never(branch: FakeBranch) -
     ruled(branch, crowded=False)
     said = refused(branch, "churn@3", keep_existing=True)
     assert str(said).endswith("production holds 3 then, 1 at most")
-    assert said.hint == "let what production holds make room: do not keep the existing ones"
+    assert said.hint == "do not keep the existing versions: let what production holds make room"
     assert words(branch.promote("churn@3")) == [("holds", "passed")]
 
 
@@ -266,7 +266,7 @@ def test_an_override_under_review_waits_for_nothing(branch: FakeBranch) -> None:
 def test_an_override_that_nothing_needs(branch: FakeBranch) -> None:
     change = branch.promote("churn@1", override="just in case")
     assert "Override" not in change.message()
-    assert change.warnings == ("nothing was to be overridden: every rule passed",)
+    assert change.warnings == ("the override was not needed: every rule passed",)
 
 
 @pytest.mark.parametrize("reason", ["", "  \n", "a\x1b[31m"])

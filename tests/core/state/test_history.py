@@ -8,11 +8,13 @@ from dataclasses import replace
 import pytest
 
 from gitreg.core.model import layout
+from gitreg.core.model.manifest import Tombstone
 from gitreg.core.model.names import Reference, parse_tag
 from gitreg.core.operations.annotate import Annotation, annotate
+from gitreg.core.operations.rename import rename_model
 from gitreg.core.state.history import CommitInfo, Event, FileChange, events_of, named_by, stack_of
 from gitreg.core.state.tags import Tag
-from tests.support.fakes import ADA, DictSnapshot, FakeBranch, branch_with
+from tests.support.fakes import ADA, CREATED, DictSnapshot, FakeBranch, branch_with
 
 PRODUCTION = layout.stage_path("churn", "production")
 STAGING = layout.stage_path("churn", "staging")
@@ -41,7 +43,7 @@ def branch() -> FakeBranch:
 def test_gitregs_own_commits() -> None:
     branch = FakeBranch()
     branch.register()
-    assert told(branch) == [("register", 1, None, None, None)]
+    assert told(branch) == [("register", 1, None, (), ())]
     branch.register()
     branch.promote("churn@1")
     assert told(branch) == [("promote", 1, "stages/production", (), (1,))]
@@ -49,33 +51,33 @@ def test_gitregs_own_commits() -> None:
     assert told(branch) == [
         ("promote", 2, "stages/production", (1,), (2,)),
         ("promote", 1, "stages/archived", (), (1,)),
-        ("promote", 2, "aliases/champion", None, 2),
+        ("promote", 2, "aliases/champion", (), (2,)),
     ]
     branch.rollback()
     assert told(branch) == [
         ("rollback", 1, "stages/production", (2,), (1,)),
         ("rollback", 2, "stages/archived", (1,), (2,)),
-        ("rollback", 2, "aliases/champion", 2, None),
+        ("rollback", 2, "aliases/champion", (2,), ()),
     ]
     branch.alias("churn@1", "best")
-    assert told(branch) == [("alias", 1, "aliases/best", None, 1)]
+    assert told(branch) == [("alias", 1, "aliases/best", (), (1,))]
     branch.unalias("churn", "best")
     assert told(branch) == [("alias", 1, "aliases/best", 1, None)]
     branch.commit(annotate(branch.state, Annotation(Reference("churn", 1), description="d")))
-    assert told(branch) == [("annotate", 1, None, None, None)]
+    assert told(branch) == [("annotate", 1, None, (), ())]
     branch.commit(annotate(branch.state, Annotation(Reference("churn"), owner="o")))
-    assert told(branch) == [("annotate", None, None, None, None)]
+    assert told(branch) == [("annotate", None, None, (), ())]
     branch.delete("churn@2")
     assert told(branch) == [
         ("move", 2, "stages/archived", (2,), ()),
-        ("delete", 2, None, None, None),
+        ("delete", 2, None, (), ()),
     ]
 
 
 def test_annotations_that_come_and_go_with_their_version_are_no_event(branch: FakeBranch) -> None:
     branch.commit(annotate(branch.state, Annotation(Reference("churn", 3), description="d")))
     branch.delete("churn@3")
-    assert told(branch) == [("delete", 3, None, None, None)]
+    assert told(branch) == [("delete", 3, None, (), ())]
 
 
 def test_an_event_tells_who_when_and_why(branch: FakeBranch) -> None:
@@ -112,11 +114,11 @@ def test_stages_moved_by_hand(
 @pytest.mark.parametrize(
     ("before", "after", "event"),
     [
-        (None, b"version: 1\n", (1, None, 1)),
-        (b"version: 1\n", b"version: 2\n", (2, 1, 2)),
-        (b"version: 2\n", None, (2, 2, None)),
-        (b"version: yes\n", b"version: 1\n", (1, None, 1)),
-        (b"version: 1\n", b"\xff\n", (1, 1, None)),
+        (None, b"version: 1\n", (1, (), (1,))),
+        (b"version: 1\n", b"version: 2\n", (2, (1,), (2,))),
+        (b"version: 2\n", None, (2, (2,), ())),
+        (b"version: yes\n", b"version: 1\n", (1, (), (1,))),
+        (b"version: 1\n", b"\xff\n", (1, (1,), ())),
     ],
 )
 def test_aliases_moved_by_hand(
@@ -162,11 +164,11 @@ def test_files_that_tell_nothing(branch: FakeBranch) -> None:
 def test_a_manifest_that_changes_is_a_rewrite(branch: FakeBranch) -> None:
     path = layout.manifest_path("churn", 2)
     branch.write({path: b"tampered"})
-    assert told(branch) == [("rewrite", 2, None, None, None)]
+    assert told(branch) == [("rewrite", 2, None, (), ())]
     branch.write({path: None})
-    assert told(branch) == [("remove", 2, None, None, None)]
+    assert told(branch) == [("remove", 2, None, (), ())]
     branch.write({layout.tombstone_path("churn", 2): b"deleted_at: a"})
-    assert told(branch) == [("delete", 2, None, None, None)]
+    assert told(branch) == [("delete", 2, None, (), ())]
     branch.write({layout.tombstone_path("churn", 2): b"deleted_at: b"})
     assert told(branch) == []
 
@@ -188,7 +190,7 @@ def test_gits_own_reverts(branch: FakeBranch) -> None:
     assert told(branch) == [
         ("revert", 1, "stages/production", (2,), (1,)),
         ("revert", 1, "stages/archived", (1,), ()),
-        ("revert", 2, "aliases/champion", 2, None),
+        ("revert", 2, "aliases/champion", (2,), ()),
     ]
     branch.git_revert(reverted)
     assert [event[0] for event in told(branch)] == ["revert"] * 3
@@ -201,11 +203,11 @@ def test_a_squash_registers_and_promotes_in_one_commit() -> None:
     branch.promote("churn@2", aliases=("champion",))
     squashed = branch.squashed(DictSnapshot())
     assert told(squashed) == [
-        ("register", 1, None, None, None),
-        ("register", 2, None, None, None),
+        ("register", 1, None, (), ()),
+        ("register", 2, None, (), ()),
         ("promote", 2, "stages/production", (), (2,)),
         ("archive", 1, "stages/archived", (), (1,)),
-        ("alias", 2, "aliases/champion", None, 2),
+        ("alias", 2, "aliases/champion", (), (2,)),
     ]
 
 
@@ -240,21 +242,46 @@ def test_dates_as_odd_as_git_lets_them_be(time: int, zone: str, when: str) -> No
     assert CommitInfo("", None, ADA, ADA, time, zone, "").when == when
 
 
+def test_a_rename_and_its_revert_say_both_names(branch: FakeBranch) -> None:
+    branch.promote("churn@1", aliases=("champion",))
+    note = Tombstone(CREATED, ADA, None, renamed_to="leavers")
+    renamed = branch.commit(rename_model(branch.state, "churn", note, None))
+    names = {
+        (event.model, event.pointer): (event.action, event.renamed_from, event.renamed_to)
+        for event in events_of(*branch.commits[-1])
+    }
+    for pointer in (None, "stages/production", "aliases/champion"):
+        assert names["churn", pointer] == ("rename", None, "leavers")
+        assert names["leavers", pointer] == ("rename", "churn", None)
+    branch.git_revert(renamed)
+    names = {
+        (event.model, event.pointer): (event.action, event.renamed_from, event.renamed_to)
+        for event in events_of(*branch.commits[-1])
+        if event.version is None or event.pointer
+    }
+    assert names["leavers", None] == ("revert", None, "churn")
+    assert names["leavers", "stages/production"] == ("revert", None, None)
+    assert names["churn", "stages/production"] == ("revert", None, None)
+
+
 # The stack of a pointer
 
 
-def moves(*values: tuple[object, object, str]) -> list[Event]:
+Held = tuple[int, ...]
+
+
+def moves(*values: tuple[Held, Held, str]) -> list[Event]:
     return [
-        Event(f"c{n}", "", "", "m", action, None, "stages/production", before, after, None, "")  # type: ignore[arg-type]
+        Event(f"c{n}", "", "", "m", action, None, "stages/production", before, after, None, "")
         for n, (before, after, action) in enumerate(values)
     ]
 
 
-def stack(*values: tuple[object, object, str]) -> list[str]:
+def stack(*values: tuple[Held, Held, str]) -> list[str]:
     return [event.commit for event in stack_of(moves(*values))]
 
 
-def steps(*values: tuple[object, object, str]) -> list[tuple[object, object]]:
+def steps(*values: tuple[Held, Held, str]) -> list[tuple[Held, Held]]:
     return [(event.before, event.after) for event in stack_of(moves(*values))]
 
 
@@ -354,7 +381,7 @@ def test_of_two_ways_to_a_value_the_last_is_taken_back() -> None:
 
 
 def test_what_a_pointer_names() -> None:
-    assert [named_by(v) for v in ((6, 7), (), 5, None)] == [7, None, 5, None]
+    assert [named_by(v) for v in ((6, 7), (), (5,))] == [7, None, 5]
 
 
 # Tags

@@ -23,7 +23,7 @@ from gitreg.core.text.times import instant
 from gitreg.errors import GitregError, InvalidRequest, NotFound, WorldError
 from gitreg.mlflow.transfer.exporting import export_registry
 from gitreg.mlflow.transfer.foreign import ForeignRegistry
-from gitreg.mlflow.transfer.importing import Wishes, import_registry
+from gitreg.mlflow.transfer.importing import ImportOptions, import_registry
 from gitreg.mlflow.transfer.report import Report
 from tests.conftest import git, isolate
 from tests.mlflow.filled import FEATURES, Filler, fill, made_of, store_of, told
@@ -94,7 +94,9 @@ def target(made: Path, tmp_path: Path) -> Place:
 
 def bring(folder: Path, source: Place, *models: str, **wishes: Any) -> Report:
     with Registry(folder) as registry:
-        return import_registry(registry, ForeignRegistry(source.uri), models, Wishes(**wishes))
+        return import_registry(
+            registry, ForeignRegistry(source.uri), models, ImportOptions(**wishes)
+        )
 
 
 def take(folder: Path, target: Place, *models: str, **wishes: Any) -> Report:
@@ -305,9 +307,9 @@ def test_what_is_gone_on_one_side_is_told(folder: Path, source: Place) -> None:
     assert git(folder, "rev-parse", "HEAD") == before
     assert remarks(report) == [
         ("Größe 2 (EU)@2: was deleted in MLflow since; it stays here", False),
-        ("churn@5: was deleted here: not brought again", False),
-        ("greeting: was renamed to welcome here: not brought again", False),
-        ("it's empty: was deleted here: not brought again", False),
+        ("churn@5: was deleted here: not imported again", False),
+        ("greeting: was renamed to welcome here: not imported again", False),
+        ("it's empty: was deleted here: not imported again", False),
     ]
 
 
@@ -333,7 +335,7 @@ def test_models_that_are_gone_in_mlflow_are_told(folder: Path, source: Place) ->
     bring(folder, source)
     source.filler().client.delete_registered_model("it's empty")
     report = bring(folder, source)
-    assert remarks(report) == [("it's empty: is not in MLflow any more; it stays here", False)]
+    assert remarks(report) == [("it's empty: is no longer in MLflow; it stays here", False)]
     assert report.is_unchanged
 
 
@@ -344,7 +346,7 @@ def test_what_cuts_an_import_off_says_how_to_go_on(folder: Path, source: Place) 
 
     with pytest.raises(WorldError) as told_so:
         bring(folder, source, tell=fail)
-    assert told_so.value.hint == "what came is here; run it again, and it goes on"
+    assert told_so.value.hint == "run it again: it continues with what is not imported yet"
     assert bring(folder, source).is_complete
 
 
@@ -402,7 +404,7 @@ def test_an_alias_that_the_policy_protects_stays(folder: Path, source: Place) ->
     assert is_left
 
 
-# What cannot be had
+# What cannot be downloaded
 
 
 def test_what_the_policy_refuses_stays_behind(folder: Path, source: Place) -> None:
@@ -429,11 +431,11 @@ def test_artifacts_that_are_gone_become_links(folder: Path, source: Place) -> No
     there.version("lost", 0.1, 0.6)
     report = bring(folder, source, "lost", links=False)
     assert [text for text, is_left in remarks(report) if is_left][1:] == [
-        "lost: 2 wait until 1 can come"
+        "lost: 2 wait until 1 can be imported"
     ]
     report = bring(folder, source, "lost")
     (text, is_left), note = remarks(report)
-    assert "lost@1: its artifacts cannot be had, it is a link to them" in text
+    assert "lost@1: its artifacts could not be downloaded, it is a link to them" in text
     assert is_left
     assert note == ("lost@1: metrics left out, not finite: bad", False)
     with Registry(folder) as registry:
@@ -544,7 +546,7 @@ def test_a_logged_model_is_known_by_its_id(folder: Path, source: Place) -> None:
 @pytest.mark.parametrize(
     ("uri", "kind", "says"),
     [
-        ("mlflow.internal:5000", InvalidRequest, "is no URI of an MLflow registry"),
+        ("mlflow.internal:5000", InvalidRequest, "is not the URI of an MLflow registry"),
         ("htp://mlflow", InvalidRequest, "htp://mlflow is no URI"),
         ("sqlite:////nowhere/mlflow.db", NotFound, "there is no /nowhere/mlflow.db"),
         ("/nowhere/mlruns", NotFound, "there is no /nowhere/mlruns"),
@@ -686,7 +688,7 @@ def test_what_somebody_said_of_a_model_before_it_came_stays(folder: Path, source
         registry.create_model("churn", description="mine", tags={"my": "own"})
     report = bring(folder, source, "churn")
     assert remarks(report) == [
-        ("churn: what is said of it differs, and is somebody's here: left", False)
+        ("churn: its annotations differ, but were changed here: kept", False)
     ]
     with Registry(folder) as registry:
         assert registry.model("churn").tags == {"my": "own"}
@@ -747,7 +749,7 @@ def test_numbers_that_are_deleted_here_are_not_given_there(
         registry.delete("Größe 2 (EU)@2", force=True)
     report = take(folder, target)
     assert [text for text, _ in remarks(report)] == [
-        "Größe 2 (EU): MLflow may give numbers up to 2 again, which were given here"
+        "Größe 2 (EU): MLflow may reuse numbers up to 2, which were given here"
     ]
     assert take(folder, target).is_unchanged
     there = target.filler()
@@ -797,11 +799,11 @@ def test_what_mlflow_cannot_hold_stays_behind(folder: Path, target: Place) -> No
         registry.promote("one@1", stage="canary")
     report = take(folder, target)
     assert remarks(report) == [
-        ("one@1: metric left out: MLflow does not take the name 'a|b'", True),
+        ("one@1: metric left out: MLflow does not accept the name 'a|b'", True),
         ("one@1: param long cut to 6,000 characters", True),
         (f"one@1: param left out: the name '{'k' * 40}'… is too long for MLflow", True),
         ("one@1: not in canary: MLflow has no such stage", True),
-        ("one: MLflow has no place for its owner, Ada", False),
+        ("one: MLflow cannot store its owner, Ada", False),
     ]
     made = made_of(target.uri, target.folder)["one@1"]
     with Registry(folder) as registry:
@@ -827,7 +829,7 @@ def test_links_go_over_and_what_cannot_be_had_waits(
     report = take(folder, target, "lost", "churn")
     said = [text for text, _ in remarks(report)]
     assert any(text.startswith("churn@1: ") for text in said)
-    assert "churn: 3, 4, 5 wait until 1 can go" in said
+    assert "churn: 3, 4, 5 wait until 1 can be exported" in said
     assert "churn: @champion names 3, which is not in MLflow" in said
     assert "lost@1: was deleted in MLflow: not taken there again" in said
 
@@ -932,7 +934,7 @@ def test_a_server_that_goes_down_on_the_way(
                 running.close()
 
         with pytest.raises(WorldError) as told_so:
-            import_registry(registry, ForeignRegistry(uri), (), Wishes(tell=fall))
+            import_registry(registry, ForeignRegistry(uri), (), ImportOptions(tell=fall))
         assert told_so.value.hint is not None
         assert registry.model("churn").latest == 3
         with mlflow_server(source.folder, source.database, port) as again:

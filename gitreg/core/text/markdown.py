@@ -1,9 +1,9 @@
-"""Markdown for Git hosts, in which nothing that a registry says is anything but text. Pure.
+"""Markdown for Git hosts in which text from a registry stays text. Pure.
 
-Every text from outside stands in ``<code>``, where GitHub, GitLab and Gitea look for no mention,
-no reference to an issue and no link, with the characters that mean something to Markdown or HTML
-written as entities, which never do. A code span of backticks would not hold: in a table a ``|``
-ends it, and each host escapes that otherwise.
+Every text from outside is in ``<code>``, where GitHub, GitLab and Gitea look for no mentions, issue
+references or links. Characters with a meaning in Markdown or HTML are entities, which have none. A
+code span of backticks is not safe: in a table a ``|`` ends it, and each host escapes that
+differently.
 
 >>> code("@ada closes #1 | <b>")
 '<code>&#64;ada closes &#35;1 &#124; &#60;b&#62;</code>'
@@ -14,23 +14,21 @@ ends it, and each host escapes that otherwise.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 
-# Left as they are, so that the source can be read: what stands between digits or letters
-# (roc_auc, 0.921, models/churn), and what means nothing inside a line.
+from gitreg.core.text.invisible import has_invisible
+
+# Characters that stay, to keep the source readable: those between digits or letters (roc_auc,
+# 0.921, models/churn), and those without a meaning inside a line.
 _PLAIN = re.compile(r"[\w ,;?%-]|(?<=\d)\.(?=\d)|(?<=\w)/(?=\w)")
-_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def escape(text: str) -> str:
     """Return ``text`` as one line of entities and plain characters.
 
-    What cannot be seen (control and formatting characters, line breaks) is shown as its escape.
+    Invisible characters (control and formatting characters, line breaks) are shown escaped.
     """
-    shown = "".join(
-        ascii(char)[1:-1] if unicodedata.category(char) in _UNSAFE else char for char in text
-    )
+    shown = "".join(ascii(char)[1:-1] if has_invisible(char) else char for char in text)
     return "".join(
         char if _is_plain(shown, place) else f"&#{ord(char)};" for place, char in enumerate(shown)
     )
@@ -44,28 +42,28 @@ def _is_plain(text: str, place: int) -> bool:
 
 
 def code(text: object) -> str:
-    """Return a text from outside as code, to stand in a line or in the cell of a table."""
+    """Return text from outside as code, for a line or a table cell."""
     return f"<code>{escape(str(text))}</code>" if str(text) else ""
 
 
 def block(text: str) -> str:
-    """Return a text of several lines from outside as a block."""
+    """Return text of several lines from outside as a block."""
     lines = text.replace("\r\n", "\n").split("\n")
-    # GitLab takes a line that starts with a slash for an order to it: there is none left.
+    # GitLab runs a line that starts with a slash as a command; the slash is an entity here.
     return "<pre>" + "\n".join(map(escape, lines)) + "</pre>"
 
 
 def link(text: str, url: str | None) -> str:
-    """Return Markdown that leads to an address of our own making; without one, the text."""
+    """Return a link to an address that gitreg built; without an address, the text."""
     return text if url is None else f'<a href="{escape_url(url)}">{text}</a>'
 
 
 def escape_url(url: str) -> str:
-    """Return an address for an attribute of HTML."""
+    """Return an address escaped for an HTML attribute."""
     return url.replace("&", "&amp;").replace('"', "%22").replace("<", "%3C").replace(">", "%3E")
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table; its cells are Markdown already, of one line and without a bare ``|``."""
+    """Return a table. Cells are Markdown already: one line each, without a bare ``|``."""
     lines = [headers, ["---"] * len(headers), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt  # comes with rich
 
+from gitreg.core.text.markdown import block, code, link, table
 from gitreg.render.terminal import line as shown
-from gitreg.review.markdown import block, code, link, table
 
 PARSER = MarkdownIt("commonmark", {"html": True}).enable("table")
 NASTY = [

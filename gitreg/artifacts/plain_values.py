@@ -1,0 +1,172 @@
+"""Plain values: those that a manifest can hold as metrics and params.
+
+Keys are text, numbers are finite, text is Unicode.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from datetime import date, time
+from numbers import Integral, Real
+from typing import Any, NoReturn
+
+from gitreg.core.documents import yaml
+from gitreg.core.documents.yaml import Value, kind
+from gitreg.core.text.invisible import has_invisible
+from gitreg.errors import InvalidDocument
+
+DEPTH_LIMIT = yaml.DEPTH_LIMIT - 5
+"""How deep values may be nested, so that a manifest around them keeps within its own limit."""
+
+COUNT_LIMIT = yaml.SIZE_LIMIT
+"""How many values one file may hold; more cannot fit into a manifest. YAML's anchors make a
+small file that holds billions."""
+
+
+def plain(document: Mapping[Any, object], where: str, *, strict: bool) -> dict[str, Value]:
+    """Return ``document`` as values that a manifest can hold.
+
+    Dates become text. What a person hands over is refused when a manifest cannot hold it as it
+    is; what a tool recorded (``strict`` is false) is there already and cannot be refused
+    usefully: keys that are numbers, integers that are too large, infinity and not-a-number
+    become the text that YAML writes for them.
+
+    Raises:
+        InvalidDocument: it cannot be held, nests too deep or has too many values.
+    """
+    return _Plain(where, strict=strict).mapping(document, "", 1)
+
+
+def plain_numbers(values: Mapping[str, object]) -> dict[str, object]:
+    """Return values whose numbers are Python's own; a training script has NumPy's."""
+    found: dict[str, object] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found[name] = plain_numbers(value)
+        elif isinstance(value, (bool, int, float)):
+            found[name] = value
+        elif isinstance(value, Integral):
+            found[name] = int(value)
+        elif isinstance(value, Real):
+            found[name] = float(value)
+        else:
+            found[name] = value
+    return found
+
+
+def flatten_metrics(values: Mapping[str, Value], where: str) -> dict[str, int | float]:
+    """Return the numbers of nested mappings under dotted names.
+
+    Raises:
+        InvalidDocument: a value is not a finite number, or two have one name.
+    """
+    found: dict[str, int | float] = {}
+    for name, value in _leaves(values):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise InvalidDocument(f"{where}: {name}: expected a number, found {kind(value)}")
+        if name in found:
+            raise InvalidDocument(f"{where}: {name}: two metrics have this name")
+        found[name] = value
+    return found
+
+
+def _leaves(values: Mapping[str, Value], prefix: str = "") -> Iterator[tuple[str, Value]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+class _Plain:
+    """One walk through a document; counts, so that a small file of anchors cannot explode."""
+
+    def __init__(self, where: str, *, strict: bool) -> None:
+        self._where = where
+        self._strict = strict
+        self._count = 0
+
+    def _fail(self, name: str, rule: str) -> NoReturn:
+        raise InvalidDocument(f"{self._where}: {name + ': ' if name else ''}{rule}")
+
+    def mapping(self, values: Mapping[Any, object], name: str, depth: int) -> dict[str, Value]:
+        """Return a mapping with text keys and plain values; ``name`` leads to it."""
+        found: dict[str, Value] = {}
+        for original, value in values.items():
+            key = self._key(original, name)
+            inner = f"{name}.{key}" if name else key
+            if key in found:
+                self._fail(inner, "two keys are the same text")
+            found[key] = self._value(value, inner, depth)
+        return found
+
+    def _key(self, key: object, name: str) -> str:
+        if not isinstance(key, str) and self._strict:
+            self._fail(name, f"a key must be text, found {kind(key)}")
+        text = _as_text(key)
+        if text is None:
+            self._fail(name, f"a key must be text, found {kind(key)}")
+        if not text or has_invisible(text):
+            self._fail(name, f"the key {text[:100]!a} is empty or has an invisible character")
+        return text
+
+    def _value(self, value: object, name: str, depth: int) -> Value:
+        self._count += 1
+        if self._count > COUNT_LIMIT:
+            self._fail(name, f"more than {COUNT_LIMIT:,} values")
+        if isinstance(value, (dict, list)):
+            if depth >= DEPTH_LIMIT:
+                self._fail(name, f"nested deeper than {DEPTH_LIMIT} levels")
+            if isinstance(value, dict):
+                return self.mapping(value, name, depth + 1)
+            return [
+                self._value(item, f"{name}[{number}]", depth + 1)
+                for number, item in enumerate(value)
+            ]
+        return self._scalar(value, name)
+
+    def _scalar(self, value: object, name: str) -> str | int | float | bool | None:
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, str):
+            if not is_unicode(value):
+                self._fail(name, "not Unicode text: half of a surrogate pair")
+            return value
+        if isinstance(value, (int, float)):
+            rule = _unheld(value)
+            if rule is None:
+                return value
+            if self._strict:
+                self._fail(name, rule)
+        text = _as_text(value)
+        if text is None:
+            self._fail(name, f"expected a plain value, found {kind(value)}")
+        return text
+
+
+def is_unicode(text: str) -> bool:
+    """Tell whether a text has no half of a surrogate pair, which no file can hold as UTF-8."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def _unheld(number: float) -> str | None:
+    """Return why a manifest cannot hold ``number``, or ``None`` when it can."""
+    if isinstance(number, int):
+        return None if abs(number) <= yaml.INTEGER_LIMIT else "too large an integer"
+    return None if math.isfinite(number) else "not a finite number"
+
+
+def _as_text(value: object) -> str | None:
+    """Return the text that YAML writes for a scalar, or ``None`` for what is none."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (date, time)):
+        return value.isoformat()
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return ".nan" if math.isnan(value) else f"{'-' if value < 0 else ''}.inf"
+    if isinstance(value, int):
+        return f"{value:#x}" if abs(value) > 10**4000 else str(value)  # Python's limit is 4,300
+    return repr(value) if isinstance(value, float) else None

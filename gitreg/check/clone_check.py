@@ -1,0 +1,79 @@
+"""Checks a clone: the range that a person names, or all of history with the clone's tags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from gitreg.artifacts.store import ArtifactStore
+from gitreg.check.facts import NoBytes, StoredBytes
+from gitreg.check.past import IndexedPast, Past
+from gitreg.check.ranges import CheckOptions, CheckReport, check_range
+from gitreg.check.revisions import Range, parse_range
+from gitreg.check.tags import judge_clone
+from gitreg.errors import InvalidRequest
+from gitreg.git.history_index import HistoryIndex
+from gitreg.git.repository import GitRepository
+
+
+@dataclass(frozen=True)
+class CheckedClone:
+    """What of a clone a check may ask, each when it needs it.
+
+    Attributes:
+        repository: where the commits are.
+        history: gives the history index.
+        artifacts: gives the bytes.
+        tagged_tip: gives the commit whose history implies the clone's tags, if there is one.
+    """
+
+    repository: GitRepository
+    history: Callable[[], HistoryIndex]
+    artifacts: Callable[[], ArtifactStore]
+    tagged_tip: Callable[[], str | None]
+
+
+def check_clone(
+    clone: CheckedClone,
+    commits: str | None,
+    *,
+    history: bool,
+    only_registry: bool,
+    strict: bool,
+    remote: bool,
+) -> CheckReport:
+    """Return the report of a range; the arguments and errors are those of `Registry.check`."""
+    choose = _whole_history if history else parse_range
+    wanted = choose(clone.repository, commits)
+    base, head = wanted.base, wanted.head
+    options = CheckOptions(
+        only_registry,
+        strict,
+        remote,
+        Past() if base is None else IndexedPast(clone.history, base),
+        StoredBytes(clone.artifacts, clone.repository.snapshot(head)) if remote else NoBytes(),
+    )
+    report = check_range(clone.repository, base, head, options)
+    tip: str | None = head if history else None
+    if tip is not None and tip == clone.repository.commit_of("HEAD"):
+        tip = clone.tagged_tip()
+    tags = () if tip is None else judge_clone(clone.repository, clone.history(), tip)
+    return replace(
+        report,
+        findings=(*report.findings, *tags),
+        notes=(*wanted.notes, *report.notes),
+    )
+
+
+def _whole_history(repository: GitRepository, commits: str | None) -> Range:
+    """Return all of history up to a commit.
+
+    Raises:
+        InvalidRequest: a range is given.
+    """
+    if commits is not None and ".." in commits:
+        raise InvalidRequest(
+            f"--history judges all up to a commit: {commits!a} is a range",
+            hint="one of them: gitreg check BASE..HEAD, or gitreg check HEAD --history",
+        )
+    return Range(None, repository.parse_revision(commits or "HEAD"))

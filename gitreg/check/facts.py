@@ -1,0 +1,143 @@
+"""The facts that rules ask for: one function for each question, whoever judges.
+
+`promote`, `policy test`, `check` and the hooks judge by the same rules, and must hear the same
+answers. A move that is made now and one that a commit made differ in two answers only: when it is
+made, and who signs it (`gitreg.check.clone_facts`, `gitreg.check.commit_facts`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from gitreg.core.model.model import Artifact, ModelVersion
+from gitreg.core.policy import Policy
+from gitreg.core.state.history import Event, entry_of
+from gitreg.core.state.state import Snapshot
+from gitreg.errors import InvalidRequest, WorldError
+from gitreg.git.branches import is_on_branch
+from gitreg.git.repository import GitRepository
+
+if TYPE_CHECKING:
+    from gitreg.artifacts.store import ArtifactStore
+
+
+class Bytes(Protocol):
+    """What is known of artifacts' bytes; ``None`` answers what cannot be known."""
+
+    def is_on_remote(self, artifact: Artifact) -> bool | None:
+        """Tell whether all of an artifact is on the DVC remote."""
+
+    def files(self, artifact: Artifact) -> Sequence[str] | None:
+        """Return the paths of an artifact's files."""
+
+
+class NoBytes:
+    """Knows no bytes: a server has no access to them. The name of a single file it knows."""
+
+    def is_on_remote(self, artifact: Artifact) -> bool | None:  # noqa: ARG002
+        """Tell whether all of an artifact is on the DVC remote: that cannot be asked."""
+        return None
+
+    def files(self, artifact: Artifact) -> Sequence[str] | None:
+        """Return the paths of an artifact's files."""
+        return None if artifact.md5 is None or artifact.is_folder else (artifact.path,)
+
+
+class StoredBytes(NoBytes):
+    """Asks the DVC cache and the DVC remote, when a rule first needs them.
+
+    Args:
+        artifacts: gives the store.
+        snapshot: the commit whose configuration names the remote.
+    """
+
+    def __init__(self, artifacts: Callable[[], ArtifactStore], snapshot: Snapshot) -> None:
+        self._artifacts = artifacts
+        self._snapshot = snapshot
+
+    def is_on_remote(self, artifact: Artifact) -> bool | None:
+        """Tell whether all of an artifact is on the DVC remote."""
+        if artifact.md5 is None:
+            return None
+        try:
+            return self._artifacts().is_on_remote(self._snapshot, artifact.md5)
+        except WorldError:
+            return None
+
+    def files(self, artifact: Artifact) -> Sequence[str] | None:
+        """Return the paths of an artifact's files, by its listing in the cache or on the remote."""
+        if artifact.md5 is None or not artifact.is_folder:
+            return super().files(artifact)
+        try:
+            return self._artifacts().files(self._snapshot, artifact.md5)
+        except (WorldError, InvalidRequest):
+            return None
+
+
+class RepositoryFacts:
+    """The answers that do not depend on who judges; see `gitreg.core.policy.Facts`.
+
+    Args:
+        repository: where branches and signatures are read.
+        snapshot: the files that may hold approvals.
+        policy: gives the rules that judge.
+        line: a commit of the branch: approvals are for the repository of its root. ``None`` before
+            the first commit.
+        events: returns the moves of a model's pointer, newest first.
+        artifacts: what is known of bytes.
+        is_server: whether the repository is pushed to now.
+    """
+
+    def __init__(
+        self,
+        repository: GitRepository,
+        snapshot: Snapshot,
+        policy: Callable[[], Policy],
+        line: str | None,
+        events: Callable[[str, str], Sequence[Event]],
+        artifacts: Bytes,
+        *,
+        is_server: bool = False,
+    ) -> None:
+        self._repository = repository
+        self._snapshot = snapshot
+        self._policy = policy
+        self._line = line
+        self._events = events
+        self._artifacts = artifacts
+        self._is_server = is_server
+
+    def entered(self, model: str, version: int, stage: str) -> int | None:
+        """Return when a version last entered a stage, by the committer's date of that commit."""
+        event = entry_of(self._events(model, f"stages/{stage}"), version)
+        return None if event is None else int(datetime.fromisoformat(event.time).timestamp())
+
+    def is_reachable(self, commit: str, branch: str) -> bool | None:
+        """Tell whether a commit is on a branch; see `gitreg.git.branches.is_on_branch`."""
+        return is_on_branch(self._repository, commit, branch, is_server=self._is_server)
+
+    def is_on_remote(self, artifact: Artifact) -> bool | None:
+        """Tell whether all of an artifact is on the DVC remote."""
+        return self._artifacts.is_on_remote(artifact)
+
+    def files(self, artifact: Artifact) -> Sequence[str] | None:
+        """Return the paths of an artifact's files."""
+        return self._artifacts.files(artifact)
+
+    def approvers(
+        self, version: ModelVersion, stage: str, replaces: tuple[int, ...]
+    ) -> Sequence[str]:
+        """Return the principals whose approval of this very move verifies.
+
+        Raises:
+            GitError: the clone is shallow, or ``ssh-keygen`` cannot be run.
+        """
+        policy = self._policy()
+        if not policy.signers or self._line is None:
+            return ()
+        from gitreg.approvals import stored
+
+        root = self._repository.root_of(self._line)
+        return stored.approvers(self._snapshot, policy, root, version, stage, replaces)

@@ -1,0 +1,156 @@
+"""``policy.yaml``, written in one form, which `gitreg.core.policy.document` reads back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from gitreg.core.documents import yaml
+from gitreg.core.documents.yaml import Value
+from gitreg.core.model.names import NO_STAGE
+from gitreg.core.policy.document import FORMAT, STAGE_KEYS
+from gitreg.core.policy.gates import (
+    Annotated,
+    ArtifactOnRemote,
+    CodeClean,
+    CodeOn,
+    DataHashed,
+    EnvironmentPresent,
+    Formats,
+    Gate,
+    MetricBetter,
+    MetricLimit,
+    Size,
+    Soak,
+)
+from gitreg.core.policy.measures import format_duration, format_moment, format_size
+from gitreg.core.policy.rules import Freeze, ModelRules, Policy, StageRule
+
+
+def write_policy(policy: Policy) -> bytes:
+    """Return ``policy.yaml``."""
+    return yaml.dump(policy_document(policy))
+
+
+def policy_document(policy: Policy, *, with_defaults: bool = False) -> dict[str, Value]:
+    """Return a policy as the values that its file holds.
+
+    Args:
+        policy: which.
+        with_defaults: spell out what a file would leave away, for people who look.
+    """
+    document: dict[str, Value] = {"format": FORMAT}
+    document["stages"] = {
+        name: _stage_document(rule, _keys_to_write(rule), all_keys=with_defaults)
+        for name, rule in policy.stages.items()
+    }
+    parts: dict[str, Value] = {
+        "aliases": {name: {"protected": value} for name, value in policy.protected.items()},
+        "freeze": [_freeze_document(window) for window in policy.freeze],
+        "models": {name: _model_document(rules) for name, rules in policy.models.items()},
+        "signers": {name: list(keys) for name, keys in policy.signers.items()},
+        "roles": {name: list(members) for name, members in policy.roles.items()},
+        "revoked": list(policy.revoked),
+    }
+    document.update((key, value) for key, value in parts.items() if value or with_defaults)
+    if not policy.models:
+        document.pop("models", None)  # of what is effective for one it has been worked in
+    return document
+
+
+def _keys_to_write(rule: StageRule) -> list[str]:
+    default = StageRule()
+    keys = ["holds"]
+    if rule.holds is not None or rule.replaced is not None:
+        keys.append("replaced")
+    return keys + [
+        key
+        for key, name in STAGE_KEYS.items()
+        if key not in ("holds", "replaced") and getattr(rule, name) != getattr(default, name)
+    ]
+
+
+def _stage_document(
+    rule: StageRule, keys: Collection[str], *, all_keys: bool = False
+) -> dict[str, Value]:
+    def by(names: Sequence[str] | None) -> Value:
+        return None if names is None else {"by": list(names)}
+
+    approvals: Value = None
+    if rule.approvals is not None:
+        approvals = {"count": rule.approvals.count, "by": list(rule.approvals.by)}
+    values: dict[str, Value] = {
+        "holds": "any" if rule.holds is None else rule.holds,
+        "replaced": rule.replaced or NO_STAGE,
+        "crowded": rule.crowded,
+        "from": "any" if rule.sources is None else list(rule.sources),
+        "aliases": list(rule.aliases),
+        "gates": [gate_document(gate) for gate in rule.gates],
+        "approvals": approvals,
+        "signed": by(rule.signed),
+        "override": by(rule.override),
+        "owners": list(rule.owners),
+    }
+    return {key: values[key] for key in STAGE_KEYS if all_keys or key in keys}
+
+
+def gate_document(gate: Gate) -> dict[str, Value]:
+    """Return a gate as its entry in the file."""
+    found: dict[str, Value] = {}
+    match gate:
+        case MetricLimit(metric, at_least, at_most):
+            limits = {"at_least": at_least, "at_most": at_most}
+            found["metric"] = metric
+            found.update((key, value) for key, value in limits.items() if value is not None)
+        case MetricBetter(metric, than, by, lower_is_better):
+            found.update(metric=metric, better_than=than)
+            found.update({"by": by} if by else {})
+            found.update({"lower_is_better": True} if lower_is_better else {})
+        case CodeClean():
+            found["code"] = "clean"
+        case CodeOn(branch):
+            found["code_on"] = branch
+        case DataHashed():
+            found["data"] = "hashed"
+        case EnvironmentPresent():
+            found["environment"] = "present"
+        case ArtifactOnRemote():
+            found["artifact"] = "on_remote"
+        case Formats(allowed, forbidden):
+            which = "forbidden" if allowed is None else "allowed"
+            found["formats"] = {which: list((forbidden if allowed is None else allowed) or ())}
+        case Size(at_most):
+            found["size"] = {"at_most": format_size(at_most)}
+        case Soak(stage, at_least):
+            found["soak"] = {"in": stage, "at_least": format_duration(at_least)}
+        case Annotated(name):
+            found["annotation"] = name
+    return found
+
+
+def _freeze_document(window: Freeze) -> dict[str, Value]:
+    document: dict[str, Value] = {
+        "from": format_moment(window.start),
+        "until": format_moment(window.end),
+    }
+    if window.stages is not None:
+        document["stages"] = list(window.stages)
+    if window.reason is not None:
+        document["reason"] = window.reason
+    return document
+
+
+def _model_document(rules: ModelRules) -> dict[str, Value]:
+    document: dict[str, Value] = {}
+    if rules.stages:
+        keys = {name: key for key, name in STAGE_KEYS.items()}
+        document["stages"] = {
+            name: _stage_document(part.rule, [keys[given] for given in part.given])
+            for name, part in rules.stages.items()
+        }
+    if rules.protected is not None:
+        document["aliases"] = {
+            name: {"protected": value} for name, value in rules.protected.items()
+        }
+    if rules.freeze is not None:
+        document["freeze"] = [_freeze_document(window) for window in rules.freeze]
+    return document
