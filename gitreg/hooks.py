@@ -1,7 +1,7 @@
-"""Git hooks: what a server refuses, what a commit is warned of, what a merge leaves to be done.
+"""Git hooks: a server refuses pushes, a commit is checked, a merge gets its tags.
 
-``gitreg hook install NAME`` writes a small script of the shell that calls `main` here. A server's
-hook is on the path of every push: what it does not need it does not import.
+``gitreg hook install NAME`` writes a small shell script that calls `main` here. Every push waits
+for a server's hook: it imports only what it needs.
 
 >>> script_for("post-merge").splitlines()[1]
 '# gitreg hook: post-merge'
@@ -39,16 +39,16 @@ if TYPE_CHECKING:
 NAMES = ("pre-receive", "pre-commit", "post-merge")
 
 CHAINED = ".before-gitreg"
-"""What the name of a hook that was there before ends in; it runs first."""
+"""The suffix of a hook that was there before; it runs first."""
 
 SHOWN = 20
-"""The most findings that a push is answered with."""
+"""The most findings that the answer to a push lists."""
 
 _MARK = "# gitreg hook: {}"
 _RESOURCES = Path(__file__).parent / "check" / "resources"
 
-# Git tells a hook by its environment where the objects are that were just received; all other
-# calls of Git drop these variables (see gitreg/git/process.py), and hand on nothing else here.
+# Git names the place of the objects just received in a hook's environment. All other calls of Git
+# drop these variables (see gitreg/git/process.py); only these are handed on here.
 _RECEIVING = (
     "GIT_DIR",
     "GIT_QUARANTINE_PATH",
@@ -135,11 +135,11 @@ def _no_hook(name: str) -> InvalidRequest:
 
 
 def main(name: str) -> int:
-    """Run a hook as Git calls it, and return the exit code; what is said goes to stderr."""
+    """Run a hook as Git calls it, and return the exit code; messages go to stderr."""
     try:
         code, lines = run(name, _lines(sys.stdin.buffer))
     except GitregError as error:
-        # What cannot be judged is not let through.
+        # A push that cannot be judged is refused.
         code, lines = error.exit_code, [f"gitreg: {line(str(error))}"]
         lines += [f"  {line(error.hint)}"] if error.hint else []
     except OSError as error:
@@ -148,7 +148,7 @@ def main(name: str) -> int:
     except (MemoryError, RecursionError) as error:
         code, lines = 1, [f"gitreg: {type(error).__name__}: {line(str(error))}"]
     except KeyboardInterrupt:
-        return 130  # as a shell tells it; Git stops as well
+        return 130  # as a shell reports it; Git stops as well
     for text in lines:
         sys.stderr.write(f"{text}\n")
     return code
@@ -160,11 +160,11 @@ def _lines(stream: Iterable[bytes]) -> Iterator[str]:
 
 
 def run(name: str, stdin: Iterable[str]) -> tuple[int, list[str]]:
-    """Return the exit code of a hook and what it says.
+    """Return the exit code of a hook and its messages.
 
     Args:
         name: one of `NAMES`.
-        stdin: what Git tells it: of ``pre-receive``, a line an update.
+        stdin: Git's input: for ``pre-receive`` a line an update.
 
     Raises:
         GitregError: it cannot judge.
@@ -185,7 +185,7 @@ def _variables(names: Sequence[str]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class _Update:
-    """What a push does to one reference; ``None`` for what was not or will not be there."""
+    """What a push does to one reference; ``None`` where it is created or deleted."""
 
     old: str | None
     new: str | None
@@ -219,11 +219,11 @@ def _pre_receive(stdin: Iterable[str]) -> tuple[int, list[str]]:
 def _received(
     repository: GitRepository, updates: Sequence[_Update]
 ) -> tuple[list[CheckFinding], list[str]]:
-    """Return what is wrong with a push.
+    """Return the findings on a push, and notes.
 
-    1. Replacements of objects. 2. The guarded branch: gone, gone back, or beside its own past; else
-    every commit that it gets. 3. Other branches where `gitreg.checkBranches` says so. 4. Tags of
-    gitreg's names, beside the history that the guarded branch has then.
+    1. Replacements of objects. 2. The guarded branch: deleted, rewound or with another line of
+    first parents; else every new commit. 3. Other branches where `gitreg.checkBranches` says so.
+    4. Tags with gitreg's names, against the history that the guarded branch has afterwards.
     """
     settings = _settings(repository)
     guarded, options = settings.branch, CheckOptions(settings.only_registry, now=int(time.time()))
@@ -236,7 +236,7 @@ def _received(
             if update.new is not None:
                 findings.append(
                     _refused(
-                        "replace-ref", update.name, "it would show other content for an object"
+                        "replace-ref", update.name, "it would replace the content of an object"
                     )
                 )
         elif update.name == guarded:
@@ -264,11 +264,11 @@ def _received(
 
 @dataclass(frozen=True)
 class _Settings:
-    """What a server's configuration says.
+    """The server's configuration.
 
     Attributes:
         branch: the guarded one, ``refs/heads/main``.
-        every_branch: whether the others are judged, too.
+        every_branch: whether the other branches are judged, too.
         only_registry: see `CheckOptions`.
     """
 
@@ -285,7 +285,7 @@ def _settings(repository: GitRepository) -> _Settings:
     if branch is not None:
         guarded = branch if branch.startswith("refs/") else f"refs/heads/{branch}"
     else:
-        # What a push may not change: HEAD of a server names the default branch.
+        # A push cannot change a server's HEAD, which names the default branch.
         asked = repository.run("symbolic-ref", "--quiet", "HEAD", check=False)
         guarded = asked.text or "refs/heads/main"
     every_branch, only_registry = (
@@ -296,7 +296,7 @@ def _settings(repository: GitRepository) -> _Settings:
 
 
 def _target(repository: GitRepository, update: _Update, guarded: str, old_tip: str | None) -> str:
-    """Return the name of what an update moves: a symbolic reference moves what it names."""
+    """Return the reference that an update moves: that behind a symbolic one."""
     if update.name == guarded or update.old is None or update.old != old_tip:
         return update.name
     named = repository.run("symbolic-ref", "--quiet", "--", update.name, check=False).text
@@ -304,9 +304,9 @@ def _target(repository: GitRepository, update: _Update, guarded: str, old_tip: s
 
 
 def _refuse_move(repository: GitRepository, update: _Update) -> list[CheckFinding]:
-    """Return why a guarded branch may not move so, whatever its commits are."""
+    """Return why a guarded branch may not move like this, whatever its commits."""
     if update.new is None:
-        return [_refused("branch-deleted", update.name, "the registry's branch is not deleted")]
+        return [_refused("branch-deleted", update.name, "the registry's branch cannot be deleted")]
     if update.old is None:
         return []
     if first_parents_reach(repository, update.old, update.new):
@@ -316,7 +316,7 @@ def _refuse_move(repository: GitRepository, update: _Update) -> list[CheckFindin
             _refused(
                 "force-push",
                 update.name,
-                f"it would lose what it has since {update.old[:9]}: commits are not taken back",
+                f"the branch would lose commits up to {update.old[:9]}: published commits stay",
                 "git pull --rebase, or gitreg fetch, and push again without --force",
             )
         ]
@@ -324,8 +324,8 @@ def _refuse_move(repository: GitRepository, update: _Update) -> list[CheckFindin
         _refused(
             "first-parent",
             update.name,
-            f"{update.old[:9]} would no more be in its line of first parents, which is the order "
-            "of history: the merge has its sides the wrong way round",
+            f"{update.old[:9]} would leave the branch's line of first parents, which is the order "
+            "of history: the merge has its parents in the wrong order",
             "git pull --rebase, and push again",
         )
     ]
@@ -352,7 +352,7 @@ def _history(repository: GitRepository) -> HistoryIndex:
 def _tags(
     repository: GitRepository, updates: Sequence[_Update], old_tip: str | None, tip: str | None
 ) -> list[CheckFinding]:
-    """Return what is wrong with the tags that are pushed."""
+    """Return the findings on the tags that are pushed."""
     tags = {
         update.name.removeprefix("refs/tags/"): update
         for update in updates
@@ -376,7 +376,7 @@ def _tags(
 
 
 def _implied_tags(repository: GitRepository, old_tip: str | None, tip: str) -> list[Tag]:
-    """Return the tags that the history up to a tip implies, which is not accepted yet."""
+    """Return the tags that the history up to a tip implies; the tip is not accepted yet."""
     history = _history(repository)
     try:
         if old_tip is not None:
@@ -387,7 +387,7 @@ def _implied_tags(repository: GitRepository, old_tip: str | None, tip: str) -> l
 
 
 def _tried(history: HistoryIndex, tip: str) -> list[Tag]:
-    """Return the tags up to a tip that the index forgets again: another hook may yet refuse it."""
+    """Return the tags up to a tip, and roll the index back: another hook may still refuse it."""
     implied: list[Tag] = []
     with contextlib.suppress(_OnlyTried), history.tentative():
         history.advance(tip)
@@ -397,14 +397,14 @@ def _tried(history: HistoryIndex, tip: str) -> list[Tag]:
 
 
 class _OnlyTried(Exception):
-    """Takes back what the index was told."""
+    """Rolls the index back."""
 
 
 def _pre_commit() -> tuple[int, list[str]]:
     """Judge the index as if it were committed.
 
-    1. Its tree is written, which the commit does next anyway. 2. A commit of it is made that
-    nothing names; so an index is judged by what judges commits. 3. Who signs is not known yet.
+    1. Its tree is written, as the commit is about to do. 2. A commit of it is made that no
+    reference names, and is judged as any commit. 3. The signer is not known yet: not judged.
     """
     repository = GitRepository(Path.cwd(), _variables(_COMMITTING))
     try:
@@ -440,7 +440,7 @@ def _pre_commit() -> tuple[int, list[str]]:
 
 
 def _parents_to_be(repository: GitRepository) -> list[str]:
-    """Return the parents that a commit would have now: several while a merge is concluded."""
+    """Return the parents that a commit would have now: several while a merge is under way."""
     head = repository.commit_of("HEAD")
     merged = repository.git_dir / "MERGE_HEAD"
     others = merged.read_text("ascii").split() if merged.exists() else []
@@ -448,7 +448,7 @@ def _parents_to_be(repository: GitRepository) -> list[str]:
 
 
 def _post_merge() -> tuple[int, list[str]]:
-    """Make the tags that came with what was merged; a merge is done by then, whatever happens."""
+    """Make the tags of what was merged; the merge itself is done already."""
     from gitreg.registry import Registry
 
     with Registry(Path.cwd()) as registry:
@@ -457,7 +457,7 @@ def _post_merge() -> tuple[int, list[str]]:
         try:
             report = registry.sync_tags()
         except NotFound:
-            return 0, []  # a branch that waits for review has no tags
+            return 0, []  # a branch under review has no tags
     lines = [f"gitreg: {len(report.made)} tag(s) made"] if report.made else []
     lines += [f"gitreg: {line(name)} is not the tag that history implies" for name in report.wrong]
     return 0, lines
@@ -466,7 +466,7 @@ def _post_merge() -> tuple[int, list[str]]:
 def _answer(
     what: str, findings: Sequence[CheckFinding], notes: Sequence[str]
 ) -> tuple[int, list[str]]:
-    """Return the exit code for findings, and the lines that tell them, errors first."""
+    """Return the exit code for findings, and the lines that report them, errors first."""
     errors = [finding for finding in findings if finding.is_error]
     others = [finding for finding in findings if not finding.is_error]
     lines = []

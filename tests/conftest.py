@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,58 @@ from gitreg import Registry
 from tests.support.servers.git_http import GitHttpServer, git_http_server
 from tests.support.servers.s3 import S3Server, s3_server
 from tests.support.servers.ssh import SshServer, ssh_server
+
+MEMORY = Path("/dev/shm")
+ENOUGH = 4 << 30
+"""Bytes that must be free in memory before the tests write there."""
+
+_FAILED = pytest.StashKey[bool]()
+_numbers = itertools.count()
+
+
+def pytest_configure() -> None:
+    """Put temporary files into memory where that is possible.
+
+    The tests write and delete a million small files. On a disk that takes minutes.
+    """
+    if not MEMORY.is_dir() or not os.access(MEMORY, os.W_OK):
+        return
+    found = os.statvfs(MEMORY)
+    may_run_hooks = not found.f_flag & os.ST_NOEXEC
+    if may_run_hooks and found.f_bavail * found.f_frsize >= ENOUGH:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Record failures: `tmp_path` keeps the files of a failed test."""
+    report = yield
+    if report.failed:
+        item.stash[_FAILED] = True
+    return report
+
+
+@pytest.fixture(scope="session")
+def _places(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which every test gets its folders."""
+    return tmp_path_factory.mktemp("tests")
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, _places: Path) -> Iterator[Path]:
+    """An empty folder, removed after the test unless the test fails.
+
+    pytest's own fixture lists all folders to find a free name, and gives a name again once it is
+    free. Here no name comes twice in a process: caches of DVC and MLflow have paths as keys.
+    """
+    name = re.sub(r"\W", "_", request.node.name)[:30]
+    path = _places / f"{name}{next(_numbers)}"
+    path.mkdir()
+    yield path
+    if not request.node.stash.get(_FAILED, False):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def isolate(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
@@ -47,15 +101,15 @@ HERMETIC_GIT = {
 
 
 @pytest.fixture(autouse=True)
-def hermetic(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Path]:
+def hermetic(_places: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Take the machine's configuration away; fail when something writes to the home folder."""
-    home = tmp_path_factory.mktemp("home")
+    home = _places / f"home{next(_numbers)}"
+    home.mkdir()
     isolate(monkeypatch, home)
     yield home
     strangers = {entry.name for entry in home.iterdir()} - {"cache", "config", "data", "dvc-site"}
     assert not strangers, f"something wrote to the home folder: {strangers}"
+    shutil.rmtree(home, ignore_errors=True)
 
 
 def git(folder: Path, *args: str, check: bool = True) -> str:
@@ -67,12 +121,27 @@ def git(folder: Path, *args: str, check: bool = True) -> str:
     return done.stdout.rstrip("\n")
 
 
+@pytest.fixture(scope="session")
+def _empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty registry, made once a process and copied for each test."""
+    base = tmp_path_factory.mktemp("empty")
+    with pytest.MonkeyPatch.context() as patch:
+        isolate(patch, tmp_path_factory.mktemp("empty-home"))
+        Registry.init(base / "registry-repo")
+    _slim(base / "registry-repo" / ".git")
+    return base / "registry-repo"
+
+
+def _slim(repository: Path) -> None:
+    """Remove Git's sample hooks: every copy would have them."""
+    for sample in (repository / "hooks").glob("*.sample"):
+        sample.unlink()
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(_empty: Path, tmp_path: Path) -> Path:
     """An empty registry in a fresh repository, in the branch ``main``."""
-    path = tmp_path / "registry-repo"
-    Registry.init(path)
-    return path
+    return Path(shutil.copytree(_empty, tmp_path / "registry-repo", symlinks=True))
 
 
 @pytest.fixture
@@ -123,6 +192,9 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
             opened.promote("churn@1", stage="production")
             opened.promote("churn@2", stage="production", alias="champion", push=True)
         git(work, "branch", "--quiet", "--set-upstream-to=origin/main")
+        for repository in (work / ".git", base / "origin.git"):
+            git(repository, "repack", "-a", "-d", "--quiet")
+            _slim(repository)
     return base
 
 

@@ -73,7 +73,7 @@ def parse_signature(data: bytes) -> SshSignature:
         raise InvalidDocument(f"a signature of more than {SIZE_LIMIT // 1024} KiB")
     match = _ARMOR.fullmatch(data)
     if match is None:
-        raise InvalidDocument("not an SSH signature, or cut off")
+        raise InvalidDocument("not an SSH signature, or a truncated one")
     try:
         blob = base64.b64decode(b"".join(match[1].split()), validate=True)
         if blob[:10] != _MAGIC + b"\0\0\0\1":
@@ -81,7 +81,7 @@ def parse_signature(data: bytes) -> SshSignature:
         key, namespace, _, _, _ = split_fields(blob[10:])
         parsed = key_of_blob(key)
     except (binascii.Error, ValueError):
-        raise InvalidDocument("not an SSH signature, or cut off") from None
+        raise InvalidDocument("not an SSH signature, or a truncated one") from None
     except InvalidRequest as error:
         raise InvalidDocument(f"an SSH signature that does not count: {error}") from None
     encoded = base64.b64encode(blob)

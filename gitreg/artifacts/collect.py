@@ -173,7 +173,7 @@ def _params(
 
 
 def _environment(given: Path | None) -> tuple[Environment, bytes]:
-    """Return the environment; a frozen list that is given stands instead of this interpreter's."""
+    """Return the environment and its frozen list: the given one, or that of this interpreter."""
     if given is None:
         found, requirements = environment()
     else:
@@ -201,7 +201,7 @@ def _run(given: str | None, source: Path) -> Run | None:
 
 
 def _relative(path: Path, top: Path) -> str:
-    """Return the source's path inside the repository; outside, its name: no path of a machine."""
+    """Return the source's path inside the repository; outside, only its name: paths are private."""
     try:
         return path.resolve().relative_to(top.resolve()).as_posix()
     except ValueError:

@@ -1,4 +1,4 @@
-"""Reads files of people and tools: no more of them than a limit, with errors that name the file."""
+"""Reads files that people and tools wrote, up to a limit; errors name the file."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def read_file(path: Path, where: str, limit: int) -> bytes | None:
 
 
 def read_bytes(path: Path, kind: str) -> bytes:
-    """Return the bytes of a file of values; of a large one no more than its first part.
+    """Return the bytes of a file of metrics or params; of a large one only the beginning.
 
     Raises:
         NotFound: there is no such file.

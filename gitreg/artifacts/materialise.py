@@ -1,8 +1,8 @@
-"""Delivers artifacts: from DVC's cache to where a person wants them, checked while copied.
+"""Delivers artifacts from DVC's cache to a folder; the copy is verified.
 
-DVC's own checkout is not used: it follows whatever path a listing names, trusts MD5, and may link
-what it delivers to its cache. A delivery here is a copy that lies in a folder of its own beside the
-destination until its SHA-256 was compared, and then appears by a rename.
+DVC's own checkout is not used: it follows any path that a listing names, trusts MD5, and may link
+the delivered files to its cache. Here the files are copied to a private folder beside the
+destination, their SHA-256 is compared, and a rename puts them in place.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ def deliver(
     replace: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """Copy an artifact out of the cache to ``destination``, or leave what is there when it is that.
+    """Copy an artifact out of the cache to ``destination``, unless it is already there.
 
-    1. An existing destination that is the artifact already is returned untouched.
-    2. The files are copied beside it and hashed on the way; nothing is linked to the cache.
-    3. They are compared with the manifest. On a difference nothing is delivered, and objects that
-       are damaged and not vouched for leave the cache, so that the next run fetches them again.
-    4. A rename makes them appear.
+    1. A destination that already holds the artifact is returned untouched.
+    2. The files are copied beside it and hashed while copied; nothing is linked to the cache.
+    3. They are compared with the manifest. If they differ, nothing is delivered, and damaged
+       objects that nobody has verified leave the cache: the next run fetches them again.
+    4. A rename puts them in place.
 
-    Left to the caller: that all objects are in the cache (`DvcProject.fetch`).
+    The caller ensures that all objects are in the cache (`DvcProject.fetch`).
 
     Args:
         project: whose cache has the objects.
         artifact: what the manifest says; ``md5`` is from the ``.dvc`` file.
-        destination: the path of the file or folder itself, not of the folder to put it in.
+        destination: the path of the file or folder itself, not of its parent folder.
         fetched: what `DvcProject.fetch` returned.
-        replace: whether something else that is at the destination may be replaced.
-        progress: is told the bytes copied.
+        replace: whether something else at the destination may be replaced.
+        progress: called with the bytes copied.
 
     Raises:
-        InvalidRequest: the destination is a symbolic link, below a file, or something else is
-            there.
+        InvalidRequest: the destination is a symbolic link, is below a file, or holds something
+            else.
         DvcError: an object is missing, or the bytes are not those of the manifest.
         WorldError: the destination cannot be written.
     """
@@ -76,18 +76,18 @@ def check_delivered(
     project: DvcProject | None = None,
     progress: Progress | None = None,
 ) -> list[str]:
-    """Return what differs at ``path`` from an artifact, nothing when all is well.
+    """Return how ``path`` differs from an artifact; an empty list if it does not.
 
     Args:
         path: where the artifact was delivered to.
         artifact: what the manifest says.
-        project: says by its listing which file differs, when the listing is in its cache;
-            without it only the whole is compared.
-        progress: told the bytes read.
+        project: its cache may have the listing that shows which file differs; without it only
+            the whole is compared.
+        progress: called with the bytes read.
 
     Returns:
         lines such as ``weights.bin: missing``, ``weights.bin: differs``, ``notes.txt: not part of
-        it``, and ``missing`` or ``differs`` for the whole.
+        it``; ``missing`` or ``differs`` for the whole.
 
     Raises:
         WorldError: a file cannot be read.
@@ -127,7 +127,7 @@ def _differences(found: Sequence[FileDigest], expected: Sequence[Member]) -> lis
 
 
 def _stands(destination: Path, artifact: Artifact, *, replace: bool) -> bool:
-    """Tell whether the destination is the artifact already."""
+    """Tell whether the destination already holds the artifact."""
     if destination.is_symlink():
         raise InvalidRequest(
             f"{shown(str(destination))} is a symbolic link, which is not followed",
@@ -154,7 +154,7 @@ def _is_empty_folder(path: Path) -> bool:
 
 @contextmanager
 def _translated(path: Path) -> Iterator[None]:
-    """Translate what the operating system says about the destination."""
+    """Translate errors of the operating system about the destination."""
     try:
         yield
     except OSError as error:
@@ -166,7 +166,7 @@ def _translated(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _workshop(destination: Path) -> Iterator[Path]:
-    """Give a private folder beside the destination, so that a rename between them is atomic."""
+    """Yield a private folder beside the destination, so that a rename between them is atomic."""
     with _translated(destination):
         destination.parent.mkdir(parents=True, exist_ok=True)
         workshop = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=destination.parent))
@@ -211,7 +211,7 @@ def _compare(
     found: Sequence[FileDigest],
     fetched: set[str],
 ) -> None:
-    """Refuse files that are not what the manifest says, and clean the cache of fresh damage."""
+    """Refuse files that differ from the manifest; remove unverified damage from the cache."""
     tree = digest.tree_digest(found, is_folder=artifact.is_folder)
     if (tree.sha256, tree.size, tree.files) == (artifact.sha256, artifact.size, artifact.files):
         return
@@ -233,12 +233,12 @@ def _compare(
 
 
 def _put(copy: Path, destination: Path) -> None:
-    """Move the copy into place; what it replaces comes back when that fails."""
-    # Not inside the workshop: that is removed in any case, and this may be all a person has.
+    """Move the copy into place; if that fails, put back what it replaces."""
+    # Not inside the workshop: that is always removed, and this may be the only copy.
     aside = copy.parent.with_name(copy.parent.name + "-replaced")
     with _translated(destination):
         try:
-            # A file takes a file's place in one step; a folder needs its place to be free.
+            # A file replaces a file in one step; a folder needs a free place.
             if destination.is_dir() or (copy.is_dir() and destination.exists()):
                 destination.rename(aside)
             copy.replace(destination)

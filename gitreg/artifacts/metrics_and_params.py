@@ -1,7 +1,7 @@
-"""Metrics and parameters as people hand them over: files, and ``key=value`` on a command line.
+"""Metrics and parameters as people give them: files, and ``key=value`` on a command line.
 
-A file's extension names its format: JSON, YAML or TOML. All three give the same plain values
-under the same rules, which are those of a manifest: text keys, finite numbers, UTF-8.
+A file's extension names its format: JSON, YAML or TOML. All three give the same plain values by
+the same rules, those of a manifest: text keys, finite numbers, UTF-8.
 
 >>> parse_metrics(b'{"train": {"auc": 0.9}, "epochs": 3}', "metrics.json")
 {'train.auc': 0.9, 'epochs': 3}
@@ -27,8 +27,8 @@ from gitreg.errors import InvalidDocument, InvalidRequest
 FORMATS = (".json", ".yaml", ".yml", ".toml")
 """The extensions that are read."""
 
-# What YAML takes for a number, a word or nothing when it stands alone. All else that may follow
-# `key=` on a command line (globs, URLs, `a: b`) is text there, whatever YAML makes of it.
+# What YAML reads as a number, a word or nothing when it is alone. Everything else after `key=` on
+# a command line (globs, URLs, `a: b`) is text, even if YAML reads it in another way.
 _PLAIN = re.compile(r"|~|[-+]?[.\w][-+.\w]*", re.ASCII)
 _STRUCTURED = ("[", "{", '"', "'")
 _DIGITS = 20  # of the largest integer, with its sign
@@ -39,7 +39,7 @@ def read_values(path: Path, kind: str) -> dict[str, Value]:
 
     Args:
         path: the file; its extension names the format.
-        kind: what it is to the caller (``metrics``), for messages.
+        kind: what the caller reads (``metrics``), for messages.
 
     Raises:
         NotFound: there is no such file.
@@ -76,7 +76,7 @@ def check_format(path: PurePath, kind: str) -> None:
     """Refuse a file whose extension is not one of `FORMATS`.
 
     Raises:
-        InvalidRequest: it is not.
+        InvalidRequest: the extension is another one.
     """
     if path.suffix.lower() not in FORMATS:
         raise InvalidRequest(
@@ -89,7 +89,7 @@ def parse_values(data: bytes, where: str) -> dict[str, Value]:
     """Return the mapping that the bytes of the file ``where`` hold.
 
     Raises:
-        InvalidDocument: they break a rule of this module.
+        InvalidDocument: the bytes break a rule of this module.
         InvalidRequest: the format is TOML and this Python cannot read it.
     """
     suffix = PurePath(where).suffix.lower()
@@ -175,8 +175,8 @@ def parse_assignment(text: str, what: str) -> tuple[str, str]:
     """Return key and value of ``key=value``, the form of ``--tag``, ``--metric``, ``--param``.
 
     Args:
-        text: what was typed; all behind the first ``=`` is the value.
-        what: the option it was given to, for messages.
+        text: what was typed; everything after the first ``=`` is the value.
+        what: the option, for messages.
 
     Raises:
         InvalidRequest: there is no ``=``; the key is empty, begins or ends with a space or has
@@ -200,8 +200,8 @@ def parse_assignment(text: str, what: str) -> tuple[str, str]:
 def parse_param(text: str) -> tuple[str, Value]:
     """Return name and value of ``--param name=value``.
 
-    The value is what YAML makes of it: a number, ``true``, ``null``, a list or mapping in
-    brackets, quoted text; all else is text.
+    YAML reads the value: a number, ``true``, ``null``, a list or mapping in brackets, or quoted
+    text. Everything else is text.
 
     Raises:
         InvalidRequest: it is not ``key=value``, or the value breaks a rule of this module.

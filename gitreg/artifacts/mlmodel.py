@@ -1,4 +1,4 @@
-"""MLflow's model folders: the run that made one, from its ``MLmodel`` file, without MLflow."""
+"""MLflow's model folders: the run that made one, read from its ``MLmodel`` file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gitreg.core.model.model import Run
 from gitreg.errors import InvalidDocument
 
 MLMODEL = "MLmodel"
-"""The file that makes a folder a model of MLflow's."""
+"""The file that makes a folder an MLflow model."""
 
 MLMODEL_LIMIT = 1024 * 1024
 """The largest `MLmodel` file that is read, in bytes."""
@@ -23,7 +23,7 @@ def mlflow_run(artifact: Path) -> Run | None:
     """Return the tracking run that made an MLflow model folder; ``None`` for anything else.
 
     Raises:
-        InvalidDocument: the folder's ``MLmodel`` file does not parse, or its ``run_id`` is none.
+        InvalidDocument: the ``MLmodel`` file does not parse, or its ``run_id`` is malformed.
         WorldError: that file cannot be read.
     """
     path = artifact / MLMODEL
@@ -39,10 +39,10 @@ def mlflow_run(artifact: Path) -> Run | None:
 
 
 def _scalar_text(data: bytes, name: str) -> str | None:
-    """Return the text of a top-level scalar of a YAML document, as it is written there.
+    """Return the text of a top-level scalar of a YAML document, as written there.
 
-    A run's id is hex digits. When all but an ``e`` are decimal, MLflow's writer leaves it
-    unquoted and YAML 1.2 reads a number: so the value is never constructed.
+    A run's id is hex digits. If all of them are decimal except an ``e``, MLflow leaves the id
+    unquoted and YAML 1.2 reads a number: so the value is not constructed.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.nodes import MappingNode, ScalarNode

@@ -17,29 +17,29 @@ from gitreg.core.text.invisible import has_invisible
 from gitreg.errors import InvalidDocument
 
 DEPTH_LIMIT = yaml.DEPTH_LIMIT - 5
-"""How deep values may be nested, so that a manifest around them keeps within its own limit."""
+"""How deep values may be nested; a manifest around them then keeps its own limit."""
 
 COUNT_LIMIT = yaml.SIZE_LIMIT
-"""How many values one file may hold; more cannot fit into a manifest. YAML's anchors make a
-small file that holds billions."""
+"""How many values one document may have; more cannot fit into a manifest. With YAML's anchors a
+small file can hold billions."""
 
 
 def plain(document: Mapping[Any, object], where: str, *, strict: bool) -> dict[str, Value]:
     """Return ``document`` as values that a manifest can hold.
 
-    Dates become text. What a person hands over is refused when a manifest cannot hold it as it
-    is; what a tool recorded (``strict`` is false) is there already and cannot be refused
-    usefully: keys that are numbers, integers that are too large, infinity and not-a-number
-    become the text that YAML writes for them.
+    Dates become text. With ``strict``, a value that a manifest cannot hold is refused: a person
+    can correct it. What a tool has recorded (``strict`` is false) cannot be corrected: keys that
+    are numbers, integers that are too large, infinity and not-a-number become the text that YAML
+    writes for them.
 
     Raises:
-        InvalidDocument: it cannot be held, nests too deep or has too many values.
+        InvalidDocument: a manifest cannot hold it, it nests too deep or it has too many values.
     """
     return _Plain(where, strict=strict).mapping(document, "", 1)
 
 
 def plain_numbers(values: Mapping[str, object]) -> dict[str, object]:
-    """Return values whose numbers are Python's own; a training script has NumPy's."""
+    """Return the values with numbers of Python's own types; training scripts pass NumPy's."""
     found: dict[str, object] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):
@@ -80,7 +80,7 @@ def _leaves(values: Mapping[str, Value], prefix: str = "") -> Iterator[tuple[str
 
 
 class _Plain:
-    """One walk through a document; counts, so that a small file of anchors cannot explode."""
+    """One walk through a document; it counts values, so that a file of anchors cannot explode."""
 
     def __init__(self, where: str, *, strict: bool) -> None:
         self._where = where
@@ -158,7 +158,7 @@ def _unheld(number: float) -> str | None:
 
 
 def _as_text(value: object) -> str | None:
-    """Return the text that YAML writes for a scalar, or ``None`` for what is none."""
+    """Return the text that YAML writes for a scalar, or ``None`` if it is not a scalar."""
     if isinstance(value, str):
         return value
     if isinstance(value, (date, time)):

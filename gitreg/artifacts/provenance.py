@@ -34,13 +34,13 @@ from gitreg.errors import InvalidRequest
 from gitreg.git.repository import Signature
 
 PART_LIMIT = 16 * 1024
-"""How many bytes of a manifest are for metrics, and how many for params."""
+"""How many bytes of a manifest metrics may take, and how many params."""
 
 DATA_LIMIT = 8 * 1024
-"""How many are for data; what is left of the 64 KiB is for the signature and all the rest."""
+"""How many bytes data may take; the rest of the 64 KiB is for the signature and all else."""
 
 NOT_IMPORTED = "not imported"
-"""The reason that stands for a version which is left out."""
+"""The reason in the tombstone of a number that is skipped."""
 
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z")
 _V = TypeVar("_V")
@@ -172,7 +172,7 @@ def fitting(known: Provenance) -> Provenance:
 def _metrics(
     given: Mapping[str, int | float],
 ) -> tuple[dict[str, int | float], tuple[str, ...]]:
-    """Return the metrics that a manifest can hold, and warnings of the others."""
+    """Return the metrics that a manifest can hold, and warnings about the others."""
     numbers = plain_numbers(given)
     odd = [
         name
@@ -189,7 +189,7 @@ def _metrics(
 def _fitting(
     values: Mapping[str, _V], what: str, limit: int = PART_LIMIT
 ) -> tuple[dict[str, _V], tuple[str, ...]]:
-    """Return the first of some values, as many as a manifest has room for."""
+    """Return the first values, as many as a manifest has room for, and a warning for the rest."""
     kept: dict[str, _V] = {}
     size = 0
     for name, value in values.items():
@@ -223,7 +223,7 @@ def _requirements(given: bytes | None) -> tuple[bytes | None, tuple[str, ...]]:
 
 
 def _public(lineage: Lineage) -> tuple[Lineage, tuple[str, ...]]:
-    """Return a lineage without the credentials that its URLs may hold, as far as it fits."""
+    """Return a lineage without credentials in its URLs and without data that does not fit."""
     run, code = lineage.run, lineage.code
     if run is not None:
         run = replace(

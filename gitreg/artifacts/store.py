@@ -1,4 +1,4 @@
-"""A version's bytes: into DVC's cache, onto its remote, out into a folder, verified."""
+"""The bytes of versions: into DVC's cache, onto its remote, and out into a folder, verified."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class ArtifactStore:
 
     Args:
         repository: the registry's.
-        base: a folder where the repository's tree lies, if there is one besides ``repository``:
-            a DVC remote may be a path relative to it.
-        place: the folder that stands for the repository in the cache; its own by default.
+        base: a folder with the repository's tree, if ``repository`` has none: a DVC remote may be a
+            path relative to it.
+        place: the folder that names the repository among gitreg's copies; its own by default.
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class ArtifactStore:
         if config is None:
             raise DvcError("this repository has no .dvc/config: its artifacts cannot be found")
         folder = self._own_folder()
-        # Inside the repository's tree a relative remote is lent out of Git; anywhere else it
-        # means nothing without the checkout that it is relative to.
+        # A relative remote inside the repository's tree is copied out of Git. Any other relative
+        # remote means nothing without the checkout that it is relative to.
         base = self._base or (folder / "tree" if _remote_in_tree(config) else None)
         return DvcProject.from_config(folder / "dvc", config, base)
 
@@ -67,10 +67,10 @@ class ArtifactStore:
     def take(
         self, source: Source, project: DvcProject, progress: Progress | None = None
     ) -> Artifact:
-        """Bring the bytes of a source into the cache and return what they are.
+        """Bring the bytes of a source into the cache; return the artifact.
 
-        What DVC tracks in the same project is taken by its known hash: it is read once, for the
-        SHA-256, and neither copied nor hashed by DVC.
+        An output that DVC tracks in the same project is taken by its known hash: it is read once,
+        for the SHA-256, and DVC neither copies nor hashes it.
 
         Raises:
             InvalidRequest: the work tree has other bytes than DVC recorded.
@@ -84,7 +84,7 @@ class ArtifactStore:
     def measure(
         self, source: Source, project: DvcProject, progress: Progress | None = None
     ) -> Artifact:
-        """Return what the bytes of a source are; they are neither copied nor fetched.
+        """Return the artifact that a source would become; its bytes are neither copied nor fetched.
 
         Raises:
             InvalidRequest: the bytes are neither in the work tree nor in the cache.
@@ -123,7 +123,7 @@ class ArtifactStore:
         versions: Iterable[ModelVersion],
         progress: Progress | None = None,
     ) -> dict[str, Audit]:
-        """Return what the DVC remote holds of versions, by the MD5s of their artifacts.
+        """Return what the DVC remote has of versions, by the MD5s of their artifacts.
 
         Raises:
             DvcError: there is no remote, or it cannot be reached or read.
@@ -137,7 +137,7 @@ class ArtifactStore:
     def repair(
         self, snapshot: Snapshot, audits: Mapping[str, Audit], progress: Progress | None = None
     ) -> dict[str, Audit]:
-        """Upload what audits found wrong, where the cache has it; return new audits of all.
+        """Upload faulty objects that the cache has; return new audits of all.
 
         Raises:
             DvcError: the remote cannot be reached, read or written.
@@ -150,10 +150,10 @@ class ArtifactStore:
         versions: Iterable[tuple[str, int]],
         progress: Progress | None = None,
     ) -> None:
-        """Put the bytes of versions on the DVC remote; only theirs are looked at.
+        """Put the bytes of versions on the DVC remote; other versions are not checked.
 
         Raises:
-            DvcError: there is no remote, or it does not have them afterwards.
+            DvcError: there is no remote, or it does not have the bytes afterwards.
         """
         sent = set(versions)
         names = [_md5(state.version(model, version)) for model, version in sorted(sent)]
@@ -163,15 +163,15 @@ class ArtifactStore:
     def send_ahead(
         self, state: RegistryState, artifact: Artifact, progress: Progress | None = None
     ) -> None:
-        """Put bytes on the DVC remote that no version names yet, before anybody has to wait.
+        """Put bytes on the DVC remote that no version names yet, before the lock is taken.
 
-        What is large then goes out before the lock is taken; `send` finds it there.
+        A large upload then blocks nobody; `send` finds the bytes there.
 
         Raises:
-            DvcError: there is no remote, or it does not have them afterwards.
+            DvcError: there is no remote, or it does not have the bytes afterwards.
         """
         assert artifact.md5 is not None
-        # Whether a folder that is not there may be made is known with what is published: later.
+        # Whether a missing folder may be created depends on what is published: `send` decides.
         if self.project(state.snapshot).missing_folder() is None:
             self._push(state, [artifact.md5], set(), progress)
 
@@ -190,15 +190,15 @@ class ArtifactStore:
             raise DvcError(f"{error}; nothing was published", hint=error.hint) from error
 
     def _refuse_missing_folder(self, state: RegistryState, sent: set[tuple[str, int]]) -> None:
-        """Refuse to make a remote's folder anew that others have used: it may not be mounted.
+        """Refuse to create the missing folder of a remote in use: it may not be mounted.
 
         Raises:
-            DvcError: so.
+            DvcError: the folder is missing, and earlier versions should be in it.
         """
         project = self.project(state.snapshot)
         folder, top = project.missing_folder(), self._repository.top_level
         if folder is None or (top is not None and folder.is_relative_to(top)):
-            return  # what is in the repository's own tree comes and goes with it
+            return  # a folder in the repository's own tree comes and goes with it
         if any(
             (model, number) not in sent
             for model in state.model_names()
@@ -214,7 +214,7 @@ class ArtifactStore:
         """Refuse a remote that only the uncommitted ``.dvc/config`` names: no clone would find it.
 
         Raises:
-            DvcError: so.
+            DvcError: only the uncommitted file names the default remote.
         """
         top = self._repository.top_level
         committed = snapshot.read(".dvc/config") or b""
@@ -231,7 +231,7 @@ class ArtifactStore:
         """Refuse a version whose bytes are neither in the cache nor on the remote.
 
         Raises:
-            DvcError: so, or the remote cannot be asked.
+            DvcError: the bytes are in neither place, or the remote cannot be reached.
         """
         self._lend(snapshot, _md5(version))
         if not self.project(snapshot).available(_md5(version)):
@@ -241,20 +241,20 @@ class ArtifactStore:
             )
 
     def is_on_remote(self, snapshot: Snapshot, md5: str) -> bool | None:
-        """Tell whether all of an artifact is on the DVC remote; ``None`` when there is none.
+        """Tell whether an artifact is complete on the DVC remote; ``None`` without a remote.
 
         Raises:
-            DvcError: the remote cannot be asked.
+            DvcError: the remote cannot be reached.
         """
         self._lend(snapshot, md5)
         project = self.project(snapshot)
         return None if project.remote_name() is None else not project.not_on_remote([md5])
 
     def files(self, snapshot: Snapshot, md5: str) -> list[str] | None:
-        """Return the paths of a folder's files; ``None`` when its listing is nowhere.
+        """Return the paths of a folder's files; ``None`` if its listing cannot be found.
 
         Raises:
-            DvcError: the remote cannot be asked, or the listing breaks a rule.
+            DvcError: the remote cannot be reached, or the listing breaks a rule.
         """
         self._lend(snapshot, md5)
         members = self.project(snapshot).members_anywhere(md5)
@@ -274,13 +274,13 @@ class ArtifactStore:
         Args:
             snapshot: the commit that the version was read from.
             version: which.
-            destination: the folder that gets the artifact; ``None`` for the version's own.
+            destination: the folder to put the artifact in; ``None`` for the version's own.
             replace: whether something else of that name may be replaced.
-            progress: told the bytes done.
+            progress: called with the bytes done.
 
         Raises:
-            DvcError: the bytes cannot be had, or differ from the manifest.
-            InvalidRequest: something else of that name is there.
+            DvcError: the bytes cannot be fetched, or differ from the manifest.
+            InvalidRequest: something else of that name is in the folder.
         """
         project = self.project(snapshot)
         self._lend(snapshot, _md5(version))
@@ -291,21 +291,21 @@ class ArtifactStore:
             version.artifact,
             folder / version.artifact.path,
             fetched,
-            # The version's own place is gitreg's: what was changed there is put right.
+            # The version's own place belongs to gitreg: changes there are overwritten.
             replace=replace or destination is None,
             progress=progress,
         )
 
     def own_place(self, version: ModelVersion) -> Path:
-        """Return where a version's bytes lie when no other place is asked for."""
+        """Return where a version's bytes are put by default."""
         root = self._repository.top_level or self._own_folder() / "artifacts"
         return root / layout.version_path(version.model, version.version, version.artifact.path)
 
     def differences(self, snapshot: Snapshot, version: ModelVersion) -> Iterator[str]:
-        """Yield what is wrong with a version's bytes, in the cache and where they were pulled.
+        """Yield the faults of a version's bytes, in the cache and in the place they are pulled to.
 
         Raises:
-            DvcError: the bytes cannot be had.
+            DvcError: the bytes cannot be fetched.
         """
         project = self.project(snapshot)
         md5 = _md5(version)
@@ -320,10 +320,10 @@ class ArtifactStore:
                 yield f"{place}: {member}"
 
     def _lend(self, snapshot: Snapshot, md5: str) -> None:
-        """Copy what a remote inside the repository's own tree holds of an artifact out of Git.
+        """Copy an artifact's objects out of Git, if the DVC remote is inside the repository's tree.
 
         A registry may keep small artifacts in a DVC remote that is a folder of the repository
-        itself. Read by URL there is no such folder, but the commit has its files.
+        itself. A registry that is read by URL has no such folder, but the commit has its files.
         """
         if self._repository.top_level or self._base:
             return
@@ -367,7 +367,7 @@ def _is_linked(path: Path) -> bool:
 
 
 def _default_remote(config: bytes) -> str | None:
-    """Return the URL of the default remote that a ``.dvc/config`` names, if it names one."""
+    """Return the URL of the default remote in a ``.dvc/config``, if there is one."""
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string(config.decode("utf-8"))
@@ -378,7 +378,7 @@ def _default_remote(config: bytes) -> str | None:
 
 
 def _remote_in_tree(config: bytes) -> str | None:
-    """Return the folder of the repository that its default DVC remote is, if it is one."""
+    """Return the default DVC remote as a folder of the repository, if it is one."""
     url = _default_remote(config)
     if url is None:
         return None
@@ -395,5 +395,5 @@ def _md5_and_members(snapshot: Snapshot, folder: str, md5: str) -> Iterator[str]
     try:
         members = [str(entry["md5"]) for entry in json.loads(listing)]
     except (ValueError, TypeError, KeyError):
-        return  # what is wrong with it is said where the listing is read to be believed
+        return  # `read_listing` reports what is wrong when the listing is used
     yield from (oid for oid in members if len(oid) == 32 and oid.isalnum())

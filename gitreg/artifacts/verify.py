@@ -18,12 +18,12 @@ from gitreg.findings import Finding
 def verify(
     state: RegistryState, artifacts: ArtifactStore, references: Sequence[Reference]
 ) -> Iterator[tuple[ModelVersion, list[Finding]]]:
-    """Yield each version with what is wrong with its bytes; an empty list when they match.
+    """Yield each version with the faults of its bytes; an empty list if they match.
 
     Args:
         state: the registry at the commit that is verified.
         artifacts: where the bytes are.
-        references: versions, or whole models; all of the registry when empty.
+        references: versions, or whole models; the whole registry when empty.
     """
     for model, number in list(_wanted(state, references)):
         version = state.version(model, number)
@@ -38,17 +38,17 @@ def verify_remote(
     repair: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[tuple[ModelVersion, list[Finding]]]:
-    """Yield each version with what is wrong with its bytes on the DVC remote, all of them read.
+    """Yield each version with the faults of its bytes on the DVC remote; every byte is read.
 
-    What the versions share is read once, and everything before the first version is yielded.
+    Shared objects are read once. Everything is read before the first version is yielded.
 
     Args:
         state: the registry at the commit that is verified.
         artifacts: where the bytes are.
-        references: versions, or whole models; all of the registry when empty.
-        repair: whether what is wrong is uploaded again where the cache has it, its MD5 checked.
-            What was put right is a finding of the severity ``note``.
-        progress: told the bytes read and uploaded.
+        references: versions, or whole models; the whole registry when empty.
+        repair: upload faulty objects again if the cache has them; their MD5 is checked. Each
+            repaired object is a finding of the severity ``note``.
+        progress: called with the bytes read and uploaded.
 
     Raises:
         DvcError: no remote is configured, or it cannot be reached, read or written.
@@ -116,7 +116,7 @@ def _on_remote(version: ModelVersion, remote: str, audit: Audit) -> Iterator[Fin
     if audit.tree is not None and not _is_as_said(version, audit):
         wrong = "has the bytes that its .dvc file names, but not those of its manifest"
     if wrong is not None:
-        # Bytes cannot mend it: the version's own files, which never change, contradict each other.
+        # No upload repairs this: two files of the version, which never change, disagree.
         yield Finding(
             "remote-differs",
             "error",

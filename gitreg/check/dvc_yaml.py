@@ -1,4 +1,4 @@
-"""Checks of ``dvc.yaml``: what DVC and GTO look a model's bytes up by names no others."""
+"""Checks of ``dvc.yaml``: each artifact names the bytes of its model's newest version."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from gitreg.core.model.names import format_version, is_taggable
 from gitreg.errors import GitregError, InvalidDocument
 
 _LIMIT = 1024 * 1024
-"""The largest ``dvc.yaml`` that is read, in bytes: a pipeline is the user's."""
+"""The largest ``dvc.yaml`` that is read, in bytes; users write pipelines into it."""
 
 
 def read_dvc_yaml(data: bytes | None) -> dict[str, Any]:
-    """Return what ``dvc.yaml`` says; an absent one says nothing.
+    """Return the content of ``dvc.yaml``; of an absent one an empty mapping.
 
     Raises:
-        InvalidDocument: it is no YAML mapping, or very large.
+        InvalidDocument: it is not a YAML mapping, or too large.
     """
     if data is None:
         return {}
@@ -38,10 +38,9 @@ def read_dvc_yaml(data: bytes | None) -> dict[str, Any]:
 
 
 def is_own_edit(step: Step) -> bool:
-    """Tell whether ``dvc.yaml`` is what gitreg makes of it for the versions that came and went.
+    """Tell whether ``dvc.yaml`` is what gitreg would have written for this step.
 
-    Most often it is, and then nothing of it need be parsed: that takes a second for a thousand
-    models.
+    Usually it is. Then nothing is parsed, which takes a second for a thousand models.
     """
     before, after = (state.snapshot.read(layout.DVC_YAML) for state in (step.before, step.after))
     expected = before
@@ -56,7 +55,7 @@ def is_own_edit(step: Step) -> bool:
 
 
 def _renewed(step: Step) -> list[str]:
-    """Return the models of which a version came or went, sorted."""
+    """Return the models that got or lost a version, sorted."""
     return sorted({model for (model, _), files in step.versions.items() if _is_renewed(files)})
 
 
@@ -97,7 +96,7 @@ def entries(step: Step) -> Iterator[CheckFinding]:
 
 
 def _is_renewed(files: list[tuple[str, Any]]) -> bool:
-    """Tell whether a version came or went."""
+    """Tell whether a version was added or removed."""
     return any(
         name == "manifest.yaml" and (change.mode == 0) != (change.mode_before == 0)
         for name, change in files
@@ -109,7 +108,7 @@ def _entry(step: Step, model: str, path: str | None, data: bytes | None) -> Iter
     try:
         wanted = _wanted(step, model)
     except GitregError:
-        return  # told by the checks of manifests
+        return  # the check of manifests reports it
     if path == wanted:
         return
     named = "nothing" if path is None else repr(path)
@@ -117,7 +116,7 @@ def _entry(step: Step, model: str, path: str | None, data: bytes | None) -> Iter
     yield step.found(
         "dvc-yaml",
         layout.DVC_YAML,
-        f"artifacts.{model} names {named}, the newest version is {meant}"
+        f"artifacts.{model} names {named}, but the newest version is {meant}"
         if latest is not None
         else f"artifacts.{model} names {named} of a model {meant}",
         line=line_of(data, f"{model}:"),
@@ -125,12 +124,12 @@ def _entry(step: Step, model: str, path: str | None, data: bytes | None) -> Iter
 
 
 def _artifacts(data: bytes | None) -> dict[str, str | None]:
-    """Return which path each artifact has."""
+    """Return the path of each artifact."""
     section = read_dvc_yaml(data).get("artifacts") or {}
     if not isinstance(section, dict):
         raise InvalidDocument(f"{layout.DVC_YAML}: artifacts: not a mapping")
     paths = {name: entry.get("path") for name, entry in section.items() if isinstance(entry, dict)}
-    # Nothing but text is made text: of a few aliases in YAML a list of a billion can be made.
+    # Only scalars are converted: a few YAML aliases can stand for a list of a billion.
     return {
         name: str(paths[name]) if isinstance(paths.get(name), (str, int, float)) else None
         for name in section

@@ -1,8 +1,8 @@
-"""The facts that rules ask for: one function for each question, whoever judges.
+"""The facts that rules ask for: one function for each question.
 
-`promote`, `policy test`, `check` and the hooks judge by the same rules, and must hear the same
-answers. A move that is made now and one that a commit made differ in two answers only: when it is
-made, and who signs it (`gitreg.check.clone_facts`, `gitreg.check.commit_facts`).
+`promote`, `policy test`, `check` and the hooks judge by the same rules, and get the same answers. A
+move made now (`gitreg.check.clone_facts`) and a move of a commit (`gitreg.check.commit_facts`)
+differ in two answers only: when it is made, and who signs it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Bytes(Protocol):
 
 
 class NoBytes:
-    """Knows no bytes: a server has no access to them. The name of a single file it knows."""
+    """Knows no bytes, as on a server without access to them, but the name of a single file."""
 
     def is_on_remote(self, artifact: Artifact) -> bool | None:  # noqa: ARG002
         """Tell whether all of an artifact is on the DVC remote: that cannot be asked."""

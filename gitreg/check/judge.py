@@ -1,8 +1,8 @@
-"""Judges a commit: each of its steps by every check, and where its pointers stand then.
+"""Judges a commit: each of its steps by every check, and the state that it leads to.
 
-A step is judged alone. What a state forbids (two stages, too many) is found where it begins: in a
-commit that has it and none of whose parents has it, so that a merge of two honest sides which do
-not go together is found, and what was wrong before is not told again and again.
+A step is judged alone. A fault of a state (two stages, too many versions) is reported in the commit
+that has it while none of its parents does. So a merge of two sound sides that contradict each other
+is found, and an old fault is not reported again.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ CHECKS: tuple[Check, ...] = (
     pointers.documents,
     dvc_yaml.entries,
 )
-"""What every step is judged by, besides its moves."""
+"""The checks of every step, besides those of moves."""
 
 
 def judge_step(
     step: Step, *, only_registry: bool = False, world: World | None = None
 ) -> list[CheckFinding]:
-    """Return what is wrong with what a commit did to one of its parents.
+    """Return the findings on a commit beside one of its parents.
 
     Args:
         step: the commit beside the parent.
         only_registry: whether a commit that touches the registry may touch nothing else.
-        world: what judging moves by the policy needs; ``None`` leaves them.
+        world: what is needed to judge moves by the policy; ``None`` skips them.
     """
     found = [finding for check in CHECKS for finding in check(step)]
     if only_registry:
@@ -54,11 +54,11 @@ def judge_step(
 
 
 def judge_late(step: Step, world: World) -> list[CheckFinding]:
-    """Return what a freeze says of all that a merge brings onto a branch.
+    """Return the findings on moves that a merge brings onto a branch during a freeze.
 
     Args:
         step: the merge beside its first parent, with all of their differences.
-        world: what judging moves needs.
+        world: what is needed to judge moves.
     """
     return list(late_moves(step, world))
 
@@ -70,7 +70,7 @@ def new_faults(
     policy: Policy,
     models: Iterable[str],
 ) -> list[CheckFinding]:
-    """Return what no state may be and this one is, while none of its parents was.
+    """Return the faults of a state that none of its parents has.
 
     Args:
         commit: the commit of the state ``after``.
@@ -103,7 +103,7 @@ def _key(fault: CheckFinding) -> tuple[str, str, str]:
 def _is_getting_better(
     fault: CheckFinding, after: RegistryState, parents: Sequence[RegistryState], model: str
 ) -> bool:
-    """Tell whether a stage that holds too many holds fewer than it did."""
+    """Tell whether a stage still holds too many versions, but fewer than before."""
     if fault.code != "too-many":
         return False
     stage = layout.locate(fault.subject)

@@ -1,8 +1,8 @@
-"""Checks of models as a whole: deleted or renamed with a note of it, and begun anew.
+"""Checks of whole models: deleted or renamed with a tombstone, and created again.
 
-A model goes by making room for its tombstone, ``deleted.yaml``. One that is renamed is there again
-under the name that the tombstone says: the same versions, of which each manifest has another line
-for the model and nothing else. `git revert` of a rename leads back, and leaves no tombstone.
+A deleted model leaves its tombstone, ``deleted.yaml``, and nothing else. A renamed model is there
+under the name that the tombstone gives, with the same versions: in each manifest the line of the
+model differs, and nothing else. `git revert` of a rename restores the old name without a tombstone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError
 
 _SAID = ("stages", "aliases", "model", "annotations", "approval")
-"""What may change of a model at any time, so that it may in one commit with a rename."""
+"""The kinds of files that may change at any time, and so in the commit of a rename, too."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,14 @@ class Rename:
 
 
 class Lives:
-    """What a step does to models as a whole."""
+    """What a step does to whole models: which it deletes and which it renames."""
 
     def __init__(self, step: Step) -> None:
         self._step = step
 
     @cached_property
     def gone(self) -> tuple[str, ...]:
-        """The models that are no more, under their names."""
+        """The names that have no model after the step."""
         return tuple(
             model
             for model in self._step.models
@@ -57,7 +57,7 @@ class Lives:
 
     @cached_property
     def deleted(self) -> frozenset[str]:
-        """The models that made room for a tombstone alone."""
+        """The models that were deleted, with a tombstone as it has to be."""
         told = {model: _tombstone(self._step.after, model) for model in self.gone}
         return frozenset(
             model for model, note in told.items() if note is not None and note.renamed_to is None
@@ -65,7 +65,7 @@ class Lives:
 
     @cached_property
     def renames(self) -> tuple[Rename, ...]:
-        """The models that have another name since."""
+        """The models that the step renames."""
         found = []
         for model in self.gone:
             note = _tombstone(self._step.after, model)
@@ -75,7 +75,7 @@ class Lives:
         return tuple(found)
 
     def _name_before(self, model: str) -> str | None:
-        """Return the name that a model had, and has again, where a rename of it is reverted."""
+        """Return the name that a model has again where its rename is reverted."""
         for other in self._step.models:
             note = _tombstone(self._step.before, other)
             if note is not None and note.renamed_to == model and self._step.after.has_model(other):
@@ -84,14 +84,15 @@ class Lives:
 
     @cached_property
     def honest(self) -> frozenset[str]:
-        """The names of models that went, or came, as they may."""
+        """The names of models that were deleted or renamed by the rules."""
         renamed = [one for one in self.renames if not one.wrong]
         return self.deleted | {name for one in renamed for name in (one.old, one.new)}
 
     def beside(self, model: str) -> Step | None:
-        """Return the step as the moves of a model are judged; ``None`` where none is.
+        """Return the step by which the moves of a model are judged; ``None`` to judge none.
 
-        Of a renamed model, only what moved besides; as if all came anew where the rules differ.
+        A rename promotes nothing: of a renamed model only what moved besides is judged. Where the
+        rules of the new name differ, its versions are judged as if they were promoted now.
         """
         policy = self._step.policy
         for one in self.renames:
@@ -106,14 +107,14 @@ class Lives:
 
 
 def models(step: Step) -> Iterator[CheckFinding]:
-    """Find models that vanished, were renamed and changed, or whose tombstone did."""
+    """Find models that vanished, renames that change more, and changed tombstones."""
     lives = Lives(step)
     for one in lives.renames:
         for path in one.wrong:
             yield step.found(
                 "bad-rename",
                 path,
-                f"{one.old} has the name {one.new} since, and this file is not the one that it had",
+                f"{one.old} was renamed to {one.new}, and this file is not the same as before",
                 remedy=f"gitreg rename {one.old} {one.new}, in a commit of its own",
             )
     told = {name for one in lives.renames for name in (one.old, one.new)} | lives.deleted
@@ -122,8 +123,8 @@ def models(step: Step) -> Iterator[CheckFinding]:
             yield step.found(
                 "removed",
                 layout.model_path(model),
-                f"the model {model} went without a deleted.yaml that says who deleted it and why, "
-                "or what it is called now",
+                f"the model {model} is gone, and no deleted.yaml says who deleted it and why, or "
+                "its new name",
                 remedy=f"gitreg delete {model} -m REASON",
             )
     for model in step.models:
@@ -131,30 +132,30 @@ def models(step: Step) -> Iterator[CheckFinding]:
 
 
 def _tombstones(step: Step, model: str) -> Iterator[CheckFinding]:
-    """Find tombstones of models that changed, or went with nothing in their place."""
+    """Find tombstones that changed, or are gone while the model is not back."""
     path = layout.model_tombstone_path(model)
     before, after = (state.snapshot.read(path) for state in (step.before, step.after))
     if before is None or before == after or step.before.has_model(model):
         return
     if after is not None or not step.after.has_model(model):
-        what = "changed" if after is not None else "is gone, and there is no such model"
-        yield step.found("immutable", path, f"the note that {model} was deleted or renamed {what}")
+        what = "changed" if after is not None else "is gone, and the model is not back"
+        yield step.found("immutable", path, f"the tombstone of {model} {what}")
 
 
 def _never_was(step: Step, model: str) -> bool:
-    """Tell whether the creation of a model is reverted that never had a version."""
+    """Tell whether a commit reverts the creation of a model that never had a version."""
     return is_revert(step) and not step.before.numbers(model) and step.highest(model) == 0
 
 
 def _tombstone(state: RegistryState, model: str) -> Tombstone | None:
-    """Return a model's tombstone, if it is one that can be read, and all that there is."""
+    """Return a model's tombstone where it parses and is the model's only file."""
     if list(state.snapshot.list(layout.model_path(model))) != ["deleted.yaml"]:
         return None
     path = layout.model_tombstone_path(model)
     try:
         return manifest.read_tombstone(state.snapshot.read(path) or b"", path)
     except GitregError:
-        return None  # told by the check of documents
+        return None  # the check of documents reports it
 
 
 def _rename(step: Step, old: str, new: str) -> Rename:

@@ -1,7 +1,7 @@
-"""Checks of moves: what the policy says of each version that a step lets change its stage.
+"""Checks of moves: the policy's verdicts on each version whose stage changes in a step.
 
-What a commit's message claims counts for nothing by itself: a rollback is one when history says
-that the version was in the stage before, an override when the policy lets who makes it.
+A commit's message proves nothing: a rollback counts when history shows that the version was in the
+stage before, an override when the policy allows it to its author.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _TAKES_BACK = ('Revert "', "\nThis reverts commit ", "roll back ")
 
 
 class World(Protocol):
-    """What judging moves needs besides the step."""
+    """What else is needed to judge moves."""
 
     def facts(self, step: Step) -> Facts:
-        """Return what rules may ask of the world, for a move that this step makes."""
+        """Return the facts by which a move of this step is judged."""
 
     def was_in(self, model: str, version: int, stage: str) -> bool:
         """Tell whether a version was in a stage at an earlier commit of the branch."""
@@ -49,7 +49,7 @@ class World(Protocol):
 
 
 def moves(step: Step, world: World) -> Iterator[CheckFinding]:
-    """Find moves that the policy refuses, or of which it cannot be known here."""
+    """Find moves that the policy refuses, and those that it cannot judge here."""
     for model, judged in _judged(step):
         try:
             found = moves_between(judged.before, judged.after, model)
@@ -64,14 +64,14 @@ def moves(step: Step, world: World) -> Iterator[CheckFinding]:
 
 
 def late_moves(step: Step, world: World) -> Iterator[CheckFinding]:
-    """Find moves that a merge lets come into force in a freeze, wherever they were made."""
+    """Find moves that a merge brings onto a branch during a freeze, wherever they were made."""
     if not step.policy.freeze and not any(rules.freeze for rules in step.policy.models.values()):
         return
     for model, judged in _judged(step):
         try:
             found = moves_between(judged.before, judged.after, model)
         except InvalidDocument:
-            continue  # told where the pointer broke
+            continue  # reported where the pointer broke
         facts = world.facts(judged)
         for move in found:
             verdicts = [v for v in _verdicts(judged, move, facts, world) if v.rule == FREEZE]
@@ -79,7 +79,7 @@ def late_moves(step: Step, world: World) -> Iterator[CheckFinding]:
 
 
 def _judged(step: Step) -> Iterator[tuple[str, Step]]:
-    """Yield the models of which a pointer changed, each with the step as it is judged."""
+    """Yield each model whose pointers changed, with the step by which it is judged."""
     lives = Lives(step)
     for model in step.models:
         judged = lives.beside(model) if _moved(step, model) else None
@@ -97,7 +97,7 @@ def _unjudged(step: Step, model: str, error: GitregError) -> CheckFinding:
     return step.found(
         "unknown-moves",
         layout.model_path(model),
-        f"what moved cannot be told, for a pointer does not parse: {error}",
+        f"the moves are unknown, because a pointer does not parse: {error}",
         severity="warning",
     )
 
@@ -139,7 +139,7 @@ def _finding(
 
 
 def _verdicts(step: Step, move: Move, facts: Facts, world: World) -> list[Verdict]:
-    """Return the verdicts on a move; it returns where the message says so and history, too."""
+    """Return the verdicts on a move; those of a rollback where message and history say so."""
     case = _case(step, move, facts)
     if case is None:
         return []
@@ -148,16 +148,17 @@ def _verdicts(step: Step, move: Move, facts: Facts, world: World) -> list[Verdic
         if not all(verdict.passed for verdict in verdicts) and _returns(step, move, world):
             verdicts = list(decide(step.policy, _case(step, move, facts, returns=True) or case))
     except NotFound:
-        # A stage that the policy has not is found where pointers stand; what is left has its rules.
+        # The check of pointers reports a stage that the policy does not have. The stage that is
+        # left still has its rules.
         return list(decide(step.policy, replace(case, stage=NO_STAGE)))
     return verdicts
 
 
 def _case(step: Step, move: Move, facts: Facts, *, returns: bool = False) -> Case | None:
-    """Return the case of a move; ``None`` where the version is not there, which is found, too.
+    """Return the case of a move; ``None`` where the version does not exist, which is reported, too.
 
-    The version is the one after the step: a squash registers and promotes in one commit. One that
-    only leaves may be deleted with it.
+    The version is read after the step: a squash registers and promotes in one commit. A version
+    that leaves its stage may be deleted in the same step, and is read before it then.
     """
     candidate = _version(step.after, move)
     if candidate is None and move.stage is None:
@@ -180,7 +181,7 @@ def _version(state: RegistryState, move: Move) -> ModelVersion | None:
     try:
         return state.version(move.model, move.version)
     except GitregError:
-        return None  # not there, or it does not parse: found by the checks of versions
+        return None  # the checks of versions report it
 
 
 def _returns(step: Step, move: Move, world: World) -> bool:

@@ -1,4 +1,4 @@
-"""Checks of paths alone: what lies in a registry's folder, as what, and what came along with it."""
+"""Checks of paths: names, types of files, strays, and files that came along with a change."""
 
 from __future__ import annotations
 
@@ -47,22 +47,24 @@ def is_hostile(path: str) -> bool:
 
 
 def names(step: Step) -> Iterator[CheckFinding]:
-    """Find names that a checkout must not see: Git takes them from whoever makes trees by hand."""
+    """Find names that no checkout may write; Git accepts them in trees made by hand."""
     for change in step.changes:
         if change.mode == 0:
             continue
         if is_hostile(change.path):
             yield step.found(
-                "bad-name", change.path, "a part of this path is '..', '.git' or looks like it"
+                "bad-name", change.path, "a part of this path is '..' or '.git', or looks like it"
             )
         elif is_registry(change.path) and has_invisible(change.path):
             yield step.found(
-                "bad-name", change.path, "a control or invisible character, or no UTF-8, in a name"
+                "bad-name",
+                change.path,
+                "this name has a control or invisible character, or is not UTF-8",
             )
 
 
 def twins(step: Step) -> Iterator[CheckFinding]:
-    """Find new paths that a file system that ignores case takes for those of the registry."""
+    """Find new paths that differ from a registry's only by case or Unicode form."""
     for change in step.changes:
         found = _twin(change.path) if change.mode else None
         if found is not None and not _is_there(step.before, found[0]):
@@ -97,7 +99,7 @@ def _is_there(state: RegistryState, path: str) -> bool:
 
 
 def kinds(step: Step) -> Iterator[CheckFinding]:
-    """Find what stands in the place of a file of the registry and is none."""
+    """Find symbolic links, submodules and odd modes where the registry has plain files."""
     for change in step.changes:
         if change.mode in (0, *FILE_MODES):
             continue
@@ -107,7 +109,7 @@ def kinds(step: Step) -> Iterator[CheckFinding]:
 
 
 def strays(step: Step) -> Iterator[CheckFinding]:
-    """Find files under ``registry/`` that are nothing of a registry's."""
+    """Find files under ``registry/`` that do not belong to a registry."""
     for change in step.registry_changes:
         if change.mode == 0 or is_hostile(change.path) or _belongs(change):
             continue
@@ -116,7 +118,7 @@ def strays(step: Step) -> Iterator[CheckFinding]:
             yield step.found(
                 "artifact-in-git",
                 change.path,
-                "a version's bytes are DVC's, Git gets their .dvc",
+                "DVC keeps a version's bytes; Git gets only their .dvc file",
                 remedy=f"git rm -r --cached {layout.version_path(file.model, file.version)}/model*",
             )
             continue
@@ -124,13 +126,13 @@ def strays(step: Step) -> Iterator[CheckFinding]:
         yield step.found(
             "stray-file",
             change.path,
-            "it belongs to no model, version or pointer",
+            "this file belongs to no model, version or pointer",
             severity="error" if is_inside or _is_below_a_file(change.path) else "warning",
         )
 
 
 def _is_below_a_file(path: str) -> bool:
-    """Tell whether the policy, say, would have to be a folder."""
+    """Tell whether a path lies below a file, such as the policy, as if that were a folder."""
     return "/".join(path.split("/")[:2]) in _TOP
 
 
@@ -150,10 +152,10 @@ def _belongs(change: Difference) -> bool:
 
 
 def smuggled(step: Step) -> Iterator[CheckFinding]:
-    """Find files that a commit changed along with the registry and that are no part of it.
+    """Find files outside the registry that changed in the same commit.
 
-    ``dvc.yaml`` may change where gitreg changes it: its artifacts. What makes a registry (gitreg
-    init) brings DVC's own files.
+    The artifacts of ``dvc.yaml`` may change: gitreg changes them. The commit that makes a registry
+    (gitreg init) may bring DVC's own files.
     """
     if not step.registry_changes:
         return
@@ -167,13 +169,13 @@ def smuggled(step: Step) -> Iterator[CheckFinding]:
         yield step.found(
             "smuggled",
             path,
-            "changed in one commit with the registry, of which it is no part",
-            remedy="commit it apart from the registry",
+            "this file is not part of the registry, and changed in the same commit",
+            remedy="commit it in another commit than the registry",
         )
 
 
 def _same_pipeline(step: Step) -> bool:
-    """Tell whether ``dvc.yaml`` is the same but for its artifacts."""
+    """Tell whether ``dvc.yaml`` differs in its artifacts at most."""
     from gitreg.check.dvc_yaml import is_own_edit, read_dvc_yaml
     from gitreg.errors import InvalidDocument
 
@@ -192,9 +194,9 @@ def _same_pipeline(step: Step) -> bool:
 
 
 def _is_same(one: object, other: object, known: set[tuple[int, int]]) -> bool:
-    """Tell whether two documents are equal, each two of their parts compared once.
+    """Tell whether two documents are equal; each pair of their parts is compared once.
 
-    A few aliases in YAML make a list of a billion, of which ``==`` would see each.
+    A few YAML aliases make a list of a billion, and ``==`` would visit every element.
     """
     if type(one) is not type(other):
         return False

@@ -1,4 +1,4 @@
-"""Checks of where pointers stand: facts of a state, of which only those that are new are found."""
+"""Checks of pointers and documents: what is wrong in a state that was right before."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gitreg.errors import GitregError, InvalidDocument
 
 
 def documents(step: Step) -> Iterator[CheckFinding]:
-    """Find changed documents that do not parse; manifests have a check of their own."""
+    """Find changed documents that do not parse; manifests have their own check."""
     for change in step.registry_changes:
         reader = _reader(change.path) if change.mode else None
         if reader is None:
@@ -52,9 +52,9 @@ def _reader(path: str) -> tuple[str, Callable[[bytes, str], object]] | None:
 
 
 def standing(state: RegistryState, policy: Policy, model: str) -> Iterator[CheckFinding]:
-    """Find where the pointers of a model stand wrong; `subject` and `message` tell findings apart.
+    """Find what is wrong with a model's pointers; subject and message identify a finding.
 
-    A pointer that does not parse is told by `documents`, and holds nothing here.
+    A pointer that does not parse holds nothing here: `documents` reports it.
     """
     policy = policy.of(model)
     pointers = lenient_pointers(state, model)
@@ -70,8 +70,8 @@ def standing(state: RegistryState, policy: Policy, model: str) -> Iterator[Check
             found = _at(
                 path,
                 "too-many",
-                f"{stage} holds {len(versions)} versions of {model} ({listed}), {rule.holds} at "
-                "the most",
+                f"{stage} holds {len(versions)} versions of {model} ({listed}), and may hold "
+                f"{rule.holds}",
             )
             # `promote --keep-existing` may let a stage hold more for a while, unless told not to.
             yield replace(found, severity="warning") if rule.crowded else found
@@ -91,7 +91,7 @@ def standing(state: RegistryState, policy: Policy, model: str) -> Iterator[Check
         yield _at(
             layout.model_tombstone_path(model),
             "half-deleted",
-            f"it says that {model} was deleted or renamed, and files of it are there",
+            f"it says that {model} was deleted or renamed, but files of it are still there",
         )
 
 
@@ -130,7 +130,7 @@ def collisions(state: RegistryState) -> Iterator[CheckFinding]:
 
 
 def lenient_pointers(state: RegistryState, model: str) -> Model:
-    """Return a model's pointers, those that parse."""
+    """Return those of a model's pointers that parse."""
     try:
         return state.pointers(model)
     except InvalidDocument:
@@ -158,7 +158,7 @@ def _dangling(path: str, model: str, version: int, line: int | None) -> CheckFin
     return _at(
         path,
         "dangling-pointer",
-        f"it names {format_version(model, version)}, which is not there",
+        f"it names {format_version(model, version)}, which does not exist",
         line,
     )
 

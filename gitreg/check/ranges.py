@@ -1,9 +1,9 @@
-"""Judges ranges of commits in a repository: the door between Git and the checks, which are pure.
+"""Judges ranges of commits: reads them from Git for the checks, which are pure.
 
 Every commit is judged against each of its parents under the policy of the range's base; a policy
-that changes inside the range judges nothing in it. Without a base (all of history) each commit is
-judged under the policy of the branch that it came onto: of its first parent on the line of first
-parents, of the merge's first parent for what was merged.
+that changes inside the range applies after it. Without a base (all of history) each commit is
+judged under the policy of the branch that it came onto: that of its first parent, and for merged
+commits that of the merge's first parent.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ from gitreg.git.steps import (
 )
 
 _REMEMBERED = 1000
-"""Commits whose states are kept while a history is judged."""
+"""How many commits' states are cached while a history is judged."""
 
 CLOCK_SLACK = 3600
-"""By how much the clocks of people's machines may differ, in seconds."""
+"""How much the clocks of people's machines may differ, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class CheckReport:
         head: the last commit that was judged.
         commits: how many commits were judged.
         findings: what was found, in the order of the commits.
-        notes: what a person should know of how it was judged, one line each.
+        notes: how it was judged, where that may surprise, one line each.
     """
 
     base: str | None
@@ -65,7 +65,7 @@ class CheckReport:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing that was found is an error."""
+        """Whether no finding is an error."""
         return not any(finding.is_error for finding in self.findings)
 
 
@@ -77,11 +77,11 @@ class CheckOptions:
         only_registry: whether a commit that touches the registry may touch nothing else.
         strict: whether what cannot be known here is an error, not a warning.
         remote: whether to ask if the bytes of new versions are on the DVC remote.
-        past: the history up to the base; asked only when a version is registered, returns, or has
-            to have been in a stage for a while.
+        past: the history up to the base; read when a version is registered or returns, and for
+            soaking.
         artifacts: what is known of bytes.
-        now: the moment, in seconds since the epoch, at which a server takes the commits; ``None``
-            goes by their own dates.
+        now: when a server receives the commits, in seconds since the epoch; ``None`` judges by
+            their own dates.
     """
 
     only_registry: bool = False
@@ -98,7 +98,7 @@ def check_range(
     head: str,
     options: CheckOptions | None = None,
 ) -> CheckReport:
-    """Judge the commits that ``head`` has and ``base`` has not.
+    """Judge the commits of ``head`` that ``base`` does not have.
 
     Args:
         repository: where they are.
@@ -121,7 +121,7 @@ def judge_range(
     head: str,
     options: CheckOptions | None = None,
 ) -> CheckReport:
-    """Judge a range as `check_range` does; the base is known to be an ancestor of the head.
+    """Judge a range as `check_range` does, where the base is known to be an ancestor of the head.
 
     Raises:
         GitError: history is cut off inside the range, or Git fails.
@@ -169,9 +169,9 @@ class _Known:
     """What the ancestors of a commit did inside the range.
 
     Attributes:
-        given: how often each model's name was given up, and the highest number it has given since.
+        given: by model, how many lives of the name ended, and the highest number since.
         entered: when versions entered stages, by model, version and stage.
-        children: how many commits will still ask.
+        children: how many commits still need it.
     """
 
     given: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -189,7 +189,7 @@ class _Known:
 
 
 class _LivingPast(Past):
-    """The history before a range, but that of models whose name was given up in it since."""
+    """The history before a range, without models whose name was freed inside the range."""
 
     def __init__(self, past: Past, began_anew: Callable[[str], bool]) -> None:
         self._past = past
@@ -231,7 +231,7 @@ class _Judge:
         return self._states[commit]
 
     def commit(self, read: ReadCommit) -> Iterator[CheckFinding]:
-        """Yield what is wrong with a commit, each thing once."""
+        """Yield the findings on a commit, each once."""
         self._inherit(read)
         told: set[tuple[str, str]] = set()
         steps = list(self._steps(read))
@@ -258,10 +258,10 @@ class _Judge:
         return finding
 
     def _inherit(self, read: ReadCommit) -> None:
-        """Let a commit know what its parents knew.
+        """Hand what is known at its parents to a commit.
 
-        The last child of a parent takes over what that one knew: a copy for each commit would not
-        fit into memory for a long history.
+        The last child takes over its parent's object: a copy for each commit of a long history
+        would not fit into memory.
         """
         known: list[_Known] = []
         for parent in dict.fromkeys(read.parents):
@@ -295,7 +295,7 @@ class _Judge:
                 artifact = state.manifest(model, number).artifact
                 artifact = replace(artifact, md5=state.artifact_md5(model, number, artifact.path))
             except GitregError:
-                continue  # told by the checks of manifests
+                continue  # the check of manifests reports it
             shared = self._options.artifacts.is_on_remote(artifact)
             if shared is None:
                 yield self._graded(
@@ -303,7 +303,7 @@ class _Judge:
                         "unknown-remote",
                         "warning",
                         path,
-                        "whether its bytes are on the DVC remote cannot be told here",
+                        "the DVC remote cannot be asked here whether it has the bytes",
                         "check with the remote's credentials: dvc remote list names it",
                         commit=commit,
                         file=path,
@@ -315,13 +315,13 @@ class _Judge:
                     "error",
                     path,
                     "its bytes are not on the DVC remote",
-                    "gitreg push, where they are",
+                    "gitreg push, in the clone that has them",
                     commit=commit,
                     file=path,
                 )
 
     def _learn(self, step: Step) -> None:
-        """Note what later commits have to know of this one."""
+        """Record what later commits have to know about this one."""
         given, entered = self._latest.given, self._latest.entered
         for model in Lives(step).gone:
             given[model] = (given.get(model, (0, 0))[0] + 1, 0)
@@ -344,7 +344,7 @@ class _Judge:
     # What moves are judged by
 
     def facts(self, step: Step) -> Facts:
-        """Return what rules may ask of the world, for a move that this step makes."""
+        """Return the facts by which a move of this step is judged."""
         options = self._options
         return CommitFacts(
             self._repository,
@@ -366,11 +366,11 @@ class _Judge:
         return was_among(self._past.events(model, f"stages/{stage}"), version)
 
     def _began_anew(self, model: str) -> bool:
-        """Tell whether a model's name was given up in the range: its past is another one's."""
+        """Tell whether a name was freed in the range: its earlier history is another model's."""
         return self._latest.given.get(model, (0, 0))[0] > 0
 
     def is_restored(self, step: Step, model: str) -> bool:
-        """Tell whether a step brings a model back as it was before a commit that ended it."""
+        """Tell whether a step restores a model as it was before a commit deleted or renamed it."""
         told = reverted_by(step.commit.message)
         reverted = None if told is None else self._repository.commit_of(told)
         if reverted is None or step.parent is None or step.before.has_model(model):
@@ -399,7 +399,7 @@ class _Judge:
         )
 
     def _dates(self, read: ReadCommit) -> Iterator[CheckFinding]:
-        """Find commits of the registry whose dates cannot be: freezes and soaking go by them."""
+        """Find commits with impossible dates: freezes and soaking rely on them."""
         if not any(is_registry(entry.path) for found in read.differences for entry in found):
             return
         newest = max((self._time(parent) for parent in read.parents), default=read.info.time)
@@ -420,9 +420,9 @@ class _Judge:
             )
 
     def _trees(self, read: ReadCommit) -> Iterator[CheckFinding]:
-        """Find folders with two entries of one name, or out of order: no two readers agree on them.
+        """Find folders with doubled or unsorted entries, which programs read differently.
 
-        Git takes such trees from whoever makes them by hand, unless `receive.fsckObjects` is set.
+        Git accepts such trees, made by hand, unless `receive.fsckObjects` is set.
         """
         changed = {
             str(folder)
@@ -476,13 +476,13 @@ class _Judge:
             )
 
     def _policy(self, read: ReadCommit) -> Policy:
-        """Return the rules that a commit is judged by; its own branch has no say in them."""
+        """Return the rules that judge a commit; those of its own branch do not count."""
         if self._rules is not None:
             return self._rules
         return DEFAULT if read.onto is None else self._in_force[read.onto]
 
     def _remember_policy(self, read: ReadCommit) -> None:
-        """Note the rules in force after a commit; one that cannot be read (a finding) sets none."""
+        """Record the rules in force after a commit; a policy that does not parse changes none."""
         if self._rules is not None:
             return
         inherited = self._policy(read)
@@ -504,7 +504,7 @@ class _Judge:
         return max(self._past.highest(model), self._latest.given.get(model, (0, 0))[1])
 
     def _faults(self, read: ReadCommit) -> Iterator[CheckFinding]:
-        """Yield what is wrong with the state of a commit and of no parent of it."""
+        """Yield the faults of a commit's state that none of its parents has."""
         touched = [
             set(models_of(entry.path for entry in found if is_registry(entry.path)))
             for found in read.differences
@@ -539,13 +539,13 @@ def _policy_of(state: RegistryState) -> Policy:
     """Return the rules of a state.
 
     Raises:
-        InvalidRequest: they do not parse: nothing can be judged by them.
+        InvalidRequest: the policy does not parse.
     """
     try:
         return state.policy
     except GitregError as error:
         raise InvalidRequest(
-            f"the policy at {str(state.commit)[:9]} cannot be read, so that nothing can be judged "
-            f"by it: {error}",
-            hint="mend registry/policy.yaml on the branch first, past the hook",
+            f"the policy at {str(state.commit)[:9]} does not parse, and nothing can be judged by "
+            f"it: {error}",
+            hint="repair registry/policy.yaml on the branch first, with the hook switched off",
         ) from None

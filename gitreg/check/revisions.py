@@ -9,11 +9,11 @@ from gitreg.git.repository import GitRepository
 
 
 def check_base(repository: GitRepository, base: str, head: str) -> None:
-    """Refuse a base that does not lead to the head: between them there is nothing to judge by.
+    """Refuse a base that is not an ancestor of the head.
 
     Raises:
         InvalidRequest: it is not an ancestor.
-        GitError: it is not, as far as a shallow clone tells.
+        GitError: the clone is shallow and does not show that it is one.
     """
     if repository.is_ancestor(base, head):
         return
@@ -40,9 +40,10 @@ class Range:
 def parse_range(repository: GitRepository, text: str | None) -> Range:
     """Return the commits that a person's ``BASE..HEAD`` names.
 
-    ``BASE`` alone is ``BASE..HEAD`` up to the checked-out commit, ``BASE...HEAD`` starts where both
-    parted. A base of zeros, which Git hosts give for a new branch, is where it parted from the
-    default branch, else its beginning. Without a text it is what is not upstream yet.
+    ``BASE`` alone means ``BASE..HEAD``, up to the checked-out commit; ``BASE...HEAD`` starts at
+    their merge base. Git hosts give zeros as the base of a new branch: then it starts where the
+    branch left the default one, or at its beginning. Without a text the range is what upstream does
+    not have.
 
     Raises:
         NotFound: there is no such commit.
@@ -64,7 +65,7 @@ def parse_range(repository: GitRepository, text: str | None) -> Range:
     if dots == "...":
         parted = repository.merge_base(base, head)
         if parted is None:
-            raise InvalidRequest(f"{first} and {last} have no commit in common: nothing was judged")
+            raise InvalidRequest(f"{first} and {last} have no common commit: nothing was judged")
         base = parted
     return Range(base, head)
 
@@ -97,11 +98,13 @@ def _not_upstream(repository: GitRepository) -> Range:
 
 
 def _of_new_branch(repository: GitRepository, head: str) -> Range:
-    """Return the range of a branch that is new: since it left the default one."""
+    """Return the range of a new branch: the commits since it left the default one."""
     default = repository.head_branch() if repository.top_level is None else None
     for name in filter(None, (default, "refs/remotes/origin/HEAD")):
         tip = repository.commit_of(name)
         parted = None if tip is None else repository.merge_base(tip, head)
         if parted is not None:
             return Range(parted, head)
-    return Range(None, head, ("a new branch with no default branch to part from: all was judged",))
+    return Range(
+        None, head, ("a new branch, and no default branch is known: all of its history was judged",)
+    )

@@ -1,4 +1,4 @@
-"""`Step`: a commit beside one of its parents, with all that a check may look at."""
+"""`Step`: a commit beside one of its parents, with everything that a check reads."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class VersionFile:
 
 
 def version_file(path: str) -> VersionFile | None:
-    """Return which file of which version a path is, or ``None`` for what lies elsewhere.
+    """Return the version and the file in it that a path names; ``None`` for other paths.
 
     >>> version_file("registry/churn/versions/5/model/weights.bin")
     VersionFile(model='churn', version=5, name='model/weights.bin')
@@ -45,7 +45,7 @@ def version_file(path: str) -> VersionFile | None:
 
 
 def is_registry(path: str) -> bool:
-    """Tell whether a path lies in the registry's folder, or stands in its place."""
+    """Tell whether a path is in the registry's folder, or is that folder's own path."""
     return path == layout.ROOT or path.startswith(f"{layout.ROOT}/")
 
 
@@ -81,7 +81,7 @@ class Step:
 
     @cached_property
     def versions(self) -> dict[tuple[str, int], list[tuple[str, Difference]]]:
-        """The versions whose folders changed: the names in them, each with its change."""
+        """The versions whose folders changed, with each changed file in them."""
         found: dict[tuple[str, int], list[tuple[str, Difference]]] = {}
         for change in self.registry_changes:
             file = version_file(change.path)
@@ -92,7 +92,7 @@ class Step:
 
     @cached_property
     def models(self) -> tuple[str, ...]:
-        """The models of which something changed, sorted."""
+        """The models that changed, sorted."""
         return tuple(sorted(set(models_of(change.path for change in self.registry_changes))))
 
     def found(
@@ -112,12 +112,12 @@ class Step:
 
 
 def is_revert(step: Step) -> bool:
-    """Tell whether a commit says that it reverts another; what it did tells if that is so."""
+    """Tell whether a commit's message claims to revert another; its changes must prove it."""
     return reverted_by(step.commit.message) is not None
 
 
 def models_of(paths: Iterator[str]) -> Iterator[str]:
-    """Yield the models in whose folders paths lie."""
+    """Yield the models to whose folders paths belong."""
     for path in paths:
         root, _, rest = path.partition("/")
         folder, inside, _ = rest.partition("/")

@@ -1,4 +1,4 @@
-"""Checks of tags: those of gitreg's names are what history implies, and stay so."""
+"""Checks of tags: a tag with a name of gitreg's is the one that history implies."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from gitreg.git.repository import GitRepository
 
 @dataclass(frozen=True)
 class TagUpdate:
-    """A tag that somebody makes, moves or deletes.
+    """What somebody does to a tag: creates, moves or deletes it.
 
     Attributes:
         name: the short name.
         before: what it named, ``None`` for nothing.
-        after: what it shall name; ``None`` deletes it.
+        after: what it is to name; ``None`` deletes it.
     """
 
     name: str
@@ -31,18 +31,18 @@ class TagUpdate:
 
 
 def is_ours(name: str) -> bool:
-    """Tell whether a tag may be about a model: by gitreg's grammar, or by that of GTO around it."""
+    """Tell whether a tag's name may be about a model, by gitreg's grammar or GTO's wider one."""
     return model_of_tag(name) is not None
 
 
 def judge_tags(
     updates: Sequence[TagUpdate], implied: Sequence[Tag], models: Sequence[str]
 ) -> Iterator[CheckFinding]:
-    """Find updates that make a tag of gitreg's anything else than history does.
+    """Find updates that make a tag something else than history implies.
 
     Args:
-        updates: what shall happen to tags.
-        implied: the tags of history, as of the branch's tip afterwards.
+        updates: what happens to tags.
+        implied: the tags that history implies, at the branch's tip afterwards.
         models: of the registry; tags of GTO's grammar for others are none of ours, unless only
             case tells them apart: not every file system keeps both.
     """
@@ -58,7 +58,7 @@ def judge_tags(
                 yield _finding(
                     "tag-not-implied",
                     update.name,
-                    "no event of history stands behind it",
+                    "no event in history implies it",
                     f"git tag -d {shlex.quote(update.name)}",
                 )
         elif update.after is None:
@@ -71,9 +71,9 @@ def judge_tags(
 def judge_clone(
     repository: GitRepository, history: HistoryIndex, head: str
 ) -> Iterator[CheckFinding]:
-    """Find tags of a clone that are not what the history up to a commit implies.
+    """Find tags of a clone that differ from those that the history up to a commit implies.
 
-    Those that are missing are none: `gitreg tags sync` makes them.
+    Missing tags are no finding: `gitreg tags sync` makes them.
     """
     history.advance(head)
     implied = history.tags()

@@ -1,4 +1,4 @@
-"""Checks of versions: written once, numbered without gaps, complete, and what they say they are."""
+"""Checks of versions: immutable, numbered without gaps, complete and consistent."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _KIND = 0o170000
 _EXECUTABLE = 0o111
 
 _MAY_CHANGE = (_ANNOTATIONS, "approvals/")
-"""What is said of a version, which is no part of what it is."""
+"""What people say about a version may change: it is not part of the version."""
 
 
 def immutable(step: Step) -> Iterator[CheckFinding]:
-    """Find registered versions whose files changed, came or went, and deletions taken back.
+    """Find registered versions whose files changed, came or went, and deletions undone.
 
-    Not those that went with their model; see `gitreg.check.lives`.
+    Versions of deleted and renamed models are left to `gitreg.check.lives`.
     """
     honest = Lives(step).honest
     for (model, number), files in step.versions.items():
@@ -46,7 +46,7 @@ def _deleted_before(
     name = format_version(model, number)
     for file, change in files:
         if file == _TOMBSTONE:
-            yield step.found("immutable", change.path, f"the note that {name} was deleted changed")
+            yield step.found("immutable", change.path, f"the tombstone of {name} changed")
         elif file == _MANIFEST and change.mode:
             yield step.found(
                 "number-reused", change.path, f"{name} was deleted: its number stays taken"
@@ -67,7 +67,7 @@ def _registered_before(
         yield step.found(
             "removed",
             layout.manifest_path(model, number),
-            f"{name} went without a deleted.yaml that says who deleted it and why",
+            f"{name} is gone, and no deleted.yaml says who deleted it and why",
             remedy=f"gitreg delete {name} -m REASON",
         )
         return
@@ -84,18 +84,18 @@ def _registered_before(
 
 def _how(change: Difference) -> str:
     if change.mode == 0:
-        return "this one is gone"
+        return "this file is gone"
     if change.mode_before == 0:
-        return "this one was added"
+        return "this file was added"
     if change.mode & _KIND != change.mode_before & _KIND:
-        return "this one is of another type"
+        return "this file has another type"
     if change.blob == change.blob_before:
-        return "this one has another mode"
-    return "this one has other content"
+        return "this file has another mode"
+    return "this file has other content"
 
 
 def new_versions(step: Step) -> Iterator[tuple[str, list[int]]]:
-    """Yield the models that get new numbers in a step, with these, ascending."""
+    """Yield each model that gets new versions in a step, with their numbers, ascending."""
     found: dict[str, list[int]] = {}
     for model, number in step.versions:
         folder = layout.version_path(model, number)
@@ -108,9 +108,9 @@ def new_versions(step: Step) -> Iterator[tuple[str, list[int]]]:
 
 
 def numbers(step: Step) -> Iterator[CheckFinding]:
-    """Find numbers given twice, or left out without history having given them.
+    """Find numbers that are reused or skipped.
 
-    What a renamed model left out it had left out before.
+    A renamed model keeps its gaps.
     """
     moved = {one.new for one in Lives(step).renames if not one.wrong}
     for model, given in new_versions(step):
@@ -121,7 +121,7 @@ def numbers(step: Step) -> Iterator[CheckFinding]:
                 yield step.found(
                     "number-reused",
                     path,
-                    f"{name}: {last} is the highest number given so far, and none is given again",
+                    f"{name}: numbers are never reused, and the highest so far is {last}",
                     remedy=f"register it as {model}@{last + 1}",
                 )
             elif number > last + 1 and model not in moved:
@@ -135,7 +135,7 @@ def numbers(step: Step) -> Iterator[CheckFinding]:
 
 
 def manifests(step: Step) -> Iterator[CheckFinding]:
-    """Find new manifests that do not parse, are another version's or lack a file."""
+    """Find new manifests that do not parse, describe another version or miss a file."""
     for (model, number), files in step.versions.items():
         folder = layout.version_path(model, number)
         after = step.after.snapshot.list(folder)
@@ -145,7 +145,7 @@ def manifests(step: Step) -> Iterator[CheckFinding]:
                 yield step.found(
                     "missing-file",
                     layout.manifest_path(model, number),
-                    "a version's folder without a manifest",
+                    "this version's folder has no manifest",
                     severity="error",
                 )
         elif _MANIFEST in changed or any(file.endswith(".dvc") for file in changed):
@@ -169,7 +169,7 @@ def _manifest(
         yield step.found(
             "manifest-mismatch",
             path,
-            f"it describes {version.reference}, and lies in the folder of "
+            f"it describes {version.reference}, but is in the folder of "
             f"{format_version(model, number)}",
             line=line_of(data, field),
         )
@@ -181,7 +181,7 @@ def _manifest(
             yield step.found(
                 "missing-file",
                 layout.version_path(model, number, file),
-                f"{format_version(model, number)} has a manifest without it",
+                f"{format_version(model, number)} has a manifest, but not this file",
             )
     if wanted[0] in listing:
         yield from _dvc_file(step, version, layout.version_path(model, number, wanted[0]))
@@ -213,11 +213,11 @@ def _dvc_file(step: Step, version: ModelVersion, path: str) -> Iterator[CheckFin
             yield step.found(
                 "dvc-mismatch",
                 path,
-                f"{key} is {here}, and {there} in the manifest",
+                f"{key} is {here} here, but {there} in the manifest",
                 line=line_of(data, f"{key}:") or line_of(data, f"- {key}:"),
             )
 
 
 def without_path(error: GitregError, path: str) -> str:
-    """Return the message of a reader without the path, which the finding names."""
+    """Return a reader's message without the path: the finding has that."""
     return str(error).removeprefix(f"{path}:").strip()

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 
 FORMAT = 15
-"""Goes up when the fold or the tables change: an index of another format is made anew."""
+"""Increased when events or tables change: an index of another format is rebuilt."""
 
 _TABLES = """
 CREATE TABLE meta (format INTEGER, tip TEXT);
@@ -61,7 +61,7 @@ def open_database(place: str) -> sqlite3.Connection:
     """
     db = sqlite3.connect(place, 60, check_same_thread=False, isolation_level=None)
     try:
-        # Losing the last of it in a power cut costs a fold, never the truth.
+        # After a power cut the last commits are read again; the truth is in Git.
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         with transaction(db):
@@ -95,7 +95,7 @@ def _prepare(db: sqlite3.Connection) -> None:
 
 
 def clear(db: sqlite3.Connection) -> None:
-    """Forget everything: the tables are there and empty."""
+    """Empty the database: create all tables anew."""
     for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
         db.execute(f'DROP TABLE "{name}"')
     for statement in _TABLES.split(";"):
@@ -104,6 +104,6 @@ def clear(db: sqlite3.Connection) -> None:
 
 
 def truncate(db: sqlite3.Connection, last: int) -> None:
-    """Forget everything after a commit of the index."""
+    """Remove everything after a commit of the index, given by its sequence number."""
     for statement in _FORGET.strip().split(";\n"):
         db.execute(statement, (last,) if "?" in statement else ())

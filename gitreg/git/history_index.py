@@ -1,9 +1,9 @@
 """The history index: events and tags of a branch in SQLite, so that no command walks it twice.
 
-It is derived from commits and can be thrown away: it lies in ``.git/gitreg/``, is brought
-forward by the commits that are new, and is made anew when the branch was rewritten, when the
-file is damaged, or when its format is another release's. Where it cannot be written (a read-only
-folder) it lives in memory for the time of the command.
+It is derived from commits and can be deleted at any time. It is in ``.git/gitreg/``, grows by new
+commits, and is rebuilt when the branch was rewritten, the file is damaged, or another release wrote
+it in another format. Where it cannot be written (a read-only folder) it is kept in memory for the
+duration of the command.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ _ACTIVITY_SINCE = (
 )
 _VERSION = "FROM versions WHERE model = ? AND life = ? AND version = ?"
 
-_MOST_SAID = 100
-"""Of how many models it is remembered what was said of them."""
+_MOST_CACHED = 100
+"""How many models' timestamps are cached."""
 
 
-class _Said(NamedTuple):
-    """What was last said of a model: at which commit, in which of its lives."""
+class _Cached(NamedTuple):
+    """The timestamps of a model at a commit, in one of its lives."""
 
     oid: str
     seq: int
@@ -57,15 +57,15 @@ class _Said(NamedTuple):
 
 
 class HistoryIndex:
-    """The events of one repository's branch up to a tip; see `advance`."""
+    """The events of a repository's branch up to a tip; see `advance`."""
 
     def __init__(self, repository: GitRepository) -> None:
         self._repository = repository
         self._lock = threading.RLock()
         self._db: sqlite3.Connection | None = None
         self._owner = os.getpid()
-        self._said: dict[str, _Said] = {}
-        self._views = threading.local()  # a thread asks about the commit that it advanced to
+        self._cached: dict[str, _Cached] = {}
+        self._views = threading.local()  # each thread reads at the commit that it advanced to
 
     @property
     def _limit(self) -> int | None:
@@ -80,12 +80,12 @@ class HistoryIndex:
     # Keeping up
 
     def advance(self, tip: str, *, exact: bool = False) -> None:
-        """Bring the index to ``tip``, a commit; do nothing when it is there.
+        """Bring the index to the commit ``tip``; a no-op when it is there.
 
         Args:
-            tip: what questions are then about.
-            exact: make the index anew when it is ahead of ``tip``, after `git reset`. Otherwise it
-                stays: events and tags end at ``tip``, but what tags are numbered by does not.
+            tip: the commit that queries then read at.
+            exact: rebuild the index when it is ahead of ``tip``, as after `git reset`. Otherwise it
+                stays: events and tags end at ``tip``, but counters of tags include later ones.
         """
         with self._lock:
             for attempt in (1, 2):
@@ -117,7 +117,7 @@ class HistoryIndex:
             db.execute("UPDATE meta SET tip = ?", (tip,))
 
     def _step_back(self, db: sqlite3.Connection, known: str, tip: str) -> str | None:
-        """Forget the commits that do not lead to ``tip``; return the last that does, if any."""
+        """Remove the commits that do not lead to ``tip``; return the last one that does, if any."""
         fork = self._repository.merge_base(known, tip)
         if fork is None or not all(
             first_parents_reach(self._repository, fork, end) for end in (known, tip)
@@ -128,7 +128,7 @@ class HistoryIndex:
         return fork
 
     def _seen(self, db: sqlite3.Connection, tip: str) -> bool:
-        """Look at an earlier commit of the branch: queries then end there, the index stays."""
+        """Let queries end at an earlier commit of the branch; the index stays."""
         known = self._tip(db)
         if known is None or not first_parents_reach(self._repository, tip, known):
             return False
@@ -136,7 +136,7 @@ class HistoryIndex:
         return True
 
     def append(self, commit: CommitInfo, changes: Sequence[FileChange]) -> None:
-        """Fold a commit that was just made on top of the tip, without asking Git for it."""
+        """Add a commit that was just made on top of the tip, without reading it from Git."""
         with self._lock:
             try:
                 db = self._open()
@@ -145,16 +145,16 @@ class HistoryIndex:
                         self._fold(db, commit, changes)
                         db.execute("UPDATE meta SET tip = ?", (commit.oid,))
             except sqlite3.DatabaseError:
-                self._discard(in_memory=False)  # the next `advance` makes it anew
+                self._discard(in_memory=False)  # the next `advance` rebuilds it
 
     @contextlib.contextmanager
     def tentative(self) -> Iterator[None]:
-        """Let commits be appended that may come to nothing: an exception takes them back."""
+        """Append commits that an exception removes again."""
         with self._lock, transaction(self._open()):
             yield
 
     def plan_tags(self, commit: CommitInfo, changes: Sequence[FileChange]) -> list[Tag]:
-        """Return the tags that a commit on top of the tip would imply; nothing is stored."""
+        """Return the tags that a commit on top of the tip would imply, and store nothing."""
         return tags_of(commit, events_of(commit, changes), self)
 
     def _fold(
@@ -204,7 +204,7 @@ class HistoryIndex:
                 self._born(db, seq, event, names)
             elif event.renamed_from is not None and event.version is None:
                 self._moves_along(db, seq, event, moment)
-        for event in events:  # not before: what moves along comes from what ends here
+        for event in events:  # last: the loop above reads the lives that end here
             self._begin_life(db, seq, event)
         db.executemany(
             "INSERT OR REPLACE INTO changes VALUES (?, ?, ?, ?, ?, ?)",
@@ -242,7 +242,7 @@ class HistoryIndex:
     def _born(
         self, db: sqlite3.Connection, seq: int | None, event: Event, tags: Collection[str]
     ) -> None:
-        """Store a version: which commit registered it, under whatever name, and which is tagged."""
+        """Store a version: the commit that registered it, and the one that is tagged."""
         assert event.version is not None
         oid = event.commit
         if event.renamed_from is not None:
@@ -258,7 +258,7 @@ class HistoryIndex:
     def _moves_along(
         self, db: sqlite3.Connection, seq: int | None, event: Event, moment: int
     ) -> None:
-        """Let a model and its versions have come to be when they did under their old name."""
+        """Copy the creation times of a renamed model and its versions."""
         db.execute(
             "INSERT INTO changes SELECT ?, ?, version, ?, min(created), ? FROM changes "
             "WHERE model = ? AND life = ? GROUP BY version",
@@ -273,7 +273,7 @@ class HistoryIndex:
         )
 
     def _begin_life(self, db: sqlite3.Connection, seq: int | None, event: Event) -> None:
-        """Let numbers begin anew with a model that ended, or go on with one that is back."""
+        """Begin a new life of a name whose model ended, or continue that of a restored model."""
         is_back = event.action == "revert" and event.version is None and event.pointer is None
         if event.ends_the_model:
             life = seq
@@ -284,22 +284,22 @@ class HistoryIndex:
             return
         db.execute("INSERT OR IGNORE INTO lives VALUES (?, ?, ?)", (event.model, seq, life))
 
-    # Questions
+    # Queries
 
     def _life(self, model: str, last: int = 2**62) -> int:
-        """Return which life of a model it is: that since its tombstone number so and so."""
+        """Return the life of a model: the sequence number of the tombstone that began it."""
         query = "SELECT life FROM lives WHERE model = ? AND seq <= ? ORDER BY seq DESC LIMIT 1"
         rows = self._ask(query, (model, last))
         return int(rows[0][0]) if rows else 0
 
     def registered(self, model: str, version: int) -> str | None:
-        """Return the commit that the tag of a version is on, when it has one."""
+        """Return the commit that a version's tag is on, if it has one."""
         key = (model, self._life(model), version)
         rows = self._ask(f"SELECT tagged {_VERSION}", key)
         return rows[0][0] if rows else None
 
     def is_taken(self, name: str) -> bool:
-        """Tell whether there is a tag of that name, be it of a model that was deleted since."""
+        """Tell whether there is a tag of that name, even one of a deleted model."""
         return bool(self._ask("SELECT 1 FROM tags WHERE name = ?", (name,)))
 
     def moves(self, model: str) -> tuple[int, int]:
@@ -308,7 +308,7 @@ class HistoryIndex:
         return (rows[0][0], rows[0][1]) if rows else (0, 0)
 
     def standing(self, model: str, pointer: str) -> list[int]:
-        """Return the versions that tags gave to a pointer and none took back, the oldest first."""
+        """Return the versions that a pointer has by its tags, the oldest first."""
         query = "SELECT name, version FROM tags WHERE model = ? AND pointer = ? ORDER BY time"
         versions: dict[int, None] = {}
         for name, version in self._ask(query, (model, pointer)):
@@ -321,22 +321,22 @@ class HistoryIndex:
     def highest_number(self, model: str) -> int:
         """Return the highest number that a version of a model ever had; 0 for none.
 
-        Those of a model of this name that was deleted are its own.
+        Numbers of an earlier model of this name, which was deleted, do not count.
         """
         query = "SELECT max(version) FROM versions WHERE model = ? AND life = ? AND seq <= ?"
         last = self._last_seen
         return int(self._ask(query, (model, self._life(model, last), last))[0][0] or 0)
 
     def operation(self, name: str) -> str | None:
-        """Return the commit that an operation's id stands in, ``None`` when there is none."""
+        """Return the commit with an operation's id, ``None`` when there is none."""
         query = "SELECT oid FROM operations JOIN commits USING (oid) WHERE id = ? AND seq <= ?"
         rows = self._ask(query, (name, self._last_seen))
         return rows[0][0] if rows else None
 
     def registering_commit(self, model: str, version: int) -> str | None:
-        """Return the commit that registered a version, or ``None`` where history ends before.
+        """Return the commit that registered a version, ``None`` where history is cut off before.
 
-        What the model was called then does not matter.
+        The model may have had another name then.
         """
         key = (model, self._life(model, self._last_seen), version)
         rows = self._ask(f"SELECT oid {_VERSION}", key)
@@ -348,49 +348,49 @@ class HistoryIndex:
         return dict(self._ask(query, (model, self._life(model, self._last_seen))))
 
     def activity(self, model: str) -> Timestamps:
-        """Return when a model and its versions came to be and last changed.
+        """Return when a model and its versions were created and last changed.
 
-        It goes on from what was said last, where that is of an earlier commit of this branch:
-        a write asks for it, and changes one version of a thousand.
+        It continues from the cached timestamps of an earlier commit of this branch: a write asks
+        for them, and changes one version of a thousand.
         """
         with self._lock:
             last = self._last_seen
             life = self._life(model, last)
             seq, oid = self._last_commit(last)
-            begun = self._said.get(model)
+            begun = self._cached.get(model)
             if begun is None or begun.life != life or not self._leads_on(begun, seq):
-                begun = _Said("", 0, life, Timestamps())
+                begun = _Cached("", 0, life, Timestamps())
             rows = self._ask(_ACTIVITY_SINCE, (model, life, begun.seq, seq))
-            said = _Said(oid, seq, life, begun.activity.then(rows))
-            if len(self._said) >= _MOST_SAID:
-                self._said.clear()
-            self._said[model] = said
-            return said.activity
+            cached = _Cached(oid, seq, life, begun.activity.then(rows))
+            if len(self._cached) >= _MOST_CACHED:
+                self._cached.clear()
+            self._cached[model] = cached
+            return cached.activity
 
     def _last_commit(self, last: int) -> tuple[int, str]:
         query = "SELECT seq, oid FROM commits WHERE seq <= ? ORDER BY seq DESC LIMIT 1"
         rows = self._ask(query, (last,))
         return (rows[0][0], rows[0][1]) if rows else (0, "")
 
-    def _leads_on(self, said: _Said, seq: int) -> bool:
-        """Tell whether what was said is of this branch, at a commit or before it.
+    def _leads_on(self, cached: _Cached, seq: int) -> bool:
+        """Tell whether cached timestamps are of this branch, at a commit or before it.
 
-        A commit has one history: where it is in the same place, what came before is the same.
+        A commit at the same sequence number has the same history.
         """
         there = "SELECT 1 FROM commits WHERE seq = ? AND oid = ?"
-        return said.seq <= seq and bool(self._ask(there, (said.seq, said.oid)))
+        return cached.seq <= seq and bool(self._ask(there, (cached.seq, cached.oid)))
 
     def activities(self) -> dict[str, Timestamps]:
-        """Return when all models and their versions came to be and last changed."""
+        """Return when all models and their versions were created and last changed."""
         times: dict[str, list[tuple[int, int, int]]] = {}
         for name, *row in self._ask(_ACTIVITIES, (self._last_seen,)):
             times.setdefault(name, []).append((row[0], row[1], row[2]))
         return {name: Timestamps().then(rows) for name, rows in times.items()}
 
     def moves_of(self, model: str, pointer: str) -> list[Event]:
-        """Return the moves of a pointer, newest first, since the model has its name.
+        """Return the moves of a model's pointer, newest first, since it got its name.
 
-        Not those of another model, of the same name, that was deleted before.
+        Moves of an earlier model of this name, which was deleted, do not count.
         """
         life = self._life(model, self._last_seen)
         query = (
@@ -403,12 +403,12 @@ class HistoryIndex:
     def events(
         self, model: str | None = None, pointer: str | None = None, limit: int = -1
     ) -> list[Event]:
-        """Return events, newest first; of one commit, in the order that they are told.
+        """Return events, newest first; those of one commit in their order.
 
         Args:
-            model: only this model's, and those of earlier ones of its name.
+            model: only events of this model, and of earlier ones of its name.
             pointer: only moves of this pointer, ``stages/production``.
-            limit: the most that are returned; -1 for all.
+            limit: the most events that are returned; -1 for all.
         """
         where = ["seq <= ?"]
         values: list[object] = [self._last_seen]
@@ -420,12 +420,12 @@ class HistoryIndex:
         return [_event(row) for row in self._ask(query, (*values, limit))]
 
     def held_before(self, model: str, version: int, stage: str) -> tuple[int, ...]:
-        """Return what a stage held before a version last came into it, ascending; else nothing."""
+        """Return what a stage held before a version last entered it, ascending; else nothing."""
         event = entry_of(self.moves_of(model, f"stages/{stage}"), version)
         return () if event is None else event.before
 
     def events_of_commit(self, commit: str, model: str | None = None) -> list[Event]:
-        """Return what a commit did to a model, or to all of them."""
+        """Return the events of a commit, of one model or of all."""
         query = f"{_EVENT} WHERE oid = ? AND model = ifnull(?, model) ORDER BY place"
         return [_event(row) for row in self._ask(query, (commit, model))]
 
@@ -438,7 +438,7 @@ class HistoryIndex:
         return [row[0] for row in self._ask(query, (commit,))]
 
     def tags(self, since: str | None = None) -> list[Tag]:
-        """Return the tags that history implies, oldest first; ``since`` a commit, those after."""
+        """Return the tags that history implies, oldest first; ``since`` a commit, later ones."""
         query = (
             "SELECT name, model, version, target, tagger, time, zone, message FROM tags "
             "WHERE seq > ? AND seq <= ? ORDER BY seq, time"
@@ -455,7 +455,7 @@ class HistoryIndex:
         return [Tag(*row) for row in self._ask(query, (commit,))]
 
     def versions_since(self, since: str | None) -> list[tuple[str, int]]:
-        """Return the versions registered after a commit; all of them when it is ``None``."""
+        """Return the versions registered after a commit; all for ``None``."""
         query = "SELECT DISTINCT model, version FROM versions WHERE seq > ? ORDER BY model, version"
         return [(row[0], row[1]) for row in self._ask(query, (self._position(since),))]
 
@@ -465,7 +465,7 @@ class HistoryIndex:
         return {row[0] for row in self._ask(query, (self._position(since),))}
 
     def _position(self, commit: str | None) -> int:
-        """Return the place of the last commit of the index that is ``commit`` or before it."""
+        """Return the sequence number of the last indexed commit up to ``commit``."""
         if commit is None:
             return 0
         listing = self._repository.run_at_root(
@@ -486,11 +486,11 @@ class HistoryIndex:
 
     def _open(self) -> sqlite3.Connection:
         if self._owner != os.getpid():
-            # The parent's: to close it here would take away the locks that it holds there.
+            # Opened by the parent process: to close it here would release the parent's locks.
             _inherited.append(self._db)
             self._db, self._owner = None, os.getpid()
         if self._db is None:
-            # What a shallow clone sees must not be taken for all there is once it is deepened.
+            # The cut-off history of a shallow clone must not be kept when the clone is deepened.
             self._db = self._connect(None if self._repository.is_shallow else self._path)
         return self._db
 
@@ -510,12 +510,12 @@ class HistoryIndex:
         if in_memory:
             self._db = self._connect(None)
             return
-        with contextlib.suppress(OSError):  # then it is opened again, and kept in memory
+        with contextlib.suppress(OSError):  # then it is opened again, in memory
             for suffix in ("", "-wal", "-shm"):
                 self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
 
     def is_damaged(self) -> bool:
-        """Tell whether the file is there and is no sound database; it is only looked at."""
+        """Tell whether the file exists and is damaged; it is only read."""
         if self._repository.is_shallow or not self._path.exists():
             return False
         try:
@@ -523,12 +523,12 @@ class HistoryIndex:
             with contextlib.closing(sqlite3.connect(place, 5, uri=True)) as db:
                 return db.execute("PRAGMA quick_check(1)").fetchall() != [("ok",)]
         except sqlite3.OperationalError:
-            return False  # it cannot be opened for reading alone, or is busy: that is no damage
+            return False  # not readable, or busy: that is no damage
         except sqlite3.DatabaseError:
             return True
 
     def throw_away(self) -> None:
-        """Remove the index; the next question makes it anew."""
+        """Remove the index; the next query rebuilds it."""
         with self._lock:
             self._discard(in_memory=False)
 
@@ -538,7 +538,7 @@ class HistoryIndex:
         return tip
 
     def close(self) -> None:
-        """Close the file; the next question opens it again."""
+        """Close the file; the next query opens it again."""
         with self._lock:
             if self._db is not None and self._owner == os.getpid():
                 self._db.close()
@@ -546,8 +546,7 @@ class HistoryIndex:
 
 
 _inherited: list[sqlite3.Connection | None] = []
-"""Databases that were opened before a fork, by another process: kept, so that nothing closes them.
-"""
+"""Databases that a parent process opened before a fork: kept, so that nothing closes them."""
 
 
 def _pointer_of(tag: Tag) -> str | None:

@@ -1,9 +1,9 @@
-"""What MLflow's `create_model_version` is given, as what a registry keeps: bytes and lineage.
+"""Turns the arguments of MLflow's `create_model_version` into a provenance: bytes and lineage.
 
-All of it is gathered before any lock is taken, and outlives the tracking server: the run's metrics,
-params, data sets and code commit are copied, and so are the signature and the environment of the
-model folder. Where the bytes cannot be reached the version is a link: its only file says where they
-are said to be.
+Everything is gathered before any lock is taken, and outlives the tracking server: the run's
+metrics, params, data sets and code commit are copied, and so are the signature and the environment
+of the model folder. If the bytes cannot be reached, the version is a link: its only file has the
+URI of the source.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersionTag
 
 PROMPT = "model.prompt"
-"""The artifact of a version of a prompt: its text."""
+"""The artifact of a prompt's version: its text."""
 
 _DOCUMENT_LIMIT = 1024 * 1024
 """The largest ``MLmodel`` or ``python_env.yaml`` that is read, in bytes."""
 
 _PLACES = ("uri", "url", "path", "delta_table_name", "table_name")
-"""Where the sources of MLflow's data sets say that they are."""
+"""Under which keys MLflow's sources of data sets have their place."""
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _logger = logging.getLogger(__name__)
@@ -133,7 +133,7 @@ def gathered(
 
 @dataclass(frozen=True)
 class _Origin:
-    """What a ``models:/`` URI or a model's id stands for: a logged model, or a version of here."""
+    """What a ``models:/`` URI or a model's id names: a logged model, or a version here."""
 
     model: LoggedModel | None = None
     version: ModelVersion | None = None
@@ -155,7 +155,7 @@ def _origin(given: Provenance, reading: Reading) -> _Origin:
         if parsed.model_id is not None:
             client = MlflowClient(tracking_uri)
             return _Origin(client.get_logged_model(parsed.model_id))
-        # By number alone, as in MLflow: a stage or an alias may move before the bytes are read.
+        # Only by number, as in MLflow: a stage or an alias may move before the bytes are read.
         return _Origin(version=reading.version(parsed.name, int(parsed.version)).facts)
     except Exception as error:
         raise MlflowException(
@@ -165,7 +165,7 @@ def _origin(given: Provenance, reading: Reading) -> _Origin:
 
 
 def _copied(reading: Reading, version: ModelVersion) -> Provenance:
-    """Return what a version of this registry hands on, its bytes by their hash."""
+    """Return what a copy takes from a version of this registry; its bytes are shared."""
     return Provenance(
         source=version,
         lineage=replace(version.lineage, run=None),
@@ -182,7 +182,7 @@ def _copied(reading: Reading, version: ModelVersion) -> Provenance:
 
 @dataclass(frozen=True)
 class _Bytes:
-    """Where the bytes lie, or why they cannot be reached."""
+    """Where the bytes are, or why they cannot be reached."""
 
     path: Path | None
     problem: str = ""
@@ -211,7 +211,7 @@ def _bytes(given: Provenance, origin: _Origin, stack: contextlib.ExitStack) -> _
 
 
 def _location(uri: str, tracking_uri: str | None) -> str:
-    """Return where a run keeps what a URI names: a logged model of that name, else the URI itself.
+    """Return the location of the logged model that a ``runs:/`` URI names, else the URI itself.
 
     MLflow finds a logged model only on the tracking server that is set for the whole process.
     """
@@ -226,7 +226,7 @@ def _location(uri: str, tracking_uri: str | None) -> str:
 
 
 def _logged_models(client: MlflowClient, run_id: str, name: str) -> Iterator[str]:
-    """Yield where the models of a name lie that a run logged."""
+    """Yield the locations of the models that a run logged under a name."""
     experiment = client.get_run(run_id).info.experiment_id
     token = None
     while True:
@@ -241,14 +241,14 @@ def _downloaded(location: str, folder: str, tracking_uri: str | None) -> Path:
     own = own_artifact(location)
     if own is not None:
         return Path(own.download(folder))
-    # Not by the run's artifact repository: that gives an empty folder for a logged model.
+    # Not with the run's artifact repository: for a logged model it returns an empty folder.
     return Path(
         download_artifacts(artifact_uri=location, dst_path=folder, tracking_uri=tracking_uri)
     )
 
 
 def _without_secrets(text: str, uri: str) -> str:
-    """Return what a store says of a URI without the login and the token that stand in it."""
+    """Return a store's message about a URI, without the login and the token of the URI."""
     parsed = urlparse(uri)
     secrets = (parsed.netloc.rpartition("@")[0], parsed.query)
     for secret in filter(None, secrets):
@@ -257,7 +257,7 @@ def _without_secrets(text: str, uri: str) -> str:
 
 
 def _local_path(uri: str) -> Path | None:
-    """Return the path that a URI is on this machine, ``None`` for one that names another place."""
+    """Return the path of a URI on this machine; ``None`` if it names another place."""
     parsed = urlparse(uri)
     if parsed.scheme == "file" and parsed.netloc in ("", "localhost"):
         return Path(unquote(parsed.path))
@@ -265,7 +265,7 @@ def _local_path(uri: str) -> Path | None:
 
 
 def _described(name: str, given: Provenance, found: _Bytes, *, strict: bool) -> Provenance:
-    """Return the bytes with what an MLflow model folder says of itself; a link without them."""
+    """Return the bytes with the metadata of an MLflow model folder; without bytes, a link."""
     source = without_credentials(given.lineage.source or "")
     if found.path is None:
         problem = f"the source {source} cannot be reached: {found.problem}"
@@ -281,7 +281,7 @@ def _described(name: str, given: Provenance, found: _Bytes, *, strict: bool) -> 
 
 
 def described(path: Path) -> Provenance:
-    """Return a model folder with what it says of itself: signature, Python and requirements."""
+    """Return a model folder with its metadata: signature, Python version and requirements."""
     signature = _document(path / MLMODEL).get("signature")
     python = _document(path / "python_env.yaml").get("python")
     requirements = path / "requirements.txt"
@@ -294,7 +294,7 @@ def described(path: Path) -> Provenance:
 
 
 def _document(path: Path) -> dict[str, Any]:
-    """Return a YAML file of a model folder; what is absent or malformed says nothing."""
+    """Return a YAML file of a model folder; empty if it is absent or malformed."""
     if not path.is_file() or path.stat().st_size > _DOCUMENT_LIMIT:
         return {}
     try:
@@ -316,7 +316,7 @@ def _signature(fields: dict[str, Any]) -> ModelSignature:
 
 
 def _tracked(found: Provenance, given: Provenance, origin: _Origin) -> Provenance:
-    """Add what run and logged model say: metrics, params and the commit of the code."""
+    """Add metrics, params and the code commit of the run and of the logged model."""
     asked = _run_of(given)
     asked = replace(asked, id=asked.id or (origin.model and origin.model.source_run_id) or None)
     logged_model = given.lineage.logged_model
@@ -329,15 +329,15 @@ def _tracked(found: Provenance, given: Provenance, origin: _Origin) -> Provenanc
         code = code_of(run.data.tags) or lineage.code
         lineage = replace(lineage, code=code, data=data_of(run) or lineage.data)
     if origin.model is not None:
-        # MLflow says 0.0 here where the run says that the metric is no number.
+        # MLflow has 0.0 here if the metric of the run is not a number.
         odd = {name for name, value in metrics.items() if not math.isfinite(value)}
-        told = {metric.key: metric.value for metric in origin.model.metrics or ()}
-        metrics |= {name: value for name, value in told.items() if name not in odd}
+        logged = {metric.key: metric.value for metric in origin.model.metrics or ()}
+        metrics |= {name: value for name, value in logged.items() if name not in odd}
         params |= origin.model.params or {}
         logged_model = logged_model or origin.model.model_id
     known = None if origin.version is None else origin.version.lineage.run
     if run is None and known is not None and known.id == asked.id:
-        server = known.tracking_uri  # recorded when the version was registered that this one copies
+        server = known.tracking_uri  # of the version that this one copies
     else:
         server = server_of(asked.tracking_uri) if asked.id else None
     where = replace(asked, tracking_uri=server)
@@ -354,9 +354,9 @@ def _tracked(found: Provenance, given: Provenance, origin: _Origin) -> Provenanc
 
 
 def _run(run_id: str, tracking_uri: str | None) -> Any:
-    """Return a run; ``None``, with a warning, when nobody can be asked."""
+    """Return a run; ``None``, with a warning, if the tracking store does not return it."""
     if _is_not_there(tracking_uri):
-        return None  # MLflow would make a database in the working folder, and migrate it
+        return None  # MLflow would create a database there, and migrate it
     try:
         return MlflowClient(tracking_uri).get_run(run_id)
     except Exception as error:  # noqa: BLE001  each tracking store has its own errors
@@ -365,7 +365,7 @@ def _run(run_id: str, tracking_uri: str | None) -> Any:
 
 
 def _is_not_there(tracking_uri: str | None) -> bool:
-    """Tell whether a tracking store is a file or a folder of this machine which is absent."""
+    """Tell whether a tracking store is a missing file or folder of this machine."""
     scheme, _, rest = (tracking_uri or "").partition(":///")
     if scheme in ("sqlite", "file"):
         return not Path(unquote(rest if scheme == "sqlite" else f"/{rest}")).exists()
@@ -373,13 +373,13 @@ def _is_not_there(tracking_uri: str | None) -> bool:
 
 
 def server_of(tracking_uri: str | None) -> str | None:
-    """Return a tracking URI that means something on another machine."""
+    """Return the tracking URI if it is valid on other machines, else ``None``."""
     parsed = urlparse(tracking_uri or "")
     return tracking_uri if parsed.netloc or parsed.scheme.startswith("databricks") else None
 
 
 def code_of(tags: Mapping[str, str]) -> CodeCommit | None:
-    """Return the commit of the code that a run's tags tell."""
+    """Return the commit of the code from the tags of a run."""
     commit = tags.get(MLFLOW_GIT_COMMIT, "")
     if not _COMMIT.fullmatch(commit):
         return None
@@ -388,14 +388,14 @@ def code_of(tags: Mapping[str, str]) -> CodeCommit | None:
 
 
 def data_of(run: Any) -> tuple[DataDependency, ...]:
-    """Return the data sets that a run was told of, each once."""
-    told = [given.dataset for given in run.inputs.dataset_inputs] if run.inputs else []
-    found = [DataDependency(_place_of(one), digest=one.digest or None) for one in told]
+    """Return the data sets that a run logged, each once."""
+    logged = [given.dataset for given in run.inputs.dataset_inputs] if run.inputs else []
+    found = [DataDependency(_place_of(one), digest=one.digest or None) for one in logged]
     return tuple(dict.fromkeys(found))
 
 
 def _place_of(dataset: Any) -> str:
-    """Return where a data set lies; of one that MLflow knows no place of, its name."""
+    """Return the place of a data set; its name if MLflow knows no place."""
     try:
         source = json.loads(dataset.source)
     except (TypeError, ValueError):

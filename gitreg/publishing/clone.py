@@ -395,8 +395,8 @@ class Clone:
         tags = self.tags(status.local.branch, None if status.rewound else status.seen)
         objects = publish.write_tags(self._repository, tags)
         there = self.published_tags(status.upstream, tags, objects)
-        lacking = {name: oid for name, oid in objects.items() if name not in there}
-        remote.push(self._repository, status.upstream, None, None, lacking)
+        missing = {name: oid for name, oid in objects.items() if name not in there}
+        remote.push(self._repository, status.upstream, None, None, missing)
         return tuple(
             f"{status.upstream.shown} has a different tag {name}: gitreg tags sync --push --force"
             for name, oid in there.items()

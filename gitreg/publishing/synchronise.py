@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from gitreg.approvals import stored
 from gitreg.core.model import layout, manifest
 from gitreg.core.operations.judging import Mover
-from gitreg.core.operations.reapply import carried, done_again, is_told_in_full, reapply
+from gitreg.core.operations.reapply import carried, done_again, reapply, redoes_everything
 from gitreg.core.operations.recorded import Recorded
 from gitreg.core.state.change import OPERATION, Change, trailers_of
 from gitreg.core.state.decision import WasIn
@@ -349,7 +349,7 @@ class Synchroniser:
         parents = self._repository.parents_of(recorded.commit)
         if len(parents) != 1 or not recorded.is_operation:
             return False
-        return is_told_in_full(RegistryState(self._repository.snapshot(parents[0])), recorded)
+        return redoes_everything(RegistryState(self._repository.snapshot(parents[0])), recorded)
 
     def _brought_in(self, merge: str, merged: Sequence[str], status: BranchStatus) -> list[str]:
         """Return the user's own unpublished commits that a merge brought in."""

@@ -159,5 +159,5 @@ def _publish(
     others = [tag for tag in tags if tag.name not in objects]
     objects |= publish.write_tags(repository, others, sign=True)
     there = clone.published_tags(status.upstream, tags, objects)
-    lacking = {name: oid for name, oid in objects.items() if there.get(name) != oid}
-    remote.push(repository, status.upstream, None, None, lacking, force_tags=force)
+    to_push = {name: oid for name, oid in objects.items() if there.get(name) != oid}
+    remote.push(repository, status.upstream, None, None, to_push, force_tags=force)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gitreg.artifacts import lineage
+from gitreg.artifacts import dvc_files
 from gitreg.artifacts.lineage import TrackedOutput, find_tracked
 from gitreg.core.model.model import DataDependency
 from gitreg.errors import GitregError, InvalidDocument, InvalidRequest, NotFound, WorldError
@@ -302,7 +302,7 @@ def test_paths_that_no_file_system_takes(tmp_path: Path) -> None:
 
 def test_files_of_dvc_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, {".dvc/config": "", "dvc.yaml": TRAIN, "dvc.lock": lock()})
-    monkeypatch.setattr(lineage, "DVC_FILE_LIMIT", 20)
+    monkeypatch.setattr(dvc_files, "DVC_FILE_LIMIT", 20)
     with pytest.raises(InvalidDocument, match=r"^dvc\.lock: larger than"):
         find_tracked(tmp_path / "model.pkl")
 

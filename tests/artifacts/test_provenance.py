@@ -124,7 +124,7 @@ def test_a_text_is_the_bytes(registry: Registry, folder: Path, name: str) -> Non
         (Provenance(source=Path("nowhere")), "no such file or folder"),
         (Provenance(text=("model", "x")), "is not an artifact's name"),
         (Provenance(text=("../x", "x")), "is not an artifact's name"),
-        (Provenance(text=("model.link", "x"), created_at="yesterday"), "is no time"),
+        (Provenance(text=("model.link", "x"), created_at="yesterday"), "is not a time"),
         (Provenance(text=("model.link", "x"), created_by="a\nb"), "invisible character"),
         (Provenance(text=("model.link", "x"), tags={"": "x"}), "cannot be a tag's key"),
         (Provenance(text=("model.link", "x"), version=10_002), "more than 10,000 numbers"),

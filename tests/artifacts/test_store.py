@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
 from gitreg import Registry
+from gitreg.artifacts.provenance import Provenance
 from gitreg.artifacts.source import Source
 from gitreg.errors import DvcError, InvalidRequest, NotFound
 from tests.conftest import git, write_model
@@ -52,6 +54,18 @@ def test_a_source_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(NotFound) as missing:
         Source.of(tmp_path / "modle.pkl", with_metrics=True)
     assert "model.pkl" in str(missing.value.hint)
+
+
+def test_what_is_no_model_is_refused(registry: Registry, folder: Path) -> None:
+    for inside in (folder / ".git" / "config", folder / ".git" / "refs", folder / ".git"):
+        with pytest.raises(InvalidRequest, match=r"is inside a \.git folder"):
+            registry.register("churn", inside)
+        with pytest.raises(InvalidRequest, match=r"is inside a \.git folder"):
+            registry.register_artifact("churn", Provenance(source=inside))
+    os.mkfifo(folder / "pipe")
+    with pytest.raises(InvalidRequest, match="is neither a file nor a folder"):
+        registry.register("churn", folder / "pipe")
+    assert registry.models() == []
 
 
 def test_what_dvc_tracks_is_registered_by_its_known_hash(stocked: Path, tmp_path: Path) -> None:

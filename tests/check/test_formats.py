@@ -216,7 +216,7 @@ def test_json_and_bad_formats(stocked: Path) -> None:
         "code": "dangling-pointer",
         "severity": "error",
         "subject": "registry/churn/aliases/next.yaml",
-        "message": "it names churn@9, which is not there",
+        "message": "it names churn@9, which does not exist",
         "remedy": None,
         "commit": told["head"],
         "file": "registry/churn/aliases/next.yaml",

@@ -217,7 +217,10 @@ def test_remote(shared: Path, strict: bool) -> None:
     commit(work, {".dvc/config": ""})
     unknown = check(work, history=True, remote=True, strict=strict)
     assert {finding.code for finding in unknown.findings} == {"unknown-remote"}
-    assert "cannot be told here" in unknown.findings[0].message
+    assert (
+        "the DVC remote cannot be asked here whether it has the bytes"
+        in unknown.findings[0].message
+    )
     assert unknown.passed is not strict
 
 

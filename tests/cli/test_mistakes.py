@@ -105,7 +105,7 @@ def test_a_mistake_is_told_and_changes_nothing(reading: Path, line: str, said: s
         ("promote churn@3 --to production --if-lower auc", "auc 0.9 is not < 0.8 (churn@2)"),
         ("promote churn@3 --to production --if-better f1", "f1 is missing from churn@3"),
         ("delete churn@2", "is in production"),
-        ("rollback churn --to 3", "never was in production"),
+        ("rollback churn --to 3", "was never in production: this is not a rollback"),
         ("rollback tokenizer", "no version was in production before"),
     ],
 )

@@ -60,11 +60,11 @@ def test_the_story_of_the_template(opened: Registry) -> None:
     assert told == [
         ("promote", 2, "stages/production", (1,), (2,)),
         ("promote", 1, "stages/archived", (), (1,)),
-        ("promote", 2, "aliases/champion", None, 2),
+        ("promote", 2, "aliases/champion", (), (2,)),
         ("promote", 1, "stages/production", (), (1,)),
-        ("register", 3, None, None, None),
-        ("register", 2, None, None, None),
-        ("register", 1, None, None, None),
+        ("register", 3, None, (), ()),
+        ("register", 2, None, (), ()),
+        ("register", 1, None, (), ()),
     ]
     assert [e.model for e in opened.log(limit=2)] == ["churn", "churn"]
     assert [e.version for e in opened.log("churn@2")] == [2, 2, 2]

@@ -15,7 +15,7 @@ from gitreg.git import remote
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.publishing import retry
 from tests.conftest import git, write_model
-from tests.publishing.test_publish import commit_by_hand
+from tests.publishing.by_hand import commit_by_hand
 
 
 def local(folder: Path) -> tuple[str, str, str]:

@@ -15,6 +15,7 @@ from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 
 from gitreg import Registry
 from tests.mlflow.twins import PROMPTS, Twins, twins
+from tests.support.extent import extent
 
 Scenario = Callable[[Twins, str], None]
 SCENARIOS: list[Scenario] = []
@@ -510,7 +511,7 @@ CALLS = st.one_of(
 
 
 @settings(
-    max_examples=6,
+    max_examples=extent(4, 300),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.generate),

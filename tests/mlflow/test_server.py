@@ -23,11 +23,14 @@ from gitreg import Registry
 from gitreg.mlflow.ui import Settings, served
 from tests.conftest import git, isolate
 from tests.support.commands import gitreg
+from tests.support.extent import extent
 from tests.support.servers.browser import chromium
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
+WORKERS = extent(2, 4)
+"""Each imports all of MLflow, which takes it eight seconds of a processor."""
 THREADS = 16
 EACH = 3
 PATIENCE = 60
@@ -51,7 +54,10 @@ models = [LogisticRegression().fit([[0.0], [1.0]], labels) for labels in ([0, 1]
 for auc, model in enumerate(models):
     with mlflow.start_run() as run:
         mlflow.log_metric("auc", auc / 2)
-        logged = mlflow.sklearn.log_model(model, name="model", input_example=[[0.5]])
+        logged = mlflow.sklearn.log_model(
+            model, name="model", input_example=[[0.5]],
+            pip_requirements=["scikit-learn"],  # else a process loads the model to find them out
+        )
     mlflow.register_model(logged.model_uri, "Größe 2", tags={"by": "test"})
 client.transition_model_version_stage("Größe 2", "1", "Production")
 client.set_registered_model_alias("Größe 2", "champion", "2")
@@ -85,12 +91,12 @@ class Served:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server of four workers: it takes seconds to start, so all tests share it."""
+    """A server of several workers: it takes seconds to start, so all tests share it."""
     repo = tmp_path_factory.mktemp("served") / "repo"
     with pytest.MonkeyPatch.context() as patch:
         isolate(patch, tmp_path_factory.mktemp("served-home"))
         Registry.init(repo)
-        with served(Settings(str(repo), port=0, workers=4)) as running:
+        with served(Settings(str(repo), port=0, workers=WORKERS)) as running:
             server = Served(running.url, repo)
             run = server.ok("POST", "runs/create", experiment_id="0")["run"]["info"]
             server.given["run_id"] = run["run_id"]

@@ -24,6 +24,7 @@ from gitreg.git.copies import cache_folder
 from gitreg.mlflow import pool
 from gitreg.mlflow.store import GitregStore
 from tests.conftest import git, write_model
+from tests.support.extent import extent
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
@@ -280,27 +281,31 @@ def test_sixteen_threads_share_a_store(filled: GitregStore) -> None:
     assert len(filled._pool._idle) <= pool.KEPT
 
 
+PROCESSES = extent(4, 8)
+TURNS = extent(10, 50)
+
+
 def _work_of_a_process(folder: str, number: int) -> list[int]:
     store = GitregStore(f"gitreg://{folder}")
     made = []
-    for turn in range(20):
+    for turn in range(TURNS):
         made.append(store.create_model_version("churn", f"no/source/{number}/{turn}").version)
         store.set_registered_model_alias("churn", f"alias{number}", made[-1])
     store.close()
     return made
 
 
-def test_eight_processes_lose_nothing(filled: GitregStore, folder: Path) -> None:
+def test_processes_at_once_lose_nothing(filled: GitregStore, folder: Path) -> None:
     context = multiprocessing.get_context("spawn")
-    with context.Pool(8) as processes:
-        made = processes.starmap(_work_of_a_process, [(str(folder), n) for n in range(8)])
+    with context.Pool(PROCESSES) as processes:
+        made = processes.starmap(_work_of_a_process, [(str(folder), n) for n in range(PROCESSES)])
     numbers = [number for part in made for number in part]
-    assert sorted(numbers) == list(range(3, 3 + 160))
+    assert sorted(numbers) == list(range(3, 3 + PROCESSES * TURNS))
     model = filled.get_registered_model("churn")
     assert model.aliases == {f"alias{n}": part[-1] for n, part in enumerate(made)}
     found = filled.search_model_versions("name = 'churn'", max_results=1000)
     assert {mv.source for mv in found if mv.version > 2} == {
-        f"no/source/{n}/{turn}" for n in range(8) for turn in range(20)
+        f"no/source/{n}/{turn}" for n in range(PROCESSES) for turn in range(TURNS)
     }
 
 

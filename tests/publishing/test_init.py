@@ -81,6 +81,7 @@ def test_dvc_init_that_was_committed_is_used(tmp_path: Path) -> None:
     git(tmp_path, "commit", "--quiet", "-m", "dvc init")
     outcome = Registry.init(tmp_path)
     assert outcome.warnings == ()
+    assert "registry/policy.yaml" in outcome.change.paths
     assert all(path.startswith("registry/") for path in outcome.change.paths)
     with Registry(tmp_path) as registry:
         assert registry.register("churn", write_model(tmp_path)).commit is not None

@@ -13,7 +13,7 @@ from gitreg.errors import InvalidRequest, Refused
 from gitreg.publishing.outcome import Outcome
 from tests.conftest import git, write_model
 from tests.git.test_remote import published, pushed_by_hand, stored, tags_of
-from tests.publishing.test_synchronise import register_theirs
+from tests.publishing.both_sides import register_theirs
 from tests.support.commands import error, gitreg
 from tests.support.invariants import check_registry
 

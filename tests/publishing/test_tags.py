@@ -103,3 +103,17 @@ def test_pushing_leaves_a_wrong_tag_of_the_remote_alone_unless_forced(shared: Pa
         assert "churn#champion#4" not in git(work, "tag")
         registry.sync_tags(push=True, force=True)
     assert tags(origin) == right
+
+
+def test_among_several_remotes_without_an_upstream_every_branch_is_tagged(stocked: Path) -> None:
+    """No remote says which branch this one is published as, so none says that it is a side one."""
+    git(stocked, "remote", "rename", "origin", "one")
+    git(stocked, "remote", "add", "two", "../origin.git")
+    git(stocked, "fetch", "--quiet", "two")
+    for name in ("one", "two"):
+        git(stocked, "remote", "set-head", name, "main")
+    git(stocked, "switch", "--quiet", "--no-track", "-c", "release")
+    with Registry(stocked) as registry:
+        outcome = registry.promote("churn@3", stage="production")
+    assert outcome.tags[0] == "churn#production#5"
+    assert set(outcome.tags) <= set(git(stocked, "tag").split())

@@ -22,7 +22,7 @@ from gitreg.git import remote
 from gitreg.publishing.outcome import Outcome, Review
 from gitreg.review.reviewer import branch_name
 from tests.conftest import git, write_model
-from tests.publishing.test_publish import commit_by_hand
+from tests.publishing.by_hand import commit_by_hand
 from tests.support.commands import error, everything, gitreg
 from tests.support.hosting import hosted
 

@@ -19,7 +19,7 @@ from gitreg import Registry
 from gitreg.errors import InvalidRequest, Refused, WorldError
 from gitreg.review.workflows import PATHS, CiHost, workflow
 from tests.conftest import git
-from tests.publishing.test_publish import commit_by_hand
+from tests.publishing.by_hand import commit_by_hand
 from tests.support.commands import error, everything, gitreg
 
 HOSTS: list[CiHost] = ["github", "gitlab"]
@@ -100,7 +100,9 @@ def test_nothing_lets_others_run_code_in_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_shells_take_the_scripts(host: str) -> None:
-    for script in scripts(host):
+    found = list(scripts(host))
+    assert found != []
+    for script in found:
         assert "${{" not in script
         done = subprocess.run(
             ["bash", "-n"], input=script, capture_output=True, text=True, check=False

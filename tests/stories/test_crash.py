@@ -17,8 +17,10 @@ pytestmark = pytest.mark.skipif(_WHY_NOT is not None, reason=str(_WHY_NOT))
 
 # Where most happens: early, in the transfer, at the commit point, while the clone follows.
 KILLED = (0.05, 0.4, 0.7, 0.82, 0.93)
-FAILED = {Mode.NO_SPACE: (0.75,), Mode.BROKEN: (0.85,)}
-NET = {Mode.REFUSED: (0.0, 1.0), Mode.CUT: (0.5, 1.0)}
+KILLED_BRIEFLY = (0.4, 0.82, 0.93)
+IN_FULL = ("register-push", "promote-push")
+FAILED = ({Mode.NO_SPACE: (0.75,)}, {Mode.BROKEN: (0.85,)})  # the commands in turn
+NET = {Mode.REFUSED: (1.0,), Mode.CUT: (0.5,)}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,9 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 
 def _sample(command: Command) -> Iterator[tuple[Mode, float]]:
-    wanted: dict[Mode, tuple[float, ...]] = {Mode.KILL: KILLED, **FAILED, **NET}
+    killed = KILLED if command.name in IN_FULL else KILLED_BRIEFLY
+    failed = FAILED[COMMANDS.index(command) % len(FAILED)]
+    wanted: dict[Mode, tuple[float, ...]] = {Mode.KILL: killed, **failed, **NET}
     if command.served:
         wanted = dict(NET)
     for mode in command.modes:

@@ -16,8 +16,14 @@ from typing import Any
 
 import pytest
 
+from tests.support.extent import extent
+
 pytest.importorskip("mlflow")
 
+SERVED = extent(
+    ["models:/churn-predictor/Production"],
+    ["models:/churn-predictor/Production", "models:/churn-predictor@champion"],
+)
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "mlflow"
 SUBJECTS = """\
 start a model registry
@@ -82,7 +88,7 @@ def test_the_lesson_is_commits(told: tuple[Path, str]) -> None:
     for command in ("check --history", "verify"):
         done = run(registry, *gitreg, *command.split())
         assert done.returncode == 0, done.stdout
-    for uri in ("models:/churn-predictor/Production", "models:/churn-predictor@champion"):
+    for uri in SERVED:
         with serving(folder, uri) as address:
             assert ask(f"{address}/health") == {
                 "model": "churn-predictor",

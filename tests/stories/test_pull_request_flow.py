@@ -18,7 +18,7 @@ import pytest
 from gitreg import Registry
 from gitreg.errors import LostRace, Refused
 from tests.conftest import git, write_model
-from tests.publishing.test_publish import commit_by_hand
+from tests.publishing.by_hand import commit_by_hand
 from tests.review.test_review import reviewed
 from tests.stories.test_gto_and_dvc import version_by_gto
 from tests.support.signers import make_key, use_ssh, write_policy

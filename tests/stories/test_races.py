@@ -16,11 +16,13 @@ import pytest
 from gitreg import Registry
 from tests.conftest import git, write_model
 from tests.support import invariants
+from tests.support.extent import extent
 from tests.support.invariants import check_registry
 
 GITREG = [sys.executable, "-m", "gitreg"]
-PATIENCE = 120
+PATIENCE = extent(120, 1200)
 """How long a writer may take altogether, in seconds; only a hang ever takes so long."""
+TURNS = extent(4, 50)
 
 # Each line that it reads is an operation: method and keywords. It starts with the others, and
 # prints the id of an operation once it is done. One that lost to somebody else is run again, as a
@@ -208,12 +210,15 @@ def test_processes_in_one_clone(shared: Path) -> None:
             work,
             [
                 Operation(f"push-{n}", "set_alias", (f"churn@{n % 3 + 1}", "busy"), {"push": True})
-                for n in range(4)
+                for n in range(TURNS)
             ],
         ),
         (
             work,
-            [Operation(f"here-{n}", "set_alias", ("tokenizer@1", f"t{n}"), {}) for n in range(4)],
+            [
+                Operation(f"here-{n}", "set_alias", ("tokenizer@1", f"t{n}"), {})
+                for n in range(TURNS)
+            ],
         ),
     ]
     acknowledged = at_once(jobs)

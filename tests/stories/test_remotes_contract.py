@@ -10,6 +10,7 @@ from gitreg import Registry
 from tests.conftest import git, write_model
 from tests.git.test_remote import tags_of
 from tests.support.commands import gitreg
+from tests.support.extent import extent
 from tests.support.places import Place, place_of, together
 
 # Each Git transport with a folder, each DVC remote with a path, and two with nothing in common.
@@ -23,10 +24,19 @@ PLACES = [
     ("http", "s3"),
 ]
 
+# Races take seconds: in a sample each kind of host and of remote is there once.
+RACED = extent([("path", "folder"), ("ssh", "ssh"), ("http", "s3")], PLACES)
+
 
 @pytest.fixture(params=PLACES, ids="+".join)
 def place(request: pytest.FixtureRequest) -> Place:
     """A Git host and a DVC remote to which nothing is published yet."""
+    return place_of(request, *request.param)
+
+
+@pytest.fixture(params=RACED, ids="+".join)
+def raced(request: pytest.FixtureRequest) -> Place:
+    """A place for a race."""
     return place_of(request, *request.param)
 
 
@@ -81,41 +91,41 @@ def test_consume(place: Place, tmp_path: Path) -> None:
     gitreg("verify", "churn", "--repo", place.url)
 
 
-def test_race_to_register(place: Place) -> None:
-    place.fill()
-    before = place.store.objects()
-    models = [write_model(place.base, f"raced {number}", f"raced-{number}") for number in range(3)]
-    ended = together(place, [("register", "raced", str(model), "--push") for model in models])
+def test_race_to_register(raced: Place) -> None:
+    raced.fill()
+    before = raced.store.objects()
+    models = [write_model(raced.base, f"raced {number}", f"raced-{number}") for number in range(3)]
+    ended = together(raced, [("register", "raced", str(model), "--push") for model in models])
     assert [code for code, _, _ in ended] == [0, 0, 0], ended
-    numbers = git(place.host, "ls-tree", "--name-only", "main:registry/raced/versions").split()
+    numbers = git(raced.host, "ls-tree", "--name-only", "main:registry/raced/versions").split()
     assert numbers == ["1", "2", "3"]
     for number in numbers:
         assert sum(f"register raced@{number}\n" in out for _, out, _ in ended) == 1
-        assert f"refs/tags/raced@v{number}.0.0" in git(place.host, "for-each-ref")
-    assert len(place.store.objects() - before) == 6  # of each a listing and its own weights
+        assert f"refs/tags/raced@v{number}.0.0" in git(raced.host, "for-each-ref")
+    assert len(raced.store.objects() - before) == 6  # of each a listing and its own weights
     weights = set()
-    with Registry(place.host) as registry:
+    with Registry(raced.host) as registry:
         for number in numbers:
-            path = registry.pull(f"raced@{number}", place.base / f"pulled-{number}")
+            path = registry.pull(f"raced@{number}", raced.base / f"pulled-{number}")
             weights.add((path / "model.pkl").read_text())
         assert registry.doctor() == []
     assert weights == {"raced 0", "raced 1", "raced 2"}
 
 
-def test_race_for_different_pointers(place: Place) -> None:
-    place.fill()
+def test_race_for_different_pointers(raced: Place) -> None:
+    raced.fill()
     commands = [("alias", "set", f"churn@{n}", f"alias-{n}", "--push") for n in (1, 2, 3)]
-    ended = together(place, commands)
+    ended = together(raced, commands)
     assert [code for code, _, _ in ended] == [0, 0, 0], ended
-    with Registry(place.host) as registry:
+    with Registry(raced.host) as registry:
         assert [registry.resolve(f"churn@alias-{n}").version for n in (1, 2, 3)] == [1, 2, 3]
         assert registry.doctor() == []
 
 
-def test_race_for_the_same_pointer(place: Place) -> None:
-    place.fill()
-    ended = together(place, [("alias", "set", f"churn@{n}", "champion", "--push") for n in (1, 3)])
-    winner = git(place.host, "log", "-1", "--format=%H %an", "main").split(" ", 1)
+def test_race_for_the_same_pointer(raced: Place) -> None:
+    raced.fill()
+    ended = together(raced, [("alias", "set", f"churn@{n}", "champion", "--push") for n in (1, 3)])
+    winner = git(raced.host, "log", "-1", "--format=%H %an", "main").split(" ", 1)
     codes = [code for code, _, _ in ended]
     assert sorted(codes) in ([0, 3], [0, 0])
     for code, out, err in ended:
@@ -124,5 +134,5 @@ def test_race_for_the_same_pointer(place: Place) -> None:
             assert winner[0][:9] in err
             assert winner[1] in err
             assert 1 <= err.count("\n") <= 2
-    with Registry(place.host) as registry:
+    with Registry(raced.host) as registry:
         assert registry.doctor() == []

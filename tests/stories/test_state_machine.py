@@ -25,6 +25,7 @@ from gitreg import Registry
 from gitreg.errors import NotFound, Refused
 from gitreg.publishing.outcome import Outcome
 from tests.conftest import git
+from tests.support.extent import extent
 
 MODELS = ("churn", "tokenizer")
 STAGES = ("staging", "production", "archived")
@@ -354,11 +355,11 @@ def test_random_operations(tmp_path: Path) -> None:
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=8,
-            stateful_step_count=25,
+            max_examples=extent(6, 500),
+            stateful_step_count=extent(25, 60),
             deadline=None,
             database=None,
-            derandomize=True,
+            derandomize=extent(sample=True, whole=False),
             phases=[Phase.generate],  # a step takes 50 ms: shrinking would take minutes
             suppress_health_check=list(HealthCheck),
         ),

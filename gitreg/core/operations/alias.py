@@ -1,4 +1,4 @@
-"""Aliases: let a name point at a version, or take the name away. Stages are not touched."""
+"""Aliases: point a name at a version, or remove the name. Stages do not change."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from gitreg.errors import NotFound, Refused
 
 
 def set_alias(state: RegistryState, reference: Reference, alias: str) -> Change:
-    """Return the change that lets ``alias`` name a version; without edits when it does already.
+    """Return the change that points an alias at a version, without edits if it already does.
 
     Raises:
-        InvalidRequest: the alias is malformed or taken but for case.
+        InvalidRequest: the alias is malformed, or differs from another only by case or Unicode
+            form.
         NotFound: no such version.
         Refused: the alias is protected: it moves with a stage.
     """

@@ -21,13 +21,13 @@ TAG_KEY_LIMIT = 250
 
 @dataclass(frozen=True)
 class Annotation:
-    """What is asked: new values for a model or a version.
+    """The request to annotate a model or a version.
 
     Attributes:
         reference: the model, or one version of it.
         description: the new text; an empty one removes it, ``None`` leaves it.
-        owner: who answers for the model, likewise; a version has none.
-        tags: tags to set; one of a model may be without a value, ``None``.
+        owner: the person responsible for the model, likewise; a version has no owner.
+        tags: tags to set; a tag of a model may have no value, ``None``.
         untag: keys of tags to remove.
     """
 
@@ -39,24 +39,24 @@ class Annotation:
 
 
 def check_text(name: str, value: object) -> None:
-    """Refuse what is no text: the types of a Python caller are what it says, not what it gives.
+    """Refuse a value that is not text; the type hints of a caller prove nothing at run time.
 
     Raises:
-        InvalidRequest: so.
+        InvalidRequest: the value is not text.
     """
     if not isinstance(value, str):
         raise InvalidRequest(f"{name}: expected text, found {kind(value)}")
 
 
 def check_tags(tags: Mapping[str, str | None], *, of_model: bool = False) -> None:
-    """Refuse tags that are no texts, or whose key is empty, too long or has invisible characters.
+    """Refuse tags that are not text, or whose key is empty, too long or has invisible characters.
 
     Args:
         tags: key to value.
         of_model: whether a value may be ``None``.
 
     Raises:
-        InvalidRequest: so.
+        InvalidRequest: a key or a value is malformed.
     """
     for key, value in tags.items():
         check_text("a tag's key", key)
@@ -69,10 +69,10 @@ def check_tags(tags: Mapping[str, str | None], *, of_model: bool = False) -> Non
 
 
 def annotate(state: RegistryState, request: Annotation) -> Change:
-    """Return the change that annotates; without edits when it is all said already.
+    """Return the change that annotates; it has no edits when nothing changes.
 
     Raises:
-        InvalidRequest: nothing is asked, a version is given an owner, a key is malformed, or
+        InvalidRequest: nothing is requested, a version is given an owner, a key is malformed, or
             a value is no text.
         NotFound: no such model, version, or tag to remove.
     """
@@ -86,27 +86,27 @@ def annotate(state: RegistryState, request: Annotation) -> Change:
     reference = request.reference
     if reference.is_model:
         model, version = state.check_model(reference.model), None
-        said, path = state.model_annotations(model), layout.model_document_path(model)
+        before, path = state.model_annotations(model), layout.model_document_path(model)
         name = model
     else:
         model, version = reference.model, state.resolve(reference)
         if request.owner is not None:
             raise InvalidRequest("a version has no owner: annotate the model")
-        said, path = state.annotations(model, version), layout.annotations_path(model, version)
+        before, path = state.annotations(model, version), layout.annotations_path(model, version)
         name = format_version(model, version)
     for key in request.untag:
-        if key not in said.tags:
-            raise NotFound(f"{name} has no tag {key!r}", hint=did_you_mean(key, said.tags))
-    tags = {key: said.tags[key] for key in said.tags if key not in request.untag}
+        if key not in before.tags:
+            raise NotFound(f"{name} has no tag {key!r}", hint=did_you_mean(key, before.tags))
+    tags = {key: before.tags[key] for key in before.tags if key not in request.untag}
     updated = Annotations(
-        said.description if request.description is None else request.description or None,
-        said.owner if request.owner is None else request.owner or None,
+        before.description if request.description is None else request.description or None,
+        before.owner if request.owner is None else request.owner or None,
         {**tags, **request.tags},
-        said.created_at,
+        before.created_at,
     )
     numbers = () if version is None else (("Gitreg-Version", str(version)),)
     return Change(
         f"annotate {name}",
-        (Edit(path, manifest.write_annotations(updated)),) if updated != said else (),
+        (Edit(path, manifest.write_annotations(updated)),) if updated != before else (),
         trailers=(("Gitreg-Action", "annotate"), ("Gitreg-Model", model), *numbers),
     )

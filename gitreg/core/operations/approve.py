@@ -1,8 +1,8 @@
-"""Approve: a signature in the tree says that somebody wants a version in a stage.
+"""Approve: a signature in the tree by which somebody approves a version for a stage.
 
-What is signed is a text that anybody can put together again from the registry as it is before the
-move. So an approval cannot be used for another version, stage, incumbent or repository, and
-survives what happens to commits: squash, rebase, cherry-pick.
+Anybody can rebuild the signed text from the state of the registry before the move. An approval
+therefore holds for one version, stage, incumbent and repository only, and it survives squash,
+rebase and cherry-pick.
 
 >>> print(Approval("4b65…", "churn", 5, "9f2c…", "production", (4,)).text.decode(), end="")
 gitreg-approval 1
@@ -30,15 +30,15 @@ from gitreg.errors import NotFound, Refused
 
 @dataclass(frozen=True)
 class Approval:
-    """What an approval is for.
+    """What an approval is valid for; its `text` is what is signed.
 
     Attributes:
         repository: the first commit of its history, 40 hex digits.
         model: the model.
         version: which one is to move.
-        manifest: SHA-256 of its ``manifest.yaml``, 64 hex digits, and by it of its bytes.
+        manifest: SHA-256 of its ``manifest.yaml``, which has that of the bytes; 64 hex digits.
         stage: where to.
-        replaces: the versions that the stage holds before, ascending.
+        replaces: the versions in the stage before the move, ascending.
     """
 
     repository: str
@@ -58,7 +58,7 @@ class Approval:
         stage: str,
         held: Iterable[int],
     ) -> Approval:
-        """Return what an approval of a version is for: what is signed, and what is looked for.
+        """Return the approval of a version for a stage, to be signed or looked up.
 
         Args:
             manifest: the content of the version's ``manifest.yaml``.
@@ -66,8 +66,7 @@ class Approval:
             model: the model.
             version: which one is to move.
             stage: where to.
-            held: the versions that the stage holds before; the one that moves is none of those
-                that it replaces.
+            held: the versions in the stage before; a version does not replace itself.
         """
         replaces = tuple(sorted(other for other in held if other != version))
         digest = hashlib.sha256(manifest).hexdigest()
@@ -96,7 +95,7 @@ class Approval:
 def approval_of(
     state: RegistryState, repository: str, model: str, version: int, stage: str
 ) -> Approval:
-    """Return what an approval has to be for, so that it holds for a move out of this state.
+    """Return the approval that a move from this state needs.
 
     Raises:
         NotFound: no such version.
@@ -112,14 +111,14 @@ def approval_of(
 
 @dataclass(frozen=True)
 class Approve:
-    """What is asked: that an approval be kept.
+    """The request to store an approval.
 
     Attributes:
-        approval: what was seen, and is approved.
+        approval: what the approver has seen and approves.
         principal: who approves.
-        sign: gives the signature; asked when one is needed.
-        holds: whether a signature that is there is this principal's over this approval.
-        warnings: what they should know.
+        sign: returns the signature; called if one is needed.
+        holds: tells whether a stored signature is this principal's over this approval.
+        warnings: what the approver should know.
     """
 
     approval: Approval
@@ -130,11 +129,11 @@ class Approve:
 
 
 def approve(state: RegistryState, request: Approve) -> Change:
-    """Return the change that adds an approval; without edits when it is there and holds.
+    """Return the change that adds an approval; it has no edits when a valid one is stored.
 
     Raises:
         NotFound: the version or the stage is gone.
-        Refused: what was approved is not what is there any more.
+        Refused: the registry has changed since the approver looked.
     """
     seen = request.approval
     model, version, stage = seen.model, seen.version, seen.stage
@@ -161,10 +160,10 @@ def approve(state: RegistryState, request: Approve) -> Change:
 
 
 def withdraw(state: RegistryState, model: str, version: int, stage: str, principal: str) -> Change:
-    """Return the change that takes an approval back.
+    """Return the change that withdraws an approval.
 
     Raises:
-        NotFound: there is none of this principal.
+        NotFound: this principal has not approved the version for the stage.
     """
     state.check_version(model, version)
     path = layout.approval_path(model, version, stage, principal)

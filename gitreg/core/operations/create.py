@@ -1,4 +1,4 @@
-"""Create: a model that has no version yet. Under the name of a deleted one it begins anew."""
+"""Create: a model without versions. The name of a deleted model can be used again."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from gitreg.errors import AlreadyExists
 
 @dataclass(frozen=True)
 class Creation:
-    """What is asked: a model of this name.
+    """The request to create a model.
 
     Attributes:
         name: of the model.
         created_at: when, UTC, ``2026-11-22T20:25:06Z``.
         description: a text, which may change later.
-        owner: who answers for it, likewise.
+        owner: the person responsible for it, likewise.
         tags: likewise.
     """
 
@@ -38,7 +38,7 @@ def create_model(state: RegistryState, request: Creation) -> Change:
     """Return the change that creates a model.
 
     Raises:
-        AlreadyExists: it is there.
+        AlreadyExists: the model exists.
         InvalidRequest: the name, a tag, the description or the owner is malformed, or the name
             differs from another only by case or Unicode form.
     """
@@ -47,24 +47,24 @@ def create_model(state: RegistryState, request: Creation) -> Change:
     for what, value in (("description", request.description), ("owner", request.owner)):
         if value is not None:
             check_text(what, value)
-    said = Annotations(
+    annotations = Annotations(
         request.description or None, request.owner or None, request.tags, request.created_at
     )
     return Change(
         f"create {name}",
         (
             *tombstone_edit(state, name),
-            Edit(layout.model_document_path(name), manifest.write_annotations(said)),
+            Edit(layout.model_document_path(name), manifest.write_annotations(annotations)),
         ),
         trailers=(("Gitreg-Action", "create"), ("Gitreg-Model", name)),
     )
 
 
 def check_free_name(state: RegistryState, name: str) -> str:
-    """Return ``name`` when a model may be created under it, or renamed to it.
+    """Return ``name`` if a model may be created with it or renamed to it.
 
     Raises:
-        AlreadyExists: a model has it.
+        AlreadyExists: a model has this name.
         InvalidRequest: it is malformed, or differs from another only by case or Unicode form.
     """
     check_model_name(name)
@@ -75,6 +75,6 @@ def check_free_name(state: RegistryState, name: str) -> str:
 
 
 def tombstone_edit(state: RegistryState, name: str) -> tuple[Edit, ...]:
-    """Return the edit that lets a deleted model's name be a model's again, if one is needed."""
+    """Return the edit that removes the tombstone of a deleted model, if there is one."""
     path = layout.model_tombstone_path(name)
     return () if state.snapshot.read(path) is None else (Edit(path, None),)

@@ -1,4 +1,4 @@
-"""Delete: a version's files make room for a note that it was there. Its number stays taken."""
+"""Delete: a tombstone replaces the files of a version. Its number stays taken."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def delete(
     Args:
         state: the registry.
         reference: which version.
-        tombstone: what stays of it.
-        mover: who does it; ``None`` leaves the rules of its stage to the caller.
-        force: take it out of its stage, and its aliases away, in the same commit.
+        tombstone: what remains of it.
+        mover: who deletes it; with ``None`` the caller applies the rules of its stage.
+        force: also take it out of its stage and remove its aliases, in the same commit.
 
     Raises:
         NotFound: no such version.
-        Refused: a stage other than the archive holds it, or an alias names it; or, by force, a
-            protected alias does.
-        GateRefused: a rule of the stage that it leaves says no, as in a freeze.
+        Refused: a stage other than the archive holds it, or an alias names it; with ``force``, a
+            protected alias names it.
+        GateRefused: a rule of the stage that it leaves refuses, as in a freeze.
     """
     model, version = reference.model, state.resolve(reference)
     name = format_version(model, version)

@@ -1,4 +1,4 @@
-"""Delete a model: all its files make room for a note that it was there."""
+"""Delete a model: a tombstone replaces all its files."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def delete_model(
     Args:
         state: the registry.
         name: of the model.
-        tombstone: what stays of it.
-        mover: who does it; ``None`` leaves the rules of its stages to the caller.
-        force: delete it wherever its versions are.
+        tombstone: what remains of it.
+        mover: who deletes it; with ``None`` the caller applies the rules of its stages.
+        force: delete it even if its versions are in stages or have aliases.
 
     Raises:
         NotFound: there is no such model.
         Refused: a stage other than the archive holds a version, or an alias names one.
-        GateRefused: a rule of a stage that it leaves says no, as in a freeze.
+        GateRefused: a rule of a stage that it leaves refuses, as in a freeze.
     """
     state.check_model(name)
     pointers = state.pointers(name)

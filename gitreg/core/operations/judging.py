@@ -1,7 +1,7 @@
-"""Judging: what the policy of the tip says of a change, before it is one.
+"""Judging: the verdicts of the tip's policy on a change, before it is committed.
 
-Every move between stages that a change makes is judged, those too that it only brings with it: what
-`gitreg check` would refuse afterwards is refused here.
+Every move between stages that a change makes is judged, also of versions that only make room: what
+`gitreg check` would refuse later is refused here.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ Version = tuple[str, int]
 
 @dataclass(frozen=True)
 class Mover:
-    """Who makes a change, and what may be asked of the world to judge it.
+    """Who makes a change, and the facts by which it is judged.
 
     Attributes:
         author: ``Name <email>``.
-        facts: what the rules may ask.
-        awaited: kinds of rules that need not be met yet: what a review is there to bring, where
-            the change is only proposed, is no refusal of it.
+        facts: answers the questions of rules.
+        awaited: kinds of rules that may fail for now: a change that is only proposed is not refused
+            for what its review is to bring.
     """
 
     author: str
@@ -47,11 +47,11 @@ class Mover:
 
 
 class GateRefused(Refused):
-    """The policy, or a gate of the command line, said no.
+    """The policy, or a gate of the command line, refused a change.
 
     Attributes:
-        judgements: all verdicts, on the versions that passed as well.
-        change: what would have been done.
+        judgements: all verdicts, also on the versions that passed.
+        change: the change that was refused.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class GateRefused(Refused):
 
     @property
     def losers(self) -> tuple[Reference, ...]:
-        """The versions that a metric spoke against, each by its number."""
+        """The versions that failed on a metric, each by its number."""
         return tuple(
             Reference(judgement.model, version=judgement.version)
             for judgement in self.judgements
@@ -78,12 +78,12 @@ class GateRefused(Refused):
 
 @dataclass(frozen=True)
 class Demand:
-    """What is asked of a change beside the policy.
+    """What a command demands of a change, besides the policy.
 
     Attributes:
-        named: the versions that somebody asked to move; others only make room.
-        gates: what each of them must pass as well, of the command line.
-        override: why what the policy refuses shall be done all the same; ``None`` for not at all.
+        named: the versions that the command names; others only make room.
+        gates: gates of the command line that each of these must pass as well.
+        override: the reason to override the policy's refusals; ``None`` to obey them.
         returns: whether earlier moves are taken back; see `gitreg.core.policy.verdict.Case`.
     """
 
@@ -95,12 +95,12 @@ class Demand:
 
 @dataclass(frozen=True)
 class Ruling:
-    """What came of judging a change.
+    """The result of judging a change.
 
     Attributes:
         judgements: all verdicts, version by version.
-        overridden: whether some did not pass, and that was overridden.
-        awaited: kinds of rules that need not be met yet; see `Mover`.
+        overridden: whether some verdicts failed and were overridden.
+        awaited: kinds of rules that may fail for now; see `Mover`.
     """
 
     judgements: tuple[Judgement, ...]
@@ -114,12 +114,12 @@ class Ruling:
         return () if self.overridden else failed
 
     def refuses(self, rule: str) -> bool:
-        """Tell whether a kind of rule is among what refuses."""
+        """Tell whether a kind of rule is among those that refuse."""
         return any(verdict.rule == rule for one in self.refused for verdict in one.failed)
 
     @property
     def evidence(self) -> tuple[str, ...]:
-        """The verdicts as lines of a commit's message."""
+        """The verdicts as lines for the commit's message."""
         several = len(self.judgements) > 1
         return tuple(
             (f"{judgement.reference}: " if several and not _names_itself(judgement, line) else "")
@@ -151,7 +151,7 @@ def check_override(reason: str | None) -> str | None:
     """Return the reason for an override, in one line.
 
     Raises:
-        InvalidRequest: it says nothing, or has control characters.
+        InvalidRequest: it is empty, or has control characters.
     """
     if reason is None:
         return None
@@ -162,17 +162,17 @@ def check_override(reason: str | None) -> str | None:
 
 
 def rule_on(state: RegistryState, edits: Sequence[Edit], mover: Mover, demand: Demand) -> Ruling:
-    """Return what the policy of a state says of the moves that edits would make.
+    """Return the verdicts of a state's policy on the moves that edits would make.
 
     Args:
         state: the registry before them.
         edits: of pointers.
         mover: who makes them.
-        demand: what is asked beside the policy.
+        demand: what the command demands besides the policy.
 
     Raises:
-        NotFound: a version is not there, or a stage.
-        Refused: a pointer does not move like this, whoever asks: a protected alias.
+        NotFound: a version or a stage does not exist.
+        Refused: a protected alias would move without its stage; nobody may override that.
     """
     after = state.after({edit.path: edit.content for edit in edits})
     moved = (layout.locate(edit.path) for edit in edits)
@@ -192,7 +192,7 @@ def rule_on(state: RegistryState, edits: Sequence[Edit], mover: Mover, demand: D
             if key in demand.named:
                 verdicts += tuple(gate.judge(case) for gate in demand.gates)
             else:
-                # Whoever makes room stands for nothing of its own: only refusals count.
+                # For a version that only makes room, only refusals count.
                 said = {verdict.line for other in found.values() for verdict in other.verdicts}
                 verdicts = tuple(v for v in verdicts if not v.passed and v.line not in said)
             if verdicts:
@@ -208,7 +208,7 @@ def rule_on(state: RegistryState, edits: Sequence[Edit], mover: Mover, demand: D
         if wrong:
             raise Refused("; ".join(f"{model}: {verdict.line}" for verdict in wrong))
     ruling = _overridden(state, cases, found, demand)
-    # What is overridden is not waited for.
+    # An overridden rule is not awaited.
     return ruling if ruling.overridden else replace(ruling, awaited=mover.awaited)
 
 
@@ -219,7 +219,7 @@ def _named_first(moves: Iterable[Move], named: Collection[Version]) -> list[Move
 def _stays(
     state: RegistryState, version: Version, mover: Mover, demand: Demand
 ) -> tuple[Case, Judgement]:
-    """Judge one that is where it shall be by the gates of the command line alone."""
+    """Judge a version that is in the stage already, by the gates of the command line alone."""
     stage = state.stage_of(*version)
     move = Move(*version, stage, stage, ())
     case = case_of(state, move, mover.author, mover.facts)
@@ -245,11 +245,11 @@ def _overridden(
 
 
 def refusal(ruling: Ruling, named: Sequence[Version], stage: str, change: Change) -> GateRefused:
-    """Return the error for a ruling that refuses, with all that speaks against it."""
+    """Return the error for a ruling that refuses, with all reasons."""
     failed = {(judgement.model, judgement.version) for judgement in ruling.refused}
     brought = {model for model, number in failed if (model, number) not in named}
     held_back = [one for one in named if one in failed or one[0] in brought] or sorted(failed)
-    # What speaks against several, or is missing beside each incumbent, is said once.
+    # A reason that applies to several versions is given once.
     reasons = dict.fromkeys(
         ("" if (judgement.model, judgement.version) in held_back else f"{judgement.reference}: ")
         + verdict.line

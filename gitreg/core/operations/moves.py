@@ -1,4 +1,4 @@
-"""Moves of a model's pointers, gathered first and turned into file edits at the end."""
+"""Moves of a model's pointers, collected first and turned into file edits at the end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gitreg.errors import InvalidRequest
 
 
 class PointerMoves:
-    """The pointers of one model as they were, and as they shall be."""
+    """The pointers of one model, before and after the moves."""
 
     def __init__(self, state: RegistryState, model: str) -> None:
         self.model = model
@@ -25,7 +25,7 @@ class PointerMoves:
         return tuple(sorted(self._stages.get(stage, ())))
 
     def stage_of(self, version: int) -> str | None:
-        """Return where a version is now."""
+        """Return the stage that a version is in now."""
         return next((name for name, held in self._stages.items() if version in held), None)
 
     def alias(self, name: str) -> int | None:
@@ -37,7 +37,7 @@ class PointerMoves:
         return sorted(name for name, number in self._aliases.items() if number == version)
 
     def place(self, version: int, stage: str | None) -> None:
-        """Put a version into a stage and out of every other; ``None`` for no stage."""
+        """Put a version into one stage only; ``None`` for no stage."""
         for held in self._stages.values():
             held.discard(version)
         if stage is not None:
@@ -46,7 +46,7 @@ class PointerMoves:
     def make_room(self, stage: str, newcomers: set[int]) -> list[int]:
         """Move versions out of a stage that holds too many; return them, lowest first.
 
-        The lowest numbers leave first, newcomers never do.
+        The lowest numbers leave first; newcomers stay.
         """
         rule = self._policy.stage(stage)
         held = self.holders(stage)
@@ -64,17 +64,18 @@ class PointerMoves:
         return leaving
 
     def withdraw(self, version: int, stage: str) -> None:
-        """Put a version where the policy puts what is replaced in ``stage``; else the archive."""
+        """Put a version where the policy sends replaced versions of ``stage``, else the archive."""
         replaced = self._policy.stage(stage).replaced
         if replaced is None and ARCHIVE in self._policy.stages:
             replaced = ARCHIVE
         self.place(version, replaced)
 
     def point(self, alias: str, version: int | None) -> None:
-        """Let an alias name a version; ``None`` removes it.
+        """Point an alias at a version; ``None`` removes it.
 
         Raises:
-            InvalidRequest: the alias is malformed, or differs from another by case alone.
+            InvalidRequest: the alias is malformed, or differs from another only by case or Unicode
+                form.
         """
         if version is None:
             self._aliases.pop(alias, None)
@@ -89,7 +90,7 @@ class PointerMoves:
         self._aliases[alias] = version
 
     def emptied(self) -> list[str]:
-        """Warn of a stage with few places that holds nothing any more: somebody may serve by it."""
+        """Return a warning for each bounded stage that is now empty: clients may serve from it."""
         return [
             f"{self.model}/{stage} now holds no version"
             for stage, rule in self._policy.stages.items()

@@ -1,4 +1,4 @@
-"""Promote: put versions into a stage, and let aliases follow in the same commit."""
+"""Promote: put versions into a stage and move aliases along, in the same commit."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from gitreg.errors import InvalidRequest
 
 @dataclass(frozen=True)
 class Promotion:
-    """What is asked: these versions into that stage.
+    """The request to promote versions to a stage.
 
     Attributes:
         references: which versions; of several models, or several of one.
         stage: where to; `NO_STAGE` takes them out of their stage.
-        aliases: aliases that shall name each version (of its own model), beside the policy's.
-        keep_existing: leave the versions that the stage holds where they are.
+        aliases: aliases to point at each version, in its own model, besides those of the policy.
+        keep_existing: leave the versions that are in the stage there.
         if_better: metrics that must be higher than those of each version in the stage.
         if_lower: metrics that must be lower.
-        override: why it shall be done even if it is refused; ``None`` for not at all.
-        replaced_to: the stage, or `NO_STAGE`, where every other version goes that the stage holds,
-            instead of as many as must make room going where the policy says.
+        override: the reason to override a refusal; ``None`` for no override.
+        replaced_to: the stage, or `NO_STAGE`, that all other versions in the stage go to. By
+            default only as many leave as must make room, and the policy says where they go.
     """
 
     references: tuple[Reference, ...]
@@ -52,7 +52,7 @@ class Promotion:
 
     @property
     def gates(self) -> tuple[MetricBetter, ...]:
-        """What is asked of each candidate beside the policy."""
+        """The gates for each candidate, besides those of the policy."""
         stage = self.stage.lower()
         return (
             *(MetricBetter(metric, stage) for metric in self.if_better),
@@ -61,12 +61,12 @@ class Promotion:
 
 
 def promote(state: RegistryState, request: Promotion, mover: Mover) -> Change:
-    """Return the change that promotes; one without edits when everything is there already.
+    """Return the change that promotes; it has no edits when nothing moves.
 
     Raises:
         NotFound: a reference or a stage is unknown.
-        InvalidRequest: what is asked makes no sense.
-        GateRefused: the policy or a gate says no; the message has the numbers.
+        InvalidRequest: the request contradicts itself or names no version.
+        GateRefused: the policy or a gate refuses; the message has the numbers.
         Refused: a protected alias would move without its stage.
     """
     stage = request.stage.lower()
@@ -84,13 +84,13 @@ def promote(state: RegistryState, request: Promotion, mover: Mover) -> Change:
             move.place(version, None if stage == NO_STAGE else stage)
         aliases = _aliases(state, stage, model, request.aliases)
         for alias in aliases:
-            move.point(alias, max(newcomers))  # several: the one that the stage then names
+            move.point(alias, max(newcomers))  # of several, the one that the stage resolves to
         replaced: list[int] = []
         if replaced_to is not None:
             replaced = move.clear(stage, set(newcomers), replaced_to)
         elif stage != NO_STAGE and not request.keep_existing:
             replaced = move.make_room(stage, set(newcomers))
-        # Model by model: trailers have no other way to say whose version was replaced.
+        # Model by model: only the order of trailers says which model's version was replaced.
         trailers.append(("Gitreg-Model", model))
         trailers += [("Gitreg-Version", str(version)) for version in newcomers]
         trailers.append(("Gitreg-Stage", stage))
@@ -127,7 +127,7 @@ def promote(state: RegistryState, request: Promotion, mover: Mover) -> Change:
 
 
 def _replaced_to(state: RegistryState, request: Promotion, stage: str) -> str | None:
-    """Return where all that the stage holds shall go, if that is asked."""
+    """Return where all other versions of the stage go, if the request names a place."""
     if request.replaced_to is None:
         return None
     if request.keep_existing:
@@ -141,7 +141,7 @@ def _replaced_to(state: RegistryState, request: Promotion, stage: str) -> str | 
 
 
 def _aliases(state: RegistryState, stage: str, model: str, asked: Sequence[str]) -> tuple[str, ...]:
-    """Return the aliases that move along: those that the stage's rule names, and those asked."""
+    """Return the aliases that move along: those of the stage's rule, and those requested."""
     rule = state.policy.of(model).stages.get(stage)
     return tuple(dict.fromkeys([*(rule.aliases if rule else ()), *asked]))
 
@@ -149,7 +149,7 @@ def _aliases(state: RegistryState, stage: str, model: str, asked: Sequence[str])
 def _compared(
     state: RegistryState, candidates: Sequence[tuple[str, int]], stage: str, ruling: Ruling
 ) -> list[str]:
-    """Return the metrics of the candidates beside the incumbents', where no rule tells of them."""
+    """Return the candidates' metrics beside the incumbents', where no rule compares them."""
     judged = {
         (judgement.model, judgement.version)
         for judgement in ruling.judgements
@@ -205,7 +205,7 @@ def _subject(
 
 
 def _crowded(state: RegistryState, moves: Mapping[str, PointerMoves], stage: str) -> list[str]:
-    """Return a warning for each model of which the stage then holds more than it should."""
+    """Return a warning for each model that then has too many versions in the stage."""
     warnings = []
     for model, move in moves.items():
         holds = None if stage == NO_STAGE else state.policy.of(model).stage(stage).holds
@@ -233,10 +233,10 @@ def _still_served(
 def archive_instead(
     state: RegistryState, request: Promotion, refused: GateRefused, mover: Mover
 ) -> Change:
-    """Return the change that archives candidates which a metric spoke against, with the reason.
+    """Return the change that archives the candidates that a metric refused, with the reason.
 
-    Those that passed stay where they are, and so does one that holds the stage already: it
-    serves, and the refusal left it there. Without edits when none is left to archive.
+    Those that passed stay where they are. So does one that is already in the stage: it serves,
+    and the refusal left it there. The change has no edits when none is left to archive.
 
     Raises:
         NotFound: the registry has no stage named `ARCHIVE`.

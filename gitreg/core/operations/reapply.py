@@ -1,16 +1,16 @@
 """Reapply: an operation that was committed on one tip, done again on another.
 
-What was not published yet when the remote moved is not rebased as text: two registrations took
-the same number, and two promotions may both apply cleanly and mean something nobody asked for. It
-is read back from its commit as what it did (a version registered, pointers moved, a version
-deleted, words changed), and does that again where it still holds.
+When the remote has moved, unpublished commits are not rebased as text: two registrations may have
+taken the same number, and two promotions may apply cleanly and give a state that nobody requested.
+Instead an operation is read back from its commit (a version registered, pointers moved, a version
+deleted, annotations changed) and done again if it still applies.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.layout import Place
@@ -19,21 +19,21 @@ from gitreg.core.operations.create import Creation, create_model
 from gitreg.core.operations.delete import delete
 from gitreg.core.operations.delete_model import delete_model
 from gitreg.core.operations.judging import Demand, Mover, judged
-from gitreg.core.operations.moves import PointerMoves
+from gitreg.core.operations.reapply_moves import PointerMove, moved_again
 from gitreg.core.operations.recorded import Recorded
 from gitreg.core.operations.register import Registration, register
 from gitreg.core.operations.rename import rename_model
 from gitreg.core.state.change import OVERRIDE, Change, Edit, parse_message
-from gitreg.core.state.conflicts import first_conflict
 from gitreg.core.state.decision import Move, WasIn, may_return, moves_between
 from gitreg.core.state.history import FileChange
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError, Refused
 
 Numbers = Mapping[tuple[str, int], "int | None"]
-"""Model and the number that a version had in the unpublished commits, to the number it has now.
+"""Model and the number of a version in the unpublished commits, to its number now.
 
-``None`` for one whose commit is left: what has that number now, if anything, is another version.
+``None`` for a version whose commit was not pushed: if that number is taken now, it is another
+version's.
 """
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
@@ -42,11 +42,11 @@ ApprovalHolds = Callable[[RegistryState, Place, bytes], bool]
 """Tells whether an approval's signature verifies in a state."""
 
 
-def is_told_in_full(parent: RegistryState, recorded: Recorded) -> bool:
-    """Tell whether an operation that is done again does all that its commit did.
+def redoes_everything(parent: RegistryState, recorded: Recorded) -> bool:
+    """Tell whether doing an operation again does everything that its commit did.
 
-    ``dvc.yaml`` is shared with the user: a registration edits it, and so may they in one commit
-    with it, after a squash. To do only the registration again would lose theirs.
+    The user may edit ``dvc.yaml`` in the same commit as a registration, after a squash. Doing only
+    the registration again would lose that edit.
     """
     if recorded.ended is not None:
         return _ends_in_full(parent, recorded)
@@ -65,7 +65,7 @@ def is_told_in_full(parent: RegistryState, recorded: Recorded) -> bool:
 
 
 def _ends_in_full(parent: RegistryState, recorded: Recorded) -> bool:
-    """Tell whether a model was deleted or renamed as gitreg does it, and nothing else was done."""
+    """Tell whether a commit deleted or renamed a model as gitreg does, and did nothing else."""
     try:
         change, _ = done_again(parent, recorded, {}, lambda _: 0, lambda *_: True)
     except GitregError:
@@ -85,24 +85,24 @@ def reapply(
 ) -> tuple[Change, dict[tuple[str, int], int]]:
     """Return the change that does a recorded operation again, and the numbers it gave.
 
-    Moves are judged again, by the policy of where it is done. What somebody had overridden needs
-    no new reason, but has to be theirs to override by that policy.
+    Moves are judged again, by the policy of the new state. An override needs no new reason, but
+    that policy must allow its author to override.
 
     Args:
-        state: where it is done.
+        state: where the operation is done again.
         recorded: what was done.
-        numbers: what versions that were registered in earlier unpublished commits are called now.
-        above: the highest number that history knows of a model.
-        holds: whether an approval verifies where it is done.
-        mover: who did it, and what may be asked to judge it.
-        was_in: what history knows; a message that says it is a rollback proves nothing.
+        numbers: the numbers now of versions from earlier unpublished commits.
+        above: returns the highest number of a model in the history.
+        holds: tells whether an approval verifies in a state.
+        mover: who did it, and the facts for the rules.
+        was_in: what the history knows; a message that claims to be a rollback proves nothing.
 
     Raises:
-        Refused: it does not hold any more, or the policy refuses it; the message says why.
-        NotFound: a version that it names is not there.
+        Refused: it no longer applies, or the policy refuses it; the message says why.
+        NotFound: a version that it names does not exist.
     """
     change, new = done_again(state, recorded, numbers, above, holds, mover)
-    # What ends a model is judged as it is done: a rename is none of the moves that it looks like.
+    # What ends a model is judged while it is done: a rename looks like moves, but is none.
     return change if recorded.ended else _judged(state, change, mover, was_in), new
 
 
@@ -114,10 +114,10 @@ def done_again(
     holds: ApprovalHolds,
     mover: Mover | None = None,
 ) -> tuple[Change, dict[tuple[str, int], int]]:
-    """Return what `reapply` does; without a mover, no policy has judged it yet."""
+    """Return what `reapply` returns, before the policy judges it."""
     todo = _Reapplication(state, recorded, dict(numbers), above)
-    told = parse_message(recorded.message)
-    evidence: tuple[str, ...] = told.evidence
+    message = parse_message(recorded.message)
+    evidence: tuple[str, ...] = message.evidence
     if recorded.ended is not None:
         evidence = todo.end(*recorded.ended, mover).evidence
     else:
@@ -128,12 +128,12 @@ def done_again(
         todo.delete()
         todo.annotate()
     change = Change(
-        todo.renamed(told.subject),
+        todo.renamed(message.subject),
         tuple(Edit(path, content) for path, content in todo.edits.items()),
-        told.reason,
+        message.reason,
         tuple(map(todo.renamed, evidence)),
-        told.reverts,
-        todo.trailers(told.trailers),
+        message.reverts,
+        todo.trailers(message.trailers),
     )
     new = {
         key: number
@@ -144,10 +144,10 @@ def done_again(
 
 
 def carried(recorded: Recorded, numbers: Numbers) -> dict[tuple[str, int], int | None]:
-    """Return what numbers come to by an operation that ended a model.
+    """Return the numbers of versions after an operation that deleted or renamed their model.
 
-    Under its new name the versions of a renamed one have the numbers that they had. Those that a
-    later model of the old name gives are its own.
+    The versions of a renamed model keep their numbers under its new name. A later model of the old
+    name numbers its own versions.
     """
     if recorded.ended is None:
         return {}
@@ -159,16 +159,16 @@ def carried(recorded: Recorded, numbers: Numbers) -> dict[tuple[str, int], int |
 
 
 def _judged(state: RegistryState, change: Change, mover: Mover, was_in: WasIn) -> Change:
-    """Return the change with what the policy of the state says of it as evidence.
+    """Return the change with the verdicts of the state's policy as evidence.
 
     Raises:
         GateRefused: the policy refuses it.
     """
-    told = dict(change.trailers)
-    claims = told.get("Gitreg-Action") == "rollback" or change.reverts is not None
+    trailers = dict(change.trailers)
+    claims = trailers.get("Gitreg-Action") == "rollback" or change.reverts is not None
     returns = claims and all(may_return(state.policy, m, was_in) for m in _moves(state, change))
     named, stage = _named(change.trailers)
-    demand = Demand(named, override=told.get(OVERRIDE), returns=returns)
+    demand = Demand(named, override=trailers.get(OVERRIDE), returns=returns)
     return judged(state, change, mover, demand, stage)
 
 
@@ -193,7 +193,7 @@ def _named(trailers: Sequence[tuple[str, str]]) -> tuple[tuple[tuple[str, int], 
 
 
 class _Reapplication:
-    """The edits of an operation that is done again, gathered step by step."""
+    """The edits of an operation that is done again, collected step by step."""
 
     def __init__(
         self,
@@ -227,14 +227,18 @@ class _Reapplication:
         for place, change in self._recorded.of_kind("model"):
             if place.model not in self._recorded.created:
                 continue
-            said = manifest.read_model_document(change.after, change.path)
+            annotations = manifest.read_model_document(change.after, change.path)
             request = Creation(
-                place.model, said.created_at, said.description, said.owner, said.tags
+                place.model,
+                annotations.created_at,
+                annotations.description,
+                annotations.owner,
+                annotations.tags,
             )
             self._add(create_model(self._state, request).edits)
 
     def end(self, model: str, tombstone: manifest.Tombstone, mover: Mover | None) -> Change:
-        """Delete or rename a model again; a deletion, if it has the versions that it had then."""
+        """Delete or rename a model again; delete it only if it has no other versions than then."""
         if tombstone.renamed_to is not None:
             done = rename_model(self._state, model, tombstone, mover)
         else:
@@ -247,7 +251,7 @@ class _Reapplication:
         return done
 
     def _refuse_others_work(self, model: str) -> None:
-        """Refuse to delete what somebody else registered or moved since that was decided."""
+        """Refuse to delete what somebody else has registered or moved since."""
         had = {
             self._number(model, place.version)
             for place, _ in self._recorded.of_kind("manifest")
@@ -276,8 +280,8 @@ class _Reapplication:
             content = {file.path: file.after for file in self._recorded.files}
             version = manifest.read_manifest(change.after, change.path)
             pointer = layout.dvc_pointer_path(place.model, number, version.artifact.path)
-            said_in = layout.annotations_path(place.model, number)
-            said = manifest.read_annotations(content.get(said_in), said_in)
+            annotated_in = layout.annotations_path(place.model, number)
+            annotations = manifest.read_annotations(content.get(annotated_in), annotated_in)
             frozen = layout.version_path(place.model, number, layout.REQUIREMENTS)
             md5 = manifest.read_dvc_pointer(content.get(pointer) or b"", pointer)
             request = Registration(
@@ -290,8 +294,8 @@ class _Reapplication:
                 lineage=version.lineage,
                 environment=version.environment,
                 requirements=content.get(frozen),
-                description=said.description,
-                tags=said.tags,
+                description=annotations.description,
+                tags=annotations.tags,
                 above=self._above(place.model),
                 signature=version.signature,
                 number=number if keeps else None,
@@ -304,16 +308,16 @@ class _Reapplication:
     def move(self) -> None:
         moved = self._recorded.of_kind("stages", "aliases")
         for model in dict.fromkeys(place.model for place, _ in moved):
-            self._state.check_model(model)  # of one that is gone it says why
+            self._state.check_model(model)  # the error says if the model was deleted or renamed
             moves = [
-                _PointerMove.of(place, self._renumbered(place, file))
+                PointerMove.of(place, self._renumbered(place, file))
                 for place, file in moved
                 if place.model == model
             ]
-            self._add(_moved(self._state, model, moves))
+            self._add(moved_again(self._state, model, moves))
 
     def _renumbered(self, place: Place, change: FileChange) -> FileChange:
-        """Return a pointer's change with the numbers that versions have now."""
+        """Return a pointer's change with the current numbers of versions."""
 
         def renumber(data: bytes | None) -> bytes | None:
             if data is None:
@@ -329,7 +333,7 @@ class _Reapplication:
         return FileChange(change.path, renumber(change.before), renumber(change.after))
 
     def approve(self, holds: ApprovalHolds) -> None:
-        """Keep the approvals that hold here; the text that was signed names what is replaced."""
+        """Keep the approvals that hold here; the signed text names the versions replaced."""
         for place, change in self._recorded.of_kind("approval"):
             if (place.model, place.version) in self._new_or_gone:
                 continue
@@ -378,7 +382,7 @@ class _Reapplication:
             read(change.after, path)
             now = self._state.snapshot.read(path)
             if now == change.after:
-                continue  # somebody else has said the very same
+                continue  # somebody else has written the same
             if now != change.before:
                 raise Refused(f"{path} has been changed by somebody else")
             self.edits[path] = change.after
@@ -391,9 +395,9 @@ class _Reapplication:
         }
 
     def renamed(self, text: str) -> str:
-        """Return a line of the message with the numbers that versions have now."""
-        # All names at once: churn@4 may have become churn@5, and churn@5 churn@6. And whole names,
-        # the longest first: "my churn" is a model, too.
+        """Return a line of the message with the current numbers of versions."""
+        # All names at once: churn@4 may have become churn@5, and churn@5 churn@6. Whole names, the
+        # longest first: "my churn" may be a model, too.
         models = {place.model for place, _ in self._recorded.places}
         names = "|".join(map(re.escape, sorted(models, key=len, reverse=True)))
         if not names:
@@ -405,10 +409,10 @@ class _Reapplication:
 
         return re.sub(rf"(?<![^\s\"(])({names})@([1-9][0-9]{{0,8}})(?![0-9])", rename, text)
 
-    def trailers(self, told: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    def trailers(self, recorded: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         model = ""
         found = []
-        for key, value in told:
+        for key, value in recorded:
             if key == "Gitreg-Model":
                 model = value
             if key in ("Gitreg-Version", "Gitreg-Replaces") and _NUMBER.fullmatch(value):
@@ -416,105 +420,3 @@ class _Reapplication:
             else:
                 found.append((key, value))
         return tuple(found)
-
-
-@dataclass(frozen=True)
-class _PointerMove:
-    """What an operation did to one pointer: as it was before, what came and what went."""
-
-    place: Place
-    change: FileChange
-    gained: frozenset[int]
-    lost: frozenset[int]
-
-    @classmethod
-    def of(cls, place: Place, change: FileChange) -> _PointerMove:
-        before, after = (
-            frozenset(_versions(place, data, change.path)) for data in (change.before, change.after)
-        )
-        return cls(place, change, after - before, before - after)
-
-    def is_done(self, state: RegistryState) -> bool:
-        """Tell whether somebody else has brought the pointer to the very same."""
-        now, then = (
-            _versions(self.place, data, self.change.path)
-            for data in (state.snapshot.read(self.change.path), self.change.after)
-        )
-        return set(now) == set(then)
-
-    def on(self, state: RegistryState) -> FileChange:
-        """Return what it does to the pointer as it is now."""
-        now = state.snapshot.read(self.change.path)
-        if self.place.kind == "aliases":
-            return FileChange(self.change.path, now, self.change.after)
-        held = frozenset(_versions(self.place, now, self.change.path)) - self.lost | self.gained
-        return FileChange(self.change.path, now, manifest.write_versions(tuple(sorted(held))))
-
-
-def _versions(place: Place, data: bytes | None, path: str) -> tuple[int, ...]:
-    if place.kind == "aliases":
-        return () if data is None else (manifest.read_alias(data, path),)
-    return manifest.read_versions(data, path)
-
-
-def _moved(state: RegistryState, model: str, moves: Sequence[_PointerMove]) -> list[Edit]:
-    """Return the edits that move a model's pointers again.
-
-    Raises:
-        NotFound: a version is not there, or the policy has no such stage any more.
-        Refused: one has been moved by somebody else.
-    """
-    then = {move.change.path: move.change.before for move in moves}
-    todo = [move.on(state) for move in moves if not move.is_done(state)]
-    surprise = first_conflict(then.get, state.policy, todo)
-    if surprise is not None:
-        raise Refused(f"{model} {surprise.pointer} has been moved by somebody else")
-    pointers = PointerMoves(state, model)
-    stages = [(move.place.name, move) for move in moves if move.place.kind == "stages"]
-    goes = {version: stage for stage, move in stages for version in move.gained}
-    leaving = [(version, stage) for stage, move in stages for version in sorted(move.lost)]
-    for version, stage in leaving:
-        # Where it is now, nobody who decided this has seen it, unless that is the same.
-        here = pointers.stage_of(version)
-        if here not in (stage, goes.get(version)):
-            raise _taken(model, version, here)
-    for version, _ in leaving:
-        pointers.place(version, None)
-    for move in moves:
-        _arrive(state, pointers, move)
-    _send_aliases(state, pointers, moves)
-    return pointers.edits()
-
-
-def _arrive(state: RegistryState, pointers: PointerMoves, move: _PointerMove) -> None:
-    """Put what a pointer gained where it belongs."""
-    name = str(move.place.name)
-    for version in sorted(move.gained):
-        state.check_version(pointers.model, version)
-    if move.place.kind == "aliases":
-        pointers.point(name, max(move.gained, default=None))
-        return
-    if move.gained:
-        state.policy.stage(name)
-    for version in sorted(move.gained):
-        elsewhere = pointers.stage_of(version)
-        if elsewhere not in (None, name):
-            raise _taken(pointers.model, version, elsewhere)
-        pointers.place(version, name)
-
-
-def _taken(model: str, version: int, stage: str | None) -> Refused:
-    name = format_version(model, version)
-    where = f"put into {stage}" if stage is not None else "taken out of its stage"
-    return Refused(f"{name} has been {where} by somebody else")
-
-
-def _send_aliases(
-    state: RegistryState, pointers: PointerMoves, moves: Sequence[_PointerMove]
-) -> None:
-    """Let the aliases of a stage's rule follow, which may be newer than the operation."""
-    rules = state.policy.of(pointers.model)
-    for move in moves:
-        if move.place.kind == "stages" and move.gained:
-            for alias in rules.stage(str(move.place.name)).aliases:
-                pointers.point(alias, max(move.gained))

@@ -1,4 +1,4 @@
-"""`Recorded`: an operation as its commit tells it, to be done again on another tip."""
+"""`Recorded`: an operation as its commit recorded it, to be done again on another tip."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Recorded:
 
     @property
     def gaps(self) -> set[tuple[str, int]]:
-        """The numbers that a registration left out, of versions that were never here."""
+        """The numbers that a registration skipped, of versions that were never here."""
         here = {(place.model, place.version) for place, _ in self.of_kind("manifest")}
         return {
             (place.model, place.version)
@@ -58,14 +58,14 @@ class Recorded:
         }
 
     def left_out(self, model: str, number: int) -> manifest.Tombstone:
-        """Return what stands for a number of `gaps`."""
+        """Return the tombstone of a number of `gaps`."""
         path = layout.tombstone_path(model, number)
         content = {change.path: change.after for _, change in self.of_kind("deleted")}
         return manifest.read_tombstone(content[path] or b"", path)
 
     @cached_property
     def ended(self) -> tuple[str, manifest.Tombstone] | None:
-        """The one model that it deleted or renamed, and what stays of it."""
+        """The one model that it deleted or renamed, and the tombstone of that model."""
         found = [
             (place.model, change)
             for place, change in self.of_kind("deleted")
@@ -77,11 +77,11 @@ class Recorded:
         try:
             return model, manifest.read_tombstone(change.after or b"", change.path)
         except InvalidDocument:
-            return None  # no operation writes that
+            return None  # no operation writes such a file
 
     @cached_property
     def created(self) -> frozenset[str]:
-        """The models that it created, as its message or a tombstone that went says."""
+        """The models that it created, according to its message or a removed tombstone."""
         told = trailers_of(self.message)
         claimed = told.get("Gitreg-Model", ()) if told.get("Gitreg-Action") == ("create",) else ()
         back = [
@@ -98,24 +98,24 @@ class Recorded:
 
     @property
     def is_operation(self) -> bool:
-        """Whether all that it did can be told as operations.
+        """Whether everything that it did can be expressed as operations.
 
         A commit by hand may be one as well; one that changed code, or the policy, is not.
         """
         touched = self.of_kind("manifest", "deleted")
         allowed = {layout.DVC_YAML} if touched else set()
-        # Of what ends a model, all together has to be what is done again: `is_told_in_full`.
+        # The end of a model has to be done again as a whole: `redoes_everything` checks that.
         known = {
             change.path
             for place, change in self.places
-            if self.ended is not None or _is_told(place, change, self)
+            if self.ended is not None or _is_part_of_operation(place, change, self)
         }
         return bool(known) and all(
             change.path in known or change.path in allowed for change in self.files
         )
 
 
-def _is_told(place: Place, file: FileChange, recorded: Recorded) -> bool:
+def _is_part_of_operation(place: Place, file: FileChange, recorded: Recorded) -> bool:
     """Tell whether a file's change follows from the operations that are read back."""
     if place.kind == "deleted" and place.version is None:
         return place.model in recorded.created
@@ -134,9 +134,9 @@ def _is_told(place: Place, file: FileChange, recorded: Recorded) -> bool:
         return not born and (file.after is None or place.kind == "deleted")
     if place.kind == "approval" and not born:
         return True
-    # What a registration does not write, such as notes that somebody put beside it, is not told.
-    told = place.kind in ("manifest", "annotations") or _is_registered_file(file.path)
-    return bool(born) and file.before is None and told
+    # A file that no registration writes, such as notes beside a version, is not part of one.
+    known = place.kind in ("manifest", "annotations") or _is_registered_file(file.path)
+    return bool(born) and file.before is None and known
 
 
 def _is_registered_file(path: str) -> bool:

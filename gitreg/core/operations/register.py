@@ -1,4 +1,4 @@
-"""Register: give the next number to an artifact, with everything that is known of it."""
+"""Register: give an artifact the next version number, with everything known of it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from gitreg.core.state.state import RegistryState
 from gitreg.errors import AlreadyExists, InvalidRequest
 
 GAP_LIMIT = 10_000
-"""The most numbers that one registration may leave out."""
+"""How many numbers one registration may skip at most."""
 
 
 @dataclass(frozen=True)
 class Registration:
-    """What is asked: a version with these bytes, made like this.
+    """The request to register a version.
 
     Attributes:
         model: the model's name; its first version creates it.
@@ -37,13 +37,13 @@ class Registration:
         created_at: when, UTC, ``2026-11-22T20:25:06Z``.
         created_by: who, ``Name <email>``.
         requirements: the frozen environment, the text of ``requirements.txt``.
-        above: the highest number that history knows: a registration that was reverted has left
-            the files, and its number stays taken all the same.
-        signature: what the model takes and gives.
-        number: the one that it shall have, where it had it in another registry; the next one by
-            default.
-        left_out: what stands for the numbers below that one which were never given; who registers
-            and when by default.
+        above: the highest number in the history; the number of a reverted registration stays
+            taken.
+        signature: the model's inputs and outputs.
+        number: the requested version number, such as the one in another registry; the next number
+            by default.
+        left_out: the tombstone of each number that is skipped; by default it has the creator and
+            the time of the version.
         warnings: what the person should know.
     """
 
@@ -70,7 +70,7 @@ def check_new_name(state: RegistryState, model: str) -> str:
 
     Raises:
         InvalidRequest: it is malformed, or differs from a model's only by case or Unicode form.
-        NotFound: the model was deleted or renamed: whoever registers may not know.
+        NotFound: the model was deleted or renamed, which the user may not know.
     """
     check_model_name(model)
     if state.has_model(model):
@@ -81,10 +81,10 @@ def check_new_name(state: RegistryState, model: str) -> str:
 
 
 def refuse_twin(state: RegistryState, model: str) -> None:
-    """Refuse a new name that another one, be it of a deleted model, could be taken for.
+    """Refuse a new name that could be mistaken for that of another model, even a deleted one.
 
     Raises:
-        InvalidRequest: it differs from that only by case or Unicode form.
+        InvalidRequest: the names differ only by case or Unicode form.
     """
     twin = state.same_name(model)
     if twin is not None:
@@ -92,7 +92,7 @@ def refuse_twin(state: RegistryState, model: str) -> None:
 
 
 def twin_of(model: str, twin: str) -> InvalidRequest:
-    """Return what is raised for a name that could be taken for another one."""
+    """Return the error for a name that could be mistaken for another one."""
     return InvalidRequest(
         f"{model!a} differs from the model {twin!a} only by case or Unicode form",
         hint=f"register under {twin!a}, or choose another name",
@@ -103,7 +103,7 @@ def register(state: RegistryState, request: Registration) -> Change:
     """Return the change that registers the next version.
 
     Raises:
-        AlreadyExists: the number that it shall have is given.
+        AlreadyExists: the requested version number is taken.
         InvalidRequest: the name, a tag or the description is malformed, or a document would be too
             large.
     """
@@ -159,7 +159,7 @@ def register(state: RegistryState, request: Registration) -> Change:
 
 
 def _check_number(model: str, number: int, last: int) -> int:
-    """Return the number that a version shall have, when it can be given."""
+    """Return the requested version number, if it is free and not too far ahead."""
     if number <= last:
         raise AlreadyExists(
             f"{format_version(model, number)}: {last} is the highest number given so far, and "
@@ -175,7 +175,7 @@ def _check_number(model: str, number: int, last: int) -> int:
 def dvc_yaml_edit(state: RegistryState, model: str, path: str | None) -> list[Edit]:
     """Return the edit of ``dvc.yaml`` that names a model's newest artifact, if one is needed.
 
-    Names that DVC's grammar of artifacts does not take are left out.
+    Names that DVC does not accept for an artifact are left out.
     """
     before = state.snapshot.read(layout.DVC_YAML)
     if not is_taggable(model) or (before is None and path is None):

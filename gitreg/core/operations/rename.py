@@ -1,7 +1,7 @@
-"""Rename: a model's folder gets another name, and its old name a note of that.
+"""Rename: a model's folder gets another name, and a tombstone keeps the old one.
 
-Every file stays as it is, byte for byte, but for the line of each manifest that names the model.
-Approvals stay behind: what was signed names the model, and is worth nothing under another name.
+Every file stays the same, byte for byte, except the line of each manifest that names the model.
+Approvals do not move: the signed text names the model, so they are void under another name.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from gitreg.core.state.state import RegistryState
 def rename_model(
     state: RegistryState, name: str, tombstone: Tombstone, mover: Mover | None
 ) -> Change:
-    """Return the change that renames a model; one without edits when it has that name.
+    """Return the change that renames a model; it has no edits when it already has that name.
 
-    Where both names are under the same rules, its versions only move along. Where they are not,
-    it is as if each were promoted under the new name, and the rules of that one decide.
+    If the same rules hold for both names, its versions only move along. Otherwise each version
+    counts as promoted under the new name, and the rules of the new name decide.
 
     Args:
         state: the registry.
         name: of the model.
-        tombstone: what stays under the old name; it says the new one.
-        mover: who does it; ``None`` leaves the rules to the caller.
+        tombstone: what remains under the old name; it has the new one.
+        mover: who renames it; with ``None`` the caller applies the rules.
 
     Raises:
         NotFound: there is no such model.
-        AlreadyExists: the new name is another model's.
+        AlreadyExists: another model has the new name.
         InvalidRequest: it is malformed, or differs from another only by case or Unicode form.
-        InvalidDocument: a manifest is written so that its line with the name cannot be told.
-        GateRefused: the rules of the new name say no.
+        InvalidDocument: the line with the name cannot be found in a manifest.
+        GateRefused: the rules of the new name refuse.
     """
     new = str(tombstone.renamed_to)
     state.check_model(name)
@@ -63,10 +63,10 @@ def rename_model(
 
 
 def moved_files(name: str, new: str, files: dict[str, bytes]) -> dict[str, bytes]:
-    """Return the files of a renamed model, path to content, out of those under its old name.
+    """Return the files of a renamed model, path to content, from those under its old name.
 
     Raises:
-        InvalidDocument: a manifest's line with the name cannot be told.
+        InvalidDocument: the line with the name cannot be found in a manifest.
     """
     moved = {}
     for path, content in files.items():
@@ -81,7 +81,7 @@ def moved_files(name: str, new: str, files: dict[str, bytes]) -> dict[str, bytes
 
 
 def _dvc_yaml_edits(state: RegistryState, name: str, new: str) -> list[Edit]:
-    """Return the edit that lets ``dvc.yaml`` name the newest artifact under the new name."""
+    """Return the edit after which ``dvc.yaml`` has the newest artifact under the new name."""
     latest = state.latest(name)
     gone = dvc_yaml_edit(state, name, None)
     between = state.after({edit.path: edit.content for edit in gone})
@@ -104,14 +104,14 @@ def _left_behind(files: dict[str, bytes]) -> tuple[str, ...]:
 
 
 def _judged(state: RegistryState, change: Change, name: str, new: str, mover: Mover) -> Change:
-    """Return the change, when the rules of the new name let its versions be where they are."""
+    """Return the change, if the rules of the new name allow its versions in their stages."""
     if state.policy.of(name) == state.policy.of(new):
         return change
     is_pointer = {
         edit.path: bool((place := layout.locate(edit.path)) and place.pointer)
         for edit in change.edits
     }
-    # As if the versions were there under the new name, and in no stage yet.
+    # The state with the versions under the new name, and in no stage yet.
     arrived = state.after(
         {
             edit.path: edit.content

@@ -1,4 +1,4 @@
-"""Roll back: the version that a stage held before takes its place again, found by history."""
+"""Roll back: the version that a stage held before returns to it; history says which."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from gitreg.errors import InvalidRequest, Refused
 
 
 class Past(Protocol):
-    """What a rollback asks history."""
+    """What a rollback needs from the history."""
 
     def moves_of(self, model: str, pointer: str) -> list[Event]:
-        """Return the moves of a pointer since the model has its name, newest first."""
+        """Return the moves of a pointer under the model's current name, newest first."""
 
     def events_of_commit(self, commit: str, model: str) -> list[Event]:
         """Return what a commit did to a model."""
@@ -32,13 +32,13 @@ class Past(Protocol):
 
 @dataclass(frozen=True)
 class Rollback:
-    """What is asked.
+    """The request to roll back.
 
     Attributes:
         models: which models go back.
         stage: the stage that goes back.
         to: the version to go back to; ``None`` for the one before.
-        restage: put the version withdrawn back where it was, as ``git revert`` would, instead of
+        restage: put the withdrawn version back where it was, as ``git revert`` would, instead of
             into the archive.
     """
 
@@ -50,7 +50,7 @@ class Rollback:
 
 @dataclass(frozen=True)
 class RollbackPlan:
-    """What a rollback would do: its change, and the versions that it moves, whole."""
+    """What a rollback would do: its change, and the versions that it moves."""
 
     change: Change
     withdrawn: tuple[ModelVersion, ...]
@@ -71,16 +71,16 @@ class _Step:
 
 
 def roll_back(state: RegistryState, past: Past, request: Rollback, mover: Mover) -> RollbackPlan:
-    """Return the plan of a rollback; its change has no edits when ``to`` is there already.
+    """Return the plan of a rollback; its change has no edits when ``to`` is already in the stage.
 
-    It must be possible in any emergency, and what it brings back has passed once: of the policy
-    only the demand for a signature holds, and aliases go where the stage's rule sends them. What
-    was approved of a version that is withdrawn is approved no more.
+    A rollback must be possible in any emergency, and what it restores has passed the gates once:
+    of the policy only the demand for a signature applies, and aliases go where the stage's rule
+    sends them. Approvals of a version that is withdrawn are removed.
 
     Raises:
         InvalidRequest: no model is named, or one twice.
         NotFound: no such model, stage or version.
-        Refused: there is nothing before, or ``to`` never was in the stage.
+        Refused: the stage held nothing before, or ``to`` was never in the stage.
         GateRefused: the policy demands a signature of somebody else.
     """
     if not request.models:
@@ -143,9 +143,7 @@ def _step(state: RegistryState, past: Past, request: Rollback, model: str) -> _S
     for version in withdrawn:
         for alias in moves.aliases_of(version):
             name = format_version(model, version)
-            stayed.setdefault(
-                alias, f"@{alias} still names {name}: another commit moved that alias"
-            )
+            stayed.setdefault(alias, f"@{alias} still names {name}: another commit moved it")
     warnings = [
         *moves.emptied(),
         *stayed.values(),
@@ -164,9 +162,9 @@ def _step(state: RegistryState, past: Past, request: Rollback, model: str) -> _S
 def _unapproved(
     state: RegistryState, model: str, stage: str, withdrawn: Sequence[int]
 ) -> Iterator[Edit]:
-    """Take back what people approved and is withdrawn now.
+    """Yield the edits that remove approvals of withdrawn versions.
 
-    What they signed would hold again: the stage holds what it held when they did.
+    Otherwise they would hold again: the stage holds what it held when they were signed.
     """
     for version in withdrawn:
         folder = layout.approvals_path(model, version)
@@ -180,7 +178,7 @@ def _unapproved(
 def _back_to_something(
     stack: Sequence[Event], current: tuple[int, ...], stage: str, model: str
 ) -> list[Event]:
-    """Return the moves to undo, newest first, until the stage holds something that differs."""
+    """Return the moves to undo, newest first, until the stage holds other versions."""
     undone: list[Event] = []
     for event in reversed(stack):
         undone.append(event)
@@ -199,7 +197,7 @@ def _back_to_something(
 def _back_to(
     stack: Sequence[Event], events: Sequence[Event], request: Rollback, model: str
 ) -> list[Event]:
-    """Return the moves to undo, newest first, until the stage holds the version asked for."""
+    """Return the moves to undo, newest first, until the stage holds the requested version."""
     undone: list[Event] = []
     for event in reversed(stack):
         undone.append(event)
@@ -208,13 +206,13 @@ def _back_to(
     name = format_version(model, request.to or 0)
     if not any(request.to in event.after for event in events):
         raise Refused(
-            f"{name} never was in {request.stage}: that is no rollback",
+            f"{name} was never in {request.stage}: this is not a rollback",
             hint=f"gitreg promote {name} --to {request.stage}",
         )
     if request.restage:
         raise Refused(
-            f"{name} was in {request.stage}, but that was rolled back: --restage has no way back",
-            hint="leave --restage out, and the version withdrawn is archived",
+            f"{name} was in {request.stage}, but that was rolled back: --restage cannot undo it",
+            hint="leave --restage out: the withdrawn version is then archived",
         )
     return []
 
@@ -227,10 +225,10 @@ def _undo(
     request: Rollback,
     withdrawn: Sequence[int],
 ) -> dict[str, str]:
-    """Take back what the commits of the moves did to aliases, and, restaging, to stages.
+    """Undo what the commits of the moves did to aliases and, with ``restage``, to stages.
 
     Returns:
-        the aliases that could not be taken back, and why.
+        the aliases that could not be restored, and why.
     """
     stayed: dict[str, str] = {}
     for commit in dict.fromkeys(event.commit for event in undone):
@@ -238,8 +236,8 @@ def _undo(
         for event in happened:
             if event.pointer and event.pointer.startswith("aliases/"):
                 _undo_alias(state, moves, event, stayed)
-        # Of a move that a rollback amended only the way in is known: whom it leads to now came
-        # out of the archive, and goes back there.
+        # Of a move that a rollback amended, only its start is known: the version that it leads to
+        # now came out of the archive, and goes back there.
         if request.restage and any(event in undone for event in happened):
             _undo_stages(state, moves, happened)
     for version in withdrawn:
@@ -254,7 +252,7 @@ def _undo_alias(
     alias = (event.pointer or "").partition("/")[2]
     before = named_by(event.before)
     if state.policy.of(moves.model).is_protected(alias):
-        # It goes where the rule of the stage sends it, or not at all.
+        # Only the rule of a stage moves it.
         stayed[alias] = f"@{alias} is protected: it stays where it is"
     elif moves.alias(alias) != named_by(event.after):
         stayed[alias] = f"@{alias} has moved since: it stays where it is"
@@ -278,17 +276,17 @@ def _undo_stages(state: RegistryState, moves: PointerMoves, happened: Sequence[E
             moves.place(version, None)
     for stage, event in of_stages:
         for version in set(event.before) - set(event.after):
-            # One that was deleted since has no place to go back to.
+            # A version that was deleted since cannot go back.
             moves.place(version, stage if state.has_version(moves.model, version) else None)
 
 
 def _one_commit(past: Past, request: Rollback, steps: Sequence[_Step]) -> Event | None:
-    """Return an event of the commit that the rollback takes back, when it is one, and whole."""
+    """Return an event of the commit that is undone, if it is a single one and undone whole."""
     undone = [event for step in steps for event in step.undone]
     commits = {event.commit for event in undone}
     if len(commits) != 1 or set(past.models_of_commit(undone[0].commit)) != set(request.models):
         return None
-    # One that a rollback amended since is not all that is taken back.
+    # A commit that a rollback amended since is not undone whole.
     is_whole = all(event in past.events_of_commit(event.commit, event.model) for event in undone)
     return undone[0] if is_whole else None
 

@@ -1,7 +1,7 @@
 """``policy.yaml``, read strictly.
 
-Every error names file and field, and a mistyped key its near miss: a gate that nobody notices to be
-misspelt would let everything pass.
+Every error names file and field, and for a mistyped key the near miss: a misspelt gate that nobody
+notices would let everything pass.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ STAGE_KEYS = {
     "override": "override",
     "owners": "owners",
 }
-"""A key of the file to the attribute of `StageRule`."""
+"""The keys of a stage in the file, each with its attribute of `StageRule`."""
 
 _EXTENSION = re.compile(r"\.?([a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*)", re.IGNORECASE | re.ASCII)
 # As CODEOWNERS of GitHub and GitLab read them; on GitLab a group may have subgroups.
@@ -76,12 +76,12 @@ _MOST_APPROVALS = 100
 
 @lru_cache(maxsize=64)
 def read_policy(data: bytes | None, where: str) -> Policy:
-    """Return the policy of a document; a registry without the file is under `DEFAULT`.
+    """Return the policy of a document; `DEFAULT` where the registry has no such file.
 
-    Parsed once a content: every operation asks for it.
+    Cached by content, because every operation needs it.
 
     Raises:
-        InvalidDocument: an unknown key or format, a stage that is not defined, a wrong type.
+        InvalidDocument: there is an unknown key or format, an undefined stage or a wrong type.
     """
     if data is None:
         return DEFAULT
@@ -154,7 +154,7 @@ def _read_models(
 
 
 class _People:
-    """Signers, roles and revoked keys: whom ``by:`` may name."""
+    """Signers, roles and revoked keys: the people that ``by:`` may name."""
 
     def __init__(
         self,
@@ -173,8 +173,8 @@ class _People:
         for principal in fields.mapping("signers"):
             _check(inner, principal[:100], check_principal, principal)
             if "@" not in principal:
-                # Whose version and whose commit it is, an e-mail says: of another name nobody could
-                # tell that an approval is one's own.
+                # Authors of versions and commits are known by e-mail. An approval under another
+                # name could not be recognised as one's own.
                 inner.fail(principal, "expected an e-mail")
             keys = inner.text_list(principal)
             if not keys:
@@ -201,7 +201,7 @@ class _People:
         return cls(signers, roles, tuple(map(check_fingerprint, revoked)))
 
     def by(self, fields: Fields) -> tuple[str, ...]:
-        """Return the list ``by`` of roles and principals, which must name somebody."""
+        """Return the list ``by`` of roles and principals; at least one."""
         names = fields.text_list("by")
         if not names:
             fields.fail("by", "expected a list of roles and principals, at least one")
@@ -219,7 +219,7 @@ class _People:
 
 
 def _check(fields: Fields, name: str, rule: Callable[[str], object], text: str) -> None:
-    """Refuse a text of the field ``name`` that a rule refuses, in the rule's words."""
+    """Refuse the text of a field that breaks a rule, with the rule's message."""
     try:
         rule(text)
     except InvalidRequest as error:
@@ -234,7 +234,7 @@ def _is_email(text: str) -> bool:
 
 
 class _Reader:
-    """Reads the parts of a policy that are said in general and for some models."""
+    """Reads the parts of a policy that apply to all models or to some."""
 
     def __init__(self, stages: tuple[str, ...], people: _People) -> None:
         self._stages = stages
@@ -344,7 +344,7 @@ class _Reader:
     def _gate(self, entry: Fields) -> Gate:
         kinds = [name for name in self._kinds if entry.lists(name)]
         if len(kinds) > 1:
-            entry.fail(kinds[1], f"each gate is an entry of its own, beside {kinds[0]}")
+            entry.fail(kinds[1], f"each gate needs its own entry, apart from {kinds[0]}")
         if not kinds:
             every = [*self._kinds, *(key for keys, _ in self._kinds.values() for key in keys)]
             entry.only(every)
@@ -367,7 +367,7 @@ class _Reader:
             return MetricLimit(metric, at_least, at_most)
         for key in ("at_least", "at_most"):
             if entry.lists(key):
-                entry.fail(key, "each gate is an entry of its own, beside better_than")
+                entry.fail(key, "each gate needs its own entry, apart from better_than")
         than = entry.text("better_than")
         entry.one_of("better_than", self._stages, "a stage of this policy", than)
         by = entry.number("by") if entry.lists("by") else 0
@@ -387,10 +387,10 @@ class _Reader:
 
 
 def _refuse_gated_archive(fields: Fields) -> None:
-    """Refuse what would have no effect: what is bad must be able to leave."""
+    """Refuse conditions of archiving, which have no effect: a bad version must be able to leave."""
     for key in ("from", "gates", "approvals"):
         if fields.has(key):
-            fields.fail(key, "whatever is archived needs nothing for it")
+            fields.fail(key, "it has no effect: every version may be archived")
 
 
 def _read_holds(fields: Fields) -> int | None:
@@ -432,7 +432,7 @@ def _name(fields: Fields, key: str) -> str:
 
 
 def _branch(fields: Fields, key: str) -> str:
-    """Return a branch's name: no ``main~3``, no ``main@{1}``: clones differ in what that is."""
+    """Return a branch's name; ``main~3`` or ``main@{1}`` would differ from clone to clone."""
     name = _name(fields, key)
     if _NO_BRANCH.search(name):
         fields.fail(key, f"{name[:100]!a} cannot be a branch's name")
@@ -463,7 +463,7 @@ def _size(entry: Fields) -> Gate:
         if size is None:
             inner.fail("at_most", "expected a size such as 500 MB or 2 GiB")
         return Size(size)
-    return Size(min(inner.integer("at_most"), MOST - 1))  # nothing is so large
+    return Size(min(inner.integer("at_most"), MOST - 1))  # no artifact is larger
 
 
 def _moment(fields: Fields, key: str) -> int:

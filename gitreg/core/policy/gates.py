@@ -1,4 +1,4 @@
-"""The gates of a stage: each a small object, each says in one line why a version passes or not.
+"""The gates of a stage: small objects, each of which says in one line why a version passes or not.
 
 >>> from gitreg.core.model.model import Artifact, ModelVersion
 >>> metrics_line(ModelVersion("m", 2, "", "", Artifact("model", 0, 1, ""), {"auc": 0.92}), "auc")
@@ -20,7 +20,7 @@ from gitreg.core.policy.measures import format_duration, format_size, spoken_dur
 from gitreg.core.policy.verdict import Case, Verdict, unknown
 
 _SHOWN = 3
-"""How many of several culprits a line names."""
+"""How many of several offending names a line lists."""
 
 SHORT = 9
 """How many digits of a commit a line shows."""
@@ -30,7 +30,7 @@ SHORT = 9
 
 
 def number_of(version: ModelVersion, metric: str) -> int | float | str:
-    """Return a metric of a version, or why it is none: absent, text, a boolean, not finite."""
+    """Return a version's metric, or why it is no number: absent, text, a boolean, not finite."""
     value: object = version.metrics.get(metric)
     if value is None:
         return f"{metric} is missing from {version.reference}"
@@ -42,13 +42,13 @@ def number_of(version: ModelVersion, metric: str) -> int | float | str:
 
 
 def metrics_line(version: ModelVersion, metric: str) -> str:
-    """Return a metric beside the version that has it."""
+    """Return a metric with its version in parentheses."""
     value = number_of(version, metric)
     return value if isinstance(value, str) else f"{metric} {value:g} ({version.reference})"
 
 
 def _shown(*values: float) -> list[str]:
-    """Return numbers short, unless that makes different ones look alike."""
+    """Return short numbers, or full ones where different numbers would look the same."""
     short = [f"{value:g}" for value in values]
     is_faithful = len(set(short)) == len(set(values))
     return short if is_faithful else [repr(value) for value in values]
@@ -102,10 +102,10 @@ class MetricBetter:
 
     Attributes:
         metric: its name.
-        than: the stage whose versions are to be beaten; it passes where there is no other one.
-        by: the least difference; 0 asks for any. It is worked out in decimals, so that 0.905 is
-            better than 0.9 by 0.005 whatever binary fractions make of it.
-        lower_is_better: whether less is better.
+        than: the stage whose versions the candidate has to beat; it passes where there are none.
+        by: the least difference; 0 for any. It is computed in decimals: 0.905 is better than 0.9 by
+            0.005, which binary fractions get wrong.
+        lower_is_better: whether a lower value is better.
     """
 
     metric: str
@@ -119,7 +119,7 @@ class MetricBetter:
         return f"{self.metric} is {better} than that of {self.than}{margin}"
 
     def judge(self, case: Case) -> Verdict:
-        """Return the verdict; of several incumbents all must be beaten."""
+        """Return the verdict; the candidate must beat every incumbent."""
         candidate = case.candidate
         value = number_of(candidate, self.metric)
         if isinstance(value, str):
@@ -131,7 +131,7 @@ class MetricBetter:
             return Verdict(codes.METRIC, passed=True, line=f"{shown}: {none}")
         verdicts = [self._against(value, incumbent) for incumbent in incumbents]
         passed = all(beaten for beaten, _ in verdicts)
-        # What was beaten does not explain a refusal.
+        # An incumbent that was beaten does not explain a refusal.
         lines = [line for beaten, line in verdicts if beaten == passed]
         return Verdict(codes.METRIC, passed, "; ".join(lines))
 
@@ -156,7 +156,7 @@ class MetricBetter:
 
 
 def _exact(value: float) -> Decimal:
-    """Return the decimal that a person wrote: the shortest that reads as this number."""
+    """Return the decimal that a person wrote: the shortest one that equals this number."""
     return Decimal(repr(value))
 
 
@@ -165,7 +165,7 @@ def _exact(value: float) -> Decimal:
 
 @dataclass(frozen=True)
 class CodeClean:
-    """The commit of the code is known, and nothing differed from it."""
+    """The code's commit is known, and the code had no uncommitted changes."""
 
     def __str__(self) -> str:
         return "the code's commit is known, without uncommitted changes"
@@ -189,7 +189,7 @@ class CodeOn:
         return f"the code's commit is on the branch {self.branch}"
 
     def judge(self, case: Case) -> Verdict:
-        """Return the verdict on the candidate's lineage, by what Git knows."""
+        """Return the verdict on the candidate's lineage, by the branch in Git."""
         code = case.candidate.lineage.code
         if code is None:
             return Verdict(codes.CODE_ON, passed=False, line="the code's commit is not known")
@@ -206,13 +206,13 @@ class CodeOn:
 
 @dataclass(frozen=True)
 class DataHashed:
-    """What the version was made from is known, each with its hash."""
+    """The data that the version was made from is known, each item with its hash."""
 
     def __str__(self) -> str:
         return "data dependencies are known, each with its hash"
 
     def judge(self, case: Case) -> Verdict:
-        """Return the verdict on the candidate's lineage; no data known fails."""
+        """Return the verdict on the candidate's lineage; it fails without any data."""
         data = case.candidate.lineage.data
         if not data:
             return Verdict(codes.DATA, passed=False, line="no data dependency is known")
@@ -249,7 +249,7 @@ class ArtifactOnRemote:
         return "the artifact is on the DVC remote"
 
     def judge(self, case: Case) -> Verdict:
-        """Return the verdict, by what DVC knows."""
+        """Return the verdict, by the answer of the DVC remote."""
         found = case.facts.is_on_remote(case.candidate.artifact)
         if found is None:
             return unknown(codes.REMOTE, "the DVC remote cannot be asked for the artifact")
@@ -261,11 +261,11 @@ class ArtifactOnRemote:
 class Formats:
     """No file has a forbidden extension, or every file has an allowed one.
 
-    A forbidden extension counts anywhere in a name: ``model.pkl.gz`` is a pickle all the same.
+    A forbidden extension counts anywhere in a name: ``model.pkl.gz`` is a pickle, too.
 
     Attributes:
-        allowed: extensions in lower case without the dot; ``None`` where ``forbidden`` says it.
-        forbidden: likewise.
+        allowed: extensions in lower case without the dot; ``None`` where ``forbidden`` is given.
+        forbidden: likewise; ``None`` where ``allowed`` is given.
     """
 
     allowed: tuple[str, ...] | None = None
@@ -315,7 +315,7 @@ class Size:
         return f"the artifact has at most {format_size(self.at_most)}"
 
     def judge(self, case: Case) -> Verdict:
-        """Return the verdict on the size that the manifest says."""
+        """Return the verdict on the size in the manifest."""
         size = case.candidate.artifact.size
         passed = size <= self.at_most
         more = "at most" if passed else "more than"
@@ -327,7 +327,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Soak:
-    """The version has been in a stage for a while; ``at_least`` in seconds."""
+    """The version has been in a stage long enough; ``at_least`` in seconds."""
 
     stage: str
     at_least: int
@@ -354,7 +354,7 @@ class Soak:
 
 @dataclass(frozen=True)
 class Annotated:
-    """The version has a tag of this name that says something; ``description`` is its own."""
+    """The version has a tag of this name that is not empty, or a description."""
 
     name: str
 
@@ -362,7 +362,7 @@ class Annotated:
         return f"the annotation {self.name} is present"
 
     def judge(self, case: Case) -> Verdict:
-        """Return the verdict on what people said of the candidate."""
+        """Return the verdict on the candidate's annotations."""
         said = case.candidate.tags.get(self.name)
         if said is None and self.name == "description":
             said = case.candidate.description

@@ -1,4 +1,4 @@
-"""Sizes, durations and moments as a policy spells them; each parser has an inverse.
+"""Sizes, durations and moments as a policy writes them; each parser has an inverse.
 
 >>> parse_size("2 GiB"), format_size(2 * 1024**3)
 (2147483648, '2 GiB')
@@ -26,7 +26,7 @@ _SIZES = {
 }
 _DURATIONS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _LONGEST = 16
-"""The most digits of a number that are read."""
+"""The most digits that a number may have."""
 
 _SIZE = re.compile(rf"(\d{{1,{_LONGEST}}}) ?({'|'.join(_SIZES)})", re.ASCII)
 _DURATION = re.compile(rf"(\d{{1,{_LONGEST}}}) ?([dhms])", re.ASCII)
@@ -35,7 +35,7 @@ _MOMENT = re.compile(
 )
 _LAST = 253_402_300_799  # of year 9999
 MOST = 2**53
-"""What is counted here stays below: every reader of a document holds it exactly."""
+"""All numbers stay below this, so that every reader of a document represents them exactly."""
 
 
 def parse_size(text: str) -> int | None:

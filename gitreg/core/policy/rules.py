@@ -1,4 +1,4 @@
-"""The rules of a registry as data: stages, aliases, freezes, who may; and what a model is under.
+"""The rules of a registry as data: stages, aliases, freezes, people; and those of one model.
 
 >>> policy = Policy({"live": StageRule(holds=1)}, roles={"leads": ("ada@example.com",)})
 >>> policy.members(("leads", "bob@example.com"))
@@ -20,10 +20,10 @@ from gitreg.errors import NotFound
 
 @dataclass(frozen=True)
 class Approvals:
-    """How many approvals a move into a stage needs.
+    """The approvals that a move into a stage needs.
 
     Attributes:
-        count: the least number of people, whoever moves or registered the version not counted.
+        count: the least number of people; who moves or registered the version does not count.
         by: names of roles, and principals.
     """
 
@@ -33,20 +33,20 @@ class Approvals:
 
 @dataclass(frozen=True)
 class StageRule:
-    """How a stage behaves, and what a version must have to enter it.
+    """How a stage behaves, and what a version needs to enter it.
 
     Attributes:
         holds: the most versions of one model that it holds; ``None`` for any number.
-        replaced: the stage where a version goes that has to make room; ``None`` for no stage.
+        replaced: the stage to which a replaced version moves; ``None`` for no stage.
         crowded: whether ``--keep-existing`` may let it hold more, with a warning.
         sources: the stages that a version may come from, `names.NO_STAGE` for none;
             ``None`` for any.
         aliases: aliases that move to the version that enters, in the same commit.
-        gates: what a version must have, all of it.
-        approvals: what others must have said, ``None`` for nothing.
-        signed: who signs a commit that moves this stage, ``None`` for anybody, unsigned too.
-        override: who may override refusals, ``None`` for nobody.
-        owners: whom a Git host asks to review a change of it; see `gitreg.review.codeowners`.
+        gates: what a version has to pass, all of them.
+        approvals: the approvals that it needs; ``None`` for none.
+        signed: whose key has to sign a commit that moves this stage; ``None`` needs no signature.
+        override: who may override refusals; ``None`` for nobody.
+        owners: who reviews a change of it on a Git host; see `gitreg.review.codeowners`.
     """
 
     holds: int | None = None
@@ -63,7 +63,7 @@ class StageRule:
 
 @dataclass(frozen=True)
 class Freeze:
-    """A time during which stages do not change but for rollbacks.
+    """A time during which stages change by rollbacks alone.
 
     Attributes:
         start: the first second of it, since the epoch.
@@ -91,19 +91,19 @@ class Freeze:
 
 @dataclass(frozen=True)
 class StagePart:
-    """What a policy says of a stage for some models: those keys of the rule that are given."""
+    """A stage's rule for some models: the keys that the policy gives for them."""
 
     rule: StageRule
     given: tuple[str, ...]
 
     def over(self, general: StageRule) -> StageRule:
-        """Return the general rule with the keys given replaced."""
+        """Return the general rule with the given keys replaced."""
         return replace(general, **{name: getattr(self.rule, name) for name in self.given})
 
 
 @dataclass(frozen=True)
 class ModelRules:
-    """What is different for the models of one name or glob; ``None`` leaves the general rule."""
+    """The rules that differ for a name or glob of models; ``None`` keeps the general rule."""
 
     stages: Mapping[str, StagePart] = field(default_factory=dict)
     protected: Mapping[str, bool] | None = None
@@ -112,16 +112,16 @@ class ModelRules:
 
 @dataclass(frozen=True)
 class Policy:
-    """The rules that a registry is under at a commit.
+    """The rules of a registry at a commit.
 
     Attributes:
         stages: the stages there are.
         protected: aliases, and whether one moves only together with a stage that names it.
         freeze: when stages do not change.
-        models: what is different for some models, by name or glob, in the order of the file.
+        models: the rules that differ for some models, by name or glob, in the file's order.
         signers: principals and their public keys, as in a file of allowed signers.
         roles: groups of principals.
-        revoked: fingerprints of keys that count no more.
+        revoked: fingerprints of keys that no longer count.
     """
 
     stages: Mapping[str, StageRule] = field(default_factory=dict)
@@ -147,9 +147,9 @@ class Policy:
         return self.stages[name]
 
     def of(self, model: str) -> Policy:
-        """Return the rules that one model is under: globs in the order of the file, then its name.
+        """Return the rules of one model: globs apply in the file's order, then its own name.
 
-        Keys that are given for it replace those of the general rule, one by one.
+        Each key that is given for it replaces that of the general rule.
         """
         if not self.models:
             return self
@@ -160,7 +160,7 @@ class Policy:
         return effective
 
     def naming_none_of(self, models: Sequence[str]) -> tuple[str, ...]:
-        """Return the names and globs of ``models`` that none of these answers to."""
+        """Return the names and globs of the policy that match none of these models."""
         return tuple(
             pattern
             for pattern in self.models
@@ -168,7 +168,7 @@ class Policy:
         )
 
     def members(self, by: Iterable[str]) -> tuple[str, ...]:
-        """Return the principals that a list of roles and principals comes to, each once."""
+        """Return the principals that a list of roles and principals stands for, each once."""
         return tuple(dict.fromkeys(who for name in by for who in self.roles.get(name, (name,))))
 
     def is_protected(self, alias: str) -> bool:

@@ -1,4 +1,4 @@
-"""The rules of a move itself: from where, how many, when, approved and signed by whom.
+"""The rules of a move: its source stage, the stage's capacity, freezes, approvals, signatures.
 
 >>> From("production", ("staging",)).line("dev")
 'it comes from dev, and only staging leads to production'
@@ -28,7 +28,7 @@ class From:
         return Verdict(codes.FROM, source in self.sources, self.line(source))
 
     def line(self, source: str) -> str:
-        """Return what is said of a version that comes from ``source``."""
+        """Return the line about a version that comes from ``source``."""
         shown = "no stage" if source == NO_STAGE else source
         if source in self.sources:
             return f"it comes from {shown}"
@@ -37,7 +37,7 @@ class From:
 
 @dataclass(frozen=True)
 class Holds:
-    """A stage holds no more versions than so many."""
+    """A stage holds no more than a number of versions."""
 
     stage: str
     holds: int
@@ -46,7 +46,7 @@ class Holds:
         """Return the verdict on how many it holds after the move."""
         before = {version.version for version in case.held.get(self.stage, ())}
         after = before - set(case.replaces) | {case.candidate.version}
-        line = f"{self.stage} holds {len(after)} then, {self.holds} at most"
+        line = f"{self.stage} would hold {len(after)} of at most {self.holds}"
         return Verdict(codes.HOLDS, len(after) <= self.holds, line)
 
 
@@ -74,7 +74,7 @@ class NotFrozen:
 
 @dataclass(frozen=True)
 class Approved:
-    """So many of these people have approved the move; whose move or version it is do not count.
+    """Enough of these people approved the move; who moves or registered the version does not count.
 
     Attributes:
         count: the least number.
@@ -88,8 +88,8 @@ class Approved:
 
     def judge(self, case: Case) -> Verdict:
         """Return the verdict on the approvals that verify."""
-        # What approvers sign is what the stage holds: more than what makes room, where it holds any
-        # number or keeps what it has.
+        # Approvers sign everything that the stage holds. That is more than what makes room, where
+        # the stage holds any number of versions or keeps those that it has.
         numbers = (version.version for version in case.held.get(case.stage, ()))
         held = tuple(number for number in numbers if number != case.candidate.version)
         given = dict.fromkeys(case.facts.approvers(case.candidate, case.stage, held))
@@ -106,7 +106,7 @@ class Approved:
 
 @dataclass(frozen=True)
 class SignedBy:
-    """Who makes the move signs it, and is one of these people."""
+    """The move is signed by one of these people."""
 
     stage: str
     members: tuple[str, ...]
@@ -126,13 +126,13 @@ class SignedBy:
 
 @dataclass(frozen=True)
 class MayOverride:
-    """Who makes the move may override refusals: by e-mail, or by key where it is signed.
+    """The author of the move may override refusals: by e-mail, or by key where it is signed.
 
     Attributes:
         stage: where to.
         members: who may.
         by: how the policy names them.
-        needs_signature: whether the e-mail of the author, which anybody can write, is not enough.
+        needs_signature: whether the author's e-mail, which anybody can write, is not enough.
     """
 
     stage: str
@@ -155,7 +155,7 @@ class MayOverride:
 
 
 def email_of(person: str) -> str:
-    """Return the e-mail of ``Name <email>``; of anything else, all of it.
+    """Return the e-mail of ``Name <email>``; other texts unchanged.
 
     >>> email_of("Ada Lovelace <ada@example.com>")
     'ada@example.com'
@@ -165,7 +165,7 @@ def email_of(person: str) -> str:
 
 
 def involved(case: Case) -> set[str]:
-    """Return who has a hand in a move: the signer, the author, and who registered the version."""
+    """Return the people involved in a move: signer, author, and who registered the version."""
     people = {email_of(case.author), email_of(case.candidate.created_by)}
     signer = case.facts.signer()
     return people | ({signer} if signer else set())

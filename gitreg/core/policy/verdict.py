@@ -1,7 +1,7 @@
-"""What rules are asked and what they answer: a `Case`, the `Facts` of the world, a `Verdict`.
+"""What rules get and return: a `Case`, the `Facts` that they may ask for, a `Verdict`.
 
-A rule is a small frozen object with ``judge(case) -> Verdict``. It looks at the case alone, and
-asks the facts only for what it needs, so that a policy without a rule on artifacts never wakes DVC.
+A rule is a small frozen object with ``judge(case) -> Verdict``. It reads the case alone, and asks
+for facts only when it needs them: a policy without a rule on artifacts never imports DVC.
 
 >>> Verdict("metric", passed=True, line="auc 0.92 is at least 0.9").word
 'passed'
@@ -37,14 +37,14 @@ OVERRIDE = "override"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a rule says of a case.
+    """A rule's answer about a case.
 
     Attributes:
-        rule: the kind of rule, a code that stays: one of those that this module names.
+        rule: the kind of rule, one of this module's stable codes.
         passed: whether the case obeys it.
         line: why, in one line with the numbers.
-        known: whether what the rule asks can be known here; where it cannot (no DVC remote, no
-            history) it is false, and ``passed`` is false with it.
+        known: whether the facts that the rule needs are known here; false without a DVC remote or
+            history, say, and then ``passed`` is false, too.
     """
 
     rule: str
@@ -64,21 +64,21 @@ class Verdict:
 
 
 def unknown(rule: str, line: str) -> Verdict:
-    """Return the verdict of a rule whose question has no answer here; it does not pass."""
+    """Return the verdict of a rule whose facts are not known here; it does not pass."""
     return Verdict(rule, passed=False, line=line, known=False)
 
 
 class Facts(Protocol):
-    """What rules ask of the world; ``None`` answers what cannot be known here."""
+    """The facts that rules ask for; ``None`` where one is not known here."""
 
     def moment(self) -> int:
         """Return when the move is made, in seconds since the epoch."""
 
     def entered(self, model: str, version: int, stage: str) -> int | None:
-        """Return when a version entered the stage that it is in, in seconds since the epoch."""
+        """Return when a version last entered its stage, in seconds since the epoch."""
 
     def is_reachable(self, commit: str, branch: str) -> bool | None:
-        """Tell whether a commit is on a branch of the repository."""
+        """Tell whether a commit is on a branch; see `gitreg.git.branches`."""
 
     def is_on_remote(self, artifact: Artifact) -> bool | None:
         """Tell whether all of an artifact is on the DVC remote."""
@@ -100,18 +100,18 @@ class Facts(Protocol):
 
 @dataclass(frozen=True)
 class Case:
-    """One version that would move, and all that may be looked at to judge that.
+    """One version that would move, and everything that rules may read to judge it.
 
     Attributes:
         candidate: the version, with its annotations.
-        stage: where to; `gitreg.core.model.names.NO_STAGE` out of its stage.
+        stage: where to; `gitreg.core.model.names.NO_STAGE` for no stage.
         came_from: the stage that it leaves, or ``None``.
         held: what each stage of the model holds before the move.
         replaces: the versions that leave the stage for it, ascending.
         author: ``Name <email>`` of who moves it.
-        facts: what may be asked of the world.
-        returns: whether this takes an earlier move back (a rollback or a revert): the version
-            was in the stage before, and has passed there.
+        facts: answers the questions of rules.
+        returns: whether this takes back an earlier move (a rollback or a revert): the version was
+            in the stage before, and passed then.
     """
 
     candidate: ModelVersion
@@ -125,7 +125,7 @@ class Case:
 
 
 class Rule(Protocol):
-    """One demand on a move."""
+    """One condition of a move."""
 
     def judge(self, case: Case) -> Verdict:
         """Return whether the case obeys it, and why, in one line with the numbers."""
@@ -133,7 +133,7 @@ class Rule(Protocol):
 
 @dataclass(frozen=True)
 class Judgement:
-    """All verdicts on one version that moves, in the order of the policy."""
+    """All verdicts on one version that moves, in the policy's order."""
 
     model: str
     version: int
@@ -147,7 +147,7 @@ class Judgement:
 
     @property
     def failed(self) -> tuple[Verdict, ...]:
-        """The verdicts that did not pass, those without an answer too."""
+        """The verdicts that did not pass, also those whose facts are unknown."""
         return tuple(verdict for verdict in self.verdicts if not verdict.passed)
 
     @property

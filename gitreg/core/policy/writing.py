@@ -36,7 +36,7 @@ def policy_document(policy: Policy, *, with_defaults: bool = False) -> dict[str,
 
     Args:
         policy: which.
-        with_defaults: spell out what a file would leave away, for people who look.
+        with_defaults: write defaults, too, which a file leaves out.
     """
     document: dict[str, Value] = {"format": FORMAT}
     document["stages"] = {
@@ -53,7 +53,7 @@ def policy_document(policy: Policy, *, with_defaults: bool = False) -> dict[str,
     }
     document.update((key, value) for key, value in parts.items() if value or with_defaults)
     if not policy.models:
-        document.pop("models", None)  # of what is effective for one it has been worked in
+        document.pop("models", None)  # the rules of one model include them already
     return document
 
 

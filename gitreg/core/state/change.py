@@ -1,4 +1,4 @@
-"""`Change`: what an operation would do, as a value. Dry run, review and commit render it.
+"""`Change`: what an operation would do, as a value; dry run, review and commit render it.
 
 >>> change = Change("promote churn@5 to production", trailers=(("Gitreg-Action", "promote"),))
 >>> print(change.message(), end="")
@@ -18,10 +18,10 @@ from gitreg.errors import InvalidRequest
 
 TRAILER_PREFIX = "Gitreg-"
 OPERATION = "Gitreg-Op"
-"""The trailer that identifies an operation: one that is repeated under its id is done once."""
+"""The trailer with an operation's id: an operation repeated under its id is done once."""
 
 OVERRIDE = "Gitreg-Override"
-"""The trailer that says why what the policy refused was done all the same."""
+"""The trailer with the reason for an override of the policy."""
 
 _TRAILER_LIKE = re.compile(r"^(\s*)(Gitreg-[\w-]+\s*:)", re.IGNORECASE | re.MULTILINE)
 # Git's words; abbreviated by `git revert --reference`, and followed by more after a merge.
@@ -39,17 +39,17 @@ class Edit:
 
 @dataclass(frozen=True)
 class Change:
-    """One commit to be: file edits and message. It writes nothing.
+    """A future commit: file edits and message. It writes nothing.
 
     Attributes:
         subject: imperative, one line.
         edits: the files written or removed.
         reason: what the person gave with ``-m``.
         evidence: lines that support the change: metrics against the incumbent, gates passed.
-        reverts: the commit that this one takes back, 40 hex digits.
+        reverts: the commit that this one reverts, 40 hex digits.
         trailers: key and value; keys may repeat.
-        warnings: what the person should know; not part of the commit.
-        judgements: what the policy says of the versions that move; the evidence tells of it.
+        warnings: warnings for the user; not part of the commit.
+        judgements: the policy's verdicts on the versions that move; the evidence quotes them.
     """
 
     subject: str
@@ -72,8 +72,8 @@ class Change:
         if self.reason:
             parts.append(defuse(self.reason))
         if self.evidence:
-            # Indented, so that what gitreg found can be told from what a person said.
-            # One line each: the name of a metric must not forge a paragraph.
+            # Indented, so that gitreg's findings differ from a person's words. One line each: the
+            # name of a metric must not forge a paragraph.
             parts.append("\n".join(f"  {' '.join(line.split())}" for line in self.evidence))
         if self.reverts:
             parts.append(f"This reverts commit {self.reverts}.")
@@ -87,7 +87,7 @@ class Change:
 
 
 def check_reason(reason: str | None) -> str | None:
-    """Return the reason for a change, trimmed; ``None`` when nothing was said.
+    """Return the reason for a change, trimmed; ``None`` when it is empty.
 
     Raises:
         InvalidRequest: it has control characters other than line breaks and tabs.
@@ -102,19 +102,19 @@ def check_reason(reason: str | None) -> str | None:
 
 
 def defuse(text: str) -> str:
-    """Return ``text`` so that none of its lines reads as a trailer or a revert of gitreg's.
+    """Return ``text`` with no line that could be read as a trailer or a revert.
 
-    A reason may have several lines, and the last ones of a message are where trailers are read
-    from; `> ` in front keeps what was said, and keeps it from being believed.
+    A reason may have several lines, and trailers are read from the last lines of a message. `> ` in
+    front keeps the words and takes their effect away.
     """
     return _REVERTS_LIKE.sub(r"\1> \2", _TRAILER_LIKE.sub(r"\1> \2", text))
 
 
 def parse_message(message: str) -> Change:
-    """Return the change that a commit message tells of, without its edits.
+    """Return the change that a commit message describes, without its edits.
 
-    The inverse of `Change.message` for what gitreg writes; of a message by hand, all that is no
-    evidence, revert or trailer is the reason.
+    The inverse of `Change.message` for gitreg's own messages. In a message by hand everything but
+    evidence, reverts and trailers is the reason.
 
     >>> text = "promote m@5\\n\\nBetter.\\n\\n  auc 0.9\\n\\nGitreg-Action: promote\\n"
     >>> told = parse_message(text)
@@ -171,7 +171,7 @@ def reverted_by(message: str) -> str | None:
 
 
 def reason_of(message: str) -> str | None:
-    """Return why a commit was made: what a person wrote below the subject.
+    """Return the reason for a commit: what a person wrote below the subject.
 
     >>> reason_of("promote m@5\\n\\nBetter recall.\\n\\n  auc 0.9\\n\\nGitreg-Action: promote\\n")
     'Better recall.'

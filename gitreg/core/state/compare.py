@@ -12,7 +12,7 @@ from gitreg.core.model.model import ModelVersion
 
 @dataclass(frozen=True)
 class MetricDifference:
-    """A metric on both sides; ``delta`` is ``b - a`` and ``None`` when one side lacks it."""
+    """A metric on both sides; ``delta`` is ``b - a``, ``None`` where one side does not have it."""
 
     a: int | float | None
     b: int | float | None
@@ -21,7 +21,7 @@ class MetricDifference:
 
 @dataclass(frozen=True)
 class Difference:
-    """A value on both sides; ``None`` where a side lacks it."""
+    """A value on both sides; ``None`` where a side does not have it."""
 
     a: Any
     b: Any
@@ -39,7 +39,7 @@ class Comparison:
         data: the data that differs, by path; the values are hashes.
         code: the facts of the code commit that differ.
         environment: Python, platform and packages that differ.
-        signature: what the models take and give, where that differs.
+        signature: the models' inputs and outputs that differ.
     """
 
     a: ModelVersion

@@ -1,12 +1,11 @@
-"""What an operation expects: that what it moves still is where it was when it was decided on.
+"""Conflicts: what an operation moves has changed since its user decided on it.
 
-A person compares a candidate with an incumbent and promotes it. Until the promotion is published
-somebody else may have put another version there; to replace that one was never decided. A pointer
-is as expected when it has the same value, but a stage that holds any number of versions only has
-to agree on the versions that move: two people who archive different versions do not conflict.
+A person compares a candidate with an incumbent and promotes it. Before the promotion is published,
+somebody else may put another version there, which this person did not decide to replace. A pointer
+conflicts when its value changed. In a stage that holds any number of versions only those that move
+count: two people who archive different versions do not conflict.
 
-Who deletes a model has decided on the versions that it had; who renames one takes along whatever
-it has by now.
+The deletion of a model is decided for the versions that it has then; a rename takes all along.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ from gitreg.errors import InvalidDocument
 def first_conflict(
     decided: Callable[[str], bytes | None], policy: Policy, changes: Iterable[FileChange]
 ) -> Place | None:
-    """Return the first pointer that is not as it was when the operation was decided on.
+    """Return the first pointer that changed since the operation was decided on, if any.
 
-    Or the first manifest that a model's deletion takes away, and that was not there then. The
-    archive is looked at last: it changes because another stage does, which is the one to tell.
+    Or the first manifest that a model's deletion removes although it is newer than that. The
+    archive comes last: it changes because another stage does, and that one explains more.
 
     Args:
         decided: reads a file as it was then.
-        policy: says which stages hold any number.
+        policy: names the stages that hold any number of versions.
         changes: what the operation would do to the files as they are now.
     """
     located = [
@@ -73,7 +72,7 @@ def _agree(place: Place, policy: Policy, known: bytes | None, change: FileChange
             for data in (known, change.before, change.after)
         )
     except InvalidDocument:
-        return False  # known differs from what is there now, and cannot be read
+        return False  # one of them does not parse, and they differ
     rule = policy.of(place.model).stages.get(str(place.name))
     if rule is not None and rule.holds is None:
         return all((version in then) == (version in now) for version in now ^ then_on)

@@ -1,7 +1,7 @@
 """The verdicts of a policy on moves: `decide` on one version, `moves_between` two states, aliases.
 
-`gitreg promote`, `gitreg policy test`, a push that does things again and `gitreg check` all judge
-by these functions, so that what one lets through the other does not refuse.
+`gitreg promote`, `gitreg policy test`, a push that repeats operations and `gitreg check` all judge
+by these functions: none refuses what another one accepts.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Move:
 def moves_between(before: RegistryState, after: RegistryState, model: str) -> list[Move]:
     """Return the moves between stages that lead from one state of a model to another.
 
-    A version that (by hand) is put into several stages enters each.
+    A version that somebody puts into several stages by hand enters each of them.
     """
     old, new = before.stages(model), after.stages(model)
     if old == new:
@@ -67,7 +67,7 @@ def moves_between(before: RegistryState, after: RegistryState, model: str) -> li
 
 
 class Held(Mapping[str, tuple[ModelVersion, ...]]):
-    """What each stage of a model holds, whole versions, read when a rule asks for them."""
+    """The versions that each stage of a model holds, read when a rule needs them."""
 
     def __init__(self, state: RegistryState, model: str) -> None:
         self._state = state
@@ -96,11 +96,11 @@ def case_of(
         state: the registry before the move.
         move: one of `moves_between`.
         author: ``Name <email>`` of who makes it.
-        facts: what may be asked of the world.
-        returns: whether it takes an earlier move back; see `Case`.
+        facts: answers the questions of rules.
+        returns: whether it takes back an earlier move; see `Case`.
 
     Raises:
-        NotFound: the version is not there.
+        NotFound: the version does not exist.
     """
     return Case(
         state.version(move.model, move.version),
@@ -115,13 +115,14 @@ def case_of(
 
 
 def decide(policy: Policy, case: Case) -> tuple[Verdict, ...]:
-    """Return the verdicts of all rules on a move, those that passed too; none where none apply.
+    """Return the verdicts of all rules on a move, also of those that passed; none where none apply.
 
     1. A version that enters a stage must obey the stage's transitions and gates, and be approved.
-    2. On its way out (into the archive, into no stage, or where the policy puts what is replaced)
-       it need not: what is bad must be able to leave. 3. Nor need one that returns: a rollback is
-       possible in any emergency, a freeze included. 4. Otherwise neither the stage that it enters
-       nor the one that it leaves may be frozen. 5. Who moves signs, where either stage demands it.
+    2. A version on its way out (into the archive, into no stage, or where the policy puts replaced
+       versions) needs none of these: a bad version must be able to leave. 3. Neither does one that
+       returns: a rollback is possible in any emergency, even in a freeze. 4. Otherwise neither the
+       stage that it enters nor the one that it leaves may be frozen. 5. The move is signed, where
+       either stage demands it.
 
     Args:
         policy: of the whole registry, as it is before the move.
@@ -137,7 +138,7 @@ def decide(policy: Policy, case: Case) -> tuple[Verdict, ...]:
 
 
 def rules_for(policy: Policy, move: Move, *, returns: bool = False) -> list[Rule]:
-    """Return the rules that a move is under; see `decide`. Of a version nothing is read for it."""
+    """Return the rules that apply to a move; see `decide`. No version is read for this."""
     rules = policy.of(move.model)
     stage = move.stage or NO_STAGE
     touched = _touched(rules, stage, move.came_from)
@@ -160,7 +161,7 @@ def rules_for(policy: Policy, move: Move, *, returns: bool = False) -> list[Rule
 
 
 def _touched(policy: Policy, stage: str, came_from: str | None) -> tuple[str, ...]:
-    """Return the stages that a move changes: the one that is entered, then the one left."""
+    """Return the stages that a move changes: the one it enters, then the one it leaves."""
     ends = dict.fromkeys((stage, came_from or NO_STAGE))
     return tuple(name for name in ends if name in policy.stages)
 
@@ -174,10 +175,10 @@ def is_way_out(policy: Policy, stage: str, came_from: str | None) -> bool:
 
 
 def may_return(policy: Policy, move: Move, was_in: WasIn) -> bool:
-    """Tell whether a move can be part of one that takes an earlier one back.
+    """Tell whether a move can be part of one that takes back an earlier one.
 
-    That a message says so is not enough: what enters a stage was there before, by history, and
-    what makes room for it goes where the policy puts what leaves.
+    A message that says so is not enough: a version that enters a stage was there before, by
+    history, and one that makes room goes where the policy puts it.
     """
     if is_way_out(policy.of(move.model), move.stage or NO_STAGE, move.came_from):
         return True
@@ -196,12 +197,12 @@ def _entry(policy: Policy, rule: StageRule, stage: str) -> Iterator[Rule]:
 
 
 def may_override(policy: Policy, case: Case) -> Verdict:
-    """Return whether who makes a move may override what its rules refuse.
+    """Return the verdict on an override: whether its author may override refused rules.
 
-    The stage that is entered says who may; of what only leaves, the one that it leaves. A stage
-    that refuses to be left, frozen or for want of a signature, has a say of its own: who may
-    override staging takes nothing out of production by that. Where the stage, or the one that is
-    left, demands signatures, who overrides must have signed: the e-mail of an author is free text.
+    The stage that the version enters names who may; for a version that only leaves, the stage that
+    it leaves. A stage that refuses to be left, because it is frozen or a signature is missing, also
+    has to allow it: a right to override staging takes nothing out of production. Where either stage
+    demands signatures, the override must be signed, because an author's e-mail is free text.
     """
     rules = policy.of(case.candidate.model)
     touched = _touched(rules, case.stage, case.came_from)
@@ -233,10 +234,10 @@ def judge_aliases(
 ) -> tuple[Verdict, ...]:
     """Return what is wrong with the aliases of a model after a change, under the policy before.
 
-    1. An alias that a stage's rule names goes to a version that enters the stage. 2. A protected
-    alias changes only so; besides it may be put right where the one version of such a stage lacks
-    it, and go where no such stage holds a version any more. One that no stage's rule names stays.
-    These refusals are not overridden.
+    1. An alias that a stage's rule names moves to a version that enters the stage. 2. A protected
+    alias changes only with such a move. It may also be repaired, to name the only version of such a
+    stage, and be deleted when no such stage holds a version. A protected alias that no stage's rule
+    names never moves. These refusals cannot be overridden.
     """
     rules = policy.of(model)
     old, new = before.aliases(model), after.aliases(model)
@@ -249,7 +250,7 @@ def judge_aliases(
         for alias in rules.stages[stage].aliases if stage in rules.stages else ():
             if new.get(alias) not in versions:
                 names = " or ".join(format_version(model, version) for version in versions)
-                line = f"@{alias} moves with {stage}: it has to name {names}"
+                line = f"@{alias} moves with {stage}, and has to name {names}"
                 found.append(Verdict(codes.ALIAS, passed=False, line=line))
     for alias in sorted({*old, *new}):
         if old.get(alias) == new.get(alias) or not rules.is_protected(alias):
@@ -269,7 +270,7 @@ def judge_aliases(
 
 
 def protected_line(policy: Policy, alias: str) -> str:
-    """Return why a protected alias does not move by itself."""
+    """Return the line that says how a protected alias moves."""
     stages = " or ".join(policy.stages_naming(alias))
     how = f"it moves together with {stages}" if stages else "no stage's rule names it"
     return f"@{alias} is protected: {how}"

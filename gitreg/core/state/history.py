@@ -1,7 +1,7 @@
-"""The fold of commits into events, and of events into tags. Pure: Git is read elsewhere.
+"""Commits as events. Pure: Git is read elsewhere.
 
-History is what the files did, commit by commit along the first parents, so that a commit made by
-hand, a squash or a merge is an event like any other. Trailers only say why.
+Events are changes of files, commit by commit along the first parents: so a commit made by hand, a
+squash or a merge gives events like any other. Trailers add only the reason.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from gitreg.core.model.names import ARCHIVE
 from gitreg.core.state.change import OVERRIDE, reason_of, reverted_by, trailers_of
 from gitreg.errors import InvalidDocument
 
-# Git stores any number for a date and any digits for a zone; what no calendar has is cut to these.
+# Git stores any number as a date and any digits as a zone; dates outside calendars are clamped.
 _ZONE = re.compile(r"[-+](?P<hours>[01][0-9]|2[0-3])(?P<minutes>[0-5][0-9])")
 _EARLIEST, _LATEST = -62135510400, 253402214400
-"""The second day of year 1 and the last of year 9999, so that any zone stays inside."""
+"""The second day of year 1 and the last but one of year 9999: every zone stays inside."""
 
 _REVERT_SUBJECTS = ('Revert "', 'Reapply "')
 _REVERT_OF = re.compile(r'(?:(Revert)|Reapply) "')
@@ -28,14 +28,14 @@ _REVERT_OF = re.compile(r'(?:(Revert)|Reapply) "')
 
 @dataclass(frozen=True)
 class CommitInfo:
-    """The facts of a commit that history needs.
+    """What history needs to know about a commit.
 
     Attributes:
         oid: 40 hex digits.
         parent: its first parent, or ``None``.
         author: ``Name <email>``.
         committer: ``Name <email>``.
-        time: of the commit, in seconds since the epoch.
+        time: the committer's date, in seconds since the epoch.
         zone: of the committer, ``+0100``.
         message: the whole message.
     """
@@ -50,7 +50,7 @@ class CommitInfo:
 
     @property
     def when(self) -> str:
-        """The committer's date in ISO 8601; in UTC where the zone is none, as Git lets it be."""
+        """The committer's date in ISO 8601; in UTC where Git has a zone that does not exist."""
         match = _ZONE.fullmatch(self.zone)
         minutes = int(match["hours"]) * 60 + int(match["minutes"]) if match else 0
         zone = timezone(timedelta(minutes=-minutes if self.zone[0] == "-" else minutes))
@@ -69,7 +69,7 @@ class FileChange:
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened to a model in one commit.
+    """One change of a model in one commit.
 
     Attributes:
         commit: where it happened, 40 hex digits.
@@ -82,21 +82,21 @@ class Event:
             and, in a commit made by hand, ``move`` (out of a stage),
             ``remove`` (a manifest went: a registration was reverted) or ``rewrite`` (one was
             changed, which gitreg never does).
-        version: the version that it is about, or ``None`` (of a model as a whole).
+        version: the version that it is about; ``None`` for the whole model.
         pointer: ``stages/production`` or ``aliases/champion``; ``None`` where none moved.
         before: the versions that the pointer held, ascending: of an alias one at most. Empty where
             no pointer moved.
         after: those that it holds since.
-        reason: why, as the commit's message says.
+        reason: the reason in the commit's message.
         subject: the first line of the commit's message.
-        reverts: the commit that the message says this one reverts, maybe abbreviated; ``None``
-            where it says none, or several.
-        stage: the stage that an approval is for; ``None`` of all else. Who approved is for the
-            signature to say (`gitreg.approvals.stored`); the author is only who committed it.
-        override: why a refusal of the policy was overridden; ``None`` where none was.
-        renamed_from: what the model was called before, in a rename told under the new name.
-        renamed_to: what it is called since, in one told under the old name, or where that is
-            taken back.
+        reverts: the commit that the message claims to revert, maybe abbreviated; ``None`` where it
+            names none, or several.
+        stage: the stage of an approval; ``None`` in all other events. The signature says who
+            approved (`gitreg.approvals.stored`); the author only committed it.
+        override: the reason for overriding the policy; ``None`` where nothing was overridden.
+        renamed_from: the model's old name, in the events of a rename under the new name.
+        renamed_to: the new name, in the events of a rename under the old name, and where a rename
+            is reverted.
     """
 
     commit: str
@@ -118,23 +118,23 @@ class Event:
 
     @property
     def ends_the_model(self) -> bool:
-        """Whether there is no model of that name any more, and its numbers begin anew with it."""
+        """Whether it deletes or renames the model: a later model of the name starts at number 1."""
         of_all = self.version is None and self.pointer is None
         return of_all and (self.action == "delete" or self.renamed_to is not None)
 
     @property
     def is_birth(self) -> bool:
-        """Whether there is a version since, which had not this name before."""
+        """Whether it registers a version, or gives one its new name."""
         is_version = self.version is not None and self.pointer is None
         return is_version and (self.action == "register" or self.renamed_from is not None)
 
     @property
     def is_taking_back(self) -> bool:
-        """Whether it undoes an earlier event, rather than being a new one."""
+        """Whether it takes back an earlier event."""
         return self.action in ("rollback", "revert")
 
     def reverts_commit(self, commit: str) -> bool:
-        """Whether its message says that it reverts ``commit``."""
+        """Whether its message claims to revert ``commit``."""
         return self.reverts is not None and commit.startswith(self.reverts)
 
 
@@ -148,7 +148,7 @@ def named_by(held: tuple[int, ...]) -> int | None:
 
 
 def events_of(commit: CommitInfo, changes: Iterable[FileChange]) -> list[Event]:
-    """Return what a commit did, registrations first, then pointers, each model in turn."""
+    """Return the events of a commit, model by model: registrations first, then pointers."""
     told = _Told.of(commit, changes)
     found = [event for place, change in told.changes for event in _event(told, place, change)]
     found += [told.event(name, "rename", None) for name in told.renamed.values()]
@@ -158,15 +158,15 @@ def events_of(commit: CommitInfo, changes: Iterable[FileChange]) -> list[Event]:
 
 @dataclass(frozen=True)
 class _Told:
-    """What a commit says, and which models it ends.
+    """A commit's files and trailers, and the models that it ends.
 
     Attributes:
         commit: the commit.
         changes: its files that belong to a model.
         trailers: gitreg's, of its message.
-        ended: the models of which a tombstone came.
-        renamed: those of them that were renamed, the old name to the new one.
-        moved: of these, the versions that there were before.
+        ended: the models that got a tombstone.
+        renamed: those of them that were renamed, old name to new name.
+        moved: the versions whose manifests went.
     """
 
     commit: CommitInfo
@@ -178,7 +178,7 @@ class _Told:
 
     @cached_property
     def named_back(self) -> Mapping[str, str]:
-        """The models of which a rename was reverted, the name that went to the one that is back."""
+        """The reverted renames: the name that went, to the name that is back."""
         went = {place.model for place, change in self.changes if change.after is None}
         back = {
             new: place.model
@@ -223,7 +223,7 @@ class _Told:
         return message.startswith(_REVERT_SUBJECTS) or "\nThis reverts commit " in message
 
     def old_name(self, model: str) -> str | None:
-        """Return what a model was called before this commit, where it was renamed."""
+        """Return a model's name before this commit, where the commit renames it."""
         return next((old for old, new in self.renamed.items() if new == model), None)
 
     def event(
@@ -260,12 +260,12 @@ class _Told:
 
 
 def _is_tombstone(place: layout.Place) -> bool:
-    """Tell whether a place is what stays of a model, not of one version."""
+    """Tell whether a place is the tombstone of a model, not of one version."""
     return place.kind == "deleted" and place.version is None
 
 
 def _new_name(tombstone: bytes | None, path: str) -> str | None:
-    """Return the name that a tombstone says its model has since."""
+    """Return the new name in a tombstone, if its model was renamed."""
     try:
         return manifest.read_tombstone(tombstone or b"", path).renamed_to
     except InvalidDocument:
@@ -273,7 +273,7 @@ def _new_name(tombstone: bytes | None, path: str) -> str | None:
 
 
 def _event(told: _Told, place: layout.Place, change: FileChange) -> Iterator[Event]:
-    """Yield what happened to one file, if that is an event."""
+    """Yield the event of one file, if its change is one."""
     if place.pointer is None:
         action = _file_action(told, place, change)
         if action is not None:
@@ -296,7 +296,7 @@ def _event(told: _Told, place: layout.Place, change: FileChange) -> Iterator[Eve
 def _order(event: Event) -> tuple[str, int, bool, bool, str, int]:
     """Registrations, then stages (the archive last), aliases, annotations, deletions.
 
-    The counters of tags follow this order, so that it may never change.
+    The counters of tags follow this order: it may never change.
     """
     pointer = event.pointer or ""
     ranks = {"register": 0, "create": 0, "annotate": 3, "approve": 3, "withdraw": 3, "delete": 4}
@@ -313,8 +313,8 @@ def _order(event: Event) -> tuple[str, int, bool, bool, str, int]:
 
 
 def _value(place: layout.Place, data: bytes | None) -> tuple[int, ...]:
-    # A file that does not parse held nothing: one broken commit must not hide all others.
-    # `gitreg doctor` reports it while it lasts.
+    # A file that does not parse holds nothing: one broken commit must not hide all others.
+    # `gitreg doctor` reports it as long as it is there.
     try:
         if place.kind == "stages":
             return manifest.read_versions(data, place.model)
@@ -350,23 +350,23 @@ def _pointer_action(
 
 
 def _file_action(told: _Told, place: layout.Place, change: FileChange) -> str | None:
-    """Return what happened to a file of a model or version that is no pointer."""
+    """Return the action on a file that is no pointer; ``None`` where it is no event."""
     if place.kind == "manifest":
         return _manifest_action(told, place, change)
     if _is_tombstone(place):
         return _tombstone_action(told, place, change)
     if place.model in told.ended or told.old_name(place.model) is not None:
-        return None  # goes, or moves along: the model's event tells it
+        return None  # part of the model's deletion or rename, which has its own event
     if place.kind == "deleted":
-        # Beside a registration it marks a number that was left out: nothing was there.
+        # Beside a registration it marks a skipped number: there was no version.
         return "delete" if change.before is None and told.claimed != "register" else None
     return _word_action(told, place, change)
 
 
 def _word_action(told: _Told, place: layout.Place, change: FileChange) -> str | None:
-    """Return what happened to a file that says something of a model or version."""
+    """Return the action on an annotation, approval or description."""
     if place.kind in ("annotations", "approval") and told.claimed in ("register", "delete"):
-        return None  # written or removed with its version: that event tells it
+        return None  # written or removed with its version, which has its own event
     if place.kind == "approval":
         return "withdraw" if change.after is None else "approve"
     if place.kind == "model" and change.before is None and _creates(told, place.model):
@@ -394,27 +394,29 @@ def _tombstone_action(told: _Told, place: layout.Place, change: FileChange) -> s
 
 
 def _creates(told: _Told, model: str) -> bool:
-    """Tell whether a commit says that it creates a model; else it describes one that is there."""
+    """Tell whether a commit claims to create a model; else it describes an existing one."""
     return told.claimed == "create" and model in told.trailers.get("Gitreg-Model", ())
 
 
 def _begins_anew(told: _Told, model: str) -> bool:
-    """Tell whether a model's tombstone went: that tells that it was created."""
+    """Tell whether a model's tombstone was removed, which is the event of its creation."""
     return any(place.model == model and _is_tombstone(place) for place, _ in told.changes)
 
 
-# Where a pointer stood before: the stack that a rollback goes down
+# Earlier values of a pointer: the stack that a rollback goes down
 
 
 def was_among(events: Iterable[Event], version: int) -> bool:
-    """Tell whether a stage held a version at some time, by the moves of its pointer."""
+    """Tell whether a pointer held a version at some time, by its moves."""
     return any(version in (*event.before, *event.after) for event in events)
 
 
 def entry_of(events: Iterable[Event], version: int) -> Event | None:
-    """Return the event by which a stage last got a version, out of its moves, newest first.
+    """Return the event by which a version last entered a stage; ``None`` where none did.
 
-    ``None`` where it never did, as far as these tell.
+    Args:
+        events: the moves of the stage, newest first.
+        version: which one.
     """
     return next(
         (event for event in events if version in event.after and version not in event.before),
@@ -425,11 +427,11 @@ def entry_of(events: Iterable[Event], version: int) -> Event | None:
 def stack_of(events: Iterable[Event]) -> list[Event]:
     """Return the moves of one pointer that still stand, oldest first.
 
-    A rollback or a revert is no new move: it takes back a move and what came after it. So a
-    second rollback goes back twice, not forth. A revert of one of these is a new move again.
+    A rollback or a revert is not a new move: it takes back a move and all later ones. So a second
+    rollback goes back one more step, not forth. A revert of a rollback or revert is a new move.
 
-    What leads to a value that no move on the stack came from (a rollback to a version that an
-    earlier one had withdrawn) amends the last move: that one now leads there, from where it did.
+    An event may lead to a value from which no move on the stack started, as a rollback to a version
+    that an earlier rollback withdrew. It amends the last move, which then leads to this value.
 
     Args:
         events: all moves of one pointer, oldest first.
@@ -446,12 +448,12 @@ def stack_of(events: Iterable[Event]) -> list[Event]:
 
 
 def _is_forth(event: Event, taking_back: Sequence[str]) -> bool:
-    """Tell whether an event reverts what itself took something back, as a reapplication does."""
+    """Tell whether an event reverts a rollback or revert, as a reapplication does."""
     if event.action != "revert":
         return False
     if any(map(event.reverts_commit, taking_back)):
         return True
-    # The commit may have another name since, after a rebase: then its subject tells. Git writes
+    # After a rebase the commit has another name; then the subject decides. Git writes
     # `Reapply "x"` for the older `Revert "Revert "x""`, gitreg `roll back …` over several moves.
     subject, turns = event.subject, 0
     while match := _REVERT_OF.match(subject):
@@ -462,25 +464,25 @@ def _is_forth(event: Event, taking_back: Sequence[str]) -> bool:
 
 
 def _take_back(stack: list[Event], event: Event) -> None:
-    """Take from a stack what an event takes back, so that its last move leads where it did."""
+    """Remove the moves that an event takes back from a stack."""
     by_name = [n for n, move in enumerate(stack) if event.reverts_commit(move.commit)]
     led_away = by_name or [n for n, move in enumerate(stack) if _restores(event, move)]
     if led_away:
         place = led_away[-1]
         is_whole = stack[place].before == event.after
-        # A revert that was solved by hand ended elsewhere: then its move is amended, below.
+        # A revert with a conflict solved by hand leads elsewhere: its move is amended below.
         del stack[place if _restores(event, stack[place]) else place + 1 :]
         if is_whole:
             return
     withdrawn = set(event.before) - set(event.after)
     while stack and (stack[-1].before == event.after or withdrawn & set(stack[-1].before)):
-        stack.pop()  # what was withdrawn must not come back as what was there before
+        stack.pop()  # a withdrawn version must not come back as an earlier value
     if stack:
         stack[-1] = replace(stack[-1], after=event.after)
 
 
 def _restores(event: Event, move: Event) -> bool:
-    """Tell whether an event leads to where a move came from: a rollback maybe to a part of it."""
+    """Tell whether an event restores the value before a move, or, as a rollback, a part of it."""
     if move.before == event.after:
         return True
     return event.action == "rollback" and bool(event.after) and set(event.after) <= set(move.before)

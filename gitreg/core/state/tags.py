@@ -17,13 +17,13 @@ class TagHistory(Protocol):
         """Return the commit that the tag of a version is on, if it has one."""
 
     def is_taken(self, name: str) -> bool:
-        """Tell whether there is a tag of that name, be it of a model that was deleted since."""
+        """Tell whether there is a tag of that name, even one of a deleted model."""
 
     def moves(self, model: str) -> tuple[int, int]:
         """Return how many tags with a counter a model has, and the time of its last tag."""
 
     def standing(self, model: str, pointer: str) -> Sequence[int]:
-        """Return the versions that tags gave to a pointer and none took back, the oldest first."""
+        """Return the versions that a pointer has by its tags, the oldest first."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class Tag:
         name: in GTO's grammar.
         model: whose.
         version: which one it names.
-        target: the commit that registered the version that it names, or that gave its model the
-            name that it has; 40 hex digits.
+        target: the commit that registered the version, or that gave its model its name; 40 hex
+            digits.
         tagger: ``Name <email>``, the committer of the commit that made the move.
-        time: seconds since the epoch: the commit's, but later than the model's tag before it,
-            because GTO and DVC take the latest of a stage's tags for the one that holds.
+        time: seconds since the epoch: the commit's, but later than the model's previous tag,
+            because to GTO and DVC the latest of a stage's tags holds.
         zone: of the tagger, ``+0100``.
         message: one line.
     """
@@ -64,11 +64,11 @@ class Tag:
 def tags_of(commit: CommitInfo, events: Sequence[Event], ledger: TagHistory) -> list[Tag]:
     """Return the tags that one commit's events imply, in the order of their counters.
 
-    Only names that GTO's grammar takes are tagged. Of several versions of a model that one commit
-    registers (a squash) only the highest is: ``dvc.yaml`` at that commit names no other's bytes. A
-    stage that holds several is tagged when the one that it names, the highest, changes. To GTO a
-    pointer names every version that it was ever given until that is taken back, so that when it
-    comes to name none, or one that has no tag, all that stand are taken back.
+    Only names that fit GTO's grammar are tagged. When one commit registers several versions of a
+    model (a squash), only the highest is tagged: ``dvc.yaml`` at that commit names its bytes alone.
+    A stage that holds several versions is tagged when the highest one changes. To GTO a pointer
+    names every version until a tag cancels that. So when a pointer names no version, or one without
+    a tag, all versions that it has by its tags are cancelled.
     """
     draft = _Draft(commit, events, ledger)
     for event in events:
@@ -101,8 +101,8 @@ class _Draft:
             self._birth(event.model, event.version)
 
     def _birth(self, model: str, version: int) -> None:
-        # A version that comes back after a revert keeps the tag that it had, and a tag that an
-        # earlier model of this name left is never moved: then the version has none.
+        # A version that a revert restores keeps its tag. A tag of an earlier model of this name is
+        # never moved: then the version has no tag.
         tag = RegistryTag(model, version=version)
         known = self._ledger.registered(model, version) is not None
         if not known and not self._ledger.is_taken(str(tag)):
@@ -120,7 +120,7 @@ class _Draft:
             self._make(model, past, words, pointer=pointer, cancelled=True)
 
     def _target(self, model: str, version: int) -> str | None:
-        """Return the commit that a tag of a version sits on; ``None`` if it has no tag itself."""
+        """Return the commit that a version's tag is on; ``None`` if the version has no tag."""
         known = self._ledger.registered(model, version)
         tag = str(RegistryTag(model, version=version))
         if known is None and any(made.name == tag for made in self.tags):

@@ -1,8 +1,9 @@
-"""When models and versions came to be, and when they last changed: pure, in milliseconds.
+"""When models and versions were created and last changed, in milliseconds. Pure.
 
-What counts is what MLflow counts. A model changes when a version of it comes, goes or moves between
-stages, when it is renamed, and when its description changes; a version when it comes, moves or is
-renamed, and when its own description changes. Tags and aliases count for neither.
+The same changes count as in MLflow. A model changes when one of its versions is registered, deleted
+or moved between stages, when it is renamed, and when its description changes. A version changes
+when it is registered, moved or renamed, and when its own description changes. Tags and aliases do
+not count.
 
 >>> moment_of(60, None), moment_of(60, (60, 60_000)), moment_of(61, (60, 60_001))
 (60000, 60001, 61000)
@@ -32,14 +33,14 @@ _COUNTED = ("register", "remove", "rewrite", "create", "delete", "revert")
 
 @dataclass(frozen=True)
 class Timestamps:
-    """When a model and its versions came to be, and last changed: milliseconds since the epoch.
+    """When a model and its versions were created and last changed: milliseconds since the epoch.
 
-    Of changes in the same second of commits' dates the later one has the later time.
+    Of two changes in the same second the later one has the later time.
 
     Attributes:
-        created: when the model came to be; 0 where history does not reach back so far.
+        created: when the model was created; 0 where history does not reach back so far.
         updated: when it last changed.
-        registered: when each version came to be, deleted ones too.
+        registered: when each version was registered, deleted ones too.
         versions: when each version last changed.
     """
 
@@ -49,10 +50,10 @@ class Timestamps:
     versions: Mapping[int, int] = field(default_factory=dict)
 
     def then(self, changes: Sequence[tuple[int, int, int]]) -> Timestamps:
-        """Return what it is after more changes.
+        """Return the timestamps after more changes.
 
         Args:
-            changes: version (0 for the model), when that came to be, and when it last changed.
+            changes: version (0 for the model), when it was created, and when it last changed.
         """
         if not changes:
             return self
@@ -76,7 +77,7 @@ def moment_of(time: int, last: tuple[int, int] | None) -> int:
 
 
 def changed_in(events: Iterable[Event], changes: Iterable[FileChange]) -> set[Subject]:
-    """Return what a commit changed in a way that counts, renames apart.
+    """Return what a commit changed, as far as it counts; renames are counted elsewhere.
 
     Args:
         events: of the commit.
@@ -101,7 +102,7 @@ def _moved(event: Event) -> set[int]:
 
 
 def _described(changes: Iterable[FileChange]) -> set[Subject]:
-    """Return what has another description after a commit."""
+    """Return the models and versions whose description a commit changed."""
     return {
         (place.model, place.version)
         for change in changes
@@ -112,6 +113,6 @@ def _described(changes: Iterable[FileChange]) -> set[Subject]:
 
 
 def _description(document: bytes | None) -> bytes | None:
-    """Return the part of a document that is its description, as it is written there."""
+    """Return the description in a document, as it is written there."""
     found = _DESCRIPTION.search(document or b"")
     return found and found[0].rstrip()

@@ -158,7 +158,7 @@ def test_several_models_move_in_one_commit(branch: FakeBranch) -> None:
 @pytest.mark.parametrize(
     ("references", "options", "message"),
     [
-        ((), {}, "which version"),
+        ((), {}, "name at least one version"),
         (("churn@1", "churn@1"), {"to": "staging"}, "the same version is named twice"),
         (("churn@1", "churn@first"), {"to": "staging"}, "the same version is named twice"),
         (("churn@1", "churn@2"), {}, "production holds at most 1 version of churn; 2 are named"),

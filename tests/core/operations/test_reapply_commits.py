@@ -8,7 +8,7 @@ import pytest
 
 from gitreg.core.model import layout
 from gitreg.core.operations.promote import promote
-from gitreg.core.operations.reapply import is_told_in_full
+from gitreg.core.operations.reapply import redoes_everything
 from gitreg.core.operations.recorded import Recorded
 from gitreg.core.state.change import Edit
 from gitreg.core.state.history import FileChange
@@ -66,13 +66,13 @@ def test_a_registration_with_more_in_dvc_yaml_is_not_told_in_full() -> None:
     start, parent = ours.snapshot, ours.state
     ours.register()
     plain = ours.squashed(start, "squash")
-    assert is_told_in_full(parent, recorded(plain))
+    assert redoes_everything(parent, recorded(plain))
     ours.write({"dvc.yaml": (ours.snapshot.read("dvc.yaml") or b"") + b"stages: {}\n"})
     more = ours.squashed(start, "squash")
     assert recorded(more).is_operation
-    assert not is_told_in_full(parent, recorded(more))
+    assert not redoes_everything(parent, recorded(more))
     ours.promote("churn@3")
-    assert is_told_in_full(parent, recorded(ours))  # does not touch it
+    assert redoes_everything(parent, recorded(ours))  # does not touch it
 
 
 def test_a_revert_says_what_it_reverts() -> None:
@@ -145,7 +145,7 @@ def test_hostile_content_is_one_clear_error(path: str, content: bytes) -> None:
     if done.is_operation:
         with pytest.raises(GitregError):
             Rebase(theirs).one(done)
-    is_told_in_full(branch.state, done)
+    redoes_everything(branch.state, done)
 
 
 @pytest.mark.parametrize("number", ["²", "٣", "0", "-1", "9" * 5000, "1_0", " 4", ""])

@@ -351,11 +351,11 @@ def test_holds() -> None:
     held = {"production": (version(1),)}
     assert told(Holds("production", 1), case(held=held, replaces=(1,))) == (
         True,
-        "production holds 1 then, 1 at most",
+        "production would hold 1 of at most 1",
     )
     assert told(Holds("production", 1), case(held=held)) == (
         False,
-        "production holds 2 then, 1 at most",
+        "production would hold 2 of at most 1",
     )
 
 

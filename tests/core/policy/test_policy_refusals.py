@@ -37,7 +37,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh
         ),
         (
             STAGED + "gates: [{code: clean}, {metric: auc, code: clean}]}}",
-            "stages.b.gates[2].code: each gate is an entry of its own, beside metric",
+            "stages.b.gates[2].code: each gate needs its own entry, apart from metric",
             0,
         ),
         (STAGED + "gates: [{metric: 5}]}}", "gates[1].metric: expected text, found an integer", 0),
@@ -69,7 +69,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh
         (STAGED + "gates: [{metric: auc, better_than: a, by: -1}]}}", "expected 0 or more", 0),
         (
             STAGED + "gates: [{metric: auc, better_than: a, at_least: 1}]}}",
-            "gates[1].at_least: each gate is an entry of its own, beside better_than",
+            "gates[1].at_least: each gate needs its own entry, apart from better_than",
             0,
         ),
         (
@@ -100,7 +100,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh
         (STAGED + "gates: [{soak: {in: x, at_least: 1h}}]}}", "soak.in: 'x' is not a stage", 0),
         (
             "stages: {archived: {gates: [{code: clean}]}}",
-            "stages.archived.gates: whatever is archived needs nothing for it",
+            "stages.archived.gates: it has no effect: every version may be archived",
             0,
         ),
         (STAGED + "from: []}}", "stages.b.from: name at least one stage", 0),

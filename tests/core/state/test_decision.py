@@ -129,7 +129,7 @@ def test_a_crowd_is_a_warning_unless_the_policy_says_never(branch: FakeBranch) -
     assert branch.promote("churn@2", keep_existing=True).warnings
     ruled(branch, crowded=False)
     said = refused(branch, "churn@3", keep_existing=True)
-    assert str(said).endswith("production holds 3 then, 1 at most")
+    assert str(said).endswith("production would hold 3 of at most 1")
     assert said.hint == "do not keep the existing versions: let what production holds make room"
     assert words(branch.promote("churn@3")) == [("holds", "passed")]
 
