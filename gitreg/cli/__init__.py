@@ -1,6 +1,18 @@
-"""The command line: parameters to `Registry`, answers to stdout, everything else to stderr."""
+"""The command line: parameters to `Registry`, answers to stdout, everything else to stderr.
 
-# Each module adds its commands, in the order in which `gitreg --help` then tells of them.
+============  =================================================================
+`app`         the command groups, and the one place that reports errors
+`parameters`  what several commands share: options, arguments, shell completion
+`output`      prints answers, outcomes, warnings and progress
+`writing`     register, promote, roll back, annotate, delete
+`reading`     list, show, log, resolve, compare, pull, verify
+`reviewing`   approvals, the policy, the check, hooks, files for Git hosts
+`sharing`     fetch, push, tags, doctor
+`mlflow`      MLflow's web pages, import and export
+============  =================================================================
+"""
+
+# Each module adds its commands; `gitreg --help` lists them in this order.
 from gitreg.cli import writing  # isort: split
 
 from gitreg.cli import reading  # isort: split

@@ -1,4 +1,4 @@
-"""The command line itself: the groups of commands, and the one place that errors come to."""
+"""The command groups, and the one place that turns errors into messages and exit codes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from gitreg.cli.output import complain
 from gitreg.errors import GitregError
 
 BROKEN_PIPE, INTERRUPTED = 141, 130
-"""What a shell reports for a process that the signal ended, as it does for Git's."""
+"""The exit codes that a shell reports for a process ended by SIGPIPE or SIGINT, as for Git."""
 
 
-# Where this class lives is Typer's business and has changed; that of a bad parameter has not.
+# This class has moved between releases of Typer; its subclass for bad parameters has not.
 UsageError: Any = typer.BadParameter.__mro__[1]
 
 
@@ -29,7 +29,7 @@ def _errors_in_one_place() -> Iterator[None]:
     """Turn every error into one or two lines on stderr and an exit code."""
     try:
         yield
-        sys.stdout.flush()  # a full disk is told here, not by Python at its very end
+        sys.stdout.flush()  # a full disk is reported here, not by Python at exit
     except GitregError as error:
         complain(str(error), error.hint)
         raise typer.Exit(error.exit_code) from None
@@ -38,7 +38,7 @@ def _errors_in_one_place() -> Iterator[None]:
         complain(error.format_message().rstrip("."), f"{command} --help shows how")
         raise typer.Exit(2) from None
     except BrokenPipeError:
-        # The reader (`| head`) has seen enough. Python would complain when it flushes.
+        # The reader (`| head`) has seen enough. Python would fail to flush at exit.
         _give_up_stdout()
         raise typer.Exit(BROKEN_PIPE) from None
     except KeyboardInterrupt as interruption:
@@ -58,12 +58,12 @@ def _errors_in_one_place() -> Iterator[None]:
 
 
 def _give_up_stdout() -> None:
-    """Let what is not written yet go nowhere: Python would try again at its end, and complain."""
+    """Discard unwritten output: Python would try to write it again at exit, and fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class ErrorsInOnePlace(TyperGroup):
-    """A group of commands without a word of its own about errors; alone, it prints its help."""
+    """A command group that reports errors as gitreg does; without arguments it prints its help."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         """Parse the options in front of the command."""
@@ -71,7 +71,7 @@ class ErrorsInOnePlace(TyperGroup):
             return super().make_context(*args, **kwargs)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the arguments; without any there is nothing to do but to help."""
+        """Parse the arguments; without any, print the help and exit."""
         if not args and not ctx.resilient_parsing:
             typer.echo(ctx.get_help(), err=True)
             raise typer.Exit(2)
@@ -101,16 +101,16 @@ tags_app = _group("Tags, derived from history.")
 ci_app = _group("Files that let a Git host run gitreg.")
 
 
-policy_app = _group("The rules that promotions are under.")
+policy_app = _group("The rules for promotions.")
 
 
-hook_app = _group("Hooks for Git, on a server and in a clone.")
+hook_app = _group("Git hooks, for a server or a clone.")
 
 
-import_app = _group("Bring another registry over into this one.")
+import_app = _group("Import another registry into this one.")
 
 
-export_app = _group("Take this registry over into another one.")
+export_app = _group("Export this registry to another one.")
 
 
 app.add_typer(alias_app, name="alias")
@@ -141,7 +141,7 @@ def main() -> None:
         if stream is None:  # closed by the shell, `>&-`
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
         elif isinstance(stream, io.TextIOWrapper):
-            # What this terminal cannot show is shown as its escape: better than a traceback.
+            # Characters that the terminal cannot show become escapes instead of a traceback.
             stream.reconfigure(errors="backslashreplace")
     app(prog_name="gitreg")
 

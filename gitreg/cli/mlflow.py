@@ -1,4 +1,4 @@
-"""Commands about MLflow: its pages over a registry, and moves in and out."""
+"""Commands about MLflow: its web pages over a registry, import and export."""
 
 from __future__ import annotations
 
@@ -24,10 +24,6 @@ from gitreg.errors import InvalidRequest
 from gitreg.registry import Registry
 
 if TYPE_CHECKING:
-    from gitreg.mlflow.transfer.report import Report
-
-# What a command prints with is imported when it prints: `gitreg resolve` prints one line.
-if TYPE_CHECKING:
     from gitreg.mlflow.transfer.report import Report, Tell
 
 
@@ -38,10 +34,10 @@ def ui(
         str, typer.Option("--host", metavar="HOST", help="The interface to listen on.")
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option("--port", metavar="N", help="Where to listen; 0 for any that is free.")
+        int, typer.Option("--port", metavar="N", help="The port to listen on; 0 for any free one.")
     ] = 5000,
     workers: Annotated[
-        int, typer.Option("--workers", metavar="N", help="How many processes answer.")
+        int, typer.Option("--workers", metavar="N", help="The number of server processes.")
     ] = 4,
     backend_store_uri: Annotated[
         Optional[str],
@@ -56,16 +52,16 @@ def ui(
         bool,
         typer.Option(
             "--no-authentication",
-            help="Let everybody who reaches the host change the registry.",
+            help="Let everybody who can reach the host change the registry.",
         ),
     ] = False,
     open_: Annotated[bool, typer.Option("--open", help="Open the pages in a browser.")] = False,
 ) -> None:
     """Serve MLflow's web pages and REST API.
 
-    They show the registry, until Ctrl-C ends them. What is changed in the pages, or by MLflow's
-    clients, becomes a commit by your Git identity. The server asks nobody for a login, so it
-    listens on this machine alone.
+    The pages show the registry, until you press Ctrl-C. A change made in the pages, or by an
+    MLflow client, becomes a commit with your Git identity. The server has no login, so it only
+    listens on this machine.
 
     Needs MLflow: pip install 'gitreg[mlflow]'.
 
@@ -93,7 +89,7 @@ UriOption = Annotated[
 TrackingUriOption = Annotated[
     Optional[str],
     typer.Option(
-        "--tracking-uri", metavar="URI", help="Its tracking server, where that is another."
+        "--tracking-uri", metavar="URI", help="Its tracking server, if that is another one."
     ),
 ]
 
@@ -106,14 +102,14 @@ ModelsOption = Annotated[
 
 @contextmanager
 def _with_mlflow() -> Iterator[None]:
-    """Let MLflow be used for one command: without it, say how to get it; with it, keep it quiet."""
+    """Import MLflow for one command and keep it quiet; if it is missing, say how to install it."""
     import logging
     from importlib import import_module
     from importlib.util import find_spec
 
-    # A bar for each file that is moved is no use; there is one for all of it.
+    # One bar for the whole transfer replaces one for each file.
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    # MLflow's seven would take minutes; what is cut off goes on when it is run again.
+    # MLflow's seven retries would take minutes; a later run continues where this one stopped.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     if find_spec("mlflow") is None:
         raise InvalidRequest("this needs MLflow: pip install 'gitreg[mlflow]'")
@@ -125,7 +121,7 @@ def _with_mlflow() -> Iterator[None]:
 
 @contextmanager
 def _counting(words: str) -> Iterator[Tell | None]:
-    """Give a callback that draws how many are done, or ``None`` where no person watches."""
+    """Give a callback that draws how many are done, or ``None`` outside a terminal."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -144,7 +140,7 @@ def _counting(words: str) -> Iterator[Tell | None]:
 
 
 def _print_move(report: Report, *, json: bool) -> None:
-
+    """Print the result of a transfer; exit with 1 if something is missing from it."""
     if json:
         print_json(move_json(report))
     else:
@@ -162,7 +158,7 @@ def import_mlflow(
         bool,
         typer.Option(
             "--no-links",
-            help="Leave versions whose artifacts cannot be had, instead of linking to them.",
+            help="Skip versions whose artifacts cannot be downloaded, instead of linking to them.",
         ),
     ] = False,
     reason: ReasonOption = None,
@@ -171,11 +167,11 @@ def import_mlflow(
     json: JsonOption = False,
     repo: RepoOption = ".",
 ) -> None:
-    """Bring a registry of MLflow's over.
+    """Import a registry of MLflow's.
 
-    All of it: models, prompts, versions, stages, aliases, tags, artifacts. One commit a version,
-    with its own number and dated as it was. Run again, it goes on where it stopped, and brings
-    what is new. Exits 1 when something stayed behind.
+    All of it: models, prompts, versions, stages, aliases, tags and artifacts. Each version becomes
+    one commit, with its original number and date. A second run continues where the first stopped,
+    and imports what is new. Exits 1 when something could not be imported.
 
     Example: gitreg import mlflow --uri http://mlflow.internal:5000
     """
@@ -200,17 +196,17 @@ def export_mlflow(
     tracking_uri: TrackingUriOption = None,
     models: ModelsOption = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would go, and do nothing.")
+        bool, typer.Option("--dry-run", help="Show what would be exported, and do nothing.")
     ] = False,
     json: JsonOption = False,
     repo: RepoOption = ".",
     allow_rewind: AllowRewindOption = False,
 ) -> None:
-    """Take this registry over into one of MLflow's.
+    """Export this registry to a registry of MLflow's.
 
     Versions keep their numbers. Artifacts, metrics and params go into runs of an experiment that
-    is named after the repository. Run again, it goes on where it stopped. Exits 1 when something
-    stayed behind.
+    is named after the repository. A second run continues where the first stopped. Exits 1 when
+    something could not be exported.
 
     Example: gitreg export mlflow --uri http://mlflow.internal:5000
     """
@@ -230,7 +226,7 @@ def export_mlflow(
 
 
 def move_json(report: Report) -> dict[str, Any]:
-    """Return what became of an import or an export for JSON."""
+    """Return the result of an import or an export, for JSON."""
     models = [
         {
             "name": model.name,
@@ -260,14 +256,14 @@ def move_json(report: Report) -> dict[str, Any]:
 
 
 def move_text(report: Report, width: int) -> str:
-    """Return what became of an import or an export: a table, and what stayed behind and why."""
+    """Return the result of an import or an export: a table, then each remark."""
     from gitreg.render.terminal import line, spans, table
 
     rows = [
         (model.name, spans(model.brought), spans(model.present), model.changed)
         for model in report.models
     ]
-    headers = ("model", "would come" if report.dry_run else "came", "were there", "changed")
+    headers = ("model", "would be copied" if report.dry_run else "copied", "present", "changed")
     lines = [table(headers, rows, width, folds="changed")]
     for remark in report.remarks:
         kind = "left" if remark.is_left else "note"

@@ -14,26 +14,27 @@ import typer
 from gitreg.errors import Refused
 from gitreg.registry import Registry
 
-# What a command prints with is imported when it prints: `gitreg resolve` prints one line.
+# Rendering is imported when a command prints: `gitreg resolve` prints one line.
 if TYPE_CHECKING:
+    from gitreg.cli.parameters import WriteArguments
     from gitreg.core.policy import Judgement
     from gitreg.dvc.digest import Progress
     from gitreg.publishing.outcome import Outcome
 
 
 PIPE_WIDTH = 4096
-"""How wide a table may be when no terminal shows it: a script's `grep` wants whole lines."""
+"""The width of a table outside a terminal: a script's `grep` wants whole lines."""
 
 
 def complain(message: str, hint: str | None) -> None:
-    """Tell what is wrong, and what to do next, on stderr."""
+    """Print what is wrong, and what to do next, on stderr."""
     from gitreg.render import as_text
 
     typer.echo(as_text.errors_text(message, hint), err=True)
 
 
 def warn(warnings: tuple[str, ...]) -> None:
-    """Tell what a person should know, on stderr."""
+    """Print warnings on stderr."""
     from gitreg.render import terminal
 
     for warning in warnings:
@@ -44,9 +45,10 @@ def warn(warnings: tuple[str, ...]) -> None:
 def opened(
     repo: str, allow_rewind: bool, progress: Progress | None = None, *, streams: bool = False
 ) -> Iterator[Registry]:
-    """Open a registry to read from, and say where its answers came from before they are shown.
+    """Open a registry to read from, and print its warnings before the command's answer.
 
-    They are shown when this is left; of a command that ``streams`` already before.
+    A command prints its answer after this block. One that ``streams`` prints inside it, so its
+    warnings are printed first.
     """
     with Registry(repo, progress=progress, allow_rewind=allow_rewind) as registry:
         try:
@@ -55,12 +57,12 @@ def opened(
                 warn(registry.warnings)
             yield registry
         finally:
-            if registry.warnings and not streams:  # what prints them is not imported for nothing
+            if registry.warnings and not streams:  # printing imports more
                 warn(registry.warnings)
 
 
 def terminal_width() -> int:
-    """Return how many columns a table may have."""
+    """Return the width of a table in columns."""
     if sys.stdout.isatty() or "COLUMNS" in os.environ:
         return shutil.get_terminal_size().columns
     return PIPE_WIDTH
@@ -71,25 +73,30 @@ def print_json(value: object) -> None:
     from gitreg.render import as_json
 
     encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
-    # Escapes of another kind than JSON's own would be no JSON.
+    # Escapes other than JSON's own would not be JSON.
     typer.echo(as_json.to_json(value, ascii_only=not encoding.startswith("utf")))
 
 
-def print_outcome(outcome: Outcome, *, dry_run: bool, json: bool, **more: object) -> None:
-    """Print what became of a write, after its verdicts and warnings."""
+def print_outcome(outcome: Outcome, shared: WriteArguments, **more: object) -> None:
+    """Print the outcome of a write, after its verdicts and warnings.
+
+    Args:
+        outcome: of the write.
+        shared: the command's options.
+        **more: what its JSON has besides.
+    """
     from gitreg.render import as_json, as_text
 
     warn(outcome.warnings)
-    if not json:
-        show_verdicts(outcome.change.judgements)
-    if json:
+    if shared.json:
         print_json({**as_json.outcome_json(outcome), **more})
     else:
-        typer.echo(as_text.outcome_text(outcome, dry_run=dry_run))
+        show_verdicts(outcome.change.judgements)
+        typer.echo(as_text.outcome_text(outcome, dry_run=shared.dry_run))
 
 
 def show_verdicts(judgements: tuple[Judgement, ...]) -> None:
-    """Tell what the policy says of versions, on stderr."""
+    """Print the policy's verdicts on stderr."""
     from gitreg.render import as_text
 
     if judgements:
@@ -98,7 +105,7 @@ def show_verdicts(judgements: tuple[Judgement, ...]) -> None:
 
 @contextmanager
 def showing_refusals(*, json: bool) -> Iterator[None]:
-    """Print all verdicts of a refusal, those that passed too, before the error sums it up."""
+    """Print all verdicts of a refusal, passed ones too, before the error sums them up."""
     try:
         yield
     except Refused as refused:
@@ -114,7 +121,7 @@ def showing_refusals(*, json: bool) -> Iterator[None]:
 
 @contextmanager
 def progress_bar(words: str) -> Iterator[Progress | None]:
-    """Give a callback that draws a bar, or ``None`` where no person watches."""
+    """Give a callback that draws a progress bar, or ``None`` outside a terminal."""
     if not sys.stderr.isatty():
         yield None
         return

@@ -1,23 +1,30 @@
-"""Parameters that many commands share, and what a shell completes them with."""
+"""Parameters that several commands share, and their shell completion."""
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from gitreg.errors import GitregError, InvalidRequest
 from gitreg.registry import Registry
 
+if TYPE_CHECKING:
+    from gitreg.registry.options import ReadOptions, WriteOptions
+
 
 def _completing(ctx: typer.Context) -> Registry:
-    """Return the registry that the command line so far names; never one behind a URL."""
+    """Return the registry of the command line typed so far; never one behind a URL."""
     place = Path(str(ctx.params.get("repo") or "."))
     return Registry(place if place.is_dir() else ".")
 
 
-def _complete_reference(ctx: typer.Context, incomplete: str) -> list[str]:
+def complete_reference(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return references that start as typed, for the shell."""
     found = []
     try:
@@ -27,16 +34,16 @@ def _complete_reference(ctx: typer.Context, incomplete: str) -> list[str]:
                 found += [f"{model.name}@{alias}" for alias in model.aliases]
                 found += [f"{model.name}/{stage}" for stage in model.stages]
     except (GitregError, OSError):
-        return []  # a shell that completes shows no errors
+        return []  # completion shows no errors
     return [name for name in found if name.startswith(incomplete)]
 
 
-def _complete_model(ctx: typer.Context, incomplete: str) -> list[str]:
+def complete_model(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return models that start as typed, for the shell."""
-    return [name for name in _complete_reference(ctx, incomplete) if not set("@/") & set(name)]
+    return [name for name in complete_reference(ctx, incomplete) if not set("@/") & set(name)]
 
 
-def _complete_stage(ctx: typer.Context, incomplete: str) -> list[str]:
+def complete_stage(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return the stages of the policy that start as typed, for the shell."""
     try:
         with _completing(ctx) as registry:
@@ -61,7 +68,7 @@ RepoPathOption = Annotated[
 AllowRewindOption = Annotated[
     bool,
     typer.Option(
-        "--allow-rewind", help="Accept that the branch behind the URL went back or sideways."
+        "--allow-rewind", help="Accept that the branch behind the URL was rewritten or went back."
     ),
 ]
 
@@ -77,14 +84,14 @@ RevOption = Annotated[
 AtOption = Annotated[
     Optional[str],
     typer.Option(
-        "--at", metavar="TIME", help="Read it as it was then: 2026-11-22T20:25Z, '3 days ago'."
+        "--at", metavar="TIME", help="Read the registry of then: 2026-11-22T20:25Z, '3 days ago'."
     ),
 ]
 
 
 ReasonOption = Annotated[
     Optional[str],
-    typer.Option("-m", "--message", metavar="REASON", help="Why: goes into the commit."),
+    typer.Option("-m", "--message", metavar="REASON", help="Why; goes into the commit message."),
 ]
 
 
@@ -100,7 +107,7 @@ PushOption = Annotated[
 
 PrOption = Annotated[
     bool,
-    typer.Option("--pr", help="Push a branch with it and open a pull request, instead."),
+    typer.Option("--pr", help="Push a branch and open a pull request instead."),
 ]
 
 
@@ -109,7 +116,7 @@ OverrideOption = Annotated[
     typer.Option(
         "--override",
         metavar="REASON",
-        help="Do it though it is refused, where the policy lets you.",
+        help="Do it despite a refusal, where the policy allows it.",
     ),
 ]
 
@@ -119,27 +126,111 @@ OperationOption = Annotated[
     typer.Option(
         "--op-id",
         metavar="ID",
-        help="Identifies the operation: run again under its id, it is done once.",
+        help="Identifies the operation: repeated under the same id, it is done once.",
     ),
 ]
 
 
 ReferenceArgument = Annotated[
     str,
-    typer.Argument(metavar="REF", help=_REFERENCE, autocompletion=_complete_reference),
+    typer.Argument(metavar="REF", help=_REFERENCE, autocompletion=complete_reference),
 ]
 
 
 ReferencesArgument = Annotated[
     list[str],
     typer.Argument(
-        metavar="REF", help=f"One or more: {_REFERENCE}", autocompletion=_complete_reference
+        metavar="REF", help=f"One or more: {_REFERENCE}", autocompletion=complete_reference
     ),
 ]
 
 
+# What many commands share
+
+
+@dataclass(frozen=True)
+class ReadArguments:
+    """The options of every command that reads; see `with_read_options`."""
+
+    json: JsonOption = False
+    rev: RevOption = None
+    at: AtOption = None
+    repo: RepoOption = "."
+    allow_rewind: AllowRewindOption = False
+
+    @property
+    def options(self) -> ReadOptions:
+        """What the methods of `Registry` take."""
+        return {"rev": self.rev, "at": self.at}
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the newest state is read."""
+        return self.rev is None and self.at is None
+
+
+@dataclass(frozen=True)
+class WriteArguments:
+    """The options of every command that writes; see `with_write_options`."""
+
+    reason: ReasonOption = None
+    dry_run: DryRunOption = False
+    push: PushOption = False
+    pr: PrOption = False
+    op_id: OperationOption = None
+    json: JsonOption = False
+    repo: RepoOption = "."
+
+    @property
+    def options(self) -> WriteOptions:
+        """What the methods of `Registry` take."""
+        return {
+            "reason": self.reason,
+            "dry_run": self.dry_run,
+            "push": self.push,
+            "pr": self.pr,
+            "op_id": self.op_id,
+        }
+
+
+def _sharing(kind: Callable[..., object]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that adds the fields of ``kind`` to a command's signature.
+
+    Typer makes a command's options from that signature. The command itself gets one value of
+    ``kind``, as its keyword ``shared``.
+    """
+    fields = inspect.signature(kind, eval_str=True).parameters
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(command, eval_str=True)
+        parameters = [p for p in own.parameters.values() if p.name != "shared"]
+        parameters += fields.values()
+
+        @functools.wraps(command)
+        def run(**values: object) -> None:
+            shared = kind(**{name: values.pop(name) for name in fields})
+            command(**values, shared=shared)
+
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
+        run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+        return run
+
+    return decorate
+
+
+with_read_options = _sharing(ReadArguments)
+"""Gives a command ``--json``, ``--rev``, ``--at``, ``--repo`` and ``--allow-rewind``."""
+
+with_write_options = _sharing(WriteArguments)
+"""Gives a command ``-m``, ``--dry-run``, ``--push``, ``--pr``, ``--op-id``, ``--json``, ``--repo``.
+"""
+
+
+# What commands do with their parameters
+
+
 def check_model_argument(text: str, instead: str) -> None:
-    """Refuse a reference to one version where a whole model is meant."""
+    """Refuse a reference to one version where a command wants a model."""
     from gitreg.core.model.names import parse_reference
 
     wanted = parse_reference(text)

@@ -1,4 +1,4 @@
-"""Commands that read: what there is, what happened, and the bytes of a version."""
+"""Commands that read: models and versions, their history and their bytes."""
 
 from __future__ import annotations
 
@@ -10,30 +10,25 @@ import typer
 from gitreg.cli.app import app
 from gitreg.cli.output import opened, print_json, progress_bar, terminal_width, warn
 from gitreg.cli.parameters import (
-    AllowRewindOption,
-    AtOption,
-    JsonOption,
+    ReadArguments,
     ReferenceArgument,
-    RepoOption,
-    RevOption,
-    _complete_model,
-    _complete_reference,
     check_model_argument,
+    complete_model,
+    complete_reference,
+    with_read_options,
 )
 from gitreg.errors import GitError, Refused
 
 
 @app.command("list")
+@with_read_options
 def list_(
     name: Annotated[
         Optional[str],
-        typer.Argument(metavar="NAME", help="The model.", autocompletion=_complete_model),
+        typer.Argument(metavar="NAME", help="The model.", autocompletion=complete_model),
     ] = None,
-    json: JsonOption = False,
-    rev: RevOption = None,
-    at: AtOption = None,
-    repo: RepoOption = ".",
-    allow_rewind: AllowRewindOption = False,
+    *,
+    shared: ReadArguments,
 ) -> None:
     """List the models, or the versions of one, newest first.
 
@@ -43,45 +38,38 @@ def list_(
 
     if name is not None:
         check_model_argument(name, "gitreg list {model}, or gitreg show {reference}")
-    with opened(repo, allow_rewind) as registry:
-        if name is None:
-            models = registry.models(rev=rev, at=at)
-            text = as_text.models_text(models, terminal_width()) if not json and models else ""
-            entries = [as_json.model_json(model) for model in models]
-        else:
-            versions = registry.versions(name, rev=rev, at=at)
-            text = (
-                as_text.versions_text(versions, terminal_width()) if not json and versions else ""
-            )
-            entries = [as_json.version_json(version) for version in versions]
-    if json:
-        print_json(entries)
-    elif text:
-        typer.echo(text)
+    with opened(shared.repo, shared.allow_rewind) as registry:
+        models = registry.models(**shared.options) if name is None else []
+        versions = [] if name is None else registry.versions(name, **shared.options)
+    if shared.json:
+        entries = [as_json.model_json(model) for model in models]
+        print_json(entries + [as_json.version_json(version) for version in versions])
+    elif models:
+        typer.echo(as_text.models_text(models, terminal_width()))
+    elif versions:
+        typer.echo(as_text.versions_text(versions, terminal_width()))
     else:
         none = "no models yet" if name is None else f"no versions of {terminal.line(name)} are left"
         typer.echo(f"{none}: gitreg register {terminal.line(name or 'NAME')} PATH", err=True)
 
 
 @app.command()
+@with_read_options
 def show(
     reference: ReferenceArgument,
-    json: JsonOption = False,
-    rev: RevOption = None,
-    at: AtOption = None,
-    repo: RepoOption = ".",
-    allow_rewind: AllowRewindOption = False,
+    *,
+    shared: ReadArguments,
 ) -> None:
-    """Show everything that is known of a version.
+    """Show everything known about a version.
 
     Example: gitreg show churn-predictor@champion
     """
     from gitreg.render import as_json, as_text
 
-    with opened(repo, allow_rewind) as registry:
-        version = registry.show(reference, rev=rev, at=at)
+    with opened(shared.repo, shared.allow_rewind) as registry:
+        version = registry.show(reference, **shared.options)
         approvals = registry.approvals(reference, rev=version.read_from)
-    if json:
+    if shared.json:
         answer = as_json.version_json(version)
         print_json(answer | {"approvals": as_json.approvals_json(approvals)})
     else:
@@ -89,43 +77,41 @@ def show(
 
 
 @app.command()
+@with_read_options
 def log(
     reference: Annotated[
         Optional[str],
         typer.Argument(
             metavar="REF",
             help="A model, one of its stages or aliases, or a version.",
-            autocompletion=_complete_reference,
+            autocompletion=complete_reference,
         ),
     ] = None,
     limit: Annotated[
         Optional[int],
         typer.Option("-n", "--limit", min=1, metavar="N", help="Show at most N events."),
     ] = None,
-    json: JsonOption = False,
-    rev: RevOption = None,
-    at: AtOption = None,
-    repo: RepoOption = ".",
-    allow_rewind: AllowRewindOption = False,
+    *,
+    shared: ReadArguments,
 ) -> None:
-    """Show what happened, newest first.
+    """Show events, newest first.
 
-    When, who, what, from which version to which, why, in which commit.
+    When, who, what, from which version to which, why, and in which commit.
 
     Example: gitreg log churn-predictor/production
     """
     from gitreg.render import as_json, as_text
 
-    with opened(repo, allow_rewind) as registry:
-        events = registry.log(reference, limit=limit, rev=rev, at=at)
+    with opened(shared.repo, shared.allow_rewind) as registry:
+        events = registry.log(reference, limit=limit, **shared.options)
         if registry.is_shallow and not events:
             raise GitError(
-                "no events in what there is: this clone is shallow, its history cut off",
+                "no events: this clone is shallow and has no older history",
                 hint="git fetch --unshallow",
             )
         if registry.is_shallow:
-            warn(("this clone is shallow, its history cut off: git fetch --unshallow",))
-    if json:
+            warn(("this clone is shallow and has no older history: git fetch --unshallow",))
+    if shared.json:
         print_json([as_json.event_json(event) for event in events])
     elif events:
         typer.echo(as_text.events_text(events, terminal_width()))
@@ -134,21 +120,19 @@ def log(
 
 
 @app.command()
+@with_read_options
 def resolve(
     reference: ReferenceArgument,
-    json: JsonOption = False,
-    rev: RevOption = None,
-    at: AtOption = None,
-    repo: RepoOption = ".",
-    allow_rewind: AllowRewindOption = False,
+    *,
+    shared: ReadArguments,
 ) -> None:
     """Print which version a reference names.
 
     Example: gitreg resolve models:/churn-predictor/Production
     """
-    with opened(repo, allow_rewind) as registry:
-        resolved = registry.resolve(reference, rev=rev, at=at)
-    if json:
+    with opened(shared.repo, shared.allow_rewind) as registry:
+        resolved = registry.resolve(reference, **shared.options)
+    if shared.json:
         from gitreg.render import as_json
 
         print_json(as_json.resolved_json(resolved))
@@ -157,61 +141,60 @@ def resolve(
 
 
 @app.command()
+@with_read_options
 def compare(
     a: ReferenceArgument,
     b: ReferenceArgument,
-    json: JsonOption = False,
-    rev: RevOption = None,
-    at: AtOption = None,
-    repo: RepoOption = ".",
-    allow_rewind: AllowRewindOption = False,
+    *,
+    shared: ReadArguments,
 ) -> None:
     """Show how two versions differ.
 
-    Metrics, params, data, code and environment; DIFFERENCE is the second less the first.
+    Metrics, params, data, code and environment; DIFFERENCE is the second minus the first.
 
     Example: gitreg compare churn-predictor@2 churn-predictor/production
     """
     from gitreg.render import as_json, as_text
 
-    with opened(repo, allow_rewind) as registry:
-        comparison = registry.compare(a, b, rev=rev, at=at)
-    if json:
+    with opened(shared.repo, shared.allow_rewind) as registry:
+        comparison = registry.compare(a, b, **shared.options)
+    if shared.json:
         print_json(as_json.comparison_json(comparison))
     else:
         typer.echo(as_text.comparison_text(comparison, terminal_width()))
 
 
 @app.command()
+@with_read_options
 def pull(
     reference: ReferenceArgument,
     output: Annotated[
         Optional[str],
-        typer.Option("-o", "--output", metavar="DIR", help="The folder that gets the artifact."),
+        typer.Option("-o", "--output", metavar="DIR", help="The folder to put the artifact into."),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace something else of that name in DIR.")
     ] = False,
-    json: JsonOption = False,
-    rev: RevOption = None,
-    at: AtOption = None,
-    repo: RepoOption = ".",
-    allow_rewind: AllowRewindOption = False,
+    *,
+    shared: ReadArguments,
 ) -> None:
-    """Download a version's files, verified, and print where.
+    """Download a version's files, verify them, and print their path.
 
-    They are checked against the SHA-256 of the manifest before they appear.
+    The files are checked against the manifest's SHA-256 before they appear there.
 
     Example: gitreg pull churn-predictor@champion -o /srv/model
     """
     from gitreg.render import as_json, terminal
 
-    with progress_bar("pull") as progress, opened(repo, allow_rewind, progress) as registry:
-        resolved = registry.resolve(reference, rev=rev, at=at)
+    with (
+        progress_bar("pull") as progress,
+        opened(shared.repo, shared.allow_rewind, progress) as registry,
+    ):
+        resolved = registry.resolve(reference, **shared.options)
         path = registry.pull(resolved, output, replace_existing=force, rev=resolved.read_from)
         sha256 = registry.sha256(resolved, rev=resolved.read_from)
     typer.echo(f"{resolved}, read from {resolved.read_from[: terminal.SHORT]}", err=True)
-    if json:
+    if shared.json:
         answer = as_json.resolved_json(resolved)
         print_json(answer | {"path": str(path), "sha256": sha256})
     else:
@@ -219,13 +202,14 @@ def pull(
 
 
 @app.command()
+@with_read_options
 def verify(
     references: Annotated[
         Optional[list[str]],
         typer.Argument(
             metavar="REF",
             help="Versions or models; all by default.",
-            autocompletion=_complete_reference,
+            autocompletion=complete_reference,
         ),
     ] = None,
     remote: Annotated[
@@ -233,18 +217,15 @@ def verify(
     ] = False,
     repair: Annotated[
         bool,
-        typer.Option("--repair", help="Upload again what is wrong there, if the cache has it."),
+        typer.Option("--repair", help="Upload what is wrong there again, if the cache has it."),
     ] = False,
-    json: JsonOption = False,
-    rev: RevOption = None,
-    at: AtOption = None,
-    repo: RepoOption = ".",
-    allow_rewind: AllowRewindOption = False,
+    *,
+    shared: ReadArguments,
 ) -> None:
     """Compare artifacts with their manifests.
 
-    Hashes their bytes anew; exits 1 when one differs or is missing. With --remote it is what
-    others would pull that is read, and nothing is written unless --repair is given.
+    Hashes their bytes again; exits 1 when one differs or is missing. With --remote it reads what
+    others would pull, and writes nothing without --repair.
 
     Example: gitreg verify --remote churn-predictor@champion
     """
@@ -254,25 +235,27 @@ def verify(
     count = bad = 0
     with ExitStack() as stack:
         bar = stack.enter_context(progress_bar("verify")) if remote else None
-        registry = stack.enter_context(opened(repo, allow_rewind, bar, streams=not remote))
-        verified = registry.verify(
-            *(references or ()), remote=remote, repair=repair, rev=rev, at=at
+        registry = stack.enter_context(
+            opened(shared.repo, shared.allow_rewind, bar, streams=not remote)
         )
-        if remote:  # read to the end, for the bar takes stdout while it is drawn
+        verified = registry.verify(
+            *(references or ()), remote=remote, repair=repair, **shared.options
+        )
+        if remote:  # read to the end: the bar owns the terminal while it is drawn
             verified = iter(list(verified))
             stack.close()
         for version, found in verified:
             count += 1
             bad += any(finding.severity == "error" for finding in found)
             findings += found
-            if not json:
+            if not shared.json:
                 typer.echo(
                     as_text.findings_text(found) or f"{terminal.line(version.reference)}: ok"
                 )
-    if json:
+    if shared.json:
         print_json([as_json.finding_json(finding) for finding in findings])
     if not count:
         typer.echo("no versions to verify", err=True)
     if bad:
         where = " on the DVC remote" if remote else ""
-        raise Refused(f"{bad} of {count} versions: not what their manifests say{where}")
+        raise Refused(f"{bad} of {count} versions do not match their manifests{where}")

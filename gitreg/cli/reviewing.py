@@ -1,4 +1,4 @@
-"""Commands about rules: the policy, approvals, the check, hooks, and files for Git hosts."""
+"""Commands about rules: approvals, the policy, the check, hooks, and files for Git hosts."""
 
 from __future__ import annotations
 
@@ -12,31 +12,28 @@ from gitreg.cli.app import app, ci_app, hook_app, policy_app
 from gitreg.cli.output import opened, print_json, print_outcome, warn
 from gitreg.cli.parameters import (
     AllowRewindOption,
-    AtOption,
-    DryRunOption,
     JsonOption,
-    OperationOption,
-    PrOption,
-    PushOption,
-    ReasonOption,
+    ReadArguments,
     ReferenceArgument,
     ReferencesArgument,
     RepoOption,
     RepoPathOption,
-    RevOption,
-    _complete_model,
-    _complete_stage,
+    WriteArguments,
     check_model_argument,
+    complete_model,
+    complete_stage,
+    with_read_options,
+    with_write_options,
 )
 from gitreg.errors import InvalidRequest, Refused
 from gitreg.registry import Registry
 
-# What a command prints with is imported when it prints: `gitreg resolve` prints one line.
 if TYPE_CHECKING:
     from gitreg.review.workflows import HostFile
 
 
 @app.command()
+@with_write_options
 def approve(
     reference: ReferenceArgument,
     to: Annotated[
@@ -45,70 +42,51 @@ def approve(
             "--to",
             metavar="STAGE",
             help="The stage that it may enter.",
-            autocompletion=_complete_stage,
+            autocompletion=complete_stage,
         ),
     ],
     withdraw: Annotated[
-        bool, typer.Option("--withdraw", help="Take your approval back, instead.")
+        bool, typer.Option("--withdraw", help="Withdraw your approval instead.")
     ] = False,
     key: Annotated[
         Optional[str],
         typer.Option(metavar="FILE", help="The SSH key, instead of Git's user.signingkey."),
     ] = None,
-    reason: ReasonOption = None,
-    dry_run: DryRunOption = False,
-    push: PushOption = False,
-    pr: PrOption = False,
-    op_id: OperationOption = None,
-    json: JsonOption = False,
-    repo: RepoOption = ".",
+    *,
+    shared: WriteArguments,
 ) -> None:
     """Approve that a version enters a stage, with your signature.
 
-    Shows what you approve, and signs it with the SSH key that Git signs with: for this version,
-    stage and what the stage holds now, and no other. Exits 1 when your approval would not count.
+    Shows what you approve, and signs it with Git's SSH signing key. The approval covers this
+    version, this stage and what the stage holds now, nothing else. Exits 1 when it would not count.
 
     Example: gitreg approve churn-predictor@2 --to production -m "recall holds on November"
     """
     from gitreg.render import as_text
 
-    with Registry(repo) as registry:
+    with Registry(shared.repo) as registry:
         if withdraw:
-            outcome = registry.withdraw_approval(
-                reference,
-                stage=to,
-                key=key,
-                reason=reason,
-                dry_run=dry_run,
-                push=push,
-                pr=pr,
-                op_id=op_id,
-            )
+            outcome = registry.withdraw_approval(reference, stage=to, key=key, **shared.options)
         else:
             preview = registry.preview_approval(reference, stage=to)
             typer.echo(as_text.preview_text(preview), err=True)
-            outcome = registry.approve(
-                preview, key=key, reason=reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id
-            )
-    print_outcome(outcome, dry_run=dry_run, json=json)
+            outcome = registry.approve(preview, key=key, **shared.options)
+    print_outcome(outcome, shared)
 
 
 @policy_app.command("show")
+@with_read_options
 def policy_show(
     model: Annotated[
         Optional[str],
-        typer.Argument(metavar="MODEL", help="A model.", autocompletion=_complete_model),
+        typer.Argument(metavar="MODEL", help="A model.", autocompletion=complete_model),
     ] = None,
-    json: JsonOption = False,
-    rev: RevOption = None,
-    at: AtOption = None,
-    repo: RepoOption = ".",
-    allow_rewind: AllowRewindOption = False,
+    *,
+    shared: ReadArguments,
 ) -> None:
-    """Show the rules that a model is under, or the general ones.
+    """Show the rules for a model, or the general ones.
 
-    What its name or a glob of the policy says is worked in, and what the file leaves away spelled
-    out.
+    Rules by name and by glob are merged, and defaults that the file leaves out are spelled out.
 
     Example: gitreg policy show churn-predictor
     """
@@ -118,22 +96,23 @@ def policy_show(
 
     if model is not None:
         check_model_argument(model, "gitreg policy show {model}")
-    with opened(repo, allow_rewind) as registry:
-        policy = registry.policy(model, rev=rev, at=at)
-        there = registry.state(rev=rev, at=at).model_names()
-        if rev is None and at is None:
+    with opened(shared.repo, shared.allow_rewind) as registry:
+        policy = registry.policy(model, **shared.options)
+        there = registry.state(**shared.options).model_names()
+        if shared.is_current:
             warn(registry.uncommitted_policy())
-    # They may come later, and so may rules for them; mistyped, they would go unnoticed.
+    # A model may be registered after its rules are written; a mistyped name would go unnoticed.
     for name in policy.naming_none_of(there) if model is None else {model} - set(there):
         near = did_you_mean(name, there)
         warn((f"no model {name!a} is registered" + (f": {near}" if near else ""),))
-    if json:
+    if shared.json:
         print_json(policy_document(policy, with_defaults=True))
     else:
         typer.echo(as_text.policy_text(policy))
 
 
 @policy_app.command("test")
+@with_read_options
 def policy_test(
     references: ReferencesArgument,
     to: Annotated[
@@ -142,32 +121,29 @@ def policy_test(
             "--to",
             metavar="STAGE",
             help="A stage of the policy, or none.",
-            autocompletion=_complete_stage,
+            autocompletion=complete_stage,
         ),
     ],
-    json: JsonOption = False,
-    rev: RevOption = None,
-    at: AtOption = None,
-    repo: RepoOption = ".",
-    allow_rewind: AllowRewindOption = False,
+    *,
+    shared: ReadArguments,
 ) -> None:
-    """Show what a promotion would be told, rule by rule, and do nothing.
+    """Show the policy's verdicts on a promotion, and do nothing.
 
-    Exits 1 when it would be refused. With --rev, of a branch say, it is asked what the policy there
-    says of the versions there.
+    Exits 1 when the promotion would be refused. With --rev, such as a branch, the policy and the
+    versions of that commit are used.
 
     Example: gitreg policy test churn-predictor@2 --to production
     """
     from gitreg.render import as_json, as_text
 
-    with opened(repo, allow_rewind) as registry:
-        judgements = registry.test_policy(*references, stage=to, rev=rev, at=at)
-        if rev is None and at is None:
+    with opened(shared.repo, shared.allow_rewind) as registry:
+        judgements = registry.test_policy(*references, stage=to, **shared.options)
+        if shared.is_current:
             warn(registry.uncommitted_policy())
-    if json:
+    if shared.json:
         print_json(as_json.verdicts_json(judgements))
     else:
-        none = "no rule of the policy is about this"
+        none = "no rule of the policy applies"
         typer.echo(as_text.verdicts_text(judgements) or none)
     failed = sum(len(judgement.failed) for judgement in judgements)
     if failed:
@@ -200,23 +176,25 @@ def check(
     commits: Annotated[
         Optional[str],
         typer.Argument(
-            metavar="BASE..HEAD", help="What to judge; by default what is not upstream yet."
+            metavar="BASE..HEAD", help="The commits to check; by default those not upstream yet."
         ),
     ] = None,
     history: Annotated[
-        bool, typer.Option("--history", help="Every commit since the start, by its time's policy.")
+        bool,
+        typer.Option("--history", help="Check every commit, each under the policy of its time."),
     ] = False,
     only_registry: Annotated[
         bool,
         typer.Option(
-            "--only-registry", help="Refuse commits that change the registry and other files."
+            "--only-registry", help="Refuse commits that change both the registry and other files."
         ),
     ] = False,
     strict: Annotated[
-        bool, typer.Option("--strict", help="What cannot be known here is an error.")
+        bool, typer.Option("--strict", help="Report what cannot be checked here as an error.")
     ] = False,
     remote: Annotated[
-        bool, typer.Option("--remote", help="Ask the DVC remote for the bytes of new versions.")
+        bool,
+        typer.Option("--remote", help="Check that the DVC remote has the bytes of new versions."),
     ] = False,
     form: Annotated[
         str,
@@ -226,10 +204,10 @@ def check(
     repo: RepoOption = ".",
     allow_rewind: AllowRewindOption = False,
 ) -> None:
-    """Judge commits: what the registry's rules refuse.
+    """Check commits against the rules of the registry.
 
-    Each commit is judged against each of its parents, under the policy of BASE: a policy that is
-    changed in between judges what comes after it. Exits 1 when something is refused.
+    Each commit is compared with each of its parents, under the policy of BASE; a policy that
+    changes in the range takes effect after it. Exits 1 when something is refused.
 
     Example: gitreg check origin/main..HEAD --format markdown
     """
@@ -241,7 +219,7 @@ def check(
         known = f"one of {', '.join(reports.FORMATS)}"
         raise InvalidRequest(f"--format: no {form!a}", hint=near or known)
     if json and form != "text":
-        raise InvalidRequest(f"--json is a format of its own: without --format {form}")
+        raise InvalidRequest(f"--json and --format {form} exclude each other: give one of them")
     with opened(repo, allow_rewind) as registry:
         report = registry.check(
             commits,
@@ -268,12 +246,12 @@ def hook_install(
     json: JsonOption = False,
     repo: RepoPathOption = ".",
 ) -> None:
-    """Put a hook into a repository.
+    """Install a Git hook.
 
-    One that is there already is kept, and runs first. pre-receive, on a server, refuses what
-    check refuses on the default branch (or that of the configuration gitreg.branch), force
-    pushes of it, tags that are not what history implies, and refs/replace. pre-commit judges
-    what is about to be committed. post-merge makes tags.
+    An existing hook is kept, and runs first. pre-receive, on a server, guards the default branch
+    (or the one in the Git setting gitreg.branch): it refuses what gitreg check refuses, force
+    pushes, tags that disagree with history, and refs/replace. pre-commit checks what is about to
+    be committed. post-merge makes tags.
 
     Example: gitreg hook install pre-receive --repo /srv/git/models.git
     """
@@ -290,7 +268,7 @@ def hook_install(
     state = "written" if installed.changed else "unchanged"
     typer.echo(f"{state}: {terminal.line(str(installed.path))}")
     if name == "pre-receive" and repository.top_level is not None:
-        warn(("pre-receive judges what is pushed into this clone, and nothing that it pushes",))
+        warn(("pre-receive checks what is pushed into this clone, not what this clone pushes",))
     if installed.chained is not None:
         typer.echo(f"{terminal.line(installed.chained.name)} runs before it", err=True)
 
@@ -301,7 +279,7 @@ def hook_run(
         str, typer.Argument(metavar="NAME", help="pre-receive, pre-commit or post-merge.")
     ],
 ) -> None:
-    """Run a hook as Git would: what an installed script calls.
+    """Run a hook as Git would; installed hook scripts call this.
 
     Example: gitreg hook run pre-commit
     """
@@ -318,7 +296,7 @@ WriteOption = Annotated[
 
 
 ForceFileOption = Annotated[
-    bool, typer.Option("--force", help="Replace the file, whatever is in it.")
+    bool, typer.Option("--force", help="Replace the file, whatever it contains.")
 ]
 
 
@@ -339,7 +317,9 @@ def _print_workflow(host: str, install: str, *, write: bool, force: bool, repo: 
         file = registry.workflow(host, install=install, write=write, force=force)
     _print_file(file)
     if not install:
-        warn(("its jobs fail until GITREG says what pip installs: --install, or by hand",))
+        warn(
+            ("its jobs fail until GITREG names what pip installs: use --install, or edit the file",)
+        )
 
 
 def _print_file(file: HostFile) -> None:
@@ -359,8 +339,8 @@ def ci_github(
 ) -> None:
     """Print or write a workflow for GitHub Actions.
 
-    It checks pull requests, makes tags after a merge, and has a place for your deploy command,
-    which runs when production moved.
+    The workflow checks pull requests, makes tags after a merge, and has a place for your deploy
+    command, which runs when production changes.
 
     Example: gitreg ci github --install git+https://git.example.com/ml/gitreg@v1 --write
     """
@@ -376,8 +356,8 @@ def ci_gitlab(
 ) -> None:
     """Print or write jobs for GitLab CI.
 
-    They are to be included in .gitlab-ci.yml, check merge requests, make tags after a merge,
-    and have a place for your deploy command, which runs when production moved.
+    Include them in .gitlab-ci.yml. They check merge requests, make tags after a merge, and have a
+    place for your deploy command, which runs when production changes.
 
     Example: gitreg ci gitlab --install git+https://git.example.com/ml/gitreg@v1 --write
     """
@@ -386,9 +366,9 @@ def ci_gitlab(
 
 @app.command()
 def codeowners(write: WriteOption = False, repo: RepoPathOption = ".") -> None:
-    """Print or write CODEOWNERS, by the owners in the policy.
+    """Print or write CODEOWNERS from the owners in the policy.
 
-    A new file is at the root, where GitHub and GitLab look; lines of others stay as they are.
+    A new file goes to the root, where GitHub and GitLab look for it. Other lines of the file stay.
 
     Example: gitreg codeowners --write
     """

@@ -1,4 +1,4 @@
-"""Commands between a clone and its remotes: fetch, push, tags, and the doctor."""
+"""Commands about a clone and its remotes: fetch, push, tags, and the doctor."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def fetch(
     json: JsonOption = False,
     repo: RepoPathOption = ".",
 ) -> None:
-    """Bring this clone to what is published.
+    """Update this clone to what is published.
 
-    Branch, work tree and tags follow; what you have staged or changed stays as it is.
+    Branch, work tree and tags are updated; files that you have staged or changed stay as they are.
 
     Example: gitreg fetch
     """
@@ -51,8 +51,8 @@ def push(
 ) -> None:
     """Publish what was done here without --push.
 
-    Bytes first, then branch and tags. When the remote has moved, the operations are done again
-    on top of it, one by one; exits 1 when one does not hold any more, and leaves it.
+    Bytes first, then branch and tags. If the remote has moved, the operations run again on top of
+    it, one by one. Exits 1 when one no longer applies; that one is not pushed.
 
     Example: gitreg push
     """
@@ -74,8 +74,8 @@ def push(
             else "the command above, which keeps your own commits"
         )
         raise Refused(
-            f"{len(report.left)} operation(s) do not hold any more, and were left",
-            hint=f"they stay on this branch; to take them back: {take_back}",
+            f"{len(report.left)} operation(s) no longer apply and were not pushed",
+            hint=f"they stay on this branch; to undo them: {take_back}",
         )
 
 
@@ -84,14 +84,14 @@ def tags_sync(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only compare.")] = False,
     push: Annotated[bool, typer.Option("--push", help="Publish the tags too.")] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace tags that are not what history implies.")
+        bool, typer.Option("--force", help="Replace tags that disagree with history.")
     ] = False,
     json: JsonOption = False,
     repo: RepoPathOption = ".",
 ) -> None:
-    """Make the tags that history implies.
+    """Make the tags that follow from history.
 
-    GTO and DVC read the registry by them.
+    GTO and DVC read the registry through these tags.
 
     Example: gitreg tags sync --push
     """
@@ -105,7 +105,7 @@ def tags_sync(
         typer.echo(as_text.tags_text(report, dry_run=dry_run))
     if report.wrong:
         raise Refused(
-            f"{len(report.wrong)} tags are not what history implies",
+            f"{len(report.wrong)} tags disagree with history",
             hint="gitreg tags sync --force replaces them",
         )
 
@@ -113,21 +113,21 @@ def tags_sync(
 @app.command()
 def doctor(
     fix: Annotated[
-        bool, typer.Option("--fix", help="Put right first what is safe to put right.")
+        bool, typer.Option("--fix", help="First repair what is safe to repair.")
     ] = False,
     json: JsonOption = False,
     repo: RepoOption = ".",
     allow_rewind: AllowRewindOption = False,
 ) -> None:
-    """Examine the registry, this clone of it and its remotes.
+    """Examine the registry, this clone and its remotes.
 
-    Says what is wrong, and what mends it; exits 1 when something is. Whether bytes are there is
-    looked at, not what is in them: gitreg verify reads the cache, gitreg verify --remote the DVC
-    remote.
+    Shows what is wrong, and how to repair it; exits 1 when there is an error. It checks that bytes
+    exist, not what they contain: for that, gitreg verify reads the cache, and gitreg verify
+    --remote the DVC remote.
 
-    With --fix, what a crash left is put right: tags that are missing or stand for commits on no
-    branch, a publication that files have not followed, unfinished files of gitreg's, a damaged
-    history index. Never Git's locks, your edits or others' tags; nothing is pushed.
+    --fix repairs what a crash left: tags that are missing or name commits on no branch, files that
+    are behind a published commit, gitreg's unfinished files, a damaged history index. It never
+    touches Git's locks, your edits or other people's tags, and it pushes nothing.
 
     Example: gitreg doctor --fix
     """

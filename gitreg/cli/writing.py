@@ -11,21 +11,17 @@ import typer
 from gitreg.cli.app import alias_app, app
 from gitreg.cli.output import print_outcome, progress_bar, showing_refusals
 from gitreg.cli.parameters import (
-    DryRunOption,
     JsonOption,
-    OperationOption,
     OverrideOption,
-    PrOption,
-    PushOption,
-    ReasonOption,
     ReferenceArgument,
     ReferencesArgument,
-    RepoOption,
-    _complete_model,
-    _complete_reference,
-    _complete_stage,
+    WriteArguments,
     assignments,
     check_model_argument,
+    complete_model,
+    complete_reference,
+    complete_stage,
+    with_write_options,
 )
 from gitreg.errors import InvalidRequest
 from gitreg.registry import Registry
@@ -38,7 +34,7 @@ def init(
     ] = ".",
     json: JsonOption = False,
 ) -> None:
-    """Make a registry here, in one commit.
+    """Create a registry here, in one commit.
 
     Runs git init and dvc init as needed, and writes the policy.
 
@@ -52,10 +48,11 @@ def init(
     if not json and outcome.is_unchanged:
         typer.echo("nothing to do: there is a registry already")
         return
-    print_outcome(outcome, dry_run=False, json=json)
+    print_outcome(outcome, WriteArguments(json=json))
 
 
 @app.command()
+@with_write_options
 def register(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The model.")],
     source: Annotated[
@@ -77,7 +74,8 @@ def register(
         Optional[list[str]], typer.Option(metavar="KEY=VALUE", help="A tag; may repeat.")
     ] = None,
     data: Annotated[
-        Optional[list[str]], typer.Option(metavar="PATH", help="Data it was made from; may repeat.")
+        Optional[list[str]],
+        typer.Option(metavar="PATH", help="Data it was trained on; may repeat."),
     ] = None,
     description: Annotated[
         Optional[str], typer.Option(metavar="TEXT", help="Description of the version.")
@@ -89,19 +87,13 @@ def register(
     run_id: Annotated[
         Optional[str], typer.Option(metavar="ID", help="The tracking run that made it.")
     ] = None,
-    reason: ReasonOption = None,
-    dry_run: DryRunOption = False,
-    push: PushOption = False,
-    pr: PrOption = False,
-    op_id: OperationOption = None,
-    json: JsonOption = False,
-    repo: RepoOption = ".",
+    *,
+    shared: WriteArguments,
 ) -> None:
     """Register the next version of a model.
 
-    What DVC tracks already is taken by its known hash, and its stage's dependencies, params,
-    metrics and command become the lineage by themselves; metrics and params that are given here
-    stand instead of the stage's.
+    If DVC tracks PATH, its known hash is used, and the dependencies, params, metrics and command
+    of its DVC stage become the lineage. Metrics and params given here replace those of the stage.
 
     Example: gitreg register churn-predictor models/churn --metrics metrics.json
     """
@@ -120,7 +112,7 @@ def register(
     if param:
         known_params = read_params(Path(params)) if params else {}
         known_params |= dict(parse_param(text) for text in param)
-    with progress_bar("register") as progress, Registry(repo, progress=progress) as registry:
+    with progress_bar("register") as progress, Registry(shared.repo, progress=progress) as registry:
         outcome = registry.register(
             name,
             source,
@@ -131,19 +123,16 @@ def register(
             description=description,
             requirements=requirements,
             run_id=run_id,
-            reason=reason,
-            dry_run=dry_run,
-            push=push,
-            pr=pr,
-            op_id=op_id,
+            **shared.options,
         )
     number = outcome.versions[0].version
-    print_outcome(outcome, dry_run=dry_run, json=json, model=name, version=number)
+    print_outcome(outcome, shared, model=name, version=number)
     if outcome.commit and not outcome.pushed:
         typer.echo("not shared yet: publish with --push, or gitreg push", err=True)
 
 
 @app.command()
+@with_write_options
 def promote(
     references: ReferencesArgument,
     to: Annotated[
@@ -152,7 +141,7 @@ def promote(
             "--to",
             metavar="STAGE",
             help="A stage of the policy, or none.",
-            autocompletion=_complete_stage,
+            autocompletion=complete_stage,
         ),
     ],
     alias: Annotated[
@@ -163,34 +152,34 @@ def promote(
     ] = False,
     if_better: Annotated[
         Optional[list[str]],
-        typer.Option(metavar="METRIC", help="Only if higher than the incumbent's, or without one."),
+        typer.Option(
+            metavar="METRIC", help="Only if it is higher than the incumbent's, or there is none."
+        ),
     ] = None,
     if_lower: Annotated[
         Optional[list[str]],
-        typer.Option(metavar="METRIC", help="Only if lower than the incumbent's, or without one."),
+        typer.Option(
+            metavar="METRIC", help="Only if it is lower than the incumbent's, or there is none."
+        ),
     ] = None,
     else_archive: Annotated[
         bool, typer.Option("--else-archive", help="Archive a candidate that a metric refuses.")
     ] = False,
     override: OverrideOption = None,
-    reason: ReasonOption = None,
-    dry_run: DryRunOption = False,
-    push: PushOption = False,
-    pr: PrOption = False,
-    op_id: OperationOption = None,
-    json: JsonOption = False,
-    repo: RepoOption = ".",
+    *,
+    shared: WriteArguments,
 ) -> None:
-    """Put versions into a stage, if the policy lets them.
+    """Put versions into a stage, if the policy allows it.
 
-    It is one commit. Each rule's verdict is shown and goes into the commit; exits 1 when one
-    says no, or a metric that was asked for is not better. A version is in one stage at most.
+    Makes one commit. Each rule's verdict is shown and recorded in the commit. Exits 1 when a rule
+    refuses, or a metric is not better. A version has at most one stage; promoting it moves it
+    there.
 
     Example: gitreg promote churn-predictor@2 --to production --if-better roc_auc --alias champion
     """
     if else_archive and not if_better and not if_lower:
         raise InvalidRequest("--else-archive needs --if-better or --if-lower")
-    with Registry(repo) as registry, showing_refusals(json=json):
+    with Registry(shared.repo) as registry, showing_refusals(json=shared.json):
         outcome = registry.promote(
             *references,
             stage=to,
@@ -200,93 +189,61 @@ def promote(
             if_lower=if_lower or (),
             else_archive=else_archive,
             override=override,
-            reason=reason,
-            dry_run=dry_run,
-            push=push,
-            pr=pr,
-            op_id=op_id,
+            **shared.options,
         )
-    print_outcome(outcome, dry_run=dry_run, json=json)
+    print_outcome(outcome, shared)
 
 
 @app.command()
+@with_write_options
 def archive(
     references: ReferencesArgument,
     override: OverrideOption = None,
-    reason: ReasonOption = None,
-    dry_run: DryRunOption = False,
-    push: PushOption = False,
-    pr: PrOption = False,
-    op_id: OperationOption = None,
-    json: JsonOption = False,
-    repo: RepoOption = ".",
+    *,
+    shared: WriteArguments,
 ) -> None:
     """Put versions into the archive, in one commit.
 
     Example: gitreg archive churn-predictor@1 -m "superseded"
     """
-    with Registry(repo) as registry, showing_refusals(json=json):
-        outcome = registry.archive(
-            *references,
-            override=override,
-            reason=reason,
-            dry_run=dry_run,
-            push=push,
-            pr=pr,
-            op_id=op_id,
-        )
-    print_outcome(outcome, dry_run=dry_run, json=json)
+    with Registry(shared.repo) as registry, showing_refusals(json=shared.json):
+        outcome = registry.archive(*references, override=override, **shared.options)
+    print_outcome(outcome, shared)
 
 
 @alias_app.command("set")
+@with_write_options
 def alias_set(
     reference: ReferenceArgument,
     alias: Annotated[str, typer.Argument(metavar="ALIAS", help="champion, challenger, …")],
-    reason: ReasonOption = None,
-    dry_run: DryRunOption = False,
-    push: PushOption = False,
-    pr: PrOption = False,
-    op_id: OperationOption = None,
-    json: JsonOption = False,
-    repo: RepoOption = ".",
+    *,
+    shared: WriteArguments,
 ) -> None:
-    """Point an alias at a version; stages are not touched.
+    """Point an alias at a version; stages do not change.
 
     Example: gitreg alias set churn-predictor@2 champion
     """
-    with Registry(repo) as registry:
-        outcome = registry.set_alias(
-            reference,
-            alias.removeprefix("@"),
-            reason=reason,
-            dry_run=dry_run,
-            push=push,
-            pr=pr,
-            op_id=op_id,
-        )
-    print_outcome(outcome, dry_run=dry_run, json=json)
+    with Registry(shared.repo) as registry:
+        outcome = registry.set_alias(reference, alias.removeprefix("@"), **shared.options)
+    print_outcome(outcome, shared)
 
 
 @alias_app.command("delete")
+@with_write_options
 def alias_delete(
     reference: Annotated[
         str,
         typer.Argument(
             metavar="NAME@ALIAS",
             help="churn-predictor@challenger.",
-            autocompletion=_complete_reference,
+            autocompletion=complete_reference,
         ),
     ],
     alias: Annotated[Optional[str], typer.Argument(metavar="ALIAS", hidden=True)] = None,
-    reason: ReasonOption = None,
-    dry_run: DryRunOption = False,
-    push: PushOption = False,
-    pr: PrOption = False,
-    op_id: OperationOption = None,
-    json: JsonOption = False,
-    repo: RepoOption = ".",
+    *,
+    shared: WriteArguments,
 ) -> None:
-    """Remove an alias; the version stays.
+    """Delete an alias; the version stays.
 
     Example: gitreg alias delete churn-predictor@challenger
     """
@@ -295,49 +252,37 @@ def alias_delete(
     wanted = parse_reference(reference if alias is None else f"{reference}@{alias}")
     if wanted.alias is None:
         raise InvalidRequest(f"which alias? {wanted} names none", hint="churn-predictor@challenger")
-    with Registry(repo) as registry:
-        outcome = registry.delete_alias(
-            wanted.model,
-            wanted.alias,
-            reason=reason,
-            dry_run=dry_run,
-            push=push,
-            pr=pr,
-            op_id=op_id,
-        )
-    print_outcome(outcome, dry_run=dry_run, json=json)
+    with Registry(shared.repo) as registry:
+        outcome = registry.delete_alias(wanted.model, wanted.alias, **shared.options)
+    print_outcome(outcome, shared)
 
 
 @app.command()
+@with_write_options
 def rollback(
     names: Annotated[
         list[str],
-        typer.Argument(metavar="NAME", help="One or more models.", autocompletion=_complete_model),
+        typer.Argument(metavar="NAME", help="One or more models.", autocompletion=complete_model),
     ],
     to: Annotated[
         Optional[int], typer.Option("--to", metavar="N", help="The version to go back to.")
     ] = None,
     stage: Annotated[
-        str, typer.Option(metavar="STAGE", help="The stage that goes back.")
+        str, typer.Option(metavar="STAGE", help="The stage to roll back.")
     ] = "production",
     restage: Annotated[
         bool,
         typer.Option(
-            "--restage", help="Put the one withdrawn back where it was, as git revert does."
+            "--restage", help="Put the withdrawn version where it came from, as git revert does."
         ),
     ] = False,
-    reason: ReasonOption = None,
-    dry_run: DryRunOption = False,
-    push: PushOption = False,
-    pr: PrOption = False,
-    op_id: OperationOption = None,
-    json: JsonOption = False,
-    repo: RepoOption = ".",
+    *,
+    shared: WriteArguments,
 ) -> None:
     """Bring back the version that was in production before.
 
-    The aliases that moved with it go back, too. The version withdrawn is archived. Twice in a
-    row goes back twice.
+    Aliases that moved with it move back too. The withdrawn version is archived. Running it twice
+    goes back two versions.
 
     Example: gitreg rollback churn-predictor -m "predictions drifted"
     """
@@ -345,32 +290,24 @@ def rollback(
 
     for name in names:
         check_model_argument(name, "gitreg rollback {model} --to {version}")
-    with Registry(repo) as registry, showing_refusals(json=json):
+    with Registry(shared.repo) as registry, showing_refusals(json=shared.json):
         outcome, plan = registry.rollback(
-            *names,
-            to=to,
-            stage=stage,
-            restage=restage,
-            reason=reason,
-            dry_run=dry_run,
-            push=push,
-            pr=pr,
-            op_id=op_id,
+            *names, to=to, stage=stage, restage=restage, **shared.options
         )
-    if not json:
+    if not shared.json:
         for title, versions in (("withdrawn", plan.withdrawn), ("restored", plan.restored)):
             if versions:
                 typer.echo(as_text.versions_with_metrics(title, versions))
     print_outcome(
         outcome,
-        dry_run=dry_run,
-        json=json,
+        shared,
         withdrawn=[as_json.moved_json(version) for version in plan.withdrawn],
         restored=[as_json.moved_json(version) for version in plan.restored],
     )
 
 
 @app.command()
+@with_write_options
 def annotate(
     reference: ReferenceArgument,
     description: Annotated[
@@ -385,35 +322,27 @@ def annotate(
     untag: Annotated[
         Optional[list[str]], typer.Option(metavar="KEY", help="Remove a tag; may repeat.")
     ] = None,
-    reason: ReasonOption = None,
-    dry_run: DryRunOption = False,
-    push: PushOption = False,
-    pr: PrOption = False,
-    op_id: OperationOption = None,
-    json: JsonOption = False,
-    repo: RepoOption = ".",
+    *,
+    shared: WriteArguments,
 ) -> None:
     """Set description, owner and tags of a model or a version.
 
     Example: gitreg annotate churn-predictor@2 --tag validated=yes
     """
-    with Registry(repo) as registry:
+    with Registry(shared.repo) as registry:
         outcome = registry.annotate(
             reference,
             description=description,
             owner=owner,
             tags=assignments(tag or [], "--tag"),
             untag=untag or (),
-            reason=reason,
-            dry_run=dry_run,
-            push=push,
-            pr=pr,
-            op_id=op_id,
+            **shared.options,
         )
-    print_outcome(outcome, dry_run=dry_run, json=json)
+    print_outcome(outcome, shared)
 
 
 @app.command()
+@with_write_options
 def create(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The new model's name.")],
     description: Annotated[
@@ -425,98 +354,71 @@ def create(
     tag: Annotated[
         Optional[list[str]], typer.Option(metavar="KEY=VALUE", help="A tag; may repeat.")
     ] = None,
-    reason: ReasonOption = None,
-    dry_run: DryRunOption = False,
-    push: PushOption = False,
-    pr: PrOption = False,
-    op_id: OperationOption = None,
-    json: JsonOption = False,
-    repo: RepoOption = ".",
+    *,
+    shared: WriteArguments,
 ) -> None:
-    """Create a model that has no version yet.
+    """Create a model without versions.
 
-    Not needed before gitreg register, unless a model of that name was deleted: then this begins
-    a new one, whose versions start at 1.
+    gitreg register creates a model by itself, unless a model of that name was deleted. Then this
+    command starts a new one, whose versions start at 1.
 
     Example: gitreg create churn-predictor --owner growth --description "Who leaves us"
     """
-    with Registry(repo) as registry:
+    with Registry(shared.repo) as registry:
         outcome = registry.create_model(
             name,
             description=description,
             owner=owner,
             tags=assignments(tag or [], "--tag"),
-            reason=reason,
-            dry_run=dry_run,
-            push=push,
-            pr=pr,
-            op_id=op_id,
+            **shared.options,
         )
-    print_outcome(outcome, dry_run=dry_run, json=json)
+    print_outcome(outcome, shared)
 
 
 @app.command()
+@with_write_options
 def rename(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="The model.", autocompletion=_complete_model)
+        str, typer.Argument(metavar="NAME", help="The model.", autocompletion=complete_model)
     ],
     new_name: Annotated[str, typer.Argument(metavar="NEW", help="Its new name.")],
-    reason: ReasonOption = None,
-    dry_run: DryRunOption = False,
-    push: PushOption = False,
-    pr: PrOption = False,
-    op_id: OperationOption = None,
-    json: JsonOption = False,
-    repo: RepoOption = ".",
+    *,
+    shared: WriteArguments,
 ) -> None:
     """Give a model another name.
 
-    Versions, stages and aliases move along. Whoever asks for the old name is told the new one.
-    Approvals stay behind: they name the model.
+    Versions, stages and aliases move to the new name, and a command that uses the old name shows
+    the new one. Approvals do not move: their signatures cover the model's name.
 
     Example: gitreg rename churn-predictor churn -m "one name for both teams"
     """
     check_model_argument(name, "gitreg rename {model} NEW")
-    with Registry(repo) as registry:
-        outcome = registry.rename_model(
-            name, new_name, reason=reason, dry_run=dry_run, push=push, pr=pr, op_id=op_id
-        )
-    print_outcome(outcome, dry_run=dry_run, json=json)
+    with Registry(shared.repo) as registry:
+        outcome = registry.rename_model(name, new_name, **shared.options)
+    print_outcome(outcome, shared)
 
 
 @app.command()
+@with_write_options
 def delete(
     reference: ReferenceArgument,
     force: Annotated[
-        bool, typer.Option("--force", help="Although a stage or an alias names it.")
+        bool, typer.Option("--force", help="Delete it even if a stage or an alias names it.")
     ] = False,
-    reason: ReasonOption = None,
-    dry_run: DryRunOption = False,
-    push: PushOption = False,
-    pr: PrOption = False,
-    op_id: OperationOption = None,
-    json: JsonOption = False,
-    repo: RepoOption = ".",
+    *,
+    shared: WriteArguments,
 ) -> None:
-    """Delete a version, whose number stays taken, or a whole model.
+    """Delete a version or a whole model.
 
-    Refused while an alias or a stage other than the archive names it. The bytes stay until
-    dvc gc finds nothing that names them.
+    A version's number stays taken. Refused while an alias or a stage other than the archive names
+    it. The bytes stay until dvc gc finds no reference to them.
 
     Example: gitreg delete churn-predictor@1 -m "trained on leaked labels"
     """
     from gitreg.core.model.names import parse_reference
 
     wanted = parse_reference(reference)
-    with Registry(repo) as registry:
+    with Registry(shared.repo) as registry:
         remove = registry.delete_model if wanted.is_model else registry.delete
-        outcome = remove(
-            reference,
-            force=force,
-            reason=reason,
-            dry_run=dry_run,
-            push=push,
-            pr=pr,
-            op_id=op_id,
-        )
-    print_outcome(outcome, dry_run=dry_run, json=json)
+        outcome = remove(reference, force=force, **shared.options)
+    print_outcome(outcome, shared)

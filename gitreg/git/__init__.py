@@ -11,6 +11,7 @@
 `log`            reads commits along the first parents
 `steps`          reads each commit of a range beside each of its parents
 `history_index`  `HistoryIndex`: events and tags of a branch, in SQLite
+`events`         the events that concern a model, a pointer or a version
 `copies`         cached copies of repositories that are read by URL
 `light`          a copy of one commit that fetches files on demand
 `last_seen`      the last known state of a repository that is read by URL

@@ -200,6 +200,16 @@ def default_branches(repository: GitRepository) -> dict[str, str]:
     return found
 
 
+def registry_branch(repository: GitRepository) -> str:
+    """Return the short name of the branch that holds the registry.
+
+    The default branch of ``origin``, else of another remote, else the checked-out branch.
+    """
+    defaults = default_branches(repository)
+    head = repository.head_branch() or "main"
+    return defaults.get("origin") or next(iter(defaults.values()), head.removeprefix("refs/heads/"))
+
+
 def remember(repository: GitRepository, upstream: Upstream, commit: str) -> None:
     """Remember that the published branch is at a commit.
 

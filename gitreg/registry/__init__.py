@@ -1,5 +1,19 @@
-"""`Registry`: everything that gitreg does, as a Python API; see `gitreg.registry.facade`."""
+"""`Registry`: everything that gitreg does, as a Python API.
 
-from gitreg.registry.facade import ReferenceLike, Registry
+The class is built in a line, each part on top of the one before.
 
-__all__ = ["ReferenceLike", "Registry"]
+============  ======================================================================
+`facade`      `Registry`, with what concerns a clone: synchronise, check, doctor
+`writing`     its methods that commit: register, promote, roll back, approve, delete
+`reading`     its methods that answer: resolve, show, log, pull, verify, policy
+`parts`       what they work with: repository, history index, artifacts, publisher
+`options`     the options that all reads and all writes share
+`references`  references as callers give them
+============  ======================================================================
+"""
+
+from gitreg.registry.facade import Registry
+from gitreg.registry.options import ReadOptions, WriteOptions
+from gitreg.registry.references import ReferenceLike
+
+__all__ = ["ReadOptions", "ReferenceLike", "Registry", "WriteOptions"]

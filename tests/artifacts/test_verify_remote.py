@@ -61,7 +61,7 @@ def test_missing(shared: Path, work: Path) -> None:
     assert codes() == {"remote-missing": ["churn@3: DVC remote store: model.pkl: missing"]}
     assert gitreg("verify", "--remote", "churn@2", "tokenizer").out.count(": ok\n") == 2
     ran = gitreg("verify", "--remote", code=1)
-    assert "1 of 4 versions: not what their manifests say on the DVC remote" in ran.err
+    assert "1 of 4 versions do not match their manifests on the DVC remote" in ran.err
     assert "    gitreg verify --remote --repair churn@3\n" in ran.out
     here(work, WEIGHTS).unlink()
     ran = gitreg("verify", "--remote", code=1)

@@ -151,7 +151,7 @@ def test_the_command(stocked: Path) -> None:
 
 def test_where_nobody_pushes_to_a_hook_of_the_server_is_not_enough(shared: Path) -> None:
     asked = ("hook", "install", "pre-receive", "--repo")
-    assert "nothing that it pushes" in gitreg(*asked, str(shared / "work")).err
+    assert "not what this clone pushes" in gitreg(*asked, str(shared / "work")).err
     assert gitreg(*asked, str(shared / "origin.git")).err == ""
 
 

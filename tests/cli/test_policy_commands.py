@@ -347,7 +347,7 @@ def test_a_test_of_the_policy_writes_nothing(work: Path) -> None:
     told = gitreg("policy", "test", "churn@3", "--to", "production", "--json", code=1).json
     assert [entry["passed"] for entry in told] == [True, True, False]
     assert gitreg("policy", "test", "churn@3", "--to", "staging").out == (
-        "no rule of the policy is about this\n"
+        "no rule of the policy applies\n"
     )
     assert everything(work) == before
     assert "no stage 'prod'" in error("policy", "test", "churn@3", "--to", "prod")
@@ -358,7 +358,7 @@ def test_a_test_of_the_policy_of_another_commit(work: Path) -> None:
     policy(work, "gates: [{metric: f1}]")
     git(work, "switch", "--quiet", "main")
     words = ("policy", "test", "churn@3", "--to", "production")
-    assert gitreg(*words).out == "no rule of the policy is about this\n"
+    assert gitreg(*words).out == "no rule of the policy applies\n"
     ran = gitreg(*words, "--rev", "stricter", code=1)
     assert ran.out == "failed  metric: f1 is missing from churn@3\n"
     gitreg(*words, "--at", "1999-01-01T00:00Z", code=2)

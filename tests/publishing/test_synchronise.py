@@ -142,7 +142,7 @@ def leave_one(shared: Path) -> str:
         "by somebody else",
         ran.out,
     )
-    assert "1 operation(s) do not hold any more, and were left" in ran.err
+    assert "1 operation(s) no longer apply and were not pushed" in ran.err
     assert git(work, "rev-parse", "HEAD") == here
     return ran.err
 

@@ -15,7 +15,6 @@ from gitreg.core.state.history import Event
 from gitreg.errors import DvcError, GitError, InvalidRequest, NotFound, Refused
 from gitreg.git.history_index import HistoryIndex
 from gitreg.publishing.outcome import Outcome
-
 from tests.conftest import git, write_model
 
 Write = Callable[[Registry], Outcome]

@@ -8,9 +8,8 @@ import pytest
 
 from gitreg import Registry
 from gitreg.errors import GitError, LostRace
-
-from tests.support.commands import error, gitreg
 from tests.conftest import git, write_model
+from tests.support.commands import error, gitreg
 
 
 @pytest.fixture

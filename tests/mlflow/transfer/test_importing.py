@@ -96,7 +96,7 @@ def test_a_dry_run_writes_nothing(folder: Path, source: Place) -> None:
     assert git(folder, "rev-parse", "HEAD") == before
     assert {model.name: model.brought for model in report.models}["churn"] == (1, 3, 4, 5)
     assert (
-        "would come"
+        "would be copied"
         in gitreg("import", "mlflow", "--uri", source.uri, "--repo", str(folder), "--dry-run").out
     )
     assert bring(folder, source).is_complete

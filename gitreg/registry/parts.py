@@ -1,0 +1,309 @@
+"""The parts that a registry works with: repository, history index, artifacts, publisher.
+
+Each part is made when it is first needed, and so is its import: `gitreg resolve` is on the path of
+a serving process's start.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitreg.core.state.state import RegistryState
+from gitreg.errors import GitError, InvalidRequest, NotFound
+from gitreg.git.repository import GitRepository
+from gitreg.registry.options import revision_and_time
+from gitreg.registry.references import existing
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self, Unpack  # in typing itself since Python 3.11
+
+    from gitreg.artifacts.store import ArtifactStore
+    from gitreg.core.operations import Operation
+    from gitreg.core.operations.judging import Mover
+    from gitreg.dvc.digest import Progress
+    from gitreg.git.copies import Copy
+    from gitreg.git.history_index import HistoryIndex
+    from gitreg.git.objects import CommitSnapshot
+    from gitreg.publishing.clone import Clone
+    from gitreg.publishing.outcome import Outcome
+    from gitreg.publishing.publisher import Publisher
+    from gitreg.publishing.synchronise import Synchroniser
+    from gitreg.registry.options import ReadOptions, WriteSettings
+    from gitreg.review.reviewer import Reviewer
+
+
+class Parts:
+    """How a registry is opened, read and written; see `Registry`."""
+
+    def __init__(
+        self,
+        location: str | os.PathLike[str] = ".",
+        *,
+        progress: Progress | None = None,
+        allow_rewind: bool = False,
+    ) -> None:
+        self._progress = progress
+        self._url: str | None = None
+        self._base: Path | None = None
+        self._allow_rewind = allow_rewind
+        self._last_state: RegistryState | None = None
+        if not isinstance(location, (str, os.PathLike)):
+            raise InvalidRequest(f"a registry is at a path or a URL, not {type(location).__name__}")
+        # An empty text is a variable that was not set. Path.is_dir raises for a name too long.
+        if str(location) and os.path.isdir(location):  # noqa: PTH112
+            self._repository = GitRepository(Path(location))
+            return
+        from gitreg.git import copies
+
+        self._url = copies.check_url(str(location))
+        self._base = _work_tree_of(str(location))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the processes that read objects and close the history index."""
+        for part in ("_repository", "_light", "_history"):
+            if part in self.__dict__:
+                (self._light.repository if part == "_light" else getattr(self, part)).close()
+
+    @property
+    def url(self) -> str | None:
+        """The registry's URL with its login; ``None`` for a registry in a folder."""
+        return self._url
+
+    @property
+    def name(self) -> str:
+        """The repository's short name: the last part of its URL, or of its folder."""
+        where = self._url or self._repository.config("remote.origin.url")
+        if where is None:
+            where = str(self._repository.top_level or self._repository.folder)
+        return re.split("[/:]", where.rstrip("/"))[-1].removesuffix(".git") or "registry"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Warnings about stale data: why a URL was not reached, and how old the copy is."""
+        opened = [self.__dict__.get(part) for part in ("_light", "_complete")]
+        stale = [copy.stale for copy in opened if copy is not None and copy.stale]
+        return tuple(dict.fromkeys(stale))
+
+    @property
+    def private_dir(self) -> Path:
+        """The folder for what belongs to this clone alone, such as the history index."""
+        return self._repository.private_dir
+
+    @contextmanager
+    def authored_by(self, name: str, email: str) -> Iterator[None]:
+        """Make somebody else the author of the commits inside the ``with`` block.
+
+        A server that knows its users calls this. Rules about who moves or registers a version go
+        by the author, and so do the messages; the committer, who also signs, stays the same.
+
+        Raises:
+            InvalidRequest: Git cannot store this name or address.
+        """
+        with self._repository.authored_by(name, email):
+            yield
+
+    # The parts, made when they are first needed
+
+    @cached_property
+    def _repository(self) -> GitRepository:
+        """The repository with all of its history; for a URL, the complete copy."""
+        return self._complete.repository
+
+    @cached_property
+    def _complete(self) -> Copy:
+        return self._open_copy(light=False)
+
+    @cached_property
+    def _light(self) -> Copy:
+        """A copy of a URL from which a few files of the tip can be read."""
+        return self._open_copy(light=True)
+
+    def _open_copy(self, *, light: bool) -> Copy:
+        from gitreg.git.copies import open_copy
+
+        copy = open_copy(str(self._url), light=light, allow_rewind=self._allow_rewind)
+        self._allow_rewind = False  # accepted once, not for what happens later
+        return copy
+
+    @cached_property
+    def _history(self) -> HistoryIndex:
+        from gitreg.git.history_index import HistoryIndex
+
+        return HistoryIndex(self._repository)
+
+    @cached_property
+    def _artifacts(self) -> ArtifactStore:
+        from gitreg.artifacts.store import ArtifactStore
+
+        if self._url is None:
+            return ArtifactStore(self._repository, self._base)
+        from gitreg.git.copies import copies_folder
+
+        # Both copies share one store, so that bytes are pulled once.
+        opened = self._repository if "_repository" in self.__dict__ else self._light.repository
+        return ArtifactStore(
+            opened, self._base, copies_folder(self._url).resolve() / "repository.git"
+        )
+
+    @cached_property
+    def _clone(self) -> Clone:
+        from gitreg.publishing.clone import Clone
+
+        return Clone(self._repository, self._history, self._url)
+
+    @cached_property
+    def _publisher(self) -> Publisher:
+        from gitreg.publishing.publisher import Publisher
+
+        return Publisher(self._repository, self._history, self._clone, self._send)
+
+    @cached_property
+    def _reviewer(self) -> Reviewer:
+        from gitreg.review.reviewer import Reviewer
+
+        return Reviewer(self._repository, self._publisher, self._clone.push_url)
+
+    @cached_property
+    def _synchroniser(self) -> Synchroniser:
+        from gitreg.publishing.synchronise import Synchroniser
+
+        if self._url is not None:
+            raise InvalidRequest(
+                "a registry that is used by URL has nothing to fetch or push",
+                hint="its copy is updated at every start, and every write is published at once",
+            )
+        return Synchroniser(self._repository, self._history, self._clone, self._send, self._mover)
+
+    def _send(self, state: RegistryState, versions: Iterable[tuple[str, int]]) -> None:
+        self._artifacts.send(state, versions, self._progress)
+
+    def _mover(self, state: RegistryState, author: str | None = None, *, pr: bool = False) -> Mover:
+        """Return who moves pointers here, with the facts that the rules may ask for."""
+        from gitreg.check.clone_facts import CloneFacts
+        from gitreg.core.operations.judging import Mover
+        from gitreg.core.policy.verdict import APPROVALS
+
+        if author is None:
+            try:
+                author = self._repository.signature("AUTHOR").person
+            except GitError:
+                author = ""  # nobody; if a commit follows, its error says what is missing
+        facts = CloneFacts(self._repository, self._history, lambda: self._artifacts, state)
+        return Mover(author, facts, frozenset({APPROVALS}) if pr else frozenset())
+
+    # The state
+
+    def state(self, **options: Unpack[ReadOptions]) -> RegistryState:
+        """Return the registry as it is now, at a commit, or at a moment.
+
+        Args:
+            **options: ``rev`` or ``at``, see `ReadOptions`.
+
+        Raises:
+            NotFound: there is no such commit, or none that old.
+            InvalidRequest: both options are given, or one is malformed.
+        """
+        rev, at = revision_and_time(options)
+        if rev is not None:
+            commit: str | None = self._repository.parse_revision(rev)
+        else:
+            commit = self._repository.head_commit()
+        if at is not None and commit is not None:
+            from gitreg.core.text.times import parse_instant
+
+            commit = self._repository.tip_at(commit, parse_instant(at))
+            if commit is None:
+                raise NotFound(f"no commit is as old as {at}")
+        return self._state_of(self._repository.snapshot(commit))
+
+    def _state_of(self, snapshot: CommitSnapshot) -> RegistryState:
+        if self._last_state is None or self._last_state.snapshot is not snapshot:
+            self._last_state = RegistryState(snapshot)
+        return self._last_state
+
+    @property
+    def commit(self) -> str | None:
+        """The commit that the registry is at, 40 hex digits; ``None`` before the first one.
+
+        Earlier answers stay valid as long as this commit does.
+        """
+        return self._glance().commit
+
+    def _glance(self, **options: Unpack[ReadOptions]) -> RegistryState:
+        """Return the same as `state`, for a caller that reads a few files and no history."""
+        rev, at = revision_and_time(options)
+        if self._url is None or "_repository" in self.__dict__ or at is not None:
+            return self.state(**options)
+        if rev is None or ("_light" in self.__dict__ and rev == self._light.commit):
+            return self._state_of(self._light.repository.snapshot(self._light.commit))
+        return self.state(**options)
+
+    def _past(self, state: RegistryState) -> HistoryIndex:
+        """Return the history index, advanced to the state's commit."""
+        self._history.advance(str(existing(state).commit))
+        return self._history
+
+    # Commits
+
+    def _write(
+        self,
+        operation: Operation,
+        settings: WriteSettings,
+        *,
+        topic: str = "",
+        authored_at: int | None = None,
+    ) -> Outcome:
+        """Plan, publish or propose an operation.
+
+        Args:
+            operation: what is done.
+            settings: how.
+            topic: for a pull request, tells operations apart whose branches would have one name.
+            authored_at: when it was first done elsewhere, in seconds since the epoch.
+        """
+        if settings.pr:
+            return self._reviewer.propose(
+                operation,
+                settings.reason,
+                op_id=settings.op_id,
+                dry_run=settings.dry_run,
+                topic=topic,
+            )
+        if settings.dry_run:
+            return self._publisher.plan(operation, settings.reason)
+        return self._publisher.apply(
+            operation,
+            settings.reason,
+            push=self._publishes(settings),
+            op_id=settings.op_id,
+            authored_at=authored_at,
+        )
+
+    def _publishes(self, settings: WriteSettings) -> bool:
+        """Tell whether a write goes to the remotes: nobody would publish a URL's copy later."""
+        return settings.push or settings.pr or self._url is not None
+
+
+def _work_tree_of(url: str) -> Path | None:
+    """Return the work tree behind a ``file://`` URL: a relative DVC remote is found from there."""
+    path = Path(url.removeprefix("file://"))
+    return path if url.startswith("file:///") and (path / ".dvc").is_dir() else None

@@ -1,0 +1,358 @@
+"""The methods of `Registry` that read: models, versions, history, bytes and the policy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitreg.core.model import layout
+from gitreg.core.model.model import Model, ModelVersion, Resolved
+from gitreg.core.model.names import Reference, check_model_name
+from gitreg.core.state.state import RegistryState
+from gitreg.errors import InvalidRequest
+from gitreg.registry.parts import Parts
+from gitreg.registry.references import (
+    ReferenceLike,
+    checked_text,
+    existing,
+    listed,
+    number_of,
+    reference_of,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack  # in typing itself since Python 3.11
+
+    from gitreg.approvals.giving import ApprovalPreview
+    from gitreg.approvals.stored import StoredApproval
+    from gitreg.core.policy import Judgement, Policy
+    from gitreg.core.state.compare import Comparison
+    from gitreg.core.state.history import Event
+    from gitreg.core.state.timestamps import Timestamps
+    from gitreg.findings import Finding
+    from gitreg.registry.options import ReadOptions
+
+
+class Reading(Parts):
+    """What reads; nothing here changes a file of the registry. See `Registry`."""
+
+    # Models and versions
+
+    def resolve(
+        self,
+        reference: ReferenceLike | None = None,
+        *,
+        name: str | None = None,
+        version: int | None = None,
+        alias: str | None = None,
+        stage: str | None = None,
+        **options: Unpack[ReadOptions],
+    ) -> Resolved:
+        """Return the version that a reference names, and the commit that it was read from.
+
+        Args:
+            reference: which version.
+            name: the model, instead of a reference.
+            version: its number.
+            alias: or an alias.
+            stage: or a stage.
+            **options: see `ReadOptions`.
+
+        Raises:
+            NotFound: no such model, version, alias or stage; the hint names the near misses.
+        """
+        wanted = reference_of(reference, name, version, alias, stage)
+        state = self._glance(**options)
+        number = number_of(state, wanted)
+        return Resolved(wanted.model, number, str(state.commit))
+
+    def show(
+        self,
+        reference: ReferenceLike | None = None,
+        *,
+        name: str | None = None,
+        version: int | None = None,
+        alias: str | None = None,
+        stage: str | None = None,
+        **options: Unpack[ReadOptions],
+    ) -> ModelVersion:
+        """Return a version: its manifest, pointers, annotations and registering commit."""
+        wanted = reference_of(reference, name, version, alias, stage)
+        return self._show(self.state(**options), wanted)
+
+    def _show(self, state: RegistryState, wanted: Reference) -> ModelVersion:
+        found = state.version(wanted.model, number_of(state, wanted))
+        commit = self._past(state).registering_commit(found.model, found.version)
+        return replace(found, commit=commit)
+
+    def models(self, **options: Unpack[ReadOptions]) -> list[Model]:
+        """Return all models with their pointers, by name."""
+        return list(existing(self.state(**options)).models())
+
+    def model(self, name: str, **options: Unpack[ReadOptions]) -> Model:
+        """Return one model with its pointers."""
+        return existing(self.state(**options)).model(name)
+
+    def versions(self, name: str, **options: Unpack[ReadOptions]) -> list[ModelVersion]:
+        """Return the versions of a model, newest first."""
+        state = existing(self.state(**options))
+        state.check_model(name)
+        state.read_ahead([name])
+        pointers = state.pointers(name)
+        commits = self._past(state).registering_commits(name)
+        return [
+            replace(state.version_of(pointers, number), commit=commits.get(number))
+            for number in reversed(state.versions(name))
+        ]
+
+    def approvals(
+        self, reference: ReferenceLike, **options: Unpack[ReadOptions]
+    ) -> list[StoredApproval]:
+        """Return the approvals of a version, and whether each one counts.
+
+        They are verified under the policy of the state that is read: for a move made now, or, if
+        the version is in the stage already, for the move that brought it there.
+
+        Raises:
+            GitError: there are approvals, and ``ssh-keygen`` is not installed.
+        """
+        from gitreg.approvals.stored import stored_approvals
+
+        wanted = reference_of(reference)
+        state = self.state(**options)
+        found = state.version(wanted.model, number_of(state, wanted))
+        past = self._past(state)
+        return stored_approvals(
+            state,
+            lambda: self._repository.root_of(str(state.commit)),
+            found,
+            lambda stage: past.held_before(found.model, found.version, stage),
+        )
+
+    def preview_approval(self, reference: ReferenceLike, *, stage: str) -> ApprovalPreview:
+        """Return what an approval of a version for a stage would cover; nothing is signed.
+
+        Raises:
+            Refused: the version is in the stage already.
+            GitError: the clone is shallow.
+        """
+        from gitreg.approvals.giving import preview
+
+        wanted = reference_of(reference)
+        return preview(self._repository, self.state(), wanted, checked_text(stage, "a stage"))
+
+    def compare(
+        self, a: ReferenceLike, b: ReferenceLike, **options: Unpack[ReadOptions]
+    ) -> Comparison:
+        """Return the differences between two versions, of one model or of two."""
+        from gitreg.core.state.compare import compare
+
+        state = self.state(**options)
+        sides = [self._show(state, reference_of(given)) for given in (a, b)]
+        frozen = [state.requirements(side.model, side.version) for side in sides]
+        return compare(sides[0], sides[1], *frozen)
+
+    # History
+
+    def log(
+        self,
+        reference: ReferenceLike | None = None,
+        *,
+        limit: int | None = None,
+        **options: Unpack[ReadOptions],
+    ) -> list[Event]:
+        """Return the events of all models, of one, or of one pointer or version, newest first.
+
+        Args:
+            reference: a model (``churn-predictor``), a stage or an alias of one, or one version.
+            limit: the most events to return.
+            **options: which commit's history to read, see `ReadOptions`.
+        """
+        from gitreg.git.events import events_about
+
+        state = self.state(**options)
+        wanted = None if reference is None else reference_of(reference)
+        return events_about(self._past(state), state, wanted, limit)
+
+    def activity(self, name: str, *, rev: str | None = None) -> Timestamps:
+        """Return when a model and its versions were created and last changed, from history.
+
+        Raises:
+            NotFound: there is no such model.
+        """
+        state = existing(self.state(rev=rev))
+        model = state.check_model(name)
+        return self._past(state).activity(model)
+
+    def activities(self, *, rev: str | None = None) -> dict[str, Timestamps]:
+        """Return the same as `activity` for every model, by name."""
+        from gitreg.core.state.timestamps import Timestamps
+
+        state = existing(self.state(rev=rev))
+        found = self._past(state).activities()
+        return {name: found.get(name, Timestamps()) for name in state.model_names()}
+
+    def operation_of(self, commit: str) -> str | None:
+        """Return the id of the operation that made a commit; ``None`` for any other commit."""
+        from gitreg.core.state.change import OPERATION, trailers_of
+
+        return trailers_of(self._repository.message_of(commit)).get(OPERATION, (None,))[0]
+
+    @property
+    def is_shallow(self) -> bool:
+        """Whether the clone is shallow, so that `log` returns recent events only."""
+        return self._repository.is_shallow
+
+    # Bytes
+
+    def pull(
+        self,
+        reference: ReferenceLike | None = None,
+        destination: str | os.PathLike[str] | None = None,
+        *,
+        name: str | None = None,
+        version: int | None = None,
+        alias: str | None = None,
+        stage: str | None = None,
+        replace_existing: bool = False,
+        **options: Unpack[ReadOptions],
+    ) -> Path:
+        """Return the local path of a version's artifact, its bytes checked by SHA-256.
+
+        Args:
+            reference: which version.
+            destination: the folder for the artifact, which becomes ``DIR/model`` or
+                ``DIR/model.pkl``; by default the version's own folder in the registry, which Git
+                ignores.
+            name: the model, instead of a reference.
+            version: its number.
+            alias: or an alias.
+            stage: or a stage.
+            replace_existing: replace something else of that name in ``destination``.
+            **options: see `ReadOptions`.
+
+        Raises:
+            DvcError: the bytes could not be downloaded, or are not what the manifest says.
+        """
+        wanted = reference_of(reference, name, version, alias, stage)
+        state = self._glance(**options)
+        found = state.version(wanted.model, number_of(state, wanted))
+        return self._artifacts.deliver(
+            state.snapshot,
+            found,
+            None if destination is None else Path(destination),
+            replace=replace_existing,
+            progress=self._progress,
+        )
+
+    def sha256(self, reference: ReferenceLike, **options: Unpack[ReadOptions]) -> str:
+        """Return the digest of a version's artifact that its manifest records, 64 hex digits."""
+        wanted = reference_of(reference)
+        state = self._glance(**options)
+        return state.manifest(wanted.model, number_of(state, wanted)).artifact.sha256
+
+    def verify(
+        self,
+        *references: ReferenceLike,
+        remote: bool = False,
+        repair: bool = False,
+        **options: Unpack[ReadOptions],
+    ) -> Iterator[tuple[ModelVersion, list[Finding]]]:
+        """Hash artifacts again; yield each version with what differs from its manifest.
+
+        Args:
+            references: which versions, or whole models; all of the registry by default.
+            remote: read every byte from the DVC remote, instead of the DVC cache.
+            repair: upload wrong or missing bytes again from the cache. Each repair is a finding
+                of the severity ``note``.
+            **options: see `ReadOptions`.
+
+        Raises:
+            DvcError: with ``remote``: none is configured, or it cannot be reached or read.
+        """
+        from gitreg.artifacts.verify import verify, verify_remote
+
+        if repair and (not remote or self._url is not None):
+            raise InvalidRequest(
+                "only a DVC remote can be repaired, and only from a clone's own cache",
+                hint="in a clone: gitreg verify --remote --repair",
+            )
+        state = existing(self.state(**options))
+        wanted = [reference_of(given) for given in references]
+        if remote:
+            return verify_remote(
+                state, self._artifacts, wanted, repair=repair, progress=self._progress
+            )
+        return verify(state, self._artifacts, wanted)
+
+    # The policy
+
+    def policy(self, model: str | None = None, **options: Unpack[ReadOptions]) -> Policy:
+        """Return the rules for one model, or the general ones.
+
+        Args:
+            model: its name; it may be not registered yet.
+            **options: which commit's policy to read, see `ReadOptions`.
+
+        Raises:
+            InvalidDocument: ``policy.yaml`` breaks a rule.
+        """
+        policy = existing(self.state(**options)).policy
+        if model is None:
+            return policy
+        return policy.of(check_model_name(checked_text(model, "a model")))
+
+    def uncommitted_policy(self) -> tuple[str, ...]:
+        """Return a warning if the policy in the work tree differs from the committed one."""
+        if self._url is not None or self._repository.top_level is None:
+            return ()
+        asked = self._repository.run_at_root("status", "--porcelain", "--", layout.POLICY)
+        if not asked.stdout:
+            return ()
+        return (f"{layout.POLICY} has changes that are not committed, and do not count yet",)
+
+    def test_policy(
+        self,
+        *references: ReferenceLike,
+        stage: str,
+        if_better: Sequence[str] = (),
+        if_lower: Sequence[str] = (),
+        override: str | None = None,
+        **options: Unpack[ReadOptions],
+    ) -> tuple[Judgement, ...]:
+        """Return what `promote` would decide and why, and write nothing.
+
+        Args:
+            references: which versions.
+            stage: the stage that they would enter.
+            if_better: metrics that must be higher than the incumbent's, besides the policy.
+            if_lower: metrics that must be lower.
+            override: the reason that ``promote`` would get as ``override``.
+            **options: which registry and policy to read, see `ReadOptions`; the move is judged as
+                if it were made now.
+
+        Returns:
+            All verdicts, version by version; none for a version that is in the stage already.
+
+        Raises:
+            Refused: a protected alias would move without its stage.
+        """
+        from gitreg.core.operations.judging import GateRefused
+        from gitreg.core.operations.promote import Promotion, promote
+
+        request = Promotion(
+            tuple(reference_of(given) for given in references),
+            checked_text(stage, "a stage"),
+            if_better=tuple(listed(if_better)),
+            if_lower=tuple(listed(if_lower)),
+            override=override,
+        )
+        state = existing(self.state(**options))
+        self._past(state)
+        try:
+            return promote(state, request, self._mover(state)).judgements
+        except GateRefused as refused:
+            return refused.judgements

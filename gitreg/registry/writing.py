@@ -1,0 +1,499 @@
+"""The methods of `Registry` that write: each makes one commit, and publishes it if requested."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitreg.core.model.manifest import Tombstone
+from gitreg.core.model.names import ARCHIVE, check_model_name, check_stage_name
+from gitreg.core.state.state import RegistryState
+from gitreg.errors import InvalidRequest
+from gitreg.registry.options import WriteSettings
+from gitreg.registry.reading import Reading
+from gitreg.registry.references import ReferenceLike, checked_text, listed, reference_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack  # in typing itself since Python 3.11
+
+    from gitreg.approvals.giving import ApprovalPreview
+    from gitreg.artifacts.provenance import Provenance
+    from gitreg.core.documents.yaml import Value
+    from gitreg.core.operations.rollback import RollbackPlan
+    from gitreg.core.state.change import Change
+    from gitreg.publishing.outcome import Outcome
+    from gitreg.registry.options import WriteOptions
+
+
+class Writing(Reading):
+    """What writes: each method builds an operation and commits it; see `Registry`."""
+
+    # Versions
+
+    def register(
+        self,
+        name: str,
+        source: str | os.PathLike[str],
+        *,
+        metrics: Mapping[str, int | float] | str | os.PathLike[str] | None = None,
+        params: Mapping[str, Value] | str | os.PathLike[str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        data: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
+        description: str | None = None,
+        requirements: str | os.PathLike[str] | None = None,
+        run_id: str | None = None,
+        **options: Unpack[WriteOptions],
+    ) -> Outcome:
+        """Register the next version of a model; the first version creates the model.
+
+        Args:
+            name: the model.
+            source: a file, a folder, or a ``.dvc`` file. If DVC tracks it, its known hash is used,
+                and the DVC stage's dependencies, params, metrics and command are recorded.
+            metrics: values, or a JSON, YAML or TOML file of them; replace those of the DVC stage.
+            params: values, or a file of them; replace those of the DVC stage.
+            tags: free texts, which may change later.
+            data: files or folders that it was trained on, besides those that DVC knows.
+            description: a text, which may change later.
+            requirements: a frozen environment, instead of this interpreter's.
+            run_id: the tracking run that made it; an MLflow model folder names its own.
+            **options: see `WriteOptions`.
+        """
+        from gitreg.artifacts.collect import found_out
+
+        settings = WriteSettings.of(options)
+        if not os.fspath(source):
+            raise InvalidRequest("the path of the source is empty")
+        paths = (data,) if isinstance(data, (str, os.PathLike)) else tuple(data)
+        return self._register(
+            name,
+            lambda: found_out(
+                self._repository,
+                Path(source),
+                metrics=metrics,
+                params=params,
+                tags=tags,
+                data=tuple(Path(path) for path in paths),
+                description=description,
+                requirements=None if requirements is None else Path(requirements),
+                run_id=run_id,
+            ),
+            settings,
+        )
+
+    def register_artifact(
+        self, name: str, material: Provenance, **options: Unpack[WriteOptions]
+    ) -> Outcome:
+        """Register a version from values that the caller knows; nothing else is looked up.
+
+        Args:
+            name: the model.
+            material: the bytes and everything known about them. Its ``created_at`` also becomes
+                the author date of the commit.
+            **options: see `WriteOptions`.
+
+        Returns:
+            The outcome; its warnings name what did not fit into a manifest and was left out.
+
+        Raises:
+            AlreadyExists: the requested version number is taken.
+        """
+        from gitreg.artifacts.provenance import fitting
+
+        return self._register(
+            checked_text(name, "a model"),
+            lambda: fitting(material),
+            WriteSettings.of(options),
+            authored_at=_moment(material.created_at),
+        )
+
+    def _register(
+        self,
+        name: str,
+        provenance: Callable[[], Provenance],
+        settings: WriteSettings,
+        authored_at: int | None = None,
+    ) -> Outcome:
+        from gitreg.artifacts.collect import collect
+        from gitreg.core.state.change import check_reason
+
+        check_reason(settings.reason)  # before a gigabyte is read for nothing
+        state = self.state()
+        operation = collect(
+            self._repository,
+            self._artifacts,
+            state,
+            self._past(state),
+            name,
+            provenance,
+            push=self._publishes(settings),
+            dry_run=settings.dry_run,
+            progress=self._progress,
+        )
+        return self._write(operation, settings, authored_at=authored_at)
+
+    def annotate(
+        self,
+        reference: ReferenceLike,
+        *,
+        description: str | None = None,
+        owner: str | None = None,
+        tags: Mapping[str, str | None] | None = None,
+        untag: Sequence[str] = (),
+        **options: Unpack[WriteOptions],
+    ) -> Outcome:
+        """Set description, owner and tags of a model, or description and tags of a version."""
+        from gitreg.core.operations.annotate import Annotation, annotate
+
+        settings = WriteSettings.of(options)
+        request = Annotation(
+            reference_of(reference), description, owner, dict(tags or {}), tuple(listed(untag))
+        )
+        # Two annotations of one version differ only by their text: each has a branch of its own.
+        return self._write(lambda state: annotate(state, request), settings, topic=repr(request))
+
+    def delete(
+        self, reference: ReferenceLike, *, force: bool = False, **options: Unpack[WriteOptions]
+    ) -> Outcome:
+        """Delete a version; its number stays taken, and who deleted it and why stays recorded.
+
+        Args:
+            reference: which version.
+            force: remove it from its stage, and its aliases too, in the same commit.
+            **options: see `WriteOptions`; the reason is also shown to anybody who looks for the
+                version later.
+
+        Raises:
+            Refused: without force, a stage other than the archive holds it, or an alias names it;
+                with force, a rule of the stage refuses, or the alias is protected.
+        """
+        from gitreg.core.operations.delete import delete
+
+        settings = WriteSettings.of(options)
+        wanted = reference_of(reference)
+        tombstone = self._tombstone(settings.reason)
+        return self._write(
+            lambda state: delete(
+                state, wanted, tombstone, self._mover(state, pr=settings.pr), force=force
+            ),
+            settings,
+        )
+
+    # Stages and aliases
+
+    def promote(
+        self,
+        *references: ReferenceLike,
+        stage: str,
+        name: str | None = None,
+        version: int | None = None,
+        alias: str | Sequence[str] = (),
+        keep_existing: bool = False,
+        if_better: Sequence[str] = (),
+        if_lower: Sequence[str] = (),
+        else_archive: bool = False,
+        override: str | None = None,
+        replaced_to: str | None = None,
+        **options: Unpack[WriteOptions],
+    ) -> Outcome:
+        """Put versions into a stage, in one commit, if the policy allows it.
+
+        Args:
+            references: which versions, of one model or several.
+            stage: the stage that they enter; ``none`` takes them out of their stage.
+            name: the model, instead of a reference.
+            version: its number.
+            alias: aliases to point at each version, in the same commit.
+            keep_existing: leave the versions that the stage holds where they are.
+            if_better: metrics that must be higher than the incumbent's.
+            if_lower: metrics that must be lower than the incumbent's.
+            else_archive: archive a candidate that a metric refuses, in a commit of its own; the
+                refusal is raised all the same.
+            override: the reason to promote despite a refusal, where the policy allows that.
+            replaced_to: the stage (``none`` for none) that all other versions of the stage move
+                to. By default only as many leave as necessary, to where the policy says.
+            **options: see `WriteOptions`.
+
+        Raises:
+            GateRefused: a rule of the policy, or a given metric, refuses; ``judgements`` has every
+                verdict. Without an incumbent there is nothing to beat.
+            Refused: a protected alias would move without its stage.
+        """
+        from gitreg.core.operations.judging import GateRefused
+        from gitreg.core.operations.promote import Promotion, archive_instead, promote
+
+        settings = WriteSettings.of(options)
+        wanted = [reference_of(given) for given in references]
+        if name is not None or version is not None:
+            wanted.append(reference_of(None, name, version))
+        request = Promotion(
+            tuple(wanted),
+            checked_text(stage, "a stage"),
+            tuple(listed(alias)),
+            keep_existing,
+            tuple(listed(if_better)),
+            tuple(listed(if_lower)),
+            override,
+            None if replaced_to is None else checked_text(replaced_to, "a stage"),
+        )
+        try:
+            return self._write(
+                lambda state: promote(state, request, self._mover(state, pr=settings.pr)), settings
+            )
+        except GateRefused as refused:
+            if else_archive and not settings.dry_run and refused.losers:
+                refusal = refused  # Python forgets the name, and the lambda needs it
+                archived = self._write(
+                    lambda state: archive_instead(
+                        state, request, refusal, self._mover(state, pr=settings.pr)
+                    ),
+                    settings.followed_by("archive"),
+                )
+                where = f"archived instead, in {str(archived.commit)[:9]}"
+                refused.hint = where if archived.commit else "nothing was archived"
+            raise
+
+    def archive(
+        self,
+        *references: ReferenceLike,
+        override: str | None = None,
+        **options: Unpack[WriteOptions],
+    ) -> Outcome:
+        """Put versions into the archive, in one commit; see `promote`."""
+        return self.promote(*references, stage=ARCHIVE, override=override, **options)
+
+    def rollback(
+        self,
+        *names: str,
+        to: int | None = None,
+        stage: str = "production",
+        restage: bool = False,
+        **options: Unpack[WriteOptions],
+    ) -> tuple[Outcome, RollbackPlan]:
+        """Bring back the version that a stage held before, found in history.
+
+        Args:
+            names: the models to roll back.
+            to: the version to go back to, instead of the previous one.
+            stage: the stage to roll back.
+            restage: put the withdrawn version back into the stage that it came from, as
+                ``git revert`` would, instead of into the archive.
+            **options: see `WriteOptions`.
+
+        Raises:
+            Refused: nothing was in the stage before.
+            DvcError: the bytes of the version to go back to are missing.
+        """
+        from gitreg.core.operations.rollback import Rollback, roll_back
+
+        settings = WriteSettings.of(options)
+        request = Rollback(names, check_stage_name(stage), to, restage)
+        plans: list[RollbackPlan] = []
+
+        def operation(state: RegistryState) -> Change:
+            plan = roll_back(state, self._history, request, self._mover(state, pr=settings.pr))
+            for restored in plan.restored:
+                self._artifacts.require(state.snapshot, restored)
+            plans.append(plan)
+            return plan.change
+
+        outcome = self._write(operation, settings)
+        return outcome, plans[-1]
+
+    def set_alias(
+        self,
+        reference: ReferenceLike | None = None,
+        alias: str = "",
+        *,
+        name: str | None = None,
+        version: int | None = None,
+        stage: str | None = None,
+        **options: Unpack[WriteOptions],
+    ) -> Outcome:
+        """Point an alias at a version; stages do not change."""
+        from gitreg.core.operations.alias import set_alias
+
+        settings = WriteSettings.of(options)
+        wanted = reference_of(reference, name, version, None, stage)
+        return self._write(
+            lambda state: set_alias(state, wanted, checked_text(alias, "an alias")), settings
+        )
+
+    def delete_alias(self, name: str, alias: str, **options: Unpack[WriteOptions]) -> Outcome:
+        """Delete an alias; the version stays."""
+        from gitreg.core.operations.alias import delete_alias
+
+        return self._write(
+            lambda state: delete_alias(state, name, alias), WriteSettings.of(options)
+        )
+
+    # Approvals
+
+    def approve(
+        self,
+        preview: ApprovalPreview,
+        *,
+        key: str | None = None,
+        **options: Unpack[WriteOptions],
+    ) -> Outcome:
+        """Approve that a version enters a stage: sign what the preview shows, and commit that.
+
+        Args:
+            preview: what `preview_approval` returned, and a person looked at.
+            key: instead of Git's ``user.signingkey``: a file, or ``key::`` and a public key.
+            **options: see `WriteOptions`; a dry run signs too, to show that the key can.
+
+        Raises:
+            Refused: the approval would not count (the key is not one of the policy's signers', is
+                revoked, or belongs to the person who registered the version), or what the preview
+                shows has changed.
+            GitError: there is no key, or it cannot sign; nothing was written.
+        """
+        from gitreg.approvals.giving import approving
+
+        settings = WriteSettings.of(options)
+        operation = approving(self._repository, self.state(), preview, key)
+        return self._write(operation, settings, topic=self._signer(key))
+
+    def withdraw_approval(
+        self,
+        reference: ReferenceLike,
+        *,
+        stage: str,
+        key: str | None = None,
+        **options: Unpack[WriteOptions],
+    ) -> Outcome:
+        """Withdraw the approval that was made with a key; see `approve`.
+
+        Raises:
+            NotFound: there is none.
+            Refused: the key is not one of the policy's signers'.
+        """
+        from gitreg.approvals.giving import withdrawing
+
+        settings = WriteSettings.of(options)
+        wanted = reference_of(reference)
+        operation = withdrawing(
+            self._repository, self.state(), wanted, checked_text(stage, "a stage"), key
+        )
+        return self._write(operation, settings, topic=self._signer(key))
+
+    def _signer(self, key: str | None) -> str:
+        """Return what tells the approvals of several people apart, for their branches."""
+        return f"by {key or self._repository.config('user.signingkey')}"
+
+    # Models
+
+    def create_model(
+        self,
+        name: str,
+        *,
+        description: str | None = None,
+        owner: str | None = None,
+        tags: Mapping[str, str | None] | None = None,
+        created_at: str | None = None,
+        **options: Unpack[WriteOptions],
+    ) -> Outcome:
+        """Create a model without versions; `register` creates one with its first version.
+
+        Under the name of a deleted model this is a new model, whose versions start at 1.
+
+        Args:
+            name: the model.
+            description: a text, which may change later.
+            owner: who answers for it, which may change later.
+            tags: free texts, which may change later.
+            created_at: when it was created elsewhere, in UTC, ``2026-11-22T20:25:06Z``; also the
+                author date of the commit. Now by default.
+            **options: see `WriteOptions`.
+
+        Raises:
+            AlreadyExists: the model exists.
+            InvalidRequest: the name is malformed, or differs from another only by case or Unicode
+                form.
+        """
+        from gitreg.core.operations.create import Creation, create_model
+
+        settings = WriteSettings.of(options)
+        request = Creation(
+            checked_text(name, "a model"),
+            created_at or self._repository.signature("AUTHOR").utc,
+            description,
+            owner,
+            dict(tags or {}),
+        )
+        return self._write(
+            lambda state: create_model(state, request), settings, authored_at=_moment(created_at)
+        )
+
+    def rename_model(self, name: str, new_name: str, **options: Unpack[WriteOptions]) -> Outcome:
+        """Give a model another name; its versions, stages and aliases keep belonging to it.
+
+        Approvals do not: their signatures cover the model's name.
+
+        Args:
+            name: the model.
+            new_name: its new name.
+            **options: see `WriteOptions`; the reason is also shown to anybody who uses the old
+                name.
+
+        Raises:
+            NotFound: there is no such model.
+            AlreadyExists: another model has the new name.
+            GateRefused: other rules apply to the new name, and one of them refuses.
+        """
+        from gitreg.core.operations.rename import rename_model
+
+        settings = WriteSettings.of(options)
+        wanted = check_model_name(checked_text(name, "a model"))
+        new = check_model_name(checked_text(new_name, "a model"))
+        tombstone = replace(self._tombstone(settings.reason), renamed_to=new)
+        return self._write(
+            lambda state: rename_model(
+                state, wanted, tombstone, self._mover(state, pr=settings.pr)
+            ),
+            settings,
+        )
+
+    def delete_model(
+        self, name: str, *, force: bool = False, **options: Unpack[WriteOptions]
+    ) -> Outcome:
+        """Delete a model with all its versions; who deleted it and why stays recorded.
+
+        Args:
+            name: the model.
+            force: delete it even if a stage holds a version of it, or an alias names one.
+            **options: see `WriteOptions`; the reason is also shown to anybody who looks for the
+                model later.
+
+        Raises:
+            NotFound: there is no such model; if it was deleted before, the message says by whom
+                and why.
+            Refused: without force, it is in use; with force, a rule of a stage refuses.
+        """
+        from gitreg.core.operations.delete_model import delete_model
+
+        settings = WriteSettings.of(options)
+        wanted = check_model_name(checked_text(name, "a model"))
+        tombstone = self._tombstone(settings.reason)
+        return self._write(
+            lambda state: delete_model(
+                state, wanted, tombstone, self._mover(state, pr=settings.pr), force=force
+            ),
+            settings,
+        )
+
+    def _tombstone(self, reason: str | None) -> Tombstone:
+        """Return the record of a deletion that this clone's user makes now."""
+        who = self._repository.signature("AUTHOR")
+        return Tombstone(who.utc, who.person, reason)
+
+
+def _moment(created_at: str | None) -> int | None:
+    """Return a time in seconds since the epoch."""
+    from gitreg.core.text.times import parse_instant
+
+    return None if created_at is None else parse_instant(created_at)

@@ -1,0 +1,189 @@
+"""What the program says about itself: commands, options, help, version and completion."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from gitreg import __version__
+from gitreg.cli import app
+from tests.support.commands import gitreg
+
+
+def _commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+COMMANDS = dict(_commands(typer.main.get_command(app)))
+
+
+def test_the_commands_are_those_that_are_promised() -> None:
+    assert {" ".join(path) for path in COMMANDS} == {
+        "init",
+        "register",
+        "promote",
+        "archive",
+        "alias set",
+        "alias delete",
+        "rollback",
+        "list",
+        "show",
+        "log",
+        "resolve",
+        "compare",
+        "pull",
+        "verify",
+        "annotate",
+        "delete",
+        "tags sync",
+        "create",
+        "rename",
+        "ui",
+        "import mlflow",
+        "export mlflow",
+        "doctor",
+        "fetch",
+        "push",
+        "approve",
+        "policy schema",
+        "policy show",
+        "policy test",
+        "ci github",
+        "ci gitlab",
+        "codeowners",
+        "check",
+        "hook install",
+        "hook run",
+    }
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_help_has_an_example_that_the_command_takes(path: tuple[str, ...]) -> None:
+    text = " ".join(gitreg(*path, "--help").out.split())
+    example = text.partition("Example: ")[2]
+    words = shlex.split(example.partition(" Arguments:")[0].partition(" Options:")[0])
+    assert words[: len(path) + 1] == ["gitreg", *path]
+    # An option that is not there, or an argument too many or too few, raises.
+    COMMANDS[path].make_context(path[-1], words[len(path) + 1 :])
+
+
+@pytest.mark.parametrize("group", ["", *sorted({path[0] for path in COMMANDS if path[1:]})])
+def test_lists_of_commands_have_whole_lines(group: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    listed = gitreg(*filter(None, [group]), "--help").out.partition("Commands:")[2]
+    assert listed
+    assert "..." not in listed
+
+
+READS = (
+    "list",
+    "show",
+    "log",
+    "resolve",
+    "compare",
+    "pull",
+    "verify",
+    "policy show",
+    "policy test",
+)
+WRITES = (
+    "register",
+    "promote",
+    "archive",
+    "alias set",
+    "alias delete",
+    "rollback",
+    "annotate",
+    "delete",
+    "create",
+    "rename",
+    "approve",
+)
+
+
+@pytest.mark.parametrize(
+    ("commands", "options"),
+    [
+        (READS, ("--json", "--repo", "--rev", "--at", "--allow-rewind")),
+        (
+            WRITES,
+            ("--message", "-m", "--dry-run", "--push", "--pr", "--op-id", "--json", "--repo"),
+        ),
+    ],
+)
+def test_options_that_all_reads_and_all_writes_have(
+    commands: tuple[str, ...], options: tuple[str, ...]
+) -> None:
+    for name in commands:
+        known = {opt for param in COMMANDS[tuple(name.split())].params for opt in param.opts}
+        assert set(options) <= known, name
+
+
+def test_version_and_help() -> None:
+    assert gitreg("--version").out == f"gitreg {__version__}\n"
+    assert "Commands:" in gitreg("--help").out
+    for words in ((), ("alias",), ("tags",)):
+        ran = gitreg(*words, code=2)
+        assert ran.out == ""
+        assert "Commands:" in ran.err
+
+
+# Completion
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("gitreg prom", ["promote"]),
+        ("gitreg alias s", ["set"]),
+        (
+            "gitreg show chu",
+            [
+                "churn",
+                "churn@latest",
+                "churn@champion",
+                "churn/production",
+                "churn/archived",
+            ],
+        ),
+        ("gitreg rollback ", ["churn", "tokenizer"]),
+        ("gitreg list t", ["tokenizer"]),
+        ("gitreg promote churn@3 --to pro", ["production"]),
+        ("gitreg promote churn@3 --to x", []),
+    ],
+)
+def test_shell_completion(
+    reading: Path, line: str, found: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_GITREG_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(len(line.split(" ")) - 1))
+    assert gitreg().out.split() == found
+
+
+def test_shell_completion_elsewhere(
+    reading: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("_GITREG_COMPLETE", "complete_bash")
+    for line, found in {
+        f"gitreg rollback --repo {reading} ": ["churn", "tokenizer"],
+        "gitreg rollback ": [],
+        "gitreg promote m@1 --to ": [],
+    }.items():
+        monkeypatch.setenv("COMP_WORDS", line)
+        monkeypatch.setenv("COMP_CWORD", str(len(line.split(" ")) - 1))
+        assert gitreg().out.split() == found
+
+
+def test_the_completion_script() -> None:
+    assert "_GITREG_COMPLETE=complete_bash" in gitreg("--show-completion", "bash").out

@@ -1,0 +1,177 @@
+"""Mistakes: each one gets an error of one or two lines, which says what was meant."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import git
+from tests.support.commands import error, gitreg
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("promot churn@1", "Did you mean 'promote'?"),
+        ("alias sett churn@1 x", "Did you mean 'set'?"),
+        ("tags snyc", "Did you mean 'sync'?"),
+        ("--versoin", "--version"),
+        ("resolve --jsno churn@1", "--json"),
+        ("promote churn@3 --to production --if-beter auc", "--if-better"),
+        ("resolve", "Missing argument 'REF'"),
+        ("resolve a b", "unexpected extra argument"),
+        ("promote churn@3", "Missing option '--to'"),
+        ("log --limit x", "--limit"),
+        ("log --limit 0", "--limit"),
+        ("rollback churn --to x", "--to"),
+        ("resolve chrun@1", "did you mean 'churn'?"),
+        ("show tokeniser@1", "did you mean 'tokenizer'?"),
+        ("compare churn@1 chur@2", "did you mean 'churn'?"),
+        ("log chrun", "did you mean 'churn'?"),
+        ("list chrun", "did you mean 'churn'?"),
+        ("verify chrun", "did you mean 'churn'?"),
+        ("pull chrun@1", "did you mean 'churn'?"),
+        ("annotate chrun --owner x", "did you mean 'churn'?"),
+        ("rollback chrun", "did you mean 'churn'?"),
+        ("resolve churn@9", "no churn@9: churn has versions 1 to 3"),
+        ("rollback churn --to 9", "no churn@9: churn has versions 1 to 3"),
+        ("resolve churn@champio", "did you mean 'champion'?"),
+        ("resolve churn@Champion", "did you mean 'champion'?"),
+        ("alias delete churn@champoin", "did you mean 'champion'?"),
+        ("log churn@champio", "did you mean 'champion'?"),
+        ("resolve tokenizer@champion", "it has none"),
+        ("promote churn@3 --to prodction", "did you mean 'production'?"),
+        ("resolve churn/prodction", "did you mean 'production'?"),
+        ("log churn/prodction", "did you mean 'production'?"),
+        ("rollback churn --stage prodction", "did you mean 'production'?"),
+        ("resolve churn@production", "write churn/production"),
+        ("resolve churn/champion", "churn@champion"),
+        ("resolve churn/staging", "no version in stage 'staging'"),
+        ("resolve churn", "which version of it?"),
+        ("promote churn --to staging", "which version of it?"),
+        ("list churn@2", "gitreg show churn@2"),
+        ("rollback churn@1", "gitreg rollback churn --to 1"),
+        ("alias delete churn", "which alias?"),
+        ("alias set churn@3 production", "it looks like a stage"),
+        ("alias set churn@3 v7", "it looks like a version"),
+        ("alias set churn@3 latest", "always is the highest"),
+        ("alias set churn@3 Champion", "only by case"),
+        ("promote churn@3 --to 7", "no stage '7'"),
+        ("promote churn@3 churn@1 --to production", "holds at most 1 version of churn"),
+        ("promote churn@3 churn@3 --to staging", "named twice"),
+        ("promote churn@3 --to staging --else-archive", "needs --if-better or --if-lower"),
+        ("annotate churn@1", "nothing to annotate: give"),
+        ("annotate churn@1 --owner x", "a version has no owner"),
+        ("annotate churn@1 --untag nope", "no tag 'nope'"),
+        ("annotate churn@1 --tag nope", "expected key=value"),
+        ("resolve churn@0", "is not a version"),
+        ("resolve churn@-1", "is not a reference"),
+        ("resolve --rev nope churn@1", "no commit 'nope'"),
+        ("resolve --rev=--output=x churn@1", "is not a revision"),
+        ("resolve --at gestern churn@1", "is not a moment"),
+        ("resolve --at 1999-12-31 churn@1", "no commit is as old"),
+        ("resolve --rev HEAD --at now churn@1", "not both"),
+        ("resolve --repo ext::sh churn@1", "neither a folder nor a repository's URL"),
+        ("resolve --repo no-such-folder churn@1", "neither a folder nor a repository's URL"),
+        ("register Churn metrics.json", "differs from the model 'churn'"),
+        ("register a@b .gitignore", "kept for references"),
+        ("register churn .gitignor", "did you mean '.gitignore'"),
+        ("register churn .gitignore --metrics dvc.yml", "did you mean 'dvc.yaml'?"),
+        ("register churn .gitignore --metrics .gitignore", "cannot read metrics"),
+        ("register churn .gitignore --metrics registry", "cannot read metrics"),
+        ("register churn .gitignore --metrics dvc.yaml", "expected a number"),
+        ("register churn .gitignore --params nope.yaml", "no such params file"),
+        ("register churn .gitignore --data nope", "no such file or folder"),
+        ("register churn .gitignore --requirements nope", "no such requirements.txt file"),
+        ("register churn .gitignore --metric auc=high", "expected a number"),
+        ("register churn .gitignore --metric auc=.nan", "not a finite number"),
+        ("register churn .gitignore --param =1", "the key is empty"),
+        ("register churn .gitignore --tag a", "expected key=value"),
+        ("register churn .gitignore --run-id ''", "cannot be a run's id"),
+    ],
+)
+def test_a_mistake_is_told_and_changes_nothing(reading: Path, line: str, said: str) -> None:
+    before = git(reading, "for-each-ref"), git(reading, "status", "--porcelain")
+    assert said in error(*shlex.split(line))
+    assert (git(reading, "for-each-ref"), git(reading, "status", "--porcelain")) == before
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("promote churn@1 --to production --if-better auc", "auc 0.7 is not > 0.8 (churn@2)"),
+        ("promote churn@3 --to production --if-lower auc", "auc 0.9 is not < 0.8 (churn@2)"),
+        ("promote churn@3 --to production --if-better f1", "f1 is missing from churn@3"),
+        ("delete churn@2", "is in production"),
+        ("rollback churn --to 3", "was never in production: this is not a rollback"),
+        ("rollback tokenizer", "no version was in production before"),
+    ],
+)
+def test_a_no_exits_1_and_changes_nothing(reading: Path, line: str, said: str) -> None:
+    before = git(reading, "for-each-ref"), git(reading, "status", "--porcelain")
+    assert said in error(*shlex.split(line), code=1)
+    assert (git(reading, "for-each-ref"), git(reading, "status", "--porcelain")) == before
+
+
+EVERY_READ = (
+    "list",
+    "list --json",
+    "list churn",
+    "show churn@1",
+    "log",
+    "log churn",
+    "resolve churn@1",
+    "compare churn@1 churn@2",
+    "pull churn@1",
+    "verify",
+    "verify churn",
+)
+EVERY_WRITE = (
+    "register churn .",
+    "promote churn@1 --to staging",
+    "archive churn@1",
+    "alias set churn@1 best",
+    "alias delete churn@best",
+    "rollback churn",
+    "annotate churn --owner x",
+    "delete churn@1",
+    "tags sync",
+)
+
+
+@pytest.mark.parametrize("commits", [0, 1])
+def test_a_repository_without_a_registry_says_init(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commits: int
+) -> None:
+    git(tmp_path, "init", "--quiet")
+    if commits:
+        git(tmp_path, "commit", "--quiet", "--allow-empty", "-m", "start")
+    monkeypatch.chdir(tmp_path)
+    for line in (*EVERY_READ, *EVERY_WRITE):
+        assert "gitreg init" in error(*line.split()), line
+    assert "gitreg init" in gitreg("doctor", code=1).out
+
+
+def test_a_folder_without_a_repository_says_init(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for line in ("list", "resolve churn@1", "promote churn@1 --to staging", "doctor", "tags sync"):
+        assert "gitreg init" in error(*line.split()), line
+
+
+def test_an_empty_registry_is_no_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    for line, said in {
+        "list": "no models yet",
+        "log": "no events",
+        "verify": "no versions to verify",
+    }.items():
+        ran = gitreg(line)
+        assert ran.out == ""
+        assert said in ran.err
+    for line in ("list --json", "log --json", "verify --json"):
+        assert gitreg(*line.split()).json == []
+    assert "the registry is empty" in error("resolve", "churn@1")
