@@ -201,6 +201,10 @@ FAULTS: dict[str, tuple[Files, list[str]]] = {
         {STAGING: b"versions: 1\n", PRODUCTION: b"versions:\n- 9\n"},
         ["dangling-pointer"],
     ),
+    "an alias beside one that does not parse": (
+        {STAGING: b"versions: 1\n", "registry/churn/aliases/a.yaml": b"version: 9\n"},
+        ["dangling-pointer"],
+    ),
 }
 
 
