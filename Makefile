@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 
-.PHONY: demo test check tests crash bench clean
+.PHONY: demo test check tests crash soak mutants bench clean
 .DEFAULT_GOAL := test
 
 # One stamp a set of extras: installed again only when pyproject.toml changes.
@@ -17,7 +17,9 @@ $(VENV)/%.stamp: pyproject.toml
 demo: $(VENV)/demo.stamp
 	$(BIN)/python examples/demo.py
 
-test: check tests
+# Side by side: mypy has one process, and would leave the other cores idle.
+test:
+	@$(MAKE) --no-print-directory --jobs=2 check tests
 
 check: $(VENV)/test,dev,demo.stamp
 	$(BIN)/ruff check .
@@ -32,6 +34,14 @@ tests: $(VENV)/test,dev,demo.stamp
 # Every command at every point, for some hours; CRASH=--help shows how to choose.
 crash: $(VENV)/test,dev,demo.stamp
 	$(BIN)/python -m tests.support.crash $(CRASH)
+
+# All that the tests only sample, for some hours; SOAK=--help shows how to choose.
+soak: $(VENV)/test,dev,demo.stamp
+	$(BIN)/python -m tests.support.soak $(SOAK)
+
+# A sample of faults in the rules and the hook: do the tests find them? MUTANTS=--help likewise.
+mutants: $(VENV)/test,dev,demo.stamp
+	$(BIN)/python -m tests.support.mutants $(MUTANTS)
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python -m benchmarks
