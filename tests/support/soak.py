@@ -48,9 +48,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         test = getattr(item, "obj", None)
         # Where @settings leaves them; a second @settings on the same test is refused.
-        found = getattr(test, "_hypothesis_internal_use_settings", None)
+        found: settings | None = getattr(test, "_hypothesis_internal_use_settings", None)
         if test is not None and hasattr(test, "hypothesis"):
-            few = found or settings.default
+            few = found or settings()
             test._hypothesis_internal_use_settings = settings(
                 few, max_examples=few.max_examples * MORE, deadline=None, database=None
             )
