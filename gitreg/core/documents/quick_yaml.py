@@ -21,7 +21,7 @@ Scalar: TypeAlias = "str | int | float | bool | None"
 Value: TypeAlias = "Scalar | list[Value] | dict[str, Value]"
 
 DEPTH_LIMIT = 10
-"""How deep it goes before it gives up."""
+"""The deepest nesting that this reader takes."""
 
 _KEY = r"[A-Za-z_](?:[\w./-]| (?=[^ #:])){0,200}|'[^']{0,200}'"
 # A text without quotes: no character that could mean something, no space at the end, no colon
@@ -35,7 +35,7 @@ _LINE = re.compile(
 
 
 class _GiveUp(Exception):
-    """Something that is for the strict reader."""
+    """The strict reader takes over."""
 
 
 class _Line(NamedTuple):
@@ -50,8 +50,8 @@ def read(text: str, plain: Callable[[str], Scalar]) -> dict[str, Value] | None:
 
     Args:
         text: the document.
-        plain: what stands for a text without quotes; of one that breaks a rule it raises
-            `ValueError`.
+        plain: returns the value of a text without quotes, and raises `ValueError` for one that
+            breaks a rule.
     """
     if not text.endswith("\n") or "\t" in text:
         return None

@@ -46,18 +46,18 @@ Scalar: TypeAlias = quick_yaml.Scalar
 Value: TypeAlias = quick_yaml.Value
 
 SIZE_LIMIT = 64 * 1024
-"""The largest document of a registry, in bytes, but for one that holds what people say."""
+"""The largest document of a registry, in bytes, apart from annotations."""
 
 TEXTS_LIMIT = 1024 * 1024
-"""The largest document of texts, in bytes. Above `SIZE_LIMIT` it has one form alone: a text a line,
-in double quotes. It is read without a YAML parser, which takes seconds for a document this large.
+"""The largest document of texts, in bytes. Above `SIZE_LIMIT` it has one form: each text on a line
+of its own, in double quotes. A parser would take seconds for it, so it is read without one.
 """
 
 DEPTH_LIMIT = 20
 """How deep lists and mappings may be nested."""
 
 INTEGER_LIMIT = 2**63
-"""Integers lie between minus this and this: longer ones few readers hold."""
+"""Integers lie between minus this and this: few readers hold longer ones."""
 
 # The core schema of YAML 1.2, https://yaml.org/spec/1.2.2/#103-core-schema
 _WORDS: dict[str, Scalar] = {
@@ -86,7 +86,7 @@ _INTEGER_DIGITS = 20
 # What gitreg itself writes for a pointer needs no YAML parser: 1 µs instead of 500.
 _POINTER = re.compile(rb"version: ([1-9][0-9]{0,8})\n|versions:\n((?:- [1-9][0-9]{0,8}\n)+)")
 
-# Line breaks of other times, which a parser folds into a space, and half surrogate pairs.
+# Line breaks of YAML 1.1, which some parsers fold into a space.
 _FOLDED = re.compile("[\x85\u2028\u2029]")
 
 # What libyaml takes and ruamel.yaml does not, or reads in another way: tabs, line breaks of other
@@ -108,10 +108,10 @@ def parse(data: bytes, where: str, limit: int = SIZE_LIMIT) -> dict[str, Value]:
     Args:
         data: the bytes of the document.
         where: its file or name, for messages.
-        limit: the most bytes that it may have; of more than `SIZE_LIMIT`, see `TEXTS_LIMIT`.
+        limit: the most bytes that it may have; for more than `SIZE_LIMIT`, see `TEXTS_LIMIT`.
 
     Raises:
-        InvalidDocument: it breaks one of the rules of this module.
+        InvalidDocument: the document breaks a rule of this module.
     """
     if len(data) > limit:
         raise InvalidDocument(f"{where}: larger than {limit // 1024} KiB")
@@ -161,10 +161,10 @@ def _texts(text: str, where: str) -> dict[str, Value]:
 
 
 def _texts_line(line: str, start: int) -> tuple[str, str | None]:
-    """Return the key and the value of one line; of one that opens a mapping, no value.
+    """Return the key and value of one line; a line that opens a mapping has no value.
 
     Raises:
-        ValueError: it is not of that form.
+        ValueError: the line has another form.
     """
     if _HALF_ESCAPED.search(line):
         raise ValueError(line)
@@ -339,7 +339,7 @@ def _quick_plain(text: str) -> Scalar:
 
 
 def _plain(text: str, at: object) -> Scalar:
-    """Return what a text without quotes stands for."""
+    """Return the value of a text without quotes."""
     if _reads_as_text(text):
         return text
     if text in _WORDS:
@@ -355,7 +355,7 @@ def _plain(text: str, at: object) -> Scalar:
 
 
 def _reads_as_text(text: str) -> bool:
-    """Tell whether ``text`` is text without quotes: not a word of YAML's, not a number."""
+    """Tell whether ``text`` is text even without quotes: no word of YAML's, no number."""
     return text not in _WORDS and not any(
         pattern.fullmatch(text) for pattern in (_INT, _FLOAT, _NOT_FINITE)
     )
@@ -365,7 +365,7 @@ def dump(value: dict[str, Value]) -> bytes:
     """Return the canonical document for ``value``: block style, keys in the order given.
 
     Raises:
-        InvalidRequest: the document would be larger than `SIZE_LIMIT`, or has what `parse` refuses.
+        InvalidRequest: the document would exceed `SIZE_LIMIT`, or hold what `parse` refuses.
     """
     data = _emit(value)
     if len(data) > SIZE_LIMIT:
@@ -380,7 +380,7 @@ def dump_texts(texts: Mapping[str, str | Mapping[str, str | None] | None]) -> by
     """Return the canonical document for texts and mappings of texts.
 
     Raises:
-        InvalidRequest: it would be larger than `TEXTS_LIMIT`, or has what `parse` refuses.
+        InvalidRequest: the document would exceed `TEXTS_LIMIT`, or hold what `parse` refuses.
     """
     value: dict[str, Value] = {
         key: dict(item) if isinstance(item, Mapping) else item for key, item in texts.items()
@@ -430,7 +430,7 @@ def _emit(value: dict[str, Value]) -> bytes:
 
 
 def _check(value: Value, name: str, depth: int) -> None:
-    """Refuse what the reader would refuse: what is written must be readable."""
+    """Refuse what the reader would refuse, so that every written document can be read."""
     rule = None
     if isinstance(value, dict) and depth <= DEPTH_LIMIT:
         for key, item in value.items():

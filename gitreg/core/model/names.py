@@ -89,13 +89,13 @@ def check_model_name(name: str) -> str:
     elif len(name) > NAME_LIMIT:
         rule = f"it has {len(name)} characters, {NAME_LIMIT} is the most"
     elif any(char in name for char in "/:@#"):
-        rule = "/ : @ and # are kept for references"
+        rule = "/ : @ and # are reserved for references"
     elif has_invisible(name):
         rule = "it has a control or invisible character"
     elif name[0] in ".-" or name[-1] in ".-" or name != name.strip():
         rule = "it may not start or end with a space, '.' or '-'"
     elif fold(name) == "policy.yaml":
-        rule = "the rules of the registry have that name"
+        rule = "the policy of the registry has that name"
     elif len(_encode(name)) > FOLDER_LIMIT:
         rule = f"as a folder name it is longer than {FOLDER_LIMIT} bytes"
     if rule:
@@ -133,7 +133,7 @@ def check_alias(alias: str, stages: tuple[str, ...] = LIFECYCLE_STAGES) -> str:
     elif _LOOKS_LIKE_A_NUMBER.fullmatch(alias):
         rule = "it looks like a version"
     elif alias.lower() == "latest":
-        rule = "'latest' always is the highest version"
+        rule = "'latest' always means the highest version"
     elif alias.lower() in (NO_STAGE, *LIFECYCLE_STAGES, *stages):
         rule = "it looks like a stage"
     if rule:

@@ -1,1 +1,1 @@
-"""Text that every room needs: near misses, times, addresses."""
+"""Text that every folder of the core needs: near misses, times, URLs and their secrets."""
