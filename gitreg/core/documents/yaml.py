@@ -8,15 +8,15 @@ milliseconds of processor time, for a manifest without and with 200 parameters, 
 
 ============  =======  =======  ======  ==========================================================
 `quick_yaml`     0.2      1.4        0  what gitreg writes: `gitreg resolve` imports no YAML parser
-libyaml          0.3      1.7       16  the same events at a tenth of the time, if PyYAML is there
-ruamel.yaml      3.2     18.5       16  all the rest: it knows YAML 1.2, and says what is wrong
+libyaml          0.3      1.7       16  what people write: the same events in a tenth of the time
+ruamel.yaml      3.2     18.5       16  the rest: it knows YAML 1.2, and words the errors
 ============  =======  =======  ======  ==========================================================
 
-The first two only answer where the third would give the same value. PyYAML comes with DVC, mostly
-with libyaml inside; without it documents are read more slowly, and not in another way.
+The first two answer only where the third gives the same value. DVC installs PyYAML, which usually
+has libyaml inside; without it, reading is slower and nothing else changes.
 
-The writer gives the same bytes for the same value, and readers of YAML 1.1 and 1.2 read them in the
-same way: it quotes ``NO`` and ``12:30:00``.
+The writer gives the same bytes for the same value. Readers of YAML 1.1 and 1.2 agree on them, since
+the writer quotes texts such as ``NO`` and ``12:30:00``.
 
 >>> parse(b"version: 5\nmetrics:\n  auc: 0.9\n", "x.yaml")
 {'version': 5, 'metrics': {'auc': 0.9}}
@@ -235,8 +235,8 @@ class _Level:
 def _build(text: str, where: str) -> Value:
     """Return what a document describes: by libyaml's events, else by those of ruamel.yaml.
 
-    What libyaml refuses, or could read in another way, is for ruamel.yaml: so every machine takes
-    the same documents and means the same by them, with libyaml or without.
+    ruamel.yaml reads what libyaml refuses or could read in another way. So every machine accepts
+    the same documents and reads the same values, with libyaml or without.
     """
     parser = None if _READ_APART.search(text) else _libyaml()
     if parser is not None:
@@ -248,7 +248,7 @@ def _build(text: str, where: str) -> Value:
 
 
 class _RefusedByLibyaml(Exception):
-    """Something that is for ruamel.yaml, which knows YAML 1.2 and says what is wrong."""
+    """libyaml refuses the document, so ruamel.yaml reads it or reports what is wrong."""
 
 
 @lru_cache(maxsize=1)
