@@ -16,7 +16,7 @@ from typing import cast
 
 from gitreg.artifacts.files import near_sibling, read_file
 from gitreg.core.documents.fields import Fields
-from gitreg.core.documents.foreign_yaml import safely
+from gitreg.core.documents.foreign_yaml import load
 from gitreg.core.documents.yaml import Value, kind
 from gitreg.core.text.invisible import has_invisible
 from gitreg.errors import InvalidDocument, InvalidRequest, NotFound, WorldError
@@ -287,16 +287,9 @@ def _load(path: Path, root: Path, mentioning: str | None = None) -> Fields | Non
     is_plain = mentioning and re.fullmatch(r"[\w.-]+", mentioning, re.ASCII)
     if mentioning and is_plain and mentioning.encode() not in data:
         return None
-    document = safely(where, lambda: _construct(data))
+    document = load(data, where)
+    if document is None:
+        document = {}
     if not isinstance(document, dict):
         raise InvalidDocument(f"{where}: expected a mapping, found {kind(document)}")
     return Fields(cast("dict[str, Value]", document), where)
-
-
-def _construct(data: bytes) -> object:
-    from ruamel.yaml import YAML
-
-    yaml = YAML(typ="safe", pure=True)
-    yaml.composer.warn_double_anchors = False  # legal, and a library does not print
-    document: object = yaml.load(data)
-    return {} if document is None else document

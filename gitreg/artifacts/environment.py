@@ -1,4 +1,4 @@
-"""What surrounded a training run: the commit of its code, its interpreter and packages.
+"""The origin of a training run: the commit of its code, its interpreter and packages.
 
 >>> environment()[0].requirements
 'requirements.txt'
@@ -20,17 +20,17 @@ from gitreg.git.process import failure, run
 
 
 def code_commit(folder: Path) -> CodeCommit | None:
-    """Return the commit checked out in the Git work tree that holds ``folder``.
+    """Return the commit that is checked out in the Git work tree of ``folder``.
 
     ``dirty`` means that tracked files differ from it. The repository is the URL of the remote
-    ``origin``, or of the only remote there is.
+    ``origin``, or of the only remote.
 
     Returns:
         ``None`` outside of any work tree, and before the first commit.
 
     Raises:
-        GitError: Git is not there, or it does not trust the repository.
-        InvalidRequest: there is no such folder.
+        GitError: Git is not installed, or does not trust the repository.
+        InvalidRequest: the folder does not exist.
     """
     # One process answers both questions: headers begin with '#', each change is a line more.
     status = run(
@@ -61,9 +61,9 @@ def _repository(folder: Path) -> str | None:
 def environment() -> tuple[Environment, bytes]:
     """Return the running interpreter's environment, and its packages as ``requirements.txt``.
 
-    One package a line, sorted by normalised name. A package from a version control system is
-    pinned to its commit; one from a local folder is named with its version and marked, because
-    nobody else can install it.
+    Each line names one package, sorted by normalised name. A package from a version control system
+    is pinned to its commit. One from a local folder has its version and a mark, because nobody else
+    can install it.
     """
     described = Environment(
         python=platform.python_version(),
@@ -74,7 +74,7 @@ def environment() -> tuple[Environment, bytes]:
 
 
 def _state(folder: str) -> tuple[str, int]:
-    """Return a folder of packages and when something was last installed there."""
+    """Return a folder of packages and the time of its last installation."""
     try:
         return folder, Path(folder).stat().st_mtime_ns
     except OSError:
@@ -83,13 +83,13 @@ def _state(folder: str) -> tuple[str, int]:
 
 @lru_cache(maxsize=1)
 def _frozen(_folders: tuple[tuple[str, int], ...]) -> bytes:
-    """Return the packages as ``requirements.txt``; read once, until something is installed."""
+    """Return the packages as ``requirements.txt``, cached until something is installed."""
     pins: dict[str, str] = {}
     for distribution in metadata.distributions():
         try:
             described_by = distribution.metadata
         except FileNotFoundError:
-            continue  # in the words of the backport, which answers once MLflow has imported it
+            continue  # the backport raises this, once MLflow has imported it
         if not {"Name", "Version"} <= set(described_by):
             continue  # an installation that broke off leaves a folder without metadata behind
         name = re.sub(r"[-_.]+", "-", described_by["Name"]).lower()
@@ -108,7 +108,7 @@ def _pin(name: str, version: str, distribution: metadata.Distribution) -> str:
             folder = origin.get("subdirectory")
             return f"{name} @ {vcs}+{url}@{commit}" + (f"#subdirectory={folder}" if folder else "")
     except (ValueError, TypeError, AttributeError, KeyError):
-        url = ""  # another installer's idea of that file
+        url = ""  # another installer writes that file differently
     if url and not url.startswith("file:"):
         return f"{name} @ {url}"
     return f"{name}=={version}" + ("  # local" if url else "")

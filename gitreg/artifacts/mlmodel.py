@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from gitreg.artifacts.files import read_file
-from gitreg.core.documents.foreign_yaml import safely
+from gitreg.core.documents.foreign_yaml import top_level_text
 from gitreg.core.model.model import Run
 from gitreg.errors import InvalidDocument
 
@@ -30,29 +30,9 @@ def mlflow_run(artifact: Path) -> Run | None:
     data = read_file(path, MLMODEL, MLMODEL_LIMIT) if path.is_file() else None
     if data is None:
         return None
-    run_id = safely(MLMODEL, lambda: _scalar_text(data, "run_id"))
+    run_id = top_level_text(data, MLMODEL, "run_id")
     if run_id is None:
         return None
     if not _RUN_ID.fullmatch(run_id):
         raise InvalidDocument(f"{path}: run_id: {run_id[:100]!a} is not the id of a run")
     return Run(run_id)
-
-
-def _scalar_text(data: bytes, name: str) -> str | None:
-    """Return the text of a top-level scalar of a YAML document, as written there.
-
-    A run's id is hex digits. If all of them are decimal except an ``e``, MLflow leaves the id
-    unquoted and YAML 1.2 reads a number: so the value is not constructed.
-    """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.nodes import MappingNode, ScalarNode
-
-    node = YAML(typ="safe", pure=True).compose(data)
-    if not isinstance(node, MappingNode):
-        raise TypeError("expected a mapping")
-    for key, value in node.value:
-        if isinstance(key, ScalarNode) and key.value == name:
-            if not isinstance(value, ScalarNode):
-                raise TypeError(f"{name}: expected text")
-            return None if value.tag == "tag:yaml.org,2002:null" else str(value.value)
-    return None

@@ -7,7 +7,7 @@ from typing import Any
 
 from gitreg.check.finding import CheckFinding, line_in_error, line_of
 from gitreg.check.step import Step
-from gitreg.core.documents.foreign_yaml import safely
+from gitreg.core.documents.foreign_yaml import load
 from gitreg.core.model import layout
 from gitreg.core.model.dvc_yaml import set_artifact
 from gitreg.core.model.names import format_version, is_taggable
@@ -27,9 +27,7 @@ def read_dvc_yaml(data: bytes | None) -> dict[str, Any]:
         return {}
     if len(data) > _LIMIT:
         raise InvalidDocument(f"{layout.DVC_YAML}: larger than {_LIMIT // 1024} KiB")
-    from ruamel.yaml import YAML
-
-    found = safely(layout.DVC_YAML, lambda: YAML(typ="safe", pure=True).load(data))
+    found = load(data, layout.DVC_YAML)
     if found is None:
         return {}
     if not isinstance(found, dict):

@@ -1,14 +1,14 @@
-"""The DVC configuration of a repository that is not the user's own: what is taken from it.
+"""The DVC configuration of a repository that is not the user's own, and may be hostile.
 
-Only the default remote is, and of it only what says where it is, how to talk to it, and credentials
-of its own. Everything else is refused, by name, above all
+gitreg takes only the default remote: its location, how to talk to it, and its own credentials. It
+refuses every other option of that remote by name, above all
 
 * ``bearer_token_command``, which runs a command;
 * ``keyfile``, ``cert_path``, ``key_path``, ``credentialpath``, ``configpath``, ``kerb_ticket`` and
-  ``gdrive_…_file…``, which make DVC read local files and show a server what they hold or prove;
+  ``gdrive_…_file…``, which make DVC read local files and send their content or proof to a server;
 * ``ask_password`` and ``ask_passphrase``, which read the terminal.
 
-Other sections are left out: ``cache.dir`` could name any folder, ``hydra`` loads plugins.
+It ignores other sections: ``cache.dir`` could name any folder, ``hydra`` loads plugins.
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ _CLONE = "clone the repository and run gitreg in the clone, if you trust it"
 
 
 def read_foreign_config(text: bytes, base: Path | None) -> dict[str, Any]:
-    """Return what is taken from a repository's ``.dvc/config``, in DVC's form.
+    """Return the safe part of a repository's ``.dvc/config``, in DVC's form.
 
     Args:
-        text: the file.
-        base: where the repository's tree lies, for a remote that is a folder beside it.
+        text: the content of the file.
+        base: the folder of the repository's tree, for a remote that is a folder beside it.
 
     Raises:
-        DvcError: it does not parse, or says of the default remote what is not allowed.
+        DvcError: the file does not parse, or sets an option of the default remote that is refused.
     """
     load()
     from dvc.config import Config
@@ -85,7 +85,7 @@ def _take(
         raise DvcError(f".dvc/config: the remote {name!a} refers to itself")
     options = sections.get(f'remote "{name}"')
     if not isinstance(options, dict) or not isinstance(options.get("url"), str):
-        raise DvcError(f".dvc/config names the remote {name!a} but no url of it")
+        raise DvcError(f".dvc/config names the remote {name!a}, but sets no url for it")
     remotes[name] = _checked(name, options, base)
     url = urlsplit(remotes[name]["url"])
     if url.scheme == "remote":
@@ -114,12 +114,12 @@ def _lowered(mapping: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _checked(name: str, options: Mapping[str, Any], base: Path | None) -> dict[str, str]:
-    """Return a remote's options after each was found harmless."""
+    """Return a remote's options if all of them are harmless."""
     url: str = options["url"]
     scheme = _scheme(url)
     if scheme not in _SAFE_SCHEMES:
         raise DvcError(
-            f".dvc/config: the remote {name!a} has a URL of the kind {scheme!a}", hint=_CLONE
+            f".dvc/config: the remote {name!a} has a URL with the scheme {scheme!a}", hint=_CLONE
         )
     refused = sorted(option for option in options if not _is_safe(option, options[option], scheme))
     if refused:
@@ -146,7 +146,7 @@ def _scheme(url: str) -> str:
 
 
 def _local_url(name: str, url: str, base: Path | None) -> str:
-    """Return a local remote's folder; a relative one counts from ``.dvc``, as DVC has it."""
+    """Return a local remote's folder; as in DVC, a relative one starts at ``.dvc``."""
     if Path(url).is_absolute():
         return url
     if base is None:

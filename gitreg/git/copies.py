@@ -1,9 +1,9 @@
-"""Copies of repositories that are read by URL: bare, in the user's cache, brought up to date.
+"""Copies of repositories that are read by URL: bare, in the user's cache, kept up to date.
 
-There are two kinds. A light one has one commit and its folders, which is all that a reference
-needs to be resolved; a complete one has every branch and tag with their history. Where there is a
-complete one it answers everything. Both may only go forward from the commit that was seen last:
-whoever read a branch yesterday would otherwise be shown another past today, and never know.
+There are two kinds. A light copy has one commit and its folders, which is enough to resolve a
+reference. A complete copy has every branch and tag with their history, and answers everything once
+it exists. Both only move forward from the commit that was seen last; otherwise a rewritten branch
+would show a reader of yesterday another past today, without notice.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ _OWN_BRANCH = "refs/heads/gitreg/tip"  # a remote's own would have to be called 
 _Step: TypeAlias = "Callable[[], str]"
 
 READER_PATIENCE = 5.0
-"""Seconds until whoever only reads answers from the copy as it is, while another holds its lock."""
+"""Seconds that a reader waits for a copy's lock before it answers from the copy as it is."""
 
 _MANY_PACKS = 50
-"""How many fetches leave a pack each before they are put into one; Git's own number."""
+"""The number of packs, one for each fetch, at which they are merged; Git's own default."""
 
 
 def is_url(text: str) -> bool:
@@ -53,11 +53,11 @@ def is_url(text: str) -> bool:
 
 
 def check_url(url: str) -> str:
-    """Return ``url`` when it can name nothing but a repository.
+    """Return ``url`` if it can name nothing but a repository.
 
     Raises:
-        InvalidRequest: another protocol (``ext::`` runs commands), or a part that Git or ssh
-            would take for an option.
+        InvalidRequest: it has another protocol (``ext::`` runs commands), or a part that Git or ssh
+            would read as an option.
     """
     if not is_url(url) or not url.isprintable():
         raise InvalidRequest(
@@ -70,21 +70,21 @@ def check_url(url: str) -> str:
 
 
 def cache_folder() -> Path:
-    """Return where gitreg keeps copies of remote repositories: ``$XDG_CACHE_HOME/gitreg``."""
+    """Return the folder for copies of remote repositories: ``$XDG_CACHE_HOME/gitreg``."""
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (base if base.is_absolute() else Path.home() / ".cache") / "gitreg"
 
 
 @dataclass(frozen=True)
 class Copy:
-    """A repository that is read by URL, as it was when it was last asked.
+    """A repository that is read by URL, as of its last update.
 
     Attributes:
         repository: the copy.
-        url: where it comes from, credentials and all.
+        url: its origin, credentials included.
         commit: the tip of its default branch, 40 hex digits.
-        branch: the full name of that over there; ``None`` when only a light copy has asked.
-        stale: what a person should know of an answer from it, ``None`` when it is up to date.
+        branch: the full name of that branch on the remote; ``None`` when only a light copy exists.
+        stale: a warning that the copy is out of date, ``None`` when it is up to date.
     """
 
     repository: GitRepository
@@ -99,16 +99,16 @@ def open_copy(url: str, *, light: bool = False, allow_rewind: bool = False) -> C
 
     Args:
         url: see `check_url`.
-        light: whether files of the tip are all that is wanted: then only its default branch is
-            brought up to date, and when there is no complete copy a light one does.
-        allow_rewind: take the branch as it is, wherever it went, and remember that.
+        light: whether the files of the tip are enough: then only the default branch is updated, and
+            a light copy serves where there is no complete one.
+        allow_rewind: accept the branch even if it was rewritten, and remember its new tip.
 
     Raises:
         InvalidRequest: ``url`` is no repository's URL.
-        GitError: it cannot be reached and there is no copy, it has no default branch, or this
-            went back or sideways; then the copy stays as it was.
-        WorldError: the cache folder cannot be written, or another process held on to the copy
-            for too long and there is none to answer from.
+        GitError: the remote cannot be reached and there is no copy, it has no default branch, or
+            that branch was rewritten; then the copy stays as it was.
+        WorldError: the cache folder cannot be written, or another process held the copy's lock for
+            too long and there is no earlier copy.
     """
     check_url(url)
     folder, shown = copies_folder(url), hide_credentials(url)
@@ -118,7 +118,9 @@ def open_copy(url: str, *, light: bool = False, allow_rewind: bool = False) -> C
             # A writer uploads under it, which may take hours. Who accepts a rewind wants to see it.
             if not allow_rewind:
                 copies = _Copies(folder, url, allow_rewind=False)
-                old = copies.old(f"another gitreg is at work on the copy of {shown}", light=light)
+                old = copies.old(
+                    f"another gitreg process is using the copy of {shown}", light=light
+                )
                 if old is not None:
                     return old
             stack.enter_context(exclusive(folder))
@@ -135,7 +137,7 @@ def open_copy(url: str, *, light: bool = False, allow_rewind: bool = False) -> C
 
 @contextlib.contextmanager
 def _held(folder: Path, patience: float) -> Iterator[bool]:
-    """Hold the lock of `exclusive` if it is to be had in time; tell whether it was."""
+    """Hold the lock of `exclusive` if it becomes free in time; yield whether it did."""
     try:
         handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
@@ -166,24 +168,24 @@ def place_name(place: str) -> str:
 
 
 def copies_folder(place: str) -> Path:
-    """Return the folder that holds what gitreg keeps of the repository at a URL or path."""
+    """Return the folder of gitreg's copies of the repository at a URL or path."""
     return cache_folder() / place_name(place)
 
 
 class _UnreachableError(GitError):
-    """Talking to the remote failed, for whichever reason."""
+    """Communication with the remote failed."""
 
 
 class _NotProvenError(Exception):
-    """A light copy's short history does not tell whether the branch went forward."""
+    """A light copy's short history does not prove that the branch moved forward."""
 
 
 class _DamagedError(Exception):
-    """A copy does not hold what it should; all of it can be had again."""
+    """A copy is damaged; it can be fetched again."""
 
 
 class _Copies:
-    """Both copies of one repository, and what was seen of it; the caller holds their lock."""
+    """Both copies of one repository, and its last seen state; the caller holds their lock."""
 
     def __init__(self, folder: Path, url: str, *, allow_rewind: bool) -> None:
         self._folder = folder
@@ -197,27 +199,27 @@ class _Copies:
     # What a caller gets
 
     def glance(self) -> Copy:
-        """Return a copy whose default branch is up to date: the complete one if it is there."""
+        """Return a copy whose default branch is up to date: the complete one if it exists."""
         if self._tip(self._whole) is not None:
             return self._healed(self._whole, self._advance_complete, self._make_complete)
         try:
             return self._healed(self._light, self._advance_light, self._make_light)
         except _NotProvenError:
-            return self.complete()  # it has the history to tell from
+            return self.complete()  # it has the history that proves it
         except _UnreachableError as error:
             if _NO_DEPTH not in str(error):
                 raise
-            return self.complete()  # of plain files behind a web server nothing less can be had
+            return self.complete()  # a web server with plain files offers nothing less
 
     def complete(self) -> Copy:
-        """Return the complete copy, all of it up to date."""
+        """Return the complete copy with all its branches and tags up to date."""
         return self._healed(self._whole, self._update_complete, self._make_complete)
 
     def old(self, why: str, *, light: bool) -> Copy | None:
-        """Return a copy as it is, if there is one and it can answer; it says how old it is.
+        """Return a copy as it is, with a warning about its age, if there is one that can answer.
 
         Args:
-            why: why it is not brought up to date.
+            why: why it is not updated.
             light: see `open_copy`.
         """
         for git_dir in (self._whole, self._light) if light else (self._whole,):
@@ -236,10 +238,10 @@ class _Copies:
 
         return ago(time.time() - seen.reached)
 
-    # Each kind: made, and brought forward
+    # Each kind: created, and updated
 
     def _make_light(self) -> str:
-        """Fetch one commit and its folders: one connection, however long the history is."""
+        """Fetch one commit and its folders: one connection, independent of the history's length."""
         self._init(self._light)
         self._fetch(self._light, "--depth=1", _LIGHT, refspecs=(f"+HEAD:{_OWN_BRANCH}",))
         tip = str(self._tip(self._light))
@@ -249,7 +251,7 @@ class _Copies:
         return tip
 
     def _advance_light(self) -> str:
-        """Fetch what is new down to the old tip: a fetch of depth one would cut that off."""
+        """Fetch the new commits down to the old tip, which a fetch of depth one would leave out."""
         return self._advance(self._light, _LIGHT)
 
     def _make_complete(self) -> str:
@@ -260,7 +262,7 @@ class _Copies:
         return self._advance(self._whole)
 
     def _advance(self, git_dir: Path, *options: str) -> str:
-        """Bring forward what HEAD of a copy names: one connection."""
+        """Update the branch that HEAD of a copy names: one connection."""
         known = self._tip(git_dir)
         self._fetch(git_dir, *options, refspecs=(f"+HEAD:{_INCOMING}",))
         tip = self._incoming(git_dir)
@@ -270,14 +272,14 @@ class _Copies:
         return tip
 
     def _update_complete(self) -> str:
-        """Bring forward the default branch, then all the rest."""
+        """Update the default branch, then all other branches and tags."""
         branch, tip = self._default_branch()
         known = self._tip(self._whole)
         if tip != known:
             self._fetch(self._whole, refspecs=(f"+{branch}:{_INCOMING}",))
             tip = self._incoming(self._whole)
         self._check_follows(self._whole, known, tip)
-        # Not the default branch, which may have moved again since it was looked at.
+        # Not the default branch, which may have moved again since.
         rest = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", f"^{branch}")
         self._fetch(self._whole, "--prune", refspecs=rest)
         self._git(self._whole, "update-ref", branch, tip)
@@ -290,7 +292,7 @@ class _Copies:
     _branch: str | None = None
 
     def _healed(self, git_dir: Path, advance: _Step, make: _Step) -> Copy:
-        """Return a copy brought forward, or made when it is not there or is damaged."""
+        """Return a copy, updated, or created again if it is missing or damaged."""
         known = self._tip(git_dir)
         if known is not None:
             _remove_locks(git_dir)
@@ -299,18 +301,18 @@ class _Copies:
             except _DamagedError:
                 pass
             except _UnreachableError:
-                # What a damaged copy makes Git say is no reason to answer from it.
+                # If the copy is damaged, the error says nothing about the remote.
                 if _is_repository(git_dir) and _has(git_dir, known):
                     raise
         try:
             return self._accept(git_dir, make())
         except _DamagedError:
             raise GitError(
-                f"{self._shown}: what it sent is not whole", hint="run it again"
+                f"{self._shown}: the remote sent an incomplete repository", hint="run it again"
             ) from None
 
     def _accept(self, git_dir: Path, tip: str) -> Copy:
-        """Remember a tip that was checked, and return its copy."""
+        """Remember a checked tip, and return its copy."""
         copy = self._copy(git_dir, tip, None)
         self._seen = LastSeen(tip, copy.branch, time.time())
         remember(self._folder, self._seen)
@@ -327,7 +329,7 @@ class _Copies:
         return Copy(repository, self._url, tip, branch, stale)
 
     def _check_follows(self, git_dir: Path, known: str | None, tip: str) -> None:
-        """Refuse a tip that the commit seen last does not lead to."""
+        """Refuse a tip that is no descendant of the commit seen last."""
         past = self._seen.commit if self._seen else known or self._tip(self._light)
         if self._allow_rewind or past is None or past == tip or _leads_to(git_dir, past, tip):
             return

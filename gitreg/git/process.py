@@ -1,4 +1,4 @@
-"""Runs Git: one place for its environment, its fixed options and its errors."""
+"""Runs Git: the one place for its environment, fixed options and errors."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _NO_ANSWER = "Could not read from remote repository"
 
 @dataclass(frozen=True)
 class Completed:
-    """What a Git process left behind; ``stderr`` without credentials."""
+    """The result of a Git process; ``stderr`` has no credentials."""
 
     returncode: int
     stdout: bytes
@@ -58,16 +58,16 @@ class Completed:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment for Git: the caller's, cleaned."""
+    """Return the caller's environment, cleaned for Git."""
     kept = {
         key: value
         for key, value in os.environ.items()
         if not key.startswith("GIT_") or _KEPT.fullmatch(key)
     }
-    # A question on a terminal that nobody watches hangs a job for ever.
+    # A prompt on a terminal that nobody watches hangs a job for ever.
     kept.setdefault("GIT_TERMINAL_PROMPT", "0")
-    # Git waits for ever for a web server that says nothing any more. One that is at work (a slow
-    # hook) sends a sign of life every few seconds.
+    # Git waits for ever for a web server that went silent. One that is busy (a slow hook) sends
+    # something every few seconds.
     kept.setdefault("GIT_HTTP_LOW_SPEED_LIMIT", "1")
     kept.setdefault("GIT_HTTP_LOW_SPEED_TIME", "60")
     return kept | _FIXED
@@ -86,18 +86,18 @@ def run(
     extra_env: Mapping[str, str] | None = None,
     interactive: bool = False,
 ) -> Completed:
-    """Run Git in ``cwd`` and return what it left behind.
+    """Run Git in ``cwd`` and return its result.
 
     Args:
         cwd: the folder to run in.
         args: subcommand and arguments; values from outside only behind ``--end-of-options``.
-        stdin: what it reads.
+        stdin: its standard input.
         check: whether a status other than 0 raises.
         extra_env: variables added to the cleaned environment.
-        interactive: whether it may ask the person something (ssh: the passphrase of a key).
+        interactive: whether it may prompt the user (ssh: the passphrase of a key).
 
     Raises:
-        GitError: Git is not there, or it failed and ``check`` is set.
+        GitError: Git is not installed, or it failed and ``check`` is set.
     """
     try:
         done = subprocess.run(
@@ -108,9 +108,9 @@ def run(
             capture_output=True,
             env=environment() | dict(extra_env or {}),
             check=False,
-            # Ctrl-C goes to the whole foreground group: Git would be cut off in the middle of a
+            # Ctrl-C goes to the whole foreground group and would interrupt Git in the middle of a
             # write. In a session of its own it finishes, and we stop at the next step. But there
-            # it has no terminal to ask on, which only talking to a remote needs.
+            # it has no terminal for prompts, which only a remote needs.
             start_new_session=not interactive,
         )
     except OSError as error:
@@ -124,18 +124,18 @@ def run(
 
 
 def run_for(cwd: Path, patience: float, *args: str) -> Completed:
-    """Run Git in ``cwd`` for so long at most; it may ask the person something.
+    """Run Git in ``cwd`` with a time limit; it may prompt the user.
 
-    What it prints goes to files: a pipe would stay open for as long as an ssh that Git started
-    waits for a host that does not answer, and so would we.
+    Its output goes to files: a pipe would stay open while an ssh that Git started waits for a host
+    that does not answer, and so would this function.
 
     Args:
         cwd: the folder to run in.
-        patience: seconds until it is given up.
+        patience: the time limit in seconds.
         args: see `run`.
 
     Raises:
-        GitError: Git is not there, or it took longer.
+        GitError: Git is not installed, or it exceeded the time limit.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         try:
@@ -160,7 +160,7 @@ def run_for(cwd: Path, patience: float, *args: str) -> Completed:
 
 
 def _subcommand(args: Sequence[str]) -> str:
-    """Return which of Git's commands is called: what stands behind the ``-c NAME=VALUE``.
+    """Return the Git command that is called: the word behind the ``-c NAME=VALUE``.
 
     >>> _subcommand(["-c", "gc.auto=0", "fetch", "-c"])
     'fetch'
@@ -172,19 +172,19 @@ def _subcommand(args: Sequence[str]) -> str:
 
 
 def no_git(cwd: Path, error: OSError) -> GitError | InvalidRequest:
-    """Return the error for a Git process that could not be started."""
+    """Return the error for a Git process that did not start."""
     if not cwd.is_dir():
         return InvalidRequest(f"{cwd}: no such folder")
     return GitError(f"git cannot be run: {error.strerror}", hint="install Git 2.34 or later")
 
 
 def failure(subcommand: str, completed: Completed) -> GitError | InvalidRequest:
-    """Return the error for a Git process that failed, with the line that says why."""
+    """Return the error for a Git process that failed, with the line that gives the reason."""
     lines = [line.strip() for line in completed.stderr.splitlines() if line.strip()]
     words = ("fatal:", "error:", "! [", "remote:")
     telling = [line for line in lines if line.startswith(words)] or lines or ["no message"]
     if _NO_ANSWER in telling[0] and lines[0] != telling[0]:
-        # What ssh itself said stands before it, the last of it right before.
+        # The message of ssh itself stands before it.
         telling = [lines[lines.index(telling[0]) - 1]]
     if "not a git repository" in completed.stderr:
         return InvalidRequest("not a Git repository", hint="gitreg init makes one here")

@@ -124,7 +124,7 @@ class TestForeign:
     )
     def test_a_url_of_another_kind_is_refused(self, url: str) -> None:
         config = f"[core]\nremote = s\n['remote \"s\"']\nurl = {url}\n"
-        with pytest.raises(DvcError, match="has a URL of the kind"):
+        with pytest.raises(DvcError, match="has a URL with the scheme"):
             read_foreign_config(config.encode(), None)
 
     def test_a_remote_that_refers_to_another(self, tmp_path: Path) -> None:

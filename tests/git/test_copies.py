@@ -287,7 +287,7 @@ def test_a_reader_does_not_wait_for_a_writer_when_there_is_a_copy(
             copies.open_copy(url, light=light, allow_rewind=True)
     assert second.commit == first.commit
     assert second.stale is not None
-    assert second.stale.startswith(f"another gitreg is at work on the copy of {url}: answering")
+    assert second.stale.startswith(f"another gitreg process is using the copy of {url}: answering")
     third = copies.open_copy(url, light=light)
     assert third.stale is None
     for copy in (first, second, third):

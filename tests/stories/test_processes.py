@@ -37,7 +37,18 @@ def test_it_is_a_module(templates: Path) -> None:
     assert failed.stderr.startswith(b"gitreg: no model 'nope'\n")
 
 
-HEAVY = {"git", "gitdb", "dvc", "ruamel.yaml", "sqlite3", "rich", "mlflow", "scmrepo", "json"}
+HEAVY = {
+    "git",
+    "gitdb",
+    "dvc",
+    "ruamel.yaml",
+    "sqlite3",
+    "rich",
+    "mlflow",
+    "scmrepo",
+    "json",
+    "yaml",
+}
 
 
 @pytest.mark.parametrize(

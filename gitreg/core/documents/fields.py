@@ -34,7 +34,7 @@ class Fields:
         raise InvalidDocument(f"{self.where}: {self._prefix.rstrip('.')}: {rule}")
 
     def only(self, known: Collection[str]) -> Fields:
-        """Refuse fields that are not known, with the near miss; return self."""
+        """Refuse unknown fields, suggesting the nearest known one; return self."""
         for name in self._mapping:
             if name not in known:
                 raise InvalidDocument(
@@ -44,11 +44,11 @@ class Fields:
         return self
 
     def has(self, name: str) -> bool:
-        """Tell whether the field is there and not null."""
+        """Tell whether the field is present and not null."""
         return self._mapping.get(name) is not None
 
     def lists(self, name: str) -> bool:
-        """Tell whether the field is there, even if it is null."""
+        """Tell whether the field is present, even if it is null."""
         return name in self._mapping
 
     def is_text(self, name: str, text: str) -> bool:
@@ -60,10 +60,10 @@ class Fields:
         return type(self._mapping.get(name)) is int
 
     def one_of(self, name: str, known: Collection[str], what: str, text: str) -> str:
-        """Return ``text``, found in the field ``name``, when it is one of those known.
+        """Return ``text``, found in the field ``name``, if it is a known value.
 
         Raises:
-            InvalidDocument: it is not; the hint names the near miss.
+            InvalidDocument: it is unknown; the hint names the nearest known value.
         """
         if text not in known:
             self.fail(name, f"{text[:100]!a} is not {what}", did_you_mean(text, known))
@@ -128,7 +128,7 @@ class Fields:
         return Fields(self.mapping(name), self.where, f"{self._prefix}{name}.")
 
     def fields_of(self, name: str) -> Fields:
-        """Return the fields of a mapping that must be there; an empty one is null in YAML."""
+        """Return the fields of a required mapping; an empty one is null in YAML."""
         self._required(name)
         return self.fields(name)
 
@@ -148,7 +148,7 @@ class Fields:
             if not isinstance(item, str):
                 self.fail(name, f"expected a list of texts, found {kind(item)} in it")
             if item in found:
-                self.fail(name, f"{item[:100]!a} is there twice")
+                self.fail(name, f"{item[:100]!a} is listed twice")
             found.append(item)
         return tuple(found)
 
@@ -191,5 +191,5 @@ class Fields:
                 self.fail(name, f"expected version numbers, found {kind(item)} {item!r}")
             found.append(item)
         if found != sorted(set(found)):
-            self.fail(name, "the numbers must be ascending, each once")
+            self.fail(name, "the numbers must ascend, without duplicates")
         return tuple(found)

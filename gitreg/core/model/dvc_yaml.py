@@ -1,7 +1,7 @@
 """The ``artifacts`` section of ``dvc.yaml``, changed without touching anything else in the file.
 
-The file is the user's (their pipeline, their comments), so it is edited as lines, and only the
-lines of one entry; a file whose section is written in another way than block style is refused.
+The file is the user's, with their pipeline and comments. So gitreg edits only the lines of one
+entry, and refuses a file whose section is not in block style.
 
 >>> print(set_artifact(b"stages: {}\\n", "churn", "registry/churn/model").decode(), end="")
 stages: {}
@@ -36,7 +36,7 @@ _PLAIN_KEY = re.compile(r"(?!(?:null|true|false|yes|no|on|off|y|n)$)[a-z][\w-]*"
 
 @dataclass(frozen=True)
 class _Entry:
-    """An artifact: its first line, the line after its last, and its key's line taken apart."""
+    """An artifact: its first line, the line after its last, and the parsed line of its key."""
 
     start: int
     stop: int
@@ -47,7 +47,7 @@ def set_artifact(content: bytes, name: str, path: str | None) -> bytes:
     """Return ``content`` in which the artifact ``name`` has ``path``; ``None`` removes the entry.
 
     Raises:
-        InvalidDocument: it is not UTF-8, or not in block style where it would be edited.
+        InvalidDocument: the file is not UTF-8, or not in block style where the edit would be.
     """
     try:
         text = content.decode("utf-8")
@@ -101,7 +101,7 @@ def _entries(lines: list[str], start: int) -> Iterator[_Entry]:
 
 
 def _section_end(lines: list[str], head: int) -> int:
-    """Return the line after the section's last one: indented, be it a comment."""
+    """Return the line after the section's last indented one, which may be a comment."""
     last = number = head
     while number + 1 < len(lines) and (
         lines[number + 1][0] in " #" or not _says(lines[number + 1])
@@ -134,7 +134,7 @@ def _set_value(lines: list[str], number: int, value: str) -> None:
 
 
 def _insert(lines: list[str], number: int, new: list[str]) -> None:
-    """Insert lines; the one before them gets the line break that it may lack."""
+    """Insert lines, and add a missing line break before them."""
     if number and not lines[number - 1].endswith("\n"):
         lines[number - 1] += "\r\n" if new[0].endswith("\r\n") else "\n"
     lines[number:number] = new

@@ -1,8 +1,8 @@
-"""Public SSH keys, and whose they are: what a policy's ``signers`` and ``revoked`` come to.
+"""Public SSH keys and their owners: what a policy's ``signers`` and ``revoked`` mean.
 
-A signature carries its key, so that whose it is can be looked up here, by the key's bytes. No
-name of a policy ever reaches ``ssh-keygen``, whose own list of signers knows patterns and options
-(``*``, ``cert-authority``) that would let in more than was meant.
+A signature carries its key, so this module looks up the owner by the key's bytes. No name of a
+policy reaches ``ssh-keygen``, whose own list of signers has patterns and options (``*``,
+``cert-authority``) that would accept more keys than the policy lists.
 
 >>> key = parse_key(
 ...     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGXvTu4XyMSKL+hzimVyyeWprt4GYphb6WqaGTOKHcg2 laptop"
@@ -65,12 +65,12 @@ class PublicKey:
 
 
 def parse_key(text: str) -> PublicKey:
-    """Return the key that a line of a ``.pub`` file is; a comment behind it is left out.
+    """Return the key on a line of a ``.pub`` file, without the comment behind it.
 
-    Ed25519, ECDSA, RSA of at least `RSA_BITS`, and both kinds that live in a security key.
+    Accepted are Ed25519, ECDSA, RSA of at least `RSA_BITS`, and both kinds of security keys.
 
     Raises:
-        InvalidRequest: it is no such key: options or certificates among them.
+        InvalidRequest: the text is no such key; options and certificates are refused too.
     """
     kind, _, rest = text.strip().partition(" ")
     encoded = rest.split(" ", 1)[0]
@@ -86,29 +86,29 @@ def parse_key(text: str) -> PublicKey:
         )
     key = key_of_blob(blob)
     if key.kind != kind:
-        raise InvalidRequest(f"the key says {kind[:40]!a}, and is {key.kind}")
+        raise InvalidRequest(f"the line says {kind[:40]!a}, but the key is {key.kind}")
     return key
 
 
 def key_of_blob(blob: bytes) -> PublicKey:
-    """Return the key that these bytes are.
+    """Return the key that these bytes encode.
 
     Raises:
-        InvalidRequest: they are none of the kinds of `parse_key`.
+        InvalidRequest: the bytes are not a key that `parse_key` accepts.
     """
     name = blob[4 : 4 + int.from_bytes(blob[:4], "big")].decode("ascii", "replace")
     if name not in _KINDS:
         raise InvalidRequest(
-            f"keys of type {name[:40]!a} do not count",
+            f"keys of type {name[:40]!a} are not accepted",
             hint="ed25519, ecdsa, rsa, or a security key: no certificates",
         )
     _, *parts = split_fields(blob)
     if name == "ssh-rsa" and len(parts) == 2:
         bits = int.from_bytes(parts[1], "big").bit_length()
         if bits < RSA_BITS:
-            raise InvalidRequest(f"an RSA key of {bits} bits: {RSA_BITS} is the least")
+            raise InvalidRequest(f"an RSA key of {bits} bits is too short: it needs {RSA_BITS}")
     elif not _is_curve(name, parts):
-        raise InvalidRequest(f"it says that it is {name}, and is not")
+        raise InvalidRequest(f"the bytes are not those of a key of type {name}")
     return PublicKey(name, blob)
 
 
@@ -126,20 +126,20 @@ def _is_curve(kind: str, parts: list[bytes]) -> bool:
 
 
 def split_fields(data: bytes) -> list[bytes]:
-    """Return the fields of an SSH structure: each four bytes of length, then so many bytes.
+    """Return the fields of an SSH structure: each has four bytes of length, then its bytes.
 
     Raises:
-        InvalidRequest: they do not come out even.
+        InvalidRequest: the data is truncated.
     """
     fields = []
     position = 0
     while position < len(data):
         if position + 4 > len(data):
-            raise InvalidRequest("a key or signature that is cut off")
+            raise InvalidRequest("the key or signature is truncated")
         (length,) = struct.unpack_from(">I", data, position)
         position += 4 + length
         if position > len(data):
-            raise InvalidRequest("a key or signature that is cut off")
+            raise InvalidRequest("the key or signature is truncated")
         fields.append(data[position - length : position])
     return fields or [b""]
 
@@ -166,7 +166,7 @@ def check_fingerprint(text: str) -> str:
     """Return a fingerprint as `PublicKey.fingerprint` has it.
 
     Raises:
-        InvalidRequest: it is none, or one by another hash than SHA-256.
+        InvalidRequest: it is no fingerprint, or one by another hash than SHA-256.
     """
     if not _FINGERPRINT.fullmatch(text):
         raise InvalidRequest(
@@ -177,14 +177,14 @@ def check_fingerprint(text: str) -> str:
 
 @dataclass(frozen=True)
 class Signers:
-    """Whose keys count: those of a policy.
+    """The keys that a policy accepts, and their owners.
 
-    A key that is listed for two principals says of neither that it was them: it counts for none.
-    So do keys and names that are malformed; reading a policy refuses them, with the reason.
+    A key that is listed for two principals proves neither of them, so it counts for none. A
+    malformed key or name counts for none either; reading a policy refuses it, with the reason.
 
     Attributes:
         principals: each key to the principals that it is listed for.
-        revoked: fingerprints of keys that count no more, whoever lists them.
+        revoked: fingerprints of keys that no longer count, even if they are listed.
     """
 
     principals: Mapping[PublicKey, tuple[str, ...]] = field(default_factory=dict)
@@ -192,7 +192,7 @@ class Signers:
 
     @classmethod
     def of(cls, signers: Mapping[str, Iterable[str]], revoked: Iterable[str] = ()) -> Signers:
-        """Return the signers of a policy: principal to public keys, and what is revoked."""
+        """Return the signers of a policy, given the public keys of each principal."""
         found: dict[PublicKey, list[str]] = {}
         for principal, texts in signers.items():
             for text in texts:
@@ -208,12 +208,12 @@ class Signers:
         )
 
     def principal_of(self, key: PublicKey) -> str | None:
-        """Return whose key it is; ``None`` when it counts for nobody."""
+        """Return the owner of a key; ``None`` when the key counts for nobody."""
         names = self.principals.get(key, ())
         return names[0] if len(names) == 1 and not self.is_revoked(key) else None
 
     def is_revoked(self, key: PublicKey) -> bool:
-        """Whether a key counts no more."""
+        """Whether a key no longer counts."""
         return key.fingerprint in self.revoked
 
     def why_not(self, key: PublicKey) -> str:
@@ -222,5 +222,6 @@ class Signers:
             return f"the key {key.fingerprint} is revoked"
         names = self.principals.get(key, ())
         if len(names) > 1:
-            return f"the key {key.fingerprint} is listed for {' and '.join(names)}: for nobody then"
-        return f"the key {key.fingerprint} is none of the policy's signers'"
+            listed = f"the key {key.fingerprint} is listed for {' and '.join(names)}"
+            return f"{listed}, so it counts for none of them"
+        return f"the key {key.fingerprint} belongs to no signer of the policy"

@@ -57,14 +57,14 @@ _VERSION_FILES: dict[str, Kind] = {
 
 @dataclass(frozen=True)
 class Place:
-    """What a path under ``registry/`` is: a pointer, or a file of a version or of a model.
+    """What a path under ``registry/`` holds: a pointer, or a file of a version or model.
 
     Attributes:
-        model: whose.
-        kind: which file it is.
-        name: the stage or alias of a pointer, the stage that an approval is for.
-        version: which version's, if it is one's.
-        principal: who approves, as the file's name claims.
+        model: the model's name.
+        kind: the kind of file.
+        name: the stage or alias of a pointer, or the stage of an approval.
+        version: the version's number, for a file of a version.
+        principal: the approver, according to the file's name.
     """
 
     model: str
@@ -75,7 +75,7 @@ class Place:
 
     @property
     def pointer(self) -> str | None:
-        """``stages/production`` or ``aliases/champion``; ``None`` for what is no pointer."""
+        """``stages/production`` or ``aliases/champion``; ``None`` for any other file."""
         return f"{self.kind}/{self.name}" if self.kind in ("stages", "aliases") else None
 
 
@@ -90,7 +90,7 @@ def model_document_path(model: str) -> str:
 
 
 def model_tombstone_path(model: str) -> str:
-    """Return the path of what stays of a deleted model, or of one that has another name now."""
+    """Return the path of a deleted or renamed model's tombstone."""
     return f"{model_path(model)}/deleted.yaml"
 
 
@@ -125,7 +125,7 @@ def annotations_path(model: str, version: int) -> str:
 
 
 def tombstone_path(model: str, version: int) -> str:
-    """Return the path of what stays of a deleted version."""
+    """Return the path of a deleted version's tombstone."""
     return version_path(model, version, "deleted.yaml")
 
 
@@ -138,7 +138,7 @@ def approval_path(model: str, version: int, stage: str, principal: str) -> str:
     """Return the path of one principal's approval of a version for a stage.
 
     Raises:
-        InvalidRequest: the principal's name cannot be one, or is too long for a file's.
+        InvalidRequest: the principal's name is malformed, or too long for a file name.
     """
     file = f"{stage}.{_in_a_name(check_principal(principal))}.sig"
     if len(file) > FOLDER_LIMIT:
@@ -196,7 +196,7 @@ def _in_a_name(principal: str) -> str:
 
 @lru_cache(maxsize=4096)
 def locate(path: str) -> Place | None:
-    """Return what ``path`` is, or ``None`` when it belongs to no model."""
+    """Return what ``path`` holds, or ``None`` when it belongs to no model."""
     root, *parts = path.split("/")
     model = model_of_folder(parts[0]) if root == ROOT and parts[1:] else None
     if model is None:

@@ -47,13 +47,13 @@ _SIGNATURE = ("inputs", "outputs", "params")
 
 @dataclass(frozen=True)
 class Tombstone:
-    """What stays of a deleted version or model.
+    """The record that remains of a deleted version or model.
 
     Attributes:
-        deleted_at: when, UTC, ``2026-11-22T20:25:06Z``.
-        deleted_by: who, ``Name <email>``.
-        reason: why, as it was given.
-        renamed_to: the name that a model has since, where it was renamed.
+        deleted_at: the time in UTC, ``2026-11-22T20:25:06Z``.
+        deleted_by: the person, ``Name <email>``.
+        reason: the reason that was given.
+        renamed_to: the new name of a renamed model.
     """
 
     deleted_at: str
@@ -63,15 +63,15 @@ class Tombstone:
 
 
 def _present(**values: Value) -> dict[str, Value]:
-    """Return the values that are there, in the order given: absence is not written."""
+    """Return the values that are not empty, in the order given: absence is not written."""
     return {key: value for key, value in values.items() if value not in (None, {}, [])}
 
 
 def _dump(document: dict[str, Value], read: Callable[[bytes, str], object], name: str) -> bytes:
-    """Return a document that its own reader takes: nothing else may be committed.
+    """Return a document that its own reader accepts; nothing else may be committed.
 
     Raises:
-        InvalidRequest: it does not, or would be too large.
+        InvalidRequest: the reader refuses it, or it would be too large.
     """
     return _checked(yaml.dump(document), read, name)
 
@@ -137,15 +137,16 @@ def write_manifest(version: ModelVersion) -> bytes:
 def read_manifest(data: bytes, where: str) -> ModelVersion:
     """Return the version that a manifest describes, without pointers and annotations.
 
-    Parsed once a content: a manifest never changes, and YAML takes 2 ms.
+    Each content is parsed once, since a manifest never changes.
 
     Raises:
         InvalidDocument: the document breaks a rule; the message names file and field.
     """
     fields = Fields(yaml.parse(data, where), where)
     if fields.integer("format") != FORMAT:
+        found = fields.integer("format")
         raise InvalidDocument(
-            f"{where}: format: {fields.integer('format')} is not known, this gitreg reads {FORMAT}",
+            f"{where}: format: {found} is not supported: this gitreg reads {FORMAT}",
             hint="upgrade gitreg: pip install -U gitreg",
         )
     fields.only(
@@ -181,17 +182,19 @@ def read_manifest(data: bytes, where: str) -> ModelVersion:
 
 
 def rename_in_manifest(data: bytes, where: str, model: str) -> bytes:
-    """Return a manifest as that of the same version under another name of its model.
+    """Return a manifest with another name of its model.
 
-    One line of it changes, and nothing else, so that it can be told from any other change.
+    Only one line changes, so that checks can tell a rename from any other change.
 
     Raises:
-        InvalidDocument: it does not parse, or that line cannot be told.
+        InvalidDocument: it does not parse, or gitreg did not write the line with the name.
     """
     line = yaml.dump({"model": model}).rstrip(b"\n")
     renamed = re.sub(rb"^model:[^\r\n]*", lambda _: line, data, count=1, flags=re.MULTILINE)
     if read_manifest(renamed, where) != replace(read_manifest(data, where), model=model):
-        raise InvalidDocument(f"{where}: the line with the model's name is not written by gitreg")
+        raise InvalidDocument(
+            f"{where}: gitreg did not write the line with the model's name, and cannot change it"
+        )
     return renamed
 
 
@@ -203,7 +206,7 @@ def _matching(fields: Fields, name: str, pattern: re.Pattern[str], rule: str) ->
 
 
 def is_artifact_name(name: str) -> bool:
-    """Tell whether an artifact may have this name: ``model``, or that with an extension."""
+    """Tell whether an artifact may have this name: ``model``, with or without an extension."""
     return _ARTIFACT.fullmatch(name) is not None
 
 
@@ -296,7 +299,7 @@ def read_dvc_pointer(data: bytes, where: str) -> str:
 
 
 def write_versions(versions: tuple[int, ...]) -> bytes | None:
-    """Return a stage's pointer file; no versions, no file."""
+    """Return a stage's pointer file, ``None`` for no versions."""
     if not versions:
         return None
     return _dump({"versions": [*sorted(versions)]}, read_versions, "the stage")
@@ -304,7 +307,7 @@ def write_versions(versions: tuple[int, ...]) -> bytes | None:
 
 @lru_cache(maxsize=4096)
 def read_versions(data: bytes | None, where: str) -> tuple[int, ...]:
-    """Return the versions that a stage's pointer file holds; a file that is absent holds none."""
+    """Return the versions in a stage's pointer file; an absent file holds none."""
     if data is None:
         return ()
     return Fields(yaml.parse(data, where), where).only(("versions",)).version_list("versions")
@@ -321,10 +324,10 @@ def read_alias(data: bytes, where: str) -> int:
 
 
 def write_annotations(annotations: Annotations) -> bytes | None:
-    """Return ``annotations.yaml`` or ``model.yaml``; nothing said, no file.
+    """Return ``annotations.yaml`` or ``model.yaml``, ``None`` when there is nothing to write.
 
     Raises:
-        InvalidRequest: a text has what no document may hold, or the file would be too large.
+        InvalidRequest: a text is not valid Unicode, or the file would be too large.
     """
     document = {
         "created_at": annotations.created_at,
@@ -337,7 +340,7 @@ def write_annotations(annotations: Annotations) -> bytes | None:
 
 
 def read_annotations(data: bytes | None, where: str) -> Annotations:
-    """Return what people said of a version; a file that is absent says nothing."""
+    """Return the annotations of a version; an absent file has none."""
     fields = _texts(data, where).only(("description", "owner", "tags"))
     return Annotations(
         fields.optional_text("description"), fields.optional_text("owner"), fields.texts("tags")
@@ -345,7 +348,7 @@ def read_annotations(data: bytes | None, where: str) -> Annotations:
 
 
 def read_model_document(data: bytes | None, where: str) -> Annotations:
-    """Return what people said of a model, of which a tag may be without a value."""
+    """Return the annotations of a model, whose tags may have no value."""
     fields = _texts(data, where).only(("created_at", "description", "owner", "tags"))
     return Annotations(
         fields.optional_text("description"),

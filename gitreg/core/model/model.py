@@ -57,10 +57,10 @@ class DataDependency:
     """Data that a version was made from.
 
     Attributes:
-        path: where it lies; of a data set without a place its name.
+        path: its location, or the name of a data set that has none.
         md5: the hash of its bytes, as DVC names it.
         size: in bytes.
-        digest: as MLflow tells one state of a data set from another: no hash of the bytes.
+        digest: MLflow's fingerprint of a data set, which is no hash of its bytes.
     """
 
     path: str
@@ -70,7 +70,7 @@ class DataDependency:
 
     @property
     def state(self) -> str | None:
-        """What tells one state of the data from another."""
+        """The hash or digest that identifies this state of the data."""
         return self.md5 or self.digest
 
 
@@ -94,8 +94,8 @@ class Lineage:
     """Where a version came from.
 
     Attributes:
-        source: the path that was registered, relative to its repository; of a version that MLflow
-            registered, the URI that it was given, without credentials.
+        source: the registered path, relative to its repository; for a version that came through
+            MLflow, the URI, without credentials.
         code: the commit of the code, or ``None`` outside any repository.
         data: what it was made from.
         command: the command line of the pipeline stage that made it.
@@ -122,7 +122,7 @@ class Environment:
 
 @dataclass(frozen=True)
 class ModelSignature:
-    """What a model takes and gives, each as the JSON text that its ``MLmodel`` file holds."""
+    """A model's inputs, outputs and parameters, as JSON text from its ``MLmodel`` file."""
 
     inputs: str | None = None
     outputs: str | None = None
@@ -131,10 +131,10 @@ class ModelSignature:
 
 @dataclass(frozen=True)
 class Annotations:
-    """What people say of a model or a version; may change, by commit.
+    """The description, owner and tags of a model or version, which commits may change.
 
-    ``created_at`` is a model's that was created before it had a version, and stays. A tag of a
-    model may be without a value, as MLflow's may: ``None``. One of a version may not.
+    ``created_at`` belongs to a model that was created before its first version, and never changes.
+    As in MLflow, a model's tag may have no value (``None``); a version's tag always has one.
     """
 
     description: str | None = None
@@ -145,12 +145,11 @@ class Annotations:
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """A registered version: its manifest, and where pointers and annotations place it.
+    """A registered version: its manifest, its pointers and its annotations.
 
-    The manifest's part, the ``signature`` included, never changes. ``stage``, ``aliases``,
-    ``description`` and ``tags`` are as of the commit ``read_from``; ``commit`` is the one that
-    registered the version (``None`` where history does not reach back to it, as in a shallow
-    clone).
+    What the manifest holds, ``signature`` included, never changes. ``stage``, ``aliases``,
+    ``description`` and ``tags`` are those of the commit ``read_from``. ``commit`` registered the
+    version; it is ``None`` where a shallow clone's history does not reach back to it.
     """
 
     model: str
@@ -196,7 +195,7 @@ class Model:
     tags: Mapping[str, str | None] = field(default_factory=dict)
 
     def stage_of(self, version: int) -> str | None:
-        """Return the stage that holds ``version``; of several (a fault), the first by name."""
+        """Return the stage that holds ``version``; if several do (a fault), the first by name."""
         return next((name for name in sorted(self.stages) if version in self.stages[name]), None)
 
     def aliases_of(self, version: int) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Names: model, version, stage, alias, reference and tag, parsed and formatted in one place.
 
-Each parser has a formatter that is its inverse. What a person may type is listed in
-`parse_reference`; what GTO reads as a tag follows GTO's own grammar (``gto/constants.py``).
+Each parser has a formatter that is its inverse. `parse_reference` lists what people may type. The
+grammar of tags is GTO's (``gto/constants.py``).
 
 >>> parse_reference("churn-predictor@champion")
 Reference(model='churn-predictor', version=None, alias='champion', stage=None, latest=False)
@@ -29,10 +29,10 @@ FOLDER_LIMIT = 255
 """The longest file name that common file systems take, in bytes."""
 
 NO_STAGE = "none"
-"""What a person types for 'in no stage'; it is never a pointer file."""
+"""The word for 'in no stage'; no pointer file has this name."""
 
 ARCHIVE = "archived"
-"""The stage of versions that served their time; a registry's policy may have none."""
+"""The stage of retired versions; a registry's policy may leave it out."""
 
 LIFECYCLE_STAGES = ("staging", "production", ARCHIVE)
 """MLflow's stages beside None; a registry's policy may name others."""
@@ -48,7 +48,7 @@ _TAG = re.compile(
     r"(?:@v(?P<version>[1-9][0-9]{0,8})\.0\.0(?:(?P<deleted>!)#(?P<deletion>[1-9][0-9]{0,8}))?"
     r"|#(?P<pointer>[a-zA-Z0-9_-]+)(?P<cancelled>!?)#(?P<counter>[1-9][0-9]{0,8}))"
 )
-# All that GTO acts on, of which gitreg makes a part: GTO also cancels without a counter, deprecates
+# All tags that GTO acts on; gitreg writes only some. GTO also cancels without a counter, deprecates
 # an artifact, and knows versions that are no whole numbers.
 _GTO_NAME = r"[a-zA-Z0-9](?:[a-zA-Z0-9/_-]*[a-zA-Z0-9])?"
 _TAGGABLE = re.compile(_GTO_NAME)
@@ -60,17 +60,17 @@ _OPERATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,62}[A-Za-z0-9]")
 
 
 def _shown(text: str) -> str:
-    """Return ``text`` quoted, escaped and cut, fit for an error message."""
+    """Return ``text`` quoted, escaped and shortened for an error message."""
     return ascii(text if len(text) <= NAME_LIMIT else text[:NAME_LIMIT] + "…")
 
 
 def fold(name: str) -> str:
-    """Return the form under which two names count as the same one (case, Unicode form)."""
+    """Return the form in which names that differ only in case or Unicode form are equal."""
     return unicodedata.normalize("NFKC", name).casefold()
 
 
 def check_model_name(name: str) -> str:
-    """Return ``name`` when it may name a registered model.
+    """Return ``name`` if it may name a registered model.
 
     Raises:
         InvalidRequest: it is empty, longer than `NAME_LIMIT`, has ``/ : @ #`` or an invisible
@@ -82,13 +82,13 @@ def check_model_name(name: str) -> str:
     elif len(name) > NAME_LIMIT:
         rule = f"it has {len(name)} characters, {NAME_LIMIT} is the most"
     elif any(char in name for char in "/:@#"):
-        rule = "/ : @ and # are kept for references"
+        rule = "/ : @ and # are reserved for references"
     elif has_invisible(name):
         rule = "it has a control or invisible character"
     elif name[0] in ".-" or name[-1] in ".-" or name != name.strip():
         rule = "it may not start or end with a space, '.' or '-'"
     elif fold(name) == "policy.yaml":
-        rule = "the rules of the registry have that name"
+        rule = "the policy of the registry has that name"
     elif len(_encode(name)) > FOLDER_LIMIT:
         rule = f"as a folder name it is longer than {FOLDER_LIMIT} bytes"
     if rule:
@@ -97,7 +97,7 @@ def check_model_name(name: str) -> str:
 
 
 def check_stage_name(stage: str) -> str:
-    """Return ``stage`` in lower case when it may name a stage.
+    """Return ``stage`` in lower case if it may name a stage.
 
     Raises:
         InvalidRequest: it is not of the form ``letters-and-digits``, or it is reserved.
@@ -113,7 +113,7 @@ def check_stage_name(stage: str) -> str:
 
 
 def check_alias(alias: str, stages: tuple[str, ...] = LIFECYCLE_STAGES) -> str:
-    """Return ``alias`` when it may name an alias in a registry that has ``stages``.
+    """Return ``alias`` if it may name an alias in a registry that has ``stages``.
 
     Raises:
         InvalidRequest: it is malformed, or looks like a version, ``latest`` or a stage.
@@ -126,7 +126,7 @@ def check_alias(alias: str, stages: tuple[str, ...] = LIFECYCLE_STAGES) -> str:
     elif _LOOKS_LIKE_A_NUMBER.fullmatch(alias):
         rule = "it looks like a version"
     elif alias.lower() == "latest":
-        rule = "'latest' always is the highest version"
+        rule = "'latest' always means the highest version"
     elif alias.lower() in (NO_STAGE, *LIFECYCLE_STAGES, *stages):
         rule = "it looks like a stage"
     if rule:
@@ -135,7 +135,7 @@ def check_alias(alias: str, stages: tuple[str, ...] = LIFECYCLE_STAGES) -> str:
 
 
 def check_operation_id(text: str) -> str:
-    """Return ``text`` when it may identify an operation.
+    """Return ``text`` if it may identify an operation.
 
     Raises:
         InvalidRequest: it is not 4 to 64 letters, digits and inner ``. _ -``.
@@ -152,7 +152,7 @@ def check_operation_id(text: str) -> str:
 
 
 def is_alias(name: str) -> bool:
-    """Tell whether ``name`` has the form of an alias, reserved words apart."""
+    """Tell whether ``name`` has the form of an alias; reserved words are not checked."""
     return len(name) <= NAME_LIMIT and _ALIAS.fullmatch(name) is not None
 
 
@@ -174,8 +174,8 @@ def _encode(name: str) -> str:
         char if char.isascii() and (char.isalnum() or char in "_-") else _percent(char)
         for char in name
     )
-    # A device name such as `con` has nothing to encode: its first letter is, so that the
-    # encoding stays reversible and Windows can check the folder out.
+    # A device name such as `con` has nothing to encode. Encoding its first letter lets Windows
+    # check out the folder, and can be reversed.
     return _percent(encoded[0]) + encoded[1:] if _WINDOWS_DEVICE.fullmatch(encoded) else encoded
 
 
@@ -184,12 +184,12 @@ def _percent(char: str) -> str:
 
 
 def folder_of(name: str) -> str:
-    """Return the file name that stands for a model's name or an alias; see `name_of`."""
+    """Return the file name for a model's name or an alias, the inverse of `name_of`."""
     return _encode(name)
 
 
 def name_of(folder: str) -> str | None:
-    """Return the name that ``folder`` stands for, or ``None`` if gitreg never wrote it."""
+    """Return the name that ``folder`` encodes, or ``None`` if gitreg never writes that folder."""
     try:
         name = unquote(folder, errors="strict")
     except UnicodeDecodeError:
@@ -199,7 +199,7 @@ def name_of(folder: str) -> str | None:
 
 @dataclass(frozen=True)
 class Reference:
-    """What a person points at: a model, and at most one way to choose a version of it."""
+    """A model, and at most one way to choose a version of it."""
 
     model: str
     version: int | None = None
@@ -228,13 +228,13 @@ def format_version(model: str, version: int) -> str:
 
 
 def parse_version_number(text: str) -> int | None:
-    """Return 5 for ``5``, ``v5`` and ``v5.0.0``, and ``None`` for what is no version."""
+    """Return 5 for ``5``, ``v5`` and ``v5.0.0``, and ``None`` for text that is no version."""
     match = _NUMBER.fullmatch(text)
     return int(match.group(1)) if match else None
 
 
 def parse_reference(text: str) -> Reference:
-    """Return what ``text`` points at.
+    """Return the reference that ``text`` spells.
 
     ====================================================  ==============================
     ``m@5`` ``m:5`` ``m/5`` ``m@v5`` ``models:/m/5``      version 5
@@ -283,8 +283,8 @@ def parse_reference(text: str) -> Reference:
 class RegistryTag:
     """A tag in GTO's grammar: a version's, or the Nth event of a model.
 
-    ``m@v5.0.0`` registers a version and ``m@v5.0.0!#9`` takes it back; ``m#production#8`` lets a
-    stage or an alias name a version and ``m#production!#9`` leaves it naming none.
+    ``m@v5.0.0`` registers a version and ``m@v5.0.0!#9`` deregisters it. ``m#production#8`` assigns
+    a version to a stage or an alias, and ``m#production!#9`` empties it.
     """
 
     model: str
@@ -300,12 +300,12 @@ class RegistryTag:
 
 
 def is_taggable(name: str) -> bool:
-    """Tell whether GTO's grammar takes ``name`` as that of an artifact or a stage."""
+    """Tell whether GTO's grammar accepts ``name`` for an artifact or a stage."""
     return _TAGGABLE.fullmatch(name) is not None
 
 
 def parse_tag(text: str) -> RegistryTag | None:
-    """Return the registry tag that ``text`` spells, or ``None`` for a tag of somebody else's."""
+    """Return the registry tag that ``text`` spells, or ``None`` for any other tag."""
     match = _TAG.fullmatch(text)
     if match is None or not is_taggable(match["model"]):
         return None
@@ -327,7 +327,7 @@ def parse_tag(text: str) -> RegistryTag | None:
 
 
 def model_of_tag(text: str) -> str | None:
-    """Return the model that GTO and DVC take a tag to be about, ``None`` where for none.
+    """Return the model that a tag is about for GTO and DVC, ``None`` for other tags.
 
     >>> [model_of_tag(tag) for tag in ("churn@v2.0.0!", "churn@deprecated", "v2.0.0", "churn@x")]
     ['churn', 'churn', None, None]

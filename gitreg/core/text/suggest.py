@@ -14,13 +14,13 @@ import difflib
 from collections.abc import Iterable
 
 _TELLING = 3
-"""So many letters say what is meant."""
+"""The fewest letters of a prefix that identify a word."""
 
 
 def near_misses(word: str, known: Iterable[str], limit: int = 3) -> list[str]:
     """Return up to ``limit`` known words that look like ``word``, the nearest first.
 
-    What it begins, or begins with, is near as well: ``prod``, ``staging-eu``.
+    A prefix of a known word is near, and so is a longer word: ``prod``, ``staging-eu``.
     """
     by_fold = {name.casefold(): name for name in known}
     fold = word.casefold()

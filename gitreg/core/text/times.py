@@ -1,6 +1,6 @@
 """Moments as a person types them for ``--at``, as messages name them and as documents store them.
 
-Git takes any text for a date and never says that it did not understand it; this does.
+Git accepts any text as a date, even one that it does not understand; this module refuses that.
 
 >>> parse_instant("2026-11-22T20:25:06Z")
 1795379106
@@ -19,15 +19,15 @@ _HAS_TIME = re.compile(r"\d[^\dW-]\d")
 
 
 def parse_instant(text: str, now: datetime | None = None) -> int:
-    """Return a moment in seconds since the epoch.
+    """Return a point in time in seconds since the epoch.
 
     Args:
-        text: ISO 8601 (without a zone, local time; a date alone, the end of that day),
+        text: ISO 8601 (local time without a zone; the end of the day for a date alone),
             ``3 days ago``, ``yesterday`` or ``now``.
         now: the present, for tests.
 
     Raises:
-        InvalidRequest: it is none of these.
+        InvalidRequest: ``text`` has none of these forms.
     """
     present = now or datetime.now(timezone.utc)
     words = " ".join(text.lower().split())
@@ -45,7 +45,7 @@ def parse_instant(text: str, now: datetime | None = None) -> int:
         return int(moment.timestamp())
     except (ValueError, OverflowError, OSError):
         raise InvalidRequest(
-            f"{text[:60]!a} is not a moment",
+            f"{text[:60]!a} is not a date or time",
             hint="write 2026-11-22, 2026-11-22T20:25:06Z, '3 days ago' or yesterday",
         ) from None
 
@@ -64,7 +64,7 @@ def ago(seconds: float) -> str:
 
 
 def instant(milliseconds: int) -> str:
-    """Return a moment as a manifest has it.
+    """Return a point in time as a manifest holds it.
 
     >>> instant(1700000000123)
     '2023-11-14T22:13:20.123Z'
@@ -74,7 +74,7 @@ def instant(milliseconds: int) -> str:
 
 
 def milliseconds(instant: str) -> int:
-    """Return the milliseconds of a moment in a manifest; 0 where it is none.
+    """Return the milliseconds of a time in a manifest; 0 for text that is no time.
 
     >>> milliseconds("2023-11-14T22:13:20.123Z"), milliseconds("2023-11-14T22:13:20Z")
     (1700000000123, 1700000000000)

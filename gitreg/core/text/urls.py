@@ -66,7 +66,7 @@ _REVISION = re.compile(r"\+\w+://[^/\s]*@[\w.-]+(?::\d+)?/[\w./~+%-]*(@[\w./+-]+
 _VARIABLES = re.compile(r"\$\{[A-Z0-9_]+\}(?::\$\{[A-Z0-9_]+\})?")
 _GAP = r"(?:[ \t]|\\\r?\n)"
 _OPTION = re.compile(
-    rf"(?P<head>(?<![^\s'\"(])(?:(?P<name>--[a-z][a-z-]*)(?:{_GAP}*={_GAP}*|{_GAP}+)|-i{_GAP}*)['\"]?)"
+    rf"(?P<head>(?<![^\s'\"(])(?:(?P<name>--[a-z][a-z-]*)(?:{_GAP}*={_GAP}*|{_GAP}+)|-i{_GAP}*=?{_GAP}*)['\"]?)"
     r"(?P<value>(?:\\\r?\n(?=\S)|[^\s'\"])+)",
     re.IGNORECASE,
 )

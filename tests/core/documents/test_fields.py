@@ -121,7 +121,7 @@ def test_version_lists() -> None:
     assert fields(v=[1, 2, 10]).version_list("v") == (1, 2, 10)
     for items in ([2, 1], [1, 1]):
         message = message_of(lambda items=items: fields(v=items).version_list("v"))  # type: ignore[misc]
-        assert message == "x.yaml: v: the numbers must be ascending, each once"
+        assert message == "x.yaml: v: the numbers must ascend, without duplicates"
     wrong: list[tuple[Value, str]] = [
         ("1", "text '1'"),
         (True, "a boolean True"),

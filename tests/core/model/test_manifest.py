@@ -210,7 +210,7 @@ def broken(path: str, value: object) -> bytes:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("format", 2, "format: 2 is not known, this gitreg reads 1"),
+        ("format", 2, "format: 2 is not supported: this gitreg reads 1"),
         ("format", "1", "format: expected an integer, found text"),
         ("format", True, "format: expected an integer, found a boolean"),
         ("format", ..., "format: missing"),
@@ -374,9 +374,9 @@ def test_files_that_are_no_dvc_pointer(text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("versions: [2, 1]", "versions: the numbers must be ascending, each once"),
-        ("versions: [1, 1]", "versions: the numbers must be ascending, each once"),
-        ("versions:\n- 2\n- 1\n", "versions: the numbers must be ascending, each once"),
+        ("versions: [2, 1]", "versions: the numbers must ascend, without duplicates"),
+        ("versions: [1, 1]", "versions: the numbers must ascend, without duplicates"),
+        ("versions:\n- 2\n- 1\n", "versions: the numbers must ascend, without duplicates"),
         ("versions: ['1']", "versions: expected version numbers, found text '1'"),
         ("versions: [true]", "versions: expected version numbers, found a boolean True"),
         ("versions: [0]", "versions: expected version numbers, found an integer 0"),

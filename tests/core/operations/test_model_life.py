@@ -60,7 +60,7 @@ def test_a_name_is_given_once(registry: Registry) -> None:
         registry.create_model("churn")
     with pytest.raises(InvalidRequest, match="only by case"):
         registry.create_model("Churn")
-    with pytest.raises(InvalidRequest, match="kept for references"):
+    with pytest.raises(InvalidRequest, match="reserved for references"):
         registry.create_model("churn@1")
 
 

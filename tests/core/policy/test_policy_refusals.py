@@ -104,7 +104,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh
             0,
         ),
         (STAGED + "from: []}}", "stages.b.from: name at least one stage", 0),
-        (STAGED + "from: [a, a]}}", "stages.b.from: 'a' is there twice", 0),
+        (STAGED + "from: [a, a]}}", "stages.b.from: 'a' is listed twice", 0),
         (STAGED + "from: [stging]}}", "stages.b.from: 'stging' is not a stage", 0),
         (STAGED + "from: a}}", "stages.b.from: expected a list, found text", 0),
         (STAGED + "aliases: [a]}}", "stages.b.aliases: 'a' cannot be an alias: it looks like a", 0),

@@ -217,7 +217,7 @@ def test_a_pointer_that_is_a_folder_is_none(branch: FakeBranch) -> None:
 def test_a_broken_pointer_is_named(branch: FakeBranch) -> None:
     path = layout.stage_path("churn", "production")
     branch.write({path: b"versions: [2, 1]\n"})
-    with pytest.raises(InvalidDocument, match=f"{path}: versions: the numbers must be ascending"):
+    with pytest.raises(InvalidDocument, match=f"{path}: versions: the numbers must ascend"):
         resolved(branch, "churn/production")
 
 

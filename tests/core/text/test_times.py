@@ -80,7 +80,7 @@ def test_now_is_now() -> None:
     ],
 )
 def test_what_is_no_moment(text: str) -> None:
-    with pytest.raises(InvalidRequest, match="is not a moment") as caught:
+    with pytest.raises(InvalidRequest, match="is not a date or time") as caught:
         parse_instant(text, NOW)
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 100
