@@ -1,1 +1,1 @@
-"""The door to Git: the only package that reads, writes or runs it."""
+"""The only package that reads a Git repository, writes to one or runs Git."""

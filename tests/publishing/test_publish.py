@@ -338,9 +338,9 @@ def test_the_work_tree_that_cannot_follow_is_a_warning(
         assert registry.resolve("churn@busy").version == 3
     assert outcome.commit == git(stocked, "rev-parse", "HEAD")
     (warning,) = outcome.warnings
-    assert "could not follow" in warning
+    assert "was not updated" in warning
     (stocked / ".git" / "index.lock").unlink()
-    remedy = warning.partition("bring it up with: ")[2].split()
+    remedy = warning.partition("to update it: ")[2].split()
     git(stocked, *remedy[1:])
     assert git(stocked, "status", "--porcelain") == ""
 
@@ -361,7 +361,7 @@ def test_a_file_that_cannot_be_replaced_is_a_warning(
     meanwhile(monkeypatch, place.mkdir)
     with Registry(stocked) as registry:
         (warning,) = registry.set_alias("churn@3", "busy").warnings
-    assert "could not follow" in warning
+    assert "was not updated" in warning
 
 
 # Killed between the move of the branch and the work tree
