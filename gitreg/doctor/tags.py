@@ -1,4 +1,4 @@
-"""Tags beside what history implies: those of the clone, and those of its Git remote."""
+"""Compares the tags of the clone and of its Git remote with the tags that history implies."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from gitreg.core.model.names import parse_tag
-from gitreg.doctor.clone import Standing
+from gitreg.doctor.clone import Comparison
 from gitreg.doctor.inspection import Inspection
 from gitreg.findings import Finding
 from gitreg.git import process, publish
@@ -14,7 +14,7 @@ from gitreg.publishing.tags import compare_tags, tagged_tip
 
 
 def here(inspection: Inspection) -> Iterator[Finding]:
-    """Compare the clone's tags with those that its history implies."""
+    """Yield the clone's missing, wrong and foreign tags."""
     repository, history = inspection.repository, inspection.history
     tip = None if repository.is_shallow else tagged_tip(repository, inspection.clone)
     if tip is None:
@@ -25,7 +25,7 @@ def here(inspection: Inspection) -> Iterator[Finding]:
             "missing-tag",
             "warning",
             report.made[0],
-            f"{len(report.made)} tag(s) that history implies are not here",
+            f"{len(report.made)} tag(s) that history implies are missing here",
             "gitreg tags sync",
         )
     for name in report.wrong:
@@ -41,7 +41,7 @@ def here(inspection: Inspection) -> Iterator[Finding]:
             "abandoned-tag",
             "warning",
             report.abandoned[0],
-            f"{len(report.abandoned)} tag(s) stand for commits that are on no branch any more",
+            f"{len(report.abandoned)} tag(s) name commits that are no longer on any branch",
             "gitreg tags sync",
         )
     for name in report.foreign:
@@ -49,26 +49,28 @@ def here(inspection: Inspection) -> Iterator[Finding]:
             "foreign-tag",
             "warning",
             name,
-            "no event of history stands behind it",
+            "no event in history implies it",
             f"git tag -d '{name}'",
         )
 
 
-def on_remote(inspection: Inspection, standing: Standing) -> Iterator[Finding]:
-    """Compare the remote's tags with those that what is published implies."""
-    if standing.upstream is None or standing.published is None:
+def on_remote(inspection: Inspection, comparison: Comparison) -> Iterator[Finding]:
+    """Yield the remote's missing, wrong and foreign tags, judged by the published history."""
+    if comparison.upstream is None or comparison.published is None:
         return
     if not inspection.clone.is_tagged(inspection.repository.tip().branch):
         return
     history = inspection.history
-    history.advance(standing.published, exact=True)
+    history.advance(comparison.published, exact=True)
     implied = history.tags()
     wanted = {tag.name: publish.tag_object_name(tag.content) for tag in implied}
     wanted |= publish.present_tags(inspection.repository, implied)
-    there = inspection.clone.but_for_signatures(standing.upstream, implied, wanted, standing.tags)
-    remote = standing.upstream.shown
+    there = inspection.clone.but_for_signatures(
+        comparison.upstream, implied, wanted, comparison.tags
+    )
+    remote = comparison.upstream.shown
     wrong = [name for name, oid in wanted.items() if there.get(name, oid) != oid]
-    # A push that finds another tag over there is refused as a whole.
+    # The remote refuses the whole push if one of its tags differs.
     sync = f"gitreg tags sync --push{' --force' if wrong else ''}"
     missing = [name for name in wanted if name not in there]
     if missing:
@@ -76,7 +78,7 @@ def on_remote(inspection: Inspection, standing: Standing) -> Iterator[Finding]:
             "remote-missing-tag",
             "warning",
             missing[0],
-            f"{len(missing)} tag(s) of what is published are not on {remote}",
+            f"{len(missing)} tag(s) of the published history are missing on {remote}",
             sync,
         )
     for name in wrong:
@@ -84,7 +86,7 @@ def on_remote(inspection: Inspection, standing: Standing) -> Iterator[Finding]:
             "remote-wrong-tag",
             "error",
             name,
-            f"on {remote} it is not the tag that history implies: GTO and DVC answer wrongly",
+            f"on {remote} it is not the tag that history implies: GTO and DVC give wrong answers",
             sync,
         )
     models = {tag.model for tag in implied}
@@ -93,7 +95,7 @@ def on_remote(inspection: Inspection, standing: Standing) -> Iterator[Finding]:
         for name in there
         if name not in wanted and (parsed := parse_tag(name)) and parsed.model in models
     ]
-    yield from _foreign(standing.upstream.remote, extra)
+    yield from _foreign(comparison.upstream.remote, extra)
     history.advance(str(inspection.state.commit), exact=True)
 
 
@@ -104,6 +106,6 @@ def _foreign(remote: str, names: Sequence[str]) -> Iterator[Finding]:
             "remote-foreign-tag",
             "warning",
             name,
-            f"on {place} no event of history stands behind it",
+            f"it is on {place}, but no event in history implies it",
             f"git push {shlex.quote(place)} {shlex.quote(f':refs/tags/{name}')}",
         )
