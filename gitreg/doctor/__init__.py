@@ -46,7 +46,7 @@ def examine(inspection: Inspection) -> list[Finding]:
         yield from findings
 
     examinations: dict[str, _Examination] = {
-        "clone": lambda: clone.itself(inspection),
+        "clone": lambda: clone.examine(inspection),
         "registry": lambda: contents.examine(inspection),
         "locks": lambda: leftovers.locks(inspection),
     }
@@ -67,7 +67,9 @@ def examine(inspection: Inspection) -> list[Finding]:
             "kinds of files": lambda: contents.not_files(repository, str(state.commit)),
             "remote": compare,
             "history": lambda: past.examine(inspection),
-            "tags": lambda: chain(tags.here(inspection), tags.on_remote(inspection, comparison)),
+            "tags": lambda: chain(
+                tags.in_clone(inspection), tags.on_remote(inspection, comparison)
+            ),
             "bytes": lambda: stored_bytes.examine(inspection, comparison),
             "delivered models": lambda: delivered.examine(inspection),
         }

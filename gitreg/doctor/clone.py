@@ -31,7 +31,7 @@ class Comparison:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-def itself(inspection: Inspection) -> Iterator[Finding]:
+def examine(inspection: Inspection) -> Iterator[Finding]:
     """Yield findings about the clone itself, such as what prevents writes."""
     repository = inspection.repository
     try:
@@ -71,7 +71,7 @@ def against_remote(inspection: Inspection) -> tuple[list[Finding], Comparison]:
     if upstream.seen is None or repository.is_shallow:
         return [], Comparison()
     try:
-        there = remote.survey(repository, upstream)
+        survey = remote.survey(repository, upstream)
     except GitError as error:
         why = f"it cannot be read, so its published commits are unknown: {error}"
         finding = Finding(
@@ -82,10 +82,10 @@ def against_remote(inspection: Inspection) -> tuple[list[Finding], Comparison]:
             f"git ls-remote {shlex.quote(upstream.shown)}",
         )
         return [finding], Comparison()
-    fork = _fork(repository, tip.commit, there.commit)
-    comparison = Comparison(upstream, there.commit, fork, there.tags)
+    fork = _fork(repository, tip.commit, survey.commit)
+    comparison = Comparison(upstream, survey.commit, fork, survey.tags)
     name = f"{upstream.shown}/{upstream.short_branch}"
-    rewound = _rewound(repository, upstream, there, tip.branch, name)
+    rewound = _rewound(repository, upstream, survey, tip.branch, name)
     differences = _differences(repository, str(tip.commit), comparison, name)
     return [rewound] if rewound else list(differences), comparison
 
@@ -104,13 +104,13 @@ def _fork(repository: GitRepository, local: str | None, published: str | None) -
 
 
 def _rewound(
-    repository: GitRepository, upstream: Upstream, there: Survey, branch: str, name: str
+    repository: GitRepository, upstream: Upstream, survey: Survey, branch: str, name: str
 ) -> Finding | None:
     """Return a finding if the remote branch does not contain its last known commit."""
     seen = remote.last_seen(repository, upstream)
-    if seen is None or seen == there.commit:
+    if seen is None or seen == survey.commit:
         return None
-    if there.commit is None:
+    if survey.commit is None:
         place = shlex.quote(upstream.shown)
         return Finding(
             "remote-gone-back",
@@ -119,13 +119,13 @@ def _rewound(
             f"the branch was at {seen[:9]} and no longer exists",
             f"git push {place} {shlex.quote(f'{branch}:{upstream.branch}')}",
         )
-    if repository.is_ancestor(seen, there.commit):
+    if repository.is_ancestor(seen, survey.commit):
         return None
     return Finding(
         "remote-gone-back",
         "error",
         name,
-        f"it was at {seen[:9]} and is now at {there.commit[:9]}, which does not contain it: "
+        f"it was at {seen[:9]} and is now at {survey.commit[:9]}, which does not contain it: "
         "somebody withdrew published commits; gitreg refuses to publish until you accept that",
         "gitreg fetch --allow-rewind",
     )

@@ -31,8 +31,8 @@ def not_files(repository: GitRepository, commit: str) -> Iterator[Finding]:
         fields, _, name = entry.partition(b"\t")
         path, mode = os.fsdecode(name), fields.split()[0]
         if mode not in _MODES:
-            what = _KINDS.get(mode, f"an entry of mode {mode.decode('ascii')}")
-            yield Finding("not-a-file", "error", path, f"it is {what}", _log(path))
+            kind = _KINDS.get(mode, f"an entry of mode {mode.decode('ascii')}")
+            yield Finding("not-a-file", "error", path, f"it is {kind}", _log(path))
         if (folder := path.rpartition("/")[0]) not in folders:
             folders.update((folder, *map(str, PurePosixPath(folder).parents)))
     for path in sorted(filter(_is_document, folders)):

@@ -43,11 +43,11 @@ def _work_tree(inspection: Inspection) -> Iterator[Finding]:
         worktree.finish(repository)
         if was_announced and not announcement.exists():
             yield _fixed("work tree", "updated to the publication that was interrupted")
-        late = files.behind(inspection)
-        if late:
-            warnings = worktree.catch_up(repository, late)
+        outdated = files.behind(inspection)
+        if outdated:
+            warnings = worktree.catch_up(repository, outdated)
             if not warnings:
-                for edit in late:
+                for edit in outdated:
                     yield _fixed(edit.path, "updated index and file to the commit")
 
 

@@ -191,13 +191,13 @@ def unfinished(inspection: Inspection) -> Iterator[Finding]:
         )
     for path in islice((path for path in paths if path not in abandoned), _LISTED):
         process = inspection.holder(path)
-        who = f"process {process}" if process else "a gitreg"
+        writer = f"process {process}" if process else "a gitreg"
         yield Finding(
             "unfinished",
             "note",
             str(path),
-            f"{who} is writing it, or was killed; last written {ago(age(path))}; an hour after the "
-            "last write, gitreg doctor --fix removes it",
+            f"{writer} is writing it, or was killed; last written {ago(age(path))}; an hour after "
+            "the last write, gitreg doctor --fix removes it",
             f"ps -fp {process}" if process else f"rm -r {shlex.quote(str(path))}",
         )
     for version in inspection.versions:

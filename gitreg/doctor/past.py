@@ -37,7 +37,7 @@ def examine(inspection: Inspection) -> Iterator[Finding]:
     for info, changes in read_paths(repository, commit):
         for name in dict.fromkeys(trailers_of(info.message).get(OPERATION, ())):
             operations[name].append(info.oid)
-        for model in _given_up(repository, changes):
+        for model in _ended_models(repository, changes):
             folder = f"{layout.model_path(model)}/"
             written = {
                 path: first for path, first in written.items() if not path.startswith(folder)
@@ -49,7 +49,7 @@ def examine(inspection: Inspection) -> Iterator[Finding]:
     yield from _changed(inspection, written, _blobs(repository, commit))
 
 
-def _given_up(repository: GitRepository, changes: Iterable[RawChange]) -> Iterator[str]:
+def _ended_models(repository: GitRepository, changes: Iterable[RawChange]) -> Iterator[str]:
     """Yield the models that a commit deleted, renamed, or renamed back."""
     for change in changes:
         place = layout.locate(change.path)
@@ -159,11 +159,11 @@ def _gaps(
             skipped.append((last + 1, number - 1))
         last = number
     for start, end in skipped:
-        which = str(start) if start == end else f"{start} to {end}"
+        span = str(start) if start == end else f"{start} to {end}"
         yield Finding(
             "number-gap",
             "warning",
             format_version(model, start),
-            f"no commit of this branch registered {model} {which}, but later numbers exist",
+            f"no commit of this branch registered {model} {span}, but later numbers exist",
             f"git --no-pager log --oneline -- {shlex.quote(layout.versions_path(model))}",
         )

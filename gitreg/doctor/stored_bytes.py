@@ -72,12 +72,12 @@ def _with_remote(
     objects: Mapping[_Pair, str],
     absent: Mapping[_Pair, set[str]],
 ) -> Iterator[Finding]:
-    there = project.lacking({objects[pair] for pair in absent}) if absent else {}
+    missing = project.missing_by_artifact({objects[pair] for pair in absent}) if absent else {}
     known = comparison.upstream is not None
     inspection.history.advance(str(inspection.state.commit))
     unpublished = set(inspection.history.versions_since(comparison.fork)) if known else set()
     for pair, not_here in absent.items():
-        not_there = set(there[objects[pair]])
+        not_there = set(missing[objects[pair]])
         # Without a local directory listing, only the remote knows the files of a folder.
         nowhere = not_there & not_here
         nowhere |= {oid for oid in not_there if not project.cache_path(oid).is_file()}

@@ -13,7 +13,7 @@ from gitreg.git import process, publish
 from gitreg.publishing.tags import compare_tags, tagged_tip
 
 
-def here(inspection: Inspection) -> Iterator[Finding]:
+def in_clone(inspection: Inspection) -> Iterator[Finding]:
     """Yield the clone's missing, wrong and foreign tags."""
     repository, history = inspection.repository, inspection.history
     tip = None if repository.is_shallow else tagged_tip(repository, inspection.clone)
@@ -65,14 +65,14 @@ def on_remote(inspection: Inspection, comparison: Comparison) -> Iterator[Findin
     implied = history.tags()
     wanted = {tag.name: publish.tag_object_name(tag.content) for tag in implied}
     wanted |= publish.present_tags(inspection.repository, implied)
-    there = inspection.clone.but_for_signatures(
+    present = inspection.clone.but_for_signatures(
         comparison.upstream, implied, wanted, comparison.tags
     )
     remote = comparison.upstream.shown
-    wrong = [name for name, oid in wanted.items() if there.get(name, oid) != oid]
+    wrong = [name for name, oid in wanted.items() if present.get(name, oid) != oid]
     # The remote refuses the whole push if one of its tags differs.
     sync = f"gitreg tags sync --push{' --force' if wrong else ''}"
-    missing = [name for name in wanted if name not in there]
+    missing = [name for name in wanted if name not in present]
     if missing:
         yield Finding(
             "remote-missing-tag",
@@ -92,7 +92,7 @@ def on_remote(inspection: Inspection, comparison: Comparison) -> Iterator[Findin
     models = {tag.model for tag in implied}
     extra = [
         name
-        for name in there
+        for name in present
         if name not in wanted and (parsed := parse_tag(name)) and parsed.model in models
     ]
     yield from _foreign(comparison.upstream.remote, extra)

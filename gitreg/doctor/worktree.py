@@ -38,9 +38,9 @@ def examine(inspection: Inspection) -> Iterator[Finding]:
         yield Finding("not-followed", "warning", "work tree", interrupted, "gitreg doctor --fix")
         return  # this finding covers the outdated files
     dirty = _dirty(repository)
-    late = {edit.path for edit in behind(inspection)}
-    if late:
-        paths = sorted(late)
+    outdated = {edit.path for edit in behind(inspection)}
+    if outdated:
+        paths = sorted(outdated)
         yield Finding(
             "work-tree-behind",
             "warning",
@@ -50,7 +50,7 @@ def examine(inspection: Inspection) -> Iterator[Finding]:
             "had reverted the change",
             f"git restore --staged --worktree -- {shlex.join(paths)}",
         )
-    gone = [path for path, state in dirty.items() if path not in late and state == " D"]
+    gone = [path for path, state in dirty.items() if path not in outdated and state == " D"]
     if gone:
         yield Finding(
             "missing-file",
@@ -60,7 +60,7 @@ def examine(inspection: Inspection) -> Iterator[Finding]:
             "gitreg refuses to write them",
             f"git restore -- {shlex.join(gone)}",
         )
-    own = [path for path in dirty if path not in late and path not in gone]
+    own = [path for path in dirty if path not in outdated and path not in gone]
     if own:
         yield Finding(
             "uncommitted",
@@ -137,9 +137,9 @@ def behind(inspection: Inspection) -> Sequence[Edit]:
         changed = set(_ours(repository.changed_paths(commit, tip)))
         if not changed or not changed <= paths:
             continue
-        late = worktree.lagging(repository, commit, tip)
-        if len(late) == len(changed) and len(late) > len(best):
-            best = late
+        outdated = worktree.lagging(repository, commit, tip)
+        if len(outdated) == len(changed) and len(outdated) > len(best):
+            best = outdated
     return best
 
 

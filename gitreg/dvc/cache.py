@@ -56,7 +56,7 @@ class Cache:
             path = str(folder.absolute() / "files" / "md5")
             self._objects = LocalHashFileDB(self.file_system, path, hash_name="md5", **settings)
         # Beside `md5`, not in it: there DVC would list unfinished files among the objects.
-        self._workshop = folder.absolute() / "files"
+        self._scratch = folder.absolute() / "files"
         # The file state of each hashed object, so that a push right after a registration does not
         # hash a gigabyte again.
         self._hashed: dict[ObjectId, tuple[int, ...]] = {}
@@ -105,8 +105,8 @@ class Cache:
     def _temporary(self) -> Iterator[Path]:
         """Yield a path for a new file in the cache's file system; remove the file afterwards."""
         with door("cannot write to DVC's cache"):
-            self._objects.makedirs(str(self._workshop))
-        path = self._workshop / f"{TEMPORARY}{secrets.token_hex(8)}.tmp"
+            self._objects.makedirs(str(self._scratch))
+        path = self._scratch / f"{TEMPORARY}{secrets.token_hex(8)}.tmp"
         try:
             yield path
         finally:
@@ -115,11 +115,11 @@ class Cache:
 
     def unfinished(self) -> list[Path]:
         """Return the unfinished files of running or killed processes."""
-        return sorted(self._workshop.glob(f"{TEMPORARY}*"))
+        return sorted(self._scratch.glob(f"{TEMPORARY}*"))
 
     def remove_stale(self) -> None:
         """Remove unfinished files that are older than a day."""
-        remove_stale(self._workshop)
+        remove_stale(self._scratch)
 
     def _keep(self, temporary: Path, oid: ObjectId) -> None:
         """Rename a checked file to the object ``oid``, unless the cache has the object already."""

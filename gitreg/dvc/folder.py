@@ -17,7 +17,7 @@ from gitreg.dvc.cache import CHECKED, TEMPORARY
 from gitreg.dvc.digest import Meter
 
 
-def put(source: Path, target: Path, workshop: Path, meter: Meter, *, md5: str) -> bool:
+def put(source: Path, target: Path, scratch: Path, meter: Meter, *, md5: str) -> bool:
     """Copy an object into a folder with a final rename; an existing file is replaced.
 
     The bytes are synced to disk before the rename, because a version in Git relies on them.
@@ -25,7 +25,7 @@ def put(source: Path, target: Path, workshop: Path, meter: Meter, *, md5: str) -
     Args:
         source: the object in the cache, read once.
         target: the object's path in the remote folder; its parent folder exists.
-        workshop: a folder on the same file system for the unfinished file.
+        scratch: a folder on the same file system for the unfinished file.
         meter: called with the number of bytes copied.
         md5: the MD5 that the bytes must have, 32 hex digits.
 
@@ -37,7 +37,7 @@ def put(source: Path, target: Path, workshop: Path, meter: Meter, *, md5: str) -
         WorldError: a file cannot be read or written.
         OSError: the copy cannot be renamed.
     """
-    temporary = workshop / f"{TEMPORARY}{secrets.token_hex(8)}.tmp"
+    temporary = scratch / f"{TEMPORARY}{secrets.token_hex(8)}.tmp"
     try:
         if digest.copy_and_md5(source, temporary, meter) != md5:
             return False

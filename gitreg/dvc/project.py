@@ -257,8 +257,8 @@ class DvcProject:
             The fetched objects.
 
         Raises:
-            DvcError: no remote is configured, the remote cannot be reached or has not all objects,
-                or a listing is damaged or breaks a rule.
+            DvcError: no remote is configured, the remote cannot be reached, an object is missing
+                there, or a listing is damaged or breaks a rule.
         """
         absent = self.missing(md5)
         if not absent:
@@ -315,9 +315,9 @@ class DvcProject:
             DvcError: the remote cannot be reached, or a listing is damaged or breaks a rule.
         """
         objects = self._objects_of_all(md5s)
-        return objects if self._remote is None else self._lacking(objects, self._remote)
+        return objects if self._remote is None else self._missing_among(objects, self._remote)
 
-    def lacking(self, md5s: Iterable[ObjectId]) -> dict[ObjectId, list[ObjectId]]:
+    def missing_by_artifact(self, md5s: Iterable[ObjectId]) -> dict[ObjectId, list[ObjectId]]:
         """Return, for each of several artifacts, its objects that the default remote lacks.
 
         One request looks up all objects known here. A second one looks up the files of folders
@@ -333,16 +333,18 @@ class DvcProject:
         for md5 in md5s:
             known = not is_listing(check_object_id(md5)) or self._cache.members(md5) is not None
             parts[md5] = self.objects(md5) if known else [md5]
-        absent = set(self._lacking(sorted({o for some in parts.values() for o in some}), remote))
-        there = [md5 for md5, some in parts.items() if some == [md5] and md5 not in absent]
-        for md5 in filter(is_listing, there):
+        absent = set(
+            self._missing_among(sorted({o for some in parts.values() for o in some}), remote)
+        )
+        remote_only = [md5 for md5, some in parts.items() if some == [md5] and md5 not in absent]
+        for md5 in filter(is_listing, remote_only):
             try:
                 listing = remote.listing(md5)
                 parts[md5] = objects_of(md5, read_listing(listing or b"", md5))
             except DvcError:
                 absent.add(md5)
-        late = {oid for md5 in there for oid in parts[md5]} - set(there)
-        absent |= set(self._lacking(sorted(late), remote)) if late else set()
+        new = {oid for md5 in remote_only for oid in parts[md5]} - set(remote_only)
+        absent |= set(self._missing_among(sorted(new), remote)) if new else set()
         return {md5: [oid for oid in some if oid in absent] for md5, some in parts.items()}
 
     def unfinished(self) -> list[Path]:
@@ -356,7 +358,7 @@ class DvcProject:
             objects.update(dict.fromkeys(self._objects_anywhere(md5) or [md5]))
         return sorted(objects, key=is_listing)
 
-    def _lacking(self, objects: Sequence[ObjectId], remote: Remote) -> list[ObjectId]:
+    def _missing_among(self, objects: Sequence[ObjectId], remote: Remote) -> list[ObjectId]:
         seen = remote.look(objects)
         return [oid for oid in objects if oid not in seen or self._differs(oid, seen[oid])]
 

@@ -116,7 +116,7 @@ class Remote:
             self._objects.fs.fs.invalidate_cache()  # fsspec may have cached an old directory
             paths = [self._objects.oid_to_path(oid) for oid in oids]
             found = self._objects.fs.info(paths, return_exceptions=True)
-        there = {}
+        present = {}
         for oid, info in zip(oids, found, strict=True):
             if isinstance(info, FileNotFoundError):
                 self._refuse_unanswered(info)
@@ -126,8 +126,8 @@ class Remote:
                     raise info
                 size = info.get("size")
                 if info["type"] == "file" and may_have_size(oid, size):
-                    there[oid] = StoredObject(size, reported_md5(info, self._protocol))
-        return there
+                    present[oid] = StoredObject(size, reported_md5(info, self._protocol))
+        return present
 
     def is_proven(self, oid: ObjectId, seen: StoredObject) -> bool:
         """Return whether an object is known to be intact, by reported MD5 or earlier read."""
@@ -271,10 +271,10 @@ class Remote:
                 )
         except DvcError:
             absent = [oid for oid in oids if not cache.holds(oid)]
-            there = self.look(absent)
-            if len(there) == len(absent):
+            present = self.look(absent)
+            if len(present) == len(absent):
                 raise
-            raise self.missing_error([oid for oid in absent if oid not in there]) from None
+            raise self.missing_error([oid for oid in absent if oid not in present]) from None
 
     def upload(self, oids: Sequence[ObjectId], cache: Cache, progress: Progress | None) -> None:
         """Copy checked objects from the cache to the remote, replacing existing ones.
@@ -307,7 +307,7 @@ class Remote:
             if not target.parent.is_dir():
                 self._objects.makedirs(str(target.parent))
             try:
-                done = folder.put(cache.path(oid), target, workshop, meter, md5=md5_of(oid))
+                done = folder.put(cache.path(oid), target, scratch, meter, md5=md5_of(oid))
             except WorldError as error:
                 raise DvcError(
                     f"cannot push to DVC remote {self.name}: {error}", hint=_CHECK
@@ -317,9 +317,9 @@ class Remote:
             self._proven[oid] = file_state(target)
 
         # Beside the objects, not among them: there DVC would list unfinished files as objects.
-        workshop = Path(self._objects.path).parent
+        scratch = Path(self._objects.path).parent
         self._objects.makedirs(self._objects.path)
-        remove_stale(workshop)
+        remove_stale(scratch)
         meter = Meter(progress)
         digest.each(put, oids, meter)
 

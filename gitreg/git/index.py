@@ -21,7 +21,7 @@ _FILE_MODE = (0o100644).to_bytes(4, "big")
 _INCOMPLETE = (b"\0link", b"\0sdir")  # a split index, and a sparse one
 
 
-def not_surely_clean(
+def possibly_dirty(
     repository: GitRepository, top: Path, paths: Mapping[str, bytes | None]
 ) -> list[str]:
     """Return the paths that may be dirty; Git must check them.

@@ -208,7 +208,7 @@ def publish(
         LostRace: the branch moved after it was read; nothing was published.
         GitError: Git refused; nothing was published.
     """
-    fresh, taken = _sort_out(repository, tags)
+    fresh, taken = _free_and_taken(repository, tags)
     worktree.announce(repository, prepared.base, prepared.commit.oid)
     move_references(
         repository,
@@ -247,9 +247,9 @@ def switch(
         LostRace: the branch moved after it was read; nothing was changed.
         GitError: Git refused; nothing was changed.
     """
-    fresh, taken = _sort_out(repository, tags)
+    fresh, taken = _free_and_taken(repository, tags)
     # A stale tag that somebody has since moved to another object is theirs and stays.
-    kept, theirs = _sort_out(repository, dict(stale or {}))
+    kept, theirs = _free_and_taken(repository, dict(stale or {}))
     gone = {n: oid for n, oid in (stale or {}).items() if n not in kept and n not in theirs}
     worktree.announce(repository, base, commit)
     lines = [f"update {base.branch}\0{commit}\0{base.commit or _ABSENT}"]
@@ -264,7 +264,9 @@ def switch(
     return (*warnings, *(_TAKEN.format(name) for name in taken if name not in gone))
 
 
-def _sort_out(repository: GitRepository, tags: dict[str, str]) -> tuple[dict[str, str], list[str]]:
+def _free_and_taken(
+    repository: GitRepository, tags: dict[str, str]
+) -> tuple[dict[str, str], list[str]]:
     """Return the tags whose names are free, and the names taken by another object."""
     found = repository.reader.get_many([f"refs/tags/{name}" for name in tags])
     present = dict(zip(tags, found, strict=True))

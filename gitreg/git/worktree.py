@@ -21,7 +21,7 @@ from gitreg.core.model import layout
 from gitreg.core.state.change import Edit
 from gitreg.errors import GitError, Refused
 from gitreg.git import process
-from gitreg.git.index import not_surely_clean
+from gitreg.git.index import possibly_dirty
 from gitreg.git.objects import CommitSnapshot
 from gitreg.git.repository import EMPTY_TREE, GitRepository, Tip
 
@@ -55,7 +55,7 @@ def refuse_dirty(repository: GitRepository, paths: Mapping[str, bytes | None]) -
     for path in paths:
         _refuse_obstacle(top, path)
     dirty = []
-    unsure = not_surely_clean(repository, top, paths)
+    unsure = possibly_dirty(repository, top, paths)
     if unsure:
         status = repository.run_at_root(
             "status", "--porcelain", "-z", "--no-renames", "--untracked-files=no", "--", *unsure
@@ -131,11 +131,11 @@ def follow(repository: GitRepository, base: Tip, edits: Sequence[Edit]) -> tuple
     if repository.top_level is None:
         return ()
     if repository.head_branch() != base.branch:
-        _forget(repository)
+        _clear_announcement(repository)
         return ("another branch was checked out meanwhile: the work tree was left alone",)
-    warnings = _bring(repository.top_level, edits)
+    warnings = _apply(repository.top_level, edits)
     if not warnings:  # else the next writer tries again
-        _forget(repository)
+        _clear_announcement(repository)
     return warnings
 
 
@@ -149,10 +149,10 @@ def refuse_to_move(repository: GitRepository, before: str | None, after: str) ->
     if repository.top_level is None:
         return
     _refuse_locked_index(repository)
-    there = _in_the_way(repository, repository.top_level, before, after)
-    if there is not None:
+    untracked = _untracked_in_the_way(repository, repository.top_level, before, after)
+    if untracked is not None:
         raise Refused(
-            f"the work tree cannot be updated: {there} exists and is not in Git",
+            f"the work tree cannot be updated: {untracked} exists and is not in Git",
             hint="move it away, then run the command again",
         )
     # A file that was touched but not changed is no work; a refresh makes Git notice.
@@ -173,18 +173,20 @@ def move(repository: GitRepository, base: Tip, after: str) -> tuple[str, ...]:
     if repository.top_level is None:
         return ()
     if repository.head_branch() != base.branch:
-        _forget(repository)
+        _clear_announcement(repository)
         return ("another branch was checked out meanwhile: the work tree was left alone",)
     done = _read_trees(repository, base.commit, after)
     if done.returncode == 0:
-        _forget(repository)
+        _clear_announcement(repository)
         return ()
     return (
         f"the work tree was not updated ({_obstacle(done.stderr)}); to try again: gitreg fetch",
     )
 
 
-def _in_the_way(repository: GitRepository, top: Path, before: str | None, after: str) -> str | None:
+def _untracked_in_the_way(
+    repository: GitRepository, top: Path, before: str | None, after: str
+) -> str | None:
     """Return an untracked file of the user at a path where the commit adds a file, if any.
 
     Git overwrites ignored files, but in a DVC repository they are the data.
@@ -264,7 +266,7 @@ def finish(repository: GitRepository) -> Announced | None:
     """
     found = announced(repository)
     if found is None or repository.tip() != Tip(found.branch, found.after):
-        _forget(repository)
+        _clear_announcement(repository)
         return None
     top = repository.top_level
     if top is not None and not (repository.git_dir / "index.lock").exists():
@@ -276,15 +278,15 @@ def _finish(repository: GitRepository, top: Path, announced: Announced) -> None:
     # Git itself can update everything while index and files are as before. If a file was already
     # written and the index was not, Git takes the file for the user's work; gitreg handles these.
     paths = repository.changed_paths(announced.before, announced.after)
-    if _follows(repository, top, announced):
+    if _move_with_git(repository, top, announced):
         _sweep(top, paths)
     else:
         edits = _untouched(repository, top, announced, paths)
-        if _bring(top, [edit for edit in edits if _is_ours(edit.path)]):
+        if _apply(top, [edit for edit in edits if _is_ours(edit.path)]):
             return
-        _take_back(repository, top, edits)
-        _follows(repository, top, announced)
-    _forget(repository)
+        _restore(repository, top, edits)
+        _move_with_git(repository, top, announced)
+    _clear_announcement(repository)
 
 
 def lagging(repository: GitRepository, before: str, after: str) -> list[Edit]:
@@ -296,9 +298,9 @@ def lagging(repository: GitRepository, before: str, after: str) -> list[Edit]:
     top = repository.top_level
     if top is None:
         return []
-    way = Announced("", before, after)
+    publication = Announced("", before, after)
     paths = [path for path in repository.changed_paths(before, after) if _is_ours(path)]
-    edits = _untouched(repository, top, way, paths)
+    edits = _untouched(repository, top, publication, paths)
     old, staged = repository.snapshot(before), _staged(repository, paths)
     return [
         edit
@@ -316,12 +318,12 @@ def catch_up(repository: GitRepository, edits: Sequence[Edit]) -> tuple[str, ...
     if repository.top_level is None:
         return ()
     _refuse_locked_index(repository)
-    return _bring(repository.top_level, edits)
+    return _apply(repository.top_level, edits)
 
 
-def _follows(repository: GitRepository, top: Path, announced: Announced) -> bool:
+def _move_with_git(repository: GitRepository, top: Path, announced: Announced) -> bool:
     before, after = announced.before, announced.after
-    if _in_the_way(repository, top, before, after) is not None:
+    if _untracked_in_the_way(repository, top, before, after) is not None:
         return False
     return _read_trees(repository, before, after).returncode == 0
 
@@ -371,7 +373,7 @@ def _read(snapshot: CommitSnapshot, path: str) -> bytes | None:
         return None
 
 
-def _take_back(repository: GitRepository, top: Path, edits: Sequence[Edit]) -> None:
+def _restore(repository: GitRepository, top: Path, edits: Sequence[Edit]) -> None:
     """Restore the old content of files that a killed Git wrote, completely or in part."""
     paths = [edit.path for edit in edits if not _is_ours(edit.path)]
     known = _staged(repository, paths)
@@ -414,12 +416,12 @@ def _file(path: Path) -> bytes | None:
         return None
 
 
-def _forget(repository: GitRepository) -> None:
+def _clear_announcement(repository: GitRepository) -> None:
     with suppress(OSError):  # the next writer then finds that nothing is left to do
         (repository.git_dir / ANNOUNCEMENT).unlink(missing_ok=True)
 
 
-def _bring(top: Path, edits: Sequence[Edit]) -> tuple[str, ...]:
+def _apply(top: Path, edits: Sequence[Edit]) -> tuple[str, ...]:
     if not edits:
         return ()
     for edit in edits:

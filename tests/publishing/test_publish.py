@@ -126,7 +126,7 @@ def test_a_branch_switched_meanwhile_leaves_the_work_tree_alone(
     assert git(stocked, "rev-parse", "main") == outcome.commit
     assert git(stocked, "rev-parse", "main^") == git(stocked, "rev-parse", "side")
     assert git(stocked, "status", "--porcelain") == ""
-    assert any("switched" in warning for warning in outcome.warnings)
+    assert any("another branch was checked out" in warning for warning in outcome.warnings)
 
 
 def test_a_tag_taken_meanwhile_loses_nothing(
