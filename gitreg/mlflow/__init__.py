@@ -1,4 +1,5 @@
-"""MLflow's own code, unchanged, on a registry of gitreg: its plugin.
+"""The MLflow plugin: unmodified MLflow with a gitreg registry as its model registry.
 
-Nothing outside this package imports MLflow, and nothing in it is imported by the rest.
+Only this package imports MLflow. The rest of gitreg imports this package only for a command that
+needs it.
 """
