@@ -30,17 +30,17 @@ PARTS = {
     "startup": "Whole processes",
     "artifacts": "Artifacts, whole processes with their peak memory",
     "mlflow": "MLflow's calls, on its own store and on gitreg's",
-    "load": "Writers at once, each publishing from a clone of its own",
+    "load": "Concurrent writers, each publishing from its own clone",
 }
 OURS = "gitreg"
 RESULTS = Path(__file__).with_name("results.json")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure, print and write; 1 when a contender failed at something."""
+    """Measure, print and write the results; return 1 when a contender failed."""
     options = _parser().parse_args(argv)
     parts = [part for part in PARTS if not options.only or part in options.only]
-    # Otherwise a terminated run would leave gigabytes behind.
+    # Otherwise a terminated run leaves gigabytes behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory(
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             measured = {part: _run(part, folder, launcher, quick=options.quick) for part in parts}
         everything = [result for results in measured.values() for result in results]
         verdicts = goals.judge(everything)
-        print(f"\n\nWhat was asked for\n\n{goals.render(verdicts)}")
+        print(f"\n\nGoals\n\n{goals.render(verdicts)}")
         _write(options.json, facts, measured, verdicts, quick=options.quick)
         print(f"\nWritten to {options.json}")
         _progress("removing the temporary folder")
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         choices=list(PARTS),
         metavar="NAME",
-        help=f"one part only, may be repeated: {', '.join(PARTS)}",
+        help=f"run only this part; can be repeated: {', '.join(PARTS)}",
     )
     parser.add_argument("--json", type=Path, default=RESULTS, metavar="FILE")
     return parser
@@ -129,7 +129,7 @@ def _facts(facts: dict[str, str]) -> str:
 
 
 def _progress(text: str) -> None:
-    """To stderr, so that the tables can be redirected."""
+    """Print progress to stderr, so that the tables can be redirected."""
     sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
 
 

@@ -1,9 +1,9 @@
-"""Bytes: registering and pulling one large file and one folder of many files.
+"""Measures how long it takes to register and pull one large file, and a folder of many files.
 
-Whole processes, because that is how DVC is used and how memory can be told apart. Each
-sample starts with an empty DVC cache and without DVC's memory of known hashes; otherwise the
-second `dvc add` of the same bytes would measure nothing. The bare copy and the bare hash
-say how much of the time is the work itself.
+Each sample is a whole process, because users run DVC that way, and because only a process has its
+own memory figure. Each sample starts with an empty DVC cache and without DVC's stored hashes;
+otherwise the second `dvc add` of the same bytes would measure nothing. The bare copy and the bare
+hash show how much of the time is the work itself.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ KIB = 1 << 10
 MIB = 1 << 20
 MODEL = "large"
 
-#: One pass over every file below the argument: what anyone must do who promises both hashes.
+#: One pass over every file below the argument: the minimum for a tool that computes both hashes.
 HASH_SCRIPT = """
 import hashlib, pathlib, sys
 root = pathlib.Path(sys.argv[1])
@@ -63,20 +63,20 @@ class Artifact:
         return f"{self.files:,} x {size}" if self.files else size
 
     def create(self, path: Path) -> None:
-        """Write it with content that does not compress and never repeats."""
+        """Write the artifact with incompressible content that never repeats."""
         path.parent.mkdir(parents=True, exist_ok=True)
         if self.files is None:
             _write(path, self.size, seed=0)
             return
         path.mkdir()
         for number in range(self.files):
-            # Ten folders, as models and data sets have them.
+            # Ten folders, as in real models and data sets.
             part = path / f"part-{number % 10}"
             part.mkdir(exist_ok=True)
             _write(part / f"{number:05d}.bin", self.size, seed=number + 1)
 
 
-#: The small file is there to show that memory does not grow with the size.
+#: The small file shows that memory does not grow with the size.
 SMALL = Artifact(64 * MIB)
 LARGE = Artifact(KIB * MIB)
 FOLDER = Artifact(100 * KIB, files=2000)
@@ -95,7 +95,7 @@ def _write(path: Path, size: int, seed: int) -> None:
 
 
 def run(folder: Path, launcher: Launcher, *, quick: bool, progress: Progress) -> list[Result]:
-    """Measure each artifact in repositories of its own, and remove them again."""
+    """Measure each artifact in its own repositories, and remove these afterwards."""
     results: list[Result] = []
     for artifact in (SMALL, QUICK_FOLDER) if quick else (SMALL, LARGE, FOLDER):
         place = folder / artifact.label.replace(" ", "-").replace(",", "")
@@ -121,7 +121,7 @@ class _Workshop:
         self._gitreg = program("gitreg")
 
     def registrations(self) -> list[Case]:
-        """Return the cases `gitreg register`, `dvc add`, the copy and the hash."""
+        """Return the cases: `gitreg register`, `dvc add`, the copy and the hash."""
         return [
             self._case(REGISTER, GITREG, self._gitreg, self._register),
             self._case(REGISTER, DVC, self._dvc, self._add),
@@ -130,7 +130,7 @@ class _Workshop:
         ]
 
     def pulls(self) -> list[Case]:
-        """Return the cases `gitreg pull`, `dvc pull` from a folder as remote, copy and hash."""
+        """Return the cases: `gitreg pull`, `dvc pull` from a remote folder, the copy, the hash."""
         return [
             self._case(PULL, GITREG, self._gitreg, self._gitreg_pull),
             self._case(PULL, DVC, self._dvc, self._dvc_pull),
@@ -193,7 +193,7 @@ class _Workshop:
         return self._sampler(argv, self._place, lambda: None)
 
     def _repository(self, name: str) -> Path:
-        """Make a repository with the artifact in its work tree and a folder as DVC remote."""
+        """Create a repository with the artifact in its work tree and a folder as DVC remote."""
         repository = self._place / name
         repository.mkdir()
         if self._source.is_dir():
@@ -209,14 +209,14 @@ class _Workshop:
         return repository
 
     def _push(self, repository: Path) -> None:
-        """Bring the last sample's bytes from the cache to the remote."""
+        """Push the last sample's bytes from the cache to the remote."""
         if self._dvc is not None:
             _quietly([self._dvc, "push", "--quiet"], repository)
 
     def _sampler(self, argv: Sequence[str], cwd: Path, prepare: Callable[[], None]) -> Sampler:
         def sample() -> Sample:
             prepare()
-            # What the turn before wrote shall not be flushed at this one's expense.
+            # Otherwise this sample would pay for flushing the writes of the previous one.
             os.sync()
             return self._launcher.run(argv, cwd)
 
@@ -224,7 +224,7 @@ class _Workshop:
 
 
 def _forget(repository: Path) -> None:
-    """Empty DVC's cache, and its memory of which file has which hash."""
+    """Empty DVC's cache, and its database of known hashes."""
     _remove(repository / ".dvc" / "cache")
     _remove(repository / ".dvc" / "tmp")
     _remove(Path(os.environ["DVC_SITE_CACHE_DIR"]))

@@ -1,7 +1,7 @@
 """Write long Git histories in seconds, through one ``git fast-import``.
 
-A commit by ``git commit`` takes some 10 ms, so 100,000 of them a quarter of an hour;
-fast-import writes that history at the speed of the disk, and the same objects.
+``git commit`` takes about 10 ms, so 100,000 commits take a quarter of an hour. fast-import writes
+the same objects at the speed of the disk.
 """
 
 import subprocess
@@ -16,11 +16,11 @@ PERSON = f"{NAME} <{EMAIL}>"
 ZONE = "+0000"
 BRANCH = "refs/heads/main"
 
-#: Commits are a minute apart from here on: 2020-01-01. Fixed, so that the same scale is
-#: the same objects on every machine.
+#: The time of the first commit, 2020-01-01; each later one is a minute later. The time is fixed,
+#: so that a scale gives the same objects on every machine.
 FIRST_COMMIT = 1_577_836_800
 
-#: A file's path and its content, or the mark of a blob that was written before.
+#: A file's path and its content, or the mark of a blob written earlier; ``None`` deletes it.
 Edit = tuple[str, bytes | int | None]
 
 
@@ -32,8 +32,8 @@ class FastImport:
         """Start ``git fast-import``.
 
         Args:
-            repository: where to.
-            continues: whether there is a ``main``, which the first commit follows.
+            repository: the repository to write to.
+            continues: whether the first commit follows an existing ``main``.
         """
         self._process = subprocess.Popen(
             ["git", "-C", str(repository), "fast-import", "--quiet", "--done"],
@@ -62,10 +62,10 @@ class FastImport:
             raise OSError(f"git fast-import: exit {self._process.returncode}")
 
     def blob(self, content: bytes) -> int:
-        """Write a file's content ahead of its commit; give its mark.
+        """Write a file's content before its commit; return its mark.
 
-        Git stores it as a difference to the blob before it in the stream, so the successive
-        states of one large file should come one after another.
+        Git stores a blob as a delta to the previous blob in the stream, so the successive states of
+        one large file should follow each other.
         """
         self._mark += 1
         self._stdin.write(b"blob\nmark :%d\ndata %d\n" % (self._mark, len(content)))
@@ -74,7 +74,7 @@ class FastImport:
         return self._mark
 
     def commit(self, message: str, edits: Iterable[Edit] = ()) -> int:
-        """Commit these files on top of the last commit, a minute later; give its mark."""
+        """Commit files on top of the last commit, a minute later; return the new mark."""
         self._mark += 1
         self.time += 60
         text = message.encode()
@@ -99,7 +99,7 @@ class FastImport:
         return self._mark
 
     def tag(self, name: str, target: int | str, message: str, time: int | None = None) -> None:
-        """Tag a commit, by its mark or by its name; by default at the newest commit's time."""
+        """Tag a commit, given by mark or by name; the time is by default the newest commit's."""
         text = message.encode()
         who = f"{PERSON} {time or self.time} {ZONE}".encode()
         commit = f":{target}" if isinstance(target, int) else target

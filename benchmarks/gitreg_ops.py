@@ -1,8 +1,8 @@
-"""gitreg through its Python API, in-process and warm: in a checkout, and in a bare repository.
+"""gitreg through its Python API, in-process and warm: in a checkout and in a bare repository.
 
-In a checkout a write also brings index and work tree along, whose cost is Git's and grows with
-the files of the registry. A bare repository has neither: what is left is the objects, the
-references and the history index. A server would use that form, a person the other.
+In a checkout, a write also updates index and work tree. That cost is Git's, and it grows with the
+number of files. A bare repository has neither, so only the objects, the references and the history
+index remain. Servers use bare repositories, people use checkouts.
 """
 
 from pathlib import Path
@@ -55,7 +55,7 @@ def _contender(label: str, scale: Scale, location: Path, git_dir: Path, source: 
         )
 
     def first_history(target: Target) -> object:
-        """Read history as after a clone: the index is derived, and is made anew."""
+        """Read history as after a clone, which has to build the history index."""
         registry.close()
         for file in (git_dir / "gitreg").glob("history.sqlite*"):
             file.unlink()
@@ -77,8 +77,8 @@ def _contender(label: str, scale: Scale, location: Path, git_dir: Path, source: 
         found = registry.resolve(f"{last.model}{pointer}").version
         if found != last.version:
             raise ValueError(f"{label} {scale.label} was not filled as intended: {found}")
-    # Reads shall find what a write leaves: the trees of the tip as loose objects, which Git
-    # inflates at each look, and not in a pack, where it keeps them at hand.
+    # Reads must meet the state after a write: the tip's trees are loose objects, which Git inflates
+    # at each read, and not in a pack, whose objects Git caches.
     for version in (1, last.version):
         registry.promote(f"{last.model}@{version}", stage=STAGE)
     try:

@@ -1,4 +1,4 @@
-"""What gitreg was asked to reach, judged on the figures of this very run."""
+"""Judges gitreg's performance goals on the figures of this run."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ SMALLEST, LARGEST = SCALES[0].label, SCALES[-1].label
 
 @dataclass(frozen=True)
 class Verdict:
-    """One goal: the ratio, or the seconds, that was measured and the most that it may be."""
+    """One goal: the measured ratio or seconds, and the limit."""
 
     goal: str
     measured: float | None
@@ -28,14 +28,14 @@ class Verdict:
 
     @property
     def answer(self) -> str:
-        """``met``, ``MISSED``, or that this run did not measure it."""
+        """``met``, ``MISSED`` or ``not measured``."""
         if self.measured is None:
             return "not measured"
         return "met" if self.measured <= self.limit else "MISSED"
 
 
 def judge(results: Sequence[Result]) -> list[Verdict]:
-    """Judge all goals, as far as this run measured them."""
+    """Return a verdict on each goal; goals that this run did not measure say so."""
 
     def get(task: str, scale: str, subject: str = GITREG) -> Result | None:
         return find(results, task, scale, subject)
@@ -55,10 +55,10 @@ def judge(results: Sequence[Result]) -> list[Verdict]:
 
     return [
         *beside("resolve alias / MLflow SQLite", RESOLVE_ALIAS, peers_mlflow.SQLITE, 1.0),
-        # "The same" allows for the noise between two medians.
+        # 1.25 means "the same", with some noise between two medians.
         growth("resolve alias", RESOLVE_ALIAS, 1.25),
-        # A bare repository shows what commit and tags cost. In a checkout Git's index comes on
-        # top, which Git rewrites whole: it grows with the number of files.
+        # A bare repository shows the cost of commit and tags. In a checkout, Git also rewrites its
+        # whole index, which grows with the number of files.
         *beside("promote (bare) / MLflow SQLite", PROMOTE, peers_mlflow.SQLITE, 2.0, BARE),
         growth("promote (bare)", PROMOTE, 2.0, BARE),
         *beside("promote (checkout) / MLflow SQLite", PROMOTE, peers_mlflow.SQLITE, 2.0),
@@ -109,7 +109,7 @@ def _artifact(goal: str, task: str, get: _Get) -> Verdict:
 
 
 def _memory(verb: str, task: str, get: _Get) -> Verdict:
-    """Judge whether sixteen times the size has the same peak of memory."""
+    """Judge whether an artifact of sixteen times the size has the same peak memory."""
     large, small = (get(task, a.label) for a in (artifacts.LARGE, artifacts.SMALL))
     value = None
     if large is not None and small is not None and large.peak_bytes and small.peak_bytes:
@@ -119,7 +119,7 @@ def _memory(verb: str, task: str, get: _Get) -> Verdict:
 
 
 def _load(get: _Get) -> list[Verdict]:
-    """Judge the load to hold: seconds, whatever machine this is."""
+    """Judge the load of concurrent writers: in seconds, on any machine."""
     bounds = [
         (load.SLOWEST, load.ALONE.label, 0.25),
         (load.ALTOGETHER, load.FEW.label, 60.0),
@@ -136,7 +136,7 @@ def _load(get: _Get) -> list[Verdict]:
 
 
 def render(verdicts: Sequence[Verdict]) -> str:
-    """Write the goals as a table."""
+    """Return the goals as a table."""
     return table(
         ["goal", "measured", "at most", ""],
         [
@@ -152,7 +152,7 @@ def render(verdicts: Sequence[Verdict]) -> str:
 
 
 def as_json(verdict: Verdict) -> dict[str, Any]:
-    """Return one goal; ``measured`` is null where this run did not measure it."""
+    """Return one goal as JSON; ``measured`` is null if this run did not measure it."""
     return {
         "goal": verdict.goal,
         "measured": verdict.measured,

@@ -1,7 +1,7 @@
-"""Timing in turns: every contender does one call, then every contender the next.
+"""Times contenders in turns: each one does one call, then each one does the next.
 
-Two blocks of A A A and B B B on a shared machine measure the neighbours; A B A B lets
-them disturb both alike, so that the ratio of the medians stays.
+On a shared machine, blocks such as A A A B B B measure the other users. The order A B A B disturbs
+both contenders equally, so the ratio of the medians is stable.
 """
 
 import math
@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-#: A sample is a run of calls about this long. The clock's resolution vanishes in it, and so
-#: does the first call after somebody else's turn, which finds the processor's caches cold.
+#: A sample is a run of calls of about this length. It makes two effects negligible: the clock's
+#: resolution, and the processor's cold caches after another contender's turn.
 SAMPLE_SECONDS = 0.03
 
 Progress = Callable[[str], None]
@@ -19,7 +19,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Sample:
-    """One measurement: seconds a call, and the peak memory of a process in bytes."""
+    """One measurement: seconds per call, and the peak memory of a process in bytes."""
 
     seconds: float
     peak_bytes: int | None = None
@@ -30,7 +30,7 @@ Sampler = Callable[[], Sample]
 
 @dataclass(frozen=True)
 class Case:
-    """One contender at one task. Without a sampler it cannot take part, and says why."""
+    """One contender at one task; ``why_not`` is the reason when there is no sampler."""
 
     task: str
     scale: str
@@ -41,9 +41,9 @@ class Case:
 
 @dataclass
 class Result:
-    """What a case measured. Without samples, ``note`` is the reason.
+    """The samples of a case; without samples, ``note`` is the reason.
 
-    Its figure is the median, or where ``percentile`` says so what most calls stay under.
+    The figure of a result is the median, or the given ``percentile``.
     """
 
     task: str
@@ -56,7 +56,7 @@ class Result:
 
     @property
     def figure(self) -> float | None:
-        """Return the seconds a call that this result is about, or None without samples."""
+        """Return the seconds per call at the percentile; ``None`` without samples."""
         if self.percentile == 50 or not self.samples:
             return self.median
         ordered = sorted(sample.seconds for sample in self.samples)
@@ -64,30 +64,30 @@ class Result:
 
     @property
     def median(self) -> float | None:
-        """Return the median of the seconds a call, or None when nothing was measured."""
+        """Return the median of the seconds per call; ``None`` without samples."""
         if not self.samples:
             return None
         return statistics.median(sample.seconds for sample in self.samples)
 
     @property
     def peak_bytes(self) -> int | None:
-        """Return the highest memory of any sample's process, or None for work in-process."""
+        """Return the highest memory of any sample's process; ``None`` for in-process work."""
         peaks = [s.peak_bytes for s in self.samples if s.peak_bytes is not None]
         return max(peaks, default=None)
 
 
 def ratio(ours: Result | None, theirs: Result | None) -> float | None:
-    """Return how many times as long as ``theirs`` ``ours`` took, if both were measured."""
+    """Return the time of ``ours`` divided by that of ``theirs``; ``None`` if one is missing."""
     if ours is None or theirs is None or ours.figure is None or not theirs.figure:
         return None
     return ours.figure / theirs.figure
 
 
 def in_process(call: Callable[[], object], *, most: int) -> Sampler:
-    """Time a call in this process: each sample is the mean of a short run of calls.
+    """Return a sampler that times a call in this process, as the mean of a short run of calls.
 
-    The first sample makes one call, and sets the length of the runs after it: at most
-    ``most`` calls, so that writes do not let a small registry grow into a larger one.
+    The first sample makes one call, and sets the length of the later runs: at most ``most`` calls,
+    so that writes do not enlarge a small registry.
     """
     calls = 0
 
@@ -111,13 +111,13 @@ def measure(
     budget: float,
     progress: Progress = lambda _: None,
 ) -> list[Result]:
-    """Measure the cases in turns and give a result for each, in their order.
+    """Measure the cases in turns; return a result for each, in order.
 
-    The first turn warms up and is thrown away. A case that has used up its ``budget`` of
-    seconds drops out of the turns that follow; if the first turn did that, then it is the
-    measurement, so that a contender which takes 40 s a call costs 40 s and not an hour.
+    The first turn is a warm-up and does not count. A case that has used its ``budget`` of seconds
+    skips the remaining turns. If the warm-up already used the budget, it counts as the measurement,
+    so that a contender with 40 s per call costs 40 s and not an hour.
 
-    A contender that raises is reported as failed, and the others go on.
+    A contender that raises is reported as failed, and the others continue.
     """
     results = [Result(c.task, c.scale, c.subject, note=c.why_not) for c in cases]
     spent = [0.0 for _ in cases]
@@ -130,7 +130,7 @@ def measure(
             start = time.perf_counter()
             try:
                 sample = case.sampler()
-            except Exception as error:  # noqa: BLE001 - whatever a contender raises
+            except Exception as error:  # noqa: BLE001 - a contender can raise anything
                 result.failed = True
                 result.note = f"FAILED: {type(error).__name__}: {error}"
                 result.samples.clear()

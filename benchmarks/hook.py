@@ -1,4 +1,4 @@
-"""What the pre-receive hook costs: pushes of one promotion each to a server, with it and without.
+"""Measure the pre-receive hook: pushes of one promotion each to a server, with and without it.
 
 python -m benchmarks.hook [--models 1000] [--versions 10] [--pushes 30]
 """
@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def _pushes(client: Path, scale: Scale, count: int) -> list[float]:
-    """Commit and push promotions of one model after the other; return how long the pushes took."""
+    """Commit and push promotions, one model after the other; return the milliseconds per push."""
     times = []
     for number in range(count):
         model = scale.names[number % len(scale.names)]
@@ -67,7 +67,7 @@ def _pushes(client: Path, scale: Scale, count: int) -> list[float]:
 
 
 def _alone(server: Path, count: int) -> list[float]:
-    """Run the hook by itself on the last pushes, its process from start to end."""
+    """Run only the hook on the last pushes; return the milliseconds of each process."""
     times = []
     for number in range(count):
         old, new = (_git(server, "rev-parse", f"main~{number + back}") for back in (1, 0))

@@ -1,12 +1,11 @@
-"""Run processes one after another and report each one's time and peak memory.
+"""Run processes one after another, and report the time and peak memory of each.
 
-This file is run as a script of its own (``python -I -S launcher.py``) and imports nothing
-of the package. The reason is how Linux counts: the peak memory that it reports for a
-process includes what its parent held when it was started, and the benchmark itself, with
-MLflow imported, holds hundreds of MiB. A launcher of ten MiB keeps that floor low, and
-starts processes as fast as a shell does.
+This file runs as a separate script (``python -I -S launcher.py``) and imports nothing of the
+package. The reason: the peak memory that Linux reports for a process includes the memory of its
+parent at the start, and the benchmark itself uses hundreds of MiB once MLflow is imported. This
+launcher uses ten MiB, so the floor is low, and it starts processes as fast as a shell.
 
-One request a line on stdin, one answer a line on stdout, both JSON.
+Each line on stdin is a request, each line on stdout is an answer, both in JSON.
 """
 
 import json
@@ -16,10 +15,10 @@ import time
 
 
 def run(argv: list[str], cwd: str, log: str) -> dict[str, float]:
-    """Run one program with its output in ``log``; seconds, peak memory in bytes, exit code.
+    """Run one program with its output in ``log``; return seconds, peak bytes and exit code.
 
-    ``wait4`` gives the larger of the process's own peak and that of the children it waited
-    for, so the ``git`` that a program runs is counted as well.
+    ``wait4`` returns the larger of the process's own peak and the peak of its children, so the
+    ``git`` processes that a program starts are included.
     """
     os.chdir(cwd)
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC

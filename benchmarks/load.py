@@ -1,9 +1,9 @@
-"""Many writers on one registry: what a push takes, and what is left when they have all run.
+"""Measures pushes of many writers on one registry, and checks that no operation is lost.
 
-Writers are processes that live on and use the Python API, each in a clone of its own; what it
-costs to start one is measured elsewhere. The peer does plain ``git commit && git push`` from as
-many clones, and ``git pull --rebase`` when it lost: the least that anybody pays who keeps
-anything in Git, so that the ratio says something on a noisy machine.
+Writers are long-running processes that use the Python API, each in its own clone; `startup`
+measures their start. The peer does plain ``git commit && git push`` from as many clones, and
+``git pull --rebase`` after a lost race. That is the minimum cost of storing anything in Git, so
+the ratio is meaningful even on a noisy machine.
 """
 
 import json
@@ -35,7 +35,7 @@ PATIENCE = 1800
 
 @dataclass(frozen=True)
 class Load:
-    """So many writers, each with so many operations, and a pause between two, in seconds."""
+    """The number of writers, the operations of each, and the pause between two in seconds."""
 
     writers: int
     operations: int
@@ -43,9 +43,9 @@ class Load:
 
     @property
     def label(self) -> str:
-        who = "1 writer" if self.writers == 1 else f"{self.writers} writers"
-        apart = f", {self.pause:g} s apart" if self.pause else ""
-        return f"{who} x {self.operations}{apart}"
+        writers = "1 writer" if self.writers == 1 else f"{self.writers} writers"
+        pause = f", {self.pause:g} s apart" if self.pause else ""
+        return f"{writers} x {self.operations}{pause}"
 
 
 ALONE = Load(1, 50)
@@ -57,7 +57,7 @@ QUICK = (Load(1, 20), Load(4, 10))
 
 
 def run(folder: Path, registries: Path, *, quick: bool, progress: Progress) -> list[Result]:
-    """Measure each load, gitreg and the peer one after the other, and check what is left."""
+    """Measure each load, first gitreg, then the peer, and check the result."""
     template = folder / "template"
     _fill(template)
     results: list[Result] = []
@@ -75,9 +75,9 @@ def run(folder: Path, registries: Path, *, quick: bool, progress: Progress) -> l
 
 
 def _fill(base: Path) -> None:
-    """Make a published registry of one model, a remote for its bytes, and paths that are relative.
+    """Create a published registry of one model with a DVC remote, using only relative paths.
 
-    So that it can be copied, and every load starts from the same.
+    Relative paths make it possible to copy the registry, so that every load starts with the same.
     """
     work = base / "work"
     Registry.init(work)
@@ -101,7 +101,7 @@ def _share_bytes(work: Path) -> None:
 
 
 def _measure(load: Load, how: str, place: Path) -> list[Result]:
-    """Let the writers run, and return how long they took; what is lost is a failure."""
+    """Run the writers and return their times; a lost operation is a failure."""
     seconds, done = _at_once(load, how, place)
     samples = [Sample(took) for _, took, _ in done]
     label = LABELS[how]
@@ -130,7 +130,7 @@ def _wrong(load: Load, how: str, place: Path, acknowledged: Sequence[str]) -> It
 
 
 def _at_once(load: Load, how: str, place: Path) -> tuple[float, list[tuple[str, float, int]]]:
-    """Run the writers; return the seconds of all, and id, seconds and tries of each operation."""
+    """Run the writers; return the total seconds, and id, seconds and tries of each operation."""
     running = []
     for number in range(1, load.writers + 1):
         name = f"writer-{number}"
@@ -166,7 +166,7 @@ def _at_once(load: Load, how: str, place: Path) -> tuple[float, list[tuple[str, 
 
 
 def _beside_many_tags(folder: Path, registries: Path) -> list[Result]:
-    """Promote in a registry of 10,000 versions and their tags, all of them published."""
+    """Measure promotions in a published registry of 10,000 versions with their tags."""
     folder.mkdir()
     work = folder / "work"
     _git(folder, "clone", "--quiet", str(population.checkout(TAGS, registries)), "work")
@@ -182,7 +182,7 @@ def _beside_many_tags(folder: Path, registries: Path) -> list[Result]:
             target = next(targets)
             begin = time.perf_counter()
             registry.promote(f"{target.model}@{target.version}", stage=STAGE, push=True)
-            if turn:  # the first one makes the index of history
+            if turn:  # the first turn builds the history index
                 samples.append(Sample(time.perf_counter() - begin))
     shutil.rmtree(folder)
     return [

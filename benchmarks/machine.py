@@ -1,4 +1,4 @@
-"""The machine and the versions that the figures belong to."""
+"""Describes the machine and the versions of the measured programs."""
 
 import importlib.metadata
 import os
@@ -12,7 +12,7 @@ PACKAGES = ("gitreg", "mlflow", "gto", "dvc", "GitPython", "pygit2", "typer")
 
 
 def describe() -> dict[str, str]:
-    """Return what a reader must know to compare these figures with others."""
+    """Return the facts that a reader needs to compare these figures with others."""
     git = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True)
     facts = {
         "date": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
@@ -34,7 +34,7 @@ def _version(package: str) -> str:
 
 
 def _cores() -> int:
-    """Return the cores this process may use: in a container fewer than there are."""
+    """Return the number of cores available to this process; a container can limit them."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

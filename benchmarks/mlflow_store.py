@@ -1,7 +1,7 @@
-"""MLflow's calls on its SQLite store and on gitreg's store, which answers the same calls from Git.
+"""Compares MLflow's calls on its SQLite store and on gitreg's store, which uses Git.
 
-What stands side by side are the stores, method for method, because that is all that differs: the
-client above them is MLflow's own in both cases.
+Only the stores differ, so they are compared method by method. The client above them is MLflow's own
+in both cases.
 """
 
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ from benchmarks.scale import (
     absent,
 )
 
-#: One model each, because what grows in practice are the versions of one.
+#: One model each, because in practice the number of versions grows.
 SCALES = (Scale(1, 10), Scale(1, 1000))
-#: As MLflow calls them.
+#: MLflow's names for the tasks.
 NAMES = {
     RESOLVE_ALIAS: "get_model_version_by_alias",
     RESOLVE_STAGE: "get_latest_versions",
@@ -32,12 +32,12 @@ CHECKOUT, BARE = "gitreg store", "gitreg store, bare"
 REPETITIONS = 15
 MOST_READS = 1000
 MOST_WRITES = 4
-#: Seconds that one contender may take for one operation.
+#: The budget of one contender for one operation, in seconds.
 BUDGET = 15.0
 
 
 def run(folder: Path, *, progress: Progress) -> list[Result]:
-    """Fill the registries, then measure call by call, reads before writes."""
+    """Fill the registries, then measure each call, reads before writes."""
     everyone: list[Contender] = []
     for scale in SCALES:
         progress(f"filling MLflow's stores with {scale.label} versions")

@@ -1,8 +1,7 @@
-"""The registry's operations, in-process and warm, of all contenders at all scales.
+"""Measures the registry's operations in-process and warm, for all contenders at all scales.
 
-For each operation all contenders at all scales take turns, so that not only gitreg against a
-peer but also gitreg at 100,000 versions against gitreg at 100 is a ratio of things that
-were measured together.
+For each operation, all contenders at all scales take turns. So gitreg can be compared with a peer,
+and gitreg with 100,000 versions can be compared with gitreg with 100.
 """
 
 from collections.abc import Sequence
@@ -13,25 +12,25 @@ from benchmarks.harness import Case, Progress, Result, in_process, measure
 from benchmarks.scale import READS, SINGLE, WRITES, Contender, Scale, absent
 
 REPETITIONS = 15
-#: Calls in one sample. Writes are few: fifteen samples of four add six versions to each
-#: model of the smallest registry.
+#: The largest number of calls in one sample. It is small for writes: fifteen samples of four add
+#: six versions to each model of the smallest registry.
 MOST_READS = 1000
 MOST_WRITES = 4
-#: Seconds that one contender may take for one operation.
+#: The budget of one contender for one operation, in seconds.
 BUDGET = 15.0
-#: Versions that MLflow's file store is filled with at most.
+#: The largest number of versions for MLflow's file store.
 MOST_FILES = 10_000
 
 
 def contenders(scale: Scale, folder: Path, *, quick: bool) -> list[Contender]:
-    """Return everyone, filled to ``scale``: gitreg first."""
+    """Return all contenders, filled to ``scale``, gitreg first."""
     gto_reason = peers_gto.too_slow(scale, quick=quick)
     many = scale.models * scale.versions > MOST_FILES
     return [
         *gitreg_ops.contenders(scale, folder / "gitreg"),
         peers_mlflow.in_sqlite(scale, folder / "mlflow-sqlite"),
         peers_mlflow.in_sqlite_by_client(scale, folder / "mlflow-client"),
-        absent(peers_mlflow.FILES, scale, "left out: some 400,000 small files")
+        absent(peers_mlflow.FILES, scale, "left out: about 400,000 small files")
         if many
         else peers_mlflow.in_files(scale, folder / "mlflow-files"),
         absent(peers_gto.LABEL, scale, gto_reason)

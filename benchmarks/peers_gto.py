@@ -1,7 +1,7 @@
-"""GTO, in-process through ``gto.api`` on a repository of its own.
+"""GTO, in-process through ``gto.api`` on its own repository.
 
-GTO's registry is its tags, so its repository holds empty commits and tags and nothing
-else: no ``dvc.yaml``, which it would read in every call. That is the best case for GTO.
+GTO's registry consists of tags, so its repository has only empty commits and tags. It has no
+``dvc.yaml``, which GTO would read in every call. That is the best case for GTO.
 """
 
 import importlib
@@ -31,25 +31,25 @@ LABEL = "GTO"
 NO_ALIASES = "GTO has no aliases"
 NOT_INSTALLED = "NOT INSTALLED (pip install gto)"
 
-#: GTO takes one version of a model a commit, so each registration needs a fresh commit.
-#: A user has made it before, by training; it is not part of the measurement.
+#: GTO allows one version of a model per commit, so each registration needs a new commit. A user
+#: already has that commit from training, so it is not part of the measurement.
 SPARE_COMMITS = 200
 
 
 def too_slow(scale: Scale, *, quick: bool) -> str:
-    """Return why GTO is not measured at this scale, or nothing.
+    """Return why GTO is not measured at this scale; empty if it is measured.
 
-    A call reads all tags, and reading a tag takes longer the more there are: 0.4 s at 100
-    versions, 40 s at 10,000, and more than an hour at 100,000.
+    A call reads all tags, and each one takes longer the more tags there are: a call takes 0.4 s
+    with 100 versions, 40 s with 10,000, and more than an hour with 100,000.
     """
     most = 100 if quick else 10_000
     if scale.models * scale.versions <= most:
         return ""
-    return f"left out: above {most:,} versions GTO takes minutes to hours a call"
+    return f"left out: above {most:,} versions, a call of GTO takes minutes to hours"
 
 
 def repository(scale: Scale, folder: Path) -> Path:
-    """Return ``folder`` as a GTO registry of this scale, made now unless it is there."""
+    """Return a GTO registry of this scale in ``folder``, creating it if needed."""
     if folder.exists():
         return folder
     folder.mkdir(parents=True)
@@ -73,7 +73,7 @@ def repository(scale: Scale, folder: Path) -> Path:
                     )
         for number in range(SPARE_COMMITS):
             stream.commit(f"Train again, {number}\n")
-    # What a clone looks like: 10,000 tags in files of their own would slow GTO down.
+    # As in a clone: 10,000 tags in separate files would slow GTO down.
     subprocess.run(["git", "-C", str(folder), "pack-refs", "--all"], check=True)
     return folder
 
@@ -90,7 +90,7 @@ def _spare_commits(folder: Path) -> list[str]:
 
 
 def contender(scale: Scale, folder: Path) -> Contender:
-    """Return GTO filled to ``scale``, or the reason why it is not there."""
+    """Return GTO filled to ``scale``, or the reason why it is missing."""
     if importlib.util.find_spec("gto") is None:
         return absent(LABEL, scale, NOT_INSTALLED)
     api: Any = importlib.import_module("gto.api")
@@ -114,6 +114,6 @@ def contender(scale: Scale, folder: Path) -> Contender:
         {
             RESOLVE_ALIAS: NO_ALIASES,
             SET_ALIAS: NO_ALIASES,
-            FIRST_HISTORY: "GTO keeps nothing between calls: each is a first one",
+            FIRST_HISTORY: "GTO stores nothing between calls: each one is a first call",
         },
     )

@@ -1,13 +1,12 @@
 """MLflow in-process and warm, on SQLite and on files.
 
-What stands beside gitreg is MLflow's store, which is MLflow at its best: the client that
-users call looks, before most calls, whether the model is a prompt, and takes two to three times as
-long. The client on SQLite is a contender of its own, so that the difference can be seen.
+gitreg is compared with MLflow's store, which is MLflow's best case: before most calls, the client
+for users checks whether the model is a prompt, and takes two to three times as long. The client on
+SQLite is a separate contender, which shows the difference.
 
-The stores are filled beneath the client, because the client needs three minutes for
-10,000 versions in SQLite and twenty for the same in files. What is written there is what the
-client itself writes: the first version of each store is made by it, and the others are
-copies of that one with another number.
+The stores are filled without the client, because the client needs three minutes for 10,000 versions
+in SQLite and twenty minutes in files. The content is the same as the client's: the client itself
+writes the first version of each store, and the others are copies with another number.
 """
 
 import importlib
@@ -45,26 +44,26 @@ PRODUCTION = STAGE.capitalize()
 
 
 def installed() -> bool:
-    """Tell whether MLflow is there to be measured."""
+    """Return whether MLflow is installed."""
     return importlib.util.find_spec("mlflow") is not None
 
 
 def in_sqlite(scale: Scale, folder: Path) -> Contender:
-    """Return MLflow on SQLite filled to ``scale``, or the reason why it is not there."""
+    """Return MLflow on SQLite filled to ``scale``, or the reason why it is missing."""
     if not installed():
         return absent(SQLITE, scale, NOT_INSTALLED)
     return of_store(SQLITE, scale, _store(_client(sqlite(scale, folder))))
 
 
 def in_sqlite_by_client(scale: Scale, folder: Path) -> Contender:
-    """Return the same behind ``MlflowClient``, as users call it, on a database of its own."""
+    """Return the same behind ``MlflowClient``, as users call it, on a separate database."""
     if not installed():
         return absent(CLIENT, scale, NOT_INSTALLED)
     return _of_client(CLIENT, scale, _client(sqlite(scale, folder)))
 
 
 def sqlite(scale: Scale, folder: Path) -> str:
-    """Return the URI of a SQLite store of this scale, made in ``folder`` unless it is there."""
+    """Return the URI of a SQLite store of this scale in ``folder``, creating it if needed."""
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     if not folder.exists():
         folder.mkdir(parents=True)
@@ -77,7 +76,7 @@ def sqlite(scale: Scale, folder: Path) -> str:
 
 
 def in_files(scale: Scale, folder: Path) -> Contender:
-    """Return MLflow's file store filled to ``scale``, or the reason why it is not there."""
+    """Return MLflow's file store filled to ``scale``, or the reason why it is missing."""
     if not installed():
         return absent(FILES, scale, NOT_INSTALLED)
     folder.mkdir(parents=True)
@@ -94,13 +93,13 @@ def in_files(scale: Scale, folder: Path) -> Contender:
 
 def _client(registry_uri: str) -> Any:
     mlflow: Any = importlib.import_module("mlflow")
-    # Stages are deprecated in MLflow, and it says so at each call.
+    # Stages are deprecated in MLflow, which warns at each call.
     warnings.filterwarnings("ignore", r".*MlflowClient\..* is deprecated", FutureWarning)
     return mlflow.MlflowClient(registry_uri=registry_uri)
 
 
 def _store(client: Any) -> Any:
-    return client._get_registry_client().store  # noqa: SLF001 - no public way to it
+    return client._get_registry_client().store  # noqa: SLF001 - there is no public access
 
 
 def _register(client: Any, name: str) -> object:
@@ -114,7 +113,7 @@ def _fill_sqlite(store: Any, scale: Scale) -> None:
         model = _row(session.query(tables.SqlRegisteredModel).one())
         version = _row(session.query(tables.SqlModelVersion).one())
         tags = [_row(tag) for tag in session.query(tables.SqlModelVersionTag).all()]
-        # The first version is there already, as it is of every model after this loop.
+        # The first model and its first version exist already.
         others = [name for name in scale.names if name != first]
         session.bulk_insert_mappings(
             tables.SqlRegisteredModel, [model | {"name": name} for name in others]
@@ -177,7 +176,7 @@ def _fill_files(models: Path, scale: Scale) -> None:
 
 
 def of_store(label: str, scale: Scale, store: Any) -> Contender:
-    """Return a contender that calls a model registry store, which is filled to ``scale``."""
+    """Return a contender that calls a model registry store filled to ``scale``."""
     entities: Any = importlib.import_module("mlflow.entities.model_registry")
     tags = [entities.ModelVersionTag(key, value) for key, value in TAGS.items()]
 
@@ -245,12 +244,12 @@ def _of_client(label: str, scale: Scale, client: Any) -> Contender:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Return what keeps MLflow in ``folder``: without it a database appears in the cwd."""
+    """Return variables that keep MLflow's data in ``folder`` and out of the working folder."""
     database = f"sqlite:///{folder / 'tracking.db'}"
     return {
         "MLFLOW_TRACKING_URI": database,
         "MLFLOW_REGISTRY_URI": database,
-        # "Maintenance mode" is what MLflow calls it; it is still what many have.
+        # MLflow's file store is in "maintenance mode", but many users still have it.
         "MLFLOW_ALLOW_FILE_STORE": "true",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }

@@ -1,10 +1,10 @@
-"""Fill a Git repository with a gitreg registry of any size, as gitreg itself would have.
+"""Fill a Git repository with a gitreg registry of any size, as gitreg itself would write it.
 
-Registering 100,000 versions one by one takes hours; here it takes minutes. Every commit, file
-and tag is nevertheless gitreg's own. Its operations are functions from a state to a `Change`
-and need no repository, so promotions and aliases run on files in memory, and what they return
-goes through one ``git fast-import``. A registration is made once for real, of a model and a
-version whose names occur nowhere else, and these are replaced in what it wrote.
+Registering 100,000 versions one by one takes hours; this module takes minutes. Still, every commit,
+file and tag is gitreg's own. gitreg's operations are functions from a state to a `Change` and need
+no repository, so promotions and aliases run on files in memory, and their changes go through one
+``git fast-import``. One registration really runs, with unique stand-ins for model and version. The
+others are copies of its files and message, with other names in place of the stand-ins.
 """
 
 import os
@@ -39,7 +39,7 @@ SOURCE = "model.pkl"
 METRICS = {"accuracy": 0.871, "f1": 0.69, "roc_auc": 0.921}
 PARAMS = {"learning_rate": 0.01, "max_depth": 6, "n_estimators": 400}
 
-#: Names that occur nowhere else in what gitreg writes; the version's are of nine digits.
+#: Stand-ins that occur nowhere else in gitreg's files; the version has nine digits.
 MODEL_STAND_IN = "stand-in-for-a-model"
 VERSION_STAND_IN = 987_654_321
 OPERATION = "Gitreg-Op"
@@ -48,7 +48,7 @@ OPERATION = "Gitreg-Op"
 def checkout(scale: Scale, folder: Path) -> Path:
     """Return a repository with a work tree and a registry of this scale.
 
-    It is made in ``folder`` unless it is there already.
+    The repository is in ``folder``; it is created if needed.
     """
     repository = folder / "checkout"
     if not repository.exists():
@@ -57,15 +57,15 @@ def checkout(scale: Scale, folder: Path) -> Path:
         with FastImport(repository, continues=True) as stream:
             _Writer(scale, repository, stream).write()
         _tag(repository)
-        # As Git itself does every few thousand commits: one pack, a commit graph, and the tags
-        # in one file. 100,000 tags in files of their own would be nobody's registry.
+        # Git itself does this every few thousand commits: one pack, a commit graph, and the tags in
+        # one file. No real registry has 100,000 tags in separate files.
         _git(repository, "gc", "--quiet")
         _git(repository, "reset", "--quiet", "--hard", "main")
     return repository
 
 
 def bare(scale: Scale, folder: Path) -> Path:
-    """Return the same registry without a work tree, made in ``folder`` unless it is there."""
+    """Return the same registry without a work tree in ``folder``, creating it if needed."""
     repository = folder / "bare.git"
     if not repository.exists():
         origin = checkout(scale, folder)
@@ -74,11 +74,11 @@ def bare(scale: Scale, folder: Path) -> Path:
 
 
 def _start(repository: Path) -> None:
-    """Make what is there before the first version: a registry, and a model that DVC tracks."""
+    """Create the state before the first version: a registry, and a model tracked by DVC."""
     dvc, gitreg = program("dvc"), program("gitreg")
     if dvc is None or gitreg is None:
         raise FileNotFoundError("dvc and gitreg must be installed beside this Python")
-    when = f"@{FIRST_COMMIT} {ZONE}"  # time shall not run backwards along the history
+    when = f"@{FIRST_COMMIT} {ZONE}"  # so that time never runs backwards along the history
     dated = {**os.environ, "GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when}
 
     def run(*argv: str) -> None:
@@ -93,7 +93,7 @@ def _start(repository: Path) -> None:
 
 
 def _tag(repository: Path) -> None:
-    """Write the tags that gitreg derives from the history; `gitreg tags sync`, but fast."""
+    """Write the tags that gitreg derives from history, like `gitreg tags sync`, but fast."""
     git = GitRepository(repository)
     history = HistoryIndex(git)
     history.advance(_git(repository, "rev-parse", "HEAD").strip())
@@ -112,7 +112,7 @@ def _git(repository: Path, *args: str) -> str:
 
 
 class _Memory:
-    """A snapshot of files in memory; the `gitreg.core.state.state.Snapshot` of a history to be."""
+    """A snapshot of files in memory: the `gitreg.core.state.state.Snapshot` for new history."""
 
     commit = None
 
@@ -135,7 +135,7 @@ class _Memory:
 
 
 class _State(RegistryState):
-    """A state that knows its policy and manifests without parsing YAML."""
+    """A state with a fixed policy and manifest, which need no YAML parsing."""
 
     def __init__(self, snapshot: _Memory, sample: ModelVersion) -> None:
         super().__init__(snapshot)
@@ -157,7 +157,7 @@ class _State(RegistryState):
 
 @dataclass(frozen=True)
 class _Registered:
-    """What one real registration wrote: its message, and its files by name."""
+    """The result of the real registration: its message, and its files by name."""
 
     message: str
     files: Mapping[str, bytes]
@@ -166,9 +166,9 @@ class _Registered:
 
 
 def _register_once(repository: Path) -> _Registered:
-    """Let gitreg register the version whose name and number are replaced later.
+    """Register the stand-ins for real, and return the result.
 
-    It happens in a copy, where a deleted version before it sees to the number.
+    This runs in a copy of the repository, where a deleted version before it gives the number.
     """
     copy = repository.with_name("stand-in")
     shutil.copytree(repository, copy)
@@ -193,14 +193,14 @@ def _register_once(repository: Path) -> _Registered:
 
 
 class _Writer:
-    """Writes the registry of one scale, one model after the other."""
+    """Writes the registry of one scale, model by model."""
 
     def __init__(self, scale: Scale, repository: Path, stream: FastImport) -> None:
         self._scale = scale
         self._stream = stream
         self._template = _register_once(repository)
         place = GitRepository(repository)
-        # The default policy has no rule that would ask them.
+        # The default policy has no rule that needs these facts.
         facts = CloneFacts(
             place,
             HistoryIndex(place),
@@ -217,7 +217,7 @@ class _Writer:
             METRICS,
             PARAMS,
         )
-        # What is the same at each registration, such as the environment, is written once.
+        # Files that are equal in each registration, such as the environment, are written once.
         self._constant = {
             content: stream.blob(content)
             for content in self._template.files.values()
@@ -231,7 +231,7 @@ class _Writer:
             listing = self._write_model(name, listing)
 
     def _write_model(self, name: str, listing: bytes) -> bytes:
-        """Write one model's history; give ``dvc.yaml`` as it is after it."""
+        """Write one model's history; return the ``dvc.yaml`` after it."""
         memory = _Memory({layout.POLICY: write_policy(DEFAULT)})
         state = _State(memory, self._sample)
         marks, listing = self._listings(name, listing)
@@ -245,7 +245,7 @@ class _Writer:
         return listing
 
     def _listings(self, name: str, before: bytes) -> tuple[list[int], bytes]:
-        """Write ``dvc.yaml`` as each version leaves it: the marks, and the last one's text."""
+        """Write the ``dvc.yaml`` of each version; return the marks, and the last text."""
         first = layout.version_path(name, 1, SOURCE)
         content = listing = set_artifact(before, name, first)
         marks = []
@@ -266,7 +266,7 @@ class _Writer:
         self._stream.commit(message, edits)
 
     def _fill(self, text: bytes, name: str, version: int) -> bytes:
-        """Put a model, a version and a time in the places of those that were made once."""
+        """Return a text with model, version and time in place of the stand-ins."""
         when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._stream.time + 60))
         return (
             text.replace(MODEL_STAND_IN.encode(), name.encode())
@@ -276,7 +276,7 @@ class _Writer:
         )
 
     def _operation(self) -> str:
-        """Return the name of the operation that comes next; gitreg's are random."""
+        """Return the id of the next operation; gitreg's own ids are random."""
         return f"{self._stream.time:016x}"
 
     def _move(self, memory: _Memory, change: Change) -> None:

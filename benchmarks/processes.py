@@ -1,4 +1,4 @@
-"""Programs measured as a user meets them: whole processes, from start to exit."""
+"""Measures programs as users run them: whole processes, from start to exit."""
 
 import json
 import shutil
@@ -15,20 +15,20 @@ LAUNCHER = Path(__file__).with_name("launcher.py")
 
 
 class ProgramFailedError(Exception):
-    """A measured program did not exit 0; its time would say nothing."""
+    """A measured program did not exit with 0, so its time is meaningless."""
 
 
 def program(name: str) -> str | None:
-    """Return the program installed beside this interpreter, or None.
+    """Return the program installed beside this interpreter; ``None`` if there is none.
 
-    Not whatever the PATH holds: another environment's DVC may be another version.
+    The PATH is ignored: another environment can have another version of DVC.
     """
     return shutil.which(name, path=str(Path(sys.executable).parent))
 
 
 @final
 class Launcher:
-    """The helper process that starts what is measured (``launcher.py`` says why)."""
+    """The helper process that starts the measured programs; ``launcher.py`` gives the reason."""
 
     def __init__(self, folder: Path) -> None:
         self._log = folder / "output-of-the-measured-program"
@@ -51,7 +51,7 @@ class Launcher:
         self._process.communicate()
 
     def run(self, argv: Sequence[str], cwd: Path) -> Sample:
-        """Run a program to its end; raise when it fails, with what it said last."""
+        """Run a program to its end; raise with its last output when it fails."""
         stdin, stdout = self._process.stdin, self._process.stdout
         if stdin is None or stdout is None:
             raise ProgramFailedError("the launcher has no pipes")

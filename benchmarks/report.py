@@ -1,4 +1,4 @@
-"""Results as tables for a person and as JSON for a program."""
+"""Renders results as tables for people and as JSON for programs."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,17 +6,17 @@ from typing import Any
 from benchmarks.harness import Result, ratio
 
 MIB = 1 << 20
-#: Ratios below this would be 0.00x with two decimals.
+#: Smaller ratios need more than two decimals, or they become 0.00x.
 SMALL = 0.1
 
 
 def dedupe(values: Sequence[str]) -> list[str]:
-    """Return the values in their order, each once."""
+    """Return the values in order, each once."""
     return list(dict.fromkeys(values))
 
 
 def find(results: Sequence[Result], task: str, scale: str, subject: str) -> Result | None:
-    """Return the result of one contender at one task, or None."""
+    """Return the result of one contender at one task; ``None`` if there is none."""
     for result in results:
         if (result.task, result.scale, result.subject) == (task, scale, subject):
             return result
@@ -24,7 +24,7 @@ def find(results: Sequence[Result], task: str, scale: str, subject: str) -> Resu
 
 
 def duration(seconds: float) -> str:
-    """Write a duration with three significant figures in the unit that fits."""
+    """Return a duration with three significant figures in a suitable unit."""
     for unit, size in (("s", 1.0), ("ms", 1e-3)):
         if seconds >= size:
             return f"{_figures(seconds / size)} {unit}"
@@ -32,18 +32,18 @@ def duration(seconds: float) -> str:
 
 
 def times(value: float) -> str:
-    """Write a ratio, as 0.52x."""
+    """Return a ratio such as 0.52x."""
     return f"{value:.2g}x" if value < SMALL else f"{_figures(value)}x"
 
 
 def _figures(value: float) -> str:
-    """Write a number with about three significant figures."""
+    """Return a number with about three significant figures."""
     whole = len(f"{value:.0f}")
     return f"{value:,.{max(3 - whole, 0)}f}"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Align columns: the first to the left, the others to the right."""
+    """Return a table; the first column is left-aligned, the others are right-aligned."""
     widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
 
     def line(row: Sequence[str]) -> str:
@@ -55,9 +55,9 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def section(title: str, results: Sequence[Result], ours: str) -> str:
-    """Write a table for each scale: a row a task, a column a contender, and how ours compares.
+    """Return a table for each scale, with a row for each task and a column for each contender.
 
-    The factor behind a peer's time is our time divided by it: below 1 we are faster.
+    The factor after a peer's time is our time divided by the peer's: below 1, we are faster.
     """
     parts = []
     notes: list[str] = []
@@ -71,7 +71,7 @@ def section(title: str, results: Sequence[Result], ours: str) -> str:
         heading = f"{title}: {scale}" if scale else title
         parts.append(f"{heading}\n\n{table(['', *subjects], rows)}")
     if any(len(result.samples) == 1 for result in results):
-        notes.append("* one call, because it takes long")
+        notes.append("* only one call, because it takes long")
     return "\n\n".join([*parts, "\n".join(notes)]).rstrip()
 
 
@@ -91,7 +91,7 @@ def _cell(result: Result | None, here: Sequence[Result], ours: str, notes: list[
 
 
 def _note(note: str, notes: list[str]) -> str:
-    """Return a footnote's mark; the same reason has the same mark."""
+    """Return the mark of a footnote; equal reasons share a mark."""
     known = [line.partition(" ")[2] for line in notes]
     text = " ".join(note.split())
     if text not in known:
@@ -101,7 +101,7 @@ def _note(note: str, notes: list[str]) -> str:
 
 
 def as_json(result: Result) -> dict[str, Any]:
-    """Return one result with its median and every sample; seconds and bytes."""
+    """Return one result with its median and every sample, in seconds and bytes."""
     return {
         "task": result.task,
         "scale": result.scale,
@@ -117,7 +117,7 @@ def as_json(result: Result) -> dict[str, Any]:
 
 
 def ratios(results: Sequence[Result], ours: Callable[[str], bool]) -> list[dict[str, Any]]:
-    """Return each of our results against each peer's of the same task and scale."""
+    """Return the ratio of each of our results to each peer's at the same task and scale."""
     return [
         {
             "task": a.task,

@@ -1,4 +1,4 @@
-"""The work that all contenders do: how many models and versions, and which one is next."""
+"""Defines the work of all contenders: the models and versions, and the order of the targets."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
@@ -15,21 +15,21 @@ FIRST_HISTORY = "history, first time"
 
 WRITES = (REGISTER, PROMOTE, SET_ALIAS)
 READS = (RESOLVE_ALIAS, RESOLVE_STAGE, LIST_MODELS, HISTORY, FIRST_HISTORY)
-#: Reads that are not repeated within a sample, because each starts from scratch.
+#: Reads that run only once in a sample, because each starts from scratch.
 SINGLE = (FIRST_HISTORY,)
 
 STAGE = "production"
 ALIAS = "champion"
 TAGS = {"training_dataset": "v2023-Q4", "feature_set": "v2"}
 
-#: Every tenth version went to production in its time, so that a registry of 100,000
-#: versions has 11,000 pointer moves in its history.
+#: Every tenth version was in production once, so a registry of 100,000 versions has 11,000 pointer
+#: moves in its history.
 PROMOTED_EVERY = 10
 
 
 @dataclass(frozen=True)
 class Target:
-    """The model that a call is about, and the version that a write moves a pointer to."""
+    """The model of a call, and the version that a write moves a pointer to."""
 
     model: str
     version: int
@@ -37,7 +37,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Scale:
-    """A registry of ``models`` models with ``versions`` versions each.
+    """The size of a registry: ``models`` models with ``versions`` versions each.
 
     The newest version of each model is in production and is the champion.
     """
@@ -55,15 +55,15 @@ class Scale:
 
     @property
     def promoted(self) -> list[int]:
-        """Return the versions of a model that went to production, the holder last."""
+        """Return the versions of a model that were in production, the current one last."""
         return list(range(PROMOTED_EVERY, self.versions + 1, PROMOTED_EVERY))
 
     def targets(self, skip: int = 0) -> Iterator[Target]:
-        """Yield targets for ever, of a different model each time, after the first ``skip``.
+        """Yield targets forever, each of another model, after skipping the first ``skip``.
 
-        A contender that keeps its last answer is not flattered by that, and every write
-        has something to change: it names a version that does not hold the pointer, and that
-        never was in production, so that no contender meets its rule against coming back.
+        So a contender gains nothing by caching its last answer. Every write changes something: its
+        version does not have the pointer, and was never in production, so no contender refuses it
+        by a rule against returning versions.
         """
         never_promoted = [
             version for version in range(1, self.versions + 1) if version % PROMOTED_EVERY != 0
@@ -78,7 +78,7 @@ class Scale:
 
 SCALES = (Scale(10, 10), Scale(100, 100), Scale(1000, 100))
 
-#: The targets that the operations in-process leave to the processes that come after them.
+#: How many targets the in-process operations use; the process benchmarks start after them.
 HALF_WAY = 65
 
 Call = Callable[[Target], object]
@@ -86,10 +86,10 @@ Call = Callable[[Target], object]
 
 @dataclass(frozen=True)
 class Contender:
-    """A registry filled to a scale, and how it does each task.
+    """A registry filled to a scale, with a call for each task.
 
-    A task that is missing from ``calls`` is one that the contender does not offer;
-    ``why_not`` gives reasons, a task's own or, under the empty name, one for all.
+    The contender does not offer a task that is missing from ``calls``. ``why_not`` has the reason
+    for a task, or, under the empty name, for all tasks.
     """
 
     label: str
@@ -103,5 +103,5 @@ class Contender:
 
 
 def absent(label: str, scale: Scale, reason: str) -> Contender:
-    """Return a contender that cannot take part, so that the report says so."""
+    """Return a contender that cannot take part; the report shows the reason."""
     return Contender(label, scale, {}, {"": reason})

@@ -1,8 +1,7 @@
-"""Whole processes: what a person waits for after pressing return.
+"""Measures whole processes: how long a user waits after pressing return.
 
-Nearly all of it is starting up: importing, opening the repository. The floors beside it,
-``git --version`` and an interpreter that imports Typer, are what no program of this kind
-can go below.
+Nearly all of that time is start-up: importing modules and opening the repository. No program of
+this kind can be faster than the floors: ``git --version``, and an interpreter that imports Typer.
 """
 
 import shutil
@@ -26,7 +25,7 @@ TYPER = "python -c 'import typer'"
 REPETITIONS = 20
 BUDGET = 15.0
 
-#: MLflow's command line cannot resolve or promote, so this is the script that one writes.
+#: MLflow's command line cannot resolve or promote, so users write a script like this one.
 MLFLOW_SCRIPT = """
 import sys
 from mlflow import MlflowClient

@@ -1,4 +1,4 @@
-"""Surroundings that are the same for everyone: no configuration of the user's, no telemetry."""
+"""Sets the same environment for all contenders: no user configuration, no telemetry."""
 
 import os
 from pathlib import Path
@@ -7,10 +7,10 @@ from benchmarks import fastimport, peers_mlflow
 
 
 def enclose(folder: Path) -> None:
-    """Point every program and library of this process and its children into ``folder``.
+    """Make all programs and libraries of this process and its children use ``folder``.
 
-    Called once by the command line before anything is measured or imported that reads the
-    environment; GTO, DVC and MLflow all read theirs when they are imported.
+    The command line calls this once, before it measures or imports anything that reads the
+    environment: GTO, DVC and MLflow read it when they are imported.
     """
     home = folder / "home"
     home.mkdir()

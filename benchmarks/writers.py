@@ -1,9 +1,9 @@
-"""A writer that publishes again and again; a process of its own, run by ``load.py``.
+"""A writer that publishes again and again, as a separate process; ``load.py`` runs it.
 
-``python -m benchmarks.writers CLONE NAME COUNT PAUSE HOW``: prints a line once it is ready, waits
-for one, and then prints one for each operation that was acknowledged: its id, how long it took
-and how often it was tried. ``HOW`` is ``gitreg``, or ``git`` for the peer: a plain commit of a
-file of one's own, and a push.
+``python -m benchmarks.writers CLONE NAME COUNT PAUSE HOW`` prints a line when it is ready, waits
+for a line, and then prints a line for each acknowledged operation: its id, its seconds and its
+number of tries. ``HOW`` is ``gitreg``, or ``git`` for the peer: a plain commit of the writer's own
+file, and a push.
 """
 
 import json
@@ -23,11 +23,11 @@ ALIAS = "champion"
 VERSIONS = 5
 
 Operation = Callable[[str], int]
-"""Does one operation under an id, and returns how often it was tried."""
+"""Does one operation under an id, and returns the number of tries."""
 
 
 def with_gitreg(registry: Registry) -> Operation:
-    """Move one alias: whoever lost the race for it decides again, and still wants to."""
+    """Return an operation that moves one alias; after a lost race it retries."""
     version = random.randrange(VERSIONS)
 
     def operation(name: str) -> int:
@@ -40,14 +40,14 @@ def with_gitreg(registry: Registry) -> Operation:
                 done = registry.set_alias(f"{MODEL}@{version}", ALIAS, push=True, op_id=name)
             except Overtaken:
                 continue
-            if done.commit is not None:  # somebody else has set the very same: take the next
+            if done.commit is not None:  # else somebody set the same version: take the next one
                 return tries
 
     return operation
 
 
 def with_git(folder: Path, name: str) -> Operation:
-    """Commit a line of a file that nobody else writes, and push it."""
+    """Return an operation that commits a line of the writer's own file, and pushes it."""
     file = folder / f"{name}.txt"
 
     def run(*args: str) -> bool:
@@ -68,14 +68,14 @@ def with_git(folder: Path, name: str) -> Operation:
         tries = 1
         while not run("push", "--quiet"):
             tries += 1
-            run("pull", "--quiet", "--rebase")  # a push fails again when this has
+            run("pull", "--quiet", "--rebase")  # if this fails, the next push fails, too
         return tries
 
     return operation
 
 
 def main() -> None:
-    """Run as the module's docstring says."""
+    """Run the writer as described above."""
     folder, name, count, pause, how = sys.argv[1:]
     with Registry(folder) as registry:
         operation = with_gitreg(registry) if how == "gitreg" else with_git(Path(folder), name)

@@ -1,14 +1,14 @@
-"""From a trained model to production and back: the whole of gitreg in one sitting.
+"""From a trained model to production and back: all of gitreg in one demo.
 
     python examples/demo.py [--keep]
 
-It runs in a temporary folder and for real: Git, DVC, and a scikit-learn model that the pipeline
-in `examples/churn` trains. Two people take part, on two machines that are two clones: Ada trains
-in `training`, Grace serves in `serving`. A folder stands in for the Git host and another one for
-the bucket; with a URL in place of each, the commands are those of a team.
+The demo runs in a temporary folder with real tools: Git, DVC, and a scikit-learn model that the
+pipeline in `examples/churn` trains. Two people use two clones as their machines: Ada trains in
+`training`, Grace serves in `serving`. One folder stands in for the Git host and another one for
+the bucket. With real URLs in their place, a team uses the same commands.
 
-Every command is printed as a person would type it (`$DEMO` is the temporary folder). The first
-one that does not do what the story says ends the demo, with the step that failed and exit code 1.
+Every command is printed as a user would type it (`$DEMO` is the temporary folder). The first
+command with an unexpected result ends the demo: it names the failed step and exits with 1.
 """
 
 import argparse
@@ -25,17 +25,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 EXAMPLE = Path(__file__).resolve().parent / "churn"
-# Traces of somebody running the pipeline in the checkout; the demo makes its own.
+# Files from a run of the pipeline in the checkout; the demo creates its own.
 LEFTOVERS = shutil.ignore_patterns("__pycache__", "data", "models", "metrics.json", "dvc.lock")
 INDENT = "    "
 
 
 class StepError(Exception):
-    """A command did not do what the story says; the text tells which and how."""
+    """A command had an unexpected result; the message names the command and the result."""
 
 
 class Machine:
-    """A person at a folder, with an environment in which nothing of the host's is configured."""
+    """A person and their folder, with an environment without any configuration of the host."""
 
     def __init__(self, demo: Path, folder: str, person: str) -> None:
         self.folder = demo / folder
@@ -48,10 +48,14 @@ class Machine:
         }
 
     def run(self, command: str, *, exits: int = 0, says: str = "") -> None:
-        """Print the command and its output; raise `StepError` unless it exits and says so."""
+        """Run a command and print it with its output.
+
+        Raises:
+            StepError: the exit code is not ``exits``, or the output does not contain ``says``.
+        """
         print(f"{INDENT}{bold(f'{self.folder.name} $ {command}')}", flush=True)
         words = [word.replace("$DEMO", self.environment["DEMO"]) for word in shlex.split(command)]
-        done = subprocess.run(  # the commands are those of `tell`, below
+        done = subprocess.run(  # only runs the commands of `run_story`, below
             words,
             check=False,
             cwd=self.folder,
@@ -64,28 +68,28 @@ class Machine:
         )
         print(textwrap.indent(done.stdout, INDENT), flush=True)
         if done.returncode != exits:
-            raise StepError(f"`{command}` exited {done.returncode}, not {exits}")
+            raise StepError(f"`{command}` exited with {done.returncode}, not {exits}")
         if says not in done.stdout:
-            raise StepError(f"`{command}` did not say {says!r}")
+            raise StepError(f"the output of `{command}` does not contain {says!r}")
 
 
 class Story:
-    """The steps, numbered as they are told, so that a failure can name its own."""
+    """Counts the steps, so that a failure can name its step."""
 
     def __init__(self) -> None:
         self.number = 0
         self.title = "preparing"
 
-    def step(self, title: str, told: str) -> None:
-        """Begin a step: print its title and what happens in it."""
+    def step(self, title: str, text: str) -> None:
+        """Begin a step: print its title and its explanation."""
         self.number += 1
         self.title = title
         print(bold(f"{self.number}. {title}"))
-        print(textwrap.fill(" ".join(told.split()), width=88), end="\n\n", flush=True)
+        print(textwrap.fill(" ".join(text.split()), width=88), end="\n\n", flush=True)
 
 
 def hermetic(demo: Path) -> dict[str, str]:
-    """Return an environment that keeps the host's Git, DVC and caches out, and the demo in."""
+    """Return an environment that isolates the demo from the host's Git, DVC and caches."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -94,7 +98,7 @@ def hermetic(demo: Path) -> dict[str, str]:
     home = demo / "home"
     return kept | {
         "DEMO": str(demo),
-        # gitreg, dvc and python are those of the environment that runs the demo.
+        # gitreg, dvc and python come from the environment that runs the demo.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         "HOME": str(home),
         "XDG_CONFIG_HOME": str(home / ".config"),
@@ -118,7 +122,7 @@ def workplace(*, keep: bool) -> Iterator[Path]:
     try:
         settings = demo / "home/.config/dvc/config"
         settings.parent.mkdir(parents=True)
-        # DVC would ask its own site, in the background, whether a newer DVC is out.
+        # DVC would check its web site for a newer DVC in the background.
         settings.write_text("[core]\n    analytics = false\n    check_update = false\n")
         shutil.copytree(EXAMPLE, demo / "training", ignore=LEFTOVERS)
         (demo / "serving").mkdir()
@@ -132,13 +136,13 @@ def workplace(*, keep: bool) -> Iterator[Path]:
 
 
 def bold(text: str) -> str:
-    """Return the text in bold where that can be seen."""
-    seen = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    return f"\033[1m{text}\033[0m" if seen else text
+    """Return the text in bold if the output is a terminal."""
+    is_visible = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    return f"\033[1m{text}\033[0m" if is_visible else text
 
 
-def tell(story: Story, demo: Path) -> None:
-    """Run the story, step by step; raise `StepError` at the first thing that is not as told."""
+def run_story(story: Story, demo: Path) -> None:
+    """Run the story step by step; raise `StepError` at the first unexpected result."""
     ada = Machine(demo, "training", "Ada Lovelace")
     grace = Machine(demo, "serving", "Grace Hopper")
     alan = Machine(demo, "anywhere", "Alan Turing")
@@ -146,8 +150,8 @@ def tell(story: Story, demo: Path) -> None:
     story.step(
         "A repository becomes a registry",
         """Ada has a DVC pipeline that trains a churn model. `gitreg init` adds the registry: a
-        folder of YAML files, and nothing that has to run. The bytes of models will go to a DVC
-        remote, the rest to the Git host.""",
+        folder of YAML files, without any server. The bytes of models will go to a DVC remote,
+        everything else to the Git host.""",
     )
     ada.run("git init -q -b main")
     ada.run("gitreg init")
@@ -157,8 +161,9 @@ def tell(story: Story, demo: Path) -> None:
 
     story.step(
         "Train a first model",
-        """It sees a third of the measurements and is held on a short leash. The pipeline writes
-        the model, `models/churn`, and its metrics; what came from what is in `dvc.lock`.""",
+        """It uses a third of the measurements and strong regularisation. The pipeline writes the
+        model, `models/churn`, and its metrics. `dvc.lock` records which inputs gave which
+        outputs.""",
     )
     ada.run("dvc repro")
     ada.run("git add .")
@@ -166,9 +171,9 @@ def tell(story: Story, demo: Path) -> None:
 
     story.step(
         "Register it",
-        """The metrics, the parameters, the data, the command and the commit behind the model come
-        from `dvc.lock` and Git by themselves; only what they cannot know is said. The bytes
-        are in the bucket before anyone can see that version 1 exists.""",
+        """gitreg reads the metrics, the parameters, the data, the command and the commit behind
+        the model from `dvc.lock` and Git. Ada adds only what they cannot know. The bytes are in
+        the bucket before anybody can see version 1.""",
     )
     ada.run(
         "gitreg register churn-predictor models/churn --tag training_dataset=v2023-Q4 "
@@ -182,8 +187,8 @@ def tell(story: Story, demo: Path) -> None:
 
     story.step(
         "Train a better one",
-        """All measurements this time, and a longer leash. `--data` names data by hand, where no
-        pipeline knows it.""",
+        """This time it uses all measurements and weaker regularisation. `--data` names the data
+        by hand, for models without a pipeline.""",
     )
     ada.run(
         "sed -i -e 's/features: .mean./features: [mean, error, worst]/' -e 's/C: 0.01/C: 0.1/' "
@@ -199,9 +204,9 @@ def tell(story: Story, demo: Path) -> None:
 
     story.step(
         "Compare, then promote",
-        """What differs between the candidate and what is in production? Then the promotion, on
-        the condition that the metric is better than the incumbent's: stage and alias move in one
-        commit, and the incumbent is archived by it.""",
+        """Ada compares the candidate with the version in production, and promotes it on one
+        condition: the metric must be better than the incumbent's. One commit moves the stage and
+        the alias, and archives the incumbent.""",
     )
     ada.run("gitreg compare churn-predictor/production churn-predictor@2")
     ada.run(
@@ -212,30 +217,30 @@ def tell(story: Story, demo: Path) -> None:
 
     story.step(
         "Serve it on another machine",
-        """Grace has a clone and no training data. She asks for the champion, gets bytes whose
-        SHA-256 is that of the manifest, and predicts with them.""",
+        """Grace has a clone, but no training data. She pulls the champion. gitreg checks its bytes
+        against the SHA-256 in the manifest. Then she predicts with the model.""",
     )
     grace.run("git clone -q $DEMO/host.git .")
     grace.run("gitreg pull churn-predictor@champion -o live", says="churn-predictor@2")
     grace.run("python predict.py live/model", says="30 features")
 
-    story.step("Or without a clone", "All that is needed is the URL of the repository.")
+    story.step("Or without a clone", "The URL of the repository is enough.")
     alan.run("gitreg pull churn-predictor/production --repo $DEMO/host.git -o .")
     alan.run("ls -l model", says="model.pkl")
 
     story.step(
         "A worse model is refused",
-        """Somebody liked the first one. It does not beat the incumbent: nothing changes, and the
-        exit code is 1, so that a CI job fails.""",
+        """Somebody tries to promote the first model again. It is not better than the incumbent, so
+        nothing changes, and the exit code is 1, which makes a CI job fail.""",
     )
     ada.run("gitreg promote churn-predictor@1 --to production --if-better roc_auc", exits=1)
     ada.run("gitreg resolve churn-predictor/production", says="churn-predictor@2")
 
     story.step(
         "Roll back",
-        """Three in the morning, and the predictions drift. Grace is on call: the version that was
-        in production before is found by history, and the alias goes back with it. The next pull
-        delivers it.""",
+        """It is three in the morning, the predictions drift, and Grace is on call. gitreg finds the
+        previous version in production in the history, and moves the stage and the alias back to
+        it. The next pull gets that version.""",
     )
     grace.run(
         "gitreg rollback churn-predictor --push -m 'predictions drifted'", says="churn-predictor@1"
@@ -245,8 +250,8 @@ def tell(story: Story, demo: Path) -> None:
 
     story.step(
         "Who deployed what, and why?",
-        """Back at her desk, Ada reads what happened. Every move is a commit, so Git knows;
-        `gitreg log` is the same as a table.""",
+        """In the morning, Ada reads what happened. Every move is a commit, so `git log` shows it;
+        `gitreg log` shows the same as a table.""",
     )
     ada.run("gitreg fetch")
     ada.run(
@@ -258,8 +263,8 @@ def tell(story: Story, demo: Path) -> None:
 
 def main() -> int:
     """Run the demo and return its exit code."""
-    parser = argparse.ArgumentParser(description="the story of gitreg, run for real")
-    parser.add_argument("--keep", action="store_true", help="leave the temporary folder in place")
+    parser = argparse.ArgumentParser(description="a demo of gitreg with real commands")
+    parser.add_argument("--keep", action="store_true", help="do not remove the temporary folder")
     keep: bool = parser.parse_args().keep
 
     start = time.monotonic()
@@ -267,7 +272,7 @@ def main() -> int:
     try:
         with workplace(keep=keep) as demo:
             print(f"DEMO={demo}", end="\n\n")
-            tell(story, demo)
+            run_story(story, demo)
     except (StepError, OSError) as error:
         print(f"\nFAILED in step {story.number} ({story.title}): {error}", file=sys.stderr)
         return 1

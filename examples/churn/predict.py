@@ -1,7 +1,7 @@
 """Predict some held-out rows with the model in a folder: `python predict.py FOLDER`.
 
-The rows come from the data set itself, so that a machine which only serves needs no data but
-the model. A pickle is a program: load it only from a registry that you trust.
+The rows come from scikit-learn's data set, so a machine that only serves needs just the model.
+A pickle is a program: load it only from a registry that you trust.
 """
 
 import json
@@ -15,7 +15,7 @@ ROWS = 5
 
 
 def main(folder: Path) -> None:
-    """Print the score and the verdict of the first rows, and what was true."""
+    """Print score, prediction and true answer of the first rows."""
     description = json.loads((folder / "features.json").read_text())
     model = pickle.loads((folder / "model.pkl").read_bytes())  # see above
 
@@ -25,8 +25,8 @@ def main(folder: Path) -> None:
 
     print(f"{type(model[-1]).__name__} with {len(chosen)} features, from {folder}")
     for row, (score, answer) in enumerate(zip(scores, held_out.answers, strict=False)):
-        says = "yes" if score >= description["threshold"] else "no"
-        print(f"row {row}: {score:.3f}  predicts {says:3}  was {'yes' if answer else 'no'}")
+        prediction = "yes" if score >= description["threshold"] else "no"
+        print(f"row {row}: {score:.3f}  predicts {prediction:3}  was {'yes' if answer else 'no'}")
 
 
 if __name__ == "__main__":

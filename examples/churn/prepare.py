@@ -1,11 +1,11 @@
 """Split the data into `data/train.csv` and `data/test.csv`: the first stage of the pipeline.
 
-The data are real, but they are not customers: we found no small package under a permissive
-licence that ships churn data, and the pipeline downloads nothing. What stands in is the
-Wisconsin diagnostic breast cancer set that scikit-learn carries: 569 cases, 30 measurements
-each, 37 % of the cases malignant. It has the shape of the churn problem (a table of numbers, a
-yes or no, and a missed yes that costs more than a false alarm), and `load` is all that knows
-where it came from: replace it, and the rest learns from your customers.
+The data are real, but not about customers: we found no small package with churn data under a
+permissive licence, and the pipeline downloads nothing. It uses the Wisconsin diagnostic breast
+cancer data set of scikit-learn instead: 569 cases, 30 measurements each, 37 % of the cases
+malignant. The problem has the shape of churn: a table of numbers, a yes or no, and a missed yes
+that costs more than a false alarm. Only `load` depends on the data set: replace it to learn from
+your own customers.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 
 
 class Table(NamedTuple):
-    """Rows of measurements and, for each, whether the answer is yes (1) or no (0)."""
+    """Rows of measurements, and for each row the answer: yes (1) or no (0)."""
 
     columns: list[str]
     rows: NDArray[np.float64]
@@ -42,7 +42,7 @@ def load() -> Table:
 
 
 def split(params: dict[str, Any]) -> tuple[Table, Table]:
-    """Return the rows to train on and the rows held out, the same ones for the same parameters."""
+    """Return training rows and held-out rows; the same parameters always give the same rows."""
     table = load()
     train_rows, test_rows, train_answers, test_answers = train_test_split(
         table.rows,

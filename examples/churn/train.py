@@ -1,7 +1,7 @@
-"""Train on `data/train.csv`, measure on `data/test.csv`: the second stage of the pipeline.
+"""Train on `data/train.csv`, evaluate on `data/test.csv`: the second stage of the pipeline.
 
-It writes the model as a folder, `models/churn`: `model.pkl` and `features.json`, the columns
-that it expects. The same data, parameters and libraries give the same bytes.
+It writes the model as a folder, `models/churn`, with `model.pkl` and `features.json`, which lists
+the expected columns. The same data, parameters and libraries give the same bytes.
 """
 
 import json
@@ -23,7 +23,7 @@ Values = NDArray[np.float64]
 
 
 def read(path: Path) -> tuple[list[str], Values, Values]:
-    """Return the columns, the rows and the answers of a CSV file that `prepare.py` wrote."""
+    """Return the columns, rows and answers of a CSV file from `prepare.py`."""
     with path.open() as file:
         columns = file.readline().strip().split(",")
         values = np.loadtxt(file, delimiter=",")
@@ -31,24 +31,24 @@ def read(path: Path) -> tuple[list[str], Values, Values]:
 
 
 def choose(columns: list[str], groups: list[str]) -> list[str]:
-    """Return the columns of these groups: `worst` has `worst radius`, `error` `radius error`."""
+    """Return the columns of these groups; `worst radius` is in the group `worst`."""
     return [column for column in columns if not set(groups).isdisjoint(column.split())]
 
 
 def evaluate(answers: Values, scores: Values) -> dict[str, float]:
-    """Return the metrics, rounded to what is the same on every platform."""
-    said_yes = scores >= THRESHOLD
+    """Return the metrics, rounded so that they are the same on every platform."""
+    predicted = scores >= THRESHOLD
     metrics = {
         "roc_auc": roc_auc_score(answers, scores),
-        "recall": recall_score(answers, said_yes),
-        "precision": precision_score(answers, said_yes, zero_division=0.0),
+        "recall": recall_score(answers, predicted),
+        "precision": precision_score(answers, predicted, zero_division=0.0),
         "log_loss": log_loss(answers, scores),
     }
     return {name: round(float(value), 4) for name, value in metrics.items()}
 
 
 def save(model: Pipeline, features: list[str], folder: Path) -> None:
-    """Write what `predict.py` needs to answer without this code."""
+    """Write the files that `predict.py` needs."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.pkl").write_bytes(pickle.dumps(model, protocol=5))
     description = {"features": features, "threshold": THRESHOLD}

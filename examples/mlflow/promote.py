@@ -1,8 +1,9 @@
-"""What the CI job runs after training: to Staging, compare with Production, promote or archive.
+"""Move a version to Staging, compare it with Production, and promote or archive it.
 
     python promote.py VERSION [--metric roc_auc]
 
-It exits 1, and archives the candidate, when the version in Production is at least as good.
+A CI job runs this after training. If the version in Production is at least as good, the script
+archives the candidate and exits with 1.
 """
 
 import argparse
@@ -14,26 +15,26 @@ from mlflow.entities.model_registry import ModelVersion
 MODEL = "churn-predictor"
 
 
-def measured(client: MlflowClient, version: ModelVersion, metric: str) -> float:
-    """Return a metric of the run that made a version."""
+def score_of(client: MlflowClient, version: ModelVersion, metric: str) -> float:
+    """Return a metric of the run that produced a version."""
     assert version.run_id is not None
     return float(client.get_run(version.run_id).data.metrics[metric])
 
 
 def main() -> None:
-    """Promote the version if it is better than the one that serves."""
+    """Promote the version if it is better than the one in Production."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("version", help="the version that was registered")
-    parser.add_argument("--metric", default="roc_auc", help="what decides; higher is better")
+    parser.add_argument("version", help="the registered version")
+    parser.add_argument("--metric", default="roc_auc", help="the deciding metric; higher is better")
     options = parser.parse_args()
 
     client = MlflowClient()
     candidate = client.transition_model_version_stage(MODEL, options.version, stage="Staging")
-    score = measured(client, candidate, options.metric)
+    score = score_of(client, candidate, options.metric)
 
     serving = client.get_latest_versions(MODEL, stages=["Production"])
     if serving:
-        incumbent = measured(client, serving[0], options.metric)
+        incumbent = score_of(client, serving[0], options.metric)
         print(f"{options.metric}: {score:.4f}, version {serving[0].version} has {incumbent:.4f}")
         if score <= incumbent:
             client.transition_model_version_stage(MODEL, options.version, stage="Archived")

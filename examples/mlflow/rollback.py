@@ -1,9 +1,9 @@
-"""The rollback procedure: the version that was in Production before goes back there.
+"""Roll back: move the version that was in Production before back to Production.
 
     python rollback.py
 
-The newest version in Archived that is older than the one in Production serves again, as MLflow's
-users do it by hand. (`gitreg rollback` asks history instead, which knows what truly served.)
+The script picks the newest archived version that is older than the one in Production, as MLflow's
+users do by hand. (`gitreg rollback` reads history instead, which knows what was in Production.)
 """
 
 import sys
@@ -14,19 +14,19 @@ MODEL = "churn-predictor"
 
 
 def main() -> None:
-    """Bring the earlier version back, and let the alias follow."""
+    """Move the earlier version back to Production, and point the alias at it."""
     client = MlflowClient()
     bad = client.get_latest_versions(MODEL, stages=["Production"])
     if not bad:
         sys.exit("nothing is in Production")
-    served = [
+    earlier = [
         version
         for version in client.search_model_versions(f"name = '{MODEL}'")
         if version.current_stage == "Archived" and int(version.version) < int(bad[0].version)
     ]
-    if not served:
+    if not earlier:
         sys.exit("there is no earlier version to go back to")
-    good = max(served, key=lambda version: int(version.version))
+    good = max(earlier, key=lambda version: int(version.version))
     client.transition_model_version_stage(
         MODEL, good.version, stage="Production", archive_existing_versions=True
     )

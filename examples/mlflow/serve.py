@@ -1,10 +1,10 @@
-"""An API that serves the model of a stage or an alias, and says which version that is.
+"""An API that serves the model of a stage or an alias, and reports its version.
 
     uvicorn serve:app
 
-`MODEL_URI` chooses: `models:/churn-predictor/Production` (the default) or
-`models:/churn-predictor@champion`. What an alias or a stage means is looked up when the process
-starts, so a restart is a deployment; the version that was loaded is in every answer.
+Set `MODEL_URI` to `models:/churn-predictor/Production` (the default) or to
+`models:/churn-predictor@champion`. The process resolves the stage or alias when it starts, so a
+restart is a deployment. Every answer has the loaded version.
 """
 
 import os
@@ -25,7 +25,7 @@ loaded: dict[str, Any] = {}
 
 
 def version_of(uri: str) -> str:
-    """Return the number that a stage or an alias stands for now."""
+    """Return the current version number of a stage or an alias."""
     client = MlflowClient()
     name, at, alias = uri.removeprefix("models:/").partition("@")
     if at:
@@ -37,7 +37,7 @@ def version_of(uri: str) -> str:
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
     """Load the model once, before the first request."""
-    # By its number, so that the version told is the one loaded even if the alias moves meanwhile.
+    # Load by number, so that the reported version is the loaded one even if the alias just moved.
     loaded["version"] = version_of(MODEL_URI)
     loaded["model"] = mlflow.sklearn.load_model(f"models:/{MODEL}/{loaded['version']}")
     yield
@@ -55,13 +55,13 @@ class Customers(BaseModel):
 
 @app.get("/health")
 def health() -> dict[str, str]:
-    """Tell which model serves."""
+    """Return the model and the version that this process serves."""
     return {"model": MODEL, "uri": MODEL_URI, "version": loaded["version"]}
 
 
 @app.post("/predict")
 def predict(customers: Customers) -> dict[str, Any]:
-    """Return the probability of each row, and the version that says so."""
+    """Return the probability of each row, and the version that computed it."""
     model = loaded["model"]
     frame = pd.DataFrame(customers.rows)[list(model.feature_names_in_)]
     scores = model.predict_proba(frame)[:, 1]

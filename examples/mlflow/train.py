@@ -1,8 +1,8 @@
-"""Train a churn model, log the run to MLflow and register what came out, with tags.
+"""Train a churn model, log the run to MLflow, and register the model with tags.
 
     python train.py [--c 0.1] [--features mean error worst]
 
-Nothing here knows of gitreg: `MLFLOW_REGISTRY_URI` says where the registry is.
+Nothing here depends on gitreg: `MLFLOW_REGISTRY_URI` gives the registry.
 """
 
 import argparse
@@ -21,13 +21,13 @@ MODEL = "churn-predictor"
 
 
 def main() -> None:
-    """Train, measure on what was held out, log and register."""
+    """Train, evaluate on held-out rows, log and register."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--c", type=float, default=0.1, help="inverse strength of the penalty")
     parser.add_argument("--features", nargs="+", default=["mean"], help="groups of columns")
     options = parser.parse_args()
 
-    # A public table stands in for a company's customers; "churned" is the tumour being malignant.
+    # A public data set stands in for customers; "churned" means that the tumour is malignant.
     rows, answers = load_breast_cancer(as_frame=True, return_X_y=True)
     chosen = [name for name in rows.columns if not set(options.features).isdisjoint(name.split())]
     parts = train_test_split(rows[chosen], answers, test_size=0.4, random_state=7, stratify=answers)

@@ -36,30 +36,30 @@ __all__ = ["Inspection", "examine", "mend"]
 
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 
-# What a hostile repository or a failing disk may raise where it is not foreseen. It must not hide
-# what else is wrong.
-_SURPRISES = (OSError, ValueError, RecursionError, sqlite3.Error)
+# A hostile repository or a failing disk can raise these anywhere. One of them must not hide the
+# other findings.
+_UNEXPECTED = (OSError, ValueError, RecursionError, sqlite3.Error)
 
 _Examination = Callable[[], Iterator[Finding]]
 
 
 def examine(inspection: Inspection) -> list[Finding]:
-    """Return everything that is found, errors first.
+    """Return all findings, errors first.
 
-    The Git remote and the DVC remote are asked; one that does not answer is a finding.
+    This reads from the Git remote and the DVC remote; a remote that does not answer is a finding.
     """
     repository, state = inspection.repository, inspection.state
-    # Before anybody reads the index: it is made anew by whoever finds it damaged.
+    # First of all, because the next reader of a damaged index rebuilds it.
     found = [*_guarded("index", lambda: leftovers.index(inspection))]
     remote_state = clone.RemoteState()
 
-    def stand() -> Iterator[Finding]:
+    def compare() -> Iterator[Finding]:
         nonlocal remote_state
         findings, remote_state = clone.against_remote(inspection)
         yield from findings
 
     examinations: dict[str, _Examination] = {
-        "clone": lambda: clone.itself(inspection),
+        "clone": lambda: clone.examine(inspection),
         "registry": lambda: contents.examine(inspection),
         "locks": lambda: leftovers.locks(inspection),
     }
@@ -69,7 +69,7 @@ def examine(inspection: Inspection) -> list[Finding]:
                 "writer-at-work",
                 "note",
                 "git",
-                "another gitreg is writing here: what it has not finished is left out",
+                "another gitreg is writing here; its unfinished files were not examined",
             )
         )
     else:
@@ -78,9 +78,11 @@ def examine(inspection: Inspection) -> list[Finding]:
     if state.commit is not None and state.exists():
         examinations |= {
             "kinds of files": lambda: contents.not_files(repository, str(state.commit)),
-            "remote": stand,
+            "remote": compare,
             "history": lambda: past.examine(inspection),
-            "tags": lambda: chain(tags.here(inspection), tags.on_remote(inspection, remote_state)),
+            "tags": lambda: chain(
+                tags.in_clone(inspection), tags.on_remote(inspection, remote_state)
+            ),
             "bytes": lambda: stored_bytes.examine(inspection, remote_state),
             "delivered models": lambda: delivered.examine(inspection),
         }
@@ -90,22 +92,20 @@ def examine(inspection: Inspection) -> list[Finding]:
 
 
 def _guarded(what: str, examination: _Examination, code: str = "not-examined") -> Iterator[Finding]:
-    """Yield what an examination finds, and as a finding that it could not be brought to its end."""
+    """Yield the findings of an examination; if it fails, the failure is a finding, too."""
     try:
         yield from examination()
     except GitregError as error:
         yield Finding(code, "error", what, str(error), error.hint)
-    except _SURPRISES as error:
+    except _UNEXPECTED as error:
         why = str(error).partition("\n")[0] or type(error).__name__
-        yield Finding(code, "error", what, f"this could not be brought to its end: {why}")
+        yield Finding(code, "error", what, f"this could not be completed: {why}")
 
 
 def mend(inspection: Inspection) -> list[Finding]:
-    """Put right what is safe to put right; return a note of the code ``fixed`` for each thing.
+    """Make the safe repairs of `gitreg.doctor.fixes`; return a note ``fixed`` for each of them.
 
-    What was tried and did not work is an error of the code ``not-fixed``.
-
-    See `gitreg.doctor.fixes` for what that is.
+    A repair that fails is an error with the code ``not-fixed``.
     """
     done: list[Finding] = []
     for what, fix in fixes.ALL.items():

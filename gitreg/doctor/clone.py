@@ -1,4 +1,4 @@
-"""The clone itself, and how it stands to the branch that it publishes on."""
+"""Examines the clone itself, and compares it with its remote branch."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from gitreg.git.repository import GitRepository
 
 @dataclass(frozen=True)
 class RemoteState:
-    """How a clone stands to the remote branch; nothing is known where ``upstream`` is ``None``.
+    """A clone compared with its remote branch; empty when ``upstream`` is ``None``.
 
     Attributes:
-        upstream: the remote branch.
+        upstream: the remote branch; ``None`` when the clone has none, or it cannot be read.
         published: its commit; ``None`` when there is no such branch yet.
-        fork: the last commit that both have.
+        fork: the last commit that clone and remote branch have in common.
         tags: the tags of the remote, short name to object.
     """
 
@@ -31,8 +31,8 @@ class RemoteState:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-def itself(inspection: Inspection) -> Iterator[Finding]:
-    """Say what keeps anybody from writing in this clone."""
+def examine(inspection: Inspection) -> Iterator[Finding]:
+    """Yield findings about the clone itself, such as what prevents writes."""
     repository = inspection.repository
     try:
         repository.signature("COMMITTER")
@@ -47,16 +47,16 @@ def itself(inspection: Inspection) -> Iterator[Finding]:
             "shallow-clone",
             "warning",
             "git",
-            "history is cut off: no rollback, no writes",
+            "the clone is shallow, so rollbacks and writes are not possible",
             "git fetch --unshallow",
         )
 
 
 def against_remote(inspection: Inspection) -> tuple[list[Finding], RemoteState]:
-    """Compare the clone with its remote branch, which is asked once. Nothing moves by it.
+    """Return the differences from the remote branch, read in one request; no reference moves.
 
-    What gitreg remembers of the remote (``refs/gitreg/seen/``) stays too: only a person who was
-    told by `fetch` or `push` has seen where it is.
+    The last known remote commit (``refs/gitreg/seen/``) does not move either: only `fetch` and
+    `push` show it to the user.
     """
     repository = inspection.repository
     if repository.head_branch() is None:
@@ -66,14 +66,14 @@ def against_remote(inspection: Inspection) -> tuple[list[Finding], RemoteState]:
         upstream = inspection.clone.upstream(tip)
     except GitError as error:
         return _no_upstream(repository, error), RemoteState()
-    # A copy of gitreg's own is brought up to date at every start. In a shallow clone, which is
-    # reported, it cannot be seen where the two part.
+    # gitreg's own copy of a remote is updated at every start. In a shallow clone (reported above)
+    # the last common commit is unknown.
     if upstream.seen is None or repository.is_shallow:
         return [], RemoteState()
     try:
-        there = remote.survey(repository, upstream)
+        survey = remote.survey(repository, upstream)
     except GitError as error:
-        why = f"it cannot be asked, so what is published is not known: {error}"
+        why = f"it cannot be read, so its published commits are unknown: {error}"
         finding = Finding(
             "remote-unreachable",
             "warning",
@@ -82,17 +82,17 @@ def against_remote(inspection: Inspection) -> tuple[list[Finding], RemoteState]:
             f"git ls-remote {shlex.quote(upstream.shown)}",
         )
         return [finding], RemoteState()
-    fork = _fork(repository, tip.commit, there.commit)
-    remote_state = RemoteState(upstream, there.commit, fork, there.tags)
+    fork = _fork(repository, tip.commit, survey.commit)
+    remote_state = RemoteState(upstream, survey.commit, fork, survey.tags)
     name = f"{upstream.shown}/{upstream.short_branch}"
-    gone_back = _backwards(repository, upstream, there, tip.branch, name)
-    compared = _compared(repository, str(tip.commit), remote_state, name)
-    return [gone_back] if gone_back else list(compared), remote_state
+    rewound = _rewound(repository, upstream, survey, tip.branch, name)
+    differences = _differences(repository, str(tip.commit), remote_state, name)
+    return [rewound] if rewound else list(differences), remote_state
 
 
 def _no_upstream(repository: GitRepository, error: GitError) -> list[Finding]:
     if repository.top_level is None:
-        return []  # a bare repository is what others publish on
+        return []  # a bare repository publishes nowhere; others publish to it
     code = "no-git-remote" if "no Git remote" in str(error) else "no-upstream"
     return [Finding(code, "note", "git", str(error), error.hint)]
 
@@ -103,35 +103,35 @@ def _fork(repository: GitRepository, local: str | None, published: str | None) -
     return local if local == published else repository.merge_base(local, published)
 
 
-def _backwards(
-    repository: GitRepository, upstream: Upstream, there: Survey, branch: str, name: str
+def _rewound(
+    repository: GitRepository, upstream: Upstream, survey: Survey, branch: str, name: str
 ) -> Finding | None:
-    """Say that the remote branch does not lead on from where it was last seen."""
+    """Return a finding if the remote branch does not contain its last known commit."""
     seen = remote.last_seen(repository, upstream)
-    if seen is None or seen == there.commit:
+    if seen is None or seen == survey.commit:
         return None
-    if there.commit is None:
+    if survey.commit is None:
         place = shlex.quote(upstream.shown)
         return Finding(
             "remote-gone-back",
             "error",
             name,
-            f"the branch was at {seen[:9]}, and is gone",
+            f"the branch was at {seen[:9]} and no longer exists",
             f"git push {place} {shlex.quote(f'{branch}:{upstream.branch}')}",
         )
-    if repository.is_ancestor(seen, there.commit):
+    if repository.is_ancestor(seen, survey.commit):
         return None
     return Finding(
         "remote-gone-back",
         "error",
         name,
-        f"it was at {seen[:9]} and is at {there.commit[:9]}, which does not follow: somebody took "
-        "back what was published, and gitreg refuses to publish until you accept that",
+        f"it was at {seen[:9]} and is now at {survey.commit[:9]}, which does not contain it: "
+        "somebody withdrew published commits; gitreg refuses to publish until you accept that",
         "gitreg fetch --allow-rewind",
     )
 
 
-def _compared(
+def _differences(
     repository: GitRepository, local: str, remote_state: RemoteState, name: str
 ) -> Iterator[Finding]:
     published, fork = remote_state.published, remote_state.fork
@@ -153,7 +153,7 @@ def _compared(
             "behind",
             "warning",
             name,
-            f"it has {new} commit(s) that are not here: what gitreg says here is out of date",
+            f"it has {new} commit(s) that are not here, so this clone shows an old state",
             "gitreg fetch",
         )
         return
@@ -161,7 +161,7 @@ def _compared(
         "diverged",
         "warning",
         name,
-        f"it has {new} commit(s) that are not here, and {own} commit(s) here are not published: "
-        "they are done again on top of it",
+        f"it has {new} commit(s) that are not here, and {own} commit(s) here are not published; "
+        "gitreg push repeats your operations on top of it",
         "gitreg push",
     )

@@ -1,4 +1,4 @@
-"""What a commit holds: files that do not parse, or that contradict each other."""
+"""Examines the files of a commit: files that do not parse, or that contradict each other."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _KINDS = {b"120000": "a symbolic link", b"160000": "a submodule"}
 
 
 def not_files(repository: GitRepository, commit: str) -> Iterator[Finding]:
-    """Say what is in the place of a file and is none: Git answers with a link's target for one."""
+    """Yield entries that should be files and are not, such as links, whose targets Git returns."""
     listing = repository.run_at_root(
         "ls-tree", "-r", "-z", "--full-tree", commit, "--", f"{layout.ROOT}/"
     )
     folders: set[str] = set()
     for entry in filter(None, listing.stdout.split(b"\0")):
-        told, _, name = entry.partition(b"\t")
-        path, mode = os.fsdecode(name), told.split()[0]
+        fields, _, name = entry.partition(b"\t")
+        path, mode = os.fsdecode(name), fields.split()[0]
         if mode not in _MODES:
-            what = _KINDS.get(mode, f"an entry of mode {mode.decode('ascii')}")
-            yield Finding("not-a-file", "error", path, f"it is {what}", _log(path))
+            kind = _KINDS.get(mode, f"an entry of mode {mode.decode('ascii')}")
+            yield Finding("not-a-file", "error", path, f"it is {kind}", _log(path))
         if (folder := path.rpartition("/")[0]) not in folders:
             folders.update((folder, *map(str, PurePosixPath(folder).parents)))
     for path in sorted(filter(_is_document, folders)):
@@ -40,26 +40,28 @@ def not_files(repository: GitRepository, commit: str) -> Iterator[Finding]:
 
 
 def _log(*paths: str) -> str:
-    """Return the command that shows who made files what they are."""
+    """Return the command that shows the commits of files."""
     return f"git --no-pager log -- {shlex.join(paths)}"
 
 
 def _is_document(path: str) -> bool:
-    """Tell whether gitreg reads a path as a file."""
+    """Return whether gitreg reads a path as a file."""
     place = layout.locate(path)
     return path == layout.POLICY or (place is not None and place.kind != "other")
 
 
 def examine(inspection: Inspection) -> Iterator[Finding]:
-    """Say what is wrong with the files of a commit, taken for themselves."""
+    """Yield errors in the files of a commit, without looking at history."""
     state = inspection.state
     if state.commit is None or not state.exists():
-        yield Finding("no-registry", "error", "registry/", "no registry here", "gitreg init")
+        yield Finding(
+            "no-registry", "error", "registry/", "there is no registry here", "gitreg init"
+        )
         return
     try:
         stages = set(state.policy.stages)
     except GitregError as error:
-        message = str(error).removeprefix(f"{layout.POLICY}: ")  # the subject says it
+        message = str(error).removeprefix(f"{layout.POLICY}: ")  # the subject names the file
         yield Finding("bad-policy", "error", layout.POLICY, message, error.hint)
         stages = None
     yield from _not_models(state)
@@ -70,8 +72,8 @@ def examine(inspection: Inspection) -> Iterator[Finding]:
             "name-collision",
             "error",
             same,
-            "these names differ only by case or Unicode form: some file systems hold only one of "
-            "them, and people cannot tell them apart; one has to go, with all its versions",
+            "these names differ only in case or Unicode form: some file systems can hold only one "
+            "of them, and people cannot tell them apart; rename or delete one of the models",
             _log(layout.ROOT),
         )
     for name in names:
@@ -81,18 +83,18 @@ def examine(inspection: Inspection) -> Iterator[Finding]:
 
 
 def _not_models(state: RegistryState) -> Iterator[Finding]:
-    """Say which folders look like models and are not read as such, for how they are called."""
+    """Yield folders that look like models, but whose names are no model names."""
     names = state.snapshot.list(layout.ROOT)
-    strange = [f"{layout.ROOT}/{name}" for name in names if layout.model_of_folder(name) is None]
-    inside = state.snapshot.list_many([f"{path}/versions" for path in strange])
-    for path, versions in zip(strange, inside, strict=True):
+    others = [f"{layout.ROOT}/{name}" for name in names if layout.model_of_folder(name) is None]
+    inside = state.snapshot.list_many([f"{path}/versions" for path in others])
+    for path, versions in zip(others, inside, strict=True):
         if versions:
             yield Finding(
                 "not-a-model",
                 "warning",
                 shown(path),
-                "it has versions, but gitreg gives no model a folder of that name, and leaves it "
-                "out everywhere",
+                "it has versions, but its name is not the folder name of a model, so gitreg "
+                "ignores it",
                 _log(path),
             )
 
@@ -111,7 +113,7 @@ def _model(state: RegistryState, model: str, stages: set[str] | None) -> Iterato
                 "unknown-stage",
                 "error",
                 f"{model}/{stage}",
-                f"the policy has no such stage: name it in {layout.POLICY}, or take the file away",
+                f"the policy has no such stage: add it to {layout.POLICY}, or remove the file",
                 _log(layout.POLICY, path),
             )
         for version in versions:
@@ -131,7 +133,7 @@ def _versions(inspection: Inspection) -> Iterator[Finding]:
     for (model, number), read in inspection.read.items():
         error = read if isinstance(read, GitregError) else None
         try:
-            # Most have none, and to ask for each that is not there takes as long as for one.
+            # Most versions have no annotations, and a lookup of an absent file is not free.
             if layout.annotations_path(model, number).rpartition("/")[2] in (
                 inspection.state.snapshot.list(layout.version_path(model, number))
             ):
@@ -145,7 +147,7 @@ def _versions(inspection: Inspection) -> Iterator[Finding]:
 
 
 def _tombstones(state: RegistryState) -> Iterator[Finding]:
-    """Say what is wrong with what stays of models."""
+    """Yield errors in the tombstones of models."""
     folders = [f"{layout.ROOT}/{name}" for name in state.snapshot.list(layout.ROOT)]
     for path, names in zip(folders, state.snapshot.list_many(folders), strict=True):
         model = layout.model_of_folder(path.rpartition("/")[2])
@@ -162,7 +164,7 @@ def _tombstones(state: RegistryState) -> Iterator[Finding]:
                 "half-deleted",
                 "error",
                 model,
-                "its deleted.yaml says that it was deleted or renamed, and files of it are there",
+                "its deleted.yaml says that it was deleted or renamed, but files of it remain",
                 _log(path),
             )
 
@@ -172,7 +174,8 @@ def _two_stages(name: str, stages: list[str]) -> Finding:
         "two-stages",
         "error",
         name,
-        f"{' and '.join(stages)} hold it, and one may: promote it to the one where it belongs",
+        f"it is in {' and '.join(stages)}, and a version has at most one stage: promote it to the "
+        "right one",
         f"gitreg promote {shlex.quote(name)} --to {stages[0]}",
     )
 
@@ -182,6 +185,6 @@ def _dangling(subject: str, model: str, version: int, remedy: str) -> Finding:
         "dangling-pointer",
         "error",
         subject,
-        f"it names {format_version(model, version)}, which is not there",
+        f"it names {format_version(model, version)}, which does not exist",
         remedy,
     )

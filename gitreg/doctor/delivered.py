@@ -1,4 +1,4 @@
-"""Models that were pulled into their version's own folder, beside what their manifests say."""
+"""Compares pulled models in their versions' own folders with the manifests."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from gitreg.errors import WorldError
 from gitreg.findings import Finding
 
 READ_AT_MOST = 256 * 1024 * 1024
-"""How many bytes are hashed in one examination; beyond, sizes are compared. In bytes."""
+"""How many bytes one examination hashes; beyond that, only sizes are compared."""
 
 
 def examine(inspection: Inspection) -> Iterator[Finding]:
-    """Say which pulled models are not what was registered.
+    """Yield pulled models that differ from the registered ones.
 
-    Small ones are hashed. Of the others the number of files and their sizes are compared: to read
-    everything is what ``gitreg verify`` is for.
+    Small models are hashed. For the others, only the number of files and their sizes are compared;
+    ``gitreg verify`` reads everything.
     """
     left = READ_AT_MOST
     for version in inspection.versions:
@@ -41,15 +41,15 @@ def _differs(version: ModelVersion, wrong: str) -> Finding:
         "model-differs",
         "error",
         version.reference,
-        f"what lies in its folder is not what was registered: {wrong}",
+        f"the model in its folder differs from the registered one: {wrong}",
         f"gitreg pull {shlex.quote(version.reference)}",
     )
 
 
 def _shape(place: Path, artifact: Artifact) -> str | None:
-    """Return how the kind, the number of files or the size differs, ``None`` when none does."""
+    """Return the difference in kind, number of files or size; ``None`` when there is none."""
     if place.is_symlink():
-        return "it is a symbolic link, remove it first"
+        return "it is a symbolic link; remove it first"
     if place.is_dir() != artifact.is_folder:
         return f"it is {'a folder' if place.is_dir() else 'a file'}"
     files, size = 0, 0

@@ -1,7 +1,7 @@
-"""What ``gitreg doctor --fix`` puts right: what is derived, announced or nobody's, and no more.
+"""The repairs of ``gitreg doctor --fix``: derived data, unfinished publications, abandoned files.
 
-Never Git's own locks, the user's edits, tags of others or what was set aside; nothing is pushed
-and no pointer moves.
+It never touches Git's own locks, the user's edits, foreign tags or files that were set aside. It
+pushes nothing and moves no pointer.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ def _index(inspection: Inspection) -> Iterator[Finding]:
     if inspection.history.is_damaged():
         inspection.history.throw_away()
         place = inspection.repository.private_dir / "history.sqlite"
-        yield _fixed(str(place), "the damaged history index was removed; it is made anew")
+        yield _fixed(str(place), "removed the damaged history index; the next read rebuilds it")
 
 
 def _work_tree(inspection: Inspection) -> Iterator[Finding]:
-    """Let index and files follow what is published already."""
+    """Update index and files to the commit that is published already."""
     repository = inspection.repository
     if (
         repository.top_level is None
         or repository.head_branch() is None
-        or (repository.git_dir / "index.lock").exists()  # reported; it has to go first
+        or (repository.git_dir / "index.lock").exists()  # reported; it must go first
     ):
         return
     with inspection.clone.exclusive():
-        waiting = repository.git_dir / worktree.ANNOUNCEMENT
-        was_waiting = waiting.exists()
+        announcement = repository.git_dir / worktree.ANNOUNCEMENT
+        was_announced = announcement.exists()
         worktree.finish(repository)
-        if was_waiting and not waiting.exists():
-            yield _fixed("work tree", "followed the publication that was cut off")
-        late = files.behind(inspection)
-        if late:
-            warnings = worktree.catch_up(repository, late)
+        if was_announced and not announcement.exists():
+            yield _fixed("work tree", "updated to the publication that was interrupted")
+        outdated = files.behind(inspection)
+        if outdated:
+            warnings = worktree.catch_up(repository, outdated)
             if not warnings:
-                for edit in late:
-                    yield _fixed(edit.path, "index and file brought to what the commit has")
+                for edit in outdated:
+                    yield _fixed(edit.path, "updated index and file to the commit")
 
 
 def _tags(inspection: Inspection) -> Iterator[Finding]:
-    """Make missing tags, and put those right that stand for commits which are on no branch."""
+    """Create missing tags, and repair tags of commits that are on no branch."""
     repository, state = inspection.repository, inspection.state
     if repository.is_shallow or repository.head_branch() is None or not state.exists():
         return
@@ -63,13 +63,13 @@ def _tags(inspection: Inspection) -> Iterator[Finding]:
     if report.made or report.abandoned:
         report = sync_tags(repository, inspection.history, inspection.clone)
     for name in report.made:
-        yield _fixed(name, "made the tag, as history implies")
+        yield _fixed(name, "created the tag that history implies")
     for name in report.abandoned:
-        yield _fixed(name, "the tag stood for a commit that is on no branch: put right")
+        yield _fixed(name, "repaired the tag, which named a commit that is on no branch")
 
 
 def _unfinished(inspection: Inspection) -> Iterator[Finding]:
-    """Remove unfinished files of ours that nobody can be writing any more."""
+    """Remove gitreg's unfinished files that no process can still be writing."""
     with inspection.clone.exclusive():
         for path in list(leftovers.unfinished_files(inspection)):
             if not leftovers.is_abandoned(inspection, path):
@@ -78,7 +78,7 @@ def _unfinished(inspection: Inspection) -> Iterator[Finding]:
                 shutil.rmtree(path)
             else:
                 path.unlink()
-            yield _fixed(str(path), "removed what a gitreg that was killed had not finished")
+            yield _fixed(str(path), "removed the unfinished file of a gitreg that was killed")
 
 
 ALL: dict[str, Callable[[Inspection], Iterator[Finding]]] = {
@@ -87,4 +87,4 @@ ALL: dict[str, Callable[[Inspection], Iterator[Finding]]] = {
     "tags": _tags,
     "unfinished files": _unfinished,
 }
-"""What is done, in this order, by what is said when it cannot be."""
+"""The repairs in their order, each under the subject of its finding when it fails."""

@@ -1,10 +1,11 @@
-"""Many documents of a few forms: each form is parsed once, and values are put back in its places.
+"""Reads many documents of a few forms: parses each form once, and fills in each document's values.
 
-To parse YAML takes milliseconds, and a registry of ten thousand versions has twenty thousand
-documents, which differ in a name, some numbers and checksums. Those are replaced here, line by
-line, by stand-ins of the same kind. When the strict reader takes a document of stand-ins it takes
-every document that becomes the same by this: no rule of its tells two values of a kind apart.
-Whatever is written in another way stays as it is, so that it makes a form of its own.
+Parsing YAML takes milliseconds, and a registry of ten thousand versions has twenty thousand
+documents, which differ only in a name, some numbers and checksums. This module replaces those
+values, line by line, with stand-ins of the same kind; the result is the document's form. If the
+strict reader accepts a form, it accepts every document of that form, because none of its rules
+distinguishes two values of one kind. A value that is written in another way is not replaced, so
+its document has a form of its own.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from gitreg.errors import InvalidDocument
 _T = TypeVar("_T")
 _S = TypeVar("_S", int, str)
 
-# The whole value of a line. What could be read as another kind is left out: digits with an e among
-# them are a number, and so is a checksum without a letter; 'format' may have one value alone.
+# The whole value of a line, without values that could be read as another kind: digits with an 'e'
+# among them are a number, and so is a checksum without letters. 'format' has only one valid value.
 _VALUE = re.compile(
     rb"""^(?P<key>[ ]*(?:-[ ])?(?!format:)[A-Za-z_][\w.-]*:[ ]-?)(?:
       (?P<real>[0-9]{1,15}\.[0-9]{1,17})
@@ -40,17 +41,17 @@ _MARKS = (b"917364528", _SUM, _WORD)
 
 
 class Filled(Generic[_T]):
-    """A document of a known form: what its stand-ins were parsed to, and what they stand for."""
+    """A document of a known form: the parsed form, and the values of its stand-ins."""
 
     def __init__(self, form: _T, values: dict[int | str, int | str]) -> None:
         self.form = form
         self._values = values
 
     def value(self, parsed: _S) -> _S:
-        """Return what stands in the document where its form has ``parsed``.
+        """Return the document's value where its form has ``parsed``.
 
         Raises:
-            LookupError: it is made of a stand-in and something else.
+            LookupError: the value combines a stand-in with something else.
         """
         if parsed in self._values:
             return self._values[parsed]  # type: ignore[return-value]  # each of its own kind
@@ -60,14 +61,14 @@ class Filled(Generic[_T]):
 
 
 class Forms(Generic[_T]):
-    """The forms that one reader has met."""
+    """A cache of the forms that one reader has parsed."""
 
     def __init__(self, read: Callable[[bytes, str], _T]) -> None:
         self._read = read
-        self._met: dict[bytes, _T | None] = {}
+        self._known: dict[bytes, _T | None] = {}
 
     def read(self, data: bytes) -> Filled[_T] | None:
-        """Return a document, or ``None`` when the reader itself has to be asked for it."""
+        """Return a document; ``None`` when only the reader itself can read it."""
         if len(data) > SIZE_LIMIT or any(mark in data for mark in _MARKS):
             return None
         values: dict[int | str, int | str] = {}
@@ -84,19 +85,19 @@ class Forms(Generic[_T]):
                 values[_NUMBER + count] = int(found["integer"])
                 return b"%s%d" % (found["key"], _NUMBER + count)
             if found["time"]:
-                told, word = found["time"], b"%s%06d" % (_WORD, count)
+                value, word = found["time"], b"%s%06d" % (_WORD, count)
             else:
-                told = found["sum"] + found["dir"]
+                value = found["sum"] + found["dir"]
                 rest = len(found["sum"]) - len(_SUM)
                 word = b"%s%0*d%s" % (_SUM, rest, count, found["dir"])
-            values[word.decode()] = told.decode()
+            values[word.decode()] = value.decode()
             return found["key"] + found["quote"] + word + found["quote"]
 
         form = _VALUE.sub(stand_in, data)
-        if form not in self._met:
+        if form not in self._known:
             try:
-                self._met[form] = self._read(form, "")
+                self._known[form] = self._read(form, "")
             except InvalidDocument:
-                self._met[form] = None
-        parsed = self._met[form]
+                self._known[form] = None
+        parsed = self._known[form]
         return None if parsed is None else Filled(parsed, values)

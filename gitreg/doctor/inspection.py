@@ -1,4 +1,4 @@
-"""`Inspection`: the parts of a registry that are examined, and what is asked of all of them."""
+"""`Inspection`: the parts of a registry to examine, and the facts that examinations share."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _PROCESSES = Path("/proc")
 
 @dataclass(frozen=True)
 class Inspection:
-    """A registry, and the clone that it is looked at in.
+    """A registry to examine, and the clone that contains it.
 
     Attributes:
-        repository: the clone.
-        state: the registry at the commit that is checked out.
-        history: the index of the clone's branch.
-        artifacts: its bytes.
-        clone: the clone beside its remote.
+        repository: the clone's Git repository.
+        state: the registry at the checked-out commit.
+        history: the history index of the clone's branch.
+        artifacts: the bytes of the versions.
+        clone: the clone and its remote.
     """
 
     repository: GitRepository
@@ -44,19 +44,18 @@ class Inspection:
 
     @cached_property
     def models(self) -> list[str]:
-        """The names of all models. All that is written of them is read ahead, in a few batches."""
+        """The names of all models; their files are read ahead in a few batches."""
         names = self.state.model_names()
-        with contextlib.suppress(GitregError):  # who reads the one that it fails on says so
+        with contextlib.suppress(GitregError):  # reported by the examination that reads the file
             self.state.read_ahead(names)
         return names
 
     @cached_property
     def read(self) -> Mapping[tuple[str, int], ModelVersion | GitregError]:
-        """Every version by model and number, or why its files do not parse.
+        """Every version by model and number, or the error if its files do not parse.
 
-        Of a version there is what names it and its bytes: not its metrics, parameters, lineage
-        and environment, nor pointers. What pointers and people say of it may be damaged all the
-        same.
+        A version has only its identity and its artifact here: no metrics, parameters, lineage,
+        environment or pointers. Its pointers and annotations can still be damaged.
         """
         manifests, pointers = Forms(read_manifest), Forms(read_dvc_pointer)
         found: dict[tuple[str, int], ModelVersion | GitregError] = {}
@@ -73,15 +72,15 @@ class Inspection:
     ) -> ModelVersion:
         read = self.state.snapshot.read
         data = read(layout.manifest_path(model, number))
-        said = _bare(manifests.read(data)) if data is not None else None
-        if said is None or (said.model, said.version) != (model, number):
-            said = _told(self.state.manifest(model, number))
-        path = said.artifact.path
+        version = _from_form(manifests.read(data)) if data is not None else None
+        if version is None or (version.model, version.version) != (model, number):
+            version = _essentials(self.state.manifest(model, number))
+        path = version.artifact.path
         data = read(layout.dvc_pointer_path(model, number, path))
         md5 = _sum(pointers.read(data)) if data is not None else None
         if md5 is None:
             md5 = self.state.artifact_md5(model, number, path)
-        return replace(said, artifact=replace(said.artifact, md5=md5))
+        return replace(version, artifact=replace(version.artifact, md5=md5))
 
     @property
     def versions(self) -> Iterator[ModelVersion]:
@@ -90,9 +89,9 @@ class Inspection:
 
     @cached_property
     def open_files(self) -> Mapping[str, int] | None:
-        """The files that processes have open, real path to process; ``None`` if nobody can tell.
+        """The open files of processes, real path to process; ``None`` where this is unknown.
 
-        Linux says so, of this user's processes; of all of them to its administrator.
+        Linux lists them for the user's own processes, and for all processes to the administrator.
         """
         if not (_PROCESSES / "self" / "fd").is_dir():
             return None
@@ -102,11 +101,11 @@ class Inspection:
                 for handle in folder.iterdir():
                     found[os.readlink(handle)] = int(folder.parent.name)  # noqa: PTH115  fast
             except OSError:
-                continue  # it has ended, or is somebody else's
+                continue  # the process ended, or belongs to another user
         return found
 
     def holder(self, path: Path) -> int | None:
-        """Return a process that has a file open, or one in a folder; ``None`` if none is known."""
+        """Return a process with this file, or a file below this folder, open; ``None`` if none."""
         place = str(path.resolve())
         for name, process in (self.open_files or {}).items():
             if name == place or name.startswith(f"{place}/"):
@@ -114,30 +113,30 @@ class Inspection:
         return None
 
 
-def _told(version: ModelVersion) -> ModelVersion:
-    """Return of a version what names it and its bytes."""
+def _essentials(version: ModelVersion) -> ModelVersion:
+    """Return a version with only its identity and its artifact."""
     return ModelVersion(
         version.model, version.version, version.created_at, version.created_by, version.artifact
     )
 
 
-def _bare(read: Filled[ModelVersion] | None) -> ModelVersion | None:
-    """Return the same of a manifest whose form is known."""
+def _from_form(read: Filled[ModelVersion] | None) -> ModelVersion | None:
+    """Return the essentials of a manifest whose form is known."""
     if read is None:
         return None
-    said, value = read.form, read.value
+    form, value = read.form, read.value
     try:
         artifact = Artifact(
-            path=value(said.artifact.path),
-            size=value(said.artifact.size),
-            files=value(said.artifact.files),
-            sha256=value(said.artifact.sha256),
+            path=value(form.artifact.path),
+            size=value(form.artifact.size),
+            files=value(form.artifact.files),
+            sha256=value(form.artifact.sha256),
         )
         return ModelVersion(
-            value(said.model),
-            value(said.version),
-            value(said.created_at),
-            value(said.created_by),
+            value(form.model),
+            value(form.version),
+            value(form.created_at),
+            value(form.created_by),
             artifact,
         )
     except LookupError:
@@ -152,7 +151,7 @@ def _sum(read: Filled[str] | None) -> str | None:
 
 
 def age(path: Path) -> float:
-    """Return how long ago a file, or anything in a folder, was last written, in seconds."""
+    """Return the seconds since the last write to a file, or to anything in a folder."""
     newest = path.lstat().st_mtime
     if path.is_dir() and not path.is_symlink():
         for place, _, files in os.walk(path):
@@ -160,5 +159,5 @@ def age(path: Path) -> float:
                 try:
                     newest = max(newest, os.lstat(Path(place, name)).st_mtime)
                 except OSError:
-                    continue  # it is just being removed
+                    continue  # another process just removed it
     return max(0.0, time.time() - newest)

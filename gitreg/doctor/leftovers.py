@@ -1,4 +1,4 @@
-"""What a process that was killed leaves behind: locks, unfinished files, a damaged index."""
+"""Examines what a killed process leaves behind: locks, unfinished files, a damaged index."""
 
 from __future__ import annotations
 
@@ -21,25 +21,26 @@ from gitreg.findings import Finding
 from gitreg.git.worktree import ANNOUNCEMENT
 
 ABANDONED = 3600.0
-"""After how many seconds without a change an unfinished file is rubbish, if no process has it."""
+"""After how many seconds without a write an unfinished file counts as abandoned, provided that no
+process has it open."""
 
 ABANDONED_UNSEEN = 24 * 3600.0
-"""The same, where nobody can tell which files processes have open."""
+"""The same in seconds, where the system does not list open files."""
 
 _ASIDE = "-replaced"
 _REFERENCES = ("HEAD.lock", "packed-refs.lock")
-_TOLD = 20
-"""How many of a kind are told of by name."""
+_LISTED = 20
+"""How many findings of one kind are listed one by one."""
 
 
 def index(inspection: Inspection) -> Iterator[Finding]:
-    """Say whether gitreg's index of history is damaged. It is derived: nothing is lost with it."""
+    """Yield a finding if the history index is damaged; it is derived data, so nothing is lost."""
     if inspection.history.is_damaged():
         yield Finding(
             "bad-index",
             "warning",
             str(inspection.repository.private_dir / "history.sqlite"),
-            "the history index is damaged; it is made anew from the commits",
+            "the history index is damaged; gitreg can rebuild it from the commits",
             "gitreg doctor --fix",
         )
 
@@ -48,8 +49,8 @@ def index(inspection: Inspection) -> Iterator[Finding]:
 
 
 def locks(inspection: Inspection) -> Iterator[Finding]:
-    """Say which locks of Git and DVC are there, since when, and who holds them."""
-    for lock in islice(_git_locks(inspection), _TOLD):
+    """Yield the locks of Git and DVC, with their age and holder."""
+    for lock in islice(_git_locks(inspection), _LISTED):
         if lock.name == "index.lock":
             code = "index-lock"
         else:
@@ -65,14 +66,14 @@ def locks(inspection: Inspection) -> Iterator[Finding]:
             "git-rubbish",
             "note",
             str(rubbish[0]),
-            f"{len(rubbish)} unfinished object(s) of a Git that was killed take space; git gc "
-            "removes those that are two weeks old",
+            f"{len(rubbish)} unfinished object(s) of a killed Git process take up space; git gc "
+            "removes those older than two weeks",
             "git gc --quiet",
         )
 
 
 def _git_locks(inspection: Inspection) -> Iterator[Path]:
-    """Yield the locks of Git, each of which stops writers for as long as it is there."""
+    """Yield Git's lock files; each blocks writers as long as it exists."""
     for folder in sorted({inspection.repository.git_dir, inspection.repository.common_dir}):
         yield from sorted(folder.glob("*.lock"))
         yield from sorted((folder / "refs").rglob("*.lock"))
@@ -84,7 +85,7 @@ def _git_rubbish(inspection: Inspection) -> Iterator[Path]:
     yield from chain(objects.glob("[0-9a-f][0-9a-f]/tmp_obj_*"), objects.glob("pack/tmp_*"))
 
 
-def _lock(inspection: Inspection, code: str, lock: Path, whose: str) -> Finding:
+def _lock(inspection: Inspection, code: str, lock: Path, program: str) -> Finding:
     process = inspection.holder(lock)
     when = ago(age(lock))
     if process is not None:
@@ -92,7 +93,7 @@ def _lock(inspection: Inspection, code: str, lock: Path, whose: str) -> Finding:
             code,
             "warning",
             str(lock),
-            f"process {process} holds it since {when}: wait until that has ended",
+            f"process {process} holds it; it was last written {when}: wait until the process ends",
             f"ps -fp {process}",
         )
     known = "" if inspection.open_files is None else " and no process of yours has it open"
@@ -100,18 +101,18 @@ def _lock(inspection: Inspection, code: str, lock: Path, whose: str) -> Finding:
         code,
         "warning",
         str(lock),
-        f"written {when}{known}: a {whose} process is between two steps, or was killed and left "
-        "this, which stops the next one; if none is running, remove it",
+        f"last written {when}{known}: a {program} process is still at work, or was killed and left "
+        "this file, which blocks the next one; if no such process is running, remove it",
         f"rm {shlex.quote(str(lock))}",
     )
 
 
 def _dvc_locks(folder: Path) -> Iterator[Finding]:
-    """Say what a DVC that was killed left.
+    """Yield the leftovers of a killed DVC process.
 
-    Its ``lock`` and ``rwlock.lock`` always stay there and are held by the kernel, so that they say
-    nothing. ``rwlock`` lists processes: DVC drops those that have ended, but stops at a list that
-    it cannot read.
+    DVC's ``lock`` and ``rwlock.lock`` always exist and are locked in the kernel, so the files
+    themselves mean nothing. ``rwlock`` lists processes: DVC drops the ones that ended, but fails
+    on a list that it cannot read.
     """
     path = folder / "rwlock"
     try:
@@ -125,12 +126,12 @@ def _dvc_locks(folder: Path) -> Iterator[Finding]:
             "dvc-lock",
             "warning",
             str(path),
-            f"DVC was killed while it wrote this, and cannot read it again ({error}): its commands "
-            "fail until it is removed; gitreg does not need it",
+            f"DVC was killed while it wrote this file, and cannot read it now ({error}): DVC "
+            "commands fail until you remove it; gitreg does not need it",
             f"rm {shlex.quote(str(path))}",
         )
         return
-    for process, command in islice(processes.items(), _TOLD):
+    for process, command in islice(processes.items(), _LISTED):
         if _is_running(process):
             yield from _held_by(process, path)
         else:
@@ -139,24 +140,24 @@ def _dvc_locks(folder: Path) -> Iterator[Finding]:
                 "note",
                 str(path),
                 f"process {process} ({command}) was killed and is still listed; the next DVC "
-                "command that needs it takes it out itself",
+                "command that needs this lock removes the entry itself",
                 f"rm {shlex.quote(str(path))}",
             )
 
 
 def _held_by(process: int, path: Path) -> Iterator[Finding]:
-    """Say that DVC waits for a process which is not DVC: the number was given away again."""
+    """Yield a finding if DVC waits for another program that has its old process number."""
     try:
         words = Path("/proc", str(process), "cmdline").read_bytes()
     except OSError:
-        return  # nobody can tell: it is taken for what DVC takes it for
+        return  # unknown: assume, like DVC, that it is DVC
     if b"dvc" not in words:
         yield Finding(
             "dvc-lock",
             "warning",
             str(path),
-            f"a DVC that was killed was process {process}, which is another program now: DVC waits "
-            "for that one to end",
+            f"a killed DVC process had the number {process}, which another program has now: DVC "
+            "waits for that program to end",
             f"rm {shlex.quote(str(path))}",
         )
 
@@ -169,7 +170,7 @@ def _is_running(process: int) -> bool:
     except ProcessLookupError:
         return False
     except (OSError, OverflowError):
-        return True  # somebody else's
+        return True  # another user's process
     return True
 
 
@@ -177,27 +178,27 @@ def _is_running(process: int) -> bool:
 
 
 def unfinished(inspection: Inspection) -> Iterator[Finding]:
-    """Say which files gitreg did not bring to their end, and what was set aside meanwhile."""
-    rubbish = list(unfinished_files(inspection))
-    abandoned = [path for path in rubbish if is_abandoned(inspection, path)]
+    """Yield gitreg's unfinished files, and the models that a killed pull set aside."""
+    paths = list(unfinished_files(inspection))
+    abandoned = [path for path in paths if is_abandoned(inspection, path)]
     if abandoned:
         yield Finding(
             "unfinished",
             "warning",
             str(abandoned[0]),
-            f"{len(abandoned)} unfinished file(s) of a gitreg that was killed take space, since "
-            f"{ago(age(abandoned[0]))}",
+            f"{len(abandoned)} unfinished file(s) of a gitreg that was killed take up space; the "
+            f"first was last written {ago(age(abandoned[0]))}",
             "gitreg doctor --fix",
         )
-    for path in islice((path for path in rubbish if path not in abandoned), _TOLD):
+    for path in islice((path for path in paths if path not in abandoned), _LISTED):
         process = inspection.holder(path)
-        who = f"process {process}" if process else "a gitreg"
+        writer = f"process {process}" if process else "a gitreg"
         yield Finding(
             "unfinished",
             "note",
             str(path),
-            f"{who} is writing it, or was killed; last written {ago(age(path))}; an hour later "
-            "gitreg doctor --fix takes it for rubbish",
+            f"{writer} is writing it, or was killed; last written {ago(age(path))}; an hour after "
+            "the last write, gitreg doctor --fix removes it",
             f"ps -fp {process}" if process else f"rm -r {shlex.quote(str(path))}",
         )
     for version in inspection.versions:
@@ -206,20 +207,20 @@ def unfinished(inspection: Inspection) -> Iterator[Finding]:
 
 
 def _set_aside(inspection: Inspection, version: ModelVersion, aside: Path) -> Finding:
-    """Say where the only copy of something may be; what to do with it is a person's to decide."""
+    """Return a finding about a file that may be the only copy; the user decides what to do."""
     place = inspection.artifacts.own_place(version)
     if place.exists():
         target = _free(place.parents[4] / f"{place.parents[2].name}-{version.version}-kept")
-        then = f"{place.name} is there, so it is not needed unless you changed it: to keep it"
+        advice = f"{place.name} exists, so you need this only if you changed it; to keep it"
     else:
         target = place
-        then = f"{place.name} is not there, so this may be all there is: to have it back"
+        advice = f"{place.name} is missing, so this may be the only copy; to restore it"
     return Finding(
         "set-aside",
         "warning",
         str(aside),
         f"gitreg pull {format_version(version.model, version.version)} was killed while it "
-        f"replaced this; {then}, move it",
+        f"replaced this; {advice}, move it",
         f"mv {shlex.quote(str(aside))} {shlex.quote(str(target))}",
     )
 
@@ -233,17 +234,17 @@ def _free(path: Path) -> Path:
 
 
 def unfinished_files(inspection: Inspection) -> Iterator[Path]:
-    """Yield what gitreg writes before it gives it a name, without what was set aside."""
+    """Yield gitreg's temporary files, without the ones that were set aside."""
     repository = inspection.repository
-    # gitdb writes an object beside the folders of objects, under a name that git gc does not know.
+    # gitdb writes new objects beside the object folders, under a name that git gc does not know.
     yield from sorted((repository.common_dir / "objects").glob("obj????????"))
     yield from repository.git_dir.glob(f"{ANNOUNCEMENT}.new")
-    with suppress(DvcError):  # reported where the bytes are looked for
+    with suppress(DvcError):  # reported by the examination of the bytes
         yield from inspection.artifacts.project(inspection.state.snapshot).unfinished()
     top = repository.top_level
     if top is None:
         return
-    # As gitreg names them beside their targets.
+    # gitreg writes a temporary file beside its target.
     for name in (layout.DVC_YAML, ".dvcignore", ".dvc/config", ".dvc/.gitignore"):
         target = top / name
         temporary = target.with_name(f".{target.name}.gitreg")
@@ -253,7 +254,7 @@ def unfinished_files(inspection: Inspection) -> Iterator[Path]:
 
 
 def _below(registry: Path) -> Iterator[Path]:
-    """Yield the unfinished files of the registry's own folders, never through a link."""
+    """Yield the unfinished files in the registry's own folders; links are not followed."""
     for place, folders, files in os.walk(registry):
         for name in sorted(folders):
             if name.startswith(TEMPORARY) and not name.endswith(_ASIDE):
@@ -262,12 +263,12 @@ def _below(registry: Path) -> Iterator[Path]:
         for name in sorted(names):
             if name.startswith(".") and name.endswith(".gitreg"):
                 yield Path(place, name)
-        # The bytes of a model are not looked through: they are another's, and may be many.
+        # A model's own files are skipped: gitreg does not write them, and there can be many.
         folders[:] = [name for name in folders if _is_ours(Path(place, name).relative_to(registry))]
 
 
 def _is_ours(path: Path) -> bool:
-    """Tell whether a folder below the registry holds files that gitreg writes itself."""
+    """Return whether gitreg itself writes files into a folder below the registry."""
     parts = path.parts
     if len(parts) <= 2:
         return not any(part.startswith(TEMPORARY) for part in parts)
@@ -281,6 +282,6 @@ def _children(inspection: Inspection, version: ModelVersion, pattern: str) -> li
 
 
 def is_abandoned(inspection: Inspection, path: Path) -> bool:
-    """Tell whether nobody can be writing an unfinished file any more."""
+    """Return whether no process can still be writing an unfinished file."""
     patience = ABANDONED_UNSEEN if inspection.open_files is None else ABANDONED
     return age(path) >= patience and inspection.holder(path) is None

@@ -1,4 +1,4 @@
-"""What history says that the files of today contradict, and what it says twice."""
+"""Compares the files of today with history, and finds operations that history has twice."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ from gitreg.git.log import RawChange, read_paths
 from gitreg.git.repository import GitRepository
 
 _Written = dict[str, tuple[str, str]]
-"""Path to the commit that wrote it first, and the blob that it wrote."""
+"""Path to the commit that wrote it first, and the blob that this commit wrote."""
 
 
 def examine(inspection: Inspection) -> Iterator[Finding]:
-    """Compare the registry with its own history; Git is asked twice, whatever the size of it.
+    """Yield differences between the registry and its own history.
 
-    Blobs are compared by name, no file is read.
+    This takes two Git processes for a registry of any size. Blobs are compared by name, so no file
+    is read.
     """
     repository, commit = inspection.repository, str(inspection.state.commit)
     if repository.is_shallow:
@@ -36,7 +37,7 @@ def examine(inspection: Inspection) -> Iterator[Finding]:
     for info, changes in read_paths(repository, commit):
         for name in dict.fromkeys(trailers_of(info.message).get(OPERATION, ())):
             operations[name].append(info.oid)
-        for model in _given_up(repository, changes):
+        for model in _ended_models(repository, changes):
             folder = f"{layout.model_path(model)}/"
             written = {
                 path: first for path, first in written.items() if not path.startswith(folder)
@@ -48,8 +49,8 @@ def examine(inspection: Inspection) -> Iterator[Finding]:
     yield from _changed(inspection, written, _blobs(repository, commit))
 
 
-def _given_up(repository: GitRepository, changes: Iterable[RawChange]) -> Iterator[str]:
-    """Yield the models that a commit deleted or renamed, or of which it took a rename back."""
+def _ended_models(repository: GitRepository, changes: Iterable[RawChange]) -> Iterator[str]:
+    """Yield the models that a commit deleted, renamed, or renamed back."""
     for change in changes:
         place = layout.locate(change.path)
         if place is None or place.kind != "deleted" or place.version is not None:
@@ -65,15 +66,15 @@ def _given_up(repository: GitRepository, changes: Iterable[RawChange]) -> Iterat
 
 
 def _is_immutable(path: str) -> bool:
-    """Tell whether a path is one of those that a version is registered with, once and for all."""
+    """Return whether a path belongs to the immutable files of a version."""
     place = layout.locate(path)
     if place is None:
         return False
     if place.kind == "manifest":
         return True
     name = PurePosixPath(path).name
-    told = name == layout.REQUIREMENTS or name.endswith(".dvc")
-    return place.version is not None and place.kind == "other" and told
+    is_registered = name == layout.REQUIREMENTS or name.endswith(".dvc")
+    return place.version is not None and place.kind == "other" and is_registered
 
 
 def _done_twice(operations: Mapping[str, list[str]]) -> Iterator[Finding]:
@@ -84,7 +85,7 @@ def _done_twice(operations: Mapping[str, list[str]]) -> Iterator[Finding]:
                 "done-twice",
                 "warning",
                 name,
-                f"the operation stands in {len(commits)} commits, so it was done more than once: "
+                f"{len(commits)} commits contain this operation, so it ran more than once: "
                 f"{', '.join(short)}",
                 f"git --no-pager show {' '.join(short)}",
             )
@@ -95,7 +96,7 @@ def _blobs(repository: GitRepository, commit: str) -> dict[str, str]:
         "ls-tree", "-r", "-z", "--full-tree", commit, "--", f"{layout.ROOT}/"
     ).stdout
     entries = (entry.partition(b"\t") for entry in listing.split(b"\0") if entry)
-    return {os.fsdecode(path): told.split()[2].decode("ascii") for told, _, path in entries}
+    return {os.fsdecode(path): fields.split()[2].decode("ascii") for fields, _, path in entries}
 
 
 def _changed(
@@ -115,30 +116,33 @@ def _changed(
         name = format_version(model, version)
         gone = not any(path.startswith(layout.version_path(model, version) + "/") for path in now)
         if gone:
-            message = f"it was registered in {first[model, version][:9]} and is gone, undeleted"
+            message = (
+                f"it was registered in {first[model, version][:9]} and is gone, but was never "
+                "deleted with gitreg"
+            )
         else:
             files = ", ".join(PurePosixPath(path).name for path in paths)
-            message = f"a version never changes, and {files} did since it was registered"
+            message = f"a version must never change, but since its registration {files} did"
         yield Finding(
             "version-gone" if gone else "version-changed",
             "error",
             name,
             message,
-            _bring_back(name, paths, written),
+            _restore(name, paths, written),
         )
     for model in inspection.models:
         yield from _gaps(model, inspection.state.numbers(model), first)
 
 
-def _bring_back(name: str, paths: list[str], written: _Written) -> str:
-    """Return the command that commits files as they were registered."""
+def _restore(name: str, paths: list[str], written: _Written) -> str:
+    """Return the command that restores and commits files as they were registered."""
     by_commit: dict[str, list[str]] = defaultdict(list)
     for path in paths:
         by_commit[written[path][0]].append(path)
     steps = [
         f"git checkout {commit[:12]} -- {shlex.join(some)}" for commit, some in by_commit.items()
     ]
-    reason = shlex.quote(f"bring back {name} as it was registered")
+    reason = shlex.quote(f"restore {name} as it was registered")
     return " && ".join([*steps, f"git commit -m {reason} -- {shlex.join(paths)}"])
 
 
@@ -147,19 +151,19 @@ def _gaps(
 ) -> Iterator[Finding]:
     if not numbers or numbers[-1] == len(numbers):
         return
-    there = set(numbers)
+    present = set(numbers)
     last, skipped = 0, []
-    # Numbers can be as high as a hostile folder says: the spans between them are looked at.
-    for number in sorted({*there, *(v for m, v in registered if m == model)}):
+    # A hostile folder can have any number, so the code handles ranges, not single numbers.
+    for number in sorted({*present, *(v for m, v in registered if m == model)}):
         if number > last + 1:
             skipped.append((last + 1, number - 1))
         last = number
     for start, end in skipped:
-        which = str(start) if start == end else f"{start} to {end}"
+        span = str(start) if start == end else f"{start} to {end}"
         yield Finding(
             "number-gap",
             "warning",
             format_version(model, start),
-            f"no commit of this branch registered {model} {which}, and later numbers are taken",
+            f"no commit of this branch registered {model} {span}, but later numbers exist",
             f"git --no-pager log --oneline -- {shlex.quote(layout.versions_path(model))}",
         )

@@ -1,4 +1,4 @@
-"""The bytes of versions: which are not in DVC's cache, not on its remote, or in neither."""
+"""Finds versions whose bytes are missing from DVC's cache, from its remote, or from both."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _Pair = tuple[str, int]
 
 
 def examine(inspection: Inspection, remote_state: RemoteState) -> Iterator[Finding]:
-    """Say which versions' bytes are missing here, and which are not shared.
+    """Yield the versions whose bytes are missing here or on the DVC remote.
 
-    All versions are asked for at once. That an object is there is looked at, not what is in it:
-    ``gitreg verify`` and ``gitreg verify --remote`` read the bytes.
+    All versions are looked up at once. Only the existence of an object is checked, not its
+    content: ``gitreg verify`` and ``gitreg verify --remote`` read the bytes.
     """
     state = inspection.state
     try:
@@ -35,7 +35,7 @@ def examine(inspection: Inspection, remote_state: RemoteState) -> Iterator[Findi
             try:
                 absent[pair] = set(project.missing(md5))
             except DvcError as error:
-                # On one version alone: the others can still be told of.
+                # Only this version is affected; the others are still examined.
                 yield Finding("dvc", "error", format_version(*pair), str(error), error.hint)
         if remote is None:
             yield from _without_remote(absent)
@@ -50,18 +50,18 @@ def _without_remote(absent: Mapping[_Pair, set[str]]) -> Iterator[Finding]:
         "no-dvc-remote",
         "note",
         ".dvc/config",
-        "the bytes are in this machine's DVC cache alone",
+        "only this machine's DVC cache has the bytes",
         "dvc remote add -d NAME URL, commit .dvc/config, then gitreg verify --remote --repair",
     )
-    for pair, lacking in absent.items():
-        if lacking:
+    for pair, missing in absent.items():
+        if missing:
             yield Finding(
                 "artifact-missing",
                 "error",
                 format_version(*pair),
                 "its bytes are not in the cache, and there is no DVC remote to get them from",
-                "register the same bytes again from where they were trained, or delete the "
-                f"version: gitreg delete {quote(format_version(*pair))}",
+                "register the same bytes again where they were trained, or delete the version: "
+                f"gitreg delete {quote(format_version(*pair))}",
             )
 
 
@@ -72,15 +72,15 @@ def _with_remote(
     objects: Mapping[_Pair, str],
     absent: Mapping[_Pair, set[str]],
 ) -> Iterator[Finding]:
-    there = project.lacking({objects[pair] for pair in absent}) if absent else {}
+    missing = project.missing_by_artifact({objects[pair] for pair in absent}) if absent else {}
     known = remote_state.upstream is not None
     inspection.history.advance(str(inspection.state.commit))
     unpublished = set(inspection.history.versions_since(remote_state.fork)) if known else set()
     for pair, not_here in absent.items():
-        lacking = set(there[objects[pair]])
-        # Where the listing is not here, only the remote has said what its files are.
-        nowhere = lacking & not_here
-        nowhere |= {oid for oid in lacking if not project.cache_path(oid).is_file()}
+        not_there = set(missing[objects[pair]])
+        # Without a local directory listing, only the remote knows the files of a folder.
+        nowhere = not_there & not_here
+        nowhere |= {oid for oid in not_there if not project.cache_path(oid).is_file()}
         name = format_version(*pair)
         if nowhere:
             yield Finding(
@@ -90,19 +90,19 @@ def _with_remote(
                 "its bytes are neither here nor on the remote",
                 f"{REPAIR} {quote(name)}",
             )
-        elif lacking and pair in unpublished:
+        elif not_there and pair in unpublished:
             yield Finding(
                 "not-shared",
                 "note",
                 name,
-                "its bytes are not on the DVC remote yet; they go there when it is published",
+                "its bytes are not on the DVC remote yet; publishing the version uploads them",
                 "gitreg push",
             )
-        elif lacking:
+        elif not_there:
             yield Finding(
                 "not-shared",
                 "warning",
                 name,
-                "its bytes are not on the DVC remote, so that nobody else can pull it",
+                "its bytes are not on the DVC remote, so nobody else can pull it",
                 f"gitreg verify --remote --repair {quote(name)}",
             )

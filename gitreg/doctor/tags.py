@@ -1,4 +1,4 @@
-"""Tags beside what history implies: those of the clone, and those of its Git remote."""
+"""Compares the tags of the clone and of its Git remote with the tags that history implies."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from gitreg.git import publish
 from gitreg.publishing.tags import compare_tags, tagged_tip
 
 
-def here(inspection: Inspection) -> Iterator[Finding]:
-    """Compare the clone's tags with those that its history implies."""
+def in_clone(inspection: Inspection) -> Iterator[Finding]:
+    """Yield the clone's missing, wrong and foreign tags."""
     repository, history = inspection.repository, inspection.history
     tip = None if repository.is_shallow else tagged_tip(repository, inspection.clone)
     if tip is None:
@@ -26,7 +26,7 @@ def here(inspection: Inspection) -> Iterator[Finding]:
             "missing-tag",
             "warning",
             report.made[0],
-            f"{len(report.made)} tag(s) that history implies are not here",
+            f"{len(report.made)} tag(s) that history implies are missing here",
             "gitreg tags sync",
         )
     for name in report.wrong:
@@ -42,7 +42,7 @@ def here(inspection: Inspection) -> Iterator[Finding]:
             "abandoned-tag",
             "warning",
             report.abandoned[0],
-            f"{len(report.abandoned)} tag(s) stand for commits that are on no branch any more",
+            f"{len(report.abandoned)} tag(s) name commits that are no longer on any branch",
             "gitreg tags sync",
         )
     for name in report.foreign:
@@ -50,13 +50,13 @@ def here(inspection: Inspection) -> Iterator[Finding]:
             "foreign-tag",
             "warning",
             name,
-            "no event of history stands behind it",
+            "no event in history implies it",
             f"git tag -d '{name}'",
         )
 
 
 def on_remote(inspection: Inspection, remote_state: RemoteState) -> Iterator[Finding]:
-    """Compare the remote's tags with those that what is published implies."""
+    """Yield the remote's missing, wrong and foreign tags, judged by the published history."""
     if remote_state.upstream is None or remote_state.published is None:
         return
     if not inspection.clone.is_tagged(inspection.repository.tip().branch):
@@ -66,20 +66,20 @@ def on_remote(inspection: Inspection, remote_state: RemoteState) -> Iterator[Fin
     implied = history.tags()
     wanted = {tag.name: publish.tag_object_name(tag.content) for tag in implied}
     wanted |= publish.present_tags(inspection.repository, implied)
-    there = inspection.clone.ignoring_signatures(
+    present = inspection.clone.ignoring_signatures(
         remote_state.upstream, implied, wanted, remote_state.tags
     )
     remote = remote_state.upstream.shown
-    wrong = [name for name, oid in wanted.items() if there.get(name, oid) != oid]
-    # A push that finds another tag over there is refused as a whole.
+    wrong = [name for name, oid in wanted.items() if present.get(name, oid) != oid]
+    # The remote refuses the whole push if one of its tags differs.
     sync = f"gitreg tags sync --push{' --force' if wrong else ''}"
-    missing = [name for name in wanted if name not in there]
+    missing = [name for name in wanted if name not in present]
     if missing:
         yield Finding(
             "remote-missing-tag",
             "warning",
             missing[0],
-            f"{len(missing)} tag(s) of what is published are not on {remote}",
+            f"{len(missing)} tag(s) of the published history are missing on {remote}",
             sync,
         )
     for name in wrong:
@@ -87,13 +87,13 @@ def on_remote(inspection: Inspection, remote_state: RemoteState) -> Iterator[Fin
             "remote-wrong-tag",
             "error",
             name,
-            f"on {remote} it is not the tag that history implies: GTO and DVC answer wrongly",
+            f"on {remote} it is not the tag that history implies: GTO and DVC give wrong answers",
             sync,
         )
     models = {tag.model for tag in implied}
     extra = [
         name
-        for name in there
+        for name in present
         if name not in wanted and (parsed := parse_tag(name)) and parsed.model in models
     ]
     yield from _foreign(remote_state.upstream.remote, extra)
@@ -107,6 +107,6 @@ def _foreign(remote: str, names: Sequence[str]) -> Iterator[Finding]:
             "remote-foreign-tag",
             "warning",
             name,
-            f"on {place} no event of history stands behind it",
+            f"it is on {place}, but no event in history implies it",
             f"git push {shlex.quote(place)} {shlex.quote(f':refs/tags/{name}')}",
         )

@@ -1,4 +1,4 @@
-"""Index and work tree beside the commit: what has not followed it, and what is the user's work."""
+"""Compares index and work tree with the commit: finds outdated files and the user's own work."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from gitreg.git import worktree
 from gitreg.git.repository import GitRepository, Tip
 
 _LOOK_BACK = 50
-"""How many commits an index may lag behind and still be told from the user's work."""
+"""How many commits an index may be behind and still not count as the user's work."""
 
-# A person is in the middle of something that moves the index on purpose.
+# The user is in the middle of a Git command that changes the index on purpose.
 _UNDER_WAY = (
     "MERGE_HEAD",
     "REVERT_HEAD",
@@ -29,67 +29,68 @@ _UNDER_WAY = (
 
 
 def examine(inspection: Inspection) -> Iterator[Finding]:
-    """Say what of the registry's files is not as the commit has it."""
+    """Yield the registry's files that differ from the commit."""
     repository = inspection.repository
     if repository.top_level is None or inspection.state.commit is None:
         return
-    waiting = _announced(repository)
-    if waiting is not None:
-        yield Finding("not-followed", "warning", "work tree", waiting, "gitreg doctor --fix")
-        return  # what lags is told by this
+    interrupted = _interrupted(repository)
+    if interrupted is not None:
+        yield Finding("not-followed", "warning", "work tree", interrupted, "gitreg doctor --fix")
+        return  # this finding covers the outdated files
     dirty = _dirty(repository)
-    late = {edit.path for edit in behind(inspection)}
-    if late:
-        paths = sorted(late)
+    outdated = {edit.path for edit in behind(inspection)}
+    if outdated:
+        paths = sorted(outdated)
         yield Finding(
             "work-tree-behind",
             "warning",
             paths[0],
-            f"{len(paths)} file(s) are as an earlier commit has them: a write was cut off, or the "
-            "branch was moved from elsewhere; git status shows it as if you had taken it back",
+            f"{len(paths)} file(s) still have the content of an earlier commit: a write was "
+            "interrupted, or another program moved the branch; git status shows this as if you "
+            "had reverted the change",
             f"git restore --staged --worktree -- {shlex.join(paths)}",
         )
-    gone = [path for path, state in dirty.items() if path not in late and state == " D"]
+    gone = [path for path, state in dirty.items() if path not in outdated and state == " D"]
     if gone:
         yield Finding(
             "missing-file",
             "warning",
             gone[0],
-            f"{len(gone)} file(s) of the registry are not in the work tree, though you did not "
-            "take them out of Git: gitreg refuses to write them",
+            f"{len(gone)} file(s) of the registry are missing in the work tree, but still in Git: "
+            "gitreg refuses to write them",
             f"git restore -- {shlex.join(gone)}",
         )
-    own = [path for path in dirty if path not in late and path not in gone]
+    own = [path for path in dirty if path not in outdated and path not in gone]
     if own:
         yield Finding(
             "uncommitted",
             "note",
             own[0],
-            f"{len(own)} file(s) of the registry have uncommitted changes of yours: gitreg refuses "
-            "to write them until you commit them or take them back",
+            f"{len(own)} file(s) of the registry have your uncommitted changes: gitreg refuses to "
+            "write them until you commit or revert the changes",
             f"git status --short -- {shlex.join(own)}",
         )
 
 
-def _announced(repository: GitRepository) -> str | None:
-    """Return what is to be said of a publication that was announced and not followed."""
+def _interrupted(repository: GitRepository) -> str | None:
+    """Return the message about a publication that was announced and not finished, if any."""
     if not (repository.git_dir / worktree.ANNOUNCEMENT).exists():
         return None
     found = worktree.announced(repository)
     if found is None:
-        return "a gitreg was killed right before it published something: nothing is lost"
+        return "a gitreg was killed just before it published something; nothing is lost"
     if repository.head_branch() != found.branch or repository.tip() != Tip(
         found.branch, found.after
     ):
-        return "a gitreg was killed before it published what it had announced: nothing is lost"
+        return "a gitreg was killed before it published its announced change; nothing is lost"
     return (
-        f"a gitreg was killed right after it published {found.after[:9]}: index and files have not "
-        "followed it, so that git status shows it as if you had taken it back"
+        f"a gitreg was killed just after it published {found.after[:9]}: index and files are not "
+        "updated yet, so git status shows the change as if you had reverted it"
     )
 
 
 def _dirty(repository: GitRepository) -> dict[str, str]:
-    """Return the paths of ours that differ from the commit, with Git's two letters for each."""
+    """Return gitreg's paths that differ from the commit, with Git's two status letters."""
     listing = repository.run_at_root(
         "status",
         "--porcelain",
@@ -109,17 +110,17 @@ def _dirty(repository: GitRepository) -> dict[str, str]:
 
 
 def _is_document(path: str) -> bool:
-    """Tell whether gitreg would read, or want to write, a path that Git does not track."""
+    """Return whether gitreg reads or writes a path that Git does not track."""
     place = layout.locate(path)
     return path == layout.POLICY or (place is not None and place.kind != "other")
 
 
 def behind(inspection: Inspection) -> Sequence[Edit]:
-    """Return the edits that index and files have not followed, as they are after a crash.
+    """Return the edits that are missing in index and files after a crash.
 
-    There the index is exactly as an earlier commit has it, for all files that changed since, and
-    the files are as that commit or the present one has them. Of an index that a person has put
-    back to the very same state it cannot be told apart; all of it is in Git in any case.
+    After a crash, the index has the content of an earlier commit for every file that changed
+    since, and each file has that content or the current one. A user who resets the index on
+    purpose gets exactly the same state; in any case all the content is in Git.
     """
     repository = inspection.repository
     tip = str(inspection.state.commit)
@@ -136,9 +137,9 @@ def behind(inspection: Inspection) -> Sequence[Edit]:
         changed = set(_ours(repository.changed_paths(commit, tip)))
         if not changed or not changed <= paths:
             continue
-        late = worktree.lagging(repository, commit, tip)
-        if len(late) == len(changed) and len(late) > len(best):
-            best = late
+        outdated = worktree.lagging(repository, commit, tip)
+        if len(outdated) == len(changed) and len(outdated) > len(best):
+            best = outdated
     return best
 
 

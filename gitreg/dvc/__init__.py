@@ -1,30 +1,30 @@
-"""The door to DVC: its cache and its remotes, object by object.
+"""The only package that uses DVC: reads and writes its cache and remotes, object by object.
 
-DVC's own push, pull and status are not used, for four observed reasons: a push skips the
-members of a folder whose ``.dir`` object is on the remote already; a corrupt cache object is
-uploaded without a word; a fetch of a missing object succeeds; and a check of an object whose file
-is writable re-hashes it and *deletes* it when it is damaged, on a remote too. So objects are
-looked up one by one with the remote's file system, and moved by DVC's own transfer, except into a
-folder, where that one is not atomic.
+gitreg does not use DVC's own push, pull and status, for four observed reasons: a push skips the
+members of a folder whose ``.dir`` object is on the remote already; a push uploads a corrupt cache
+object without a warning; a fetch of a missing object succeeds; and a check of an object whose file
+is writable hashes it again and *deletes* it when it is damaged, even on a remote. So gitreg looks
+up objects one by one with the remote's file system. It moves them with DVC's own transfer, except
+into a folder, where that transfer is not atomic.
 
-No lock of DVC is taken: an object appears in the cache by an atomic rename under the name of its
-content, so that two writers of the same object write the same bytes, and DVC never sees half of
-one. Only ``dvc gc`` removes objects, and it does so by what the work tree names.
+gitreg takes no lock of DVC: an object appears in the cache by an atomic rename to the name of its
+content. Two writers of the same object therefore write the same bytes, and DVC never sees an
+incomplete object. Only ``dvc gc`` removes objects: those that the work tree does not name.
 
 ================  ==========================================================
-`project`         `DvcProject`: what the rest of gitreg uses
+`project`         `DvcProject`: the interface for the rest of gitreg
 `cache`           objects on this machine
-`remote`          objects elsewhere
+`remote`          objects on a DVC remote
 `folder`          uploads to a remote that is a folder
-`checksums`       the MD5 that an object store reports for an object
+`checksums`       checksums that an object store reports
 `digest`          digests of files and folders
-`audit`           a remote, read from end to end
-`listing`         names of objects, and what a folder's listing may say
+`audit`           reads a whole remote and checks every object
+`listing`         object names, and the rules for a folder's listing
 `foreign`         the configuration of a repository that is not the user's
-`door`            foreign errors into ours
+`door`            translates DVC's errors into gitreg's
 ================  ==========================================================
 
-DVC is imported only when it is needed: importing this package does not.
+Importing this package does not import DVC; that happens at the first use.
 """
 
 from __future__ import annotations

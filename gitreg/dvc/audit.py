@@ -1,7 +1,8 @@
-"""The audit of a remote: every object is read from it once, whatever the cache has.
+"""Audits a remote: reads every object from it once, even objects that the cache has.
 
-The cache lends a listing that the remote lacks, so that its members are looked at all the same, and
-it is asked whether it could put right what is wrong. An audit writes nothing, here or there.
+If the remote has no intact listing of a folder, the cache's listing is used, so that the members
+are still checked. The audit also checks whether the cache could repair each fault. It writes
+nothing, neither in the cache nor on the remote.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from gitreg.errors import DvcError
 
 @dataclass(frozen=True)
 class Fault:
-    """An object that is not on a remote as it should be.
+    """An object that is missing or damaged on a remote.
 
     Attributes:
-        oid: which.
-        path: of the file in the artifact; ``""`` for an artifact that is a file, ``None`` for the
-            listing of a folder.
-        is_missing: whether it is not there; otherwise its bytes are others.
-        in_cache: whether the cache has it, its MD5 checked.
+        oid: the object.
+        path: the file's path in the artifact; ``""`` for an artifact that is a file, ``None`` for
+            the listing of a folder.
+        is_missing: whether the object is missing; otherwise it is damaged.
+        in_cache: whether the cache has an intact copy.
     """
 
     oid: ObjectId
@@ -37,12 +38,12 @@ class Fault:
 
 @dataclass(frozen=True)
 class Audit:
-    """What a remote holds of an artifact.
+    """The state of an artifact on a remote.
 
     Attributes:
-        faults: what is missing or damaged, members by path behind the listing.
-        tree: the digest of what is there; ``None`` when it is not all there and intact.
-        problem: why a listing that has its MD5 cannot be believed, or ``None``.
+        faults: the missing or damaged objects: the listing first, then members by path.
+        tree: the digest of the artifact; ``None`` when something is missing or damaged.
+        problem: why a listing with the right MD5 is invalid, or ``None``.
     """
 
     faults: tuple[Fault, ...] = ()
@@ -52,7 +53,7 @@ class Audit:
 
 @dataclass(frozen=True)
 class _Expected:
-    """What an artifact consists of, and what is wrong with what says so."""
+    """The members of an artifact, and the faults of its listing."""
 
     members: tuple[Member, ...]
     faults: tuple[Fault, ...] = ()
@@ -62,17 +63,17 @@ class _Expected:
 def audit(
     remote: Remote, cache: Cache, md5s: Iterable[ObjectId], progress: Progress | None
 ) -> dict[ObjectId, Audit]:
-    """Return what a remote holds of artifacts.
+    """Return the state of artifacts on a remote.
 
-    1. Listings are read first, for they say what else there is.
-    2. Then every other object, each once however many artifacts have it, several at a time and in
-       constant memory.
+    1. Read the listings, which name the other objects.
+    2. Read every other object: once, even if several artifacts share it, several objects at a
+       time, and in constant memory.
 
     Args:
-        remote: which.
-        cache: is only read.
+        remote: the remote to audit.
+        cache: the cache, which is only read.
         md5s: the artifacts.
-        progress: told the bytes read.
+        progress: called with the number of bytes read.
 
     Raises:
         DvcError: the remote cannot be reached or read.
@@ -99,8 +100,8 @@ def _expect(remote: Remote, cache: Cache, oid: ObjectId) -> _Expected:
     data = remote.content(oid)
     if data is None or digest.listing_name(data) != oid:
         fault = Fault(oid, None, data is None, cache.is_intact(oid))
-        lent = cache.members(oid) if fault.in_cache else None
-        return _Expected(lent or (), (fault,))
+        from_cache = cache.members(oid) if fault.in_cache else None
+        return _Expected(from_cache or (), (fault,))
     try:
         return _Expected(read_listing(data, oid))
     except DvcError as error:
@@ -117,8 +118,8 @@ def _judge(
         if file is not None and file.md5 == md5_of(member.md5):
             intact.append(file.at(member.path))
         else:
-            here = cache.is_intact(member.md5)
-            faults.append(Fault(member.md5, member.path, file is None, here))
+            in_cache = cache.is_intact(member.md5)
+            faults.append(Fault(member.md5, member.path, file is None, in_cache))
     if faults or expected.problem:
         return Audit(tuple(faults), problem=expected.problem)
     return Audit(tree=digest.tree_digest(intact, is_folder=is_listing(oid)))
@@ -127,7 +128,7 @@ def _judge(
 def repair(
     remote: Remote, cache: Cache, audits: Iterable[Audit], progress: Progress | None
 ) -> None:
-    """Upload what audits found wrong, where the cache has it: a listing behind all its members.
+    """Upload the missing and damaged objects that the cache has; a listing after its members.
 
     Raises:
         DvcError: the remote cannot be written.
@@ -139,7 +140,7 @@ def repair(
         for fault in audit.faults
         if fault.in_cache and fault.path is not None
     }
-    # A listing whose members are not all there would make DVC believe that they are.
+    # DVC takes a listing on the remote as proof that all its members are there.
     listings = {
         fault.oid: None
         for audit in found

@@ -1,8 +1,8 @@
 """DVC's cache: objects on this machine.
 
-A file's mode in the cache says whether it is vouched for, as DVC has it: 0444 was checked, anything
-writable is checked before use. What comes from a remote stays writable until its bytes were
-compared with the manifest's SHA-256.
+By DVC's convention, a file's mode shows whether its bytes were checked: mode 0444 means checked; a
+writable file is checked before use. An object fetched from a remote stays writable until its bytes
+were compared with the manifest's SHA-256.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from gitreg.dvc.listing import (
 from gitreg.errors import DvcError
 
 CHECKED = 0o444
-"""The mode of an object that was checked (``LocalHashFileDB.CACHE_MODE``)."""
+"""The mode of a checked object (``LocalHashFileDB.CACHE_MODE``)."""
 
 TEMPORARY = ".gitreg-"
-"""How the names of unfinished files start; what a killed run leaves is removed a day later."""
+"""The prefix of unfinished files; files left by a killed run are removed after a day."""
 
 _STALE = 24 * 3600
 
@@ -56,33 +56,33 @@ class Cache:
             path = str(folder.absolute() / "files" / "md5")
             self._objects = LocalHashFileDB(self.file_system, path, hash_name="md5", **settings)
         # Beside `md5`, not in it: there DVC would list unfinished files among the objects.
-        self._workshop = folder.absolute() / "files"
-        # What was hashed here: name to the file's state then, so that a push right after a
-        # registration does not hash a gigabyte again.
+        self._scratch = folder.absolute() / "files"
+        # The file state of each hashed object, so that a push right after a registration does not
+        # hash a gigabyte again.
         self._hashed: dict[ObjectId, tuple[int, ...]] = {}
-        # A listing is named by its content, so what was read once need not be read again.
+        # A listing is named by its content, so it needs to be read only once.
         self._listings: dict[ObjectId, tuple[Member, ...]] = {}
 
     def path(self, oid: ObjectId) -> Path:
-        """Return where an object lies, whether or not it is there."""
+        """Return the path of an object, whether or not it exists."""
         return Path(self._objects.oid_to_path(check_object_id(oid)))
 
     def size(self, oid: ObjectId) -> int | None:
-        """Return an object's size, ``None`` when it is not there or plainly damaged."""
+        """Return an object's size in bytes; ``None`` when it is missing or obviously damaged."""
         with door(f"cannot look for {oid} in DVC's cache"):
             path = self.path(oid)
             size = path.stat().st_size if path.is_file() else None
             return size if may_have_size(oid, size) else None
 
     def holds(self, oid: ObjectId) -> bool:
-        """Tell whether an object is there; that its bytes are right is another question."""
+        """Return whether an object exists; its bytes are not checked."""
         return self.size(oid) is not None
 
     def add_file(self, source: Path, meter: Meter) -> FileDigest:
-        """Copy a file in, reading it once, and return its digest.
+        """Copy a file into the cache, reading it once, and return its digest.
 
         Raises:
-            DvcError: the cache cannot be written, or holds other bytes under the same MD5.
+            DvcError: the cache cannot be written, or has different bytes with the same MD5.
             WorldError: the source cannot be read, or changed while it was read.
         """
         with self._temporary() as temporary:
@@ -91,10 +91,10 @@ class Cache:
         return found
 
     def add_bytes(self, data: bytes, oid: ObjectId) -> None:
-        """Write an object whose bytes have the MD5 of its name.
+        """Write an object; the caller checked that its bytes have the MD5 of its name.
 
         Raises:
-            DvcError: the cache cannot be written, or holds other bytes under the same MD5.
+            DvcError: the cache cannot be written, or has different bytes with the same MD5.
         """
         with self._temporary() as temporary:
             with door("cannot write to DVC's cache"):
@@ -103,10 +103,10 @@ class Cache:
 
     @contextmanager
     def _temporary(self) -> Iterator[Path]:
-        """Give a path for a new file in the cache's file system; what is left there is removed."""
+        """Yield a path for a new file in the cache's file system; remove the file afterwards."""
         with door("cannot write to DVC's cache"):
-            self._objects.makedirs(str(self._workshop))
-        path = self._workshop / f"{TEMPORARY}{secrets.token_hex(8)}.tmp"
+            self._objects.makedirs(str(self._scratch))
+        path = self._scratch / f"{TEMPORARY}{secrets.token_hex(8)}.tmp"
         try:
             yield path
         finally:
@@ -114,15 +114,15 @@ class Cache:
                 path.unlink()
 
     def unfinished(self) -> list[Path]:
-        """Return the unfinished files of runs that go on, or were killed."""
-        return sorted(self._workshop.glob(f"{TEMPORARY}*"))
+        """Return the unfinished files of running or killed processes."""
+        return sorted(self._scratch.glob(f"{TEMPORARY}*"))
 
     def remove_stale(self) -> None:
-        """Remove what killed runs left more than a day ago."""
-        remove_stale(self._workshop)
+        """Remove unfinished files that are older than a day."""
+        remove_stale(self._scratch)
 
     def _keep(self, temporary: Path, oid: ObjectId) -> None:
-        """Make a checked file the object ``oid``, unless there are the same bytes already."""
+        """Rename a checked file to the object ``oid``, unless the cache has the object already."""
         path = self.path(oid)
         with door(f"cannot write {oid} to DVC's cache"):
             if not _has_same_bytes(path, temporary, oid):
@@ -133,12 +133,12 @@ class Cache:
             self._hashed[oid] = file_state(path)
 
     def members(self, oid: ObjectId) -> tuple[Member, ...] | None:
-        """Return what a listing names, ``None`` when it is not there.
+        """Return the members of a folder's listing; ``None`` when the listing is missing.
 
-        One that is damaged, and that nobody vouched for, counts as not there.
+        A damaged listing whose file is still writable counts as missing.
 
         Raises:
-            DvcError: it is damaged, or breaks a rule.
+            DvcError: the listing is read-only and damaged, or breaks a rule.
         """
         path = self.path(oid)
         if not self.holds(oid):
@@ -157,7 +157,7 @@ class Cache:
         """Return the digest of a member.
 
         Raises:
-            DvcError: its bytes do not have the MD5 of their name.
+            DvcError: its bytes do not have the MD5 of its name.
         """
         found = digest.hash_file(self.path(member.md5), meter)
         if found.md5 != md5_of(member.md5):
@@ -165,23 +165,23 @@ class Cache:
         return found.at(member.path)
 
     def check(self, oid: ObjectId) -> None:
-        """Refuse an object whose bytes do not have the MD5 of its name.
+        """Refuse a damaged or missing object.
 
-        What was hashed here before and has not changed since is not hashed again.
+        An object is hashed again only if its file changed since the last time.
 
         Raises:
-            DvcError: so.
+            DvcError: the object is missing, or its bytes do not have the MD5 of its name.
         """
         if not self.is_intact(oid):
             raise self.damage(oid)
 
     def is_intact(self, oid: ObjectId) -> bool:
-        """Tell whether an object is there and its bytes have the MD5 of its name.
+        """Return whether an object exists and its bytes have the MD5 of its name.
 
-        What was hashed here before and has not changed since is not hashed again.
+        An object is hashed again only if its file changed since the last time.
 
         Raises:
-            WorldError: it cannot be read.
+            WorldError: the object cannot be read.
         """
         if not self.holds(oid):
             return False
@@ -195,31 +195,31 @@ class Cache:
         return True
 
     def damage(self, oid: ObjectId) -> DvcError:
-        """Return the error that says that an object is damaged."""
+        """Return the error for a damaged object."""
         return DvcError(
             f"DVC object {oid} in the cache is damaged: its MD5 differs",
-            hint=f"remove {self.path(oid)}, then get the bytes again (dvc fetch, or dvc add)",
+            hint=f"remove {self.path(oid)}, then get the bytes again with dvc fetch or dvc add",
         )
 
     def damaged(self, oids: Iterable[ObjectId]) -> set[ObjectId]:
         """Return the objects whose bytes do not have the MD5 of their name."""
-        names = sorted(set(oids))
+        names = sorted(set(oids))  # each object is hashed once
         found = digest.each(lambda oid: digest.file_md5(self.path(oid)), names, Meter(None))
         return {oid for oid, md5 in zip(names, found, strict=True) if md5 != md5_of(oid)}
 
     def discard(self, oids: Iterable[ObjectId]) -> set[ObjectId]:
-        """Remove objects that nobody vouched for; return the others."""
-        left = set()
+        """Remove the objects that are still writable; return the others."""
+        kept = set()
         for oid in oids:
             with door(f"cannot remove {oid} from DVC's cache"):
                 if _is_checked(self.path(oid)):
-                    left.add(oid)
+                    kept.add(oid)
                 else:
                     self.path(oid).unlink()
-        return left
+        return kept
 
     def vouch(self, oids: Iterable[ObjectId]) -> None:
-        """Make objects read-only whose bytes were compared, as DVC does with what it checked."""
+        """Mark objects as checked: make them read-only, by DVC's convention."""
         for oid in oids:
             self._objects.protect(str(self.path(oid)))
 
@@ -231,10 +231,10 @@ def _has_same_bytes(path: Path, temporary: Path, oid: ObjectId) -> bool:
         return True
     if digest.file_md5(path) == md5_of(oid):
         # Somebody made two files with one MD5. Replacing the object would change every version
-        # that names it.
+        # that uses it.
         raise DvcError(
-            f"DVC's cache has other bytes with the same MD5, {oid}: DVC cannot hold both",
-            hint=f"compare the file with {path}; one of them was made to collide",
+            f"DVC's cache has different bytes with the same MD5, {oid}: DVC cannot store both",
+            hint=f"compare the file with {path}; somebody made one of them to collide",
         )
     return False
 
@@ -244,7 +244,7 @@ def _is_checked(path: Path) -> bool:
 
 
 def remove_stale(folder: Path) -> None:
-    """Remove the unfinished files that killed runs left in a folder more than a day ago."""
+    """Remove the unfinished files in a folder that are older than a day."""
     with suppress(OSError):
         for path in folder.glob(f"{TEMPORARY}*.tmp"):
             if path.lstat().st_mtime < time.time() - _STALE:
@@ -252,6 +252,6 @@ def remove_stale(folder: Path) -> None:
 
 
 def file_state(path: Path) -> tuple[int, ...]:
-    """Return what changes when somebody writes to a file: as long as it stays, so do the bytes."""
-    found = path.stat()
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    """Return a value that changes whenever somebody writes to a file."""
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

@@ -1,14 +1,14 @@
-"""What an object store says about the content of an object: its MD5, where it says one.
+"""Reads the MD5 that an object store reports for an object, if it reports one.
 
-What it says is never taken for damage. An S3 ETag is the MD5 of an object that was uploaded in one
-part, unless a key of KMS or of the customer encrypts it, which the ETag does not show. So an MD5
-that is the object's name proves the object, for which no accident could make it so, and another
-one is a reason to read the object.
+A reported MD5 can prove an object, but never that it is damaged. An S3 ETag is the MD5 of an object
+that was uploaded in one part, unless KMS or a customer's key encrypts the object, and the ETag does
+not show that. If the reported MD5 is the object's name, the object is intact, because no accident
+produces that value. If it is another one, gitreg reads the object.
 
->>> told_md5({"ETag": '"d41d8cd98f00b204e9800998ecf8427e"'}, "s3")
+>>> reported_md5({"ETag": '"d41d8cd98f00b204e9800998ecf8427e"'}, "s3")
 'd41d8cd98f00b204e9800998ecf8427e'
->>> told_md5({"ETag": '"d41d8cd98f00b204e9800998ecf8427e-2"'}, "s3")  # in two parts: no MD5
->>> told_md5({"md5Hash": "1B2M2Y8AsgTpgAmY7PhCfg=="}, "gs")
+>>> reported_md5({"ETag": '"d41d8cd98f00b204e9800998ecf8427e-2"'}, "s3")  # in two parts: no MD5
+>>> reported_md5({"md5Hash": "1B2M2Y8AsgTpgAmY7PhCfg=="}, "gs")
 'd41d8cd98f00b204e9800998ecf8427e'
 """
 
@@ -21,17 +21,17 @@ from collections.abc import Mapping
 from typing import Any
 
 _ETAGS = frozenset({"s3", "oss"})
-"""The protocols whose ETag may be an MD5. Anybody's HTTP server may make its own of anything."""
+"""The protocols whose ETag can be an MD5. An HTTP server can use anything as an ETag."""
 
 _HEX = re.compile(r"[0-9a-f]{32}")
 
 
-def told_md5(info: Mapping[str, Any], protocol: str) -> str | None:
-    """Return the MD5 that a store tells for an object, ``None`` when it tells none.
+def reported_md5(info: Mapping[str, Any], protocol: str) -> str | None:
+    """Return the MD5 that a store reports for an object; ``None`` when it reports none.
 
     Args:
-        info: what fsspec's ``info`` returns for the object.
-        protocol: of the file system, such as ``s3``.
+        info: the result of fsspec's ``info`` for the object.
+        protocol: the protocol of the file system, such as ``s3``.
 
     Returns:
         32 hex digits in lower case.
@@ -45,12 +45,12 @@ def told_md5(info: Mapping[str, Any], protocol: str) -> str | None:
 
 
 def _field(settings: object, name: str) -> object:
-    """Return a field of Azure's content settings, an object or a mapping by its version."""
+    """Return a field of Azure's content settings: an object or a mapping, depending on version."""
     return settings.get(name) if isinstance(settings, Mapping) else getattr(settings, name, None)
 
 
 def _from_bytes(value: object) -> str | None:
-    """Return an MD5 that is given as bytes or as their base64."""
+    """Return the hex form of an MD5 given as bytes or as base64."""
     if isinstance(value, str):
         try:
             value = base64.b64decode(value, validate=True)

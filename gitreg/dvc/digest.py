@@ -1,11 +1,11 @@
 r"""Digests of files and folders: SHA-256 for integrity, MD5 because DVC names objects by it.
 
 The digest of a folder is the SHA-256 of the lines ``<sha256 of file>  <relative path>``, sorted by
-the UTF-8 bytes of the path, so that plain tools can check it::
+the UTF-8 bytes of the path, so that standard tools can check it::
 
     find . -type f -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum
 
-(of a folder that has no file named ``-``, which `sha256sum` takes for its standard input).
+(unless the folder has a file named ``-``, which `sha256sum` takes for its standard input).
 
 >>> folder_sha256([FileDigest("b", 0, "", "22"), FileDigest("a", 0, "", "11")])
 '416ccbb108242872963558d2b2800ec8cc6d6c2b62ec0ce35f6a0ae486adbfaa'
@@ -34,16 +34,16 @@ CHUNK = 1024 * 1024
 """How much of a file is in memory at a time, in bytes (twice that while two threads work)."""
 
 WORKERS = min(8, (os.cpu_count() or 1) + 2)
-"""How many files are read at once: hashing releases the interpreter's lock."""
+"""How many files are read at the same time: hashing releases the interpreter's lock."""
 
 PATH_LIMIT = 4096
 """The longest relative path inside an artifact, in UTF-8 bytes (Linux's ``PATH_MAX``)."""
 
-# DVC never tracks these, so a folder that has one could not come back as it was registered.
+# DVC never tracks these, so a folder with one of them could not be restored as registered.
 _FOREIGN = frozenset({".git", ".hg", ".dvc", ".dvcignore"})
 _DRIVE = re.compile(r"[A-Za-z]:")
-# Windows and POSIX differ: without O_BINARY line ends change, without O_NOFOLLOW a file that
-# turned into a symbolic link after it was listed would be followed.
+# Windows needs O_BINARY, or line ends change. POSIX needs O_NOFOLLOW: a file can become a symbolic
+# link after it was listed.
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
@@ -52,24 +52,24 @@ _Result = TypeVar("_Result")
 
 
 class Progress(Protocol):
-    """What is called with the number of bytes done since the last call; never from two threads."""
+    """A callback for progress; it is never called from two threads at once."""
 
     def __call__(self, done: int, /) -> object:
-        """Take note of ``done`` more bytes."""
+        """Receive the number of bytes done since the last call."""
 
 
 class Stream(Protocol):
-    """The part of a file that is open for reading bytes which is used here."""
+    """A readable binary file, as far as this module uses it."""
 
     def read(self, size: int, /) -> bytes:
-        """Return up to so many bytes, none at the end."""
+        """Return up to ``size`` bytes; empty at the end."""
 
 
 class Hash(Protocol):
-    """The part of `hashlib`'s objects that is used here."""
+    """A `hashlib` object, as far as this module uses it."""
 
     def update(self, data: memoryview, /) -> None:
-        """Take the next bytes."""
+        """Add the next bytes."""
 
     def hexdigest(self) -> str:
         """Return the digest of all bytes so far."""
@@ -77,7 +77,10 @@ class Hash(Protocol):
 
 @dataclass(frozen=True)
 class FileDigest:
-    """One file: its path relative to the artifact in POSIX form, empty for an artifact's own."""
+    """The digest of one file; ``path`` is relative to the artifact, in POSIX form.
+
+    The path is empty when the artifact itself is the file. The size is in bytes.
+    """
 
     path: str
     size: int
@@ -91,13 +94,13 @@ class FileDigest:
 
 @dataclass(frozen=True)
 class TreeDigest:
-    """A file or a folder.
+    """The digest of an artifact: a file or a folder.
 
     Attributes:
-        sha256: of the file; of a folder, `folder_sha256`.
-        md5: the name of DVC's object; ends in ``.dir`` for a folder.
-        size: of all files together, in bytes.
-        files: how many files.
+        sha256: the SHA-256 of the file, or `folder_sha256` of the folder.
+        md5: the name of the DVC object; ends in ``.dir`` for a folder.
+        size: the size of all files together, in bytes.
+        files: the number of files.
         members: the files, sorted by path.
         is_folder: whether it is a folder.
     """
@@ -111,7 +114,7 @@ class TreeDigest:
 
 
 class Meter:
-    """A `Progress` that threads may share; after `stop` it raises, which ends them."""
+    """A `Progress` that threads can share; after `stop` it raises and so ends them."""
 
     def __init__(self, progress: Progress | None) -> None:
         self._progress = progress
@@ -127,20 +130,20 @@ class Meter:
                 self._progress(done)
 
     def stop(self) -> None:
-        """Make every later call raise, so that a thread in the middle of a large file ends."""
+        """Make every later call raise, which ends a thread in the middle of a large file."""
         self._stopped = True
 
 
 def shown(path: str) -> str:
-    """Return a path for a message: quoted and escaped when it could upset a terminal."""
+    """Return a path for a message: quoted and escaped if it could disturb a terminal."""
     return path if path.isascii() and path.isprintable() else ascii(path)
 
 
 def path_rule(path: str) -> str | None:
-    """Return the rule that a member's path breaks, or ``None`` when it is fine.
+    """Return the rule that a member's path breaks; ``None`` when it is valid.
 
-    The same rules hold for what is registered and for what a repository's listing says, so that
-    what goes in comes out again, on every operating system.
+    The same rules apply to registrations and to listings from a repository, so that every
+    registered artifact can be restored, on every operating system.
     """
     categories = {unicodedata.category(char) for char in path}
     parts = path.split("/")
@@ -164,11 +167,11 @@ def path_rule(path: str) -> str | None:
 
 
 def clash(paths: Iterable[str]) -> tuple[str, str] | None:
-    """Return two paths that cannot be in one folder on every system, or ``None``.
+    """Return two paths that cannot exist in one folder on every system; ``None`` if none clash.
 
-    They are equal but for case or Unicode form, or one is a file where the other needs a folder.
+    They differ only in case or Unicode form, or one is a file where the other needs a folder.
     """
-    # With NUL, which no path has, for the slash, what lies below a path sorts right behind it.
+    # With NUL instead of the slash, the paths below a path sort right after it. No path has a NUL.
     folded = sorted((_folded(path).replace("/", "\0"), path) for path in paths)
     for (first, one), (second, other) in pairwise(folded):
         if first == second or second.startswith(first + "\0"):
@@ -183,12 +186,12 @@ def _folded(path: str) -> str:
 
 
 def list_files(source: Path) -> list[str]:
-    """Return the files of a folder, relative and sorted; ``[""]`` for a source that is a file.
+    """Return the files of a folder, relative and sorted; ``[""]`` when ``source`` is a file.
 
-    Empty folders are left out, as Git and DVC do.
+    Empty folders are left out, as in Git and DVC.
 
     Raises:
-        InvalidRequest: ``source`` is not there or holds no file, or something in it cannot be
+        InvalidRequest: ``source`` does not exist or contains no file, or something in it cannot be
             registered: a symbolic link, a device, a name that breaks `path_rule`, two names that
             clash.
         WorldError: a folder cannot be read.
@@ -200,12 +203,14 @@ def list_files(source: Path) -> list[str]:
             return [""]
         paths = sorted(_walk(source))
     if not paths:
-        raise InvalidRequest(f"{shown(str(source))} holds no file, so there is nothing to register")
+        raise InvalidRequest(
+            f"{shown(str(source))} contains no files, so there is nothing to register"
+        )
     pair = clash(paths)
     if pair:
         raise InvalidRequest(
-            f"{shown(pair[0])} and {shown(pair[1])} in {shown(str(source))} are one name where "
-            "case or Unicode form does not count",
+            f"{shown(pair[0])} and {shown(pair[1])} in {shown(str(source))} are the same name on "
+            "systems that ignore case or Unicode form",
             hint="rename one of them",
         )
     return paths
@@ -229,7 +234,7 @@ def _check_entry(source: Path, path: str, entry: os.DirEntry[str]) -> None:
     rule = path_rule(path)
     hint = "rename it, or leave it out"
     if rule is None and entry.is_symlink():
-        rule, hint = "it is a symbolic link", "replace it by a copy of what it names"
+        rule, hint = "it is a symbolic link", "replace it with a copy of its target"
     elif rule is None and not (entry.is_dir() or entry.is_file()):
         rule, hint = "it is neither a file nor a folder", "leave it out"
     if rule:
@@ -239,7 +244,7 @@ def _check_entry(source: Path, path: str, entry: os.DirEntry[str]) -> None:
 
 
 def hash_tree(source: Path, progress: Progress | None = None) -> TreeDigest:
-    """Return the digest of a file or folder, each file read once and in constant memory.
+    """Return the digest of a file or folder, reading each file once and in constant memory.
 
     Raises:
         InvalidRequest: see `list_files`.
@@ -255,7 +260,7 @@ def hash_tree(source: Path, progress: Progress | None = None) -> TreeDigest:
 
 
 def hash_whole(source: Path, progress: Progress | None = None) -> tuple[str, int, int]:
-    """Return only SHA-256, size and number of files: half the work of `hash_tree`.
+    """Return only SHA-256, size in bytes and number of files: half the work of `hash_tree`.
 
     Raises:
         InvalidRequest: see `list_files`.
@@ -274,7 +279,7 @@ def hash_whole(source: Path, progress: Progress | None = None) -> tuple[str, int
 
 
 def tree_digest(members: Sequence[FileDigest], *, is_folder: bool) -> TreeDigest:
-    """Return the digest of what ``members`` make up."""
+    """Return the digest of the artifact that consists of ``members``."""
     if is_folder:
         sha256, md5 = folder_sha256(members), listing_name(dir_listing(members))
     else:
@@ -284,7 +289,7 @@ def tree_digest(members: Sequence[FileDigest], *, is_folder: bool) -> TreeDigest
 
 
 def folder_sha256(members: Iterable[FileDigest]) -> str:
-    """Return the SHA-256 of a folder: of the lines that ``sha256sum`` prints, sorted by path."""
+    """Return the SHA-256 of a folder: the hash of ``sha256sum``'s lines, sorted by path."""
     whole = hashlib.sha256()
     for member in sorted(members, key=lambda member: member.path.encode()):
         whole.update(f"{member.sha256}  {member.path}\n".encode())
@@ -337,10 +342,10 @@ def copy_and_md5(source: Path, destination: Path, progress: Progress | None) -> 
 
 
 def hash_stream(stream: Stream, progress: Progress) -> FileDigest:
-    """Return the digest of whatever a file-like object gives until its end, in constant memory.
+    """Return the digest of a stream, read to its end in constant memory.
 
     Raises:
-        OSError: what its ``read`` raises, and whatever else that does.
+        OSError: or any other exception of the stream's ``read``.
     """
     md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
     size = _drain(stream, [md5, sha256], progress)
@@ -348,10 +353,10 @@ def hash_stream(stream: Stream, progress: Progress) -> FileDigest:
 
 
 def stream_md5(stream: Stream, progress: Progress) -> str:
-    """Return only the MD5 of what a file-like object gives: half the work of `hash_stream`.
+    """Return only the MD5 of a stream: half the work of `hash_stream`.
 
     Raises:
-        OSError: what its ``read`` raises, and whatever else that does.
+        OSError: or any other exception of the stream's ``read``.
     """
     md5 = hashlib.md5(usedforsecurity=False)
     _drain(stream, [md5], progress)
@@ -402,7 +407,7 @@ def _hexdigest(hash_: Hash, size: int) -> tuple[str, int]:
 
 
 def _digest(source: Path, sink: BinaryIO | None, progress: Progress | None) -> FileDigest:
-    # MD5 first: it is the slower one where the processor knows SHA, so it gets its own thread.
+    # MD5 is first and so gets its own thread: it is slower than SHA on processors with SHA support.
     md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
     size = _read_through(source, [md5, sha256], sink, progress)
     return FileDigest("", size, md5.hexdigest(), sha256.hexdigest())
@@ -435,8 +440,8 @@ def _read_through(
         after.st_mtime_ns,
     ):
         raise WorldError(
-            f"{shown(str(source))} changed while it was read",
-            hint="run the command again when nothing writes to it",
+            f"{shown(str(source))} changed while gitreg was reading it",
+            hint="run the command again when no other program writes to the file",
         )
     return size
 
@@ -446,15 +451,15 @@ def _silent(_done: int, /) -> None:
 
 
 def _write_all(sink: BinaryIO, data: memoryview) -> None:
-    with _translated(Path(sink.name)):  # a full disk is the destination's trouble, not the source's
-        while data:  # an unbuffered file may take less than it is given
+    with _translated(Path(sink.name)):  # on a full disk, name the destination, not the source
+        while data:  # an unbuffered file can write less than it is given
             data = data[sink.write(data) :]
 
 
 def _pump(
     file: BinaryIO, hashes: Sequence[Hash], sink: BinaryIO | None, progress: Progress, expected: int
 ) -> int:
-    """Read a file until its end, or until it has more than the bytes expected."""
+    """Read a file to its end, or until it has more bytes than expected."""
     size = 0
     buffer = memoryview(bytearray(min(CHUNK, expected + 1)))
     while size <= expected and (count := file.readinto(buffer)):  # type: ignore[attr-defined]
@@ -471,9 +476,10 @@ def _pump(
 def _pump_overlapped(
     file: BinaryIO, hashes: Sequence[Hash], sink: BinaryIO | None, progress: Progress, expected: int
 ) -> int:
-    """Do as `_pump`, with the first hash in a thread of its own.
+    """Do the same as `_pump`, but update the first hash in a separate thread.
 
-    While that hashes one buffer, this thread hashes and writes the same and reads the next.
+    While that thread hashes a buffer, this one hashes and writes the same buffer and reads the
+    next.
     """
     first, *others = hashes
     size = turn = 0
@@ -496,13 +502,13 @@ def _pump_overlapped(
 
 
 def each(work: Callable[[_Item], _Result], items: Sequence[_Item], meter: Meter) -> list[_Result]:
-    """Return ``work(item)`` for each item, in order, several at once.
+    """Return ``work(item)`` for each item, in order, running several at the same time.
 
-    The first error, or an interrupt, stops the rest: what ``work`` reports to ``meter`` raises.
+    The first error or an interrupt stops the other threads: their next call of ``meter`` raises.
     """
     if len(items) == 1:
         return [work(items[0])]
-    # Threads take slices, so that a million small files are not a million tasks.
+    # Each task is a slice, so that a million small files are not a million tasks.
     step = max(1, min(64, len(items) // (4 * WORKERS)))
     slices = [items[start : start + step] for start in range(0, len(items), step)]
     pool = ThreadPoolExecutor(WORKERS)

@@ -1,4 +1,4 @@
-"""Importing DVC, and translating what it and the file systems below it raise."""
+"""Imports DVC, and translates the errors of DVC and the file systems below it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _CAUSE_LENGTH = 300
 
 
 def load() -> None:
-    """Import DVC, and give the process its standard streams back.
+    """Import DVC, and restore the process's standard streams.
 
-    DVC starts colorama, which puts a wrapper around them that takes away the colours that a person
-    asked for where the output is not a terminal.
+    DVC starts colorama, which wraps the streams. The wrapper removes the colours that a user
+    requested for output that is not a terminal.
     """
     streams = sys.stdout, sys.stderr
     import dvc.logger  # noqa: F401
@@ -27,27 +27,27 @@ def load() -> None:
 
 @contextmanager
 def door(doing: str, secrets: Sequence[str] = (), hint: str | None = None) -> Iterator[None]:
-    """Translate whatever DVC and the file systems below it raise into one line of ours.
+    """Translate any error of DVC and the file systems below it into a one-line `DvcError`.
 
     Args:
-        doing: what was tried, the beginning of the message.
-        secrets: what the message may not show.
+        doing: the beginning of the message, such as ``cannot read x``.
+        secrets: texts to hide in the message.
         hint: what to do next.
 
     Raises:
-        DvcError: for any exception but our own, which pass.
+        DvcError: for any exception except gitreg's own, which pass unchanged.
     """
     try:
         yield
     except GitregError:
         raise
-    except Exception as error:  # fsspec's file systems raise whatever their client libraries do
+    except Exception as error:  # fsspec passes on any error of its client libraries
         hint = _dependency_hint(error) or hint
         raise DvcError(f"{doing}: {cause(error, secrets)}", hint=hint) from error
 
 
 def _dependency_hint(error: Exception) -> str | None:
-    """Return what to install when a remote's plugin is missing; DVC says it in words only."""
+    """Return the command that installs a missing DVC plugin; DVC only mentions its name."""
     match = (
         re.search(r"requires '(dvc-\w+)'", str(error)) if isinstance(error, ImportError) else None
     )
@@ -55,7 +55,7 @@ def _dependency_hint(error: Exception) -> str | None:
 
 
 def cause(error: Exception, secrets: Sequence[str] = ()) -> str:
-    r"""Return one line for ``error``, without credentials.
+    r"""Return a one-line message for ``error``, without credentials.
 
     >>> cause(ValueError("no answer\nfrom https://ada:pw@host/x?sig=1"))
     'no answer from https://host/x'

@@ -1,8 +1,8 @@
-"""Uploads to a DVC remote that is a folder: an object is whole under its name, or is not there.
+"""Uploads to a DVC remote that is a folder, atomically: an object is complete or absent.
 
-DVC's own transfer is not used for a folder. It begins by trying to clone the first object's blocks
-into the place of the object: on Linux that empties the file there, fails on one that is read-only,
-and where the file system cannot clone, removes it again. A kill in between leaves an empty object.
+DVC's own transfer is not used for a folder. It first tries to clone the first object's blocks into
+the target: on Linux that empties the existing file, fails on a read-only file, and removes the
+file where the file system cannot clone. A kill in between leaves an empty object.
 """
 
 from __future__ import annotations
@@ -17,26 +17,27 @@ from gitreg.dvc.cache import CHECKED, TEMPORARY
 from gitreg.dvc.digest import Meter
 
 
-def put(source: Path, target: Path, workshop: Path, meter: Meter, *, md5: str) -> bool:
-    """Copy an object into a folder by a rename, over whatever file is there.
+def put(source: Path, target: Path, scratch: Path, meter: Meter, *, md5: str) -> bool:
+    """Copy an object into a folder with a final rename; an existing file is replaced.
 
-    The bytes are on the disk before the name is: a version that names them is durable in Git.
+    The bytes are synced to disk before the rename, because a version in Git relies on them.
 
     Args:
         source: the object in the cache, read once.
-        target: the object in the folder; its own folder is there.
-        workshop: a folder of the same file system for the unfinished file.
-        meter: told the bytes copied.
-        md5: what the bytes must have, 32 hex digits.
+        target: the object's path in the remote folder; its parent folder exists.
+        scratch: a folder on the same file system for the unfinished file.
+        meter: called with the number of bytes copied.
+        md5: the MD5 that the bytes must have, 32 hex digits.
 
     Returns:
-        whether it did; ``False`` when the source has other bytes, and then nothing was changed.
+        Whether the object was copied; ``False`` when the source has another MD5, and then nothing
+        was changed.
 
     Raises:
-        WorldError: one of the files cannot be read or written.
+        WorldError: a file cannot be read or written.
         OSError: the copy cannot be renamed.
     """
-    temporary = workshop / f"{TEMPORARY}{secrets.token_hex(8)}.tmp"
+    temporary = scratch / f"{TEMPORARY}{secrets.token_hex(8)}.tmp"
     try:
         if digest.copy_and_md5(source, temporary, meter) != md5:
             return False

@@ -1,4 +1,4 @@
-"""Names of DVC's objects, and what the listing of a folder may say.
+"""Checks the names of DVC objects, and reads the listing of a folder by strict rules.
 
 >>> read_listing(b'[{"md5": "d41d8cd98f00b204e9800998ecf8427e", "relpath": "a/b"}]', "x.dir")
 (Member(path='a/b', md5='d41d8cd98f00b204e9800998ecf8427e'),)
@@ -16,7 +16,7 @@ from gitreg.dvc import digest
 from gitreg.errors import DvcError, InvalidRequest
 
 ObjectId: TypeAlias = str
-"""The name of an object of DVC's: 32 hex digits, and ``.dir`` behind them for a folder."""
+"""The name of a DVC object: 32 hex digits, followed by ``.dir`` for a folder."""
 
 SIZE_LIMIT = 64 * 1024 * 1024
 """The largest ``.dir`` object that is read, in bytes: about half a million files."""
@@ -28,21 +28,21 @@ _EMPTY = "d41d8cd98f00b204e9800998ecf8427e"
 
 @dataclass(frozen=True)
 class Member:
-    """A file of an artifact: its path, ``""`` when the artifact is that file, and its object."""
+    """A file of an artifact: its object, and its path (``""`` when the artifact is the file)."""
 
     path: str
     md5: ObjectId
 
     def finding(self, reason: str) -> str:
-        """Return a line that says what is wrong with it."""
+        """Return one line that names the file and the reason."""
         return f"{digest.shown(self.path)}: {reason}" if self.path else reason
 
 
 def check_object_id(oid: str) -> ObjectId:
-    """Return ``oid`` when it is the name of an object.
+    """Return ``oid`` if it is the name of a DVC object.
 
     Raises:
-        InvalidRequest: it is not.
+        InvalidRequest: it is not the name of a DVC object.
     """
     if not _OBJECT.fullmatch(oid):
         raise InvalidRequest(f"{oid[:50]!a} is not the name of a DVC object")
@@ -50,7 +50,7 @@ def check_object_id(oid: str) -> ObjectId:
 
 
 def is_listing(oid: ObjectId) -> bool:
-    """Tell whether an object is the listing of a folder."""
+    """Return whether an object is the listing of a folder."""
     return oid.endswith(".dir")
 
 
@@ -60,19 +60,19 @@ def md5_of(oid: ObjectId) -> str:
 
 
 def may_have_size(oid: ObjectId, size: int | None) -> bool:
-    """Tell whether an object may have that size: an empty file is a common way to be damaged."""
+    """Return whether a size is plausible: an empty file usually means a damaged object."""
     return size != 0 or oid == _EMPTY
 
 
 def objects_of(md5: ObjectId, members: Iterable[Member]) -> list[ObjectId]:
-    """Return what an artifact consists of, each object once and a folder's listing last."""
+    """Return the objects of an artifact, each once, and a folder's listing last."""
     return list(dict.fromkeys([*(member.md5 for member in members), md5]))
 
 
 def read_listing(data: bytes, oid: ObjectId) -> tuple[Member, ...]:
-    """Return the files that a ``.dir`` object names, sorted by path.
+    """Return the files of a ``.dir`` object, sorted by path.
 
-    Nothing in it is trusted: each path stays inside the folder, and no two of them meet.
+    The listing is not trusted: every path must stay inside the folder, and no two may clash.
 
     Raises:
         DvcError: the listing breaks a rule.
@@ -82,24 +82,24 @@ def read_listing(data: bytes, oid: ObjectId) -> tuple[Member, ...]:
     except (ValueError, TypeError, KeyError, RecursionError):
         raise DvcError(f"DVC object {oid} is not the listing of a folder") from None
     if not members:
-        raise DvcError(f"DVC object {oid} lists no file")
+        raise DvcError(f"DVC object {oid} lists no files")
     for member in members:
         _check_member(member, oid)
     pair = digest.clash(member.path for member in members)
     if pair:
         raise DvcError(
             f"DVC object {oid} lists {digest.shown(pair[0])} and {digest.shown(pair[1])}, "
-            "which cannot be in one folder"
+            "which cannot exist in one folder"
         )
     return tuple(sorted(members, key=lambda member: member.path))
 
 
 def _check_member(member: Member, oid: ObjectId) -> None:
-    path: object = member.path  # as JSON had it
+    path: object = member.path  # JSON can have any type here
     if not isinstance(path, str):
         raise DvcError(f"DVC object {oid} is not the listing of a folder")
     rule = digest.path_rule(path)
     if rule is None and not _MEMBER.fullmatch(str(member.md5)):
-        rule = "its MD5 is not one"
+        rule = "its MD5 is malformed"
     if rule:
         raise DvcError(f"DVC object {oid} lists {path[:200]!a}: {rule}")

@@ -33,34 +33,34 @@ _MADE = (".dvc/.gitignore", ".dvc/config", ".dvcignore")
 
 
 def init(root: Path, note: Path | None = None) -> list[str]:
-    """Make the Git repository at ``root`` a DVC project; return what was written, relative to it.
+    """Make the Git repository at ``root`` a DVC project; return the new files, relative to it.
 
-    The files are those of ``dvc init``. Unlike it, nothing is added to Git's index.
+    The files are the same as those of ``dvc init``, but nothing is added to Git's index.
 
     Args:
-        root: the repository's.
-        note: a file that is there from before the first of them is written. The caller removes it
-            when they are committed; as long as it is there, what was begun is finished and
-            returned again, whoever was killed in between.
+        root: the root of the repository.
+        note: a file that marks an unfinished call; it is written before the first new file. The
+            caller removes it after committing the files. While it exists, another call finishes
+            the work and returns the same files, even after a kill.
 
     Raises:
-        DvcError: DVC could not do it.
+        DvcError: DVC failed.
     """
-    with door("cannot set DVC up"):
+    with door("cannot set up DVC"):
         is_ours = note is not None and note.exists()
         if (root / ".dvc").exists() and not is_ours:
-            return []  # somebody's own, and theirs to commit
-        theirs = [path for path in _MADE if (root / path).exists()]
+            return []  # the user's own DVC project, which they commit themselves
+        existing = [path for path in _MADE if (root / path).exists()]
         if note is not None and is_ours:
-            theirs = note.read_text("utf-8").splitlines()
+            existing = note.read_text("utf-8").splitlines()
         elif note is not None:
-            _write_note(note, theirs)
-        _make(root, theirs)
-    return [path for path in _MADE if path not in theirs and (root / path).exists()]
+            _write_note(note, existing)
+        _make(root, existing)
+    return [path for path in _MADE if path not in existing and (root / path).exists()]
 
 
-def _make(root: Path, theirs: Sequence[str]) -> None:
-    """Make what is missing of a DVC project, or leave nothing of it."""
+def _make(root: Path, existing: Sequence[str]) -> None:
+    """Create the missing files of a DVC project, or none on failure."""
     is_new = not (root / ".dvc").exists()
     try:
         load()
@@ -68,8 +68,8 @@ def _make(root: Path, theirs: Sequence[str]) -> None:
         from dvc.config import Config
         from dvc.repo import Repo
 
-        # The steps of dvc.repo.init.init, without its last: that one stages the files in the
-        # user's index. Opening the repository writes .dvc/.gitignore.
+        # The steps of dvc.repo.init.init without the last, which stages the files in the user's
+        # index. Opening the repository writes .dvc/.gitignore.
         (root / ".dvc").mkdir(exist_ok=True)
         if not (root / ".dvc" / "config").exists():  # DVC would empty it
             Config.init(str(root / ".dvc"))
@@ -78,27 +78,27 @@ def _make(root: Path, theirs: Sequence[str]) -> None:
     except BaseException:
         if is_new:
             shutil.rmtree(root / ".dvc", ignore_errors=True)
-            if ".dvcignore" not in theirs:
+            if ".dvcignore" not in existing:
                 with suppress(OSError):
                     (root / ".dvcignore").unlink(missing_ok=True)
         raise
 
 
-def _write_note(note: Path, theirs: Sequence[str]) -> None:
-    """Write down what was there before, all or nothing."""
+def _write_note(note: Path, existing: Sequence[str]) -> None:
+    """Store the list of files that existed before, atomically."""
     fresh = note.with_name(f"{note.name}.new")
-    fresh.write_text("".join(f"{path}\n" for path in theirs), "utf-8")
+    fresh.write_text("".join(f"{path}\n" for path in existing), "utf-8")
     fresh.replace(note)
 
 
 class DvcProject:
-    """A DVC project: the cache and the default remote that its configuration names.
+    """A DVC project: its cache and its default remote.
 
-    Opening it reads nothing; the configuration is read at the first call that needs it. An
+    Creating the object reads nothing; the first call that needs the configuration reads it. An
     *artifact* is named by its object: a file's MD5, or the name of a folder's listing.
 
     Args:
-        root: the folder that holds ``.dvc``.
+        root: the folder that contains ``.dvc``.
     """
 
     def __init__(self, root: Path) -> None:
@@ -107,19 +107,19 @@ class DvcProject:
 
     @classmethod
     def from_config(cls, folder: Path, config: bytes, base: Path | None) -> DvcProject:
-        """Return a project for a repository that has no checkout (bare, or read by URL).
+        """Return a project for a repository without a checkout (bare, or read by URL).
 
-        `gitreg.dvc.foreign` says what is taken from ``config``. The user's own DVC configuration
-        is left out: there, credentials belong to a remote by its name, and here a stranger chose
-        the name and where it leads.
+        `gitreg.dvc.foreign` decides which settings of ``config`` are used. The user's own DVC
+        configuration is ignored: it stores credentials by the name of a remote, and here a
+        stranger chose the name and the URL.
 
         Args:
-            folder: a folder of ours; its cache is used again when it is there.
-            config: the repository's ``.dvc/config``.
-            base: where the repository's tree lies, for a remote that is a folder beside it.
+            folder: a folder of gitreg; an existing cache in it is used again.
+            config: the content of the repository's ``.dvc/config``.
+            base: the folder of the repository's tree, for a remote with a relative path.
 
         Raises:
-            DvcError: the configuration does not parse, or says what is not allowed.
+            DvcError: the configuration does not parse, or has a setting that is not allowed.
         """
         project = cls(folder)
         with door("the repository's .dvc/config"):
@@ -132,9 +132,9 @@ class DvcProject:
             return self._given
         if not (self.root / ".dvc").is_dir():
             raise DvcError(
-                f"{digest.shown(str(self.root))} is not a DVC project", hint="run gitreg init"
+                f"{digest.shown(str(self.root))} is not a DVC project", hint="gitreg init"
             )
-        with door("cannot read DVC's configuration", hint="look at .dvc/config"):
+        with door("cannot read DVC's configuration", hint="correct .dvc/config"):
             load()
             from dvc.config import Config
 
@@ -153,23 +153,23 @@ class DvcProject:
         return None if name is None else Remote(name, self._config)
 
     def remote_name(self) -> str | None:
-        """Return the name of the default remote, or ``None`` when none is configured."""
+        """Return the name of the default remote; ``None`` when none is configured."""
         name: str | None = self._config["core"].get("remote")
         return name or None
 
     def cache_path(self, oid: ObjectId) -> Path:
-        """Return where an object lies in the cache, whether or not it is there."""
+        """Return the path of an object in the cache, whether or not it exists."""
         return self._cache.path(oid)
 
-    # What an artifact consists of
+    # Members and objects of an artifact
 
     def members(self, md5: ObjectId) -> tuple[Member, ...]:
-        """Return the files of an artifact, whose listing must be in the cache.
+        """Return the files of an artifact; a folder's listing must be in the cache.
 
         An artifact that is a file has one member, with the path ``""``.
 
         Raises:
-            DvcError: the listing is not there, damaged, or breaks a rule.
+            DvcError: the listing is missing, is damaged, or breaks a rule.
         """
         if not is_listing(check_object_id(md5)):
             return (Member("", md5),)
@@ -179,7 +179,7 @@ class DvcProject:
         return members
 
     def objects(self, md5: ObjectId) -> list[ObjectId]:
-        """Return what an artifact consists of, each object once and a folder's listing last.
+        """Return the objects of an artifact, each once, and a folder's listing last.
 
         Raises:
             DvcError: see `members`.
@@ -187,9 +187,9 @@ class DvcProject:
         return objects_of(md5, self.members(md5))
 
     def missing(self, md5: ObjectId) -> list[ObjectId]:
-        """Return the objects of an artifact that the cache lacks.
+        """Return the objects of an artifact that are missing from the cache.
 
-        Only the listing is named when that itself is not there.
+        When the listing itself is missing, only the listing is returned.
 
         Raises:
             DvcError: the listing in the cache is damaged or breaks a rule.
@@ -199,15 +199,15 @@ class DvcProject:
         return [oid for oid in self.objects(md5) if not self._cache.holds(oid)]
 
     def _objects_anywhere(self, md5: ObjectId) -> list[ObjectId] | None:
-        """Return what an artifact consists of, ``None`` when its listing is nowhere.
+        """Return the objects of an artifact; ``None`` when its listing is nowhere.
 
-        A listing that is only on the remote is read there and not brought into the cache.
+        A listing that only the remote has is read there and not copied into the cache.
         """
         members = self.members_anywhere(md5)
         return None if members is None else objects_of(md5, members)
 
     def members_anywhere(self, md5: ObjectId) -> tuple[Member, ...] | None:
-        """Return the files of an artifact, ``None`` when its listing is nowhere; see `members`.
+        """Return the files of an artifact; ``None`` when its listing is nowhere; see `members`.
 
         Raises:
             DvcError: the remote cannot be reached, or the listing is damaged or breaks a rule.
@@ -223,15 +223,15 @@ class DvcProject:
     # Into the cache
 
     def stage(self, source: Path, progress: Progress | None = None) -> TreeDigest:
-        """Put a file or folder into the cache, reading it once; return its digest.
+        """Copy a file or folder into the cache, reading it once; return its digest.
 
-        A folder's listing is written last, so that a listing in the cache has its members.
-        Between this and the commit that names them, ``dvc gc -w`` takes the objects for rubbish;
-        a push then fails and names what is missing.
+        A folder's listing is written last, so that the cache has the members of every listing.
+        Until a commit names the objects, ``dvc gc -w`` removes them as garbage; a push then fails
+        and names the missing objects.
 
         Raises:
             InvalidRequest: `gitreg.dvc.digest.list_files` refuses the source.
-            DvcError: the cache cannot be written, or holds other bytes under the same MD5.
+            DvcError: the cache cannot be written, or has different bytes with the same MD5.
             WorldError: the source cannot be read, or changed while it was read.
         """
 
@@ -248,17 +248,17 @@ class DvcProject:
         return tree
 
     def fetch(self, md5: ObjectId, progress: Progress | None = None) -> set[ObjectId]:
-        """Bring the objects of an artifact that the cache lacks from the default remote.
+        """Fetch the missing objects of an artifact from the default remote into the cache.
 
-        Only a listing is checked here. Files are left writable in the cache, DVC's mark of what
-        nobody vouched for, until `vouch` is told that their bytes are right.
+        Only a listing is checked here. Files stay writable, which is DVC's mark of unchecked
+        bytes; call `vouch` after checking them.
 
         Returns:
-            what was fetched.
+            The fetched objects.
 
         Raises:
-            DvcError: no remote is configured, it cannot be reached or lacks an object, or a
-                listing is damaged or breaks a rule.
+            DvcError: no remote is configured, the remote cannot be reached, an object is missing
+                there, or a listing is damaged or breaks a rule.
         """
         absent = self.missing(md5)
         if not absent:
@@ -280,20 +280,20 @@ class DvcProject:
     def _fetch_listing(self, md5: ObjectId, remote: Remote) -> None:
         listing = remote.listing(md5)
         if listing is None:
-            raise remote.lack([md5])
-        read_listing(listing, md5)  # refused before it is in the cache
+            raise remote.missing_error([md5])
+        read_listing(listing, md5)  # a bad listing must not get into the cache
         self._cache.add_bytes(listing, md5)
 
-    # What is on the remote
+    # Objects on the remote
 
     def missing_folder(self) -> Path | None:
-        """Return the folder that the default remote is, when it is one and is not there."""
+        """Return the default remote's folder if it does not exist; ``None`` otherwise."""
         return None if self._remote is None else self._remote.missing_folder
 
     def available(self, md5: ObjectId) -> bool:
-        """Tell whether every object of an artifact is in the cache or on the default remote.
+        """Return whether every object of an artifact is in the cache or on the default remote.
 
-        Nothing is transferred, changed or removed, here or there.
+        Nothing is transferred, changed or removed.
 
         Raises:
             DvcError: the remote cannot be reached, or a listing is damaged or breaks a rule.
@@ -307,22 +307,22 @@ class DvcProject:
         return self._remote is not None and len(self._remote.look(absent)) == len(absent)
 
     def not_on_remote(self, md5s: Iterable[ObjectId]) -> list[ObjectId]:
-        """Return the objects of artifacts that the default remote lacks; all when there is none.
+        """Return the artifacts' objects missing from the default remote; all if there is no remote.
 
-        One that has another size there than in the cache counts as lacking.
+        An object with another size on the remote than in the cache counts as missing.
 
         Raises:
             DvcError: the remote cannot be reached, or a listing is damaged or breaks a rule.
         """
         objects = self._objects_of_all(md5s)
-        return objects if self._remote is None else self._lacking(objects, self._remote)
+        return objects if self._remote is None else self._missing_among(objects, self._remote)
 
-    def lacking(self, md5s: Iterable[ObjectId]) -> dict[ObjectId, list[ObjectId]]:
-        """Return for each of several artifacts what the default remote lacks of it.
+    def missing_by_artifact(self, md5s: Iterable[ObjectId]) -> dict[ObjectId, list[ObjectId]]:
+        """Return, for each of several artifacts, its objects that the default remote lacks.
 
-        The remote is asked once for all that is known here, and once more for the files of folders
-        whose listing only the remote has. Of a listing that is nowhere, or that the remote has
-        damaged, the listing alone is named.
+        One request looks up all objects known here. A second one looks up the files of folders
+        whose listing only the remote has. When a listing is nowhere, or is damaged on the remote,
+        only the listing is returned.
 
         Raises:
             DvcError: no remote is configured, it cannot be reached, or a listing in the cache is
@@ -333,54 +333,57 @@ class DvcProject:
         for md5 in md5s:
             known = not is_listing(check_object_id(md5)) or self._cache.members(md5) is not None
             parts[md5] = self.objects(md5) if known else [md5]
-        absent = set(self._lacking(sorted({o for some in parts.values() for o in some}), remote))
-        there = [md5 for md5, some in parts.items() if some == [md5] and md5 not in absent]
-        for md5 in filter(is_listing, there):
+        absent = set(
+            self._missing_among(sorted({o for some in parts.values() for o in some}), remote)
+        )
+        remote_only = [md5 for md5, some in parts.items() if some == [md5] and md5 not in absent]
+        for md5 in filter(is_listing, remote_only):
             try:
                 listing = remote.listing(md5)
                 parts[md5] = objects_of(md5, read_listing(listing or b"", md5))
             except DvcError:
                 absent.add(md5)
-        late = {oid for md5 in there for oid in parts[md5]} - set(there)
-        absent |= set(self._lacking(sorted(late), remote)) if late else set()
+        new = {oid for md5 in remote_only for oid in parts[md5]} - set(remote_only)
+        absent |= set(self._missing_among(sorted(new), remote)) if new else set()
         return {md5: [oid for oid in some if oid in absent] for md5, some in parts.items()}
 
     def unfinished(self) -> list[Path]:
-        """Return the unfinished files that runs of gitreg have in the cache, or left there."""
+        """Return the cache's unfinished files, from running or killed gitreg processes."""
         return self._cache.unfinished()
 
     def _objects_of_all(self, md5s: Iterable[ObjectId]) -> list[ObjectId]:
-        """Return the objects of several artifacts, each once, all listings behind all members."""
+        """Return the objects of several artifacts, each once; all listings after all members."""
         objects: dict[ObjectId, None] = {}
         for md5 in md5s:
             objects.update(dict.fromkeys(self._objects_anywhere(md5) or [md5]))
         return sorted(objects, key=is_listing)
 
-    def _lacking(self, objects: Sequence[ObjectId], remote: Remote) -> list[ObjectId]:
+    def _missing_among(self, objects: Sequence[ObjectId], remote: Remote) -> list[ObjectId]:
         seen = remote.look(objects)
         return [oid for oid in objects if oid not in seen or self._differs(oid, seen[oid])]
 
     def _differs(self, oid: ObjectId, seen: StoredObject) -> bool:
-        """Tell whether an object on the remote has another size than the one in the cache."""
+        """Return whether an object has different sizes on the remote and in the cache."""
         return seen.size is not None and self._cache.size(oid) not in (None, seen.size)
 
     def push(self, md5s: Iterable[ObjectId], progress: Progress | None = None) -> int:
-        """Make sure that the default remote has some artifacts; return how many objects it lacked.
+        """Make sure that the default remote has some artifacts; return the number of uploads.
 
-        1. Every object is looked up on the remote; that a folder's listing is there proves nothing.
-           On a remote that is a folder each is read and hashed, once a process. Elsewhere an MD5
-           that the store tells proves it (S3, GCS, Azure; `gitreg.dvc.checksums`); one whose told
-           MD5 is another, or whose size is not that in the cache, is read and hashed. *Where none
-           is told* (SSH, HTTP, S3 in several parts) *the size decides*: `audit` reads everything.
-        2. What is absent or damaged is checked against its MD5 in the cache before anything is
-           uploaded, so that no damage is.
-        3. Members go first and listings last: a listing on the remote has its members. What is
-           damaged there is replaced by the upload, never removed.
-        4. Every object uploaded is looked at again in the same way.
+        1. Look up every object on the remote; the presence of a folder's listing proves nothing.
+           On a remote that is a folder, read and hash each object, once per process. Elsewhere a
+           reported MD5 proves an object (S3, GCS, Azure; `gitreg.dvc.checksums`); an object whose
+           reported MD5 or size differs is read and hashed. *Without a reported MD5* (SSH, HTTP, S3
+           in several parts) *the size decides*; `audit` reads everything.
+        2. Check the absent and damaged objects against their MD5 in the cache before any upload,
+           so that no damaged object is uploaded.
+        3. Upload members first and listings last, so that every listing on the remote has its
+           members. Replace a damaged object, never remove it.
+        4. Check every uploaded object again in the same way.
 
         Raises:
-            DvcError: no remote is configured, it cannot be reached or written, or an object is
-                neither there nor intact in the cache. Then no listing was uploaded.
+            DvcError: no remote is configured, the remote cannot be reached or written, or an
+                object is neither on the remote nor intact in the cache. Then no listing was
+                uploaded.
         """
         remote = self._needed_remote()
         absent, damaged = self._unfit(self._objects_of_all(md5s), remote, progress)  # 1
@@ -396,8 +399,9 @@ class DvcProject:
         left = set().union(*self._unfit(wanted, remote, None))  # 4
         if left:
             raise DvcError(
-                f"DVC remote {remote.name} does not have {min(left)} although it was uploaded",
-                hint="run the command again; what is there already is not uploaded again",
+                f"gitreg uploaded {min(left)} to DVC remote {remote.name}, but the remote does not "
+                "have it",
+                hint="run the command again; it uploads only missing objects",
             )
         return len(wanted)
 
@@ -409,7 +413,7 @@ class DvcProject:
     def _unfit(
         self, objects: Sequence[ObjectId], remote: Remote, progress: Progress | None
     ) -> tuple[set[ObjectId], set[ObjectId]]:
-        """Return the objects that a remote lacks, and those that are damaged there."""
+        """Return the objects that are missing on a remote, and those that are damaged there."""
         seen = remote.look(objects)
         doubtful = [oid for oid in objects if oid in seen and self._is_doubtful(oid, seen, remote)]
         return set(objects) - set(seen), remote.damaged(doubtful, progress)
@@ -417,26 +421,26 @@ class DvcProject:
     def _is_doubtful(
         self, oid: ObjectId, seen: Mapping[ObjectId, StoredObject], remote: Remote
     ) -> bool:
-        """Tell whether an object on a remote has to be read to know that it is good."""
+        """Return whether an object on a remote must be read to know that it is intact."""
         if remote.is_proven(oid, seen[oid]):
             return False
         return remote.is_folder or seen[oid].md5 is not None or self._differs(oid, seen[oid])
 
     def _check_before_upload(self, oid: ObjectId, remote: Remote, *, is_there: bool) -> None:
-        """Refuse an object that is not in the cache, or is damaged there.
+        """Refuse an object that is missing or damaged in the cache.
 
         Raises:
-            DvcError: so.
+            DvcError: the object is missing or damaged in the cache.
         """
         if self._cache.is_intact(oid):
             return
-        here = self._cache.holds(oid)
+        is_cached = self._cache.holds(oid)
         if is_there:
-            where = "damaged in the cache too" if here else "not in the cache"
+            where = "damaged in the cache too" if is_cached else "not in the cache"
             raise DvcError(
                 f"DVC object {oid} is damaged on remote {remote.name}, and {where}", hint=REPAIR
             )
-        if not here:
+        if not is_cached:
             raise DvcError(
                 f"DVC object {oid} is neither in the cache nor on remote {remote.name}", hint=REPAIR
             )
@@ -445,9 +449,9 @@ class DvcProject:
     def audit(
         self, md5s: Iterable[ObjectId], progress: Progress | None = None
     ) -> dict[ObjectId, Audit]:
-        """Return what the default remote holds of artifacts, every object of them read from it.
+        """Return the state of artifacts on the default remote, reading every object from it.
 
-        Nothing is written, neither there nor in the cache.
+        Nothing is written, neither on the remote nor in the cache.
 
         Raises:
             DvcError: no remote is configured, or it cannot be reached or read.
@@ -457,7 +461,7 @@ class DvcProject:
     def repair(
         self, audits: Mapping[ObjectId, Audit], progress: Progress | None = None
     ) -> dict[ObjectId, Audit]:
-        """Upload what audits found wrong, where the cache has it; return new audits of all.
+        """Upload the missing and damaged objects that the cache has; return new audits of all.
 
         Raises:
             DvcError: no remote is configured, or it cannot be reached, read or written.
@@ -466,13 +470,13 @@ class DvcProject:
         repair(self._needed_remote(), self._cache, wrong.values(), progress)
         return {**audits, **(self.audit(wrong, progress) if wrong else {})}
 
-    # What is in the cache, checked
+    # Checks of the cache
 
     def digest(self, md5: ObjectId, progress: Progress | None = None) -> TreeDigest:
-        """Return the digest of an artifact that is in the cache.
+        """Return the digest of an artifact in the cache.
 
         Raises:
-            DvcError: an object is not in the cache, or is damaged.
+            DvcError: an object is missing from the cache or damaged.
         """
         absent = self.missing(md5)
         if absent:
@@ -486,16 +490,16 @@ class DvcProject:
     def verify_cached(
         self, sha256: str, md5: ObjectId, progress: Progress | None = None
     ) -> list[str]:
-        """Return what differs in the cache from an artifact's digest, nothing when all is well.
+        """Return how an artifact in the cache differs from its digest; empty when it is intact.
 
         Args:
-            sha256: the digest that the manifest holds.
+            sha256: the digest in the manifest.
             md5: the artifact's object.
-            progress: told the bytes read.
+            progress: called with the number of bytes read.
 
         Returns:
-            lines such as ``weights.bin: missing``, ``weights.bin: differs``, and ``differs`` for
-            an artifact that is a file, or when the whole differs although each file has its MD5.
+            Lines such as ``weights.bin: missing`` and ``weights.bin: differs``; or ``differs`` for
+            an artifact that is a file, or when the digest differs although each file has its MD5.
 
         Raises:
             DvcError: the listing in the cache is damaged or breaks a rule.
@@ -526,13 +530,13 @@ class DvcProject:
         return self._cache.damaged(oids)
 
     def discard(self, oids: Iterable[ObjectId]) -> set[ObjectId]:
-        """Remove damaged objects from the cache where nobody vouched for them; return the others.
+        """Remove damaged objects that are still writable from the cache; return the others.
 
-        An object that is read-only was checked once, by DVC or by us; what became of it since is
-        for its owner to look at.
+        A read-only object was checked once, by DVC or gitreg; the user must look at why it
+        changed since.
         """
         return self._cache.discard(oids)
 
     def vouch(self, oids: Iterable[ObjectId]) -> None:
-        """Make objects read-only whose bytes were compared, as DVC does with what it checked."""
+        """Mark objects as checked: make them read-only, by DVC's convention."""
         self._cache.vouch(oids)

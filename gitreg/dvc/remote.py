@@ -1,7 +1,7 @@
-"""A DVC remote: objects elsewhere, looked up and read one by one.
+"""A DVC remote: looks up, reads and writes its objects one by one.
 
-They are moved by DVC's own transfer, but into a folder by `gitreg.dvc.folder`. Nothing here removes
-an object on a remote, damaged as it may be: it is replaced, or left alone.
+DVC's own transfer moves the objects, except into a folder, where `gitreg.dvc.folder` does it.
+Nothing here removes an object from a remote. Even a damaged one is replaced or left alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitreg.dvc import digest, folder
 from gitreg.dvc.cache import file_state, remove_stale
-from gitreg.dvc.checksums import told_md5
+from gitreg.dvc.checksums import reported_md5
 from gitreg.dvc.digest import FileDigest, Meter, Progress
 from gitreg.dvc.door import cause, door, load
 from gitreg.dvc.listing import SIZE_LIMIT, ObjectId, may_have_size, md5_of
@@ -29,28 +29,29 @@ if TYPE_CHECKING:
     from gitreg.dvc.cache import Cache
 
 REPAIR = "in a clone that has the bytes: gitreg verify --remote --repair"
-"""What puts objects on a remote right. `dvc push` does not: it skips what a listing names."""
+"""The hint that repairs objects on a remote. `dvc push` does not: it skips a listing's members."""
 
-_LOOK = "check it with `dvc remote list`, then run the command again"
+_CHECK = "check it with `dvc remote list`, then run the command again"
 _BLOCKS = {
-    # Not every HTTP server gives ranges, by which fsspec reads; 0 asks it for one stream.
+    # fsspec reads ranges, and not every HTTP server supports them; 0 requests one stream.
     **dict.fromkeys(("http", "https"), 0),
-    # Some ask for 50 MiB at a time, and keep two of them in memory for each object that is read.
+    # Some file systems request 50 MiB at a time, and keep two blocks in memory for each object.
     **dict.fromkeys(("s3", "gs", "azure", "oss"), 4 * 1024 * 1024),
 }
-"""How much of an object fsspec asks for at a time, in bytes, where not its own default."""
+"""The block size of fsspec's reads by protocol, in bytes; fsspec's own default for the others."""
 
 _SECRET = re.compile(r"password|passphrase|secret|token|_key$|_key_id$|customer_key|connection_str")
-_SECRET_LENGTH = 4  # shorter ones would take ordinary words out of messages
+_SECRET_LENGTH = 4  # hiding shorter ones would remove ordinary words from messages
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object on a remote as its file system tells of it, unread.
+    """The metadata of an object on a remote, as its file system reports it.
 
     Attributes:
-        size: in bytes; ``None`` where the remote tells none.
-        md5: of its content, by `gitreg.dvc.checksums`; ``None`` where the remote tells none.
+        size: in bytes; ``None`` when the remote reports none.
+        md5: the MD5 of the content, by `gitreg.dvc.checksums`; ``None`` when the remote reports
+            none.
     """
 
     size: int | None
@@ -61,11 +62,11 @@ class Remote:
     """The objects of a remote.
 
     Args:
-        name: as the configuration has it.
+        name: the remote's name in the configuration.
         config: DVC's configuration.
 
     Raises:
-        DvcError: the configuration of the remote is wrong, or what it needs is not installed.
+        DvcError: the configuration of the remote is wrong, or its DVC plugin is not installed.
     """
 
     def __init__(self, name: str, config: Mapping[str, Any]) -> None:
@@ -79,43 +80,43 @@ class Remote:
             file_system, options, path = get_cloud_fs(config, name=name)
             if options.get("version_aware") or options.get("worktree"):
                 raise DvcError(
-                    f"DVC remote {name} is cloud versioned, which holds no objects by their hash",
+                    f"DVC remote {name} is cloud-versioned, so it does not store objects by hash",
                     hint="use another remote: dvc remote default NAME",
                 )
             if file_system.protocol == "ssh":
-                # By default DVC lends the person's SSH agent to whatever host a repository names,
-                # and checks no host key. Copying files needs no agent over there.
+                # By default DVC forwards the user's SSH agent to any host that a repository names,
+                # and does not check host keys. Copying files does not need an agent on the host.
                 options["agent_forwarding"] = False
             self._objects = Configured(name, path, file_system(**options), **options).odb
         self._protocol = str(self._objects.fs.protocol)
-        # The objects of a folder that were found good, and the state of their files then.
+        # The intact objects of a remote folder, with the states of their files at the check.
         self._proven: dict[ObjectId, tuple[int, ...]] = {}
 
     @property
     def missing_folder(self) -> Path | None:
-        """The folder that the remote is, when that is not there: not mounted, or not made yet."""
+        """The remote's folder if it does not exist: it is not mounted, or not created yet."""
         root = Path(self._objects.path).parent.parent if self.is_folder else None
         return None if root is None or os.path.lexists(root) else root
 
     @property
     def is_folder(self) -> bool:
-        """Whether it is a folder of this machine's file systems, which is cheap to read."""
+        """Whether the remote is a folder on this machine, which is cheap to read."""
         return self._protocol == "local"
 
     def _door(self, doing: str) -> AbstractContextManager[None]:
-        return door(doing, self._secrets, _LOOK)
+        return door(doing, self._secrets, _CHECK)
 
     def look(self, oids: Sequence[ObjectId]) -> dict[ObjectId, StoredObject]:
-        """Return the objects that are there, and what the remote tells of each.
+        """Return the objects that exist on the remote, with their metadata.
 
         Raises:
-            DvcError: the remote cannot be asked.
+            DvcError: the remote cannot be reached.
         """
         with self._door(f"cannot look into DVC remote {self.name}"):
-            self._objects.fs.fs.invalidate_cache()  # fsspec may remember how a folder was
+            self._objects.fs.fs.invalidate_cache()  # fsspec may have cached an old directory
             paths = [self._objects.oid_to_path(oid) for oid in oids]
             found = self._objects.fs.info(paths, return_exceptions=True)
-        there = {}
+        present = {}
         for oid, info in zip(oids, found, strict=True):
             if isinstance(info, FileNotFoundError):
                 self._refuse_unanswered(info)
@@ -125,21 +126,21 @@ class Remote:
                     raise info
                 size = info.get("size")
                 if info["type"] == "file" and may_have_size(oid, size):
-                    there[oid] = StoredObject(size, told_md5(info, self._protocol))
-        return there
+                    present[oid] = StoredObject(size, reported_md5(info, self._protocol))
+        return present
 
     def is_proven(self, oid: ObjectId, seen: StoredObject) -> bool:
-        """Tell whether an object needs no reading: its MD5 is told, or was found here before."""
+        """Return whether an object is known to be intact, by reported MD5 or earlier read."""
         if not self.is_folder:
             return seen.md5 == md5_of(oid)
         with self._door(f"cannot look for {oid} on DVC remote {self.name}"):
             return self._proven.get(oid) == file_state(self._path(oid))
 
     def damaged(self, oids: Iterable[ObjectId], progress: Progress | None) -> set[ObjectId]:
-        """Read objects; return those whose bytes do not have the MD5 of their name, or are gone.
+        """Read objects; return those that are gone, or whose bytes do not have their name's MD5.
 
         Raises:
-            DvcError: one cannot be read.
+            DvcError: an object cannot be read.
         """
 
         def is_damaged(oid: ObjectId) -> bool:
@@ -165,10 +166,10 @@ class Remote:
         return {oid for oid, bad in zip(names, found, strict=True) if bad}
 
     def reach(self) -> None:
-        """Refuse a folder that is not there, as when it is not mounted: nothing could be in it.
+        """Refuse a remote folder that does not exist, for example because it is not mounted.
 
         Raises:
-            DvcError: so.
+            DvcError: the folder does not exist.
         """
         root = Path(self._objects.path).parent.parent
         if self.is_folder and not root.is_dir():
@@ -176,13 +177,13 @@ class Remote:
                 f"DVC remote {self.name} cannot be reached: there is no folder {root}",
                 hint="mount it, or check it with `dvc remote list`, then run the command again",
             )
-        self._objects.fs.fs.invalidate_cache()  # fsspec may remember how a folder was
+        self._objects.fs.fs.invalidate_cache()  # fsspec may have cached an old directory
 
     def read(self, oid: ObjectId, meter: Meter) -> FileDigest | None:
-        """Return the digest of an object, read once in constant memory; ``None`` when it is absent.
+        """Return the digest of an object, read once in constant memory; ``None`` if it is missing.
 
         Raises:
-            DvcError: it cannot be read.
+            DvcError: the object cannot be read.
         """
         with self._reading(oid):
             try:
@@ -195,10 +196,10 @@ class Remote:
         return None
 
     def content(self, oid: ObjectId) -> bytes | None:
-        """Return the first `SIZE_LIMIT` bytes of an object and one; ``None`` when it is absent.
+        """Return at most ``SIZE_LIMIT + 1`` bytes of an object; ``None`` when it is missing.
 
         Raises:
-            DvcError: it cannot be read.
+            DvcError: the object cannot be read.
         """
         with self._reading(oid):
             try:
@@ -214,20 +215,20 @@ class Remote:
         return self._door(f"cannot read {oid} from DVC remote {self.name}")
 
     def _path(self, oid: ObjectId) -> Path:
-        """Return where an object of a folder lies."""
+        """Return the path of an object in a remote folder."""
         return Path(self._objects.oid_to_path(oid))
 
     def _opened(self, oid: ObjectId) -> Any:
-        """Open an object to be read from its beginning to its end, once."""
+        """Open an object for one sequential read."""
         size = _BLOCKS.get(self._protocol)
         options = {} if size is None else {"block_size": size}
         return self._objects.fs.open(self._objects.oid_to_path(oid), "rb", **options)
 
     def listing(self, oid: ObjectId) -> bytes | None:
-        """Return a folder's listing, ``None`` when it is not there.
+        """Return a folder's listing; ``None`` when it is missing.
 
         Raises:
-            DvcError: it is damaged, or the remote cannot be read.
+            DvcError: the listing is damaged, or the remote cannot be read.
         """
         data = self.content(oid)
         if data is not None and digest.listing_name(data) != oid:
@@ -237,28 +238,30 @@ class Remote:
         return data
 
     def _refuse_unanswered(self, error: FileNotFoundError) -> None:
-        """Refuse to take a remote that did not answer for one that lacks an object.
+        """Raise if a ``FileNotFoundError`` hides that the remote did not answer.
 
         Raises:
-            DvcError: so.
+            DvcError: the remote did not answer, so the object may exist.
         """
         why = error.__cause__
         if isinstance(why, Exception) and not _says_absent(why):
             raise DvcError(
-                f"DVC remote {self.name} cannot be reached: {cause(why, self._secrets)}", hint=_LOOK
+                f"DVC remote {self.name} cannot be reached: {cause(why, self._secrets)}",
+                hint=_CHECK,
             )
 
     def download(self, oids: Sequence[ObjectId], cache: Cache, progress: Progress | None) -> None:
-        """Copy objects into the cache, writable, for nobody has checked them yet.
+        """Copy objects into the cache, writable, because their bytes are unchecked.
 
         Raises:
-            DvcError: one is not there, or the remote cannot be read. Those copied before stay.
+            DvcError: an object is missing, or the remote cannot be read. Objects copied before
+                that stay in the cache.
         """
         try:
             with self._door(f"cannot fetch from DVC remote {self.name}"):
                 from dvc_objects.fs import generic
 
-                # Without on_error: with it DVC renames the half of a file that arrived into place.
+                # Without on_error: with it, DVC renames an incomplete file into place.
                 generic.copy(
                     self._objects.fs,
                     [self._objects.oid_to_path(oid) for oid in oids],
@@ -268,16 +271,16 @@ class Remote:
                 )
         except DvcError:
             absent = [oid for oid in oids if not cache.holds(oid)]
-            there = self.look(absent)
-            if len(there) == len(absent):
+            present = self.look(absent)
+            if len(present) == len(absent):
                 raise
-            raise self.lack([oid for oid in absent if oid not in there]) from None
+            raise self.missing_error([oid for oid in absent if oid not in present]) from None
 
     def upload(self, oids: Sequence[ObjectId], cache: Cache, progress: Progress | None) -> None:
-        """Copy objects from the cache, which were checked there, over what may be in their place.
+        """Copy checked objects from the cache to the remote, replacing existing ones.
 
         Raises:
-            DvcError: the remote cannot be written, or an object of the cache turned out damaged.
+            DvcError: the remote cannot be written, or an object in the cache is damaged after all.
         """
         if not oids:
             return
@@ -285,8 +288,8 @@ class Remote:
             if self.is_folder:
                 self._fill_folder(oids, cache, progress)
                 return
-            # verify=False whatever the configuration says: DVC's check deletes. Ours was made
-            # before, and follows.
+            # verify=False, whatever the configuration: DVC's check deletes objects. gitreg checks
+            # before and after the upload.
             self._objects.add(
                 [str(cache.path(oid)) for oid in oids],
                 cache.file_system,
@@ -304,24 +307,24 @@ class Remote:
             if not target.parent.is_dir():
                 self._objects.makedirs(str(target.parent))
             try:
-                done = folder.put(cache.path(oid), target, workshop, meter, md5=md5_of(oid))
+                done = folder.put(cache.path(oid), target, scratch, meter, md5=md5_of(oid))
             except WorldError as error:
                 raise DvcError(
-                    f"cannot push to DVC remote {self.name}: {error}", hint=_LOOK
+                    f"cannot push to DVC remote {self.name}: {error}", hint=_CHECK
                 ) from error
             if not done:
                 raise cache.damage(oid)
             self._proven[oid] = file_state(target)
 
         # Beside the objects, not among them: there DVC would list unfinished files as objects.
-        workshop = Path(self._objects.path).parent
+        scratch = Path(self._objects.path).parent
         self._objects.makedirs(self._objects.path)
-        remove_stale(workshop)
+        remove_stale(scratch)
         meter = Meter(progress)
         digest.each(put, oids, meter)
 
-    def lack(self, oids: Sequence[ObjectId]) -> DvcError:
-        """Return the error that says which objects are not there."""
+    def missing_error(self, oids: Sequence[ObjectId]) -> DvcError:
+        """Return the error that names missing objects."""
         which = oids[0] if len(oids) == 1 else f"{oids[0]} and {len(oids) - 1} more"
         return DvcError(
             f"DVC remote {self.name} does not have {which}",
@@ -330,7 +333,7 @@ class Remote:
 
 
 def _read_up_to(stream: Any, limit: int) -> bytes:
-    """Read until the end or the limit: a stream may give less at once than it is asked for."""
+    """Read to the end or the limit: one read of a stream can return less than requested."""
     data = bytearray()
     while len(data) < limit and (more := stream.read(limit - len(data))):
         data += more
@@ -338,10 +341,11 @@ def _read_up_to(stream: Any, limit: int) -> bytes:
 
 
 def _says_absent(why: Exception) -> bool:
-    """Tell whether what fsspec made a ``FileNotFoundError`` of says that an object is not there.
+    """Return whether the cause of fsspec's ``FileNotFoundError`` means that an object is missing.
 
-    Its HTTP file system makes one of every failure, of a refused connection and a 403 too. The
-    others do it only for what their service calls absent, each with an exception of its own.
+    Its HTTP file system raises that error for every failure, even a refused connection or a 403.
+    The other file systems raise it only when their service reports a missing object, each with its
+    own exception.
     """
     status = getattr(why, "status", None)
     if isinstance(status, int):
@@ -354,7 +358,7 @@ def _says_absent(why: Exception) -> bool:
 
 
 def _secrets(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the values of a configuration that no message may show."""
+    """Return the secret values of a configuration, to hide in messages."""
     return tuple(
         value
         for options in config.get("remote", {}).values()
@@ -364,11 +368,11 @@ def _secrets(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _callback(progress: Progress | None) -> Callback:
-    """Return fsspec's way to report progress, for ours."""
+    """Return an fsspec callback that reports to ``progress``."""
     from fsspec.callbacks import Callback
 
     class OneFile(Callback):  # type: ignore[misc]
-        """Reports the bytes of a file; a local copy, which tells none, when it is done."""
+        """Reports the bytes of a file; for a local copy, all at the end."""
 
         def __init__(self, local: Path) -> None:
             super().__init__()
@@ -386,7 +390,7 @@ def _callback(progress: Progress | None) -> Callback:
                 self.relative_update(self._local.stat().st_size - self.value)
 
     class AllFiles(Callback):  # type: ignore[misc]
-        """Gives each file a callback of its own."""
+        """Gives each file its own callback."""
 
         def branched(self, path_1: str, _path_2: str, **_kwargs: object) -> Callback:
             return OneFile(Path(path_1))

@@ -1,7 +1,8 @@
-"""Where HEAD is, from Git's own files: a process that serves asks for it at every question.
+"""Reads the commit of HEAD from Git's own files, because a server needs it for every request.
 
-A reference is a file of its own, else a line of ``packed-refs``, which is read again only after it
-was replaced. Whatever is kept in another way (reftable, a symbolic reference) Git is asked for.
+A reference is a file of its own or a line of ``packed-refs``, which is read again only after Git
+replaces it. For anything stored in another way (reftable, a symbolic reference) the caller runs
+Git.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from pathlib import Path
 
 _OID = re.compile(r"[0-9a-f]{40}\n?")
 _BRANCH = re.compile(r"ref: (refs/heads/[^\n]+)\n?")
-_NO_BRANCH = "refs/heads/.invalid"  # what a reftable leaves in HEAD
+_NO_BRANCH = "refs/heads/.invalid"  # the placeholder that a reftable repository has in HEAD
 
 _Stamp = tuple[int, int, int]
 
 
 class Unreadable(Exception):
-    """The files do not say it: Git has to be asked."""
+    """The files do not hold the answer; run Git to get it."""
 
 
 class Head:
@@ -25,7 +26,7 @@ class Head:
 
     Args:
         git_dir: the ``.git`` folder of the work tree.
-        common_dir: the one that all work trees share, which has the branches.
+        common_dir: the ``.git`` folder that all work trees share; it holds the branches.
     """
 
     def __init__(self, git_dir: Path, common_dir: Path) -> None:
@@ -34,10 +35,10 @@ class Head:
         self._packed: tuple[_Stamp, dict[str, str]] | None = None
 
     def commit(self) -> str | None:
-        """Return the commit that HEAD is at, 40 hex digits; ``None`` before the first one.
+        """Return the commit of HEAD, 40 hex digits; ``None`` before the first commit.
 
         Raises:
-            Unreadable: so.
+            Unreadable: Git stores HEAD or its branch in another way.
         """
         head = _read(self._head)
         if head is None:
@@ -47,10 +48,10 @@ class Head:
         return self._commit_of(self._branch(head))
 
     def tip(self) -> tuple[str, str | None]:
-        """Return the full name of the branch that HEAD is at, and its commit.
+        """Return the full name of the checked-out branch, and its commit.
 
         Raises:
-            Unreadable: the files do not say it, or it is at none.
+            Unreadable: HEAD is detached, or Git stores it or its branch in another way.
         """
         branch = self._branch(_read(self._head) or "")
         return branch, self._commit_of(branch)
@@ -62,7 +63,8 @@ class Head:
         return branch[1]
 
     def _commit_of(self, branch: str) -> str | None:
-        # Git packs a reference before it removes its file: whoever finds neither looks once more.
+        # Git packs a reference before it removes its file. A reader between the two steps can miss
+        # both, so it looks for the file once more.
         return self._loose(branch) or self._packed_line(branch) or self._loose(branch)
 
     def _loose(self, name: str) -> str | None:
@@ -76,12 +78,12 @@ class Head:
     def _packed_line(self, name: str) -> str | None:
         place = self._common_dir / "packed-refs"
         try:
-            found = place.stat()
+            status = place.stat()
         except FileNotFoundError:
             return None
         except OSError as error:
             raise Unreadable(place) from error
-        stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+        stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
         if self._packed is None or self._packed[0] != stamp:
             self._packed = (stamp, {})
         known = self._packed[1]
@@ -94,7 +96,7 @@ class Head:
 
 
 def _read(place: Path) -> str | None:
-    """Return the content of a file of Git's, ``None`` when there is none."""
+    """Return the content of one of Git's files; ``None`` when it does not exist."""
     try:
         with open(place, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
             return file.read()

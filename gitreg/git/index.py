@@ -1,8 +1,8 @@
-"""Affirms, without a process, that a file is in index and work tree just as a commit has it.
+"""Checks, without running Git, that index and work tree hold a file exactly as a commit has it.
 
-A write looks at the few files that it will overwrite, and nearly always they are as they should be.
-What cannot be affirmed (another version of the index's format, a file that looks different) is for
-Git to tell. The format: https://git-scm.com/docs/index-format
+A write checks the few files that it will overwrite, and they are nearly always clean. When this
+module cannot be sure (another version of the index format, a file that looks different), Git
+decides. The format: https://git-scm.com/docs/index-format
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from pathlib import Path
 
 from gitreg.git.repository import GitRepository
 
-_FIXED = 62  # bytes of an entry before the path: ten numbers, an object's name, flags
+_FIXED = 62  # bytes of an entry before the path: ten numbers, an object name, flags
 _NAME_LENGTH = 0x0FFF
 _STAGE, _EXTENDED = 0x3000, 0x4000
 _FILE_MODE = (0o100644).to_bytes(4, "big")
 _INCOMPLETE = (b"\0link", b"\0sdir")  # a split index, and a sparse one
 
 
-def not_surely_clean(
+def possibly_dirty(
     repository: GitRepository, top: Path, paths: Mapping[str, bytes | None]
 ) -> list[str]:
-    """Return the paths that Git has to be asked for.
+    """Return the paths that may be dirty; Git must check them.
 
     Args:
-        repository: whose index.
+        repository: the repository that owns the index.
         top: the root of its work tree.
-        paths: path to what the commit has there; ``None`` for nothing.
+        paths: path to the commit's content there; ``None`` when the commit has no such file.
     """
     try:
         index = (repository.git_dir / "index").read_bytes()
     except OSError:
         return list(paths)
-    # Version 4 shortens paths; 2 and 3 have them as they are.
+    # Version 4 compresses paths; versions 2 and 3 store them whole.
     if index[:4] != b"DIRC" or index[4:8] not in (b"\0\0\0\2", b"\0\0\0\3"):
         return list(paths)
     if any(sign in index for sign in _INCOMPLETE):
@@ -43,12 +43,12 @@ def not_surely_clean(
     return [
         path
         for path, content in paths.items()
-        if not (_holds(index, os.fsencode(path), content) and _lies(top / path, content))
+        if not (_has_entry(index, os.fsencode(path), content) and _has_file(top / path, content))
     ]
 
 
-def _holds(index: bytes, path: bytes, content: bytes | None) -> bool:
-    """Tell whether an index has this content at a path, and nothing else there."""
+def _has_entry(index: bytes, path: bytes, content: bytes | None) -> bool:
+    """Return whether the index holds exactly this content at a path, and no conflict."""
     entries = list(_entries(index, path))
     if content is None:
         return not entries
@@ -59,15 +59,15 @@ def _holds(index: bytes, path: bytes, content: bytes | None) -> bool:
 
 
 def _entries(index: bytes, path: bytes) -> list[tuple[bytes, bytes, int]]:
-    """Return mode, object and flags of the entries of a path.
+    """Return mode, object and flags of each entry of a path.
 
-    Found by the path itself: its length stands before it, which tells it from the end of a longer
-    one.
+    The search is for the bytes of the path. The length stored before it tells it apart from the
+    end of a longer path.
     """
     found = []
     place = index.find(path + b"\0")
     while place >= 0:
-        for extended in (0, 2):  # version 3 may have two more bytes of flags
+        for extended in (0, 2):  # version 3 can have two more bytes of flags
             start = place - extended - _FIXED
             flags = int.from_bytes(index[place - extended - 2 : place - extended], "big")
             is_extended = flags & _EXTENDED == _EXTENDED
@@ -80,8 +80,8 @@ def _entries(index: bytes, path: bytes) -> list[tuple[bytes, bytes, int]]:
     return found
 
 
-def _lies(file: Path, content: bytes | None) -> bool:
-    """Tell whether a file is there with this content, as Git would have written it."""
+def _has_file(file: Path, content: bytes | None) -> bool:
+    """Return whether the work tree has this content as a plain file, as Git would write it."""
     try:
         found = file.lstat()
         if content is None or not stat.S_ISREG(found.st_mode) or found.st_mode & stat.S_IXUSR:

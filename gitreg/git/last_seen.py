@@ -1,4 +1,4 @@
-"""What was seen last of a repository that is read by URL: a small file beside its copies."""
+"""Stores the last known state of a repository read by URL: a small file beside its copies."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _OID = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True)
 class LastSeen:
-    """The commit that a remote's default branch was at, and when that was found out.
+    """The commit of a remote's default branch when the remote was last reached.
 
     Attributes:
         commit: 40 hex digits.
-        branch: its full name (``refs/heads/main``); ``None`` as long as nobody had to ask.
-        reached: seconds since the epoch; read to a person, and to nothing that decides.
+        branch: the branch's full name (``refs/heads/main``); ``None`` until somebody needs it.
+        reached: when, in seconds since the epoch; shown to people, never used for a decision.
     """
 
     commit: str
@@ -30,31 +30,31 @@ class LastSeen:
 
 
 def recall(folder: Path) -> LastSeen | None:
-    """Return what `remember` wrote into ``folder``; ``None`` when it never did.
+    """Return the state that `remember` stored in ``folder``; ``None`` when there is none.
 
-    A file that does not parse counts as none: it appears whole or not at all, so that it is a
-    person's doing or the disk's, and a copy that lies beside it still says where it is.
+    A file that does not parse counts as missing. gitreg replaces it atomically, so a person or the
+    disk damaged it, and the copy beside it still knows its own commit.
     """
     try:
-        said = json.loads((folder / _NAME).read_bytes())
-        found = LastSeen(said["commit"], said["branch"], float(said["reached"]))
+        stored = json.loads((folder / _NAME).read_bytes())
+        found = LastSeen(stored["commit"], stored["branch"], float(stored["reached"]))
         return found if _OID.fullmatch(found.commit) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def remember(folder: Path, seen: LastSeen) -> None:
-    """Write what was seen into ``folder``, whole or not at all; its lock is the caller's to hold.
+    """Store the last known state in ``folder`` atomically; the caller holds the folder's lock.
 
     Raises:
-        WorldError: the disk refuses.
+        WorldError: the file cannot be written.
     """
     temporary = folder / f".{_NAME}"
     try:
         with temporary.open("w", encoding="utf-8") as stream:
             json.dump(asdict(seen), stream)
             stream.flush()
-            os.fsync(stream.fileno())  # or the new name may stand for an empty file
+            os.fsync(stream.fileno())  # else a crash can leave an empty file under the new name
         temporary.replace(folder / _NAME)
     except OSError as error:
         raise WorldError(f"{folder / _NAME}: {error.strerror}") from None

@@ -1,8 +1,8 @@
-"""A light copy of a remote repository: one commit and its folders; a file comes when it is read.
+"""A light copy of a remote repository: one commit and its folders; files are fetched on demand.
 
-Git calls it a partial clone, and what is not here but promised is had from the remote by whoever
-asks for it. That is right for a pointer or two. Of more, each file would be a connection of its
-own, so that several files are had together first.
+Git calls this a partial clone: it fetches a missing object when a command reads it. That suits one
+or two pointers. For more, each file would cost its own connection, so this module first fetches
+several files together.
 """
 
 from __future__ import annotations
@@ -20,48 +20,48 @@ from gitreg.git.objects import CommitSnapshot, GitObject, ObjectReader, parse_tr
 from gitreg.git.repository import GitRepository
 
 REMOTE = "gitreg"
-"""What the copy calls its remote; `remote_environment` says where that is."""
+"""The name of the copy's remote; `remote_environment` supplies its URL."""
 
-_NOT_HAD = re.compile(r"could not fetch ([0-9a-f]{40}) from promisor remote")
+_NOT_FETCHED = re.compile(r"could not fetch ([0-9a-f]{40}) from promisor remote")
 
 
 SSH_PATIENCE = 30
-"""How long an ssh server may take for its first words, and half of how long it may say nothing
-after it has let us in; in seconds."""
+"""How long to wait for an ssh server to answer, in seconds; a server that falls silent later is
+given up after twice that time."""
 
-_SIGNS_OF_LIFE = 4
+_KEEPALIVES = 4
 _NOT_SSH = re.compile(r"(?:file|git|https?)://")
 _LOGIN = re.compile(
     r"(?P<scheme>https?://)(?P<user>[^/?#:@]*)(?P<colon>:?)(?P<password>[^/?#@]*)@"
     r"(?P<host>(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?)(?P<rest>(?:/[^@]*)?)"
 )
 _VARIABLE = "GITREG_REMOTE_PASSWORD"
-# Git runs it in a shell. In the list of processes stands the variable's name, not its value.
-_TELL_PASSWORD = (
+# Git runs this in a shell. The list of processes shows the variable's name, not its value.
+_PASSWORD_HELPER = (
     f"""!f() {{ if test "$1" = get; then printf 'password=%s\\n' "${_VARIABLE}"; fi; }}; f"""
 )
 
 
 def remote_environment(git_dir: Path, url: str) -> Mapping[str, str]:
-    """Return the variables with which Git, run in a copy, knows its remote.
+    """Return the environment variables that give Git in ``git_dir`` its remote.
 
-    The URL may hold a password. Here it gets into no file; nor, where it is one of http or https,
-    into the list of processes, in which the programs that Git starts have the URL among their
-    arguments: Git asks for the login when it is wanted. (A login in which an '@' or '/' is not
-    encoded stays in the URL.) And a Git that is not given the URL cannot go and have objects
-    behind our back.
+    The URL can contain a password. This way it never reaches a file. The password of an http(s)
+    URL also stays out of the list of processes, where Git's helper programs have the URL among
+    their arguments: Git gets the login from a credential helper. (A login with an unencoded '@'
+    or '/' stays in the URL.) And a Git that runs without these variables cannot fetch objects on
+    its own.
     """
     bare, login, secrets = _without_login(url)
     options = [
         (f"remote.{REMOTE}.url", bare),
-        ("gc.auto", "0"),  # it would go on in the background when our lock is free again
+        ("gc.auto", "0"),  # it would keep running in the background after our lock is released
         ("maintenance.auto", "false"),
-        ("fetch.unpackLimit", "1"),  # packs can be counted, and put into one
+        ("fetch.unpackLimit", "1"),  # packs can be counted and merged into one
         *login,
     ]
     numbered = list(enumerate(options))
     return {
-        "GIT_DIR": str(git_dir),  # of a damaged copy Git would take a repository above it
+        "GIT_DIR": str(git_dir),  # else, in a damaged copy, Git uses a repository above it
         "GIT_CONFIG_COUNT": str(len(options)),
         **{f"GIT_CONFIG_KEY_{number}": key for number, (key, _) in numbered},
         **{f"GIT_CONFIG_VALUE_{number}": value for number, (_, value) in numbered},
@@ -71,9 +71,9 @@ def remote_environment(git_dir: Path, url: str) -> Mapping[str, str]:
 
 
 def _without_login(url: str) -> tuple[str, list[tuple[str, str]], dict[str, str]]:
-    """Return an http(s) URL without its login, and the options and variables that tell that.
+    """Return an http(s) URL without its login, and the options and variables that supply it.
 
-    Not a header: Git sends one to wherever it is redirected, and a login to its host alone.
+    A header would be unsafe: Git sends it along on a redirect. It sends a login to its host only.
 
     >>> _without_login("https://ada@host/r.git")[0]
     'https://host/r.git'
@@ -83,27 +83,28 @@ def _without_login(url: str) -> tuple[str, list[tuple[str, str]], dict[str, str]
         return url, [], {}
     user, password = unquote(found["user"]), unquote(found["password"])
     if not f"{user}{password}".isprintable() or not user:
-        return url, [], {}  # Git itself refuses line breaks, by a message that says so
+        return url, [], {}  # Git itself refuses line breaks, with a clear message
     bare = found["scheme"] + found["host"] + found["rest"]
     scope = f"credential.{found['scheme']}{found['host']}"
-    # The longest of such rules wins: those of the user are not for a URL with a login.
+    # The longest insteadOf rule wins: the user's rules are not meant for a URL with a login.
     options = [(f"url.{bare}.insteadOf", bare), (f"{scope}.username", user)]
     if not found["colon"]:
-        return bare, options, {}  # the user's helpers know the password
-    # The empty one makes Git forget those of the user, which would be asked first.
-    options += [(f"{scope}.helper", ""), (f"{scope}.helper", _TELL_PASSWORD)]
+        return bare, options, {}  # the user's credential helpers know the password
+    # The empty value makes Git ignore the user's helpers, which it would call first.
+    options += [(f"{scope}.helper", ""), (f"{scope}.helper", _PASSWORD_HELPER)]
     return bare, options, {_VARIABLE: password}
 
 
 def _ssh_environment(git_dir: Path, url: str) -> Mapping[str, str]:
-    """Return how ssh is to be called so that a server that says nothing is given up.
+    """Return the variables that make ssh give up on a silent server.
 
-    Whoever says himself how to call it is not contradicted.
+    A user who configures the ssh command keeps it.
     """
-    told = any(os.environ.get(name) for name in ("GIT_SSH_COMMAND", "GIT_SSH", "GIT_SSH_VARIANT"))
-    if told or _NOT_SSH.match(url) or not git_dir.is_dir():
+    variables = ("GIT_SSH_COMMAND", "GIT_SSH", "GIT_SSH_VARIANT")
+    is_chosen = any(os.environ.get(name) for name in variables)
+    if is_chosen or _NOT_SSH.match(url) or not git_dir.is_dir():
         return {}
-    asked = process.run(
+    configured = process.run(
         git_dir,
         "config",
         "--get",
@@ -111,17 +112,17 @@ def _ssh_environment(git_dir: Path, url: str) -> Mapping[str, str]:
         check=False,
         extra_env={"GIT_DIR": str(git_dir)},
     )
-    if asked.text:
+    if configured.text:
         return {}
     interval = max(1, SSH_PATIENCE // 2)
     return {
         "GIT_SSH_COMMAND": f"ssh -o ConnectTimeout={SSH_PATIENCE} "
-        f"-o ServerAliveInterval={interval} -o ServerAliveCountMax={_SIGNS_OF_LIFE}"
+        f"-o ServerAliveInterval={interval} -o ServerAliveCountMax={_KEEPALIVES}"
     }
 
 
 class LightRepository(GitRepository):
-    """The light copy in ``git_dir`` of the repository at ``url``: for reading a few files."""
+    """The light copy in ``git_dir`` of the repository at ``url``, for reading a few files."""
 
     def __init__(self, git_dir: Path, url: str) -> None:
         super().__init__(git_dir)
@@ -137,10 +138,10 @@ class LightRepository(GitRepository):
         return last
 
     def bring(self, oids: Sequence[str]) -> None:
-        """Have blobs from the remote, all of them at once; what is here already is not asked for.
+        """Fetch blobs from the remote in one request; blobs that are here already are skipped.
 
         Raises:
-            GitError: they are not here, and the remote cannot be reached.
+            GitError: a blob is missing here, and the remote cannot be reached.
         """
         fetched = process.run(
             self.folder,
@@ -162,17 +163,17 @@ class LightRepository(GitRepository):
 
 
 class _LightReader(ObjectReader):
-    """Reads what the copy has, and lets Git have the rest."""
+    """Reads the objects of the copy; Git fetches the others."""
 
     def __init__(self, folder: Path, url: str, environment: Mapping[str, str]) -> None:
         super().__init__(folder, environment)
         self._url = url
 
     def _failure(self, completed: process.Completed) -> GitError | InvalidRequest:
-        lacking = _NOT_HAD.search(completed.stderr)
-        if lacking is None:
+        missing = _NOT_FETCHED.search(completed.stderr)
+        if missing is None:
             return super()._failure(completed)
-        return out_of_reach(self._url, f"object {lacking[1]} is", completed)
+        return out_of_reach(self._url, f"object {missing[1]} is", completed)
 
 
 class _LightSnapshot(CommitSnapshot):
@@ -189,8 +190,8 @@ class _LightSnapshot(CommitSnapshot):
         return super()._objects(paths)
 
     def _blobs(self, paths: Sequence[str]) -> Iterator[str]:
-        """Yield the names of the files among ``paths``, which the folders above them know."""
-        # With its slash no file answers to the name of a folder, and none is fetched for it.
+        """Yield the object names of the files among ``paths``, read from the folders above them."""
+        # With a slash at its end the path names no file, and Git fetches none for it.
         split = [path.rpartition("/") for path in paths if "\n" not in path]
         parents = list(dict.fromkeys(parent + slash for parent, slash, _ in split))
         folders = dict(zip(parents, super()._objects(parents), strict=True))
@@ -203,7 +204,7 @@ class _LightSnapshot(CommitSnapshot):
 
 
 def out_of_reach(url: str, what: str, completed: process.Completed) -> GitError:
-    """Return the error for objects that a copy lacks while its remote does not answer."""
+    """Return the error for objects missing from a copy whose remote does not answer."""
     return GitError(
         f"{what} not in the copy, and {hide_credentials(url)} cannot be reached: "
         f"{cause(process.failure('fetch', completed))}"
@@ -211,5 +212,5 @@ def out_of_reach(url: str, what: str, completed: process.Completed) -> GitError:
 
 
 def cause(error: Exception) -> str:
-    """Return what Git said, without which command of Git's said it."""
+    """Return Git's message without the name of the Git command."""
     return re.sub(r"^git [a-z-]+: ", "", str(error))

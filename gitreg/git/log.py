@@ -1,4 +1,4 @@
-"""Reads commits along the first parents, with what each did to the files of the registry."""
+"""Reads commits along the first parents, with each commit's changes to the registry's files."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from gitreg.git.repository import GitRepository
 
 _FORMAT = "%H%x00%P%x00%an <%ae>%x00%cn <%ce>%x00%ct%x00%cd%x00%B%x00"
 """The fields of a commit; a NUL ends each."""
-# What a person likes to see of `git log` must not change what happened: the options of the call
-# overrule the rest of the configuration, and these have none.
-_AS_CONFIGURED_NOWHERE = ("-c", "log.showRoot=true", "-c", "log.follow=false")
+# The user's `git log` settings must not change the result. Command-line options override the other
+# settings; these two have no option.
+_DEFAULT_LOG = ("-c", "log.showRoot=true", "-c", "log.follow=false")
 _CHUNK = 500
 
 
 @dataclass(frozen=True)
 class RawChange:
-    """A path whose blob a commit changed: names of the blobs, ``None`` for absent."""
+    """A path whose blob a commit changed: the blobs' names, ``None`` for an absent file."""
 
     path: str
     before: str | None
@@ -31,14 +31,14 @@ class RawChange:
 
 
 def first_parents_reach(repository: GitRepository, start: str, end: str) -> bool:
-    """Tell whether ``start`` is among the first-parent ancestors of ``end``, or the same."""
+    """Return whether ``start`` is ``end`` or one of its first-parent ancestors."""
     if start == end:
         return True
     listing = repository.run(
         "rev-list", "--first-parent", "--parents", end, f"^{start}", check=False
     )
     if listing.returncode != 0 or not listing.text:
-        return False  # the commit is gone, or it is ahead
+        return False  # `start` is gone, or it is ahead of `end`
     parents = listing.text.rpartition("\n")[2].split()[1:]
     return bool(parents) and parents[0] == start
 
@@ -46,13 +46,13 @@ def first_parents_reach(repository: GitRepository, start: str, end: str) -> bool
 def read_commits(
     repository: GitRepository, start: str | None, end: str
 ) -> Iterator[tuple[CommitInfo, list[FileChange]]]:
-    """Yield the commits after ``start`` up to ``end`` that touched the registry, oldest first.
+    """Yield the commits after ``start`` up to ``end`` that changed the registry, oldest first.
 
-    A merge is compared with its first parent: what it brought in is one event. Where that is just
-    what one commit of the other side did, as with a pull request that is merged, author and
-    message are of that commit: who pressed the button did not decide it, and does not say why.
-    The commits at which a shallow clone was cut off are left out, because what they did cannot be
-    seen.
+    A merge is compared with its first parent, so everything that it merges is one event. If a
+    single commit of the other side made all these changes, as in a merged pull request, author and
+    message come from that commit: the person who pressed the button did not make the decision and
+    does not give the reason. The boundary commits of a shallow clone are left out, because their
+    changes are unknown.
     """
     commits = iter(_log(repository, start, end))
     while chunk := list(islice(commits, _CHUNK)):
@@ -77,16 +77,16 @@ def _log(
     commits = _parse(listing)
     commits.reverse()
     return [
-        (_as_told(repository, commit, parents, changes), changes)
+        (_credit_merged(repository, commit, parents, changes), changes)
         for commit, parents, changes in commits
         if commit.oid not in cut
     ]
 
 
 def _list(repository: GitRepository, *revisions: str) -> bytes:
-    """Return what Git says of the commits that touched the registry, newest first."""
+    """Return `git log`'s output for the commits that changed the registry, newest first."""
     return repository.run_at_root(
-        *_AS_CONFIGURED_NOWHERE,
+        *_DEFAULT_LOG,
         "log",
         "--raw",
         "-r",
@@ -110,7 +110,7 @@ def _list(repository: GitRepository, *revisions: str) -> bytes:
 
 
 def _parse(listing: bytes) -> list[tuple[CommitInfo, list[str], list[RawChange]]]:
-    """Return commits with their parents and changes, in the order in which they are listed."""
+    """Return commits with their parents and changes, in the order of the listing."""
     fields = iter(listing.split(b"\0"))
     commits: list[tuple[CommitInfo, list[str], list[RawChange]]] = []
     for field in fields:
@@ -145,36 +145,36 @@ def _commit(oid: bytes, fields: Iterator[bytes]) -> tuple[CommitInfo, list[str]]
     return commit, parents
 
 
-def _as_told(
+def _credit_merged(
     repository: GitRepository, commit: CommitInfo, parents: list[str], changes: list[RawChange]
 ) -> CommitInfo:
-    """Return a merge with author and message of the one commit that did all that it brings in.
+    """Return a merge with author and message of the single commit that made all its changes.
 
-    Approvals that were added to the branch are nothing that happened to a model. A merge that was
-    changed by hand, or that brings in several operations, speaks for itself.
+    Approvals added to the branch do not count: they change no model. A merge edited by hand, or
+    with several operations, keeps its own author and message.
     """
-    brought = _told_of(changes)
-    if len(parents) != 2 or not brought or OPERATION in trailers_of(commit.message):
+    merged = _event_changes(changes)
+    if len(parents) != 2 or not merged or OPERATION in trailers_of(commit.message):
         return commit
     side = _list(repository, f"{parents[0]}..{parents[1]}", "--no-merges")
-    tellers = [
-        told
-        for told, _, changed in _parse(side)
-        if OPERATION in trailers_of(told.message) and _told_of(changed) == brought
+    sources = [
+        source
+        for source, _, changed in _parse(side)
+        if OPERATION in trailers_of(source.message) and _event_changes(changed) == merged
     ]
-    if len(tellers) != 1:
+    if len(sources) != 1:
         return commit
-    return replace(commit, author=tellers[0].author, message=tellers[0].message)
+    return replace(commit, author=sources[0].author, message=sources[0].message)
 
 
-def _told_of(changes: list[RawChange]) -> set[RawChange]:
-    """Return the changes that events are made of."""
+def _event_changes(changes: list[RawChange]) -> set[RawChange]:
+    """Return the changes that make up events."""
     places = ((change, layout.locate(change.path)) for change in changes)
     return {change for change, place in places if place is not None and place.kind != "other"}
 
 
 def _is_tombstone(place: layout.Place) -> bool:
-    """Tell whether a place is what stays of a model: it says what that is called now."""
+    """Return whether a place is a model's tombstone, which names the model's new name."""
     return place.kind == "deleted" and place.version is None
 
 
@@ -187,7 +187,7 @@ def _shallow_boundary(repository: GitRepository) -> set[str]:
 def _with_contents(
     repository: GitRepository, commits: list[list[RawChange]]
 ) -> Iterator[list[FileChange]]:
-    """Yield the changes of each commit; of files only those are read that history is told from."""
+    """Yield the changes of each commit; only the files that history needs are read."""
     wanted: dict[str, bytes] = {}
     for raw in (change for commit in commits for change in commit):
         place = layout.locate(raw.path)
@@ -195,10 +195,10 @@ def _with_contents(
             wanted.update((oid, b"") for oid in (raw.before, raw.after) if oid)
     oids = list(wanted)
     for oid, found in zip(oids, repository.reader.get_many(oids), strict=True):
-        # A gitlink's commit is not here; it holds nothing that a pointer could.
+        # The commit of a submodule is not in this repository, and it is no pointer.
         wanted[oid] = found.data if found is not None and found.kind == "blob" else b""
     for commit in commits:
-        # Commit by commit: a thousand texts of a mebibyte are not kept.
+        # Commit by commit, so that a thousand texts of a mebibyte are not kept in memory.
         known = wanted | _texts(repository, commit)
         yield [
             FileChange(
@@ -211,12 +211,13 @@ def _with_contents(
 
 
 def _texts(repository: GitRepository, commit: list[RawChange]) -> dict[str, bytes]:
-    """Return what people said of a model or a version, before and after a commit, by blob.
+    """Return the annotations of models and versions before and after a commit, by blob.
 
-    What came together with the version is no change of it, and there are many of these.
+    Annotations that arrive in the same commit as their version are skipped: they change nothing,
+    and there are many.
     """
     places = [(raw, layout.locate(raw.path)) for raw in commit]
-    born = {
+    registered = {
         (place.model, place.version)
         for raw, place in places
         if place is not None and place.kind == "manifest" and raw.before is None
@@ -225,7 +226,7 @@ def _texts(repository: GitRepository, commit: list[RawChange]) -> dict[str, byte
         oid
         for raw, place in places
         if place is not None and place.kind in ("annotations", "model")
-        if (place.model, place.version) not in born
+        if (place.model, place.version) not in registered
         for oid in (raw.before, raw.after)
         if oid is not None
     ]

@@ -1,9 +1,9 @@
-"""Git's objects: read through one `cat-file --batch` kept open, written as loose objects.
+"""Reads Git objects through one open `cat-file --batch`, and writes them as loose objects.
 
-Reading costs some 50 µs an object, so that a registry answers at the speed of its pointer
-files. Writing goes through GitPython's object database: an operation touches a handful of blobs
-and the trees above them, and rewriting only those stays flat in the size of the registry, which
-an index does not (200,000 files: a quarter of a second for one entry).
+Reading costs about 50 µs an object, so a registry answers at the speed of its pointer files.
+Writing uses GitPython's object database. An operation changes a handful of blobs and the trees
+above them, and the cost of rewriting only those does not grow with the registry. An index would
+grow: with 200,000 files, one entry takes a quarter of a second.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ NO_OBJECT = "0" * 40
 """What Git writes for an object that is not there, as in an update that makes a reference."""
 
 READ_LIMIT = 16 * 1024 * 1024
-"""The largest object that is read into memory, in bytes: nothing of a registry comes near."""
+"""The largest object that is read into memory, in bytes; a registry's files are far smaller."""
 
 _AHEAD = 4096
-"""Bytes of requests written ahead of their answers.
+"""Bytes of requests written before their answers are read.
 
-They have to fit the pipe, or both sides block, each writing to the other; a page is what the
-kernel grants at the least.
+They must fit into the pipe; otherwise both sides block, each writing to the other. The kernel
+guarantees one page.
 """
 
 _REMEMBERED = 10_000
-"""Files and folders of one commit that are kept between calls: some 20 MB at the most."""
+"""How many files and folders of one commit are cached between calls: at most about 20 MB."""
 
 _FOLDER_MODE = 0o040000
 _FILE_MODE = 0o100644
@@ -47,7 +47,7 @@ _FILE_MODE = 0o100644
 
 @dataclass(frozen=True)
 class GitObject:
-    """An object as Git holds it: 40 hex digits, ``blob``, ``tree``, ``commit`` or ``tag``."""
+    """A Git object: 40 hex digits, its kind (``blob``, ``tree``, ``commit``, ``tag``), its data."""
 
     oid: str
     kind: str
@@ -55,7 +55,7 @@ class GitObject:
 
     @cached_property
     def names(self) -> Sequence[str]:
-        """The names in a tree; of another object, none."""
+        """The names in a tree; empty for another kind of object."""
         return [entry.name for entry in parse_tree(self.data)] if self.kind == "tree" else []
 
 
@@ -64,7 +64,7 @@ class ObjectReader:
 
     Args:
         folder: where Git runs.
-        environment: variables for it, besides those that every call has.
+        environment: variables for Git, in addition to those of every call.
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
@@ -72,21 +72,21 @@ class ObjectReader:
         self._environment = environment or {}
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._owner = 0  # who started it: after a fork it is the parent's to ask and to end
+        self._owner = 0  # the process that started it; after a fork only the parent may use it
 
     def get(self, spec: str) -> GitObject | None:
-        """Return the object that ``spec`` names (``HEAD:registry``), or ``None``."""
+        """Return the object that ``spec`` names (``HEAD:registry``); ``None`` if there is none."""
         return self.get_many([spec])[0]
 
     def get_many(self, specs: Sequence[str]) -> list[GitObject | None]:
-        """Return the objects that the specs name, in their order."""
+        """Return the objects that the specs name, in the order of the specs."""
         if any("\n" in spec for spec in specs):
-            raise InvalidRequest("a name in a repository may not have a line break")
+            raise InvalidRequest("a name in a repository cannot contain a line break")
         with self._lock:
             try:
                 return [found for batch in _batches(specs) for found in self._exchange(batch)]
             except BaseException:
-                # Cut off between request and answer, the next answer would be the wrong one.
+                # An interruption between request and answer would shift all later answers.
                 self._stop()
                 raise
 
@@ -110,7 +110,10 @@ class ObjectReader:
             return None  # "<spec> missing", "<spec> ambiguous"
         size = int(words[2])
         if size > READ_LIMIT:
-            raise GitError(f"object {words[0].decode()} has {size:,} bytes: not a registry's")
+            raise GitError(
+                f"object {words[0].decode()} has {size:,} bytes; "
+                f"gitreg reads at most {READ_LIMIT:,}"
+            )
         data = running.stdout.read(size + 1)[:-1]
         return GitObject(words[0].decode(), words[1].decode(), data)
 
@@ -153,7 +156,7 @@ class ObjectReader:
                     try:
                         pipe.close()
                     except BrokenPipeError:
-                        continue  # unsent requests of a reader that is being thrown away
+                        continue  # unsent requests of a discarded reader
 
     def close(self) -> None:
         """End the process; the next read starts another."""
@@ -161,12 +164,12 @@ class ObjectReader:
             self._stop()
 
     def __del__(self) -> None:
-        # Nobody closes the registry of `Registry(".").pull(…)`.
+        # No caller closes the registry of `Registry(".").pull(…)`.
         self._stop()
 
 
 def _batches(specs: Sequence[str]) -> Iterator[list[bytes]]:
-    """Yield the requests for objects, as many at a time as may be written ahead."""
+    """Yield the requests for objects in batches that fit into the pipe."""
     batch: list[bytes] = []
     size = 0
     for spec in specs:
@@ -181,7 +184,7 @@ def _batches(specs: Sequence[str]) -> Iterator[list[bytes]]:
 
 
 class TreeEntry(NamedTuple):
-    """One name in a Git tree; a tuple, for checks read folders of a thousand at each commit."""
+    """One name in a Git tree; a tuple for speed: checks read large folders at every commit."""
 
     mode: int
     name: str
@@ -212,42 +215,42 @@ def parse_tree(data: bytes) -> list[TreeEntry]:
 
 
 class CommitSnapshot:
-    """The files of one commit; the `gitreg.core.state.state.Snapshot` that Git gives."""
+    """The files of one commit: the `gitreg.core.state.state.Snapshot` for Git."""
 
     def __init__(self, reader: ObjectReader, commit: str | None) -> None:
         self._reader = reader
         self._commit = commit
-        # A commit does not change: what was read once is not asked for again. One operation
-        # looks at the same pointers from several sides.
+        # A commit never changes, so each object is read once. One operation needs the same pointers
+        # in several places.
         self._known: dict[str, GitObject | None] = {}
 
     @property
     def commit(self) -> str | None:
-        """The commit, 40 hex digits; ``None`` before the first one."""
+        """The commit, 40 hex digits; ``None`` before the first commit."""
         return self._commit
 
     @property
     def is_full(self) -> bool:
-        """Whether so much is remembered that it should not be kept for longer."""
+        """Whether the cache is too large to be kept."""
         return len(self._known) > _REMEMBERED
 
     def after(self, commit: str, changed: Mapping[str, GitObject | None]) -> CommitSnapshot:
-        """Return the snapshot of a commit that differs by what was written, with what is known.
+        """Return the snapshot of a commit that was just written, with this snapshot's cache.
 
         Args:
-            commit: the commit.
-            changed: what is at each path that differs; see `ObjectWriter.write_tree`.
+            commit: a commit that differs from this one at ``changed`` alone.
+            changed: the new object at each changed path; see `ObjectWriter.write_tree`.
         """
         found = CommitSnapshot(self._reader, commit)
         found._known = {**self._known, **changed}
         return found
 
     def read(self, path: str) -> bytes | None:
-        """Return a file's content, or ``None`` when there is no such file."""
+        """Return a file's content; ``None`` when there is no such file."""
         return self.read_many([path])[0]
 
     def list(self, path: str) -> Sequence[str]:
-        """Return the names in a folder; of one that is absent, none."""
+        """Return the names in a folder; empty when there is no such folder."""
         return self.list_many([path])[0]
 
     def read_many(self, paths: Sequence[str]) -> Sequence[bytes | None]:
@@ -262,16 +265,16 @@ class CommitSnapshot:
         return [[] if found is None else found.names for found in self._objects(paths)]
 
     def object(self, path: str) -> GitObject | None:
-        """Return what is at a path, file or folder; the root is at ""."""
+        """Return the file or folder at a path; the root is at ""."""
         return self._objects([path])[0]
 
     def identity(self, path: str) -> str | None:
-        """Return Git's name of a file's or folder's content: where it is the same, so are they."""
+        """Return Git's object name of a file or folder; equal names mean equal content."""
         found = self.object(path)
         return None if found is None else found.oid
 
     def identities(self, path: str) -> dict[str, str]:
-        """Return the names in a folder, each with Git's name of its content."""
+        """Return the names in a folder, each with Git's object name of its content."""
         found = self.object(path)
         if found is None or found.kind != "tree":
             return {}
@@ -280,7 +283,7 @@ class CommitSnapshot:
     def _objects(self, paths: Sequence[str]) -> Sequence[GitObject | None]:
         if self._commit is None:
             return [None] * len(paths)
-        # A path with a line break cannot be asked for, and gitreg never writes one.
+        # `cat-file` cannot look up a path with a line break, and gitreg never writes one.
         self._known.update((path, None) for path in paths if "\n" in path)
         unknown = [path for path in paths if path not in self._known]
         if unknown:
@@ -290,13 +293,13 @@ class CommitSnapshot:
 
 
 class ObjectWriter:
-    """Writes loose objects into ``objects`` (``.git/objects``); nothing names them yet.
+    """Writes loose objects into ``objects`` (``.git/objects``); no reference names them yet.
 
-    They are durable after `sync`, which is called before a reference may name one of them.
+    They survive a power cut after `sync`; call it before a reference names one of them.
     """
 
     def __init__(self, objects: Path) -> None:
-        # GitPython brings gitdb; only writing needs it, and it is slow to import.
+        # GitPython depends on gitdb; only writing needs it, and it is slow to import.
         from gitdb import LooseObjectDB
 
         self._store = LooseObjectDB(str(objects))
@@ -305,7 +308,7 @@ class ObjectWriter:
         self._owner = 0
 
     def close(self) -> None:
-        """End the threads that sync; the next sync starts others."""
+        """End the threads that sync; the next sync starts new ones."""
         if self._pool is not None and self._owner == os.getpid():
             self._pool.shutdown()
         self._pool = None
@@ -314,7 +317,7 @@ class ObjectWriter:
         """Store an object and return its name, 40 hex digits.
 
         Raises:
-            GitError: the object store cannot be written (disk full, read only).
+            GitError: the object store cannot be written (disk full, read-only).
         """
         from gitdb import IStream
 
@@ -327,12 +330,12 @@ class ObjectWriter:
         return oid
 
     def sync(self) -> None:
-        """Make what was written survive a power cut.
+        """Make the written objects survive a power cut.
 
-        All at once: a file system commits the syncs that wait for it together.
+        All objects are synced in parallel, because a file system commits waiting syncs together.
 
         Raises:
-            GitError: the disk refuses.
+            GitError: an object cannot be synced.
         """
         paths, self._unsynced = self._unsynced, []
         if not paths:
@@ -340,7 +343,7 @@ class ObjectWriter:
         if self._pool is None or self._owner != os.getpid():
             from concurrent.futures import ThreadPoolExecutor
 
-            # Kept for the next time; threads do not come along through a fork.
+            # Kept for the next sync. Threads do not survive a fork, hence the owner.
             self._pool, self._owner = ThreadPoolExecutor(max_workers=8), os.getpid()
         try:
             list(self._pool.map(_sync, paths))
@@ -350,12 +353,12 @@ class ObjectWriter:
     def write_tree(
         self, base: CommitSnapshot, edits: Mapping[str, bytes | None]
     ) -> dict[str, GitObject | None]:
-        """Write the trees that differ from those of a commit by ``edits`` alone.
+        """Write the trees of a commit with ``edits`` applied.
 
         Only the trees on the edited paths are read and written.
 
         Returns:
-            What is at each edited path then, and at the folders above; the root tree is at "".
+            The new object at each edited path and at the folders above it; the root tree is at "".
         """
         written: dict[str, GitObject | None] = {}
         nested: dict[str, object] = {}

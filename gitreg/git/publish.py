@@ -1,4 +1,4 @@
-"""Publishes a `Change`: objects first, then branch and tags in one compare-and-swap."""
+"""Publishes a `Change`: writes objects, then moves branch and tags in one compare-and-swap."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from gitreg.git.repository import GitRepository, Signature, Tip
 from gitreg.git.signing import split_signature
 
 LOCK_PATIENCE = 60.0
-"""How long a writer waits for another one, in seconds."""
+"""How long a writer waits for another writer, in seconds."""
 
 _TAKEN = (
-    "tag {} is there already and stands for something else, perhaps of another branch: "
-    "GTO and DVC may answer wrongly until gitreg tags sync --force"
+    "tag {} already exists for another commit, perhaps on another branch: GTO and DVC may give "
+    "wrong answers until you run: gitreg tags sync --force"
 )
 _LEFT_LOCK = re.compile(r"Unable to create '([^']*\.lock)': File exists")
 _LOST = ("incorrect old value", "but expected", "reference already exists")
@@ -35,13 +35,13 @@ _LOST = ("incorrect old value", "but expected", "reference already exists")
 
 @dataclass(frozen=True)
 class Prepared:
-    """A commit that is written, and that nothing names yet.
+    """A written commit that no reference names yet.
 
     Attributes:
         base: the tip that the change was computed from.
         commit: the new commit.
-        change: what it does.
-        objects: what is at each path that it changes, and at the folders above.
+        change: the change that the commit makes.
+        objects: the new object at each changed path, and at the folders above it.
     """
 
     base: Tip
@@ -52,10 +52,10 @@ class Prepared:
 
 @contextlib.contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Hold the registry's lock; the kernel frees it when the process ends, however it ends.
+    """Hold the registry's lock; the kernel releases it when the process ends, even when killed.
 
     Raises:
-        WorldError: the folder cannot be written, or another writer held on for too long.
+        WorldError: the folder cannot be written, or another writer holds the lock too long.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -70,11 +70,11 @@ def exclusive(folder: Path) -> Iterator[None]:
 
 
 def is_busy(folder: Path) -> bool:
-    """Tell whether another gitreg holds the registry's lock; nothing is made for asking."""
+    """Return whether another gitreg holds the registry's lock; never creates the lock file."""
     try:
         handle = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
     except OSError:
-        return False  # nobody has ever written here, or nobody may
+        return False  # there was no writer yet, or the folder is not writable
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -102,18 +102,19 @@ def _lock(handle: int, deadline: float) -> None:
 def prepare(
     repository: GitRepository, base: Tip, change: Change, author: Signature | None = None
 ) -> Prepared:
-    """Write a change's blobs, trees and commit; nothing names them yet.
+    """Write a change's blobs, trees and commit; no reference names them yet.
+
+    The committer signs the commit if the user's Git configuration says so.
 
     Args:
-        repository: where to.
-        base: what the commit comes after.
-        change: what it does.
-        author: who did it first, and when; whoever commits now by default.
-
-    It is signed where the user's Git configuration says so, by whoever commits now.
+        repository: where to write.
+        base: the tip that becomes the commit's parent.
+        change: the change to make.
+        author: the original author and time; by default the committer, now.
 
     Raises:
-        GitError: no identity, it cannot be signed, or the object store cannot be written.
+        GitError: no identity is configured, the commit cannot be signed, or the object store
+            cannot be written.
     """
     author = author or repository.signature("AUTHOR")
     committer = repository.signature("COMMITTER")
@@ -137,15 +138,15 @@ def prepare(
 
 
 def tag_object_name(content: bytes) -> str:
-    """Return the name, 40 hex digits, that Git gives to a tag object with this content."""
+    """Return the object name, 40 hex digits, of a tag object with this content."""
     return hashlib.sha1(b"tag %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def present_tags(repository: GitRepository, tags: Sequence[Tag]) -> dict[str, str]:
-    """Return the tags that are here and as history has them, name to object.
+    """Return the tags that exist here exactly as history implies them, name to object.
 
-    A tag is what its content says, whoever signed it or not: that a clone derives tags without a
-    signature makes those of another one, which has `tag.gpgsign` set, no less right.
+    Only the content of a tag counts, not its signature: a clone that derives unsigned tags also
+    accepts the tags of a clone that has `tag.gpgsign` set.
     """
     found = repository.reader.get_many([f"refs/tags/{tag.name}" for tag in tags])
     return {
@@ -156,31 +157,31 @@ def present_tags(repository: GitRepository, tags: Sequence[Tag]) -> dict[str, st
 
 
 def is_tag(found: GitObject, tag: Tag) -> bool:
-    """Tell whether an object is a tag that history implies, signed or not."""
+    """Return whether an object is the tag that history implies, signed or not."""
     return found.kind == "tag" and split_signature(found.data)[0] == tag.content
 
 
 def write_tags(
     repository: GitRepository, tags: Sequence[Tag], *, sign: bool = False
 ) -> dict[str, str]:
-    """Write tag objects that nothing names yet; return tag name to object.
+    """Write tag objects that no reference names yet; return tag name to object.
 
-    One that is here already stays the object that it is, with its signature.
+    A tag that exists keeps its object and its signature.
 
     Args:
-        repository: where to.
-        tags: that history implies.
-        sign: whether they are the user's own to sign, where their Git configuration says so.
+        repository: where to write.
+        tags: the tags that history implies.
+        sign: whether the user made the tags, and signs them if their Git configuration says so.
 
     Raises:
-        GitError: one cannot be signed, or the object store cannot be written.
+        GitError: a tag cannot be signed, or the object store cannot be written.
     """
     objects = present_tags(repository, tags)
-    lacking = [tag for tag in tags if tag.name not in objects]
-    signing = repository.signing if sign and lacking and repository.signing.signs_tags else None
-    who = repository.signature("COMMITTER").person if signing else ""
-    for tag in lacking:
-        content = signing.sign_tag(tag.content, who) if signing else tag.content
+    missing = [tag for tag in tags if tag.name not in objects]
+    signing = repository.signing if sign and missing and repository.signing.signs_tags else None
+    tagger = repository.signature("COMMITTER").person if signing else ""
+    for tag in missing:
+        content = signing.sign_tag(tag.content, tagger) if signing else tag.content
         objects[tag.name] = repository.writer.write("tag", content)
     return {tag.name: objects[tag.name] for tag in tags}
 
@@ -188,25 +189,25 @@ def write_tags(
 def publish(
     repository: GitRepository, prepared: Prepared, tags: dict[str, str], seen: str | None = None
 ) -> tuple[str, ...]:
-    """Move branch and tags in one reference transaction, then let the work tree follow.
+    """Move branch and tags in one reference transaction, then update the work tree.
 
-    A tag that is already there is left alone, and told of when it is not the one that history
-    gives: only the branch is the truth, and another branch may have used the name.
+    A tag that exists stays as it is, with a warning when history implies another one: only the
+    branch is the truth, and another branch may use the name.
 
     Args:
-        repository: whose branch.
-        prepared: the commit.
+        repository: the repository whose branch moves.
+        prepared: the commit to publish.
         tags: short name to object.
-        seen: the reference that remembers where the remote is, when it is at that commit now.
+        seen: the reference for the last known remote commit, if the remote is at this commit now.
 
     Returns:
-        What the person should know: warnings, one line each.
+        Warnings for the user, one line each.
 
     Raises:
-        LostRace: the branch has moved since it was read; nothing was published.
+        LostRace: the branch moved after it was read; nothing was published.
         GitError: Git refused; nothing was published.
     """
-    fresh, taken = _sort_out(repository, tags)
+    fresh, taken = _free_and_taken(repository, tags)
     worktree.announce(repository, prepared.base, prepared.commit.oid)
     move_references(
         repository,
@@ -227,25 +228,27 @@ def switch(
     tags: dict[str, str],
     stale: Mapping[str, str] | None = None,
 ) -> tuple[str, ...]:
-    """Move the branch to a commit that is published, and let index and work tree follow.
+    """Move the branch to a published commit, and update index and work tree.
+
+    Call `gitreg.git.worktree.refuse_to_move` first.
 
     Args:
-        repository: whose branch.
-        base: where it is.
-        commit: where it goes; `gitreg.git.worktree.refuse_to_move` was asked.
-        tags: tags to make, short name to object, where the name is free.
-        stale: tags that stand for commits which the branch loses by it, name to object: they go.
+        repository: the repository whose branch moves.
+        base: the branch and its current commit.
+        commit: the commit that it moves to.
+        tags: tags to create where the name is free, short name to object.
+        stale: tags of commits that the branch drops, name to object; they are deleted.
 
     Returns:
-        What the person should know: warnings, one line each.
+        Warnings for the user, one line each.
 
     Raises:
-        LostRace: the branch has moved since it was read; nothing was changed.
+        LostRace: the branch moved after it was read; nothing was changed.
         GitError: Git refused; nothing was changed.
     """
-    fresh, taken = _sort_out(repository, tags)
-    # One that somebody has made to stand for something else meanwhile is theirs.
-    kept, theirs = _sort_out(repository, dict(stale or {}))
+    fresh, taken = _free_and_taken(repository, tags)
+    # A stale tag that somebody has since moved to another object is theirs and stays.
+    kept, theirs = _free_and_taken(repository, dict(stale or {}))
     gone = {n: oid for n, oid in (stale or {}).items() if n not in kept and n not in theirs}
     worktree.announce(repository, base, commit)
     lines = [f"update {base.branch}\0{commit}\0{base.commit or NO_OBJECT}"]
@@ -255,13 +258,15 @@ def switch(
             lines.append(f"update refs/tags/{name}\0{tags[name]}\0{oid}")
         else:
             lines.append(f"delete refs/tags/{name}\0{oid}")
-    _transaction(repository, lines, "follow what is published", {base.branch: commit})
+    _transaction(repository, lines, "follow the published branch", {base.branch: commit})
     warnings = worktree.move(repository, base, commit)
     return (*warnings, *(_TAKEN.format(name) for name in taken if name not in gone))
 
 
-def _sort_out(repository: GitRepository, tags: dict[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Return the tags whose name is free, and the names that stand for another object."""
+def _free_and_taken(
+    repository: GitRepository, tags: dict[str, str]
+) -> tuple[dict[str, str], list[str]]:
+    """Return the tags whose names are free, and the names taken by another object."""
     found = repository.reader.get_many([f"refs/tags/{name}" for name in tags])
     present = dict(zip(tags, found, strict=True))
     fresh = {name: oid for name, oid in tags.items() if present[name] is None}
@@ -270,7 +275,7 @@ def _sort_out(repository: GitRepository, tags: dict[str, str]) -> tuple[dict[str
 
 
 def set_tags(repository: GitRepository, tags: Mapping[str, str | None]) -> None:
-    """Let tags name their objects, whatever they named before, all or nothing; ``None`` removes."""
+    """Set tags to their objects, or delete them (``None``), all or nothing; old values are lost."""
     lines = [
         f"update refs/tags/{name}\0{oid}\0" if oid else f"delete refs/tags/{name}\0"
         for name, oid in tags.items()
@@ -280,10 +285,10 @@ def set_tags(repository: GitRepository, tags: Mapping[str, str | None]) -> None:
 
 
 def make_missing_tags(repository: GitRepository, tags: Sequence[Tag]) -> None:
-    """Make those of some tags whose names are free."""
+    """Create each of the tags whose name is free."""
     names = [f"refs/tags/{tag.name}" for tag in tags]
     found = repository.reader.get_many(names)
-    missing = [tag for tag, there in zip(tags, found, strict=True) if there is None]
+    missing = [tag for tag, present in zip(tags, found, strict=True) if present is None]
     if missing:
         set_tags(repository, write_tags(repository, missing))
 
@@ -295,17 +300,17 @@ def move_references(
     why: str,
     others: Mapping[str, str] | None = None,
 ) -> None:
-    """Move branches from what they were expected at, and create tags, all or nothing.
+    """Move branches from their expected commits, and create tags, all or nothing.
 
     Args:
-        repository: whose references.
-        branches: full name to (new commit, expected commit or ``None`` when it is to be made).
+        repository: the repository that owns the references.
+        branches: full name to (new commit, expected commit); expect ``None`` to create a branch.
         tags: short name to object.
         why: the line for the reflog.
-        others: references that are set whatever they were at, full name to commit.
+        others: references to set regardless of their old values, full name to commit.
 
     Raises:
-        LostRace: a reference is not where it was expected.
+        LostRace: a reference is not at its expected commit.
         GitError: Git refused.
     """
     lines = [f"update {name}\0{new}\0{old or NO_OBJECT}" for name, (new, old) in branches.items()]
@@ -320,7 +325,7 @@ def _transaction(
     why: str,
     branches: Mapping[str, str] | None = None,
 ) -> None:
-    """Change references, all or nothing; ``branches`` says which it moves, and where to."""
+    """Change references, all or nothing; ``branches`` maps each moved branch to its new commit."""
     repository.writer.sync()
     script = "\0".join(["start", *lines, "prepare", "commit", ""])
     done = repository.run(
@@ -336,21 +341,22 @@ def _transaction(
         return
     cause = done.stderr.strip().removeprefix("fatal: ")
     for name, commit in (branches or {}).items():
-        # Git checks everything before it changes anything, but it can still be cut off after the
-        # first: by a disk that is full when the reflog is to be written, or by a kill.
+        # Git checks everything before it changes anything, but it can still stop after the first
+        # reference: the disk is too full for the reflog, or the process is killed.
         if repository.commit_of(name) == commit:
             raise GitError(
-                f"written as {commit[:9]}, but Git did not get to its end: {cause}",
-                hint="run it again, and it goes on from there",
+                f"written as {commit[:9]}, but Git did not finish: {cause}",
+                hint="run the command again to finish",
             )
     lock = _LEFT_LOCK.search(cause)
     if lock:
         raise GitError(
             f"another Git process holds {lock[1]}; nothing was written",
-            hint="wait for it; if none is running, remove that file",
+            hint="wait for it to end; if no Git is running, remove that file",
         )
     if any(words in cause for words in _LOST):
         raise LostRace(
-            f"the branch moved meanwhile: {cause}", hint="nothing was written, run again"
+            f"the branch moved while this ran: {cause}",
+            hint="nothing was written; run the command again",
         )
     raise GitError(f"git update-ref: {cause}", hint="nothing was written")

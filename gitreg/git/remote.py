@@ -1,4 +1,4 @@
-"""Talks to Git remotes: which one a branch has, what is there, one atomic push."""
+"""Talks to Git remotes: finds a branch's remote, reads its references, pushes atomically."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ _ON_A_COMMAND_LINE = 500
 
 
 class Locked(GitError):
-    """A file on the other side says that another push is under way, or was killed."""
+    """The remote has a lock file: another push is running there, or was killed."""
 
 
 @dataclass(frozen=True)
 class Upstream:
-    """Where a branch is published.
+    """The remote branch that a local branch is published on.
 
     Attributes:
         remote: the remote's name, or its URL.
-        branch: the branch's full name there.
-        seen: the reference that remembers the commit that was last known to be its tip; ``None``
-            where somebody else remembers that.
-        push_url: where pushes go, when the configuration says another place than for fetches.
+        branch: the branch's full name on the remote.
+        seen: the reference that stores the last known commit of the remote branch; ``None`` when
+            it is stored elsewhere.
+        push_url: where pushes go, when the configuration gives a separate URL for them.
     """
 
     remote: str
@@ -62,12 +62,12 @@ class Upstream:
 
     @property
     def place(self) -> str:
-        """What Git is asked about: what is published is what others were sent."""
+        """The remote to read from: the push URL, because commits are published there."""
         return self.push_url or self.remote
 
     @property
     def shown(self) -> str:
-        """The remote as it may be shown to a person."""
+        """The remote without credentials, to show to people."""
         return hide_credentials(self.remote)
 
     @property
@@ -77,12 +77,13 @@ class Upstream:
 
 
 def upstream_of(repository: GitRepository, tip: Tip) -> Upstream:
-    """Return where the checked-out branch is published.
+    """Return the remote branch that the checked-out branch is published on.
 
-    Its configured upstream, else ``origin``, else the only remote there is.
+    It is the configured upstream, else ``origin``, else the only remote.
 
     Raises:
-        GitError: the repository has no remote, or several and none is chosen.
+        GitError: the repository has no remote; or it has several, none is called ``origin`` and
+            the branch has no upstream; or the upstream has another name.
     """
     short = tip.branch.removeprefix("refs/heads/")
     settings = _settings(repository)
@@ -102,35 +103,36 @@ def upstream_of(repository: GitRepository, tip: Tip) -> Upstream:
         raise GitError("there is no Git remote", hint="git remote add origin URL")
     else:
         raise GitError(
-            f"several remotes, and {short} has no upstream",
+            f"this repository has several remotes, and {short} has no upstream",
             hint=f"git branch --set-upstream-to=REMOTE/{short}",
         )
-    # By URL: what another repository was at says nothing about this one.
+    # The name depends on the URL: after a change of URL, the old repository's commit is no guide.
     place = f"{urls.get(remote, remote)}\n{branch}".encode("utf-8", "surrogateescape")
     seen = f"refs/gitreg/seen/{hashlib.sha256(place).hexdigest()[:24]}"
     return Upstream(remote, branch, seen, settings.get(f"remote.{remote}.pushurl"))
 
 
 def _refuse_another_name(short: str, branch: str, remote: str, push_default: str | None) -> None:
-    """Refuse to publish a branch as one of another name, as `git push` does unless told otherwise.
+    """Refuse to publish a branch under another name, as `git push` does by default.
 
     ``git switch -c feature origin/main`` makes such an upstream.
 
     Raises:
-        GitError: so.
+        GitError: the names differ, and ``push.default`` is not ``upstream``.
     """
     name = branch.removeprefix("refs/heads/")
     if name != short and push_default not in ("upstream", "tracking"):
         raise GitError(
-            f"{short} follows {remote}/{name}: publishing would put all of {short} on it",
-            hint=f"git branch --unset-upstream, or git config push.default upstream to mean {name}",
+            f"{short} follows {remote}/{name}: publishing would put all commits of {short} there",
+            hint=f"git branch --unset-upstream, or to publish on {name}: "
+            "git config push.default upstream",
         )
 
 
 def push_url(repository: GitRepository, upstream: Upstream) -> str:
-    """Return the URL that a push to a remote goes to, as the configuration rewrites it.
+    """Return the URL that a push goes to, after the configuration's rewrites.
 
-    It may hold credentials: not to be shown.
+    It can contain credentials; do not show it.
     """
     named = repository.run(
         "remote", "get-url", "--push", "--end-of-options", upstream.remote, check=False
@@ -141,7 +143,7 @@ def push_url(repository: GitRepository, upstream: Upstream) -> str:
 
 
 def _settings(repository: GitRepository) -> dict[str, str]:
-    """Return what the configuration says of branches and remotes; the last value of a key."""
+    """Return the configuration of branches and remotes; of repeated keys, the last value."""
     wanted = r"^((branch|remote)\..*\.(remote|merge|url|pushurl)|push\.default)$"
     listing = repository.run("config", "-z", "--get-regexp", wanted, check=False)
     text = listing.stdout.decode("utf-8", "surrogateescape")
@@ -160,7 +162,7 @@ _NOTHING_ELSE = (
 
 
 def fetch_tip(repository: GitRepository, upstream: Upstream) -> str | None:
-    """Fetch the published branch alone, without tags; return its commit, ``None`` if there is none.
+    """Fetch only the published branch; return its commit, ``None`` when there is no such branch.
 
     Raises:
         GitError: the remote cannot be reached.
@@ -172,25 +174,25 @@ def fetch_tip(repository: GitRepository, upstream: Upstream) -> str | None:
         return None
     error = process.failure("fetch", done)
     raise GitError(
-        f"the remote {upstream.shown} cannot be read: {error}",
+        f"cannot read the remote {upstream.shown}: {error}",
         hint="try again when it can be reached",
     )
 
 
 def last_seen(repository: GitRepository, upstream: Upstream) -> str | None:
-    """Return the commit that the published branch was last known to be at."""
+    """Return the last known commit of the published branch."""
     return None if upstream.seen is None else repository.commit_of(upstream.seen)
 
 
 def tracked(repository: GitRepository, upstream: Upstream) -> str | None:
-    """Return where `git clone` or `git fetch` last saw the published branch, if they did."""
+    """Return the published branch's commit at the last `git clone` or `git fetch`, if any."""
     if upstream.seen is None:
         return None
     return repository.commit_of(f"refs/remotes/{upstream.remote}/{upstream.short_branch}")
 
 
 def default_branches(repository: GitRepository) -> dict[str, str]:
-    """Return the default branch of each remote that is known to have one, by the remote's name."""
+    """Return the known default branches, remote name to short branch name."""
     found = {}
     for head in (repository.common_dir / "refs" / "remotes").glob("*/HEAD"):
         name = f"ref: refs/remotes/{head.parent.name}/"
@@ -211,7 +213,7 @@ def registry_branch(repository: GitRepository) -> str:
 
 
 def remember(repository: GitRepository, upstream: Upstream, commit: str) -> None:
-    """Remember that the published branch is at a commit.
+    """Store a commit as the last known commit of the published branch.
 
     Raises:
         GitError: the reference cannot be written.
@@ -234,20 +236,20 @@ def push(
 
     Args:
         repository: where the objects are.
-        upstream: where to.
-        commit: the new tip; ``None`` to push tags alone.
-        expected: what the branch must be at; ``None`` when it must not be there.
+        upstream: the remote branch.
+        commit: the new tip; ``None`` to push only tags.
+        expected: the commit that the branch must be at; ``None`` when it must not exist.
         tags: short name to object.
-        force_tags: replace tags that the remote has with other objects.
-        push_options: what the remote is asked beside; left out where it takes none.
+        force_tags: replace the remote's tags of the same names.
+        push_options: options for the remote; left out when it supports none.
 
     Returns:
-        What the other side said, such as where a pull request can be opened.
+        The remote's message, such as the URL for opening a pull request.
 
     Raises:
         LostRace: the remote's branch is not at ``expected``; nothing was published.
-        Locked: a lock over there stands in the way; nothing was published.
-        UnknownOutcome: the connection was lost before the remote said what it did.
+        Locked: the remote has a lock file; nothing was published.
+        UnknownOutcome: the connection was lost before the remote reported a result.
         GitError: the remote refused; nothing was published.
     """
     options = ["--atomic", "--porcelain", "--no-verify", "--no-signed", "--no-follow-tags"]
@@ -259,13 +261,13 @@ def push(
     if not branch and not tags:
         return ""
     repository.writer.sync()
-    asked = [f"--push-option={option}" for option in push_options]
+    extra = [f"--push-option={option}" for option in push_options]
     with _refspecs(repository, tags, "+" if force_tags else "") as refspecs:
         done = process.run(
             repository.folder,
             "push",
             *options,
-            *asked,
+            *extra,
             "--end-of-options",
             upstream.remote,
             *branch,
@@ -273,8 +275,8 @@ def push(
             check=False,
             interactive=True,
         )
-    if done.returncode != 0 and asked and _NO_OPTIONS in done.stderr:
-        # Which only the remote can tell, and does before anything is sent.
+    if done.returncode != 0 and extra and _NO_OPTIONS in done.stderr:
+        # Only the remote knows whether it takes options; it refuses before anything is sent.
         return push(repository, upstream, commit, expected, tags, force_tags=force_tags)
     if done.returncode != 0:
         raise _push_failure(upstream, done)
@@ -286,9 +288,9 @@ def push(
 def _refspecs(
     repository: GitRepository, tags: Mapping[str, str], force: str
 ) -> Iterator[list[str]]:
-    """Give what tells a push of tags; of many, references that one pattern covers.
+    """Yield the refspecs for a push of tags; many tags share one pattern.
 
-    A command line holds some 30,000 of them, and a registry may have more.
+    A command line holds about 30,000 refspecs, and a registry can have more tags.
     """
     if len(tags) <= _ON_A_COMMAND_LINE:
         yield [f"{force}{oid}:refs/tags/{name}" for name, oid in tags.items()]
@@ -308,45 +310,45 @@ def _update_references(repository: GitRepository, lines: Iterable[str]) -> None:
 
 def _push_failure(upstream: Upstream, done: process.Completed) -> GitError:
     """Return the error for a push that failed."""
-    answer = hide_credentials(done.stdout.decode("utf-8", "replace"))
-    said = done.stderr + answer
-    lock = re.search(r"Unable to create '[^']*\.lock': File exists", said)
+    report = hide_credentials(done.stdout.decode("utf-8", "replace"))
+    output = done.stderr + report
+    lock = re.search(r"Unable to create '[^']*\.lock': File exists", output)
     if lock:
         return Locked(
-            f"the push to {upstream.shown} failed: {lock[0]}, so another push is under way there, "
-            "or was killed and left that file"
+            f"the push to {upstream.shown} failed: {lock[0]}: another push is running there, or "
+            "was killed and left that file"
         )
-    # What a hook over there says is no answer of Git's, whatever words it uses.
+    # A hook's own words are no report of Git's, even when they sound alike.
     hooks = "\n".join(re.findall(r"^remote: (?!error: |fatal: ).*$", done.stderr, re.MULTILINE))
-    git_s = "\n".join(line for line in said.splitlines() if line not in hooks.splitlines())
-    if any(words in git_s for words in _RACED) and not any(w in git_s for w in _NO_RACE):
-        return LostRace(f"{upstream.shown} has moved: somebody else published meanwhile")
-    taken = re.search(r"refs/tags/(\S+)\s+\[rejected\] \(already exists\)", said)
+    from_git = "\n".join(line for line in output.splitlines() if line not in hooks.splitlines())
+    if any(words in from_git for words in _RACED) and not any(w in from_git for w in _NO_RACE):
+        return LostRace(f"{upstream.shown} moved: somebody else published at the same time")
+    taken = re.search(r"refs/tags/(\S+)\s+\[rejected\] \(already exists\)", output)
     if taken:
         return GitError(
-            f"{upstream.shown} has another tag {taken[1]}; nothing was published",
-            hint="gitreg doctor compares tags with history",
+            f"{upstream.shown} has a different tag {taken[1]}; nothing was published",
+            hint="gitreg doctor",
         )
-    cause = _rejection(answer, done)
+    cause = _rejection(report, done)
     words = [text for text in _remote_words(done.stderr) if text not in cause]
     message = f"the push to {upstream.shown} failed: {': '.join([cause, *words])}"
-    # A line "! from:to [rejected] (why)" for each reference is the remote's answer, or the
-    # client's, which then has sent nothing. Without one nobody knows what the remote did.
-    if re.search(r"^!\t\S+\t\[(?:remote )?rejected\]", answer, re.MULTILINE):
+    # A line "! from:to [rejected] (why)" is the remote's verdict on a reference, or the client's,
+    # which then sent nothing. Without such a line the result is unknown.
+    if re.search(r"^!\t\S+\t\[(?:remote )?rejected\]", report, re.MULTILINE):
         return GitError(message, hint="nothing was published")
     return UnknownOutcome(message)
 
 
-def _rejection(answer: str, done: process.Completed) -> str:
-    """Return why a push failed: what the remote answered, else what Git says."""
-    causes = re.findall(r"\[remote rejected\] \((.*)\)", answer)
-    # The other references of an atomic push are only rejected along with the one that says why.
+def _rejection(report: str, done: process.Completed) -> str:
+    """Return why a push failed: the remote's reason, else Git's message."""
+    causes = re.findall(r"\[remote rejected\] \((.*)\)", report)
+    # In an atomic push one reference has the real reason; the others are rejected along with it.
     telling = [cause for cause in causes if "atomic" not in cause] or causes
     return telling[0] if telling else str(process.failure("push", done))
 
 
 def _remote_words(stderr: str) -> list[str]:
-    """Return the first lines that the other side's hooks printed, without those that only draw."""
+    """Return the first lines that the remote's hooks printed, without purely decorative ones."""
     lines = [
         line.removeprefix("remote:").strip()
         for line in stderr.splitlines()
@@ -370,7 +372,7 @@ def _fetch(repository: GitRepository, place: str, *refspecs: str) -> process.Com
 
 
 def fetch_tags(repository: GitRepository, upstream: Upstream, names: Sequence[str]) -> None:
-    """Fetch the objects of tags; no reference here comes to name them.
+    """Fetch the objects of tags without creating references to them.
 
     Raises:
         GitError: the remote cannot be reached.
@@ -384,7 +386,7 @@ def fetch_tags(repository: GitRepository, upstream: Upstream, names: Sequence[st
 def published_tags(
     repository: GitRepository, upstream: Upstream, names: Iterable[str]
 ) -> dict[str, str]:
-    """Return the tags of some names that the remote has, short name to object.
+    """Return the remote's tags among ``names``, short name to object.
 
     Raises:
         GitError: the remote cannot be reached.
@@ -392,13 +394,13 @@ def published_tags(
     wanted = {f"refs/tags/{name}" for name in names}
     if not wanted:
         return {}
-    asked = sorted(wanted) if len(wanted) <= _ON_A_COMMAND_LINE else ["refs/tags/*"]
-    there = _list_references(repository, upstream, "--refs", *asked)
+    patterns = sorted(wanted) if len(wanted) <= _ON_A_COMMAND_LINE else ["refs/tags/*"]
+    there = _list_references(repository, upstream, "--refs", *patterns)
     return {name.removeprefix("refs/tags/"): oid for name, oid in there.items() if name in wanted}
 
 
 def branches(repository: GitRepository, upstream: Upstream) -> list[str]:
-    """Return the short names of the branches that the remote has.
+    """Return the short names of the remote's branches.
 
     Raises:
         GitError: the remote cannot be reached.
@@ -423,7 +425,7 @@ def _list_references(
     )
     if done.returncode != 0:
         raise GitError(
-            f"the remote {upstream.shown} cannot be read: {process.failure('ls-remote', done)}",
+            f"cannot read the remote {upstream.shown}: {process.failure('ls-remote', done)}",
             hint="try again when it can be reached",
         )
     lines = (line.partition("\t") for line in done.text.splitlines())
@@ -431,18 +433,18 @@ def _list_references(
 
 
 PATIENCE = 30.0
-"""How long a remote may take to say what it has, in seconds."""
+"""How long to wait for a remote to list its references, in seconds."""
 
 FETCH_PATIENCE = 300.0
-"""How long it may take to send what is new, in seconds."""
+"""How long to wait for a remote to send new commits, in seconds."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What a remote has.
+    """The references of a remote.
 
     Attributes:
-        commit: where the branch is; ``None`` when there is none.
+        commit: the branch's commit; ``None`` when there is no such branch.
         tags: short name to the object that the tag names.
     """
 
@@ -451,9 +453,9 @@ class Survey:
 
 
 def survey(repository: GitRepository, upstream: Upstream) -> Survey:
-    """Ask a remote once where its branch and its tags are, and fetch the commits that are not here.
+    """Return the remote's branch and tags, read in one request, and fetch the missing commits.
 
-    No reference is moved by it, not even those that follow the remote.
+    No reference moves, not even the remote-tracking ones.
 
     Raises:
         GitError: the remote does not answer.
@@ -492,5 +494,5 @@ def survey(repository: GitRepository, upstream: Upstream) -> Survey:
         if done.returncode != 0:
             raise process.failure("fetch", done)
         if repository.commit_of(commit) is None:
-            raise GitError("its branch was rewritten while it was looked at")
+            raise GitError("somebody rewrote its branch while gitreg was reading it")
     return Survey(commit, tags)

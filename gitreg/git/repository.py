@@ -1,4 +1,4 @@
-"""One Git repository: where it is, what its branch is at, who commits to it."""
+"""One Git repository: its folders, its branch and commits, and its identities."""
 
 from __future__ import annotations
 
@@ -20,23 +20,24 @@ from gitreg.git import process
 from gitreg.git.heads import Head, Unreadable
 from gitreg.git.objects import CommitSnapshot, GitObject, ObjectReader, ObjectWriter
 
-# Who only reads does not sign.
+# Reading needs no signatures, so the module is imported only to write.
 if TYPE_CHECKING:
     from gitreg.git.signing import Signing
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-"""Git's name for a tree without entries, which it knows without having it."""
+"""The object name of the empty tree, which every Git repository knows."""
 
 _OID = re.compile(r"[0-9a-f]{40}")
 _BRANCH_HEAD = re.compile(r"ref: (refs/heads/.+)\n?")
 _IDENT = re.compile(r"(?P<name>.*) <(?P<email>[^<>]*)> (?P<time>\d+) (?P<zone>[+-]\d{4})")
 _CRUD = " .,:;<>\"\\'"
-"""What Git takes away at the ends of names and addresses; a name of nothing else it refuses."""
+"""The characters that Git strips from the ends of names and addresses; it refuses a name that
+consists only of them."""
 
 
 @dataclass(frozen=True)
 class Signature:
-    """Who did something and when: ``time`` in seconds since the epoch, ``zone`` as ``+0100``."""
+    """A person and a time: ``time`` in seconds since the epoch, ``zone`` as ``+0100``."""
 
     name: str
     email: str
@@ -53,13 +54,13 @@ class Signature:
 
     @property
     def utc(self) -> str:
-        """The moment as manifests write it, ``2026-11-22T20:25:06Z``."""
+        """The time in the format of manifests, ``2026-11-22T20:25:06Z``."""
         return datetime.fromtimestamp(self.time, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(frozen=True)
 class Tip:
-    """The checked-out branch (``refs/heads/main``) and its commit; none before the first one."""
+    """The checked-out branch (``refs/heads/main``) and its commit; ``None`` before the first."""
 
     branch: str
     commit: str | None
@@ -74,11 +75,12 @@ class _Places:
 
 
 class GitRepository:
-    """The repository that holds ``folder``. Nothing is run before something is asked.
+    """The Git repository that contains ``folder``. Creating the object runs no process.
 
     Args:
         folder: the repository, or a folder in its work tree.
-        environment: variables for Git besides those that every call has: a hook's quarantine.
+        environment: variables for Git, in addition to those of every call, such as a hook's
+            quarantine.
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
@@ -90,7 +92,7 @@ class GitRepository:
         self._author: tuple[str, str] | None = None
         self._roots: dict[str, str] = {}
 
-    # Where it is
+    # Its folders
 
     @cached_property
     def _places(self) -> _Places:
@@ -107,7 +109,7 @@ class GitRepository:
             places = [self._rev_parse(path) for path in paths]
         git_dir, common_dir = places
         if hash_name != "sha1":
-            raise GitError(f"this repository names objects by {hash_name}; gitreg needs sha1")
+            raise GitError(f"this repository uses {hash_name} object names; gitreg needs sha1")
         top_level = None
         if bare == "false":
             if inside != "true":
@@ -118,7 +120,7 @@ class GitRepository:
         )
 
     def _rev_parse(self, *questions: str) -> str:
-        """Return Git's answers, where paths are the file system's: any bytes."""
+        """Return Git's answers; paths in them can contain any bytes."""
         return os.fsdecode(self.run("rev-parse", *questions).stdout).removesuffix("\n")
 
     @property
@@ -133,7 +135,7 @@ class GitRepository:
 
     @property
     def private_dir(self) -> Path:
-        """Where gitreg keeps what can be thrown away: its lock and its history index."""
+        """The folder for gitreg's lock and history index, which can be deleted at any time."""
         return self._places.common_dir / "gitreg"
 
     @property
@@ -143,18 +145,18 @@ class GitRepository:
 
     @property
     def is_shallow(self) -> bool:
-        """Whether history was cut off when it was cloned."""
+        """Whether the clone has only a part of its history."""
         return self._places.is_shallow
 
     def refuse_shallow(self) -> None:
-        """Refuse what needs all of history.
+        """Refuse an operation that needs the whole history.
 
         Raises:
             GitError: the clone is shallow.
         """
         if self.is_shallow:
             raise GitError(
-                "this clone is shallow: its history, which numbers the tags, is cut off",
+                "this clone is shallow, and numbering the tags needs its whole history",
                 hint="git fetch --unshallow",
             )
 
@@ -165,7 +167,7 @@ class GitRepository:
     def run_at_root(
         self, *args: str, stdin: bytes | None = None, check: bool = True
     ) -> process.Completed:
-        """Run Git where paths count from the root; in a subfolder they would be relative to it."""
+        """Run Git in the root of the work tree, so that paths are relative to the root."""
         return process.run(
             self.top_level or self.folder,
             *args,
@@ -179,7 +181,7 @@ class GitRepository:
         """The writer into the repository's object store."""
         return ObjectWriter(self._places.common_dir / "objects")
 
-    # What its branch is at
+    # Its branch and commits
 
     def tip(self) -> Tip:
         """Return the checked-out branch and its commit.
@@ -204,20 +206,20 @@ class GitRepository:
         except OSError as error:
             raise GitError(f"{self.git_dir / 'HEAD'}: {error.strerror}") from None
         match = _BRANCH_HEAD.fullmatch(head)
-        if match is not None and match[1] != "refs/heads/.invalid":  # what a reftable leaves there
+        if match is not None and match[1] != "refs/heads/.invalid":  # a reftable's placeholder
             return match[1]
         return self.run("symbolic-ref", "--quiet", "HEAD", check=False).text or None
 
     def commit_of(self, name: str) -> str | None:
-        """Return the commit that a trusted name (``HEAD``, a full ref) stands for, or ``None``."""
+        """Return the commit of a trusted name (``HEAD``, a full reference), or ``None``."""
         found = self.reader.get(f"{name}^{{commit}}")
         return None if found is None else found.oid
 
     def head_commit(self) -> str | None:
-        """Return the commit that HEAD is at, ``None`` before the first one.
+        """Return the commit of HEAD; ``None`` before the first commit.
 
-        From the files that Git keeps it in, 30 µs, once it is known where they are; to find that
-        out takes a process, and who only resolves a reference does not wait for it.
+        Reading Git's own files takes 30 µs, but finding them takes a process. So files are read
+        only when their place is known already; a single `resolve` does not wait for that process.
         """
         if "_places" not in self.__dict__:
             return self.commit_of("HEAD")
@@ -231,11 +233,11 @@ class GitRepository:
         return Head(self.git_dir, self.common_dir)
 
     def parse_revision(self, revision: str) -> str:
-        """Return the commit that a person's revision (branch, tag, hash, ``HEAD~2``) names.
+        """Return the commit that a user's revision names: a branch, a tag, a hash, ``HEAD~2``.
 
         Raises:
             NotFound: there is no such commit.
-            InvalidRequest: it is no revision at all.
+            InvalidRequest: the text cannot be a revision.
         """
         if not revision or revision.startswith("-") or not revision.isprintable():
             raise InvalidRequest(f"{revision!a} is not a revision")
@@ -249,16 +251,16 @@ class GitRepository:
         )
         if found.returncode != 0 or not _OID.fullmatch(found.text):
             if self.commit_of("HEAD") is None:
-                raise NotFound(f"no commit {revision!r}: this repository has none yet")
-            raise NotFound(f"no commit {revision!r}", hint="git log shows what there is")
+                raise NotFound(f"no commit {revision!r}: this repository has no commits yet")
+            raise NotFound(f"no commit {revision!r}", hint="git log --oneline --all")
         return found.text
 
     def tip_at(self, start: str, before: int) -> str | None:
-        """Return the first-parent ancestor of ``start`` that was its branch's tip at a time.
+        """Return the first-parent ancestor of ``start`` that was the branch's tip at a given time.
 
         Args:
             start: a commit.
-            before: seconds since the epoch, compared with committer dates.
+            before: the time in seconds since the epoch, compared with committer dates.
         """
         found = self.run(
             "rev-list",
@@ -271,14 +273,14 @@ class GitRepository:
         return found.text or None
 
     def is_ancestor(self, ancestor: str, descendant: str) -> bool:
-        """Tell whether a commit is another one, or among its ancestors."""
-        asked = self.run("merge-base", "--is-ancestor", ancestor, descendant, check=False)
-        if asked.returncode not in (0, 1):
-            raise process.failure("merge-base", asked)
-        return asked.returncode == 0
+        """Return whether ``ancestor`` is ``descendant`` or one of its ancestors."""
+        done = self.run("merge-base", "--is-ancestor", ancestor, descendant, check=False)
+        if done.returncode not in (0, 1):
+            raise process.failure("merge-base", done)
+        return done.returncode == 0
 
     def root_of(self, commit: str) -> str:
-        """Return the first commit of the first parents of a commit: what tells repositories apart.
+        """Return the first commit of a commit's first-parent line; it identifies the repository.
 
         Raises:
             GitError: the clone is shallow.
@@ -286,17 +288,17 @@ class GitRepository:
         self.refuse_shallow()
         known = self._roots.get(commit)
         if known is None:
-            # Several only where a graft says so; the walk ends at the last of them.
+            # Only a graft can make several roots; the walk ends at the last one.
             listing = self.run("rev-list", "--first-parent", "--max-parents=0", commit).text
             known = self._roots[commit] = listing.rpartition("\n")[2]
         return known
 
     def merge_base(self, one: str, other: str) -> str | None:
-        """Return the last commit that two commits have in common, ``None`` when there is none."""
-        asked = self.run("merge-base", one, other, check=False)
-        if asked.returncode not in (0, 1):
-            return None  # one of them is gone
-        return asked.text.split("\n")[0] or None
+        """Return the last common ancestor of two commits; ``None`` when there is none."""
+        done = self.run("merge-base", one, other, check=False)
+        if done.returncode not in (0, 1):
+            return None  # one of the commits is gone
+        return done.text.split("\n")[0] or None
 
     def parents_of(self, commit: str) -> list[str]:
         """Return the parents of a commit."""
@@ -305,7 +307,7 @@ class GitRepository:
     def changed_paths(self, before: str | None, after: str) -> list[str]:
         """Return the paths whose content, mode or kind differs between two commits.
 
-        Before the first commit (``None``) there is nothing: all of ``after`` differs.
+        When ``before`` is ``None``, every path of ``after`` is returned.
         """
         listing = self.run_at_root(
             "diff-tree",
@@ -337,22 +339,22 @@ class GitRepository:
     def keep_snapshot(
         self, base: str | None, commit: str, changed: Mapping[str, GitObject | None]
     ) -> None:
-        """Let the snapshot of a commit begin with what is known of the one before it.
+        """Start the snapshot of a new commit with the cached objects of its parent.
 
         Args:
-            base: the commit before.
-            commit: one that differs from it at these paths alone.
-            changed: what was written there; see `ObjectWriter.write_tree`.
+            base: the parent.
+            commit: the new commit, which differs from its parent at ``changed`` alone.
+            changed: the new object at each changed path; see `ObjectWriter.write_tree`.
         """
         last = self._last_snapshot
         if last is not None and last.commit == base and not last.is_full:
             self._last_snapshot = last.after(commit, changed)
 
     def snapshot(self, commit: str | None) -> CommitSnapshot:
-        """Return the files of a commit; the last one asked for is kept with what was read of it.
+        """Return the files of a commit. The latest snapshot and its cache are kept.
 
-        So a serving process that asks for the champion again and again reads only where the
-        branch is, however large the registry.
+        A server that resolves the champion again and again therefore reads only the branch's
+        commit, however large the registry is.
         """
         last = self._last_snapshot
         if last is None or last.commit != commit or last.is_full:
@@ -361,14 +363,14 @@ class GitRepository:
 
     @staticmethod
     def blob_name(content: bytes | None) -> str | None:
-        """Return the name that Git gives to a file's content; none to an absent one."""
+        """Return the object name of a file's content; ``None`` for an absent file."""
         if content is None:
             return None
         header = b"blob %d\0" % len(content)
         return hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
 
     def tags(self) -> dict[str, str]:
-        """Return all tags, short name to the object that the reference names."""
+        """Return all tags, short name to the object that the tag names."""
         listing = self.run("for-each-ref", "--format=%(objectname) %(refname)", "refs/tags/").text
         found = {}
         for line in listing.splitlines():
@@ -377,31 +379,31 @@ class GitRepository:
         return found
 
     def is_abandoned(self, tag: str) -> bool:
-        """Tell whether the commit that a tag (``refs/tags/…``) stands for is on no branch."""
+        """Return whether the commit of a tag (``refs/tags/…``) is on no branch."""
         commit = self.commit_of(tag)
         return commit is not None and not self.is_on_a_branch(commit)
 
     def is_on_a_branch(self, commit: str) -> bool:
-        """Tell whether a commit is on a branch, of this repository or as a remote last had it."""
+        """Return whether a commit is on a local or remote-tracking branch."""
         branches = ("refs/heads/", "refs/remotes/")
         listing = self.run("for-each-ref", "--count=1", f"--contains={commit}", *branches)
         return bool(listing.text)
 
-    # Who commits to it
+    # Its identities
 
     @cached_property
     def signing(self) -> Signing:
-        """How whoever commits signs."""
+        """The signatures of the configured user."""
         from gitreg.git.signing import Signing
 
         return Signing(self.top_level or self.git_dir)
 
     @contextmanager
     def authored_by(self, name: str, email: str) -> Iterator[None]:
-        """Let somebody else be the author of what is written meanwhile.
+        """Make somebody else the author of the commits written inside the ``with`` block.
 
         Raises:
-            InvalidRequest: Git could not hold that name or address, or would alter the address.
+            InvalidRequest: Git cannot store the name or address, or would change the address.
         """
         if (
             has_invisible(name + email)
@@ -413,7 +415,7 @@ class GitRepository:
             or " " in email
         ):
             raise InvalidRequest(
-                f"{name[:100]!a} with address {email[:100]!a} is no author of Git's"
+                f"Git cannot store the author {name[:100]!a} with address {email[:100]!a}"
             )
         before, self._author = self._author, (name, email)
         try:
@@ -422,14 +424,14 @@ class GitRepository:
             self._author = before
 
     def signature(self, role: str) -> Signature:
-        """Return who commits now, as ``AUTHOR`` or ``COMMITTER``, the way Git itself finds out.
+        """Return the current ``AUTHOR`` or ``COMMITTER``, by Git's own rules.
 
-        While something is written for somebody else (`authored_by`), they are the author.
+        Inside `authored_by`, the author is the person given there.
 
         Raises:
-            GitError: no identity is configured. Git would make one up from the host's name;
-                an audit trail with invented names is worth nothing. Or the date that the
-                environment gives is none.
+            GitError: no identity is configured (Git would invent one from the host's name, and an
+                audit trail with invented names is worth nothing), or the date in the environment
+                is invalid.
         """
         found = self._configured(role)
         if role == "AUTHOR" and self._author is not None:
@@ -439,15 +441,15 @@ class GitRepository:
 
     def _configured(self, role: str) -> Signature:
         if role not in self._identities or f"GIT_{role}_DATE" in os.environ:
-            asked = self.run(
+            done = self.run(
                 "-c", "user.useConfigOnly=true", "var", f"GIT_{role}_IDENT", check=False
             )
-            match = _IDENT.fullmatch(asked.text)
-            if "invalid date" in asked.stderr:
-                raise GitError(f"GIT_{role}_DATE: {process.failure('var', asked)}")
-            if asked.returncode != 0 or match is None:
+            match = _IDENT.fullmatch(done.text)
+            if "invalid date" in done.stderr:
+                raise GitError(f"GIT_{role}_DATE: {process.failure('var', done)}")
+            if done.returncode != 0 or match is None:
                 raise GitError(
-                    "no identity: Git does not know who commits",
+                    "no identity: Git does not know your name and address",
                     hint='git config user.name "Your Name" && git config user.email you@host',
                 )
             self._identities[role] = match["name"], match["email"]
@@ -457,26 +459,26 @@ class GitRepository:
         return Signature(*self._identities[role], now, zone)
 
     def author_of(self, commit: str) -> Signature:
-        """Return who made a commit, and when.
+        """Return the author of a commit, with the author's time.
 
         Raises:
-            GitError: there is no such commit, or it names nobody as Git would.
+            GitError: there is no such commit, or its author line is malformed.
         """
         found = self.reader.get(commit)
         header = b"" if found is None else found.data.partition(b"\n\n")[0]
         line = next((line for line in header.split(b"\n") if line.startswith(b"author ")), b"")
         match = _IDENT.fullmatch(line.decode("utf-8", "replace").removeprefix("author "))
         if match is None:
-            raise GitError(f"commit {commit[:9]} does not say who made it")
+            raise GitError(f"commit {commit[:9]} has no readable author")
         return Signature(match["name"], match["email"], int(match["time"]), match["zone"])
 
     def config(self, key: str) -> str | None:
         """Return a configuration value, or ``None``."""
-        asked = self.run("config", "--get", "--end-of-options", key, check=False)
-        return asked.text if asked.returncode == 0 else None
+        done = self.run("config", "--get", "--end-of-options", key, check=False)
+        return done.text if done.returncode == 0 else None
 
     def close(self) -> None:
-        """End the process that reads objects, and the threads that sync what was written."""
+        """End the process that reads objects, and the threads that sync written objects."""
         self.reader.close()
         if "writer" in self.__dict__:
             self.writer.close()

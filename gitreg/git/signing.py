@@ -1,9 +1,9 @@
-"""Signs what Git would sign: by the user's configuration, with the program that it names.
+"""Signs commits and tags as Git does: by the user's configuration, with the configured program.
 
 The settings are Git's own: ``commit.gpgsign``, ``tag.gpgsign``, ``gpg.format`` (``openpgp``,
-``ssh``, ``x509``), ``user.signingkey`` and the programs. Programs and commands that the
-configuration names are run when `git commit -S` would run them: to sign, and for nothing else.
-``gpg.ssh.defaultKeyCommand`` is one of them, asked when ``user.signingkey`` is not set.
+``ssh``, ``x509``), ``user.signingkey`` and the programs. A configured program or command runs only
+to sign, when `git commit -S` would run it. This includes ``gpg.ssh.defaultKeyCommand``, which Git
+runs when ``user.signingkey`` is not set.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ _LOCKED = ("passphrase", "agent refused", "No private key", "invalid format", "e
 
 
 def split_signature(content: bytes) -> tuple[bytes, bytes]:
-    """Return a tag object's content, and the signature behind it; empty without one."""
+    """Return a tag object's content and the signature that follows it; empty when unsigned."""
     begins = [match.start() for match in _BEGIN.finditer(content)]
     end = begins[-1] if begins else len(content)
     return content[:end], content[end:]
 
 
 class Signing:
-    """How the user of a repository signs.
+    """Signs with the key and the program that a repository's configuration names.
 
     Args:
-        folder: where Git runs, and from where a key's relative path counts.
+        folder: the folder in which Git runs; a key's relative path starts there.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -53,7 +53,7 @@ class Signing:
         listing = process.run(self._folder, "config", "-z", "--get-regexp", _WANTED, check=False)
         text = listing.stdout.decode("utf-8", "surrogateescape")
         entries = (entry.partition("\n") for entry in text.split("\0") if entry)
-        # A key without = is true.
+        # A key without '=' means true.
         return {key: value if equals else "true" for key, equals, value in entries}
 
     def _is_set(self, key: str) -> bool:
@@ -62,11 +62,14 @@ class Signing:
             return True
         if value in _FALSE or value.isdigit():
             return False
-        raise GitError(f"{key} is {value[:40]!a}, neither true nor false")
+        raise GitError(
+            f"Git's setting {key} is {value[:40]!a}, neither true nor false",
+            hint=f"git config --show-origin --get-all {key}",
+        )
 
     @property
     def signs_commits(self) -> bool:
-        """Whether commits shall be signed.
+        """Whether the user signs commits.
 
         Raises:
             GitError: the setting is malformed.
@@ -75,14 +78,21 @@ class Signing:
 
     @property
     def signs_tags(self) -> bool:
-        """Whether annotated tags shall be signed; likewise."""
+        """Whether the user signs annotated tags.
+
+        Raises:
+            GitError: the setting is malformed.
+        """
         return self._is_set("tag.gpgsign") or self._is_set("tag.forcesignannotated")
 
     @property
     def _format(self) -> str:
         found = self._settings.get("gpg.format", "openpgp")
         if found not in _PROGRAMS:
-            raise GitError(f"gpg.format is {found[:40]!a}", hint="one of openpgp, ssh and x509")
+            raise GitError(
+                f"Git's setting gpg.format is {found[:40]!a}, not openpgp, ssh or x509",
+                hint="git config --show-origin --get-all gpg.format",
+            )
         return found
 
     def _program(self, kind: str) -> str:
@@ -99,11 +109,11 @@ class Signing:
         """Return a commit object's content with a signature in its header.
 
         Args:
-            content: without one.
-            committer: ``Name <email>``, whose key is taken where none is configured.
+            content: the unsigned commit.
+            committer: ``Name <email>``; selects the key when none is configured.
 
         Raises:
-            GitError: it cannot be signed; the message has the program's own words.
+            GitError: the commit cannot be signed; the message includes the program's own.
         """
         signature = self._sign(content, committer)
         header, separator, message = content.partition(b"\n\n")
@@ -111,33 +121,34 @@ class Signing:
         return header + b"\ngpgsig " + folded + separator + message
 
     def sign_tag(self, content: bytes, tagger: str) -> bytes:
-        """Return a tag object's content with a signature behind it; likewise."""
+        """Return a tag object's content followed by a signature; see `sign_commit`."""
         return content + self._sign(content, tagger)
 
-    def _sign(self, content: bytes, who: str) -> bytes:
+    def _sign(self, content: bytes, signer: str) -> bytes:
         if self._format == "ssh":
             return self.sign_text(content, "git")
         program = self._program(self._format)
-        key = self._settings.get("user.signingkey") or who
+        key = self._settings.get("user.signingkey") or signer
         done = self._run(program, ["--status-fd=2", "-bsau", key], content)
-        said = done.stderr.decode("utf-8", "replace")
-        if done.returncode != 0 or "\n[GNUPG:] SIG_CREATED " not in f"\n{said}":
-            raise _failure(program, said)
+        output = done.stderr.decode("utf-8", "replace")
+        if done.returncode != 0 or "\n[GNUPG:] SIG_CREATED " not in f"\n{output}":
+            raise _failure(program, output)
         return done.stdout.replace(b"\r\n", b"\n")
 
     # SSH
 
     def sign_text(self, text: bytes, namespace: str, key: str | None = None) -> bytes:
-        """Return an armored SSH signature over a text.
+        """Return an armored SSH signature of a text.
 
         Args:
-            text: what is signed.
-            namespace: what for; so that a signature cannot be taken for one of another kind.
-            key: as in ``user.signingkey``, in place of it: a file, or a public key whose private
-                half an agent has.
+            text: the text to sign.
+            namespace: the purpose; a signature for one purpose is not valid for another.
+            key: overrides ``user.signingkey``: a file, or a public key whose private half an agent
+                holds.
 
         Raises:
-            GitError: there is no key, or it cannot be used: no agent, a passphrase and no terminal.
+            GitError: no key is configured, or the key cannot be used (no agent, or a passphrase and
+                no terminal).
         """
         program = self._program("ssh")
         with tempfile.TemporaryDirectory(prefix="gitreg-") as place:
@@ -149,20 +160,19 @@ class Signing:
                 file.write_text(literal + "\n", "utf-8")
             buffer = Path(place, "text")
             buffer.write_bytes(text)
-            # In a file, as Git has it: programs that stand in for ssh-keygen know no other way.
+            # In a file, as Git does it: replacements for ssh-keygen support nothing else.
             args = ["-Y", "sign", "-n", namespace, "-f", str(file), str(buffer)]
             done = self._run(program, args, None)
-            said = done.stderr.decode("utf-8", "replace")
             written = buffer.with_name("text.sig")
             if done.returncode != 0 or not written.exists():
-                raise _failure(program, said)
+                raise _failure(program, done.stderr.decode("utf-8", "replace"))
             return written.read_bytes().replace(b"\r\n", b"\n")
 
     def public_key(self, key: str | None = None) -> PublicKey | None:
-        """Return the public half of the key that `sign_text` would use, where a file has it.
+        """Return the public half of the key that `sign_text` uses; ``None`` if no file has it.
 
         Raises:
-            GitError: no key is configured, or none that is SSH's.
+            GitError: no SSH key is configured.
         """
         literal = _literal(self._chosen(key))
         if literal is not None:
@@ -178,9 +188,9 @@ class Signing:
         return None
 
     def _chosen(self, given: str | None) -> str:
-        """Return the key that is given, or the one that is configured.
+        """Return the given key, or else the configured key.
 
-        The path of one given counts from here, that of one configured from the repository's root.
+        A given path is relative to the current folder, a configured path to the repository's root.
         """
         if given is None:
             return self._ssh_key
@@ -188,7 +198,9 @@ class Signing:
             return given
         file = Path(given).expanduser().absolute()
         if not any(half.is_file() for half in _halves(file)):
-            raise NotFound(f"no key {given!a}", hint="a file, or key:: and a public key")
+            raise NotFound(
+                f"no key {given!a}", hint="give a file, or key:: followed by a public key"
+            )
         return str(file)
 
     @cached_property
@@ -198,13 +210,16 @@ class Signing:
             return configured
         command = self._settings.get("gpg.ssh.defaultkeycommand")
         if command and self._format == "ssh":
-            asked = self._run(shlex.split(command)[0], shlex.split(command)[1:], None)
-            first = asked.stdout.decode("utf-8", "replace").partition("\n")[0].strip()
-            if asked.returncode == 0 and _literal(first):
+            done = self._run(shlex.split(command)[0], shlex.split(command)[1:], None)
+            first = done.stdout.decode("utf-8", "replace").partition("\n")[0].strip()
+            if done.returncode == 0 and _literal(first):
                 return first
-            raise GitError("gpg.ssh.defaultKeyCommand names no key", hint="it prints key::ssh-…")
+            raise GitError(
+                "gpg.ssh.defaultKeyCommand printed no key",
+                hint="make it print key::ssh-… on its first line",
+            )
         hint = "git config gpg.format ssh && git config user.signingkey ~/.ssh/id_ed25519.pub"
-        raise GitError("no SSH key to sign with is configured", hint=hint)
+        raise GitError("no SSH key for signing is configured", hint=hint)
 
     def _file(self, key: str) -> Path:
         return self._folder.absolute() / Path(key).expanduser()
@@ -220,23 +235,23 @@ class Signing:
                 stdin=subprocess.DEVNULL if stdin is None else None,
                 capture_output=True,
                 check=False,
-                # In our session: a terminal, if there is one, is where a passphrase is asked for.
+                # No new session: the program needs the terminal to prompt for a passphrase.
                 env=process.environment(),
             )
         except OSError as error:
             raise GitError(
-                f"cannot sign: {program} cannot be run: {error.strerror}",
+                f"cannot sign: cannot run {program}: {error.strerror}",
                 hint="git config --show-origin --get-regexp '^gpg|sign'",
             ) from None
 
 
 def _halves(file: Path) -> tuple[Path, Path]:
-    """Return where the halves of a key can be, of which a setting names either."""
+    """Return the possible files of a key's two halves; a setting can name either half."""
     return file, file.parent / f"{file.name}.pub"
 
 
 def _literal(key: str) -> str | None:
-    """Return the public key that a setting spells out; ``None`` when it names a file."""
+    """Return the public key that a setting contains; ``None`` when it names a file."""
     if key.startswith("key::"):
         return key.removeprefix("key::")
     return key if key.startswith("ssh-") else None
@@ -249,13 +264,13 @@ def _parse(text: str) -> PublicKey | None:
         return None
 
 
-def _failure(program: str, said: str) -> GitError:
-    """Return the error for a signature that was not made, with the line that says why."""
-    lines = [line.strip() for line in said.splitlines() if not line.startswith("[GNUPG:]")]
-    telling = [line for line in lines if line and not line.startswith("Signing file ")]
-    cause = telling[-1] if telling else "no message"
+def _failure(program: str, output: str) -> GitError:
+    """Return the error for a failed signature, with the program's reason."""
+    lines = [line.strip() for line in output.splitlines() if not line.startswith("[GNUPG:]")]
+    reasons = [line for line in lines if line and not line.startswith("Signing file ")]
+    cause = reasons[-1] if reasons else "no message"
     name = Path(program).name
     hint = None
-    if any(word in said for word in _LOCKED):
-        hint = "unlock it: ssh-add FILE; without a terminal, an agent has to hold the key"
+    if any(word in output for word in _LOCKED):
+        hint = "without a terminal, an agent must hold the key; unlock it: ssh-add FILE"
     return GitError(f"cannot sign: {name}: {cause.removeprefix(f'{name}: ')}", hint=hint)

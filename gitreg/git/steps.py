@@ -1,7 +1,7 @@
-"""Reads every commit of a range beside each of its parents: what a check judges.
+"""Reads every commit of a range and its differences from each parent, for `gitreg check`.
 
-Nothing is left out for being a merge, for its date or for touching no file that gitreg knows, and
-a rename is never guessed: Git is asked for plain differences, with modes, by three processes.
+No commit is left out: not a merge, not one with an odd date, not one without registry files.
+Renames are never guessed. Three Git processes list plain differences with modes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _DIFF = (
 
 @dataclass(frozen=True)
 class Difference:
-    """A path at which a commit is not what its parent is; mode 0 and ``None`` for absent."""
+    """A path that differs between a commit and its parent; mode 0 and ``None`` mean absent."""
 
     path: str
     mode_before: int
@@ -49,17 +49,17 @@ class Difference:
 
 @dataclass(frozen=True)
 class ReadCommit:
-    """A commit, and how it differs from each of its parents.
+    """A commit, with its differences from each parent.
 
     Attributes:
-        info: the facts of the commit.
-        parents: all of them; none for a root.
-        differences: from each parent, in their order; from the empty tree for a root.
-        brought: of a merge, for each parent the paths that are what another parent made of them
-            while this one left them alone since both were one.
-        children: how many commits of the range have it as a parent.
-        onto: the commit of the first-parent line that it came onto: its own first parent, or of
-            what was merged the first parent of the merge; ``None`` for what came onto nothing.
+        info: the commit's author, committer, time and message.
+        parents: all parents; empty for a root.
+        differences: for each parent, the differing paths; for a root, from the empty tree.
+        brought: only for a merge: for each parent, the paths that another parent changed since the
+            merge base, and this parent did not.
+        children: how many commits of the range have this commit as a parent.
+        onto: the commit of the first-parent line on which this one landed: its own first parent,
+            or for a merged commit the first parent of the merge; ``None`` at the start of history.
     """
 
     info: CommitInfo
@@ -71,10 +71,10 @@ class ReadCommit:
 
 
 def is_sound_tree(data: bytes) -> bool:
-    """Tell whether the entries of a tree object are in Git's order, each name once.
+    """Return whether the entries of a tree object are in Git's order, each name once.
 
-    Git looks a path up until it is past its place, so that what lies out of order is in a tree to
-    some of its commands, and to others is not.
+    A Git lookup stops where the name should be, so some commands find an entry that is out of
+    order, and others do not.
     """
     entries = parse_tree(data)
     keys = [os.fsencode(e.name) + (b"/" if e.is_folder else b"") for e in entries]
@@ -82,7 +82,7 @@ def is_sound_tree(data: bytes) -> bool:
 
 
 def read_commit_info(found: GitObject) -> CommitInfo:
-    """Return the facts of a commit object, however oddly it is written."""
+    """Return the fields of a commit object, even of a malformed one."""
     header, _, message = found.data.partition(b"\n\n")
     values: dict[str, str] = {}
     parents = []
@@ -106,18 +106,18 @@ def read_commit_info(found: GitObject) -> CommitInfo:
 
 
 def read_steps(repository: GitRepository, bases: Sequence[str], head: str) -> Iterator[ReadCommit]:
-    """Yield the commits that ``head`` has and none of ``bases`` has, each after its parents.
+    """Yield the commits of ``head`` that no commit of ``bases`` has, parents before children.
 
-    Whatever came onto a commit of the first-parent line comes after that one, too.
+    A commit that landed on a commit of the first-parent line also comes after that one.
 
     Args:
         repository: where to read.
-        bases: commits; none for all of history.
+        bases: commits; empty for the whole history.
         head: a commit.
 
     Raises:
-        GitError: a shallow clone was cut off inside the range: what its first commits did cannot
-            be seen.
+        GitError: the boundary of a shallow clone is inside the range, so the changes of its first
+            commits are unknown.
     """
     listing = repository.run(
         "rev-list",
@@ -132,7 +132,7 @@ def read_steps(repository: GitRepository, bases: Sequence[str], head: str) -> It
     _refuse_cut(repository, commits)
     place, onto = _places(commits)
     commits.sort(key=lambda words: place[words[0]])
-    # A history is judged in pieces, so that it need not fit into memory.
+    # In chunks, so that the history need not fit into memory.
     children = Counter(parent for _, *parents in commits for parent in dict.fromkeys(parents))
     for start in range(0, len(commits), 500):
         for read in _read(repository, commits[start : start + 500], children):
@@ -140,10 +140,10 @@ def read_steps(repository: GitRepository, bases: Sequence[str], head: str) -> It
 
 
 def _places(commits: Sequence[Sequence[str]]) -> tuple[dict[str, int], list[str | None]]:
-    """Return where on the first-parent line each commit came in, and onto what at each place.
+    """Return each commit's place on the first-parent line, and the commit below each place.
 
     Args:
-        commits: each with its parents, which come before it; the last is the line's end.
+        commits: each with its parents, which come before it; the last is the end of the line.
     """
     parents = {oid: others for oid, *others in commits}
     line: list[str] = []
@@ -156,20 +156,21 @@ def _places(commits: Sequence[Sequence[str]]) -> tuple[dict[str, int], list[str 
     for oid, *others in reversed(commits):
         for parent in others:
             if parent in parents:
-                # What two merges have is of the first of them.
+                # A commit that two merges contain belongs to the first merge.
                 place[parent] = min(place.get(parent, place[oid]), place[oid])
     return place, [next(iter(parents[oid]), None) for oid in line]
 
 
 def _refuse_cut(repository: GitRepository, commits: Sequence[Sequence[str]]) -> None:
     roots = [words[0] for words in commits if len(words) == 1]
-    if not roots:  # a commit whose parents were cut off looks like one that has none
+    if not roots:  # a commit at the shallow boundary looks like a root
         return
     for found in repository.reader.get_many(roots):
         if found is not None and b"\nparent " in found.data.partition(b"\n\n")[0]:
             raise GitError(
-                f"history is cut off at {found.oid[:9]} (shallow): what it changed cannot be seen",
-                hint="git fetch --unshallow, or check out with fetch-depth: 0",
+                f"this clone is shallow: its history starts at {found.oid[:9]}, whose changes are "
+                "unknown",
+                hint="git fetch --unshallow, or in a workflow check out with fetch-depth: 0",
             )
 
 
@@ -194,20 +195,20 @@ def _read(
 
 
 def _merge_bases(repository: GitRepository, parents: Sequence[str]) -> _Bases:
-    """Return the last common commits of each two parents; ``None`` where there is none."""
+    """Return the merge bases of every pair of parents; ``None`` for a pair without one."""
     found: _Bases = []
     for one, other in combinations(dict.fromkeys(parents), 2):
-        asked = repository.run("merge-base", "--all", one, other, check=False)
-        if asked.returncode not in (0, 1):
-            raise process.failure("merge-base", asked)
-        found += [((one, other), base) for base in asked.text.split() or (None,)]
+        done = repository.run("merge-base", "--all", one, other, check=False)
+        if done.returncode not in (0, 1):
+            raise process.failure("merge-base", done)
+        found += [((one, other), base) for base in done.text.split() or (None,)]
     return found
 
 
 def _differences(
     repository: GitRepository, pairs: Sequence[tuple[str, str | None]]
 ) -> Iterator[tuple[Difference, ...]]:
-    """Yield how each commit differs from another one, which Git then takes for its parent."""
+    """Yield the differences of each pair: a commit, and the commit to use as its parent."""
     done = repository.run(
         "diff-tree",
         "--stdin",
@@ -224,7 +225,7 @@ def _differences(
             assert current is not None
             current.append(_difference(head, next(fields)))
             continue
-        if current is not None:  # a header ends what came before
+        if current is not None:  # a header ends the previous commit
             yield tuple(current)
         current = []
 
@@ -241,7 +242,7 @@ def _difference(head: bytes, path: bytes) -> Difference:
 
 
 def _touched(repository: GitRepository, bases: Iterable[_Bases]) -> _Touched:
-    """Return the paths that each side of a merge changed since a last common commit."""
+    """Return the paths that each side of a merge changed since a merge base."""
     pairs = list(
         dict.fromkeys((side, base) for found in bases for sides, base in found for side in sides)
     )
@@ -251,7 +252,7 @@ def _touched(repository: GitRepository, bases: Iterable[_Bases]) -> _Touched:
         pair: frozenset(entry.path for entry in found) for pair, found in differences
     }
     for side, base in pairs:
-        if base is None:  # two histories that began apart: all that a side has is its own doing
+        if base is None:  # unrelated histories: a side added every path that it has
             listing = repository.run(
                 "ls-tree", "-r", "-z", "--name-only", "--full-tree", side
             ).stdout
@@ -265,10 +266,11 @@ def _brought(
     bases: _Bases,
     touched: _Touched,
 ) -> tuple[frozenset[str], ...]:
-    """Return for each parent of a merge the paths that other parents changed and it did not.
+    """Return, for each parent of a merge, the paths that only other parents changed.
 
-    Only those: a merge that goes back to what one side had, where the other has gone on, undoes
-    that other's work, although its result equals a parent's.
+    A merge can also restore one side's old content of a path that the other side changed. The
+    result then equals a parent's, but it undoes the other side's work, so such a path is not
+    returned.
     """
     differing = [{difference.path for difference in found} for found in from_each]
     brought = []

@@ -1,9 +1,9 @@
-"""The user's work tree: what is theirs stays theirs, and it follows what was published.
+"""Updates index and work tree after a publication, without touching the user's own work.
 
-A publication moves the branch first and the files after it. Killed in between, `git status`
-would show the publication as if the user had taken it back. So it is announced in a small file
-before the branch moves, and whoever writes next finishes what is announced: only where index and
-file are still exactly what they were before.
+A publication moves the branch first, and then updates the files. If gitreg is killed in between,
+`git status` shows the publication as if the user had reverted it. Therefore gitreg announces the
+publication in a small file before the branch moves, and the next writer finishes it where index
+and files are still exactly as before.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ from gitreg.core.model import layout
 from gitreg.core.state.change import Edit
 from gitreg.errors import GitError, Refused
 from gitreg.git import process
-from gitreg.git.index import not_surely_clean
+from gitreg.git.index import possibly_dirty
 from gitreg.git.objects import NO_OBJECT, CommitSnapshot
 from gitreg.git.repository import EMPTY_TREE, GitRepository, Tip
 
 ANNOUNCEMENT = "gitreg-following.json"
-"""Where, in the work tree's ``.git``, it is written down what index and files are to follow."""
+"""The file in the work tree's ``.git`` that announces a publication."""
 
 OURS = (layout.ROOT, layout.DVC_YAML, ".dvc", ".dvcignore")
-"""What gitreg writes; `init` the last two."""
+"""The paths that gitreg writes; only `init` writes the last two."""
 
 _PATIENCE = 1.0
-"""For how many seconds another process may hold the index: an editor's ``git status`` takes it for
-a few milliseconds, again and again."""
+"""How long to wait for a locked index, in seconds: an editor's ``git status`` takes the lock for a
+few milliseconds, again and again."""
 
 
 def refuse_dirty(repository: GitRepository, paths: Mapping[str, bytes | None]) -> None:
-    """Refuse paths where the user has work that a write would overwrite.
+    """Refuse a write that would overwrite the user's uncommitted work.
 
     Args:
-        repository: whose work tree and index; a bare one has neither.
-        paths: what will be written, and what the tip has there.
+        repository: the repository with the work tree and index; a bare one has neither.
+        paths: each path to write, and the tip's content there.
 
     Raises:
-        Refused: one of them is staged, changed, untracked or ignored in the work tree, or
-            something that is no folder lies where its folder belongs.
+        Refused: a path is staged, changed, untracked or ignored in the work tree, or a file or
+            link is in the place of its folder.
         GitError: another process holds the index.
     """
     top = repository.top_level
@@ -55,19 +55,19 @@ def refuse_dirty(repository: GitRepository, paths: Mapping[str, bytes | None]) -
     for path in paths:
         _refuse_obstacle(top, path)
     dirty = []
-    unsure = not_surely_clean(repository, top, paths)
+    unsure = possibly_dirty(repository, top, paths)
     if unsure:
         status = repository.run_at_root(
             "status", "--porcelain", "-z", "--no-renames", "--untracked-files=no", "--", *unsure
         )
         dirty = [os.fsdecode(entry[3:]) for entry in status.stdout.split(b"\0") if entry]
-    # Git is not asked for untracked and ignored files, which takes a walk of the tree, and does
-    # not look at those that it was told to leave alone (`--skip-worktree`).
+    # `git status` above skips untracked and ignored files, because finding them takes a walk of
+    # the tree, and it skips files marked with `--skip-worktree`.
     dirty += [path for path, before in paths.items() if _is_changed(top / path, before)]
     if dirty:
         raise Refused(
             f"{dirty[0]} has uncommitted changes that this would overwrite",
-            hint="commit them, or take them back with git restore; nothing was written",
+            hint="commit them, or revert them with git restore; nothing was written",
         )
 
 
@@ -77,13 +77,13 @@ def _refuse_locked_index(repository: GitRepository) -> None:
         if time.monotonic() >= until:
             raise GitError(
                 "another Git process holds the index (.git/index.lock)",
-                hint="wait for it; if none is running, remove that file",
+                hint="wait for it to end; if no Git is running, remove that file",
             )
         time.sleep(0.01)
 
 
 def _refuse_obstacle(top: Path, path: str) -> None:
-    """Refuse a path that leads through a link, which may leave the repository, or a file."""
+    """Refuse a path through a file, or through a link, which can lead out of the repository."""
     for place in list((top / path).parents)[: path.count("/")]:
         if place.is_symlink() or (place.exists() and not place.is_dir()):
             raise Refused(
@@ -96,17 +96,17 @@ def _is_changed(file: Path, before: bytes | None) -> bool:
     if file.is_symlink():
         return os.fsencode(file.readlink()) != before
     if not file.exists():
-        return False  # Git says so when it was there, but for a sparse checkout
+        return False  # `git status` reports a deleted file, unless the checkout is sparse
     if before is None or file.is_dir():
         return True
-    # Git may have been told to write CRLF.
+    # Git may be configured to write CRLF.
     return file.read_bytes().replace(b"\r\n", b"\n") != before.replace(b"\r\n", b"\n")
 
 
 def announce(repository: GitRepository, base: Tip, commit: str) -> None:
-    """Write down that the work tree is to follow from a tip to a commit.
+    """Store that index and work tree are to move from a tip to a commit.
 
-    One that it could not follow to yet stays announced: it has the longer way to go.
+    If an earlier announcement is still open, its start is kept: the work tree is still there.
     """
     if repository.top_level is None:
         return
@@ -124,23 +124,23 @@ def announce(repository: GitRepository, base: Tip, commit: str) -> None:
 
 
 def follow(repository: GitRepository, base: Tip, edits: Sequence[Edit]) -> tuple[str, ...]:
-    """Bring work tree and index to what was just published, for the edited paths alone.
+    """Update the edited paths in work tree and index to the commit that was just published.
 
-    The change is published by then, so that what fails here is a warning, not an error.
+    A failure is a warning, not an error, because the change is published already.
     """
     if repository.top_level is None:
         return ()
     if repository.head_branch() != base.branch:
-        _forget(repository)
-        return ("the branch was switched meanwhile: the work tree was left alone",)
-    warnings = _bring(repository.top_level, edits)
+        _clear_announcement(repository)
+        return ("another branch was checked out meanwhile: the work tree was left alone",)
+    warnings = _apply(repository.top_level, edits)
     if not warnings:  # else the next writer tries again
-        _forget(repository)
+        _clear_announcement(repository)
     return warnings
 
 
 def refuse_to_move(repository: GitRepository, before: str | None, after: str) -> None:
-    """Refuse to bring index and work tree from one commit to another when the user's work is there.
+    """Refuse to move index and work tree between two commits when the user's work is in the way.
 
     Raises:
         Refused: a path that differs between the two is staged, changed, untracked or ignored.
@@ -149,43 +149,47 @@ def refuse_to_move(repository: GitRepository, before: str | None, after: str) ->
     if repository.top_level is None:
         return
     _refuse_locked_index(repository)
-    there = _in_the_way(repository, repository.top_level, before, after)
-    if there is not None:
+    untracked = _untracked_in_the_way(repository, repository.top_level, before, after)
+    if untracked is not None:
         raise Refused(
-            f"the work tree cannot follow: {there} is there, and not in Git",
-            hint="move it away, then run it again",
+            f"the work tree cannot be updated: {untracked} exists and is not in Git",
+            hint="move it away, then run the command again",
         )
-    # What was touched but not changed is no work; Git finds out when it looks again.
+    # A file that was touched but not changed is no work; a refresh makes Git notice.
     repository.run_at_root("update-index", "-q", "--refresh", check=False)
     done = _read_trees(repository, before, after, "-n")
     if done.returncode != 0:
         raise Refused(
-            f"the work tree cannot follow: {_obstacle(done.stderr)}",
-            hint="commit that, or take it back with git restore, then run it again",
+            f"the work tree cannot be updated: {_obstacle(done.stderr)}",
+            hint="commit that, or revert it with git restore, then run the command again",
         )
 
 
 def move(repository: GitRepository, base: Tip, after: str) -> tuple[str, ...]:
-    """Bring index and work tree to a commit that the branch was just moved to.
+    """Update index and work tree to a commit that the branch was just moved to.
 
-    `refuse_to_move` was asked before, so that what fails here is a warning, not an error.
+    Call `refuse_to_move` first. A failure here is a warning, not an error.
     """
     if repository.top_level is None:
         return ()
     if repository.head_branch() != base.branch:
-        _forget(repository)
-        return ("the branch was switched meanwhile: the work tree was left alone",)
+        _clear_announcement(repository)
+        return ("another branch was checked out meanwhile: the work tree was left alone",)
     done = _read_trees(repository, base.commit, after)
     if done.returncode == 0:
-        _forget(repository)
+        _clear_announcement(repository)
         return ()
-    return (f"the work tree could not follow ({_obstacle(done.stderr)}): gitreg fetch tries again",)
+    return (
+        f"the work tree was not updated ({_obstacle(done.stderr)}); to try again: gitreg fetch",
+    )
 
 
-def _in_the_way(repository: GitRepository, top: Path, before: str | None, after: str) -> str | None:
-    """Return a file of the user's, tracked by nobody, where a commit brings one of its own.
+def _untracked_in_the_way(
+    repository: GitRepository, top: Path, before: str | None, after: str
+) -> str | None:
+    """Return an untracked file of the user at a path where the commit adds a file, if any.
 
-    Git takes ignored files for expendable, and in a DVC repository they are the data.
+    Git overwrites ignored files, but in a DVC repository they are the data.
     """
     listing = repository.run(
         "diff-tree", "-r", "-z", "--name-status", "--no-renames", before or EMPTY_TREE, after
@@ -204,9 +208,9 @@ def _in_the_way(repository: GitRepository, top: Path, before: str | None, after:
             if place.is_dir() and not place.is_symlink():
                 below = (Path(at, name) for at, _, names in os.walk(place) for name in names)
                 others = (file.relative_to(top).as_posix() for file in below)
-                stranger = next((name for name in others if name not in gone), None)
-                if stranger is not None:
-                    return stranger
+                untracked = next((name for name in others if name not in gone), None)
+                if untracked is not None:
+                    return untracked
             elif os.path.lexists(place) and _file(place) != _read(new, path):
                 return path
     return None
@@ -215,7 +219,7 @@ def _in_the_way(repository: GitRepository, top: Path, before: str | None, after:
 def _read_trees(
     repository: GitRepository, before: str | None, after: str, *options: str
 ) -> process.Completed:
-    """Let Git bring index and work tree from one commit to another, or nothing of it."""
+    """Move index and work tree from one commit to another with Git, all or nothing."""
     old = before or repository.writer.write("tree", b"")
     return repository.run_at_root(
         "read-tree", *options, "-m", "-u", "--no-recurse-submodules", old, after, check=False
@@ -223,20 +227,20 @@ def _read_trees(
 
 
 def _obstacle(stderr: str) -> str:
-    """Return the first thing that Git has against it, in a person's words."""
+    """Return the first reason why Git refuses, in plain words."""
     first = next((line for line in stderr.splitlines() if line.startswith("error: ")), stderr)
     entry = re.search(r"Entry '(.*)' (?:not uptodate|would be overwritten|overlaps)", first)
     untracked = re.search(r"Untracked working tree file '(.*)' would be", first)
     if entry:
         return f"{entry[1]} has uncommitted changes"
     if untracked:
-        return f"{untracked[1]} is there, and not in Git"
+        return f"{untracked[1]} exists and is not in Git"
     return first.removeprefix("error: ").strip() or "git read-tree failed"
 
 
 @dataclass(frozen=True)
 class Announced:
-    """The branch is to move from one commit to another, and the work tree to follow."""
+    """A publication that was announced: the branch, its old commit and its new commit."""
 
     branch: str
     before: str | None
@@ -244,7 +248,7 @@ class Announced:
 
 
 def announced(repository: GitRepository) -> Announced | None:
-    """Return what is announced; ``None`` when nothing is, or nothing that can be read."""
+    """Return the announced publication; ``None`` when there is none, or it cannot be read."""
     try:
         found = json.loads((repository.git_dir / ANNOUNCEMENT).read_text("utf-8"))
         return Announced(found["branch"], found["before"], found["after"])
@@ -253,17 +257,16 @@ def announced(repository: GitRepository) -> Announced | None:
 
 
 def finish(repository: GitRepository) -> Announced | None:
-    """Let the work tree follow a publication whose writer could not, or was killed before it did.
+    """Update the work tree for a publication whose writer failed or was killed.
 
-    What cannot be done this time either (a lock of Git's that was left behind, a full disk) stays
-    announced.
+    If that fails again (a stale Git lock, a full disk), the announcement stays.
 
     Returns:
-        what was announced and had come to pass; ``None`` when nothing was left to finish.
+        The announced publication; ``None`` when there is nothing to finish.
     """
     found = announced(repository)
     if found is None or repository.tip() != Tip(found.branch, found.after):
-        _forget(repository)
+        _clear_announcement(repository)
         return None
     top = repository.top_level
     if top is not None and not (repository.git_dir / "index.lock").exists():
@@ -272,32 +275,32 @@ def finish(repository: GitRepository) -> Announced | None:
 
 
 def _finish(repository: GitRepository, top: Path, announced: Announced) -> None:
-    # Git itself follows where index and files are as they were before. It takes a file that was
-    # written already, beside an index that was not, for the user's work: those are looked at.
+    # Git itself can update everything while index and files are as before. If a file was already
+    # written and the index was not, Git takes the file for the user's work; gitreg handles these.
     paths = repository.changed_paths(announced.before, announced.after)
-    if _follows(repository, top, announced):
+    if _move_with_git(repository, top, announced):
         _sweep(top, paths)
     else:
         edits = _untouched(repository, top, announced, paths)
-        if _bring(top, [edit for edit in edits if _is_ours(edit.path)]):
+        if _apply(top, [edit for edit in edits if _is_ours(edit.path)]):
             return
-        _take_back(repository, top, edits)
-        _follows(repository, top, announced)
-    _forget(repository)
+        _restore(repository, top, edits)
+        _move_with_git(repository, top, announced)
+    _clear_announcement(repository)
 
 
 def lagging(repository: GitRepository, before: str, after: str) -> list[Edit]:
-    """Return the edits of our files between two commits that the index has not followed.
+    """Return the edits of gitreg's files between two commits that the index does not have yet.
 
-    The index is as ``before`` has it, and the file as either of the two has it, or as a writer who
-    was killed leaves it. Everything else is the user's work, and left out.
+    The index has the old content, and the file has the old content, the new content or what a
+    killed writer leaves. Everything else is the user's work and is left out.
     """
     top = repository.top_level
     if top is None:
         return []
-    way = Announced("", before, after)
+    publication = Announced("", before, after)
     paths = [path for path in repository.changed_paths(before, after) if _is_ours(path)]
-    edits = _untouched(repository, top, way, paths)
+    edits = _untouched(repository, top, publication, paths)
     old, staged = repository.snapshot(before), _staged(repository, paths)
     return [
         edit
@@ -307,7 +310,7 @@ def lagging(repository: GitRepository, before: str, after: str) -> list[Edit]:
 
 
 def catch_up(repository: GitRepository, edits: Sequence[Edit]) -> tuple[str, ...]:
-    """Bring what `lagging` returned into index and work tree; return warnings.
+    """Apply the edits from `lagging` to index and work tree; return warnings.
 
     Raises:
         GitError: another process holds the index.
@@ -315,28 +318,28 @@ def catch_up(repository: GitRepository, edits: Sequence[Edit]) -> tuple[str, ...
     if repository.top_level is None:
         return ()
     _refuse_locked_index(repository)
-    return _bring(repository.top_level, edits)
+    return _apply(repository.top_level, edits)
 
 
-def _follows(repository: GitRepository, top: Path, announced: Announced) -> bool:
+def _move_with_git(repository: GitRepository, top: Path, announced: Announced) -> bool:
     before, after = announced.before, announced.after
-    if _in_the_way(repository, top, before, after) is not None:
+    if _untracked_in_the_way(repository, top, before, after) is not None:
         return False
     return _read_trees(repository, before, after).returncode == 0
 
 
 def _is_ours(path: str) -> bool:
-    """Tell whether a path is one that gitreg writes, as it stands in Git: no filter, no mode."""
+    """Return whether gitreg writes a path; such a file has no filter and no special mode."""
     return path in OURS or path.startswith(tuple(f"{place}/" for place in OURS))
 
 
 def _untouched(
     repository: GitRepository, top: Path, announced: Announced, paths: Sequence[str]
 ) -> list[Edit]:
-    """Return the edits between two commits that the user has nothing against.
+    """Return the edits between two commits at paths without work of the user.
 
-    Index and file are as they were before, as they are to be, or as a writer who was killed leaves
-    them. Git takes the old file away before it writes the new one, which may then be cut off.
+    There, index and file have the old content, the new content or what a killed writer leaves. Git
+    removes the old file before it writes the new one, which can then be incomplete.
     """
     old, new = repository.snapshot(announced.before), repository.snapshot(announced.after)
     staged = _staged(repository, paths)
@@ -345,7 +348,7 @@ def _untouched(
         was, content = _read(old, path), _read(new, path)
         index, file = staged.get(path), _file(top / path)
         as_before = index == repository.blob_name(was)
-        if (as_before and (file == was or _may_be_half(top / path, content))) or (
+        if (as_before and (file == was or _may_be_partial(top / path, content))) or (
             index in (repository.blob_name(was), repository.blob_name(content))
             and file in (was, content)
         ):
@@ -354,7 +357,7 @@ def _untouched(
 
 
 def _staged(repository: GitRepository, paths: Sequence[str]) -> dict[str, str]:
-    """Return those of some paths that the index has, and their objects."""
+    """Return the paths that the index has, each with its object name."""
     entries = repository.run_at_root("ls-files", "-s", "-z", "--", *paths).stdout if paths else b""
     return {
         os.fsdecode(path): fields.split()[1].decode("ascii")
@@ -363,22 +366,22 @@ def _staged(repository: GitRepository, paths: Sequence[str]) -> dict[str, str]:
 
 
 def _read(snapshot: CommitSnapshot, path: str) -> bytes | None:
-    """Return a file of a commit; none that is too large to be looked at here."""
+    """Return a file of a commit; ``None`` for a file that is too large to compare."""
     try:
         return snapshot.read(path)
     except GitError:
         return None
 
 
-def _take_back(repository: GitRepository, top: Path, edits: Sequence[Edit]) -> None:
-    """Bring files that a killed Git wrote, whole or by half, to where they were before."""
+def _restore(repository: GitRepository, top: Path, edits: Sequence[Edit]) -> None:
+    """Restore the old content of files that a killed Git wrote, completely or in part."""
     paths = [edit.path for edit in edits if not _is_ours(edit.path)]
     known = _staged(repository, paths)
     for path in paths:
         if path not in known and _file(top / path) is not None:
-            with suppress(OSError):  # then Git says that it is in the way
+            with suppress(OSError):  # else Git reports that the file is in the way
                 (top / path).unlink()
-    # One that the index does not have would make it forget what it learnt of the others.
+    # A path outside the index would make Git discard its index refresh for the others.
     repository.run_at_root(
         "checkout-index",
         "--force",
@@ -391,8 +394,8 @@ def _take_back(repository: GitRepository, top: Path, edits: Sequence[Edit]) -> N
     )
 
 
-def _may_be_half(path: Path, content: bytes | None) -> bool:
-    """Tell whether a file is the beginning of what was to be written there, or not there yet."""
+def _may_be_partial(path: Path, content: bytes | None) -> bool:
+    """Return whether a file is missing, or has only the beginning of its new content."""
     file = _file(path)
     if file is None:
         return not os.path.lexists(path)
@@ -400,7 +403,7 @@ def _may_be_half(path: Path, content: bytes | None) -> bool:
 
 
 def _sweep(top: Path, paths: Sequence[str]) -> None:
-    """Remove what a killed writer had not yet given its name."""
+    """Remove the temporary files of a killed writer."""
     for path in filter(_is_ours, paths):
         with suppress(OSError):
             _temporary(top / path).unlink(missing_ok=True)
@@ -413,12 +416,12 @@ def _file(path: Path) -> bytes | None:
         return None
 
 
-def _forget(repository: GitRepository) -> None:
-    with suppress(OSError):  # then the next writer looks at it, and finds it done
+def _clear_announcement(repository: GitRepository) -> None:
+    with suppress(OSError):  # the next writer then finds that nothing is left to do
         (repository.git_dir / ANNOUNCEMENT).unlink(missing_ok=True)
 
 
-def _bring(top: Path, edits: Sequence[Edit]) -> tuple[str, ...]:
+def _apply(top: Path, edits: Sequence[Edit]) -> tuple[str, ...]:
     if not edits:
         return ()
     for edit in edits:
@@ -426,21 +429,21 @@ def _bring(top: Path, edits: Sequence[Edit]) -> tuple[str, ...]:
             _write_file(top, edit)
         except OSError as error:
             return (_left_behind(edits, f"{edit.path}: {error.strerror}"),)
-    # The blobs are named, not read from the files, which would send them through the user's
-    # filters. `git reset` with paths does the same, and takes four times as long in a large index.
+    # The blobs are given by name. Reading them from the files would apply the user's filters, and
+    # `git reset` with paths takes four times as long in a large index.
     stdin = b"".join(_index_line(edit) for edit in edits)
     top_repository = GitRepository(top)
     for pause in (0.05, 0.1, 0.2, 0.4, 0.8, 0.0):
         done = top_repository.run("update-index", "-z", "--index-info", stdin=stdin, check=False)
         if done.returncode == 0:
             return ()
-        # Another Git of the user's (an editor, a prompt) holds index.lock for moments.
+        # Another Git process of the user (an editor, a prompt) briefly holds index.lock.
         time.sleep(pause)
     return (_left_behind(edits, done.stderr.strip()),)
 
 
 def _index_line(edit: Edit) -> bytes:
-    """Return the line that makes an index hold an edit; mode 0 takes the path out of it."""
+    """Return the line that puts an edit into an index; mode 0 removes the path."""
     oid = GitRepository.blob_name(edit.content)
     mode, name = ("0", NO_OBJECT) if oid is None else ("100644", oid)
     return f"{mode} {name}\t".encode() + os.fsencode(edit.path) + b"\0"
@@ -449,7 +452,7 @@ def _index_line(edit: Edit) -> bytes:
 def _left_behind(edits: Sequence[Edit], cause: str) -> str:
     paths = " ".join(edit.path for edit in edits)
     return (
-        f"published, but the work tree could not follow ({cause}); bring it up with: "
+        f"published, but the work tree was not updated ({cause}); to update it: "
         f"git restore --staged --worktree -- {paths}"
     )
 
@@ -462,7 +465,7 @@ def _write_file(top: Path, edit: Edit) -> None:
             try:
                 folder.rmdir()
             except OSError:
-                return  # not empty: somebody else's files live there
+                return  # not empty: other files are there
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(target)
@@ -470,7 +473,7 @@ def _write_file(top: Path, edit: Edit) -> None:
         temporary.write_bytes(edit.content)
         temporary.replace(target)
     except OSError:
-        with suppress(OSError):  # a disk that takes nothing may give nothing up either
+        with suppress(OSError):  # a failing disk may refuse this, too
             temporary.unlink()
         raise
 

@@ -1,9 +1,9 @@
-"""MLflow's artifact repositories over a registry: of its versions, and of a server's artifacts.
+"""MLflow's artifact repositories on a registry: for its versions, and for a server's artifacts.
 
-`GitregArtifactRepository` hands out what was registered, read only. `ServedArtifactRepository` is
-for a server started with ``--artifacts-destination "gitreg:///repo?dest=/srv/artifacts"``: what its
-clients know as ``mlflow-artifacts:/gitreg/<model>/<version>/…`` comes from the registry, everything
-else is kept at ``dest``. So clients load registered models without having gitreg.
+`GitregArtifactRepository` serves registered artifacts, read-only. `ServedArtifactRepository` is for
+a server started with ``--artifacts-destination "gitreg:///repo?dest=/srv/artifacts"``: artifacts
+that clients know as ``mlflow-artifacts:/gitreg/<model>/<version>/…`` come from the registry, all
+others are stored at ``dest``. So clients can load registered models without gitreg.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ if TYPE_CHECKING:
     from mlflow.entities.multipart_upload import CreateMultipartUploadResponse, MultipartUploadPart
 
 LINK = "model.link"
-"""The artifact of a version whose bytes are elsewhere: a file that holds the URI of its source."""
+"""The artifact of a version whose bytes are elsewhere: a file with the URI of its source."""
 
 SERVED = "gitreg"
-"""The folder of a server's artifacts that stands for its registry."""
+"""The folder of a server's artifacts that contains the artifacts of its registry."""
 
-# As in `mlflow.server.constants`, whose import would bring all of the server along.
+# Copied from `mlflow.server.constants`, because importing that imports the whole server.
 _DESTINATION = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
 _REGISTRY_STORE = "_MLFLOW_SERVER_REGISTRY_STORE"
 _SERVES = "_MLFLOW_SERVER_SERVE_ARTIFACTS"
@@ -73,24 +73,24 @@ _ROUTE = "/api/2.0/mlflow-artifacts/artifacts"
 def artifact_repository(
     artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None
 ) -> ArtifactRepository:
-    """Return the repository of a URI: a server's own when the server was started with that URI."""
+    """Return the artifact repository of a URI: the server's own if it was started with that URI."""
     with translated():
         if not _is_own_destination(artifact_uri):
             return GitregArtifactRepository(artifact_uri, tracking_uri, registry_uri)
         dest = parse(artifact_uri).dest
         if dest is None:
             raise InvalidRequest(
-                "this server was not told where to keep artifacts of runs",
+                "this server has no place to store the artifacts of runs",
                 hint="--artifacts-destination 'gitreg://…?dest=/srv/artifacts'",
             )
         return served_artifact_repository(artifact_uri, dest, tracking_uri, registry_uri)
 
 
 def download_uri(registry: RegistryUri, model: str, version: int) -> str:
-    """Return where the artifact of a version is to be had, for those who ask this process.
+    """Return the URI of a version's artifact, for the clients of this process.
 
-    In a server that serves the registry's artifacts that is the server, so that its clients need
-    neither gitreg nor access to the repository.
+    In a server that serves the registry's artifacts, the URI points to the server, so that its
+    clients need neither gitreg nor access to the repository.
     """
     if os.environ.get(_SERVES) == "true":
         destination = os.environ.get(_DESTINATION, "")
@@ -101,21 +101,21 @@ def download_uri(registry: RegistryUri, model: str, version: int) -> str:
 
 @dataclass(frozen=True)
 class Found:
-    """A file or folder, and the repository that has it under ``path``."""
+    """A file or folder at ``path`` in an artifact repository."""
 
     repository: ArtifactRepository
     path: str
 
     def download(self, folder: str | None) -> str:
-        """Return the local path of it, in ``folder`` when one is given."""
+        """Return the local path of the download, in ``folder`` if one is given."""
         return str(self.repository.download_artifacts(self.path, folder))
 
 
 def own_artifact(uri: str) -> Found | None:
-    """Return where a server has among its own artifacts what a client named.
+    """Return the place of a client's URI among this server's own artifacts.
 
-    MLflow would let the server ask itself by HTTP for ``mlflow-artifacts:/…``, without knowing its
-    address. ``None`` for what is elsewhere, and in processes that are no server.
+    For ``mlflow-artifacts:/…``, MLflow would send an HTTP request from the server to itself,
+    without knowing its address. Returns ``None`` for artifacts elsewhere, and outside servers.
     """
     if os.environ.get(_SERVES) != "true":
         return None
@@ -135,16 +135,16 @@ def own_artifact(uri: str) -> Found | None:
 
 
 class GitregArtifactRepository(ArtifactRepository):
-    """The artifacts of a registry's versions, read only.
+    """The artifacts of a registry's versions, read-only.
 
     Args:
-        artifact_uri: ``<registry>/-/<model>/<version>`` with a path in the artifact or without;
-            MLflow cuts the end off such a URI and gives it to the methods, as a path.
-        tracking_uri: where a link's run is looked up.
-        registry_uri: lends its login to a URI that has none; see `RegistryUri.version_uri`.
+        artifact_uri: ``<registry>/-/<model>/<version>``, with or without a path in the artifact;
+            MLflow may remove the end of the URI and pass it to the methods as a path.
+        tracking_uri: the tracking server for the run of a link.
+        registry_uri: supplies the login for a URI without one; see `RegistryUri.version_uri`.
 
     Raises:
-        MlflowException: it is no such URI, or a server was not started with this registry.
+        MlflowException: the URI is malformed, or this server was not started with that registry.
     """
 
     def __init__(
@@ -156,10 +156,10 @@ class GitregArtifactRepository(ArtifactRepository):
             self._inner = split(artifact_uri)[1]
 
     def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
-        """Return what is directly under a folder; nothing for a file, as MLflow wants it."""
+        """Return the entries of a folder; empty for a file, as MLflow expects."""
         with translated():
             files, inner = self._open(path)
-            link = self._followed(files, inner)
+            link = self._follow(files, inner)
             if link is not None:
                 return _under(path or "", link.path, link.repository.list_artifacts(link.path))
             return [
@@ -168,28 +168,28 @@ class GitregArtifactRepository(ArtifactRepository):
             ]
 
     def download_artifacts(self, artifact_path: str | None, dst_path: str | None = None) -> str:
-        """Return the local path of a file or folder, whose bytes were compared with the manifest.
+        """Return the local path of a file or folder that was compared with the manifest.
 
         Args:
-            artifact_path: of it, relative to the repository's URI.
-            dst_path: the folder that it is copied into, under ``artifact_path``. Without it the
-                path is one in the user's cache folder, which is for reading.
+            artifact_path: its path, relative to the repository's URI.
+            dst_path: the folder to copy it into, under ``artifact_path``. Without it, the returned
+                path is in the user's cache folder; do not change the files there.
         """
         path = artifact_path or ""
         with translated():
             files, inner = self._open(path)
-            link = self._followed(files, inner)
+            link = self._follow(files, inner)
             if link is not None:
-                # Not in place, even if it lies on this machine: MLflow would write into it.
+                # A copy even if the source is on this machine: MLflow would write into it.
                 return link.download(dst_path or create_tmp_dir())
             if dst_path is None:
                 return str(files.hand_out(inner))
             if not Path(dst_path).is_dir():
-                raise InvalidRequest(f"{dst_path} is no folder to download into")
+                raise InvalidRequest(f"{dst_path} is not a folder")
 
             def target_of(member: str) -> Path:
-                asked = _asked(path, inner, member)
-                return Path(self._create_download_destination(asked, dst_path))
+                name = _client_path(path, inner, member)
+                return Path(self._create_download_destination(name, dst_path))
 
             files.copy(inner, target_of)
             return os.path.join(dst_path, os.path.normpath(path)) if path else dst_path  # noqa: PTH118
@@ -197,7 +197,7 @@ class GitregArtifactRepository(ArtifactRepository):
     def _download_file(self, remote_file_path: str, local_path: str) -> None:
         with translated():
             files, inner = self._open(remote_file_path)
-            link = self._followed(files, inner)
+            link = self._follow(files, inner)
             if link is not None:
                 link.repository._download_file(link.path, local_path)
                 return
@@ -206,15 +206,15 @@ class GitregArtifactRepository(ArtifactRepository):
             files.copy(inner, lambda _: Path(local_path))
 
     def _open(self, path: str | None) -> tuple[Checkout, str]:
-        """Return the files of the version that a path leads to, and the path in its artifact."""
-        asked = check_path(path or "")
-        if not self._inner:  # the URI was cut in front of the mark between registry and version
-            asked = asked.removeprefix(INSIDE.lstrip("/"))
-        found = parse_version_path(posixpath.join(self._inner, asked))
+        """Return the checkout of the version that a path names, and the path in its artifact."""
+        rest = check_path(path or "")
+        if not self._inner:  # MLflow removed everything from the separator `INSIDE` on
+            rest = rest.removeprefix(INSIDE.lstrip("/"))
+        found = parse_version_path(posixpath.join(self._inner, rest))
         return checkout(self._location, found.model, found.version), found.path
 
-    def _followed(self, files: Checkout, inner: str) -> Found | None:
-        """Return where a link leads; ``None`` for a version that has its bytes here."""
+    def _follow(self, files: Checkout, inner: str) -> Found | None:
+        """Return the target of a link; ``None`` for a version that has its own bytes."""
         if [entry.name for entry in files.entries("")] != [LINK]:
             return None
         source = files.hand_out(LINK).read_text("utf-8").strip()
@@ -225,23 +225,22 @@ class GitregArtifactRepository(ArtifactRepository):
         return Found(get_artifact_repository(source, self.tracking_uri, self.registry_uri), inner)
 
     def log_artifact(self, local_file: str, artifact_path: str | None = None) -> NoReturn:  # noqa: ARG002
-        """Refuse: what is registered stays as it is."""
+        """Refuse: a registered artifact never changes."""
         raise _read_only(self.artifact_uri)
 
     def log_artifacts(self, local_dir: str, artifact_path: str | None = None) -> NoReturn:  # noqa: ARG002
-        """Refuse: what is registered stays as it is."""
+        """Refuse: a registered artifact never changes."""
         raise _read_only(self.artifact_uri)
 
     def delete_artifacts(self, artifact_path: str | None = None) -> NoReturn:  # noqa: ARG002
-        """Refuse: what is registered stays as it is."""
+        """Refuse: a registered artifact never changes."""
         raise _read_only(self.artifact_uri)
 
 
 class ServedArtifactRepository(ArtifactRepository):
-    """A server's artifacts: below `SERVED` those of the registry, read only, the rest at ``dest``.
+    """A server's artifacts: below `SERVED` the registry's, read-only; the others are at ``dest``.
 
-    What ``dest`` can do beyond MLflow's minimum is told by mixins: see
-    `served_artifact_repository`.
+    Mixins add the optional capabilities of ``dest``; see `served_artifact_repository`.
     """
 
     def __init__(
@@ -256,7 +255,7 @@ class ServedArtifactRepository(ArtifactRepository):
         self._location = parse(artifact_uri).location
 
     def _served(self, path: str | None) -> Found | None:
-        """Return where that is which comes from the registry."""
+        """Return the place of a path in the registry; ``None`` for a path at ``dest``."""
         top, _, rest = check_path(path or "").partition("/")
         if top != SERVED:
             return None
@@ -273,10 +272,10 @@ class ServedArtifactRepository(ArtifactRepository):
         return self._dest
 
     def get_local_path(self, artifact_path: str) -> str | None:
-        """Return the path of a file at ``dest``.
+        """Return the local path of a file at ``dest``; ``None`` for a file of the registry.
 
-        Not of one from the registry: the server asks for it where it must not wait, and bytes that
-        were compared when they were copied are better than those compared some time before.
+        The server calls this where it must not block, and a copy that is verified while it is made
+        is safer than a file that was verified some time ago.
         """
         with translated():
             served = self._served(artifact_path)
@@ -286,7 +285,7 @@ class ServedArtifactRepository(ArtifactRepository):
         return found
 
     def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
-        """Return what is directly under a folder."""
+        """Return the entries of a folder."""
         with translated():
             served = self._served(path)
         if served is None:
@@ -308,13 +307,13 @@ class ServedArtifactRepository(ArtifactRepository):
         found.repository._download_file(found.path, local_path)
 
     def log_artifact(self, local_file: str, artifact_path: str | None = None) -> None:
-        """Keep a file at ``dest``."""
+        """Store a file at ``dest``."""
         self._writable(artifact_path or Path(local_file).name).log_artifact(
             local_file, artifact_path
         )
 
     def log_artifacts(self, local_dir: str, artifact_path: str | None = None) -> None:
-        """Keep the files of a folder at ``dest``."""
+        """Store the files of a folder at ``dest``."""
         self._writable(artifact_path).log_artifacts(local_dir, artifact_path)
 
     def delete_artifacts(self, artifact_path: str | None = None) -> None:
@@ -323,7 +322,7 @@ class ServedArtifactRepository(ArtifactRepository):
 
 
 class _StreamUpload(ServedArtifactRepository, StreamUploadMixin):
-    """With uploads from a stream."""
+    """Adds uploads from a stream."""
 
     def log_artifact_from_stream(
         self, stream: BinaryIO, artifact_file_name: str, artifact_path: str | None = None
@@ -344,7 +343,7 @@ class _StreamUpload(ServedArtifactRepository, StreamUploadMixin):
 
 
 class _MultipartUpload(ServedArtifactRepository, MultipartUploadMixin):
-    """With uploads in parts, straight to where ``dest`` keeps them."""
+    """Adds uploads in parts, directly to the storage of ``dest``."""
 
     def create_multipart_upload(
         self, local_file: str, num_parts: int, artifact_path: str | None = None
@@ -373,14 +372,15 @@ class _MultipartUpload(ServedArtifactRepository, MultipartUploadMixin):
 
 
 class _MultipartDownload(ServedArtifactRepository, MultipartDownloadMixin):
-    """With downloads straight from where ``dest`` keeps them."""
+    """Adds downloads directly from the storage of ``dest``."""
 
     def get_download_presigned_url(
         self, artifact_path: str, expiration: int = 300
     ) -> PresignedDownloadUrlResponse:
         with translated():
             if self._served(artifact_path) is not None:
-                # Without a size MLflow's client downloads through the server; at an error it stops.
+                # Without a size, MLflow's client downloads through the server. An error would make
+                # it give up.
                 return PresignedDownloadUrlResponse(url="", headers={}, file_size=None)
         return self._dest.get_download_presigned_url(artifact_path, expiration)
 
@@ -395,38 +395,38 @@ _CAPABILITIES: tuple[tuple[type, type[ServedArtifactRepository]], ...] = (
 def served_artifact_repository(
     artifact_uri: str, dest: str, tracking_uri: str | None = None, registry_uri: str | None = None
 ) -> ServedArtifactRepository:
-    """Return a server's artifact repository, which can do what the one at ``dest`` can.
+    """Return a server's artifact repository with the same capabilities as the one at ``dest``.
 
-    MLflow asks by ``isinstance`` for that.
+    MLflow tests for capabilities with ``isinstance``.
 
     Raises:
-        InvalidRequest: no artifact repository is known for ``dest``.
+        InvalidRequest: MLflow has no artifact repository for the scheme of ``dest``.
     """
     scheme = urlsplit(dest).scheme.lower()
-    # Not `get_artifact_repository`: it would refuse a host that its operator has not named to
-    # MLflow itself, as with sftp://.
+    # Not `get_artifact_repository`: it refuses hosts that the operator did not configure in MLflow
+    # itself, as with sftp://.
     make = get_registered_artifact_repositories().get(scheme)
     if make is None or scheme in SCHEMES:
         raise InvalidRequest(
-            f"dest={dest[:100]!a}: no place for a server's artifacts",
-            hint="an absolute path, or a URI such as s3://bucket/path",
+            f"dest={dest[:100]!a}: a server cannot store artifacts there",
+            hint="give an absolute path, or a URI such as s3://bucket/path",
         )
     target = make(dest, tracking_uri=tracking_uri, registry_uri=registry_uri)
-    able = tuple(ours for theirs, ours in _CAPABILITIES if isinstance(target, theirs))
-    kind = type("ServedArtifactRepository", able, {}) if able else ServedArtifactRepository
+    bases = tuple(ours for theirs, ours in _CAPABILITIES if isinstance(target, theirs))
+    kind = type("ServedArtifactRepository", bases, {}) if bases else ServedArtifactRepository
     made: ServedArtifactRepository = kind(artifact_uri, target, tracking_uri, registry_uri)
     return made
 
 
 def _is_own_destination(artifact_uri: str) -> bool:
-    """Tell whether this is a server that was started with a URI, or with one of a folder above.
+    """Return whether this is a server started with this URI, or with the URI of a folder above it.
 
-    In other processes a URI may come from anywhere, and must not choose where is written.
+    In other processes a URI can come from anywhere, and must not choose where files are written.
     """
     own = os.environ.get(_DESTINATION, "")
     if not _is_ours(own) or _IN_SERVER not in os.environ:
         return False
-    # Of traces MLflow appends the path to the URI, which is to its last option.
+    # For traces, MLflow appends the path to the whole URI, and so to its last option.
     if artifact_uri != own and not artifact_uri.startswith(f"{own}/"):
         return False
     check_path(artifact_uri.removeprefix(own).strip("/"))
@@ -434,9 +434,10 @@ def _is_own_destination(artifact_uri: str) -> bool:
 
 
 def _permitted(location: str, registry_uri: str | None) -> str:
-    """Return the location of a registry that this process may read from.
+    """Return the location of a registry if this process may read from it.
 
-    A server reads from those that it was started with: clients would choose where it connects to.
+    A server reads only from the registries that it was started with; otherwise clients could make
+    it connect anywhere.
     """
     named = [os.environ.get(name, "") for name in (_REGISTRY_STORE, _DESTINATION)]
     if has_scheme(location):
@@ -454,25 +455,30 @@ def _permitted(location: str, registry_uri: str | None) -> str:
 
 
 def _check_link(source: str) -> None:
-    """Refuse a link that may lead in a circle, or to what a server has for itself."""
+    """Refuse a link that can form a cycle, or that leads to a server's private files."""
     scheme = urlsplit(source).scheme.lower()
     if scheme in SCHEMES or (scheme == "models" and not source.startswith(_LOGGED_MODEL)):
-        raise InvalidRequest(f"a link to another version is not followed: {source}")
+        raise InvalidRequest(f"gitreg does not follow a link to another version: {source}")
     if _IN_SERVER in os.environ and scheme in _LOCAL_SCHEMES:
         raise MlflowException(
-            "a link to files of the server's own is not followed", error_code=PERMISSION_DENIED
+            "gitreg does not follow a link to the server's own files", error_code=PERMISSION_DENIED
         )
 
 
 def _under(path: str, inner: str, found: list[FileInfo]) -> list[FileInfo]:
-    return [FileInfo(_asked(path, inner, file.path), file.is_dir, file.file_size) for file in found]
+    return [
+        FileInfo(_client_path(path, inner, file.path), file.is_dir, file.file_size)
+        for file in found
+    ]
 
 
-def _asked(path: str, inner: str, member: str) -> str:
-    """Return the name of a file under ``inner`` for who knows ``inner`` as ``path``.
+def _client_path(path: str, inner: str, member: str) -> str:
+    """Return the name of a file under ``inner`` for a client that calls ``inner`` ``path``.
 
-    >>> _asked("1/data", "data", "data/x.csv"), _asked("1", "", "MLmodel"), _asked("a", "a", "a")
-    ('1/data/x.csv', '1/MLmodel', 'a')
+    >>> _client_path("1/data", "data", "data/x.csv"), _client_path("1", "", "MLmodel")
+    ('1/data/x.csv', '1/MLmodel')
+    >>> _client_path("a", "a", "a")
+    'a'
     """
     below = member[len(inner) :].strip("/")
     return posixpath.join(path, below) if below else path.rstrip("/")

@@ -1,8 +1,8 @@
-"""Who asks a server of MLflow's: the author of the commit that it makes for them.
+"""Finds the user of a request to an MLflow server: the author of the resulting commit.
 
-Only MLflow's own authentication (``mlflow server --app-name basic-auth``) is believed, and only
-what it keeps of a request that it has let through. A header by itself proves nothing. Its
-administrators alone create users: that a user is called by an address is on their word.
+Only MLflow's own authentication (``mlflow server --app-name basic-auth``) is trusted, and only the
+user that it stored for an accepted request. A header alone proves nothing. Only MLflow's
+administrators create users, so they vouch for a user name that is an address.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from gitreg.core.text.invisible import has_invisible
 from gitreg.registry import Registry
 
 DOMAIN = "mlflow.invalid"
-"""Of users whose name is no address. Nobody's mail ends in ``.invalid`` (RFC 2606): no Git host
-takes such an author for one of its accounts, and no policy means them by accident."""
+"""The mail domain of users whose name is not an address. No real address ends in ``.invalid`` (RFC
+2606), so no Git host mistakes the author for one of its accounts, and no policy names them by
+accident."""
 
-# Narrower than mail's own rules: what Git would alter at the ends could become another's address.
+# Stricter than the rules for mail: Git strips characters at the ends, and the result could be
+# somebody else's address.
 _ADDRESS = re.compile(
     r"(?P<name>[A-Za-z0-9_][A-Za-z0-9_.+'-]*)@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?"
 )
@@ -28,17 +30,17 @@ _ENDS = " .,:;\"\\'"
 
 
 def on_behalf_of_caller(registry: Registry) -> AbstractContextManager[None]:
-    """Let the user whose request this thread answers be the author of what is written meanwhile.
+    """Make the user of this thread's request the author of commits in the ``with`` block.
 
-    Where there is none, or nobody has made sure who they are, the author is who it always is.
+    Without an authenticated user, the author is the configured one.
     """
     user = authenticated_user()
     return registry.authored_by(*author_of(user)) if user else nullcontext()
 
 
 def authenticated_user() -> str | None:
-    """Return the user whom MLflow's authentication has let through with this thread's request."""
-    auth = sys.modules.get("mlflow.server.auth")  # a server that has it has imported it
+    """Return the user of this thread's request, authenticated by MLflow; ``None`` without one."""
+    auth = sys.modules.get("mlflow.server.auth")  # a server that uses it has imported it
     if auth is None:
         return None
     from flask import current_app, g, has_request_context
@@ -52,7 +54,7 @@ def authenticated_user() -> str | None:
 
 
 def author_of(user: str) -> tuple[str, str]:
-    """Return name and address of a user; two users have two addresses.
+    """Return name and address of a user; different users have different addresses.
 
     >>> author_of("ada@example.com"), author_of("ada"), author_of("Ada <ceo@example.com>")[1]
     (('ada', 'ada@example.com'), ('ada', 'ada@mlflow.invalid'), \
@@ -62,7 +64,7 @@ def author_of(user: str) -> tuple[str, str]:
     if address is not None and not user.lower().endswith(f"@{DOMAIN}"):
         return address["name"], user
     local = quote(user, safe="", errors="surrogatepass")
-    if local.startswith("."):  # which Git would take away
+    if local.startswith("."):  # Git would strip it
         local = f"%2E{local[1:]}"
     shown = "".join(" " if char in _UNFIT or has_invisible(char) else char for char in user)
     return " ".join(shown.split()).strip(_ENDS) or local, f"{local}@{DOMAIN}"

@@ -1,13 +1,13 @@
-"""Versions' artifacts as files in the user's cache folder, for code that loads them in place.
+"""Checks out versions' artifacts into the user's cache folder, for code that loads them there.
 
-MLflow loads a model from a folder, and writes a file of its own into it. What it is given is a
-copy that DVC's cache has no link to: made once, and compared with the manifest every time.
+MLflow loads a model from a folder and writes its own file into it. So it gets a copy without links
+to DVC's cache. The copy is made once, and compared with the manifest every time.
 
     <cache folder>/checkouts/<registry>/<model>/<version>-<digest>/files.json
     <cache folder>/checkouts/<registry>/<model>/<version>-<digest>/files/…
 
-``files.json`` holds the SHA-256 of each file. Nobody needs to believe it: together they make up the
-digest that the manifest has, or the copy is made anew. So a part can be compared by itself.
+``files.json`` has the SHA-256 of each file. It need not be trusted: together these hashes must give
+the digest in the manifest, or a new copy is made. So a part of an artifact can be checked alone.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from gitreg.mlflow.uri import check_path, undecoded_folder
 from gitreg.registry import Registry
 
 META_FILE = "registered_model_meta"
-"""What MLflow writes beside an ``MLmodel`` that it has downloaded: no part of the artifact."""
+"""The file that MLflow writes beside a downloaded ``MLmodel``; it is no part of the artifact."""
 
 _ATTEMPTS = 5
-"""How often a copy is put right that somebody else alters meanwhile."""
+"""How often a copy is repaired that another process keeps changing."""
 
 _ABANDONED = 24 * 60 * 60.0
-"""After how many seconds nobody is at work any more on a copy that was begun."""
+"""After how many seconds an unfinished copy counts as abandoned."""
 
 _LISTING = "files.json"
 _FILES = "files"
@@ -57,12 +57,12 @@ class Entry:
 
 
 class Checkout:
-    """The files of one version, as the cache folder has them.
+    """The files of one version in the cache folder.
 
     Args:
-        folder: what holds ``files.json`` and the files.
-        members: the files of the artifact; a file that is an artifact by itself has its name.
-        pull: delivers the artifact, verified, into a folder, and returns its path there.
+        folder: the folder with ``files.json`` and the files.
+        members: the files of the artifact; an artifact that is a file has its own name as path.
+        pull: downloads the verified artifact into a folder, and returns its path there.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Checkout:
         self._pull = pull
 
     def entries(self, path: str) -> list[Entry]:
-        """Return what is in a folder of the artifact, by name; nothing for what is no folder."""
+        """Return the entries of a folder of the artifact by name; empty if it is no folder."""
         above = PurePosixPath(path)
         found: dict[str, Entry] = {}
         for member in self._within(path):
@@ -84,50 +84,53 @@ class Checkout:
         return sorted(found.values(), key=lambda entry: entry.name)
 
     def hand_out(self, path: str) -> Path:
-        """Return where a file or folder of the artifact lies, verified and put right.
+        """Return the path of a file or folder of the artifact, verified and if needed repaired.
 
         Raises:
             NotFound: the artifact has no such file or folder.
-            DvcError: something was altered, and its bytes cannot be had again.
+            DvcError: a file was changed, and its bytes cannot be downloaded again.
             WorldError: the cache folder cannot be read or written.
         """
         wanted = self._existing(path)
         with _translated(self._folder):
             self._remove_strays(path)
-            damaged = [member for member in wanted if not self._holds(member)]
+            damaged = [member for member in wanted if not self._is_intact(member)]
             if damaged:
-                self._put_right(damaged)
+                self._repair(damaged)
         return self._root / path
 
     def copy(self, path: str, target_of: Callable[[str], Path]) -> None:
-        """Copy a file or folder of the artifact, each file verified while it is copied.
+        """Copy a file or folder of the artifact; each file is verified while it is copied.
 
         Args:
-            path: of the file or folder.
-            target_of: returns where the file of a path goes; what is there is replaced.
+            path: the path of the file or folder in the artifact.
+            target_of: returns the target for the path of a file; an existing target is replaced.
 
         Raises:
             NotFound: the artifact has no such file or folder.
-            DvcError: something was altered, and its bytes cannot be had again.
-            WorldError: the cache folder cannot be read, or a target not written.
+            DvcError: a file was changed, and its bytes cannot be downloaded again.
+            WorldError: the cache folder cannot be read, or a target cannot be written.
         """
 
-        def copied(member: FileDigest) -> bool:
-            return self._copied(member, target_of(member.path))
+        def copy_one(member: FileDigest) -> bool:
+            return self._copy_intact(member, target_of(member.path))
 
-        def left(members: Sequence[FileDigest]) -> list[FileDigest]:
-            done = digest.each(copied, members, Meter(None))
-            return [member for member, well in zip(members, done, strict=True) if not well]
+        def copy_all(members: Sequence[FileDigest]) -> list[FileDigest]:
+            """Return the members that are damaged."""
+            done = digest.each(copy_one, members, Meter(None))
+            return [member for member, intact in zip(members, done, strict=True) if not intact]
 
-        damaged = left(self._existing(path))
+        damaged = copy_all(self._existing(path))
         for _ in range(_ATTEMPTS):
             if not damaged:
                 return
             with _translated(self._folder):
-                self._put_right(damaged)
-            damaged = left(damaged)
+                self._repair(damaged)
+            damaged = copy_all(damaged)
         if damaged:
-            raise WorldError(f"{self._root / damaged[0].path}: altered again and again")
+            raise WorldError(
+                f"{self._root / damaged[0].path}: another process keeps changing this file"
+            )
 
     def _within(self, path: str) -> list[FileDigest]:
         if not path:
@@ -141,10 +144,11 @@ class Checkout:
     def _existing(self, path: str) -> list[FileDigest]:
         found = self._within(path)
         if not found:
-            raise NotFound(f"no such artifact: {path!a}")
+            raise NotFound(f"the artifact has no file or folder {path!a}")
         return found
 
-    def _copied(self, member: FileDigest, target: Path) -> bool:
+    def _copy_intact(self, member: FileDigest, target: Path) -> bool:
+        """Copy a file; return whether its bytes are those of the manifest."""
         with _translated(target):
             target.unlink(missing_ok=True)
         source = self._root / member.path
@@ -153,27 +157,27 @@ class Checkout:
         try:
             return digest.copy_and_sha256(source, target, None) == (member.sha256, member.size)
         except WorldError:
-            if self._holds(member):
-                raise  # what is wrong is the target
-            return False  # somebody has just altered or removed it
+            if self._is_intact(member):
+                raise  # the problem is the target
+            return False  # another process just changed or removed it
 
-    def _holds(self, member: FileDigest) -> bool:
+    def _is_intact(self, member: FileDigest) -> bool:
         path = self._root / member.path
         if not _is_plain_file(path):
             return False
         if self._is_meta(member.path):
-            return True  # of an artifact that was downloaded before: MLflow writes it anew
+            return True  # part of an artifact registered with it; MLflow overwrites it
         try:
             return digest.file_sha256(path, None) == (member.sha256, member.size)
         except WorldError:
-            return False  # cannot be read: put right like one that was altered
+            return False  # an unreadable file is repaired like a changed one
 
     def _is_meta(self, path: str) -> bool:
         folder, _, name = path.rpartition("/")
         return name == META_FILE and f"{folder}/{MLMODEL}".lstrip("/") in self._members
 
     def _remove_strays(self, path: str) -> None:
-        """Remove what stands in the place of the artifact's folders, and files that are not its."""
+        """Remove files that do not belong to the artifact, or are in the place of its folders."""
         above = {parent for member in self._within(path) for parent in _parents(member.path)}
         for folder in (self._root, *(self._root / name for name in sorted(above))):
             if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
@@ -187,15 +191,15 @@ class Checkout:
                 if inner not in self._members and not self._is_meta(inner):
                     found.unlink(missing_ok=True)
 
-    def _put_right(self, members: Sequence[FileDigest]) -> None:
-        """Put files in place, one by one: others may be reading the rest."""
+    def _repair(self, members: Sequence[FileDigest]) -> None:
+        """Replace files one by one, because other processes can be reading the rest."""
         with _workshop(self._folder.parent) as workshop:
             pulled = self._pull(workshop)
             for member in members:
                 source = pulled / member.path if pulled.is_dir() else pulled
                 try:
                     self._place(source, member)
-                except FileNotFoundError:  # somebody removes the cache folder meanwhile
+                except FileNotFoundError:  # another process just removed the cache folder
                     self._place(source, member)
 
     def _place(self, source: Path, member: FileDigest) -> None:
@@ -207,23 +211,22 @@ class Checkout:
 
 
 _recent: dict[tuple[str, str, int], tuple[float, Checkout]] = {}
-"""Checkouts of registries that are used by URL, and when these were asked: clients of a server ask
-for file after file, and the bytes of a version do not change."""
+"""Recent checkouts of registries used by URL, with the time of the last check: a server's clients
+request file after file, and the bytes of a version never change."""
 
 _RECENT_LIMIT = 256
 
 
 def checkout(location: str, model: str, version: int) -> Checkout:
-    """Return the checkout of a version; it is made when there is none.
+    """Return the checkout of a version, creating it if needed; see `open_checkout`.
 
-    Of a registry that is used by URL it may be one that was returned in the last `FRESH` seconds.
-    See `open_checkout` for the rest.
+    For a registry used by URL, the checkout can be up to `FRESH` seconds old.
     """
     if not has_scheme(location):
         return open_checkout(location, model, version)
     key = (location, model, version)
-    asked, known = _recent.get(key, (-FRESH, None))
-    if known is None or time.monotonic() - asked >= FRESH:
+    checked, known = _recent.get(key, (-FRESH, None))
+    if known is None or time.monotonic() - checked >= FRESH:
         now = time.monotonic()
         known = open_checkout(location, model, version)
         if len(_recent) >= _RECENT_LIMIT:
@@ -233,20 +236,20 @@ def checkout(location: str, model: str, version: int) -> Checkout:
 
 
 def open_checkout(location: str, model: str, version: int) -> Checkout:
-    """Return the checkout of a version that is there now; it is made when there is none.
+    """Return the checkout of a version, creating it if needed, after reading the registry.
 
-    1. The digest is read from the manifest.
-    2. The listing that is there is taken when it makes up that digest.
-    3. Otherwise the artifact is delivered beside it and listed, and a rename makes it appear.
+    1. Read the digest from the manifest.
+    2. Use the existing listing if its hashes give that digest.
+    3. Otherwise download the artifact beside it, list its files, and rename it into place.
 
     Args:
-        location: of the registry.
+        location: the path or URL of the registry.
         model: the model's name.
-        version: its number.
+        version: the version number.
 
     Raises:
-        NotFound: no such version.
-        DvcError: its bytes cannot be had, or are not those of the manifest.
+        NotFound: there is no such version.
+        DvcError: the bytes cannot be downloaded, or are not those of the manifest.
         WorldError: the cache folder cannot be written.
     """
     reference = Reference(model, version=version)
@@ -283,7 +286,10 @@ def _make(folder: Path, sha256: str, pull: Callable[[Path], Path]) -> list[FileD
             name = pulled.name
         found = digest.hash_tree(made / _FILES / name)
         if found.sha256 != sha256:
-            raise WorldError(f"{folder}: altered while it was made")
+            raise WorldError(
+                f"{folder}: another process changed the files while gitreg created them",
+                hint="run the command again",
+            )
         listing = made / _LISTING
         files = [[member.path, member.size, member.sha256] for member in found.members]
         listing.write_text(json.dumps({"name": name, "files": files}), "utf-8")
@@ -292,12 +298,12 @@ def _make(folder: Path, sha256: str, pull: Callable[[Path], Path]) -> list[FileD
         except OSError:
             if not folder.is_dir():
                 raise
-            listing.replace(folder / _LISTING)  # another one was first, or the listing was damaged
+            listing.replace(folder / _LISTING)  # another process was first, or repair the listing
     return _named(name, found.members)
 
 
 def _listed(folder: Path, sha256: str) -> list[FileDigest] | None:
-    """Return the files that a listing names; ``None`` when they do not make up the digest."""
+    """Return the files of a listing; ``None`` when their hashes do not give the digest."""
     try:
         stored = json.loads((folder / _LISTING).read_bytes())
         name = check_path(str(stored["name"]))
@@ -333,9 +339,9 @@ def _is_plain_file(path: Path) -> bool:
 
 @contextmanager
 def _workshop(folder: Path) -> Iterator[Path]:
-    """Give a private folder beside the checkouts, so that a rename between them is atomic."""
+    """Yield a private folder beside the checkouts, so that a rename between them is atomic."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for left in folder.glob(f"{TEMPORARY}*"):  # by who was killed
+    for left in folder.glob(f"{TEMPORARY}*"):  # of killed processes
         with suppress(FileNotFoundError):
             if time.time() - left.stat().st_mtime > _ABANDONED:
                 shutil.rmtree(left, ignore_errors=True)
@@ -348,7 +354,7 @@ def _workshop(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def _translated(path: Path) -> Iterator[None]:
-    """Translate what the operating system says about the cache folder."""
+    """Translate the operating system's errors about the cache folder."""
     try:
         yield
     except OSError as error:

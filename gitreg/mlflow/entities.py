@@ -1,4 +1,4 @@
-"""A registry's values as MLflow's entities, as its SQL store would return them."""
+"""Converts a registry's values into MLflow's entities, exactly as MLflow's SQL store does."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _STAGES: dict[str, str] = {stage.lower(): stage for stage in ALL_STAGES}
 
 
 def stage_of(row: VersionRow) -> str:
-    """Return a version's stage as MLflow calls it; a stage of the policy's own is None to it."""
+    """Return MLflow's name for a version's stage; a stage that MLflow does not know is None."""
     return _STAGES.get(row.facts.stage or NO_STAGE, _NONE)
 
 
 def model_version(row: VersionRow, *, aliases: bool = True) -> ModelVersion:
-    """Return a version.
+    """Return a version as MLflow's entity.
 
     Args:
-        row: what is known of it.
-        aliases: whether its aliases are told: MLflow leaves them out in searches.
+        row: the version.
+        aliases: whether to include its aliases; MLflow leaves them out in searches.
     """
     facts = row.facts
     run = facts.lineage.run

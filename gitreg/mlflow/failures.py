@@ -1,4 +1,4 @@
-"""gitreg's errors as MLflow's: the code tells a client what happened, the message what to do."""
+"""Translates gitreg's errors into MLflow's: the code says what happened, the message what to do."""
 
 from __future__ import annotations
 
@@ -29,28 +29,29 @@ from gitreg.errors import (
     WorldError,
 )
 
-# The first class that fits counts: what is special stands above what is general.
+# The first class that matches counts, so subclasses come before their base class.
 _CODES: tuple[tuple[type[GitregError], int], ...] = (
     (NotFound, RESOURCE_DOES_NOT_EXIST),
     (AlreadyExists, RESOURCE_ALREADY_EXISTS),
-    # What a client sent is refused before it is a document. Not INVALID_STATE: that is HTTP's 500,
-    # at which MLflow's client tries again for minutes, and then does not tell what the server said.
+    # A stored document is invalid; a client's bad input is an InvalidRequest. Not INVALID_STATE:
+    # that is HTTP status 500, which makes MLflow's client retry for minutes and then hide the
+    # server's message.
     (InvalidDocument, RESOURCE_CONFLICT),
     (InvalidRequest, INVALID_PARAMETER_VALUE),
     (Refused, PERMISSION_DENIED),
     (LostRace, TEMPORARILY_UNAVAILABLE),
-    # Not INTERNAL_ERROR, for the same reason: a person shall read at once what is wrong with Git,
-    # DVC or the disk. And of a push without an answer nobody knows whether it was done: MLflow's
-    # client may not do it once more by itself.
+    # Not INTERNAL_ERROR, for the same reason: the user must see a problem with Git, DVC or the disk
+    # at once. Moreover, a push without an answer may have succeeded, so MLflow's client must not
+    # repeat it by itself.
     (WorldError, ABORTED),
     (GitregError, INTERNAL_ERROR),
 )
 
 
 def to_mlflow(error: GitregError) -> MlflowException:
-    """Return what MLflow raises in place of an error, with its hint and a policy's verdicts.
+    """Return MLflow's exception for an error, with its hint and the policy's verdicts.
 
-    What the message says already is not said again: MLflow's pages show it for three seconds.
+    The text repeats nothing, because MLflow's pages show it for only three seconds.
     """
     code = next(code for kind, code in _CODES if isinstance(error, kind))
     lines = [str(error)]
@@ -68,10 +69,10 @@ def to_mlflow(error: GitregError) -> MlflowException:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise gitreg's errors as MLflow's.
+    """Translate gitreg's errors in the ``with`` block into MLflow's.
 
     Raises:
-        MlflowException: one of gitreg's was raised inside.
+        MlflowException: the block raised a `GitregError`.
     """
     try:
         yield

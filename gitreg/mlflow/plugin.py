@@ -1,8 +1,8 @@
-"""What MLflow's entry points name. Nothing is imported before one of them is called.
+"""The functions of gitreg's MLflow entry points; each imports the rest only when it is called.
 
-MLflow loads every plugin as soon as it resolves any store, also for those who never heard of a
-Git registry, and survives no other failures than ImportError and AttributeError: so this module is
-only two functions, whose parameters MLflow reads.
+MLflow loads every installed plugin as soon as it resolves any store, even for users who do not use
+gitreg, and handles only ImportError and AttributeError. So this module has just two functions.
+MLflow reads the names of their parameters.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def model_registry_store(
     store_uri: str | None = None, tracking_uri: str | None = None
 ) -> GitregStore:
-    """Return the store of a registry; see `gitreg.mlflow.uri` for its URI."""
+    """Return the model registry store of a registry; see `gitreg.mlflow.uri` for its URI."""
     from gitreg.mlflow.store import GitregStore
 
     return GitregStore(store_uri, tracking_uri)
@@ -27,7 +27,7 @@ def model_registry_store(
 def artifact_repository(
     artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None
 ) -> ArtifactRepository:
-    """Return the repository of a registry's artifacts, or of a server that serves them."""
+    """Return the artifact repository of a registry, or of a server that serves its artifacts."""
     from gitreg.mlflow import artifact_repository as repository
 
     return repository.artifact_repository(artifact_uri, tracking_uri, registry_uri)

@@ -1,7 +1,7 @@
-"""Registries for all threads of a process: each is used by one at a time, and kept for the next.
+"""A pool of open registries for the threads of a process; one thread uses each at a time.
 
-A `Registry` holds a process of Git's and a database; threads that shared one would wait for each
-other. After a fork the child starts anew: what the parent opened is the parent's.
+A `Registry` holds a Git process and a database, so threads that share one would wait for each
+other. After a fork, the child opens its own registries.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from gitreg.mlflow.uri import RegistryUri
 from gitreg.registry import Registry
 
 KEPT = 8
-"""How many registries wait for the next call; more are made when more threads call at once."""
+"""How many idle registries are kept; more are opened when more threads call at once."""
 
 _Identity: TypeAlias = "tuple[int, int] | None"
 
 FRESH = 10.0
-"""For how many seconds a registry that is used by URL answers before it is asked again."""
+"""For how many seconds the copy of a registry used by URL counts as up to date."""
 
 
 class Pool:
@@ -36,90 +36,90 @@ class Pool:
     def _start(self) -> None:
         self._owner = os.getpid()
         self._idle: list[tuple[_Identity, Registry]] = []
-        self._asked: float | None = None
-        self._asking = threading.Lock()
+        self._updated: float | None = None
+        self._updating = threading.Lock()
 
     @contextmanager
     def borrow(self) -> Iterator[Registry]:
         """Lend a registry to this thread.
 
         Raises:
-            GitregError: there is none at the location.
+            GitregError: there is no registry at the location.
         """
         if self._owner != os.getpid():
-            # Kept alive: closing a copy of an open database would take the parent's locks away.
+            # Kept alive: closing an inherited database would release the parent's locks.
             _inherited.append(self._idle)
             self._start()
-        where = self._identity()
-        registry = self._kept(where) or Registry(self._uri.location)
+        folder = self._identity()
+        registry = self._take(folder) or Registry(self._uri.location)
         try:
             yield registry
         finally:
             if len(self._idle) < KEPT:
-                self._idle.append((where, registry))
+                self._idle.append((folder, registry))
             else:
                 registry.close()
 
-    def _kept(self, where: _Identity) -> Registry | None:
-        """Return a registry that waits; those of a folder that is gone are closed."""
+    def _take(self, folder: _Identity) -> Registry | None:
+        """Return an idle registry of a folder, and close those of a folder that is gone."""
         while True:
             try:
-                of, registry = self._idle.pop()
+                opened_in, registry = self._idle.pop()
             except IndexError:
                 return None
-            if of == where:
+            if opened_in == folder:
                 return registry
             registry.close()
 
     def _identity(self) -> _Identity:
-        """Return what tells the folder from one that was made anew in its place.
+        """Return device and inode, which tell the folder from a new one at the same path.
 
-        Of a registry that is used by URL it is the one with the copies. A number is not given again
-        while a process of a kept registry's works in the folder.
+        For a registry used by URL, this is the folder with the copies. The inode is not reused
+        while a Git process of an idle registry runs in the folder.
         """
         place = str(cache_folder()) if self._uri.is_url else self._uri.location
         try:
-            found = os.stat(place)  # noqa: PTH116  asked at every call
+            status = os.stat(place)  # noqa: PTH116  runs at every call
         except OSError:
             return None
-        return found.st_dev, found.st_ino
+        return status.st_dev, status.st_ino
 
     def refresh(self) -> None:
-        """Bring the copy of a registry that is used by URL up to date, if it is time to.
+        """Update the copy of a registry used by URL if it is older than `FRESH`.
 
-        One thread asks; the others go on with what is known.
+        One thread updates it; the others continue with the old copy.
 
         Raises:
-            GitregError: it cannot be reached, and there is no copy to answer from.
+            GitregError: the remote cannot be reached, and there is no copy.
         """
         if not self._uri.is_url or not self._is_stale:
             return
-        never = self._asked is None
-        if self._asking.acquire(blocking=never):
+        never = self._updated is None
+        if self._updating.acquire(blocking=never):
             try:
                 if self._is_stale:
-                    self.ask()
+                    self.update()
             finally:
-                self._asking.release()
+                self._updating.release()
 
     @property
     def _is_stale(self) -> bool:
-        return self._asked is None or time.monotonic() - self._asked >= FRESH
+        return self._updated is None or time.monotonic() - self._updated >= FRESH
 
-    def ask(self) -> None:
-        """Bring the copy of a registry that is used by URL up to date.
+    def update(self) -> None:
+        """Update the copy of a registry used by URL, however old it is.
 
         Raises:
-            GitregError: it cannot be reached, and there is no copy to answer from.
+            GitregError: the remote cannot be reached, and there is no copy.
         """
         if self._uri.is_url:
             registry = Registry(self._uri.location)
             registry.state()
-            self._asked = time.monotonic()
+            self._updated = time.monotonic()
             self._idle.append((self._identity(), registry))
 
     def close(self) -> None:
-        """End what idle registries hold; the next call opens another."""
+        """Close the idle registries; the next call opens a new one."""
         while self._idle:
             self._idle.pop()[1].close()
 

@@ -1,8 +1,8 @@
-"""What the store reads: the registry at one commit, each thing once, whichever thread asks first.
+"""Reads the registry at one commit for the store, with two caches that all threads share.
 
-A commit never changes, so what was read at it holds for as long as the branch is there: a `Memory`
-keeps it for all threads. What a folder holds is kept even longer, by Git's name of its content, in
-`Known`. A `Reading` is one call's way to both, by a registry of its own.
+A commit never changes, so a `CommitCache` keeps what was read at the current commit. A
+`FolderCache` keeps the content of folders across commits, by Git's object name of the folder. Each
+call uses a `Reading`, which has its own registry and both caches.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class VersionRow:
     """A version as MLflow sees it.
 
     Attributes:
-        facts: what the registry holds of it.
+        facts: the version in the registry.
         created: when it was registered, in milliseconds since the epoch.
-        updated: when it was last updated, likewise.
+        updated: when it was last updated, in milliseconds since the epoch.
     """
 
     facts: ModelVersion
@@ -45,7 +45,7 @@ class VersionRow:
 
     @property
     def version(self) -> int:
-        """The number."""
+        """The version number."""
         return self.facts.version
 
     @property
@@ -55,12 +55,12 @@ class VersionRow:
 
     @property
     def source(self) -> str | None:
-        """The URI that it was registered from."""
+        """The URI from which it was registered."""
         return self.facts.lineage.source
 
     @property
     def run_id(self) -> str | None:
-        """The tracking run that made it."""
+        """The id of the tracking run that produced it."""
         return self.facts.lineage.run.id if self.facts.lineage.run else None
 
 
@@ -70,15 +70,15 @@ class ModelRow:
 
     Attributes:
         model: its pointers and annotations.
-        versions: the versions that are there, ascending, each with Git's name of its folder.
-        times: when it and its versions were created and last updated.
-        elsewhere: when it was created, in milliseconds since the epoch, if it came from elsewhere.
+        versions: the existing versions, ascending, each with Git's object name of its folder.
+        times: when the model and its versions were created and last updated.
+        imported_at: when an imported model was created, in milliseconds since the epoch.
     """
 
     model: Model
     versions: Mapping[int, str]
     times: Timestamps
-    elsewhere: int | None = None
+    imported_at: int | None = None
 
     @property
     def name(self) -> str:
@@ -93,7 +93,7 @@ class ModelRow:
     @property
     def created(self) -> int:
         """When it was created, in milliseconds since the epoch."""
-        return self.times.created if self.elsewhere is None else self.elsewhere
+        return self.times.created if self.imported_at is None else self.imported_at
 
     @property
     def updated(self) -> int:
@@ -108,19 +108,19 @@ class ModelRow:
 
 @dataclass(frozen=True)
 class _Contents:
-    """What a model's folder holds: its pointers and annotations, and its versions by content."""
+    """The content of a model's folder; for the attributes see `ModelRow`."""
 
     model: Model
     versions: Mapping[int, str]
-    elsewhere: int | None
+    imported_at: int | None
 
 
-class Known:
-    """What folders hold, with Git's name of that content, so whatever commit has it.
+class FolderCache:
+    """A cache of folders' contents by Git's object name, valid for every commit.
 
-    A new commit differs from the last one in a folder or two: nothing else is read again. Of each
-    folder the last content is kept. Threads share it; what two of them learn at once is the same,
-    or of two commits, and then its name tells.
+    A new commit differs from the last one in one or two folders, so only those are read again. The
+    cache keeps the latest content of each folder. Threads share it without a lock: if two of them
+    store different contents, the object name shows which one a reader needs.
     """
 
     def __init__(self) -> None:
@@ -130,8 +130,8 @@ class Known:
 
 
 @dataclass
-class Memory:
-    """What is known of one commit, for all threads."""
+class CommitCache:
+    """A cache of the rows of one commit, for all threads."""
 
     commit: str | None
     models: dict[str, ModelRow] = field(default_factory=dict)
@@ -143,19 +143,23 @@ class Reading:
     """The registry at one commit, for one call.
 
     Args:
-        registry: reads what is not known yet.
+        registry: reads what the caches do not have.
         state: the registry at the commit.
-        memory: what is known of that commit.
-        known: what is known of its folders.
+        commit_cache: the cache for that commit.
+        folder_cache: the cache of folders.
     """
 
     def __init__(
-        self, registry: Registry, state: RegistryState, memory: Memory, known: Known
+        self,
+        registry: Registry,
+        state: RegistryState,
+        commit_cache: CommitCache,
+        folder_cache: FolderCache,
     ) -> None:
         self._registry = registry
         self.state = state
-        self._memory = memory
-        self._known = known
+        self._commit_cache = commit_cache
+        self._folder_cache = folder_cache
         assert isinstance(state.snapshot, CommitSnapshot)
         self._snapshot = state.snapshot
 
@@ -165,46 +169,46 @@ class Reading:
         """Return a registered model.
 
         Raises:
-            NotFound: there is none of that name.
+            NotFound: there is no model of that name.
         """
-        row = self._memory.models.get(name)
+        row = self._commit_cache.models.get(name)
         if row is None:
             contents = self._contents(name)
             row = ModelRow(
                 contents.model,
                 contents.versions,
                 self._registry.activity(name),
-                contents.elsewhere,
+                contents.imported_at,
             )
-            self._memory.models[name] = row
+            self._commit_cache.models[name] = row
         return row
 
     def models(self, names: Sequence[str]) -> list[ModelRow]:
         """Return registered models."""
-        if any(name not in self._memory.models for name in names):
+        if any(name not in self._commit_cache.models for name in names):
             times = self._registry.activities()
             for name in names:
                 contents = self._contents(name)
-                self._memory.models[name] = ModelRow(
+                self._commit_cache.models[name] = ModelRow(
                     contents.model,
                     contents.versions,
                     times.get(name, Timestamps()),
-                    contents.elsewhere,
+                    contents.imported_at,
                 )
         return [self.model(name) for name in names]
 
     def _contents(self, name: str) -> _Contents:
-        # What cannot be a model's name is none of a model, too.
+        # A name that no model can have counts as a missing model.
         identity = self._snapshot.identity(layout.model_path(name)) if is_model_name(name) else None
-        which, found = self._known.models.get(name, (None, None))
-        if found is None or which != identity:
+        cached_identity, contents = self._folder_cache.models.get(name, (None, None))
+        if contents is None or cached_identity != identity:
             try:
                 self.state.check_model(name)
             except InvalidRequest as error:
                 raise self._missing(name, error) from None
-            found = self._read_contents(name)
-            self._known.models[name] = (str(identity), found)
-        return found
+            contents = self._read_contents(name)
+            self._folder_cache.models[name] = (str(identity), contents)
+        return contents
 
     def _missing(self, name: str, error: InvalidRequest) -> GitregError:
         if not self.state.exists():
@@ -213,23 +217,23 @@ class Reading:
         return NotFound(f"Registered Model with name={name} not found", hint=why)
 
     def _read_contents(self, name: str) -> _Contents:
-        said = self.state.model_annotations(name)
-        there = self._versions_there(name)
-        pointers = replace(
+        annotations = self.state.model_annotations(name)
+        versions = self._existing_versions(name)
+        model = replace(
             self.state.pointers(name),
-            latest=next(reversed(there), None),
-            description=said.description,
-            owner=said.owner,
-            tags=said.tags,
+            latest=next(reversed(versions), None),
+            description=annotations.description,
+            owner=annotations.owner,
+            tags=annotations.tags,
         )
-        return _Contents(pointers, there, _elsewhere(said.created_at))
+        return _Contents(model, versions, _imported_at(annotations.created_at))
 
-    def _versions_there(self, name: str) -> dict[int, str]:
-        """Return the versions that are there, ascending, each with Git's name of its folder."""
+    def _existing_versions(self, name: str) -> dict[int, str]:
+        """Return the existing versions, ascending, each with Git's object name of its folder."""
         folder = layout.versions_path(name)
         identity = self._snapshot.identity(folder)
-        which, found = self._known.folders.get(name, (None, None))
-        if found is None or which != identity:
+        cached_identity, found = self._folder_cache.folders.get(name, (None, None))
+        if found is None or cached_identity != identity:
             versions = {
                 number: inner
                 for entry, inner in self._snapshot.identities(folder).items()
@@ -237,17 +241,17 @@ class Reading:
             }
             facts = self._facts(name, versions)
             found = {n: versions[n] for n in sorted(versions) if facts[n] is not None}
-            self._known.folders[name] = (str(identity), found)
+            self._folder_cache.folders[name] = (str(identity), found)
         return found
 
     def _facts(self, name: str, versions: Mapping[int, str]) -> dict[int, ModelVersion | None]:
-        """Return what folders of versions hold, ``None`` for a deleted one; placed by nothing.
+        """Return versions without stage and aliases; ``None`` for a deleted version.
 
-        Those that are not known yet are read in a few batches.
+        Versions that are not cached are read in a few batches.
         """
-        known = self._known.versions
-        held = {n: known.get((name, n), ("", None)) for n in versions}
-        new = [n for n, which in versions.items() if held[n][0] != which]
+        cache = self._folder_cache.versions
+        read = {n: cache.get((name, n), ("", None)) for n in versions}
+        new = [n for n, identity in versions.items() if read[n][0] != identity]
         folders = [layout.version_path(name, n) for n in new]
         files = self._snapshot.list_many(folders)
         self._snapshot.read_many(
@@ -261,22 +265,22 @@ class Reading:
         unplaced = Model(name, None)
         for number, inside in zip(new, files, strict=True):
             found = self.state.version_of(unplaced, number) if _MANIFEST in inside else None
-            held[number] = known[name, number] = (versions[number], found)
-        return {number: found for number, (_, found) in held.items()}
+            read[number] = cache[name, number] = (versions[number], found)
+        return {number: found for number, (_, found) in read.items()}
 
     @property
     def names(self) -> list[str]:
         """The names of all models, sorted."""
-        if self._memory.names is None:
-            self._memory.names = self._read_names()
-        return self._memory.names
+        if self._commit_cache.names is None:
+            self._commit_cache.names = self._read_names()
+        return self._commit_cache.names
 
     def _read_names(self) -> list[str]:
         folders = self._snapshot.identities(layout.ROOT)
-        named = {layout.model_of_folder(folder): which for folder, which in folders.items()}
-        candidates = {name: which for name, which in named.items() if name is not None}
-        held = self._known.models
-        known = {n for n, which in candidates.items() if held.get(n, ("",))[0] == which}
+        named = {layout.model_of_folder(folder): identity for folder, identity in folders.items()}
+        candidates = {name: identity for name, identity in named.items() if name is not None}
+        cached = self._folder_cache.models
+        known = {n for n, identity in candidates.items() if cached.get(n, ("",))[0] == identity}
         new = [name for name in candidates if name not in known]
         self._snapshot.list_many([layout.model_path(name) for name in new])
         return sorted({*known, *(name for name in new if self.state.has_model(name))})
@@ -289,9 +293,9 @@ class Reading:
         Raises:
             NotFound: there is no such model or version.
         """
-        row = self._memory.versions.get((name, number))
+        row = self._commit_cache.versions.get((name, number))
         if row is None:
-            row = self._memory.versions[name, number] = self._placed(self.model(name), number)
+            row = self._commit_cache.versions[name, number] = self._placed(self.model(name), number)
         return row
 
     def versions(self, name: str) -> list[VersionRow]:
@@ -299,11 +303,11 @@ class Reading:
         return [self.version(name, number) for number in self.model(name).versions]
 
     def _placed(self, model: ModelRow, number: int) -> VersionRow:
-        """Return a version with what its model says of it: pointers and times."""
-        which = model.versions.get(number)
-        if which is None:
+        """Return a version with its stage, aliases and times, which come from its model."""
+        folder = model.versions.get(number)
+        if folder is None:
             raise NotFound(f"Model Version (name={model.name}, version={number}) not found")
-        found = self._facts(model.name, {number: which})[number]
+        found = self._facts(model.name, {number: folder})[number]
         assert found is not None
         facts = replace(
             found,
@@ -311,17 +315,17 @@ class Reading:
             aliases=model.model.aliases_of(number),
             read_from=self.state.commit,
         )
-        created = _elsewhere(facts.created_at)
+        created = _imported_at(facts.created_at)
         if created is None:
             created = model.times.registered.get(number, 0)
         return VersionRow(facts, created, model.times.versions.get(number, 0))
 
     def requirements(self, version: ModelVersion) -> bytes | None:
-        """Return the frozen environment of a version, ``None`` when it has none."""
+        """Return the frozen environment of a version; ``None`` when it has none."""
         path = layout.version_path(version.model, version.version, layout.REQUIREMENTS)
         return self.state.snapshot.read(path)
 
 
-def _elsewhere(created_at: str | None) -> int | None:
-    """Return when that was for what came from elsewhere: gitreg itself says whole seconds."""
+def _imported_at(created_at: str | None) -> int | None:
+    """Return the time of an import in milliseconds; gitreg's own times have whole seconds."""
     return milliseconds(created_at) if created_at and "." in created_at else None

@@ -1,8 +1,8 @@
-"""MLflow's searches over values in memory, with the semantics of its SQL store on SQLite.
+"""Runs MLflow's searches over values in memory, with the semantics of its SQL store on SQLite.
 
-Filters and orders are parsed by MLflow itself. What SQLite makes of them is here: a comparison
-with what is NULL is never true, LIKE heeds the case and ILIKE only that of ASCII letters, and texts
-are ordered by their code points.
+MLflow itself parses filters and orders. This module evaluates them as SQLite does: a comparison
+with NULL is never true, LIKE is case-sensitive, ILIKE ignores only the case of ASCII letters, and
+texts are ordered by code points.
 
 >>> matches("LIKE", "churn-eu", "churn-__"), matches("ILIKE", "Churn", "cHURN")
 (True, True)
@@ -39,11 +39,11 @@ _COLUMNS = {
     "last_updated_timestamp": "updated",
     "timestamp": "updated",
 }
-"""How an attribute of a filter or an order is called in a row, where that differs."""
+"""The row's name for an attribute of a filter or an order, where the names differ."""
 
 
 class Row(Protocol):
-    """What is searched: a model or a version."""
+    """A model or a version to search."""
 
     @property
     def name(self) -> str:
@@ -59,7 +59,7 @@ _Found = TypeVar("_Found", bound=Row)
 
 @dataclass(frozen=True)
 class Clause:
-    """One comparison of a filter: of a tag, or of an attribute by its name in a row."""
+    """One comparison of a filter: of a tag, or of an attribute of the row."""
 
     of_tag: bool
     key: str
@@ -67,7 +67,7 @@ class Clause:
     value: Any
 
     def holds(self, row: Row) -> bool:
-        """Tell whether a row fulfils it."""
+        """Return whether a row satisfies the comparison."""
         if self.of_tag:
             return matches(self.comparator, row.tags.get(self.key), self.value)
         return matches(self.comparator, getattr(row, self.key), self.value)
@@ -75,12 +75,12 @@ class Clause:
 
 @dataclass(frozen=True)
 class Query:
-    """A search: what is wanted, in which order.
+    """A search: its filter and its order.
 
     Attributes:
-        clauses: all of them have to hold.
-        wants_prompts: whether prompts are looked for; otherwise they are left out.
-        order: names of attributes of a row, and whether each ascends.
+        clauses: the comparisons; a row must satisfy all of them.
+        wants_prompts: whether the search is for prompts; otherwise they are left out.
+        order: names of a row's attributes, and whether each is ascending.
     """
 
     clauses: tuple[Clause, ...]
@@ -88,7 +88,7 @@ class Query:
     order: tuple[tuple[str, bool], ...]
 
     def may_have(self, name: str) -> bool:
-        """Tell whether anything of a model of this name can be found."""
+        """Return whether a model of this name, or a version of it, can match."""
         return all(
             matches(clause.comparator, name, clause.value)
             for clause in self.clauses
@@ -96,13 +96,13 @@ class Query:
         )
 
     def select(self, rows: Sequence[_Found]) -> list[_Found]:
-        """Return the rows that the filter wants, in order.
+        """Return the matching rows, in order.
 
         A model counts as a prompt when one of its rows has the tag of prompts.
         """
         clauses = self.clauses
         if not self.wants_prompts:
-            # MLflow's SQL drops what else a filter says of that tag.
+            # MLflow's SQL then ignores the filter's comparisons of that tag.
             clauses = tuple(c for c in clauses if not (c.of_tag and c.key == IS_PROMPT_TAG_KEY))
             prompts = {row.name for row in rows if is_prompt(row.tags)}
             rows = [row for row in rows if row.name not in prompts]
@@ -113,7 +113,7 @@ class Query:
 
 
 def is_prompt(tags: Mapping[str, str | None]) -> bool:
-    """Tell whether tags say that what has them is a prompt."""
+    """Return whether a model or version with these tags is a prompt."""
     return tags.get(IS_PROMPT_TAG_KEY) == "true"
 
 
@@ -121,7 +121,7 @@ def is_prompt(tags: Mapping[str, str | None]) -> bool:
 
 
 def matches(comparator: str, left: object, right: Any) -> bool:
-    """Tell whether a comparison holds as SQLite has it; ``None`` on the left is NULL."""
+    """Return whether a comparison is true in SQLite; ``None`` on the left is NULL."""
     return left is not None and _COMPARISONS[comparator](left, right)
 
 
@@ -157,29 +157,29 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def models_query(filter_string: str | None, order_by: Sequence[str] | None) -> Query:
-    """Return the search for registered models that is asked for.
+    """Return the requested search for registered models.
 
     Raises:
-        MlflowException: the filter or the order breaks a rule of MLflow's.
+        MlflowException: MLflow does not allow the filter or the order.
     """
     parsed = SearchModelUtils.parse_search_filter(filter_string)
     clauses = tuple(_model_clause(part) for part in parsed)
-    asked = [SearchUtils.parse_order_by_for_search_registered_models(by) for by in order_by or ()]
-    return Query(clauses, _wants_prompts(clauses), _order(asked, order_by, [("name", True)]))
+    parts = [SearchUtils.parse_order_by_for_search_registered_models(by) for by in order_by or ()]
+    return Query(clauses, _wants_prompts(clauses), _order(parts, order_by, [("name", True)]))
 
 
 def versions_query(filter_string: str | None, order_by: Sequence[str] | None) -> Query:
-    """Return the search for model versions that is asked for.
+    """Return the requested search for model versions.
 
     Raises:
-        MlflowException: the filter or the order breaks a rule of MLflow's.
+        MlflowException: MLflow does not allow the filter or the order.
     """
     parsed = SearchModelVersionUtils.parse_search_filter(filter_string)
     clauses = tuple(_version_clause(part) for part in parsed)
     order_by = order_by or ["last_updated_timestamp DESC"]
-    asked = [_version_order(by) for by in order_by]
-    ends = [("name", True), ("version", False)]
-    return Query(clauses, _wants_prompts(clauses), _order(asked, order_by, ends))
+    parts = [_version_order(by) for by in order_by]
+    defaults = [("name", True), ("version", False)]
+    return Query(clauses, _wants_prompts(clauses), _order(parts, order_by, defaults))
 
 
 def _model_clause(part: Mapping[str, Any]) -> Clause:
@@ -237,15 +237,16 @@ def _version_order(order_by: str) -> tuple[str, bool]:
 
 
 def _order(
-    asked: Sequence[tuple[str, bool]], given: object, ends: Sequence[tuple[str, bool]]
+    parts: Sequence[tuple[str, bool]], given: object, defaults: Sequence[tuple[str, bool]]
 ) -> tuple[tuple[str, bool], ...]:
+    """Return the requested order, followed by the default order of what is left."""
     order: dict[str, bool] = {}
-    for key, ascending in asked:
+    for key, ascending in parts:
         column = _COLUMNS.get(key, key)
         if column in order:
             raise MlflowException(f"`order_by` contains duplicate fields: {given}")
         order[column] = ascending
-    for column, ascending in ends:
+    for column, ascending in defaults:
         order.setdefault(column, ascending)
     return tuple(order.items())
 
@@ -261,16 +262,16 @@ def check_model_results(max_results: int) -> None:
     """Refuse a page of registered models that is too large.
 
     Raises:
-        MlflowException: so.
+        MlflowException: ``max_results`` is larger than MLflow's limit.
     """
     _check_most(max_results, SEARCH_REGISTERED_MODEL_MAX_RESULTS_THRESHOLD)
 
 
 def check_version_results(max_results: object) -> None:
-    """Refuse a page of versions that is too large, or of no size.
+    """Refuse a page of versions that is too large or has no valid size.
 
     Raises:
-        MlflowException: so.
+        MlflowException: ``max_results`` is larger than MLflow's limit, or no positive integer.
     """
     if not isinstance(max_results, int) or max_results < 1:
         raise _invalid(
@@ -290,10 +291,10 @@ def _check_most(max_results: int, most: int) -> None:
 def page(
     rows: Sequence[_Found], max_results: int, page_token: str | None, make: Callable[[_Found], Any]
 ) -> PagedList:
-    """Return one page, its rows made into entities, with the token of the next one.
+    """Return one page of entities, with the token of the next page.
 
-    To SQLite a negative limit is none and a negative start is 0; one row more than asked for tells
-    of a next page.
+    As in SQLite, a negative limit means no limit, and a negative start means 0. If there is one row
+    more than requested, there is a next page.
     """
     start = SearchUtils.parse_start_offset_from_page_token(page_token)
     limit = max_results + 1

@@ -1,7 +1,7 @@
 """MLflow's model registry store on a Git registry: every call that changes something is a commit.
 
-What MLflow's SQL store does is the measure: results, errors, filters, pages. Reads are answered
-from what was read at the commit that the branch is at; a call that changes nothing makes no commit.
+The store behaves like MLflow's SQL store: the same results, errors, filters and pages. Reads come
+from a cache for the branch's current commit. A call that changes nothing makes no commit.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from gitreg.mlflow.artifact_repository import download_uri
 from gitreg.mlflow.callers import on_behalf_of_caller
 from gitreg.mlflow.failures import translated
 from gitreg.mlflow.pool import Pool
-from gitreg.mlflow.reading import Known, Memory, ModelRow, Reading
+from gitreg.mlflow.reading import CommitCache, FolderCache, ModelRow, Reading
 from gitreg.mlflow.sources import gathered, submitted
 from gitreg.mlflow.webhooks import Webhooks
 from gitreg.publishing.outcome import Outcome, Overtaken
@@ -60,8 +60,8 @@ if TYPE_CHECKING:
     from mlflow.entities.webhook import Webhook, WebhookEvent, WebhookStatus
     from mlflow.store.entities.paged_list import PagedList
 
-_TIMES_OVERTAKEN = 3
-"""How often a call whose pointer others moved meanwhile is made again."""
+_RETRIES = 3
+"""How often a call is retried after somebody else moved the same pointer."""
 
 _Found = TypeVar("_Found")
 _logger = logging.getLogger(__name__)
@@ -71,12 +71,12 @@ class GitregStore(AbstractStore):
     """A registry as MLflow's model registry; one instance serves all threads of a process.
 
     Args:
-        store_uri: of the registry; see `gitreg.mlflow.uri`.
-        tracking_uri: of the tracking server, which is asked about runs and logged models.
+        store_uri: the URI of the registry; see `gitreg.mlflow.uri`.
+        tracking_uri: the URI of the tracking server, for runs and logged models.
 
     Raises:
-        MlflowException: the URI is malformed. Whether there is a registry shows at the first call:
-            who only tracks runs need not have it.
+        MlflowException: the URI is malformed. A missing registry is reported at the first call, so
+            that users who only track runs need none.
     """
 
     def __init__(self, store_uri: str | None = None, tracking_uri: str | None = None) -> None:
@@ -88,8 +88,8 @@ class GitregStore(AbstractStore):
 
     def _start(self) -> None:
         self._pool = Pool(self._uri)
-        self._memory = Memory(None)
-        self._known = Known()
+        self._commit_cache = CommitCache(None)
+        self._folder_cache = FolderCache()
         self._webhooks = Webhooks(self._private_folder)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -100,10 +100,10 @@ class GitregStore(AbstractStore):
         self._start()
 
     def close(self) -> None:
-        """End what the store holds: processes of Git and open files. It can be used again."""
+        """End the store's Git processes and close its files; it can still be used afterwards."""
         self._pool.close()
 
-    # How it reads and writes
+    # Reading and writing
 
     @contextmanager
     def _reading(self) -> Iterator[Reading]:
@@ -113,10 +113,10 @@ class GitregStore(AbstractStore):
                 yield self._read(registry)
 
     def _found(self, look: Callable[[Reading], _Found]) -> _Found:
-        """Return what is read of a thing that has to be there.
+        """Return the result of ``look`` for a model or version that should exist.
 
-        A registry that is used by URL is asked again before it is said not to be: somebody else may
-        have made it since.
+        If it is missing in the copy of a registry used by URL, the copy is updated first, because
+        somebody else may have created it since.
         """
         try:
             with self._reading() as reading:
@@ -125,35 +125,35 @@ class GitregStore(AbstractStore):
             if not (self._uri.is_url and isinstance(error.__cause__, NotFound)):
                 raise
         with translated():
-            self._pool.ask()
+            self._pool.update()
         with self._reading() as reading:
             return look(reading)
 
     def _read(self, registry: Registry) -> Reading:
         state = registry.state()
-        memory = self._memory
-        if memory.commit != state.commit or state.commit is None:
-            memory = self._memory = Memory(state.commit)
-        return Reading(registry, state, memory, self._known)
+        cache = self._commit_cache
+        if cache.commit != state.commit or state.commit is None:
+            cache = self._commit_cache = CommitCache(state.commit)
+        return Reading(registry, state, cache, self._folder_cache)
 
     def _write(self, call: str, change: Callable[[Registry, str], Outcome]) -> None:
-        """Make a call of MLflow's a commit; ``change`` is given a registry and the reason."""
+        """Commit one call of MLflow's; ``change`` gets a registry and the reason."""
         with translated(), self._pool.borrow() as registry, on_behalf_of_caller(registry):
             self._written(lambda: change(registry, f"By MLflow's {call}."))
 
     def _written(self, write: Callable[[], Outcome]) -> Outcome:
-        """Return the outcome of a write, after its warnings were logged.
+        """Return the outcome of a write, and log its warnings.
 
-        Of two who move the same at once the last one wins, as in the SQL store: who was told of the
-        winner and asks again replaces it.
+        If two callers move the same pointer at once, the last one wins, as in the SQL store: a
+        retry overwrites the first one's change.
         """
-        for _ in range(_TIMES_OVERTAKEN):
+        for _ in range(_RETRIES):
             try:
                 outcome = write()
                 break
             except Overtaken as error:
-                _logger.info("%s; tried again", error)
-                self._pool.ask()
+                _logger.info("%s; retrying", error)
+                self._pool.update()
         else:
             outcome = write()
         for warning in outcome.warnings:
@@ -194,9 +194,9 @@ class GitregStore(AbstractStore):
             )
         except MlflowException as error:
             if isinstance(error.__cause__, AlreadyExists):
-                there = self.get_registered_model(name)
+                existing = self.get_registered_model(name)
                 handle_resource_already_exist_error(
-                    name, has_prompt_tag(there._tags), has_prompt_tag(list(tags or ()))
+                    name, has_prompt_tag(existing._tags), has_prompt_tag(list(tags or ()))
                 )
             raise
         return self.get_registered_model(name)
@@ -251,7 +251,7 @@ class GitregStore(AbstractStore):
         order_by: Sequence[str] | None = None,
         page_token: str | None = None,
     ) -> PagedList:
-        """Return a page of the models that fulfil a filter; prompts only where it asks for them."""
+        """Return a page of the models that match a filter; prompts only if it asks for them."""
         search.check_model_results(max_results)
         query = search.models_query(filter_string, order_by)
         with self._reading() as reading:
@@ -266,7 +266,7 @@ class GitregStore(AbstractStore):
     def get_latest_versions(
         self, name: str, stages: Sequence[str] | None = None
     ) -> list[ModelVersion]:
-        """Return the newest version in each of the stages; in each of all by default."""
+        """Return the newest version in each of the given stages; by default in every stage."""
         _validate_model_name(name)
         with self._reading() as reading:
             row = reading.model(name)
@@ -278,14 +278,14 @@ class GitregStore(AbstractStore):
             ]
 
     def set_registered_model_tag(self, name: str, tag: RegisteredModelTag) -> None:
-        """Set a tag of a model; its value may be ``None``."""
+        """Set a tag of a model; its value can be ``None``."""
         _validate_model_name(name)
         _validate_registered_model_tag(tag.key, tag.value)
         self._require(name)
         self._annotate("set_registered_model_tag", Reference(name), tag.key, tag.value)
 
     def delete_registered_model_tag(self, name: str, key: str) -> None:
-        """Delete a tag of a model; one that is not there is none to delete."""
+        """Delete a tag of a model; a missing tag is no error."""
         _validate_model_name(name)
         _validate_tag_name(key)
         if key in self._require(name).tags:
@@ -304,14 +304,14 @@ class GitregStore(AbstractStore):
         local_model_path: str | None = None,
         model_id: str | None = None,
     ) -> ModelVersion:
-        """Register the next version of a model: its bytes where they can be had, else a link.
+        """Register the next version of a model: its bytes if they can be downloaded, else a link.
 
         Bytes, run and logged model are read before any lock is taken.
         """
         _validate_model_name(name)
         for tag in tags or ():
             _validate_model_version_tag(tag.key, tag.value)
-        given = submitted(
+        submission = submitted(
             source,
             run_id,
             tuple(tags or ()),
@@ -322,11 +322,11 @@ class GitregStore(AbstractStore):
             self._tracking_uri,
         )
         with translated():
-            self._pool.ask()  # the model may have been made a moment ago, by somebody else
+            self._pool.update()  # somebody else may just have created the model
         with translated(), self._pool.borrow() as registry:
             reading = self._read(registry)
             with (
-                gathered(name, given, reading, strict=self._uri.strict) as material,
+                gathered(name, submission, reading, strict=self._uri.strict) as material,
                 on_behalf_of_caller(registry),
             ):
                 reading.model(name)
@@ -358,7 +358,7 @@ class GitregStore(AbstractStore):
     def transition_model_version_stage(
         self, name: str, version: int | str, stage: str, archive_existing_versions: bool
     ) -> ModelVersion:
-        """Move a version into a stage, and if asked those that it holds into the archive."""
+        """Move a version into a stage, and on request archive the versions that are there."""
         canonical = get_canonical_stage(stage)
         if archive_existing_versions and canonical not in DEFAULT_STAGES_FOR_GET_LATEST_VERSIONS:
             raise MlflowException(
@@ -381,7 +381,7 @@ class GitregStore(AbstractStore):
         return self.get_model_version(name, version)
 
     def delete_model_version(self, name: str, version: int | str) -> None:
-        """Delete a version, whatever stage it is in; its aliases go, its number stays taken."""
+        """Delete a version in any stage, with its aliases; its number is not used again."""
         reference = self._existing(name, version)
         self._write(
             "delete_model_version",
@@ -397,9 +397,9 @@ class GitregStore(AbstractStore):
         return self._found(lambda found: entities.model_version(found.version(name, number)))
 
     def get_model_version_download_uri(self, name: str, version: int | str) -> str:
-        """Return where a version's artifact is served, verified and never altered.
+        """Return the URI of a version's verified, immutable artifact.
 
-        On a server that serves artifacts of this registry it is a URI that every client resolves.
+        On a server that serves artifacts of this registry, every client can resolve the URI.
         """
         _validate_model_name(name)
         number = _validate_model_version(version)
@@ -413,7 +413,7 @@ class GitregStore(AbstractStore):
         order_by: Sequence[str] | None = None,
         page_token: str | None = None,
     ) -> PagedList:
-        """Return a page of the versions that fulfil a filter, without their aliases."""
+        """Return a page of the versions that match a filter, without their aliases."""
         search.check_version_results(max_results)
         query = search.versions_query(filter_string, order_by)
         with self._reading() as reading:
@@ -435,7 +435,7 @@ class GitregStore(AbstractStore):
         self._annotate("set_model_version_tag", reference, tag.key, tag.value)
 
     def delete_model_version_tag(self, name: str, version: int | str, key: str) -> None:
-        """Delete a tag of a version; one that is not there is none to delete."""
+        """Delete a tag of a version; a missing tag is no error."""
         _validate_model_name(name)
         number = _validate_model_version(version)
         _validate_tag_name(key)
@@ -444,12 +444,12 @@ class GitregStore(AbstractStore):
             self._untag("delete_model_version_tag", Reference(name, version=number), key)
 
     def _await_model_version_creation(self, mv: ModelVersion, await_creation_for: int) -> None:
-        """Wait for nothing: a version is there as soon as it has been created."""
+        """Return at once: a version exists as soon as the call that creates it returns."""
 
     # Aliases
 
     def set_registered_model_alias(self, name: str, alias: str, version: int | str) -> None:
-        """Let an alias name a version."""
+        """Point an alias at a version."""
         _validate_model_name(name)
         _validate_model_alias_name(alias)
         _validate_model_alias_name_reserved(alias)
@@ -462,7 +462,7 @@ class GitregStore(AbstractStore):
         )
 
     def delete_registered_model_alias(self, name: str, alias: str) -> None:
-        """Delete an alias; one that is not there is none to delete."""
+        """Delete an alias; a missing alias is no error."""
         _validate_model_name(name)
         _validate_model_alias_name(alias)
         if alias in self._require(name).model.aliases:
@@ -474,7 +474,7 @@ class GitregStore(AbstractStore):
             )
 
     def get_model_version_by_alias(self, name: str, alias: str) -> ModelVersion:
-        """Return the version that an alias names; ``latest`` is the highest one."""
+        """Return the version that an alias names; ``latest`` is the version with the top number."""
         _validate_model_name(name)
         _validate_model_alias_name(alias)
         with self._reading() as reading:
@@ -495,15 +495,15 @@ class GitregStore(AbstractStore):
                     )
             return entities.model_version(reading.version(name, number))
 
-    # What several calls do
+    # Shared by several calls
 
     def _require(self, name: str) -> ModelRow:
-        """Return a model, or raise as the SQL store does where it is not there."""
+        """Return a model; if it is missing, raise the same error as the SQL store."""
         _validate_model_name(name)
         return self._found(lambda found: found.model(name))
 
     def _existing(self, name: str, version: int | str) -> Reference:
-        """Return a version's reference, or raise as the SQL store does where it is not there."""
+        """Return a version's reference; if it is missing, raise the same error as the SQL store."""
         _validate_model_name(name)
         number = _validate_model_version(version)
         self._found(lambda found: found.version(name, number))
@@ -526,7 +526,7 @@ class GitregStore(AbstractStore):
         )
 
     def _delete(self, call: str, change: Callable[[Registry, str], Outcome]) -> None:
-        """Delete what was there a moment ago; when somebody else has, that is as well."""
+        """Delete something that just existed; if somebody else deleted it first, that is fine."""
         try:
             self._write(call, change)
         except MlflowException as error:
@@ -544,7 +544,7 @@ class GitregStore(AbstractStore):
         secret: str | None = None,
         status: WebhookStatus | None = None,
     ) -> Webhook:
-        """Create a webhook; its secret is encrypted and never in Git."""
+        """Create a webhook; its secret is encrypted and never stored in Git."""
         return self._webhooks.create(name, url, events, description, secret, status)
 
     def get_webhook(self, webhook_id: str) -> Webhook:
@@ -576,7 +576,7 @@ class GitregStore(AbstractStore):
         secret: str | None = None,
         status: WebhookStatus | None = None,
     ) -> Webhook:
-        """Change what is given of a webhook."""
+        """Change the given fields of a webhook."""
         return self._webhooks.update(
             webhook_id,
             name=name,

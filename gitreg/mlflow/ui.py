@@ -1,7 +1,7 @@
-"""`gitreg ui`: MLflow's own server, web pages and REST API, over a registry, on this machine.
+"""`gitreg ui`: runs MLflow's own server (web pages and REST API) on a registry, on this machine.
 
-The server asks nobody who they are, so it listens on the loopback interface. What it keeps besides
-the registry (runs, and artifacts that are not registered) is in the user's data folder.
+The server has no authentication, so it listens on the loopback interface. It stores runs and
+unregistered artifacts in the user's data folder.
 """
 
 from __future__ import annotations
@@ -28,24 +28,26 @@ from gitreg.mlflow.uri import RegistryUri, parse
 from gitreg.registry import Registry
 
 PATIENCE = 120.0
-"""After how many seconds a server that does not answer is given up; most need less than ten."""
+"""How long to wait for a server to answer, in seconds; most need less than ten."""
 
 GRACE = 10.0
-"""For how many seconds a server may finish what it is doing before it is killed."""
+"""How long a server may take to shut down before it is killed, in seconds."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What `gitreg ui` is told.
+    """The options of `gitreg ui`.
 
     Attributes:
         repo: a folder in the repository, or its URL.
         host: the interface to listen on.
-        port: where; 0 for any that is free.
-        workers: how many processes answer.
-        backend_store_uri: where MLflow keeps runs; a database in the user's data folder by default.
+        port: the port to listen on; 0 for any free port.
+        workers: the number of server processes.
+        backend_store_uri: where MLflow stores runs; by default a database in the user's data
+            folder.
         push: whether every write is published at once.
-        no_authentication: that the user knows that whoever reaches ``host`` may do anything.
+        no_authentication: whether the user accepts that everybody who can reach ``host`` can
+            change the registry.
     """
 
     repo: str = "."
@@ -59,18 +61,18 @@ class Settings:
 
 @dataclass(frozen=True)
 class Server:
-    """A server that answers.
+    """A running server.
 
     Attributes:
-        url: of its web pages and its REST API.
-        process: the leader of the group of all its processes.
+        url: the URL of its web pages and its REST API.
+        process: the leader of the server's process group.
     """
 
     url: str
     process: subprocess.Popen[bytes]
 
     def wait(self) -> None:
-        """Return never, as long as nothing goes wrong.
+        """Wait until the server ends; this never returns.
 
         Raises:
             WorldError: the server ended.
@@ -80,11 +82,11 @@ class Server:
 
 @contextlib.contextmanager
 def served(settings: Settings) -> Iterator[Server]:
-    """Start a server, give it when it answers, and end all of its processes afterwards.
+    """Start a server, yield it when it answers, and end all of its processes afterwards.
 
     Raises:
-        InvalidRequest: MLflow is not installed, the settings do not do, or the host is open to
-            others and the user did not say that this is meant.
+        InvalidRequest: MLflow is not installed, a setting is invalid, or other machines can reach
+            the host and ``no_authentication`` is not set.
         NotFound: there is no registry.
         WorldError: the port is in use, or the server did not start.
     """
@@ -95,9 +97,9 @@ def served(settings: Settings) -> Iterator[Server]:
     process = subprocess.Popen(
         [sys.executable, "-m", "mlflow", "server"],
         env=_environment(settings, registry, folder),
-        cwd=folder,  # MLflow makes files where it runs, and Python imports from there
+        cwd=folder,  # MLflow creates files in its working folder, and Python imports from there
         stdin=subprocess.DEVNULL,
-        stdout=2,  # the answer of `gitreg ui` is where it listens
+        stdout=2,  # the standard output of `gitreg ui` has only the server's URL
         start_new_session=True,
     )
     try:
@@ -107,11 +109,11 @@ def served(settings: Settings) -> Iterator[Server]:
 
 
 def run(settings: Settings, tell: Callable[[str], None]) -> None:
-    """Serve until a person interrupts it, or a service manager ends it.
+    """Run a server until the user interrupts it, or a service manager ends it.
 
     Args:
-        settings: how.
-        tell: is called with the server's URL once it answers.
+        settings: the options.
+        tell: called with the server's URL once it answers.
 
     Raises:
         WorldError: the server ended by itself.
@@ -134,21 +136,23 @@ def run(settings: Settings, tell: Callable[[str], None]) -> None:
 
 def _check(settings: Settings) -> None:
     if find_spec("mlflow") is None:
-        raise InvalidRequest("the web pages are MLflow's: pip install 'gitreg[mlflow]'")
+        raise InvalidRequest(
+            "gitreg ui needs MLflow, which is not installed", hint="pip install 'gitreg[mlflow]'"
+        )
     if settings.workers < 1:
         raise InvalidRequest(f"workers: {settings.workers} is less than 1")
     if not 0 <= settings.port < 2**16:
         raise InvalidRequest(f"port: {settings.port} is not between 0 and 65535")
     if not settings.no_authentication and not _is_loopback(settings.host):
         raise InvalidRequest(
-            f"{settings.host}: whoever can reach it could change the registry: the server asks "
-            "nobody who they are",
-            hint="--no-authentication if that is meant",
+            f"{settings.host}: the server has no authentication, so everybody who can reach this "
+            "host could change the registry",
+            hint="to accept that: --no-authentication",
         )
 
 
 def _is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches a host.
+    """Return whether only this machine can reach a host.
 
     >>> [_is_loopback(host) for host in ("localhost", "127.0.0.2", "::1", "0.0.0.0", "my.host")]
     [True, True, True, False, False]
@@ -160,36 +164,36 @@ def _is_loopback(host: str) -> bool:
 
 
 def _registry_uri(settings: Settings) -> RegistryUri:
-    """Return the URI of the registry, which is there."""
+    """Return the URI of an existing registry."""
     if Path(settings.repo).is_dir():
         uri = RegistryUri(str(Path(settings.repo).resolve()), push=settings.push)
     else:
         url = check_url(settings.repo)
         if not has_scheme(url):
             raise InvalidRequest(
-                f"{without_credentials(url)}: here a URL has a scheme",
-                hint="ssh://git@host/path in place of git@host:path",
+                f"{without_credentials(url)}: gitreg ui needs a URL with a scheme",
+                hint="ssh://git@host/path instead of git@host:path",
             )
         uri = parse(f"gitreg+{url}")
     with Registry(settings.repo) as registry:
         if not registry.state().exists():
-            raise NotFound("no registry here", hint="gitreg init makes one")
+            raise NotFound("there is no registry here", hint="gitreg init")
     return uri
 
 
 def _free_port(host: str, port: int) -> int:
-    """Return the port when nobody listens there; for 0 one that is free.
+    """Return the port if it is free; for 0, a free port.
 
     Raises:
         InvalidRequest: there is no such host.
-        WorldError: the port is taken, or not for this user.
+        WorldError: the port is in use, or this user may not listen on it.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         with socket.socket(family, kind, protocol) as listener:
-            # As servers do: a port that was just given up has connections that are not over.
+            # As servers do: a port that was just released can still have old connections.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
             return int(listener.getsockname()[1])
@@ -198,12 +202,12 @@ def _free_port(host: str, port: int) -> int:
     except OSError as error:
         raise WorldError(
             f"cannot listen on port {port} of {host}: {error.strerror}",
-            hint="--port names another one",
+            hint="choose another port: --port 0 takes a free one",
         ) from error
 
 
 def _data_folder(registry: RegistryUri) -> Path:
-    """Return the folder for what the server keeps besides the registry; it is made."""
+    """Return the folder for the server's own data; it is created."""
     base = Path(os.environ.get("XDG_DATA_HOME", ""))
     base = base if base.is_absolute() else Path.home() / ".local" / "share"
     folder = base / "gitreg" / "mlflow" / place_name(registry.root)
@@ -215,7 +219,7 @@ def _data_folder(registry: RegistryUri) -> Path:
 
 
 def _environment(settings: Settings, registry: RegistryUri, folder: Path) -> dict[str, str]:
-    """Return the server's environment, which has its options: they may hold a login."""
+    """Return the server's environment; it has the options, which can contain a login."""
     own: Mapping[str, str] = {
         "MLFLOW_REGISTRY_STORE_URI": str(registry),
         "MLFLOW_ARTIFACTS_DESTINATION": str(replace(registry, dest=str(folder / "artifacts"))),
@@ -225,18 +229,18 @@ def _environment(settings: Settings, registry: RegistryUri, folder: Path) -> dic
         "MLFLOW_PORT": str(settings.port),
         "MLFLOW_WORKERS": str(settings.workers),
     }
-    usual = {
+    defaults = {
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # evaluations in more processes
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
-    # A client's settings: a server that had them would ask itself.
+    # Settings for clients: with them, the server would send requests to itself.
     clients = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
-    given = {name: value for name, value in os.environ.items() if name not in clients}
-    return {**usual, **given, **own}
+    inherited = {name: value for name, value in os.environ.items() if name not in clients}
+    return {**defaults, **inherited, **own}
 
 
 def _absolute(uri: str | None) -> str | None:
-    """Return a backend store's URI that means the same in another working folder.
+    """Return a backend store's URI that does not depend on the working folder.
 
     >>> _absolute("postgresql://host/runs"), _absolute("sqlite:////srv/x.db")
     ('postgresql://host/runs', 'sqlite:////srv/x.db')
@@ -256,7 +260,7 @@ def _answering(process: subprocess.Popen[bytes], settings: Settings) -> str:
     while time.monotonic() < end:
         if process.poll() is not None:
             raise WorldError(f"MLflow's server did not start: exit status {process.returncode}")
-        # Not by a proxy, whatever the environment says of one: it is this machine.
+        # Without a proxy, even if the environment has one: the server is on this machine.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with (
             contextlib.suppress(urllib.error.URLError, OSError),
@@ -268,7 +272,7 @@ def _answering(process: subprocess.Popen[bytes], settings: Settings) -> str:
 
 
 def _url(host: str, port: int) -> str:
-    """Return the URL under which this machine reaches a server.
+    """Return the URL of a server as this machine reaches it.
 
     >>> _url("::1", 5000), _url("0.0.0.0", 80)
     ('http://[::1]:5000', 'http://127.0.0.1:80')
@@ -281,19 +285,19 @@ def _url(host: str, port: int) -> str:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a server: its leader tells the others, and whoever stays is killed."""
+    """End a server: terminate the leader, which ends the others, then kill the rest."""
     process.terminate()
     deadline = time.monotonic() + GRACE
-    with contextlib.suppress(KeyboardInterrupt):  # who asks twice does not want to wait
+    with contextlib.suppress(KeyboardInterrupt):  # a second interrupt means: do not wait
         while time.monotonic() < deadline and _has_members(process):
             time.sleep(0.05)
-    with contextlib.suppress(ProcessLookupError):  # nobody of the group is left
+    with contextlib.suppress(ProcessLookupError):  # the group is empty
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
 def _has_members(process: subprocess.Popen[bytes]) -> bool:
-    process.poll()  # a leader that was not waited for is still one of them
+    process.poll()  # until it is reaped, an ended leader counts as a member
     try:
         os.killpg(process.pid, 0)
     except ProcessLookupError:

@@ -1,12 +1,12 @@
-"""URIs that MLflow is told: of a registry, and of a version's artifacts in it.
+"""URIs for MLflow: of a registry, and of a version's artifacts in it.
 
 ==================================================  ==============================================
-``gitreg:///abs/path``                              the registry in a folder of this machine
-``gitreg+ssh://…`` ``gitreg+https://…``             one by URL: what follows ``gitreg+`` is Git's
+``gitreg:///abs/path``                              the registry in a folder on this machine
+``gitreg+ssh://…`` ``gitreg+https://…``             the registry at a Git URL, after ``gitreg+``
 ``gitreg+http://…`` ``gitreg+file:///…``
-``…?push=true``                                     publish every write (by URL it always is)
-``…?strict=true``                                   refuse what has no ``MLmodel``
-``…?dest=URI``                                      where a server puts artifacts of other kinds
+``…?push=true``                                     publish every write (always so by URL)
+``…?strict=true``                                   refuse model folders without ``MLmodel``
+``…?dest=URI``                                      where a server stores all other artifacts
 ``<registry>/-/<folder>/<version>[/path]``          the artifact of a version, or a part of it
 ==================================================  ==============================================
 
@@ -35,7 +35,7 @@ SCHEMES = ("gitreg", "gitreg+ssh", "gitreg+https", "gitreg+http", "gitreg+file")
 """The schemes that the package's entry points name, in lower case."""
 
 INSIDE = "/-/"
-"""Parts the registry from a version in it: no model's folder is named ``-``."""
+"""Separates the registry from a version in it: no model's folder is named ``-``."""
 
 _SWITCHES = {"true": True, "false": False}
 _OPTIONS = ("push", "strict", "dest")
@@ -43,13 +43,13 @@ _OPTIONS = ("push", "strict", "dest")
 
 @dataclass(frozen=True)
 class RegistryUri:
-    """A registry, and how it is to be used.
+    """A registry, and the options for its use.
 
     Attributes:
-        location: what `gitreg.Registry` takes: an absolute path, or a URL of Git's.
-        push: whether every write is to be published; by URL it is in any case.
+        location: the argument for `gitreg.Registry`: an absolute path or a Git URL.
+        push: whether every write is published; always true by URL.
         strict: whether a model folder without ``MLmodel`` is refused.
-        dest: the URI where a server keeps artifacts that are not of registered versions.
+        dest: the URI where a server stores artifacts that do not belong to registered versions.
     """
 
     location: str
@@ -59,15 +59,15 @@ class RegistryUri:
 
     @property
     def is_url(self) -> bool:
-        """Whether the registry is used by URL, not in a folder."""
+        """Whether the registry is used by URL rather than in a folder."""
         return has_scheme(self.location)
 
     @property
     def root(self) -> str:
-        """The URI without options, and without a login: it may be shown and stored."""
+        """The URI without options and without a login, safe to show and store."""
         if self.is_url:
             return f"gitreg+{without_credentials(self.location)}"
-        # In a path of its own the mark is written so that `split` does not take it for one.
+        # A separator that is part of the path is escaped, so that `split` does not split there.
         path = f"{quote(self.location)}/".replace(INSIDE, "/%2D/")
         return f"gitreg://{path.rstrip('/') or '/'}"
 
@@ -89,7 +89,7 @@ class RegistryUri:
 
 @dataclass(frozen=True)
 class VersionPath:
-    """What follows `INSIDE`: a version, and the path of a file or folder in its artifact."""
+    """The part after `INSIDE`: a version, and the path of a file or folder in its artifact."""
 
     model: str
     version: int
@@ -97,7 +97,7 @@ class VersionPath:
 
 
 def split(uri: str) -> tuple[str, str]:
-    """Return the URI of the registry and what is named in it; ``""`` when that is nothing.
+    """Return the URI of the registry and the part after `INSIDE`; ``""`` when there is none.
 
     >>> split("gitreg:///r/-/churn?push=true")
     ('gitreg:///r?push=true', 'churn')
@@ -110,14 +110,14 @@ def split(uri: str) -> tuple[str, str]:
 
 
 def parse(uri: str) -> RegistryUri:
-    """Return the registry that a URI names; what is named in it is left out of account.
+    """Return the registry that a URI names; a version in the URI is ignored.
 
     >>> parse("gitreg:///r?pusch=true")
     Traceback (most recent call last):
     gitreg.errors.InvalidRequest: gitreg:///r?pusch=true: unknown option 'pusch'
 
     Raises:
-        InvalidRequest: it is of another form, or has an unknown option.
+        InvalidRequest: the URI is malformed, or has an unknown option.
     """
     registry, _ = split(uri)
     address, _, query = registry.partition("?")
@@ -125,23 +125,23 @@ def parse(uri: str) -> RegistryUri:
     options = _options(uri, query)
     push = _switch(uri, options, "push", default=has_scheme(location))
     if has_scheme(location) and not push:
-        raise _wrong(uri, "a registry that is used by URL publishes every write")
+        raise _wrong(uri, "a registry used by URL publishes every write, so push cannot be false")
     return RegistryUri(location, push, _switch(uri, options, "strict"), options.get("dest"))
 
 
 def parse_version_path(inner: str) -> VersionPath:
-    """Return the version, and the path in its artifact, that follow `INSIDE`.
+    """Return the version and the path in its artifact from the part after `INSIDE`.
 
     Raises:
-        InvalidRequest: it is of another form, or leads out of the artifact.
+        InvalidRequest: the part is malformed, or leads out of the artifact.
     """
     folder, _, rest = inner.strip("/").partition("/")
     number, _, path = rest.partition("/")
     model, version = model_of_folder(folder), version_of_folder(number)
     if model is None or version is None:
         raise InvalidRequest(
-            f"{inner!a} names no version of a model",
-            hint="a version's artifact is at <registry>/-/<model>/<version>",
+            f"{inner!a} does not name a version of a model",
+            hint="give <registry>/-/<model>/<version>",
         )
     return VersionPath(model, version, check_path(path))
 
@@ -153,19 +153,19 @@ def check_path(path: str) -> str:
     'data/model.pkl'
 
     Raises:
-        InvalidRequest: it leads out of the artifact.
+        InvalidRequest: the path leads out of the artifact.
     """
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if ".." in parts or path.startswith("/") or "\0" in path:
-        raise InvalidRequest(f"{path!a} is no path in an artifact")
+        raise InvalidRequest(f"{path!a} is not a path inside an artifact")
     return "/".join(parts)
 
 
 def undecoded_folder(model: str) -> str:
-    """Return the name of a model's folder in paths that MLflow takes for URIs.
+    """Return the name of a model's folder in paths that MLflow treats as URIs.
 
-    Its server decodes a path as often as it can be decoded, and its loaders decode a local one,
-    too: what is encoded with ``%`` elsewhere, is with ``~`` here, which no folder's name has.
+    MLflow's server decodes a path repeatedly, and its loaders decode local paths, too. So this
+    encoding uses ``~``, which no folder's name contains, in place of ``%``.
 
     >>> undecoded_folder("Größe 2")
     'Gr~C3~B6~C3~9Fe~202'
@@ -177,37 +177,37 @@ def _location(uri: str, address: str) -> str:
     """Return the path or Git URL of a URI without its options."""
     scheme, colon, rest = address.partition(":")
     if not colon or scheme.lower() not in SCHEMES:
-        raise _wrong(uri, "its scheme is none of " + ", ".join(SCHEMES))
+        raise _wrong(uri, "its scheme is not one of " + ", ".join(SCHEMES))
     if scheme.lower() != "gitreg":
         return check_url(f"{scheme.lower().removeprefix('gitreg+')}:{rest}")
     path = unquote(rest.removeprefix("//") if rest.startswith("///") else rest, errors="replace")
     if not re.match(r"/(?!/)", path):
         raise _wrong(
             uri,
-            "a folder is named by its absolute path",
-            hint="gitreg:///path/to/repo, or gitreg+ssh://host/path for one by URL",
+            "the path of a folder must be absolute",
+            hint="gitreg:///path/to/repo, or for a Git URL gitreg+ssh://host/path",
         )
     if "#" in rest or "\0" in path:
-        raise _wrong(uri, "in a path # is written %23")
+        raise _wrong(uri, "write # in a path as %23")
     return path.rstrip("/") or "/"
 
 
 def _options(uri: str, query: str) -> dict[str, str]:
     options: dict[str, str] = {}
-    # Not urllib's parse_qsl: to it a plus, as in dest=gitreg+…, is a space.
+    # Not urllib's parse_qsl, which turns a plus, as in dest=gitreg+…, into a space.
     for pair in filter(None, query.split("&")):
         name, _, value = pair.partition("=")
         if name not in _OPTIONS:
             raise _wrong(
                 uri,
                 f"unknown option {name!a}",
-                hint=did_you_mean(name, _OPTIONS) or f"there are {', '.join(_OPTIONS)}",
+                hint=did_you_mean(name, _OPTIONS) or f"the options are {', '.join(_OPTIONS)}",
             )
         if name in options:
             raise _wrong(uri, f"{name} is given twice")
         options[name] = unquote(value)
     if options.get("dest") == "":
-        raise _wrong(uri, "dest names nothing", hint="dest=/srv/artifacts")
+        raise _wrong(uri, "dest is empty", hint="dest=/srv/artifacts")
     return options
 
 
@@ -216,11 +216,11 @@ def _switch(uri: str, options: dict[str, str], name: str, *, default: bool = Fal
         return default
     value = _SWITCHES.get(options[name].lower())
     if value is None:
-        raise _wrong(uri, f"{name} is true or false, not {options[name][:40]!a}")
+        raise _wrong(uri, f"{name} must be true or false, not {options[name][:40]!a}")
     return value
 
 
 def _wrong(uri: str, problem: str, *, hint: str | None = None) -> InvalidRequest:
-    # A query is cut off by `hide_credentials`; ours has none, and it may be what is wrong.
+    # `hide_credentials` removes a query. gitreg's has no secrets and may be the error, so show it.
     address, mark, query = uri[:200].partition("?")
     return InvalidRequest(f"{hide_credentials(address)}{mark}{query}: {problem}", hint=hint)

@@ -1,8 +1,8 @@
-"""MLflow's webhooks of a registry: in a database beside the history index, never in Git.
+"""Stores MLflow's webhooks of a registry in a database beside the history index, never in Git.
 
-A webhook belongs to the server that calls it, not to the registry's past, and its secret to nobody
-else. The secret is encrypted; the key is ``MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY``, or a file beside
-the database that only its owner may read.
+A webhook belongs to the server that calls it, not to the history of the registry, and nobody else
+may read its secret. The secret is encrypted; the key is ``MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY``,
+or a file beside the database that only its owner can read.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ _COLUMNS = "id, name, url, description, secret, status, created, updated"
 _INSERT = f"INSERT INTO webhooks ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 _SELECT = f"SELECT {_COLUMNS} FROM webhooks WHERE deleted IS NULL"  # noqa: S608
 _PATIENCE = 30.0
-"""For how many seconds another process may hold the database."""
+"""How long to wait for another process that uses the database, in seconds."""
 
 
 class Webhooks:
     """The webhooks of one registry.
 
     Args:
-        folder: gives the folder that the database lies in; asked when it is first needed.
+        folder: returns the folder of the database; called when it is first needed.
     """
 
     def __init__(self, folder: Callable[[], Path]) -> None:
@@ -92,7 +92,7 @@ class Webhooks:
         """Return a webhook.
 
         Raises:
-            MlflowException: there is none of that id.
+            MlflowException: there is no webhook with that id.
         """
         with self._open() as db:
             return self._get(db, identity)
@@ -100,7 +100,7 @@ class Webhooks:
     def list(
         self, max_results: int | None, page_token: str | None, event: WebhookEvent | None = None
     ) -> PagedList:
-        """Return a page of webhooks, newest first; those of one event when that is given."""
+        """Return a page of webhooks, newest first; only those of ``event`` if it is given."""
         max_results = max_results or 100
         if max_results < 1 or max_results > 1000:
             raise MlflowException(
@@ -132,7 +132,7 @@ class Webhooks:
         secret: str | None,
         status: WebhookStatus | None,
     ) -> Webhook:
-        """Change what is given of a webhook, and return it."""
+        """Change the given fields of a webhook, and return it."""
         with self._open() as db:
             self._get(db, identity)
             if name is not None:
@@ -143,7 +143,7 @@ class Webhooks:
                 _validate_webhook_events(events)
                 db.execute("DELETE FROM events WHERE id = ?", (identity,))
                 _subscribe(db, identity, events)
-            given = {
+            changes = {
                 "name": name,
                 "url": url,
                 "description": description,
@@ -151,7 +151,7 @@ class Webhooks:
                 "status": None if status is None else status.value,
                 "updated": get_current_time_millis(),
             }
-            for column, value in given.items():
+            for column, value in changes.items():
                 if value is not None:
                     db.execute(
                         f"UPDATE webhooks SET {column} = ? WHERE id = ?",  # noqa: S608  our names
@@ -160,7 +160,7 @@ class Webhooks:
             return self._get(db, identity)
 
     def delete(self, identity: str) -> None:
-        """Delete a webhook: its events go, its secret too, and its id stays known as deleted."""
+        """Delete a webhook with its events and its secret; its id stays marked as deleted."""
         with self._open() as db:
             self._get(db, identity)
             now = get_current_time_millis()
@@ -214,8 +214,8 @@ class Webhooks:
             secret: bytes = self._cipher().decrypt(sealed.encode())
         except InvalidToken:
             raise MlflowException(
-                "a webhook's secret was encrypted with another key: set "
-                "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY as it was, or create the webhook again",
+                "a webhook's secret was encrypted with another key: restore the old value of "
+                "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY, or create the webhook again",
                 error_code=INTERNAL_ERROR,
             ) from None
         return secret.decode()
@@ -223,11 +223,11 @@ class Webhooks:
     def _cipher(self) -> Any:
         from cryptography.fernet import Fernet
 
-        given = MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY.get()
-        return Fernet(given or self._own_key(Fernet.generate_key))
+        key = MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY.get()
+        return Fernet(key or self._own_key(Fernet.generate_key))
 
     def _own_key(self, make: Callable[[], bytes]) -> bytes:
-        """Return the key in the file; of all who make it at once, one wins."""
+        """Return the key in the file, creating it atomically if there is none."""
         path = self._folder() / "webhooks.key"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -245,7 +245,7 @@ class Webhooks:
         """Open the database for one transaction.
 
         Raises:
-            MlflowException: it cannot be read or written.
+            MlflowException: the database cannot be read or written.
         """
         path = self._folder() / "webhooks.sqlite"
         try:
@@ -266,12 +266,12 @@ class Webhooks:
 def _subscribe(db: sqlite3.Connection, identity: str, events: Sequence[WebhookEvent]) -> None:
     values = [(identity, event.entity.value, event.action.value) for event in events]
     if len(set(values)) < len(values):
-        raise MlflowException("an event is named twice", error_code=BAD_REQUEST)
+        raise MlflowException("an event is given twice", error_code=BAD_REQUEST)
     db.executemany("INSERT INTO events VALUES (?, ?, ?)", values)
 
 
 def _private_file(path: Path, content: bytes) -> None:
-    """Make a file that only its owner may read."""
+    """Create a file that only its owner can read."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.write(content)

@@ -254,7 +254,7 @@ def test_sources_that_are_nothing_to_register(
 ) -> None:
     before = everything(work)
     empty = tmp_path_factory.mktemp("empty")
-    assert "holds no file" in error("register", "churn", str(empty))
+    assert "contains no files" in error("register", "churn", str(empty))
     short = tmp_path_factory.mktemp("u") / "s"  # a socket's path may have some 100 bytes
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(short))

@@ -143,7 +143,7 @@ def remote_tag_extra(shared: Path) -> None:
 
 
 def not_followed(shared: Path) -> None:
-    killed(shared / "work", "gitreg.git.worktree._bring", "promote('churn@3', stage='production')")
+    killed(shared / "work", "gitreg.git.worktree._apply", "promote('churn@3', stage='production')")
 
 
 def not_followed_half(shared: Path) -> None:

@@ -296,7 +296,7 @@ def test_the_command_line(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(work)
     tag_lost(shared)
     assert gitreg("doctor", "--fix").out == (
-        "fixed: churn@v2.0.0: made the tag, as history implies\n"
+        "fixed: churn@v2.0.0: created the tag that history implies\n"
     )
     tag_lost(shared)
     tag_moved(shared)
@@ -307,7 +307,7 @@ def test_the_command_line(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None
         "code": "fixed",
         "severity": "note",
         "subject": "churn@v2.0.0",
-        "message": "made the tag, as history implies",
+        "message": "created the tag that history implies",
         "remedy": None,
     }
     assert [finding["code"] for finding in rest] == ["foreign-tag"]

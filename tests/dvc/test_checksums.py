@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gitreg.dvc import folder
-from gitreg.dvc.checksums import told_md5
+from gitreg.dvc.checksums import reported_md5
 from gitreg.dvc.digest import Meter
 
 MD5 = hashlib.md5(b"weights")
@@ -42,7 +42,7 @@ HEX, BASE64 = MD5.hexdigest(), base64.b64encode(MD5.digest()).decode()
     ],
 )
 def test_what_is_told(protocol: str, info: dict[str, Any], told: str | None) -> None:
-    assert told_md5(info, protocol) == told
+    assert reported_md5(info, protocol) == told
 
 
 def test_a_source_that_turned_out_damaged_replaces_nothing(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ class TestOfAFile:
             with path.open("ab") as file:
                 file.write(b"more")
 
-        with pytest.raises(WorldError, match="log changed while it was read") as error:
+        with pytest.raises(WorldError, match="log changed while gitreg was reading it") as error:
             digest.hash_tree(path, write)
         assert error.value.hint is not None
 
@@ -141,7 +141,7 @@ class TestOfAFile:
         path = tmp_path / "log"
         for change in (lambda: os.truncate(path, 1), lambda: os.utime(path, (1, 1))):
             path.write_bytes(bytes(3 * digest.CHUNK))
-            with pytest.raises(WorldError, match="changed while it was read"):
+            with pytest.raises(WorldError, match="changed while gitreg was reading it"):
                 digest.hash_tree(path, lambda _done, change=change: change())
 
     def test_what_is_not_a_file_is_refused_without_waiting(self, tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ class TestListing:
 
     def test_a_folder_without_files_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "a" / "b").mkdir(parents=True)
-        with pytest.raises(InvalidRequest, match="holds no file"):
+        with pytest.raises(InvalidRequest, match="contains no files"):
             digest.list_files(tmp_path)
 
     @pytest.mark.parametrize("target", ["ok", ".", "/etc/passwd", "nowhere"])
@@ -239,7 +239,7 @@ class TestListing:
         (tmp_path / "sub" / "link").symlink_to(target)
         with pytest.raises(InvalidRequest, match=r"^sub/link in .* it is a symbolic link") as error:
             digest.list_files(tmp_path)
-        assert error.value.hint == "replace it by a copy of what it names"
+        assert error.value.hint == "replace it with a copy of its target"
 
     def test_a_pipe_and_a_socket_are_refused(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -290,7 +290,7 @@ class TestListing:
         self, tmp_path: Path, one: str, other: str
     ) -> None:
         write_tree(tmp_path, {one: b"", other: b"", "x": b""})
-        with pytest.raises(InvalidRequest, match="are one name"):
+        with pytest.raises(InvalidRequest, match="are the same name"):
             digest.list_files(tmp_path)
 
     def test_a_folder_that_cannot_be_read_is_named(

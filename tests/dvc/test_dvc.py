@@ -63,7 +63,7 @@ class TestInit:
         assert (tmp_path / ".dvcignore").read_text() == "*.tmp\n"
 
     def test_that_fails_leaves_nothing_half_made(self, tmp_path: Path) -> None:
-        with pytest.raises(DvcError, match=r"cannot set DVC up: .* is not a git repository"):
+        with pytest.raises(DvcError, match=r"cannot set up DVC: .* is not a git repository"):
             init(tmp_path)
         assert list(tmp_path.iterdir()) == []
         (tmp_path / ".dvcignore").write_text("*.tmp\n")
@@ -93,7 +93,7 @@ class TestOpening:
         project = DvcProject(tmp_path)
         with pytest.raises(DvcError, match="is not a DVC project") as error:
             project.missing(ABSENT)
-        assert error.value.hint == "run gitreg init"
+        assert error.value.hint == "gitreg init"
 
     def test_a_configuration_that_does_not_parse(self, project: DvcProject) -> None:
         (project.root / ".dvc" / "config").write_text("[core\n")
@@ -121,7 +121,7 @@ class TestOpening:
 
     def test_a_cloud_versioned_remote_is_refused(self, tmp_path: Path) -> None:
         project = make_project(tmp_path / "repo", str(tmp_path / "remote"), version_aware="true")
-        with pytest.raises(DvcError, match="cloud versioned"):
+        with pytest.raises(DvcError, match="cloud-versioned"):
             project.push([EMPTY])
 
     def test_a_remote_whose_plugin_is_missing(self, tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ class TestStage:
         for name, content in zip(("good", "evil"), COLLISION, strict=True):
             (tmp_path / name).write_bytes(content)
         good = project.stage(tmp_path / "good")
-        with pytest.raises(DvcError, match=f"same MD5, {good.md5}: DVC cannot hold both"):
+        with pytest.raises(DvcError, match=f"same MD5, {good.md5}: DVC cannot store both"):
             project.stage(tmp_path / "evil")
         assert project.cache_path(good.md5).read_bytes() == COLLISION[0]
         assert project.verify_cached(good.sha256, good.md5) == []
@@ -253,7 +253,7 @@ class TestStage:
     ) -> None:
         path = tmp_path / "log"
         path.write_bytes(b"weights")
-        with pytest.raises(WorldError, match="changed while it was read"):
+        with pytest.raises(WorldError, match="changed while gitreg was reading it"):
             project.stage(path, lambda _done: os.truncate(path, 1))
         assert files_below(project.root / ".dvc" / "cache") == {}
 

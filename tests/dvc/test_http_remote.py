@@ -77,7 +77,7 @@ class TestHttp:
         project, _ = served
         (tmp_path / "model.pkl").write_bytes(b"never arrives")
         tree = project.stage(tmp_path / "model.pkl")
-        with pytest.raises(DvcError, match=f"does not have {tree.md5} although it was uploaded"):
+        with pytest.raises(DvcError, match=f"gitreg uploaded {tree.md5} to DVC remote"):
             project.push([tree.md5])
 
     def test_of_another_size_than_in_the_cache(

@@ -34,8 +34,8 @@ class TestHostileListings:
         [
             (b"", "not the listing"),
             (b"\xff", "not the listing"),
-            (b"{}", "lists no file"),
-            (b"[]", "lists no file"),
+            (b"{}", "lists no files"),
+            (b"[]", "lists no files"),
             (b"3", "not the listing"),
             (b'["a"]', "not the listing"),
             (b"[" * 100_000, "not the listing"),
@@ -58,9 +58,9 @@ class TestHostileListings:
             (listing(entry("\ud800")), "UTF-8"),
             (listing(entry(".git/hooks/post-checkout")), "not tracked"),
             (listing(entry("a/" * 3000 + "b")), "longer than"),
-            (listing(entry("a"), entry("a")), "cannot be in one folder"),
-            (listing(entry("a"), entry("a/b")), "cannot be in one folder"),
-            (listing(entry("Model"), entry("model")), "cannot be in one folder"),
+            (listing(entry("a"), entry("a")), "cannot exist in one folder"),
+            (listing(entry("a"), entry("a/b")), "cannot exist in one folder"),
+            (listing(entry("Model"), entry("model")), "cannot exist in one folder"),
         ],
     )
     def test_are_refused_everywhere(self, project: DvcProject, data: bytes, rule: str) -> None:

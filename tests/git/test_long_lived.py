@@ -14,7 +14,7 @@ import pytest
 from gitreg import GitError, Refused, Registry
 from gitreg.git import process
 from gitreg.git.heads import Head, Unreadable
-from gitreg.git.index import not_surely_clean
+from gitreg.git.index import possibly_dirty
 from gitreg.git.repository import GitRepository
 from tests.conftest import git
 
@@ -285,7 +285,7 @@ def affirmed(work: Path) -> bool:
     repository = GitRepository(work)
     path = PRODUCTION
     content = git(work, "show", f"HEAD:{path}").encode() + b"\n"
-    sure = not_surely_clean(repository, work, {path: content, STAGING: None}) == []
+    sure = possibly_dirty(repository, work, {path: content, STAGING: None}) == []
     repository.close()
     return sure
 
@@ -322,7 +322,7 @@ def test_odd_files_are_not_affirmed(stocked: Path) -> None:
     place.write_bytes(content)
     assert affirmed(stocked)
     nowhere = GitRepository(stocked.parent / "origin.git")
-    assert not_surely_clean(nowhere, stocked, {PRODUCTION: content}) == [PRODUCTION]
+    assert possibly_dirty(nowhere, stocked, {PRODUCTION: content}) == [PRODUCTION]
     nowhere.close()
 
 

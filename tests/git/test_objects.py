@@ -77,7 +77,7 @@ def test_a_huge_object_is_refused(
     plain: Path, reader: ObjectReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(objects, "READ_LIMIT", 4)
-    with pytest.raises(GitError, match="not a registry's"):
+    with pytest.raises(GitError, match="gitreg reads at most 4"):
         reader.get_many(["HEAD:a.txt", "HEAD"])
     monkeypatch.undo()
     found = reader.get("HEAD:a-b")  # the rest of the first answer is not taken for this one

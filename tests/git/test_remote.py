@@ -200,9 +200,9 @@ REFUSALS: list[tuple[Callable[[Path], None], type[GitregError], str]] = [
     (_lock_over_there, GitError, "Unable to create"),
     (_veto_of_one_tag, GitError, "hook declined|atomic"),
     (_rewritten, GitError, "went backwards"),
-    (_gone, GitError, "cannot be read"),
+    (_gone, GitError, "cannot read the remote"),
     (_no_remote, GitError, "no Git remote"),
-    (_tag_taken, GitError, "another tag"),
+    (_tag_taken, GitError, "a different tag"),
     (_store_is_no_folder, DvcError, "store"),
     (_no_store, DvcError, "no DVC remote"),
     (_no_bytes, DvcError, "neither in the cache nor on remote"),
@@ -439,7 +439,10 @@ def test_the_configured_upstream_is_where_it_goes(shared: Path) -> None:
     git(work, "config", "branch.main.remote", "other")
     git(work, "config", "branch.main.merge", "refs/heads/release")
     before = published(shared)
-    with Registry(work) as registry, pytest.raises(GitError, match="all of main on it"):
+    with (
+        Registry(work) as registry,
+        pytest.raises(GitError, match="would put all commits of main there"),
+    ):
         registry.promote("churn@3", stage="production", push=True)
     git(work, "config", "push.default", "upstream")  # as `git push` wants it said, too
     with Registry(work) as registry:

@@ -208,10 +208,10 @@ def test_what_cannot_be_signed_is_not_done(
         ({"user.signingkey": "~/no-such-key"}, "No such file"),
         ({"user.signingkey": str(locked.file)}, "passphrase"),
         ({"user.signingkey": None}, "no SSH key"),
-        ({"gpg.ssh.program": "no-such-program"}, "no-such-program cannot be run"),
+        ({"gpg.ssh.program": "no-such-program"}, "cannot run no-such-program"),
         ({"gpg.ssh.program": "/bin/false"}, "false: no message"),
         ({"gpg.ssh.program": "/bin/true"}, "true: no message"),
-        ({"user.signingkey": None, "gpg.ssh.defaultKeyCommand": "echo nothing"}, "names no key"),
+        ({"user.signingkey": None, "gpg.ssh.defaultKeyCommand": "echo nothing"}, "printed no key"),
         ({"gpg.format": "pigeon"}, "gpg.format is 'pigeon'"),
         ({"commit.gpgsign": "perhaps"}, "neither true nor false"),
     ):

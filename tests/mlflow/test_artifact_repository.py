@@ -147,7 +147,9 @@ def test_a_link_to_another_version_is_not_followed(
 ) -> None:
     (tmp_path / "circle.link").write_text(source)
     registry.register(NAME, tmp_path / "circle.link")
-    with pytest.raises(MlflowException, match="not followed") as raised:
+    with pytest.raises(
+        MlflowException, match="does not follow a link to another version"
+    ) as raised:
         get_artifact_repository(version_uri(uri, 4)).download_artifacts("")
     assert code_of(raised) == "INVALID_PARAMETER_VALUE"
 
@@ -157,11 +159,11 @@ def test_what_is_not_there_is_not_found(uri: str, tmp_path: Path) -> None:
         with pytest.raises(MlflowException) as raised:
             mlflow.artifacts.download_artifacts(bad)
         assert code_of(raised) == "RESOURCE_DOES_NOT_EXIST"
-    with pytest.raises(MlflowException, match="no folder to download into"):
+    with pytest.raises(MlflowException, match="is not a folder"):
         get_artifact_repository(version_uri(uri, 1)).download_artifacts("", str(tmp_path / "no"))
-    with pytest.raises(MlflowException, match="no path in an artifact"):
+    with pytest.raises(MlflowException, match="is not a path inside an artifact"):
         get_artifact_repository(version_uri(uri, 1)).download_artifacts("../2")
-    with pytest.raises(MlflowException, match="names no version"):
+    with pytest.raises(MlflowException, match="does not name a version"):
         get_artifact_repository(uri).list_artifacts()
 
 
@@ -329,7 +331,7 @@ def test_where_a_server_writes_is_not_for_clients_to_say(
         elsewhere.log_artifact(str(tmp_path / "net.onnx"))
     with pytest.raises(MlflowException, match="was not started with that registry"):
         get_artifact_repository("gitreg+file:///other/-/m/1")
-    with pytest.raises(MlflowException, match="no path in an artifact"):
+    with pytest.raises(MlflowException, match="is not a path inside an artifact"):
         get_artifact_repository(f"{in_server}/../../etc")
     # Where traces go is said by a path after the whole URI.
     get_artifact_repository(f"{in_server}/1/traces").log_artifact(str(tmp_path / "net.onnx"))
@@ -348,7 +350,7 @@ def test_a_destination_of_no_known_kind_is_refused(
 ) -> None:
     own = f"{uri}?dest={dest}"
     monkeypatch.setenv(constants.ARTIFACTS_DESTINATION_ENV_VAR, own)
-    with pytest.raises(MlflowException, match="no place for a server's artifacts"):
+    with pytest.raises(MlflowException, match="a server cannot store artifacts there"):
         get_artifact_repository(own)
 
 
@@ -356,7 +358,7 @@ def test_a_server_without_a_destination_says_so(
     uri: str, in_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(constants.ARTIFACTS_DESTINATION_ENV_VAR, uri)
-    with pytest.raises(MlflowException, match="was not told where to keep"):
+    with pytest.raises(MlflowException, match="has no place to store the artifacts of runs"):
         get_artifact_repository(uri)
 
 

@@ -68,7 +68,7 @@ def test_parts_are_listed_and_handed_out(trained: Path) -> None:
     assert files.entries("data") == [Entry("deep", None)]
     assert files.entries("model.pkl") == files.entries("nothing") == []
     assert files.hand_out("data/deep/sample.csv").read_text() == "1,2"
-    with pytest.raises(NotFound, match="no such artifact"):
+    with pytest.raises(NotFound, match="the artifact has no file or folder"):
         files.hand_out("data/dee")
 
 
@@ -188,7 +188,7 @@ def test_a_copy_that_is_altered_again_and_again_is_given_up(trained: Path, tmp_p
         (files.hand_out("") / name).write_text("WEIGHTS")
         return tmp_path / "target"
 
-    with pytest.raises(WorldError, match="altered again and again"):
+    with pytest.raises(WorldError, match="another process keeps changing this file"):
         files.copy("model.pkl", target_of)
 
 

@@ -425,8 +425,8 @@ def test_readers_do_not_wait_for_the_one_that_asks(
     store = GitregStore(f"gitreg+file://{shared / 'origin.git'}")
     store.get_registered_model("churn")
     monkeypatch.setattr(pool, "FRESH", 0.0)
-    store._pool._asked = 0.0
-    with store._pool._asking:  # somebody else is asking
+    store._pool._updated = 0.0
+    with store._pool._updating:  # somebody else is asking
         done = threading.Event()
 
         def read() -> None:

@@ -29,7 +29,9 @@ def test_without_mlflow_one_line_says_what_to_install(
 
     monkeypatch.setattr(ui, "find_spec", find_spec)
     said = error("ui", "--repo", str(folder))
-    assert said == "gitreg: the web pages are MLflow's: pip install 'gitreg[mlflow]'\n"
+    assert said == (
+        "gitreg: gitreg ui needs MLflow, which is not installed\n  pip install 'gitreg[mlflow]'\n"
+    )
 
 
 def test_the_command_line_does_not_import_it_for_others() -> None:
@@ -57,7 +59,7 @@ def test_settings_that_do_not_do_are_refused(folder: Path, tmp_path: Path) -> No
     assert "less than 1" in error(*here, "--workers", "0")
     assert "between 0 and 65535" in error(*here, "--port", "65536")
     assert "no.such.invalid" in error(*here, "--host", "no.such.invalid", "--no-authentication")
-    assert "here a URL has a scheme" in error("ui", "--repo", "git@host:r.git")
+    assert "needs a URL with a scheme" in error("ui", "--repo", "git@host:r.git")
     git(tmp_path, "init", "--quiet", "empty")
     assert "no registry here" in error("ui", "--repo", str(tmp_path / "empty"))
 

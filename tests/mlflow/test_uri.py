@@ -33,9 +33,9 @@ def test_a_registry_is_named(uri: str, expected: RegistryUri) -> None:
 @pytest.mark.parametrize(
     ("uri", "problem"),
     [
-        ("gitreg://host/r", "absolute path"),
-        ("gitreg:r", "absolute path"),
-        ("gitreg:////host/r", "absolute path"),
+        ("gitreg://host/r", "must be absolute"),
+        ("gitreg:r", "must be absolute"),
+        ("gitreg:////host/r", "must be absolute"),
         ("gitreg:///a#b", "%23"),
         ("gitreg+ext://sh", "scheme"),
         ("sqlite:///x", "scheme"),
@@ -43,7 +43,7 @@ def test_a_registry_is_named(uri: str, expected: RegistryUri) -> None:
         ("gitreg+https://host/r?push=false", "publishes every write"),
         ("gitreg:///r?push=yes", "true or false"),
         ("gitreg:///r?push=true&push=true", "twice"),
-        ("gitreg:///r?dest=", "names nothing"),
+        ("gitreg:///r?dest=", "dest is empty"),
         ("gitreg:///r?color=red", "unknown option"),
     ],
 )

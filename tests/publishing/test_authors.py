@@ -106,7 +106,10 @@ def test_who_overrides_is_who_asked(stocked: Path) -> None:
 )
 def test_no_author_of_git_s_is_refused(folder: Path, name: str, email: str) -> None:
     repository = GitRepository(folder)
-    with pytest.raises(InvalidRequest, match="no author"), repository.authored_by(name, email):
+    with (
+        pytest.raises(InvalidRequest, match="Git cannot store the author"),
+        repository.authored_by(name, email),
+    ):
         raise AssertionError
     assert repository.signature("AUTHOR").person == "Ada Lovelace <ada@example.com>"
 

@@ -97,7 +97,7 @@ def test_a_branch_switched_meanwhile_leaves_the_work_tree_alone(
     assert git(stocked, "rev-parse", "main") == outcome.commit
     assert git(stocked, "rev-parse", "main^") == git(stocked, "rev-parse", "side")
     assert git(stocked, "status", "--porcelain") == ""
-    assert any("switched" in warning for warning in outcome.warnings)
+    assert any("another branch was checked out" in warning for warning in outcome.warnings)
 
 
 def test_a_tag_taken_meanwhile_loses_nothing(
@@ -309,9 +309,9 @@ def test_the_work_tree_that_cannot_follow_is_a_warning(
         assert registry.resolve("churn@busy").version == 3
     assert outcome.commit == git(stocked, "rev-parse", "HEAD")
     (warning,) = outcome.warnings
-    assert "could not follow" in warning
+    assert "was not updated" in warning
     (stocked / ".git" / "index.lock").unlink()
-    remedy = warning.partition("bring it up with: ")[2].split()
+    remedy = warning.partition("to update it: ")[2].split()
     git(stocked, *remedy[1:])
     assert git(stocked, "status", "--porcelain") == ""
 
@@ -332,7 +332,7 @@ def test_a_file_that_cannot_be_replaced_is_a_warning(
     meanwhile(monkeypatch, place.mkdir)
     with Registry(stocked) as registry:
         (warning,) = registry.set_alias("churn@3", "busy").warnings
-    assert "could not follow" in warning
+    assert "was not updated" in warning
 
 
 # What it costs

@@ -477,7 +477,7 @@ def test_work_in_the_way_is_refused(shared: Path, spoil: Callable[[Path], None])
     before = everything(work)
     heads = git(work, "for-each-ref", "refs/heads", "refs/tags")
     told = error("fetch", "--repo", str(work), code=1)
-    assert "the work tree cannot follow" in told
+    assert "the work tree cannot be updated" in told
     after = everything(work)
     assert (after["head"], after["status"], after["files"]) == (
         before["head"],

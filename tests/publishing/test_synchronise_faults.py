@@ -127,7 +127,7 @@ def _shallow(shared: Path) -> None:
     ("spoil", "told"),
     [
         (_no_remote, "there is no Git remote"),
-        (_down, "cannot be read"),
+        (_down, "cannot read the remote"),
         (_detached, "HEAD is detached"),
         (_shallow, "shallow"),
     ],
@@ -269,7 +269,7 @@ def test_ignored_files_are_work_too(shared: Path, mine: str, command: str) -> No
     pushed_by_hand(shared, Path(mine).parts[0], "theirs\n")
     before = git(work, "rev-parse", "HEAD")
     if command == "fetch":
-        assert "is there, and not in Git" in error("fetch", "--repo", str(work), code=1)
+        assert "exists and is not in Git" in error("fetch", "--repo", str(work), code=1)
     else:
         ran = gitreg("promote", "churn@3", "--to", "staging", "--push", "--repo", str(work))
         assert "could not follow" in ran.err
@@ -404,5 +404,5 @@ def test_ignored_files_are_work_before_the_first_commit_too(shared: Path) -> Non
     git(work, "remote", "add", "origin", "../origin.git")
     (work / ".git" / "info" / "exclude").write_text("/local.cfg\n")
     (work / "local.cfg").write_text("precious")
-    assert "local.cfg is there, and not in Git" in error("fetch", "--repo", str(work), code=1)
+    assert "local.cfg exists and is not in Git" in error("fetch", "--repo", str(work), code=1)
     assert (work / "local.cfg").read_text() == "precious"

@@ -201,7 +201,7 @@ def test_a_push_that_fails_changes_nothing(
     assert "no branches here" in error(*ASK, code=3)
     hook.unlink()
     (shared / "origin.git").rename(shared / "moved.git")
-    assert "cannot be read" in error(*ASK, code=3)
+    assert "cannot read the remote" in error(*ASK, code=3)
     (shared / "moved.git").rename(shared / "origin.git")
     assert published(shared) == before
     there = everything(stocked)
