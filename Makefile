@@ -20,7 +20,9 @@ $(VENV)/%.stamp: pyproject.toml
 demo: $(VENV)/demo.stamp  ## the whole story on a really trained model, in a temporary folder
 	$(BIN)/python examples/demo.py
 
-test: check docs tests  ## what CI runs: check, docs and tests
+# Side by side: mypy has one process, and would leave the other cores idle.
+test: $(VENV)/test,dev,demo.stamp $(VENV)/docs.stamp  ## what CI runs: check, docs and tests
+	@$(MAKE) --no-print-directory --jobs=2 check docs tests
 
 check: $(VENV)/test,dev,demo.stamp  ## lint, format, types, import contracts
 	$(BIN)/ruff check .

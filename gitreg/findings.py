@@ -1,4 +1,4 @@
-"""`Finding`: one thing that is wrong, and what to do about it."""
+"""`Finding`: one problem, and what to do about it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ Severity = Literal["error", "warning", "note"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a check found.
+    """One problem that a check found.
 
     Attributes:
         code: a stable name for its kind, ``missing-tag``.
-        severity: ``error`` for what is wrong, ``warning`` for what may hurt, ``note`` for what is
-            good to know.
+        severity: ``error`` for a fault, ``warning`` for a risk, ``note`` for information.
         subject: the version, file or tag that it is about.
-        message: what is wrong, one line.
-        remedy: the command that mends it, or ``None``.
+        message: what is wrong, in one line.
+        remedy: the command that repairs it, or ``None``.
     """
 
     code: str

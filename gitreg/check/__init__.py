@@ -1,22 +1,25 @@
 """Check: judges every commit of a range against each of its parents, under its base's policy.
 
-==============  ==============================================================
-`ranges`        judges ranges of commits: the door between Git and the checks
-`revisions`     which commits a check is about
-`step`          `Step`: a commit beside one of its parents
-`judge`         judges a commit with every check
-`versions`      checks of versions: immutable, numbered, complete
-`moves`         checks of moves: the policy's verdicts
-`pointers`      checks of pointers
-`lives`         checks of models that are deleted, renamed or created again
-`paths`         checks of paths
-`tags`          checks of tags
-`dvc_yaml`      checks of ``dvc.yaml``
-`commit_facts`  what rules ask about a commit: Git, signatures, approvals, DVC
-`clone_facts`   the same questions, answered by a clone
-`past`          the history before a range
-`finding`       `CheckFinding`: what a check found, and where
-==============  ==============================================================
+============== ==============================================================================
+`ranges`       ranges of commits, and what later commits need to know of earlier ones
+`clone_check`  `Registry.check`: the range that a person names, remote bytes, the clone's tags
+`revisions`    what a person may write as a range
+`judge`        the checks of one commit and of the state that it leads to
+`step`         a commit beside one of its parents
+`paths`        names, types of files, files outside the registry
+`versions`     immutable, numbered, complete versions
+`lives`        models that are deleted, renamed and created again
+`pointers`     stages, aliases and documents
+`dvc_yaml`     the artifacts in ``dvc.yaml``
+`moves`        moves between stages, by the policy
+`facts`        the answers to the rules' questions, once for all
+`clone_facts`  those of a move that is about to be made
+`commit_facts` those of a move that a commit made
+`past`         the history before a range
+`tags`         the tags that history implies
+`finding`      a finding with commit, file and line
+`resources`    the shell programs of hooks, which `gitreg.hooks` installs
+============== ==============================================================================
 """
 
 from __future__ import annotations

@@ -17,12 +17,12 @@ _FIELD = re.compile(r"^(?:[\w./%-]+: )?(?P<field>[\w.-]+(?:\[\d+\])?(?:\.[\w-]+)
 
 @dataclass(frozen=True)
 class CheckFinding(Finding):
-    """A finding with its place.
+    """A finding with its commit, file and line.
 
     Attributes:
-        commit: the commit that it is about, 40 hex digits; ``None`` for one that is no commit's.
+        commit: the commit that it is about, 40 hex digits, or ``None``.
         file: the path from the root of the repository, or ``None``.
-        line: in that file, from 1, or ``None`` where none is to be named.
+        line: the line in that file, from 1, or ``None``.
     """
 
     commit: str | None = None
@@ -44,7 +44,7 @@ def line_of(data: bytes | None, text: str) -> int | None:
 
 
 def line_in_error(data: bytes | None, message: str) -> int | None:
-    """Return the line that a message of a reader is about: it names the line, or the field."""
+    """Return the line of a reader's error, which names the line or the field."""
     told = _LINE.search(message)
     if told is not None:
         return int(told[1])

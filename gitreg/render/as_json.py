@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from gitreg.core.state.history import named_by
 from gitreg.render.terminal import (
     escape_invisible,
 )
@@ -91,6 +90,8 @@ def event_json(event: Event) -> dict[str, Any]:
 
     ``before`` and ``after`` are lists of a stage, a number or null of an alias, else null.
     """
+    from gitreg.core.state.history import named_by  # not for `resolve`, whose start counts
+
     found = asdict(event)
     if not (event.pointer or "").startswith("stages/"):
         found |= {"before": named_by(event.before), "after": named_by(event.after)}

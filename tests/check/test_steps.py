@@ -141,6 +141,34 @@ def test_modes(mode: int, code: str | None) -> None:
     assert "immutable" in codes(step(ONE, {MANIFEST: ONE[MANIFEST]}, mode=0o100755))
 
 
+def test_every_file_of_a_step_is_looked_at() -> None:
+    """What is right, or found already, hides nothing that comes after it."""
+    made = step(
+        {**TWO, "registry/churn/notes.md": b"n"},
+        {
+            "registry/churn/notes.md": None,
+            "registry/churn/model.yaml": b"description: d\n",
+            "registry/churn/versions/2/model/weights.bin": b"w",
+            "registry/churn/words.md": b"w",
+            "registry/churn/a\u202eb/x": b"x",
+            ".git/hooks/post-checkout": b"x",
+            STAGING: b"versions: x\n",
+            "registry/churn/aliases/b.yaml": b"version: x\n",
+            "notes.md": b"n",
+            "more.md": b"n",
+        },
+    )
+    found = [(f.code, f.subject) for f in judge_step(made, only_registry=True)]
+    for code, paths in {
+        "artifact-in-git": ["registry/churn/versions/2/model/weights.bin"],
+        "stray-file": ["registry/churn/words.md", "registry/churn/a\u202eb/x"],
+        "bad-name": ["registry/churn/a\u202eb/x", ".git/hooks/post-checkout"],
+        "bad-pointer": [STAGING, "registry/churn/aliases/b.yaml"],
+        "smuggled": [".git/hooks/post-checkout", "notes.md", "more.md"],
+    }.items():
+        assert [path for other, path in found if other == code] == paths
+
+
 def test_a_number_that_only_history_knows() -> None:
     assert codes(step(ONE, SECOND, highest=2)) == ["number-reused"]
     assert codes(step(ONE, SECOND, highest=1)) == []
@@ -199,6 +227,10 @@ FAULTS: dict[str, tuple[Files, list[str]]] = {
     ),
     "one that does not parse": (
         {STAGING: b"versions: 1\n", PRODUCTION: b"versions:\n- 9\n"},
+        ["dangling-pointer"],
+    ),
+    "an alias beside one that does not parse": (
+        {STAGING: b"versions: 1\n", "registry/churn/aliases/a.yaml": b"version: 9\n"},
         ["dangling-pointer"],
     ),
 }

@@ -135,8 +135,11 @@ def test_a_command_that_prints_something_else_is_noticed(tmp_path: Path) -> None
 def _write_anew(story: tuple[Path, ...], folder: Path) -> None:
     folder.mkdir()
     texts = {page: page.read_text() for page in story}
-    session = [command for text in texts.values() for command, _ in commands(text)]
-    printed = iter(play(session, folder))
+    session = [entry for text in texts.values() for entry in commands(text)]
+    outputs = play([command for command, _ in session], folder)
+    if [steady(output) for output in outputs] == [steady(expected) for _, expected in session]:
+        return  # other hashes and dates alone are no reason for a diff
+    printed = iter(outputs)
 
     def block(match: re.Match[str]) -> str:
         lines = []

@@ -197,8 +197,8 @@ class CodeOn:
         name = f"code {code.commit[:SHORT]}"
         if found is None:
             line = (
-                f"{name} or the branch {self.branch} is not known here: git fetch brings what "
-                "the remote has"
+                f"{name} or the branch {self.branch} is not known here: push it, or git "
+                "fetch what the remote has"
             )
             return unknown(codes.CODE_ON, line)
         return Verdict(codes.CODE_ON, found, f"{name} is {'' if found else 'not '}on {self.branch}")

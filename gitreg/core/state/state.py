@@ -30,7 +30,7 @@ _POINTERS = ("stages", "aliases")
 
 
 class Snapshot(Protocol):
-    """The files of one commit. They never change, so what was read once may be remembered."""
+    """The files of one commit. They never change, so that they can be cached."""
 
     @property
     def commit(self) -> str | None:
@@ -40,7 +40,7 @@ class Snapshot(Protocol):
         """Return a file's content, or ``None`` when there is no such file."""
 
     def list(self, path: str) -> Sequence[str]:
-        """Return the names in a folder; of one that is absent, none."""
+        """Return the names in a folder; an absent folder has none."""
 
     def read_many(self, paths: Sequence[str]) -> Sequence[bytes | None]:
         """Return the contents of several files."""
@@ -50,7 +50,7 @@ class Snapshot(Protocol):
 
 
 class _Overlaid:
-    """A snapshot with a change laid over it."""
+    """A snapshot with a change on top of it."""
 
     def __init__(self, below: Snapshot, files: Mapping[str, bytes | None]) -> None:
         self._below = below
@@ -75,7 +75,7 @@ class _Overlaid:
         return kept + [name for name in sorted(changed) if self._has(f"{path}/{name}")]
 
     def _has(self, path: str) -> bool:
-        """Tell whether something is at a path: a folder goes with the last file in it."""
+        """Tell whether something exists at a path; a folder exists while it has a file."""
         return self.read(path) is not None or bool(self.list(path))
 
     def read_many(self, paths: Sequence[str]) -> Sequence[bytes | None]:
@@ -86,7 +86,7 @@ class _Overlaid:
 
 
 def _makes_a_model(names: Sequence[str]) -> bool:
-    """Tell whether the folder with these names is that of a model, not just of its tombstone."""
+    """Tell whether a folder with these names holds a model, not only its tombstone."""
     return "versions" in names or "model.yaml" in names
 
 
@@ -99,7 +99,7 @@ class RegistryState:
 
     @property
     def commit(self) -> str | None:
-        """The commit that everything is read from."""
+        """The commit that is read."""
         return self.snapshot.commit
 
     @property
@@ -112,7 +112,7 @@ class RegistryState:
         return self._policy
 
     def after(self, files: Mapping[str, bytes | None]) -> RegistryState:
-        """Return the state that a change leads to, before any commit holds it.
+        """Return the state after a change that is not committed yet.
 
         Args:
             files: path to its new content, ``None`` to remove it.
@@ -132,22 +132,22 @@ class RegistryState:
         return [n for n, inside in zip(names, folders, strict=True) if _makes_a_model(inside)]
 
     def _names_taken(self) -> list[str]:
-        """Return the names that have a folder, sorted: those of deleted models as well."""
+        """Return the names that have a folder, sorted, also those of deleted models."""
         found = map(layout.model_of_folder, self.snapshot.list(layout.ROOT))
         return sorted(name for name in found if name is not None)
 
     def has_model(self, name: str) -> bool:
-        """Tell whether a model is there: it has versions, deleted ones too, or a ``model.yaml``."""
+        """Tell whether a model exists: it has versions, deleted ones too, or a ``model.yaml``."""
         return _makes_a_model(self.snapshot.list(layout.model_path(name)))
 
     def tombstone(self, name: str) -> Tombstone | None:
-        """Return what stays of a deleted or renamed model, ``None`` where nothing does."""
+        """Return the tombstone of a deleted or renamed model, if there is one."""
         path = layout.model_tombstone_path(name)
         data = self.snapshot.read(path)
         return None if data is None else manifest.read_tombstone(data, path)
 
     def check_model(self, name: str) -> str:
-        """Return ``name`` when such a model is registered.
+        """Return ``name`` if such a model exists.
 
         Raises:
             NotFound: it is not; the hint names the near misses. Of a deleted one it says by whom
@@ -164,7 +164,7 @@ class RegistryState:
         return name
 
     def refuse_gone(self, name: str) -> None:
-        """Say of a name whose model was deleted or renamed, and by whom.
+        """Report that the model of a name was deleted or renamed, and by whom.
 
         Raises:
             NotFound: it was.
@@ -181,39 +181,39 @@ class RegistryState:
         )
 
     def same_name(self, name: str) -> str | None:
-        """Return the name, but for case or Unicode form the same, that has a folder, if any."""
+        """Return the name with a folder that differs only by case or Unicode form, if any."""
         taken = self._names_taken()
         return next((other for other in taken if other != name and fold(other) == fold(name)), None)
 
     def numbers(self, model: str) -> list[int]:
-        """Return every number that was ever given to a version, ascending, deleted ones too."""
+        """Return the numbers of all versions, ascending, deleted ones too."""
         folders = self.snapshot.list(layout.versions_path(model))
         found = (layout.version_of_folder(folder) for folder in folders)
         return sorted(number for number in found if number is not None)
 
     def versions(self, model: str) -> list[int]:
-        """Return the numbers of the versions that are there, ascending."""
+        """Return the numbers of the versions that are not deleted, ascending."""
         numbers = self.numbers(model)
         folders = self.snapshot.list_many([layout.version_path(model, n) for n in numbers])
         return [n for n, files in zip(numbers, folders, strict=True) if "manifest.yaml" in files]
 
     def latest(self, model: str) -> int | None:
-        """Return the highest version that is there."""
+        """Return the highest version that is not deleted."""
         for number in reversed(self.numbers(model)):
             if self._lists(model, number):
                 return number
         return None
 
     def has_version(self, model: str, version: int) -> bool:
-        """Tell whether a version is there (and not deleted)."""
+        """Tell whether a version exists and is not deleted."""
         return self.snapshot.read(layout.manifest_path(model, version)) is not None
 
     def _lists(self, model: str, version: int) -> bool:
-        """Tell the same from its folder: in a light copy the manifest itself would be fetched."""
+        """Tell the same by the folder's listing: a light copy would have to fetch the manifest."""
         return "manifest.yaml" in self.snapshot.list(layout.version_path(model, version))
 
     def check_version(self, model: str, version: int) -> int:
-        """Return ``version`` when it is there.
+        """Return ``version`` if it exists.
 
         Raises:
             NotFound: it was never registered, or it was deleted (then it says by whom).
@@ -330,7 +330,7 @@ class RegistryState:
             yield self.model(name)
 
     def read_ahead(self, models: Sequence[str]) -> None:
-        """Have all documents of models at once, in a few batches; a snapshot remembers them."""
+        """Read all documents of models in a few batches; the snapshot caches them."""
         versions = [layout.versions_path(name) for name in models]
         self.snapshot.list_many(versions)
         folders = [f"{layout.model_path(name)}/{kind}" for name in models for kind in _POINTERS]
@@ -340,12 +340,12 @@ class RegistryState:
         self.snapshot.read_many([path for path in paths if path.endswith((".yaml", ".dvc"))])
 
     def model_annotations(self, name: str) -> Annotations:
-        """Return what people said of a model."""
+        """Return a model's annotations."""
         path = layout.model_document_path(name)
         return manifest.read_model_document(self.snapshot.read(path), path)
 
     def annotations(self, model: str, version: int) -> Annotations:
-        """Return what people said of a version."""
+        """Return a version's annotations."""
         path = layout.annotations_path(model, version)
         return manifest.read_annotations(self.snapshot.read(path), path)
 
@@ -360,7 +360,7 @@ class RegistryState:
         return self.version_of(self.pointers(model), version)
 
     def _read_ahead(self, model: str, version: int) -> None:
-        """Have all that a version is put together from at once; a snapshot remembers it."""
+        """Read all files of a version at once; the snapshot caches them."""
         parts = ("stages", "aliases", f"versions/{version}")
         folders = [f"{layout.model_path(model)}/{part}" for part in parts]
         files = zip(folders, self.snapshot.list_many(folders), strict=True)
@@ -368,11 +368,11 @@ class RegistryState:
         self.snapshot.read_many([path for path in paths if path.endswith((".yaml", ".dvc"))])
 
     def pointers(self, model: str) -> Model:
-        """Return a model's pointers alone: what `version_of` needs, read once for many."""
+        """Return only a model's pointers, read once for many calls of `version_of`."""
         return Model(model, None, self.stages(model), self.aliases(model))
 
     def manifest(self, model: str, version: int) -> ModelVersion:
-        """Return what never changes of a version: its manifest alone, in one read.
+        """Return the immutable part of a version: its manifest, in one read.
 
         Raises:
             NotFound: it is not there.
@@ -388,7 +388,7 @@ class RegistryState:
         return found
 
     def version_of(self, pointers: Model, version: int) -> ModelVersion:
-        """Return a version, placed by pointers that were read before."""
+        """Return a version with its stage and aliases, by pointers that were read before."""
         model = pointers.name
         found = self.manifest(model, version)
         said = self.annotations(model, version)

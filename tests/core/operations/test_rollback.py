@@ -276,6 +276,7 @@ STEPS = st.lists(
 @given(STEPS)
 @example(["promote", "promote", "rollback", "promote", 2, "rollback"])
 @example(["promote", "promote", "rollback", "promote", "keep", 2, "rollback"])
+@example(["promote", "empty", "promote", "rollback"])
 def test_a_row_of_rollbacks_never_restores_what_it_withdrew(steps: list[str | int]) -> None:
     branch, promoted = FakeBranch(), 0
     withdrawn: set[int] = set()  # since the last promotion

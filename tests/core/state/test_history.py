@@ -62,7 +62,7 @@ def test_gitregs_own_commits() -> None:
     branch.alias("churn@1", "best")
     assert told(branch) == [("alias", 1, "aliases/best", (), (1,))]
     branch.unalias("churn", "best")
-    assert told(branch) == [("alias", 1, "aliases/best", 1, None)]
+    assert told(branch) == [("alias", 1, "aliases/best", (1,), ())]
     branch.commit(annotate(branch.state, Annotation(Reference("churn", 1), description="d")))
     assert told(branch) == [("annotate", 1, None, (), ())]
     branch.commit(annotate(branch.state, Annotation(Reference("churn"), owner="o")))

@@ -20,7 +20,7 @@ from tests.support.servers.mlflow_tracking import free_port
     ("uri", "kind", "says"),
     [
         ("mlflow.internal:5000", InvalidRequest, "is not the URI of an MLflow registry"),
-        ("htp://mlflow", InvalidRequest, "htp://mlflow is no URI"),
+        ("htp://mlflow", InvalidRequest, "htp://mlflow is not the URI"),
         ("sqlite:////nowhere/mlflow.db", NotFound, "there is no /nowhere/mlflow.db"),
         ("/nowhere/mlruns", NotFound, "there is no /nowhere/mlruns"),
         ("gitreg:///srv/models", InvalidRequest, "not one of MLflow's own"),
