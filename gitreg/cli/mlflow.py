@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from gitreg.cli.app import app, export_app, import_app
-from gitreg.cli.output import opened, print_json, terminal_width, warn
+from gitreg.cli.output import drawn_bar, opened, print_json, terminal_width, warn
 from gitreg.cli.parameters import (
-    AllowRewindOption,
     DryRunOption,
     JsonOption,
     PushOption,
     ReasonOption,
     RepoOption,
+    RepositoryArguments,
+    flag,
+    with_repository_options,
 )
 from gitreg.errors import InvalidRequest
 from gitreg.registry import Registry
@@ -47,15 +49,12 @@ def ui(
             help="Where MLflow keeps runs; a database in your data folder by default.",
         ),
     ] = None,
-    push: Annotated[bool, typer.Option("--push", help="Publish every change at once.")] = False,
+    push: Annotated[bool, flag("--push", "Publish every change at once.")] = False,
     no_authentication: Annotated[
         bool,
-        typer.Option(
-            "--no-authentication",
-            help="Let everybody who can reach the host change the registry.",
-        ),
+        flag("--no-authentication", "Let everybody who can reach the host change the registry."),
     ] = False,
-    open_: Annotated[bool, typer.Option("--open", help="Open the pages in a browser.")] = False,
+    open_: Annotated[bool, flag("--open", "Open the pages in a browser.")] = False,
 ) -> None:
     """Serve MLflow's web pages and REST API.
 
@@ -125,17 +124,14 @@ def _counting(words: str) -> Iterator[Tell | None]:
     if not sys.stderr.isatty():
         yield None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
     from gitreg.render import terminal
 
-    columns = (SpinnerColumn(), TextColumn(words), BarColumn(), MofNCompleteColumn())
     shown = TextColumn("{task.fields[next]}", markup=False)
-    with Progress(*columns, shown, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(words, total=None, next="")
-        yield lambda done, total, name: bar.update(
-            task, completed=done, total=total, next=terminal.line(name)
+    with drawn_bar(words, BarColumn(), MofNCompleteColumn(), shown) as update:
+        yield lambda done, total, name: update(
+            completed=done, total=total, next=terminal.line(name)
         )
 
 
@@ -156,9 +152,9 @@ def import_mlflow(
     models: ModelsOption = None,
     no_links: Annotated[
         bool,
-        typer.Option(
+        flag(
             "--no-links",
-            help="Skip versions whose artifacts cannot be downloaded, instead of linking to them.",
+            "Skip versions whose artifacts cannot be downloaded, instead of linking to them.",
         ),
     ] = False,
     reason: ReasonOption = None,
@@ -191,16 +187,16 @@ def import_mlflow(
 
 
 @export_app.command("mlflow")
+@with_repository_options
 def export_mlflow(
     uri: UriOption,
     tracking_uri: TrackingUriOption = None,
     models: ModelsOption = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be exported, and do nothing.")
+        bool, flag("--dry-run", "Show what would be exported, and do nothing.")
     ] = False,
-    json: JsonOption = False,
-    repo: RepoOption = ".",
-    allow_rewind: AllowRewindOption = False,
+    *,
+    shared: RepositoryArguments,
 ) -> None:
     """Export this registry to a registry of MLflow's.
 
@@ -210,7 +206,7 @@ def export_mlflow(
 
     Example: gitreg export mlflow --uri http://mlflow.internal:5000
     """
-    with _with_mlflow(), opened(repo, allow_rewind) as registry:
+    with _with_mlflow(), opened(shared.repo, shared.allow_rewind) as registry:
         from gitreg.mlflow.transfer.exporting import export_registry
         from gitreg.mlflow.transfer.foreign import ForeignRegistry
 
@@ -222,7 +218,7 @@ def export_mlflow(
                 dry_run=dry_run,
                 tell=tell,
             )
-    _print_move(report, json=json)
+    _print_move(report, json=shared.json)
 
 
 def move_json(report: Report) -> dict[str, Any]:

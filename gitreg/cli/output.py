@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import typer
@@ -16,6 +17,8 @@ from gitreg.registry import Registry
 
 # Rendering is imported when a command prints: `gitreg resolve` prints one line.
 if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
+
     from gitreg.cli.parameters import WriteArguments
     from gitreg.core.policy import Judgement
     from gitreg.dvc.digest import Progress
@@ -120,21 +123,23 @@ def showing_refusals(*, json: bool) -> Iterator[None]:
 
 
 @contextmanager
+def drawn_bar(words: str, *columns: ProgressColumn) -> Iterator[Callable[..., None]]:
+    """Draw a bar on stderr; give what updates it, see `rich.progress.Progress.update`."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
+    first = (SpinnerColumn(), TextColumn(words))
+    with Progress(*first, *columns, console=Console(stderr=True), transient=True) as bar:
+        yield partial(bar.update, bar.add_task(words, total=None, next=""))
+
+
+@contextmanager
 def progress_bar(words: str) -> Iterator[Progress | None]:
     """Give a callback that draws a progress bar, or ``None`` outside a terminal."""
     if not sys.stderr.isatty():
         yield None
         return
-    from rich.console import Console
-    from rich.progress import (
-        DownloadColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TransferSpeedColumn,
-    )
+    from rich.progress import DownloadColumn, TransferSpeedColumn
 
-    columns = (SpinnerColumn(), TextColumn(words), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(words, total=None)
-        yield lambda done: bar.advance(task, done)
+    with drawn_bar(words, DownloadColumn(), TransferSpeedColumn()) as update:
+        yield lambda done: update(advance=done)

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeAlias
 
 import typer
 
@@ -16,6 +16,9 @@ from gitreg.registry import Registry
 
 if TYPE_CHECKING:
     from gitreg.registry.options import ReadOptions, WriteOptions
+
+
+_Completion: TypeAlias = Callable[[typer.Context, str], list[str]]
 
 
 def _completing(ctx: typer.Context) -> Registry:
@@ -52,6 +55,21 @@ def complete_stage(ctx: typer.Context, incomplete: str) -> list[str]:
         return []
 
 
+def flag(name: str, words: str) -> Any:
+    """Return an option that is on or off; ``words`` are its help."""
+    return typer.Option(name, help=words)
+
+
+def option(metavar: str, words: str) -> Any:
+    """Return an option with a value, named after its parameter; ``words`` are its help."""
+    return typer.Option(metavar=metavar, help=words)
+
+
+def argument(metavar: str, words: str, completion: _Completion | None = None) -> Any:
+    """Return an argument; ``words`` are its help, ``completion`` completes it in the shell."""
+    return typer.Argument(metavar=metavar, help=words, autocompletion=completion)
+
+
 _REFERENCE = "churn-predictor@5, @champion, @latest, or churn-predictor/production."
 
 
@@ -67,13 +85,11 @@ RepoPathOption = Annotated[
 
 AllowRewindOption = Annotated[
     bool,
-    typer.Option(
-        "--allow-rewind", help="Accept that the branch behind the URL was rewritten or went back."
-    ),
+    flag("--allow-rewind", "Accept that the branch behind the URL was rewritten or went back."),
 ]
 
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+JsonOption = Annotated[bool, flag("--json", "Print JSON.")]
 
 
 RevOption = Annotated[
@@ -95,20 +111,15 @@ ReasonOption = Annotated[
 ]
 
 
-DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Show what would be committed, and do nothing.")
-]
+DryRunOption = Annotated[bool, flag("--dry-run", "Show what would be committed, and do nothing.")]
 
 
 PushOption = Annotated[
-    bool, typer.Option("--push", help="Publish: bytes to the DVC remote, then branch and tags.")
+    bool, flag("--push", "Publish: bytes to the DVC remote, then branch and tags.")
 ]
 
 
-PrOption = Annotated[
-    bool,
-    typer.Option("--pr", help="Push a branch and open a pull request instead."),
-]
+PrOption = Annotated[bool, flag("--pr", "Push a branch and open a pull request instead.")]
 
 
 OverrideOption = Annotated[
@@ -131,21 +142,52 @@ OperationOption = Annotated[
 ]
 
 
-ReferenceArgument = Annotated[
+ToStageOption = Annotated[
     str,
-    typer.Argument(metavar="REF", help=_REFERENCE, autocompletion=complete_reference),
-]
-
-
-ReferencesArgument = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="REF", help=f"One or more: {_REFERENCE}", autocompletion=complete_reference
+    typer.Option(
+        "--to",
+        metavar="STAGE",
+        help="A stage of the policy, or none.",
+        autocompletion=complete_stage,
     ),
 ]
 
 
+TagsOption = Annotated[Optional[list[str]], option("KEY=VALUE", "A tag; may repeat.")]
+
+
+OwnerOption = Annotated[Optional[str], option("WHO", "Who answers for the model.")]
+
+
+ReferenceArgument = Annotated[str, argument("REF", _REFERENCE, complete_reference)]
+
+
+ReferencesArgument = Annotated[
+    list[str], argument("REF", f"One or more: {_REFERENCE}", complete_reference)
+]
+
+
 # What many commands share
+
+
+@dataclass(frozen=True)
+class CloneArguments:
+    """The options of a command about one clone; see `with_clone_options`."""
+
+    json: JsonOption = False
+    repo: RepoPathOption = "."
+
+
+@dataclass(frozen=True)
+class RepositoryArguments:
+    """The options of a command about a clone, or a repository that is read by URL.
+
+    See `with_repository_options`.
+    """
+
+    json: JsonOption = False
+    repo: RepoOption = "."
+    allow_rewind: AllowRewindOption = False
 
 
 @dataclass(frozen=True)
@@ -217,6 +259,12 @@ def _sharing(kind: Callable[..., object]) -> Callable[[Callable[..., None]], Cal
 
     return decorate
 
+
+with_clone_options = _sharing(CloneArguments)
+"""Gives a command ``--json`` and ``--repo``."""
+
+with_repository_options = _sharing(RepositoryArguments)
+"""Gives a command ``--json``, ``--repo`` and ``--allow-rewind``."""
 
 with_read_options = _sharing(ReadArguments)
 """Gives a command ``--json``, ``--rev``, ``--at``, ``--repo`` and ``--allow-rewind``."""

@@ -12,9 +12,11 @@ from gitreg.cli.output import opened, print_json, progress_bar, terminal_width, 
 from gitreg.cli.parameters import (
     ReadArguments,
     ReferenceArgument,
+    argument,
     check_model_argument,
     complete_model,
     complete_reference,
+    flag,
     with_read_options,
 )
 from gitreg.errors import GitError, Refused
@@ -23,10 +25,7 @@ from gitreg.errors import GitError, Refused
 @app.command("list")
 @with_read_options
 def list_(
-    name: Annotated[
-        Optional[str],
-        typer.Argument(metavar="NAME", help="The model.", autocompletion=complete_model),
-    ] = None,
+    name: Annotated[Optional[str], argument("NAME", "The model.", complete_model)] = None,
     *,
     shared: ReadArguments,
 ) -> None:
@@ -81,11 +80,7 @@ def show(
 def log(
     reference: Annotated[
         Optional[str],
-        typer.Argument(
-            metavar="REF",
-            help="A model, one of its stages or aliases, or a version.",
-            autocompletion=complete_reference,
-        ),
+        argument("REF", "A model, one of its stages or aliases, or a version.", complete_reference),
     ] = None,
     limit: Annotated[
         Optional[int],
@@ -172,9 +167,7 @@ def pull(
         Optional[str],
         typer.Option("-o", "--output", metavar="DIR", help="The folder to put the artifact into."),
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace something else of that name in DIR.")
-    ] = False,
+    force: Annotated[bool, flag("--force", "Replace something else of that name in DIR.")] = False,
     *,
     shared: ReadArguments,
 ) -> None:
@@ -206,18 +199,13 @@ def pull(
 def verify(
     references: Annotated[
         Optional[list[str]],
-        typer.Argument(
-            metavar="REF",
-            help="Versions or models; all by default.",
-            autocompletion=complete_reference,
-        ),
+        argument("REF", "Versions or models; all by default.", complete_reference),
     ] = None,
     remote: Annotated[
-        bool, typer.Option("--remote", help="Read every byte from the DVC remote, not the cache.")
+        bool, flag("--remote", "Read every byte from the DVC remote, not the cache.")
     ] = False,
     repair: Annotated[
-        bool,
-        typer.Option("--repair", help="Upload what is wrong there again, if the cache has it."),
+        bool, flag("--repair", "Upload what is wrong there again, if the cache has it.")
     ] = False,
     *,
     shared: ReadArguments,

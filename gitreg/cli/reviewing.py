@@ -11,18 +11,23 @@ from gitreg import __version__
 from gitreg.cli.app import app, ci_app, hook_app, policy_app
 from gitreg.cli.output import opened, print_json, print_outcome, warn
 from gitreg.cli.parameters import (
-    AllowRewindOption,
-    JsonOption,
+    CloneArguments,
     ReadArguments,
     ReferenceArgument,
     ReferencesArgument,
-    RepoOption,
     RepoPathOption,
+    RepositoryArguments,
+    ToStageOption,
     WriteArguments,
+    argument,
     check_model_argument,
     complete_model,
     complete_stage,
+    flag,
+    option,
+    with_clone_options,
     with_read_options,
+    with_repository_options,
     with_write_options,
 )
 from gitreg.errors import InvalidRequest, Refused
@@ -45,12 +50,9 @@ def approve(
             autocompletion=complete_stage,
         ),
     ],
-    withdraw: Annotated[
-        bool, typer.Option("--withdraw", help="Withdraw your approval instead.")
-    ] = False,
+    withdraw: Annotated[bool, flag("--withdraw", "Withdraw your approval instead.")] = False,
     key: Annotated[
-        Optional[str],
-        typer.Option(metavar="FILE", help="The SSH key, instead of Git's user.signingkey."),
+        Optional[str], option("FILE", "The SSH key, instead of Git's user.signingkey.")
     ] = None,
     *,
     shared: WriteArguments,
@@ -77,10 +79,7 @@ def approve(
 @policy_app.command("show")
 @with_read_options
 def policy_show(
-    model: Annotated[
-        Optional[str],
-        typer.Argument(metavar="MODEL", help="A model.", autocompletion=complete_model),
-    ] = None,
+    model: Annotated[Optional[str], argument("MODEL", "A model.", complete_model)] = None,
     *,
     shared: ReadArguments,
 ) -> None:
@@ -115,15 +114,7 @@ def policy_show(
 @with_read_options
 def policy_test(
     references: ReferencesArgument,
-    to: Annotated[
-        str,
-        typer.Option(
-            "--to",
-            metavar="STAGE",
-            help="A stage of the policy, or none.",
-            autocompletion=complete_stage,
-        ),
-    ],
+    to: ToStageOption,
     *,
     shared: ReadArguments,
 ) -> None:
@@ -154,7 +145,7 @@ def policy_test(
 @policy_app.command("schema")
 def policy_schema(
     manifest: Annotated[
-        bool, typer.Option("--manifest", help="The schema of a version's manifest.yaml instead.")
+        bool, flag("--manifest", "The schema of a version's manifest.yaml instead.")
     ] = False,
 ) -> None:
     """Print the JSON Schema of policy.yaml, for editors and other tools.
@@ -172,37 +163,31 @@ def policy_schema(
 
 
 @app.command()
+@with_repository_options
 def check(
     commits: Annotated[
         Optional[str],
-        typer.Argument(
-            metavar="BASE..HEAD", help="The commits to check; by default those not upstream yet."
-        ),
+        argument("BASE..HEAD", "The commits to check; by default those not upstream yet."),
     ] = None,
     history: Annotated[
-        bool,
-        typer.Option("--history", help="Check every commit, each under the policy of its time."),
+        bool, flag("--history", "Check every commit, each under the policy of its time.")
     ] = False,
     only_registry: Annotated[
         bool,
-        typer.Option(
-            "--only-registry", help="Refuse commits that change both the registry and other files."
-        ),
+        flag("--only-registry", "Refuse commits that change both the registry and other files."),
     ] = False,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Report what cannot be checked here as an error.")
+        bool, flag("--strict", "Report what cannot be checked here as an error.")
     ] = False,
     remote: Annotated[
-        bool,
-        typer.Option("--remote", help="Check that the DVC remote has the bytes of new versions."),
+        bool, flag("--remote", "Check that the DVC remote has the bytes of new versions.")
     ] = False,
     form: Annotated[
         str,
         typer.Option("--format", metavar="FORM", help="text, markdown, sarif, github or gitlab."),
     ] = "text",
-    json: JsonOption = False,
-    repo: RepoOption = ".",
-    allow_rewind: AllowRewindOption = False,
+    *,
+    shared: RepositoryArguments,
 ) -> None:
     """Check commits against the rules of the registry.
 
@@ -218,9 +203,9 @@ def check(
         near = did_you_mean(form, reports.FORMATS)
         known = f"one of {', '.join(reports.FORMATS)}"
         raise InvalidRequest(f"--format: no {form!a}", hint=near or known)
-    if json and form != "text":
+    if shared.json and form != "text":
         raise InvalidRequest(f"--json and --format {form} exclude each other: give one of them")
-    with opened(repo, allow_rewind) as registry:
+    with opened(shared.repo, shared.allow_rewind) as registry:
         report = registry.check(
             commits,
             history=history,
@@ -228,7 +213,7 @@ def check(
             strict=strict,
             remote=remote,
         )
-    if json:
+    if shared.json:
         print_json(reports.report_json(report))
     else:
         text = reports.formatted(report, form, __version__)
@@ -239,12 +224,11 @@ def check(
 
 
 @hook_app.command("install")
+@with_clone_options
 def hook_install(
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="pre-receive, pre-commit or post-merge.")
-    ],
-    json: JsonOption = False,
-    repo: RepoPathOption = ".",
+    name: Annotated[str, argument("NAME", "pre-receive, pre-commit or post-merge.")],
+    *,
+    shared: CloneArguments,
 ) -> None:
     """Install a Git hook.
 
@@ -259,9 +243,9 @@ def hook_install(
     from gitreg.git.repository import GitRepository
     from gitreg.render import terminal
 
-    repository = GitRepository(Path(repo))
+    repository = GitRepository(Path(shared.repo))
     installed = hooks.install(repository, name)
-    if json:
+    if shared.json:
         chained = None if installed.chained is None else str(installed.chained)
         print_json({"path": str(installed.path), "chained": chained, "changed": installed.changed})
         return
@@ -275,9 +259,7 @@ def hook_install(
 
 @hook_app.command("run")
 def hook_run(
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="pre-receive, pre-commit or post-merge.")
-    ],
+    name: Annotated[str, argument("NAME", "pre-receive, pre-commit or post-merge.")],
 ) -> None:
     """Run a hook as Git would; installed hook scripts call this.
 
@@ -291,13 +273,11 @@ def hook_run(
 
 
 WriteOption = Annotated[
-    bool, typer.Option("--write", help="Write the file into the work tree, for you to commit.")
+    bool, flag("--write", "Write the file into the work tree, for you to commit.")
 ]
 
 
-ForceFileOption = Annotated[
-    bool, typer.Option("--force", help="Replace the file, whatever it contains.")
-]
+ForceFileOption = Annotated[bool, flag("--force", "Replace the file, whatever it contains.")]
 
 
 InstallOption = Annotated[

@@ -8,21 +8,25 @@ import typer
 
 from gitreg.cli.app import app, tags_app
 from gitreg.cli.output import opened, print_json, progress_bar, terminal_width, warn
-from gitreg.cli.parameters import AllowRewindOption, JsonOption, RepoOption, RepoPathOption
+from gitreg.cli.parameters import (
+    CloneArguments,
+    RepositoryArguments,
+    flag,
+    with_clone_options,
+    with_repository_options,
+)
 from gitreg.errors import Refused
 from gitreg.registry import Registry
 
 
 @app.command()
+@with_clone_options
 def fetch(
     allow_rewind: Annotated[
-        bool,
-        typer.Option(
-            "--allow-rewind", help="Accept a remote branch that went backwards, and follow it."
-        ),
+        bool, flag("--allow-rewind", "Accept a remote branch that went backwards, and follow it.")
     ] = False,
-    json: JsonOption = False,
-    repo: RepoPathOption = ".",
+    *,
+    shared: CloneArguments,
 ) -> None:
     """Update this clone to what is published.
 
@@ -32,22 +36,23 @@ def fetch(
     """
     from gitreg.render import as_json, as_text
 
-    with Registry(repo) as registry:
+    with Registry(shared.repo) as registry:
         report = registry.fetch(allow_rewind=allow_rewind)
     warn(report.warnings)
-    if json:
+    if shared.json:
         print_json(as_json.fetch_json(report))
     else:
         typer.echo(as_text.fetch_text(report, terminal_width()))
 
 
 @app.command()
+@with_clone_options
 def push(
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be published, and do nothing.")
+        bool, flag("--dry-run", "Show what would be published, and do nothing.")
     ] = False,
-    json: JsonOption = False,
-    repo: RepoPathOption = ".",
+    *,
+    shared: CloneArguments,
 ) -> None:
     """Publish what was done here without --push.
 
@@ -58,10 +63,10 @@ def push(
     """
     from gitreg.render import as_json, as_text, terminal
 
-    with progress_bar("push") as progress, Registry(repo, progress=progress) as registry:
+    with progress_bar("push") as progress, Registry(shared.repo, progress=progress) as registry:
         report = registry.push(dry_run=dry_run)
     warn(report.warnings)
-    if json:
+    if shared.json:
         print_json(as_json.push_json(report))
     else:
         typer.echo(as_text.push_text(report, dry_run=dry_run))
@@ -80,14 +85,13 @@ def push(
 
 
 @tags_app.command("sync")
+@with_clone_options
 def tags_sync(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only compare.")] = False,
-    push: Annotated[bool, typer.Option("--push", help="Publish the tags too.")] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace tags that disagree with history.")
-    ] = False,
-    json: JsonOption = False,
-    repo: RepoPathOption = ".",
+    dry_run: Annotated[bool, flag("--dry-run", "Only compare.")] = False,
+    push: Annotated[bool, flag("--push", "Publish the tags too.")] = False,
+    force: Annotated[bool, flag("--force", "Replace tags that disagree with history.")] = False,
+    *,
+    shared: CloneArguments,
 ) -> None:
     """Make the tags that follow from history.
 
@@ -97,9 +101,9 @@ def tags_sync(
     """
     from gitreg.render import as_json, as_text
 
-    with Registry(repo) as registry:
+    with Registry(shared.repo) as registry:
         report = registry.sync_tags(dry_run=dry_run, push=push, force=force)
-    if json:
+    if shared.json:
         print_json(as_json.tags_json(report))
     else:
         typer.echo(as_text.tags_text(report, dry_run=dry_run))
@@ -111,13 +115,11 @@ def tags_sync(
 
 
 @app.command()
+@with_repository_options
 def doctor(
-    fix: Annotated[
-        bool, typer.Option("--fix", help="First repair what is safe to repair.")
-    ] = False,
-    json: JsonOption = False,
-    repo: RepoOption = ".",
-    allow_rewind: AllowRewindOption = False,
+    fix: Annotated[bool, flag("--fix", "First repair what is safe to repair.")] = False,
+    *,
+    shared: RepositoryArguments,
 ) -> None:
     """Examine the registry, this clone and its remotes.
 
@@ -133,9 +135,9 @@ def doctor(
     """
     from gitreg.render import as_json, as_text
 
-    with opened(repo, allow_rewind) as registry:
+    with opened(shared.repo, shared.allow_rewind) as registry:
         findings = registry.doctor(fix=fix)
-    if json:
+    if shared.json:
         print_json([as_json.finding_json(finding) for finding in findings])
     else:
         typer.echo(as_text.findings_text(findings) or "nothing is wrong")

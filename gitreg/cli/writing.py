@@ -13,14 +13,19 @@ from gitreg.cli.output import print_outcome, progress_bar, showing_refusals
 from gitreg.cli.parameters import (
     JsonOption,
     OverrideOption,
+    OwnerOption,
     ReferenceArgument,
     ReferencesArgument,
+    TagsOption,
+    ToStageOption,
     WriteArguments,
+    argument,
     assignments,
     check_model_argument,
     complete_model,
     complete_reference,
-    complete_stage,
+    flag,
+    option,
     with_write_options,
 )
 from gitreg.errors import InvalidRequest
@@ -29,9 +34,7 @@ from gitreg.registry import Registry
 
 @app.command()
 def init(
-    path: Annotated[
-        str, typer.Argument(metavar="PATH", help="The folder; made when missing.")
-    ] = ".",
+    path: Annotated[str, argument("PATH", "The folder; made when missing.")] = ".",
     json: JsonOption = False,
 ) -> None:
     """Create a registry here, in one commit.
@@ -54,39 +57,21 @@ def init(
 @app.command()
 @with_write_options
 def register(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The model.")],
-    source: Annotated[
-        str, typer.Argument(metavar="PATH", help="A file, a folder, or a .dvc file.")
-    ],
-    metrics: Annotated[
-        Optional[str], typer.Option(metavar="FILE", help="Metrics: JSON, YAML or TOML.")
-    ] = None,
-    metric: Annotated[
-        Optional[list[str]], typer.Option(metavar="NAME=NUMBER", help="One metric; may repeat.")
-    ] = None,
-    params: Annotated[
-        Optional[str], typer.Option(metavar="FILE", help="Hyperparameters: JSON, YAML or TOML.")
-    ] = None,
-    param: Annotated[
-        Optional[list[str]], typer.Option(metavar="NAME=VALUE", help="One param; may repeat.")
-    ] = None,
-    tag: Annotated[
-        Optional[list[str]], typer.Option(metavar="KEY=VALUE", help="A tag; may repeat.")
-    ] = None,
+    name: Annotated[str, argument("NAME", "The model.")],
+    source: Annotated[str, argument("PATH", "A file, a folder, or a .dvc file.")],
+    metrics: Annotated[Optional[str], option("FILE", "Metrics: JSON, YAML or TOML.")] = None,
+    metric: Annotated[Optional[list[str]], option("NAME=NUMBER", "One metric; may repeat.")] = None,
+    params: Annotated[Optional[str], option("FILE", "Hyperparameters: JSON, YAML or TOML.")] = None,
+    param: Annotated[Optional[list[str]], option("NAME=VALUE", "One param; may repeat.")] = None,
+    tag: TagsOption = None,
     data: Annotated[
-        Optional[list[str]],
-        typer.Option(metavar="PATH", help="Data it was trained on; may repeat."),
+        Optional[list[str]], option("PATH", "Data it was trained on; may repeat.")
     ] = None,
-    description: Annotated[
-        Optional[str], typer.Option(metavar="TEXT", help="Description of the version.")
-    ] = None,
+    description: Annotated[Optional[str], option("TEXT", "Description of the version.")] = None,
     requirements: Annotated[
-        Optional[str],
-        typer.Option(metavar="FILE", help="Frozen environment, instead of this interpreter's."),
+        Optional[str], option("FILE", "Frozen environment, instead of this interpreter's.")
     ] = None,
-    run_id: Annotated[
-        Optional[str], typer.Option(metavar="ID", help="The tracking run that made it.")
-    ] = None,
+    run_id: Annotated[Optional[str], option("ID", "The tracking run that made it.")] = None,
     *,
     shared: WriteArguments,
 ) -> None:
@@ -135,35 +120,23 @@ def register(
 @with_write_options
 def promote(
     references: ReferencesArgument,
-    to: Annotated[
-        str,
-        typer.Option(
-            "--to",
-            metavar="STAGE",
-            help="A stage of the policy, or none.",
-            autocompletion=complete_stage,
-        ),
-    ],
+    to: ToStageOption,
     alias: Annotated[
-        Optional[list[str]], typer.Option(metavar="NAME", help="Move this alias too; may repeat.")
+        Optional[list[str]], option("NAME", "Move this alias too; may repeat.")
     ] = None,
     keep_existing: Annotated[
-        bool, typer.Option("--keep-existing", help="Leave the incumbents where they are.")
+        bool, flag("--keep-existing", "Leave the incumbents where they are.")
     ] = False,
     if_better: Annotated[
         Optional[list[str]],
-        typer.Option(
-            metavar="METRIC", help="Only if it is higher than the incumbent's, or there is none."
-        ),
+        option("METRIC", "Only if it is higher than the incumbent's, or there is none."),
     ] = None,
     if_lower: Annotated[
         Optional[list[str]],
-        typer.Option(
-            metavar="METRIC", help="Only if it is lower than the incumbent's, or there is none."
-        ),
+        option("METRIC", "Only if it is lower than the incumbent's, or there is none."),
     ] = None,
     else_archive: Annotated[
-        bool, typer.Option("--else-archive", help="Archive a candidate that a metric refuses.")
+        bool, flag("--else-archive", "Archive a candidate that a metric refuses.")
     ] = False,
     override: OverrideOption = None,
     *,
@@ -215,7 +188,7 @@ def archive(
 @with_write_options
 def alias_set(
     reference: ReferenceArgument,
-    alias: Annotated[str, typer.Argument(metavar="ALIAS", help="champion, challenger, …")],
+    alias: Annotated[str, argument("ALIAS", "champion, challenger, …")],
     *,
     shared: WriteArguments,
 ) -> None:
@@ -232,12 +205,7 @@ def alias_set(
 @with_write_options
 def alias_delete(
     reference: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME@ALIAS",
-            help="churn-predictor@challenger.",
-            autocompletion=complete_reference,
-        ),
+        str, argument("NAME@ALIAS", "churn-predictor@challenger.", complete_reference)
     ],
     alias: Annotated[Optional[str], typer.Argument(metavar="ALIAS", hidden=True)] = None,
     *,
@@ -260,21 +228,13 @@ def alias_delete(
 @app.command()
 @with_write_options
 def rollback(
-    names: Annotated[
-        list[str],
-        typer.Argument(metavar="NAME", help="One or more models.", autocompletion=complete_model),
-    ],
+    names: Annotated[list[str], argument("NAME", "One or more models.", complete_model)],
     to: Annotated[
         Optional[int], typer.Option("--to", metavar="N", help="The version to go back to.")
     ] = None,
-    stage: Annotated[
-        str, typer.Option(metavar="STAGE", help="The stage to roll back.")
-    ] = "production",
+    stage: Annotated[str, option("STAGE", "The stage to roll back.")] = "production",
     restage: Annotated[
-        bool,
-        typer.Option(
-            "--restage", help="Put the withdrawn version where it came from, as git revert does."
-        ),
+        bool, flag("--restage", "Put the withdrawn version where it came from, as git revert does.")
     ] = False,
     *,
     shared: WriteArguments,
@@ -311,17 +271,11 @@ def rollback(
 def annotate(
     reference: ReferenceArgument,
     description: Annotated[
-        Optional[str], typer.Option(metavar="TEXT", help="Description; an empty text removes it.")
+        Optional[str], option("TEXT", "Description; an empty text removes it.")
     ] = None,
-    owner: Annotated[
-        Optional[str], typer.Option(metavar="WHO", help="Who answers for the model.")
-    ] = None,
-    tag: Annotated[
-        Optional[list[str]], typer.Option(metavar="KEY=VALUE", help="A tag; may repeat.")
-    ] = None,
-    untag: Annotated[
-        Optional[list[str]], typer.Option(metavar="KEY", help="Remove a tag; may repeat.")
-    ] = None,
+    owner: OwnerOption = None,
+    tag: TagsOption = None,
+    untag: Annotated[Optional[list[str]], option("KEY", "Remove a tag; may repeat.")] = None,
     *,
     shared: WriteArguments,
 ) -> None:
@@ -344,16 +298,10 @@ def annotate(
 @app.command()
 @with_write_options
 def create(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The new model's name.")],
-    description: Annotated[
-        Optional[str], typer.Option(metavar="TEXT", help="A description.")
-    ] = None,
-    owner: Annotated[
-        Optional[str], typer.Option(metavar="WHO", help="Who answers for the model.")
-    ] = None,
-    tag: Annotated[
-        Optional[list[str]], typer.Option(metavar="KEY=VALUE", help="A tag; may repeat.")
-    ] = None,
+    name: Annotated[str, argument("NAME", "The new model's name.")],
+    description: Annotated[Optional[str], option("TEXT", "A description.")] = None,
+    owner: OwnerOption = None,
+    tag: TagsOption = None,
     *,
     shared: WriteArguments,
 ) -> None:
@@ -378,10 +326,8 @@ def create(
 @app.command()
 @with_write_options
 def rename(
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="The model.", autocompletion=complete_model)
-    ],
-    new_name: Annotated[str, typer.Argument(metavar="NEW", help="Its new name.")],
+    name: Annotated[str, argument("NAME", "The model.", complete_model)],
+    new_name: Annotated[str, argument("NEW", "Its new name.")],
     *,
     shared: WriteArguments,
 ) -> None:
@@ -403,7 +349,7 @@ def rename(
 def delete(
     reference: ReferenceArgument,
     force: Annotated[
-        bool, typer.Option("--force", help="Delete it even if a stage or an alias names it.")
+        bool, flag("--force", "Delete it even if a stage or an alias names it.")
     ] = False,
     *,
     shared: WriteArguments,
