@@ -16,7 +16,6 @@ from gitreg.git.steps import Difference
 
 _MANIFEST, _TOMBSTONE, _ANNOTATIONS = "manifest.yaml", "deleted.yaml", "annotations.yaml"
 _KIND = 0o170000
-_EXECUTABLE = 0o111
 
 _MAY_CHANGE = (_ANNOTATIONS, "approvals/")
 """What people say about a version may change: it is not part of the version."""

@@ -17,38 +17,29 @@ from mlflow.protos.databricks_pb2 import (
     TEMPORARILY_UNAVAILABLE,
 )
 
+from gitreg import errors
 from gitreg.core.operations.judging import GateRefused
-from gitreg.errors import (
-    AlreadyExists,
-    GitregError,
-    InvalidDocument,
-    InvalidRequest,
-    LostRace,
-    NotFound,
-    Refused,
-    WorldError,
-)
 
 # The first class that matches counts, so subclasses come before their base class.
-_CODES: tuple[tuple[type[GitregError], int], ...] = (
-    (NotFound, RESOURCE_DOES_NOT_EXIST),
-    (AlreadyExists, RESOURCE_ALREADY_EXISTS),
+_CODES: tuple[tuple[type[errors.GitregError], int], ...] = (
+    (errors.NotFound, RESOURCE_DOES_NOT_EXIST),
+    (errors.AlreadyExists, RESOURCE_ALREADY_EXISTS),
     # A stored document is invalid; a client's bad input is an InvalidRequest. Not INVALID_STATE:
     # that is HTTP status 500, which makes MLflow's client retry for minutes and then hide the
     # server's message.
-    (InvalidDocument, RESOURCE_CONFLICT),
-    (InvalidRequest, INVALID_PARAMETER_VALUE),
-    (Refused, PERMISSION_DENIED),
-    (LostRace, TEMPORARILY_UNAVAILABLE),
+    (errors.InvalidDocument, RESOURCE_CONFLICT),
+    (errors.InvalidRequest, INVALID_PARAMETER_VALUE),
+    (errors.Refused, PERMISSION_DENIED),
+    (errors.LostRace, TEMPORARILY_UNAVAILABLE),
     # Not INTERNAL_ERROR, for the same reason: the user must see a problem with Git, DVC or the disk
     # at once. Moreover, a push without an answer may have succeeded, so MLflow's client must not
     # repeat it by itself.
-    (WorldError, ABORTED),
-    (GitregError, INTERNAL_ERROR),
+    (errors.WorldError, ABORTED),
+    (errors.GitregError, INTERNAL_ERROR),
 )
 
 
-def to_mlflow(error: GitregError) -> MlflowException:
+def to_mlflow(error: errors.GitregError) -> MlflowException:
     """Return MLflow's exception for an error, with its hint and the policy's verdicts.
 
     The text repeats nothing, because MLflow's pages show it for only three seconds.
@@ -76,5 +67,5 @@ def translated() -> Iterator[None]:
     """
     try:
         yield
-    except GitregError as error:
+    except errors.GitregError as error:
         raise to_mlflow(error) from error

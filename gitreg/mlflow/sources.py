@@ -31,15 +31,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_GIT_DIRTY, MLFLOW
 
 from gitreg.artifacts.mlmodel import MLMODEL
 from gitreg.artifacts.provenance import Provenance
-from gitreg.core.model.model import (
-    CodeCommit,
-    DataDependency,
-    Environment,
-    Lineage,
-    ModelSignature,
-    ModelVersion,
-    Run,
-)
+from gitreg.core.model import model as records
 from gitreg.core.text.urls import without_credentials
 from gitreg.errors import InvalidRequest
 from gitreg.mlflow.artifact_repository import LINK, own_artifact
@@ -87,7 +79,9 @@ def submitted(
     """
     return Provenance(
         source=Path(local_model_path) if local_model_path else None,
-        lineage=Lineage(source, run=Run(run_id, tracking_uri, run_link), logged_model=model_id),
+        lineage=records.Lineage(
+            source, run=records.Run(run_id, tracking_uri, run_link), logged_model=model_id
+        ),
         description=description,
         tags={tag.key: str(tag.value) for tag in tags},
     )
@@ -114,7 +108,7 @@ def gathered(
     """
     if is_prompt(given.tags):
         text = (PROMPT, given.tags.get(PROMPT_TEXT_TAG_KEY, ""))
-        yield replace(given, source=None, text=text, lineage=Lineage(given.lineage.source))
+        yield replace(given, source=None, text=text, lineage=records.Lineage(given.lineage.source))
         return
     origin = _origin(given, reading)
     with contextlib.ExitStack() as stack:
@@ -136,11 +130,11 @@ class _Origin:
     """What a ``models:/`` URI or a model's id names: a logged model, or a version here."""
 
     model: LoggedModel | None = None
-    version: ModelVersion | None = None
+    version: records.ModelVersion | None = None
 
 
-def _run_of(given: Provenance) -> Run:
-    return given.lineage.run or Run()
+def _run_of(given: Provenance) -> records.Run:
+    return given.lineage.run or records.Run()
 
 
 def _origin(given: Provenance, reading: Reading) -> _Origin:
@@ -164,7 +158,7 @@ def _origin(given: Provenance, reading: Reading) -> _Origin:
         ) from error
 
 
-def _copied(reading: Reading, version: ModelVersion) -> Provenance:
+def _copied(reading: Reading, version: records.ModelVersion) -> Provenance:
     """Return what a copy takes from a version of this registry; its bytes are shared."""
     return Provenance(
         source=version,
@@ -288,7 +282,7 @@ def described(path: Path) -> Provenance:
     return Provenance(
         source=path,
         signature=_signature(signature) if isinstance(signature, dict) else None,
-        environment=Environment(python=str(python) if python else None),
+        environment=records.Environment(python=str(python) if python else None),
         requirements=requirements.read_bytes() if requirements.is_file() else None,
     )
 
@@ -305,9 +299,9 @@ def _document(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _signature(fields: dict[str, Any]) -> ModelSignature:
+def _signature(fields: dict[str, Any]) -> records.ModelSignature:
     texts = {name: fields.get(name) for name in ("inputs", "outputs", "params")}
-    return ModelSignature(
+    return records.ModelSignature(
         **{name: text for name, text in texts.items() if isinstance(text, str) and text}
     )
 
@@ -347,7 +341,7 @@ def _tracked(found: Provenance, given: Provenance, origin: _Origin) -> Provenanc
         params=params,
         lineage=replace(
             lineage,
-            run=None if where == Run() else where,
+            run=None if where == records.Run() else where,
             logged_model=logged_model or lineage.logged_model,
         ),
     )
@@ -378,19 +372,19 @@ def server_of(tracking_uri: str | None) -> str | None:
     return tracking_uri if parsed.netloc or parsed.scheme.startswith("databricks") else None
 
 
-def code_of(tags: Mapping[str, str]) -> CodeCommit | None:
+def code_of(tags: Mapping[str, str]) -> records.CodeCommit | None:
     """Return the commit of the code from the tags of a run."""
     commit = tags.get(MLFLOW_GIT_COMMIT, "")
     if not _COMMIT.fullmatch(commit):
         return None
     dirty = tags.get(MLFLOW_GIT_DIRTY, "").lower() == "true"
-    return CodeCommit(commit, tags.get(MLFLOW_GIT_REPO_URL), dirty)
+    return records.CodeCommit(commit, tags.get(MLFLOW_GIT_REPO_URL), dirty)
 
 
-def data_of(run: Any) -> tuple[DataDependency, ...]:
+def data_of(run: Any) -> tuple[records.DataDependency, ...]:
     """Return the data sets that a run logged, each once."""
     logged = [given.dataset for given in run.inputs.dataset_inputs] if run.inputs else []
-    found = [DataDependency(_place_of(one), digest=one.digest or None) for one in logged]
+    found = [records.DataDependency(_place_of(one), digest=one.digest or None) for one in logged]
     return tuple(dict.fromkeys(found))
 
 

@@ -14,34 +14,12 @@ from gitreg.core.documents import yaml
 from gitreg.core.documents.fields import Fields
 from gitreg.core.model.keys import check_fingerprint, check_principal, parse_key
 from gitreg.core.model.names import ARCHIVE, NO_STAGE, check_alias, check_stage_name
-from gitreg.core.policy.gates import (
-    Annotated,
-    ArtifactOnRemote,
-    CodeClean,
-    CodeOn,
-    DataHashed,
-    EnvironmentPresent,
-    Formats,
-    Gate,
-    MetricBetter,
-    MetricLimit,
-    Size,
-    Soak,
-)
+from gitreg.core.policy import gates, rules
 from gitreg.core.policy.measures import (
     MOST,
     parse_duration,
     parse_moment,
     parse_size,
-)
-from gitreg.core.policy.rules import (
-    DEFAULT,
-    Approvals,
-    Freeze,
-    ModelRules,
-    Policy,
-    StagePart,
-    StageRule,
 )
 from gitreg.core.text.invisible import has_invisible
 from gitreg.core.text.suggest import did_you_mean
@@ -75,7 +53,7 @@ _MOST_APPROVALS = 100
 
 
 @lru_cache(maxsize=64)
-def read_policy(data: bytes | None, where: str) -> Policy:
+def read_policy(data: bytes | None, where: str) -> rules.Policy:
     """Return the policy of a document; `DEFAULT` where the registry has no such file.
 
     Cached by content, because every operation needs it.
@@ -84,7 +62,7 @@ def read_policy(data: bytes | None, where: str) -> Policy:
         InvalidDocument: there is an unknown key or format, an undefined stage or a wrong type.
     """
     if data is None:
-        return DEFAULT
+        return rules.DEFAULT
     fields = Fields(yaml.parse(data, where), where).only(_KEYS)
     if fields.integer("format") != FORMAT:
         fields.fail("format", f"expected {FORMAT}")
@@ -94,13 +72,13 @@ def read_policy(data: bytes | None, where: str) -> Policy:
     if not names:
         fields.fail("stages", "a registry needs at least one stage")
     reader = _Reader(tuple(names), people)
-    rules = {name: reader.stage(name, stages.fields_of(name)).rule for name in names}
-    _check_replaced(stages, rules)
-    return Policy(
-        rules,
+    general = {name: reader.stage(name, stages.fields_of(name)).rule for name in names}
+    _check_replaced(stages, general)
+    return rules.Policy(
+        general,
         reader.protected(fields) or {},
         reader.freeze(fields) or (),
-        _read_models(fields, reader, rules),
+        _read_models(fields, reader, general),
         people.signers,
         people.roles,
         people.revoked,
@@ -117,22 +95,22 @@ def _stage_name(stages: Fields, name: str) -> str:
     return name
 
 
-def _check_replaced(stages: Fields, rules: Mapping[str, StageRule]) -> None:
-    for name, rule in rules.items():
+def _check_replaced(stages: Fields, general: Mapping[str, rules.StageRule]) -> None:
+    for name, rule in general.items():
         where = f"{name}.replaced"
         if rule.replaced is None:
             continue
-        if rule.replaced not in rules:
+        if rule.replaced not in general:
             stages.fail(where, f"{rule.replaced!a} is not a stage of this policy")
         if rule.replaced == name:
             stages.fail(where, "a stage cannot replace into itself")
-        if rules[rule.replaced].holds is not None:
+        if general[rule.replaced].holds is not None:
             stages.fail(where, f"{rule.replaced!r} would have to hold any number")
 
 
 def _read_models(
-    fields: Fields, reader: _Reader, general: Mapping[str, StageRule]
-) -> dict[str, ModelRules]:
+    fields: Fields, reader: _Reader, general: Mapping[str, rules.StageRule]
+) -> dict[str, rules.ModelRules]:
     found = {}
     models = fields.fields("models")
     for pattern in fields.mapping("models"):
@@ -149,7 +127,7 @@ def _read_models(
             for name, rule in general.items()
         }
         _check_replaced(stages, merged)
-        found[pattern] = ModelRules(parts, reader.protected(inner), reader.freeze(inner))
+        found[pattern] = rules.ModelRules(parts, reader.protected(inner), reader.freeze(inner))
     return found
 
 
@@ -239,27 +217,30 @@ class _Reader:
     def __init__(self, stages: tuple[str, ...], people: _People) -> None:
         self._stages = stages
         self._people = people
-        self._kinds: dict[str, tuple[tuple[str, ...], Callable[[Fields], Gate]]] = {
+        self._kinds: dict[str, tuple[tuple[str, ...], Callable[[Fields], gates.Gate]]] = {
             "metric": (
                 ("at_least", "at_most", "better_than", "by", "lower_is_better"),
                 self._metric,
             ),
-            "code": ((), lambda f: _word(f, "code", "clean", CodeClean())),
-            "code_on": ((), lambda f: CodeOn(_branch(f, "code_on"))),
-            "data": ((), lambda f: _word(f, "data", "hashed", DataHashed())),
-            "environment": ((), lambda f: _word(f, "environment", "present", EnvironmentPresent())),
-            "artifact": ((), lambda f: _word(f, "artifact", "on_remote", ArtifactOnRemote())),
+            "code": ((), lambda f: _word(f, "code", "clean", gates.CodeClean())),
+            "code_on": ((), lambda f: gates.CodeOn(_branch(f, "code_on"))),
+            "data": ((), lambda f: _word(f, "data", "hashed", gates.DataHashed())),
+            "environment": (
+                (),
+                lambda f: _word(f, "environment", "present", gates.EnvironmentPresent()),
+            ),
+            "artifact": ((), lambda f: _word(f, "artifact", "on_remote", gates.ArtifactOnRemote())),
             "formats": ((), _formats),
             "size": ((), _size),
             "soak": ((), self._soak),
-            "annotation": ((), lambda f: Annotated(_name(f, "annotation"))),
+            "annotation": ((), lambda f: gates.Annotated(_name(f, "annotation"))),
         }
 
-    def stage(self, name: str, fields: Fields) -> StagePart:
+    def stage(self, name: str, fields: Fields) -> rules.StagePart:
         fields.only(STAGE_KEYS)
         if name == ARCHIVE:
             _refuse_gated_archive(fields)
-        rule = StageRule(
+        rule = rules.StageRule(
             _read_holds(fields),
             _read_replaced(fields),
             fields.boolean("crowded") if fields.has("crowded") else True,
@@ -271,7 +252,9 @@ class _Reader:
             self._by(fields, "override"),
             _owners(fields),
         )
-        return StagePart(rule, tuple(what for key, what in STAGE_KEYS.items() if fields.lists(key)))
+        return rules.StagePart(
+            rule, tuple(what for key, what in STAGE_KEYS.items() if fields.lists(key))
+        )
 
     def protected(self, fields: Fields) -> dict[str, bool] | None:
         if not fields.lists("aliases"):
@@ -286,7 +269,7 @@ class _Reader:
     def _check_alias(self, fields: Fields, field: str, alias: str) -> None:
         _check(fields, field, lambda text: check_alias(text, self._stages), alias)
 
-    def freeze(self, fields: Fields) -> tuple[Freeze, ...] | None:
+    def freeze(self, fields: Fields) -> tuple[rules.Freeze, ...] | None:
         if not fields.lists("freeze"):
             return None
         windows = []
@@ -303,7 +286,7 @@ class _Reader:
                 for name in stages:
                     entry.one_of("stages", self._stages, "a stage of this policy", name)
             reason = _name(entry, "reason") if entry.has("reason") else None
-            windows.append(Freeze(start, end, stages, reason))
+            windows.append(rules.Freeze(start, end, stages, reason))
         return tuple(windows)
 
     def _sources(self, fields: Fields) -> tuple[str, ...] | None:
@@ -322,14 +305,14 @@ class _Reader:
             self._check_alias(fields, "aliases", alias)
         return aliases
 
-    def _approvals(self, fields: Fields) -> Approvals | None:
+    def _approvals(self, fields: Fields) -> rules.Approvals | None:
         if not fields.has("approvals"):
             return None
         inner = fields.fields("approvals").only(("count", "by"))
         count = inner.integer("count", minimum=1)
         if count > _MOST_APPROVALS:
             inner.fail("count", f"{_MOST_APPROVALS} is the most")
-        return Approvals(count, self._people.by(inner))
+        return rules.Approvals(count, self._people.by(inner))
 
     def _by(self, fields: Fields, key: str) -> tuple[str, ...] | None:
         if not fields.has(key):
@@ -338,10 +321,10 @@ class _Reader:
 
     # Gates
 
-    def _gates(self, fields: Fields) -> tuple[Gate, ...]:
+    def _gates(self, fields: Fields) -> tuple[gates.Gate, ...]:
         return tuple(self._gate(entry) for entry in fields.entries("gates"))
 
-    def _gate(self, entry: Fields) -> Gate:
+    def _gate(self, entry: Fields) -> gates.Gate:
         kinds = [name for name in self._kinds if entry.lists(name)]
         if len(kinds) > 1:
             entry.fail(kinds[1], f"each gate needs its own entry, apart from {kinds[0]}")
@@ -353,7 +336,7 @@ class _Reader:
         entry.only((kinds[0], *more))
         return read(entry)
 
-    def _metric(self, entry: Fields) -> Gate:
+    def _metric(self, entry: Fields) -> gates.Gate:
         metric = _name(entry, "metric")
         if not entry.lists("better_than"):
             for key in ("by", "lower_is_better"):
@@ -364,7 +347,7 @@ class _Reader:
             )
             if at_least is not None and at_most is not None and at_least > at_most:
                 entry.fail("at_most", "it is below at_least: nothing would pass")
-            return MetricLimit(metric, at_least, at_most)
+            return gates.MetricLimit(metric, at_least, at_most)
         for key in ("at_least", "at_most"):
             if entry.lists(key):
                 entry.fail(key, "each gate needs its own entry, apart from better_than")
@@ -374,16 +357,16 @@ class _Reader:
         if by < 0:
             entry.fail("by", "expected 0 or more; lower_is_better turns the direction")
         lower = entry.boolean("lower_is_better") if entry.lists("lower_is_better") else False
-        return MetricBetter(metric, than, by, lower)
+        return gates.MetricBetter(metric, than, by, lower)
 
-    def _soak(self, entry: Fields) -> Gate:
+    def _soak(self, entry: Fields) -> gates.Gate:
         inner = entry.fields("soak").only(("in", "at_least"))
         stage = inner.text("in")
         inner.one_of("in", self._stages, "a stage of this policy", stage)
         seconds = parse_duration(inner.text("at_least"))
         if seconds is None:
             inner.fail("at_least", "expected a duration such as 30m, 24h or 7d")
-        return Soak(stage, seconds)
+        return gates.Soak(stage, seconds)
 
 
 def _refuse_gated_archive(fields: Fields) -> None:
@@ -417,7 +400,7 @@ def _owners(fields: Fields) -> tuple[str, ...]:
     return tuple(dict.fromkeys(owners))
 
 
-def _word(fields: Fields, key: str, word: str, gate: Gate) -> Gate:
+def _word(fields: Fields, key: str, word: str, gate: gates.Gate) -> gates.Gate:
     if not fields.is_text(key, word):
         fields.text(key)
         fields.fail(key, f"expected {word}")
@@ -439,7 +422,7 @@ def _branch(fields: Fields, key: str) -> str:
     return name
 
 
-def _formats(entry: Fields) -> Gate:
+def _formats(entry: Fields) -> gates.Gate:
     inner = entry.fields("formats").only(("allowed", "forbidden"))
     if inner.lists("allowed") == inner.lists("forbidden"):
         entry.fail("formats", "expected either allowed or forbidden")
@@ -453,17 +436,17 @@ def _formats(entry: Fields) -> Gate:
     if not extensions:
         inner.fail(key, "expected a list of file extensions, at least one")
     found = tuple(dict.fromkeys(extensions))
-    return Formats(allowed=found) if key == "allowed" else Formats(forbidden=found)
+    return gates.Formats(allowed=found) if key == "allowed" else gates.Formats(forbidden=found)
 
 
-def _size(entry: Fields) -> Gate:
+def _size(entry: Fields) -> gates.Gate:
     inner = entry.fields("size").only(("at_most",))
     if not inner.is_integer("at_most"):
         size = parse_size(inner.text("at_most"))
         if size is None:
             inner.fail("at_most", "expected a size such as 500 MB or 2 GiB")
-        return Size(size)
-    return Size(min(inner.integer("at_most"), MOST - 1))  # no artifact is larger
+        return gates.Size(size)
+    return gates.Size(min(inner.integer("at_most"), MOST - 1))  # no artifact is larger
 
 
 def _moment(fields: Fields, key: str) -> int:

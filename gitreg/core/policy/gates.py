@@ -1,8 +1,7 @@
 """The gates of a stage: small objects, each of which says in one line why a version passes or not.
 
->>> from gitreg.core.model.model import Artifact, ModelVersion
->>> metrics_line(ModelVersion("m", 2, "", "", Artifact("model", 0, 1, ""), {"auc": 0.92}), "auc")
-'auc 0.92 (m@2)'
+>>> str(MetricLimit("auc", at_least=0.9))
+'auc is at least 0.9'
 """
 
 from __future__ import annotations
@@ -39,12 +38,6 @@ def number_of(version: ModelVersion, metric: str) -> int | float | str:
     if not math.isfinite(value):
         return f"{metric} of {version.reference} is {value}, not a finite number"
     return value
-
-
-def metrics_line(version: ModelVersion, metric: str) -> str:
-    """Return a metric with its version in parentheses."""
-    value = number_of(version, metric)
-    return value if isinstance(value, str) else f"{metric} {value:g} ({version.reference})"
 
 
 def _shown(*values: float) -> list[str]:

@@ -7,21 +7,8 @@ from collections.abc import Collection, Sequence
 from gitreg.core.documents import yaml
 from gitreg.core.documents.yaml import Value
 from gitreg.core.model.names import NO_STAGE
+from gitreg.core.policy import gates
 from gitreg.core.policy.document import FORMAT, STAGE_KEYS
-from gitreg.core.policy.gates import (
-    Annotated,
-    ArtifactOnRemote,
-    CodeClean,
-    CodeOn,
-    DataHashed,
-    EnvironmentPresent,
-    Formats,
-    Gate,
-    MetricBetter,
-    MetricLimit,
-    Size,
-    Soak,
-)
 from gitreg.core.policy.measures import format_duration, format_moment, format_size
 from gitreg.core.policy.rules import Freeze, ModelRules, Policy, StageRule
 
@@ -93,36 +80,36 @@ def _stage_document(
     return {key: values[key] for key in STAGE_KEYS if all_keys or key in keys}
 
 
-def gate_document(gate: Gate) -> dict[str, Value]:
+def gate_document(gate: gates.Gate) -> dict[str, Value]:
     """Return a gate as its entry in the file."""
     found: dict[str, Value] = {}
     match gate:
-        case MetricLimit(metric, at_least, at_most):
+        case gates.MetricLimit(metric, at_least, at_most):
             limits = {"at_least": at_least, "at_most": at_most}
             found["metric"] = metric
             found.update((key, value) for key, value in limits.items() if value is not None)
-        case MetricBetter(metric, than, by, lower_is_better):
+        case gates.MetricBetter(metric, than, by, lower_is_better):
             found.update(metric=metric, better_than=than)
             found.update({"by": by} if by else {})
             found.update({"lower_is_better": True} if lower_is_better else {})
-        case CodeClean():
+        case gates.CodeClean():
             found["code"] = "clean"
-        case CodeOn(branch):
+        case gates.CodeOn(branch):
             found["code_on"] = branch
-        case DataHashed():
+        case gates.DataHashed():
             found["data"] = "hashed"
-        case EnvironmentPresent():
+        case gates.EnvironmentPresent():
             found["environment"] = "present"
-        case ArtifactOnRemote():
+        case gates.ArtifactOnRemote():
             found["artifact"] = "on_remote"
-        case Formats(allowed, forbidden):
+        case gates.Formats(allowed, forbidden):
             which = "forbidden" if allowed is None else "allowed"
             found["formats"] = {which: list((forbidden if allowed is None else allowed) or ())}
-        case Size(at_most):
+        case gates.Size(at_most):
             found["size"] = {"at_most": format_size(at_most)}
-        case Soak(stage, at_least):
+        case gates.Soak(stage, at_least):
             found["soak"] = {"in": stage, "at_least": format_duration(at_least)}
-        case Annotated(name):
+        case gates.Annotated(name):
             found["annotation"] = name
     return found
 
