@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
 import re
@@ -26,7 +25,7 @@ from gitreg.errors import GitError, InvalidRequest, WorldError
 from gitreg.git import process
 from gitreg.git.last_seen import LastSeen, recall, remember
 from gitreg.git.light import REMOTE, LightRepository, cause, remote_environment
-from gitreg.git.publish import exclusive
+from gitreg.git.publish import exclusive, take_lock
 from gitreg.git.repository import GitRepository
 
 _INCOMING = "refs/gitreg/incoming"
@@ -143,23 +142,9 @@ def _held(folder: Path, patience: float) -> Iterator[bool]:
     except OSError as error:
         raise WorldError(f"{folder / 'lock'}: {error.strerror}") from None
     try:
-        yield _locked(handle, time.monotonic() + patience)
+        yield take_lock(handle, patience, "a copy")
     finally:
         os.close(handle)
-
-
-def _locked(handle: int, deadline: float) -> bool:
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES):
-                raise WorldError(f"cannot lock a copy: {error.strerror}") from None
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.01)
-        else:
-            return True
 
 
 def place_name(place: str) -> str:

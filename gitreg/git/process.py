@@ -126,9 +126,6 @@ def run(
 def run_for(cwd: Path, patience: float, *args: str) -> Completed:
     """Run Git in ``cwd`` with a time limit; it may prompt the user.
 
-    Its output goes to files: a pipe would stay open while an ssh that Git started waits for a host
-    that does not answer, and so would this function.
-
     Args:
         cwd: the folder to run in.
         patience: the time limit in seconds.
@@ -137,22 +134,49 @@ def run_for(cwd: Path, patience: float, *args: str) -> Completed:
     Raises:
         GitError: Git is not installed, or it exceeded the time limit.
     """
+    try:
+        return within(patience, command(*args), cwd, environment())
+    except subprocess.TimeoutExpired:
+        raise GitError(f"git {_subcommand(args)}: no answer in {patience:.0f} s") from None
+    except OSError as error:
+        raise no_git(cwd, error) from None
+
+
+def within(
+    patience: float,
+    program: Sequence[str],
+    cwd: Path,
+    variables: Mapping[str, str],
+    stdin: bytes | None = None,
+) -> Completed:
+    """Run any program with a time limit, and return its result.
+
+    Its output goes to files: a pipe would stay open while an ssh that the program started waits for
+    a host that does not answer, and so would this function.
+
+    Args:
+        patience: the time limit in seconds.
+        program: its name or path, and its arguments.
+        cwd: the folder to run in.
+        variables: its environment.
+        stdin: its standard input.
+
+    Raises:
+        subprocess.TimeoutExpired: it exceeded the time limit, and was killed.
+        OSError: it cannot be started.
+    """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        try:
-            done = subprocess.run(
-                command(*args),
-                cwd=cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                env=environment(),
-                check=False,
-                timeout=patience,
-            )
-        except subprocess.TimeoutExpired:
-            raise GitError(f"git {_subcommand(args)}: no answer in {patience:.0f} s") from None
-        except OSError as error:
-            raise no_git(cwd, error) from None
+        done = subprocess.run(
+            program,
+            cwd=cwd,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            stdout=out,
+            stderr=err,
+            env=variables,
+            check=False,
+            timeout=patience,
+        )
         for file in (out, err):
             file.seek(0)
         said = hide_credentials(err.read().decode("utf-8", "replace"))

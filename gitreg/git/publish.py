@@ -63,7 +63,8 @@ def exclusive(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise WorldError(f"{folder}: {error.strerror}: this repository cannot be written") from None
     try:
-        _lock(handle, time.monotonic() + LOCK_PATIENCE)
+        if not take_lock(handle, LOCK_PATIENCE, "the registry"):
+            raise WorldError("another gitreg is writing to this repository")
         yield
     finally:
         os.close(handle)
@@ -85,18 +86,29 @@ def is_busy(folder: Path) -> bool:
         os.close(handle)
 
 
-def _lock(handle: int, deadline: float) -> None:
+def take_lock(handle: int, patience: float, what: str) -> bool:
+    """Lock an open file; return whether its lock became free in time.
+
+    Args:
+        handle: the file's descriptor; closing it releases the lock.
+        patience: how long to wait for another process, in seconds.
+        what: what the lock protects, for the error's message.
+
+    Raises:
+        WorldError: the file system cannot lock it.
+    """
+    deadline = time.monotonic() + patience
     while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.EACCES):
-                raise WorldError(f"cannot lock the registry: {error.strerror}") from None
+                raise WorldError(f"cannot lock {what}: {error.strerror}") from None
             if time.monotonic() > deadline:
-                raise WorldError("another gitreg is writing to this repository") from None
+                return False
             time.sleep(0.01)
         else:
-            return
+            return True
 
 
 def prepare(
@@ -239,12 +251,7 @@ def switch(
         tags: tags to create where the name is free, short name to object.
         stale: tags of commits that the branch drops, name to object; they are deleted.
 
-    Returns:
-        Warnings for the user, one line each.
-
-    Raises:
-        LostRace: the branch moved after it was read; nothing was changed.
-        GitError: Git refused; nothing was changed.
+    Returns and raises the same as `publish`.
     """
     fresh, taken = _free_and_taken(repository, tags)
     # A stale tag that somebody has since moved to another object is theirs and stays.

@@ -20,6 +20,7 @@ from urllib.parse import quote, urlencode
 
 from gitreg.core.text.urls import hide_credentials
 from gitreg.errors import WorldError
+from gitreg.git import process
 from gitreg.review.hosts import Host, Kind
 
 PATIENCE = 60
@@ -134,23 +135,20 @@ class HostCli:
 
     def _run(self, *args: str, stdin: str | None = None) -> str:
         try:
-            done = subprocess.run(
-                [self._program, *args],
-                cwd=self._folder,
-                input=None if stdin is None else stdin.encode("utf-8", "replace"),
-                stdin=subprocess.DEVNULL if stdin is None else None,
-                capture_output=True,
-                env=_environment(),
-                check=False,
-                timeout=PATIENCE,
+            done = process.within(
+                PATIENCE,
+                (self._program, *args),
+                self._folder,
+                _environment(),
+                None if stdin is None else stdin.encode("utf-8", "replace"),
             )
         except subprocess.TimeoutExpired:
             raise WorldError(f"{self.name} did not answer within {PATIENCE} s") from None
         except OSError as error:
             raise WorldError(f"{self.name} cannot be run: {error.strerror}") from None
         if done.returncode != 0:
-            raise WorldError(f"{self.name} {args[0]} failed: {_cause(done.stderr, done.stdout)}")
-        return done.stdout.decode("utf-8", "replace")
+            raise WorldError(f"{self.name} {args[0]} failed: {_cause(done.stderr, done.text)}")
+        return done.text
 
 
 class _GitHubCli(HostCli):
@@ -247,12 +245,9 @@ def _environment() -> dict[str, str]:
     return kept | _FIXED
 
 
-def _cause(*printed: bytes) -> str:
+def _cause(*printed: str) -> str:
     """Return the first line of a program's output, standard error first."""
     lines: Sequence[str] = [
-        line.strip()
-        for output in printed
-        for line in output.decode("utf-8", "replace").splitlines()
-        if re.search(r"\w", line)
+        line.strip() for output in printed for line in output.splitlines() if re.search(r"\w", line)
     ]
     return hide_credentials(lines[0])[:200] if lines else "no message"
