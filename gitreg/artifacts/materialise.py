@@ -11,14 +11,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from gitreg.core.model.model import Artifact
 from gitreg.dvc import DvcProject, Member, digest
 from gitreg.dvc.cache import TEMPORARY
-from gitreg.dvc.digest import FileDigest, Meter, Progress, shown
-from gitreg.errors import DvcError, InvalidRequest, WorldError
+from gitreg.dvc.digest import FileDigest, Meter, Progress, shown, translated
+from gitreg.errors import DvcError, InvalidRequest
 
 
 def deliver(
@@ -55,7 +55,7 @@ def deliver(
         WorldError: the destination cannot be written.
     """
     destination = destination.absolute()
-    with _translated(destination):
+    with _delivering(destination):
         if _stands(destination, artifact, replace=replace):  # 1
             return destination
     if artifact.md5 is None:
@@ -152,22 +152,15 @@ def _is_empty_folder(path: Path) -> bool:
     return path.is_dir() and not any(path.iterdir())
 
 
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
+def _delivering(path: Path) -> AbstractContextManager[None]:
     """Translate errors of the operating system about the destination."""
-    try:
-        yield
-    except OSError as error:
-        where = shown(str(error.filename or path))
-        raise WorldError(
-            f"cannot deliver to {shown(str(path))}: {where}: {error.strerror or error}"
-        ) from error
+    return translated(path, f"cannot deliver to {shown(str(path))}: ")
 
 
 @contextmanager
 def _workshop(destination: Path) -> Iterator[Path]:
     """Yield a private folder beside the destination, so that a rename between them is atomic."""
-    with _translated(destination):
+    with _delivering(destination):
         destination.parent.mkdir(parents=True, exist_ok=True)
         workshop = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=destination.parent))
     try:
@@ -192,7 +185,7 @@ def _copy(
         sha256, size = digest.copy_and_sha256(source, copy / member.path, meter)
         return FileDigest(member.path, size, member.md5, sha256)
 
-    with _translated(copy):
+    with _delivering(copy):
         if artifact.is_folder:
             for folder in sorted({(copy / member.path).parent for member in members}):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -236,7 +229,7 @@ def _put(copy: Path, destination: Path) -> None:
     """Move the copy into place; if that fails, put back what it replaces."""
     # Not inside the workshop: that is always removed, and this may be the only copy.
     aside = copy.parent.with_name(copy.parent.name + "-replaced")
-    with _translated(destination):
+    with _delivering(destination):
         try:
             # A file replaces a file in one step; a folder needs a free place.
             if destination.is_dir() or (copy.is_dir() and destination.exists()):

@@ -196,7 +196,7 @@ def list_files(source: Path) -> list[str]:
             clash.
         WorldError: a folder cannot be read.
     """
-    with _translated(source):
+    with translated(source):
         if not os.path.lexists(source):
             raise InvalidRequest(f"{shown(str(source))} does not exist")
         if not source.is_dir():
@@ -315,7 +315,7 @@ def copy_and_hash(source: Path, destination: Path, progress: Progress | None) ->
     Raises:
         WorldError: a file cannot be read or written, or changed while it was read.
     """
-    with _translated(destination), destination.open("xb", buffering=0) as sink:
+    with translated(destination), destination.open("xb", buffering=0) as sink:
         return _digest(source, sink, progress)
 
 
@@ -326,7 +326,7 @@ def copy_and_sha256(source: Path, destination: Path, progress: Progress | None) 
         WorldError: a file cannot be read or written, or changed while it was read.
     """
     sha256 = hashlib.sha256()
-    with _translated(destination), destination.open("xb", buffering=0) as sink:
+    with translated(destination), destination.open("xb", buffering=0) as sink:
         return _hexdigest(sha256, _read_through(source, [sha256], sink, progress))
 
 
@@ -337,7 +337,7 @@ def copy_and_md5(source: Path, destination: Path, progress: Progress | None) -> 
         WorldError: a file cannot be read or written, or changed while it was read.
     """
     md5 = hashlib.md5(usedforsecurity=False)
-    with _translated(destination), destination.open("xb", buffering=0) as sink:
+    with translated(destination), destination.open("xb", buffering=0) as sink:
         return _hexdigest(md5, _read_through(source, [md5], sink, progress))[0]
 
 
@@ -414,20 +414,28 @@ def _digest(source: Path, sink: BinaryIO | None, progress: Progress | None) -> F
 
 
 @contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Translate the operating system's errors."""
+def translated(path: Path, doing: str = "") -> Iterator[None]:
+    """Translate the operating system's errors about ``path``.
+
+    Args:
+        path: the file or folder that the ``with`` block works on.
+        doing: what begins the message, such as ``"cannot deliver: "``.
+
+    Raises:
+        WorldError: the block raised an `OSError`.
+    """
     try:
         yield
     except OSError as error:
         where = shown(str(error.filename or path))
-        raise WorldError(f"{where}: {error.strerror or error}") from error
+        raise WorldError(f"{doing}{where}: {error.strerror or error}") from error
 
 
 def _read_through(
     source: Path, hashes: Sequence[Hash], sink: BinaryIO | None, progress: Progress | None
 ) -> int:
     """Read a file once, into each hash and into ``sink``; return its size."""
-    with _translated(source), os.fdopen(os.open(source, _READ | _NO_FOLLOW), "rb", 0) as file:
+    with translated(source), os.fdopen(os.open(source, _READ | _NO_FOLLOW), "rb", 0) as file:
         before = os.fstat(file.fileno())
         if not stat.S_ISREG(before.st_mode):
             raise InvalidRequest(f"{shown(str(source))} is neither a file nor a folder")
@@ -451,7 +459,7 @@ def _silent(_done: int, /) -> None:
 
 
 def _write_all(sink: BinaryIO, data: memoryview) -> None:
-    with _translated(Path(sink.name)):  # on a full disk, name the destination, not the source
+    with translated(Path(sink.name)):  # on a full disk, name the destination, not the source
         while data:  # an unbuffered file can write less than it is given
             data = data[sink.write(data) :]
 

@@ -92,7 +92,7 @@ class Checkout:
             WorldError: the cache folder cannot be read or written.
         """
         wanted = self._existing(path)
-        with _translated(self._folder):
+        with digest.translated(self._folder):
             self._remove_strays(path)
             damaged = [member for member in wanted if not self._is_intact(member)]
             if damaged:
@@ -124,7 +124,7 @@ class Checkout:
         for _ in range(_ATTEMPTS):
             if not damaged:
                 return
-            with _translated(self._folder):
+            with digest.translated(self._folder):
                 self._repair(damaged)
             damaged = copy_all(damaged)
         if damaged:
@@ -149,7 +149,7 @@ class Checkout:
 
     def _copy_intact(self, member: FileDigest, target: Path) -> bool:
         """Copy a file; return whether its bytes are those of the manifest."""
-        with _translated(target):
+        with digest.translated(target):
             target.unlink(missing_ok=True)
         source = self._root / member.path
         if not _is_plain_file(source):
@@ -263,7 +263,7 @@ def open_checkout(location: str, model: str, version: int) -> Checkout:
 
         members = _listed(folder, sha256)  # 2
         if members is None:
-            with _translated(folder):
+            with digest.translated(folder):
                 members = _make(folder, sha256, pull_now)  # 3
 
     def pull(destination: Path) -> Path:
@@ -350,13 +350,3 @@ def _workshop(folder: Path) -> Iterator[Path]:
         yield workshop
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Translate the operating system's errors about the cache folder."""
-    try:
-        yield
-    except OSError as error:
-        where = error.filename or path
-        raise WorldError(f"{where}: {error.strerror or error}") from error
