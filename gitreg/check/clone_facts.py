@@ -51,17 +51,17 @@ class CloneFacts(RepositoryFacts):
         Raises:
             GitError: no identity is configured.
         """
-        return self._repository.signature("COMMITTER").time
+        return self.repository.signature("COMMITTER").time
 
     def signer(self) -> str | None:
         """Return the principal whose key a commit would be signed with now, if it counts."""
-        policy = self._policy()
-        if not policy.signers or not self._repository.signing.signs_commits:
+        policy = self.policy()
+        if not policy.signers or not self.repository.signing.signs_commits:
             return None
         from gitreg.approvals import stored
 
         try:
-            key = self._repository.signing.public_key()
+            key = self.repository.signing.public_key()
         except GitError:
             return None  # OpenPGP, or no key: where a commit is made, Git says what is wrong
         return None if key is None else stored.signers_of(policy).principal_of(key)

@@ -73,4 +73,4 @@ class CommitFacts(RepositoryFacts):
         signers = signers_of(self._step.policy)
         if not signers.principals:
             return None
-        return signer_of_commit(self._repository, self._step.commit.oid, signers)
+        return signer_of_commit(self.repository, self._step.commit.oid, signers)

@@ -8,6 +8,7 @@ differ in two answers only: when it is made, and who signs it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -76,10 +77,11 @@ class StoredBytes(NoBytes):
             return None
 
 
+@dataclass(eq=False)
 class RepositoryFacts:
     """The answers that do not depend on who judges; see `gitreg.core.policy.Facts`.
 
-    Args:
+    Attributes:
         repository: where branches and signatures are read.
         snapshot: the files that may hold approvals.
         policy: gives the rules that judge.
@@ -90,41 +92,30 @@ class RepositoryFacts:
         is_server: whether the repository is pushed to now.
     """
 
-    def __init__(
-        self,
-        repository: GitRepository,
-        snapshot: Snapshot,
-        policy: Callable[[], Policy],
-        line: str | None,
-        events: Callable[[str, str], Sequence[Event]],
-        artifacts: Bytes,
-        *,
-        is_server: bool = False,
-    ) -> None:
-        self._repository = repository
-        self._snapshot = snapshot
-        self._policy = policy
-        self._line = line
-        self._events = events
-        self._artifacts = artifacts
-        self._is_server = is_server
+    repository: GitRepository
+    snapshot: Snapshot
+    policy: Callable[[], Policy]
+    line: str | None
+    events: Callable[[str, str], Sequence[Event]]
+    artifacts: Bytes
+    is_server: bool = field(default=False, kw_only=True)
 
     def entered(self, model: str, version: int, stage: str) -> int | None:
         """Return when a version last entered a stage, by the committer's date of that commit."""
-        event = entry_of(self._events(model, f"stages/{stage}"), version)
+        event = entry_of(self.events(model, f"stages/{stage}"), version)
         return None if event is None else int(datetime.fromisoformat(event.time).timestamp())
 
     def is_reachable(self, commit: str, branch: str) -> bool | None:
         """Tell whether a commit is on a branch; see `gitreg.git.branches.is_on_branch`."""
-        return is_on_branch(self._repository, commit, branch, is_server=self._is_server)
+        return is_on_branch(self.repository, commit, branch, is_server=self.is_server)
 
     def is_on_remote(self, artifact: Artifact) -> bool | None:
         """Tell whether all of an artifact is on the DVC remote."""
-        return self._artifacts.is_on_remote(artifact)
+        return self.artifacts.is_on_remote(artifact)
 
     def files(self, artifact: Artifact) -> Sequence[str] | None:
         """Return the paths of an artifact's files."""
-        return self._artifacts.files(artifact)
+        return self.artifacts.files(artifact)
 
     def approvers(
         self, version: ModelVersion, stage: str, replaces: tuple[int, ...]
@@ -134,10 +125,10 @@ class RepositoryFacts:
         Raises:
             GitError: the clone is shallow, or ``ssh-keygen`` cannot be run.
         """
-        policy = self._policy()
-        if not policy.signers or self._line is None:
+        policy = self.policy()
+        if not policy.signers or self.line is None:
             return ()
         from gitreg.approvals import stored
 
-        root = self._repository.root_of(self._line)
-        return stored.approvers(self._snapshot, policy, root, version, stage, replaces)
+        root = self.repository.root_of(self.line)
+        return stored.approvers(self.snapshot, policy, root, version, stage, replaces)

@@ -21,14 +21,9 @@ def in_clone(inspection: Inspection) -> Iterator[Finding]:
     if tip is None:
         return
     report = compare_tags(repository, history, tip)
-    if report.made:
-        yield Finding(
-            "missing-tag",
-            "warning",
-            report.made[0],
-            f"{len(report.made)} tag(s) that history implies are missing here",
-            "gitreg tags sync",
-        )
+    yield from _counted(
+        "missing-tag", report.made, "that history implies are missing here", "gitreg tags sync"
+    )
     for name in report.wrong:
         yield Finding(
             "wrong-tag",
@@ -37,14 +32,12 @@ def in_clone(inspection: Inspection) -> Iterator[Finding]:
             "it is not the tag that history implies",
             "gitreg tags sync --force",
         )
-    if report.abandoned:
-        yield Finding(
-            "abandoned-tag",
-            "warning",
-            report.abandoned[0],
-            f"{len(report.abandoned)} tag(s) name commits that are no longer on any branch",
-            "gitreg tags sync",
-        )
+    yield from _counted(
+        "abandoned-tag",
+        report.abandoned,
+        "name commits that are no longer on any branch",
+        "gitreg tags sync",
+    )
     for name in report.foreign:
         yield Finding(
             "foreign-tag",
@@ -74,14 +67,12 @@ def on_remote(inspection: Inspection, remote_state: RemoteState) -> Iterator[Fin
     # The remote refuses the whole push if one of its tags differs.
     sync = f"gitreg tags sync --push{' --force' if wrong else ''}"
     missing = [name for name in wanted if name not in present]
-    if missing:
-        yield Finding(
-            "remote-missing-tag",
-            "warning",
-            missing[0],
-            f"{len(missing)} tag(s) of the published history are missing on {remote}",
-            sync,
-        )
+    yield from _counted(
+        "remote-missing-tag",
+        missing,
+        f"of the published history are missing on {remote}",
+        sync,
+    )
     for name in wrong:
         yield Finding(
             "remote-wrong-tag",
@@ -98,6 +89,12 @@ def on_remote(inspection: Inspection, remote_state: RemoteState) -> Iterator[Fin
     ]
     yield from _foreign(remote_state.upstream.remote, extra)
     history.advance(str(inspection.state.commit), exact=True)
+
+
+def _counted(code: str, names: Sequence[str], words: str, remedy: str) -> Iterator[Finding]:
+    """Yield one warning about all of these tags, if there are any."""
+    if names:
+        yield Finding(code, "warning", names[0], f"{len(names)} tag(s) {words}", remedy)
 
 
 def _foreign(remote: str, names: Sequence[str]) -> Iterator[Finding]:

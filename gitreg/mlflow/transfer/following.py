@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from gitreg.core.model.model import Annotations, Model, ModelVersion
 from gitreg.core.model.names import NO_STAGE, Reference, check_alias
@@ -47,10 +48,11 @@ def fitting_tags(
     return fitting
 
 
+@dataclass(frozen=True)
 class Follower:
     """Updates one model to what MLflow has.
 
-    Args:
+    Attributes:
         registry: the registry to update.
         address: the MLflow registry.
         made: collects the result.
@@ -58,20 +60,17 @@ class Follower:
         dry_run: write nothing.
     """
 
-    def __init__(
-        self, registry: Registry, address: str, made: Progress, reason: str, *, dry_run: bool
-    ) -> None:
-        self._registry = registry
-        self._address = address
-        self._made = made
-        self._reason = reason
-        self._dry_run = dry_run
+    registry: Registry
+    address: str
+    made: Progress
+    reason: str
+    dry_run: bool
 
     # Descriptions and tags
 
     def model(self, theirs: ForeignModel) -> None:
         """Update the description and the tags of a model."""
-        mine = self._registry.model(theirs.name)
+        mine = self.registry.model(theirs.name)
         said = Annotations(mine.description, tags=mine.tags)
         self._annotate(Reference(theirs.name), said, theirs.description, theirs.tags)
 
@@ -89,23 +88,23 @@ class Follower:
         tags: Mapping[str, str | None],
     ) -> None:
         number = reference.version
-        fitting = fitting_tags(tags, self._made, number)
+        fitting = fitting_tags(tags, self.made, number)
         new = {key: value for key, value in fitting.items() if _differs(said.tags, key, value)}
         gone = tuple(key for key in said.tags if key not in fitting)
         text = None if description == said.description else description or ""
         if not new and not gone and text is None:
             return
         if self._moved_here(reference, lambda event: _annotates(event, number)):
-            self._made.note(number, "its annotations differ, but were changed here: kept")
+            self.made.note(number, "its annotations differ, but were changed here: kept")
             return
-        self._made.changed.append("described" if number is None else f"{number} described")
-        if not self._dry_run:
-            self._registry.annotate(
+        self.made.changed.append("described" if number is None else f"{number} described")
+        if not self.dry_run:
+            self.registry.annotate(
                 reference,
                 description=text,
                 tags=new,
                 untag=gone,
-                reason=self._reason,
+                reason=self.reason,
                 op_id=self._next_id(reference, "annotate"),
             )
 
@@ -117,7 +116,7 @@ class Follower:
         wanted = {version.number: version.stage for version in versions}
         aliases = self._aliases(theirs, wanted)
         settled = self._settled_here(name, wanted)
-        policy = self._registry.policy(name)
+        policy = self.registry.policy(name)
         stages = {stage for stage in wanted.values() if stage is not None}
         # Stages with a limit first: a version that leaves one may go to its own stage next.
         few = {stage for stage, rule in policy.stages.items() if rule.holds is not None}
@@ -137,8 +136,8 @@ class Follower:
         self._drop_aliases(theirs, wanted)
 
     def _model_here(self, name: str) -> Model:
-        if self._registry.state().has_model(name):
-            return self._registry.model(name)
+        if self.registry.state().has_model(name):
+            return self.registry.model(name)
         return Model(name, None)  # a dry run has not created it
 
     def _settled_here(self, name: str, wanted: Mapping[int, str | None]) -> set[int]:
@@ -147,11 +146,11 @@ class Follower:
         settled = set()
         for number, stage in wanted.items():
             mine = here.stage_of(number)
-            if mine == stage or number in self._made.brought:
+            if mine == stage or number in self.made.brought:
                 continue
             reference = Reference(name, version=number)
             if self._moved_here(reference, _is_of_a_stage):
-                self._made.note(
+                self.made.note(
                     number,
                     f"is in {mine or NO_STAGE} here and in {stage or NO_STAGE} in MLflow: it was "
                     "moved here since, and stays",
@@ -178,13 +177,13 @@ class Follower:
             crowd: how many versions MLflow has in the stage.
             aliases: the aliases to set; those that are set are removed from it.
         """
-        rule = self._registry.policy(here.name).stages.get(stage or "")
+        rule = self.registry.policy(here.name).stages.get(stage or "")
         holds = rule.holds if rule else None
         staying = [n for n in here.stages.get(stage or "", ()) if n not in followers]
         if holds is not None and staying:
             taken = f"{stage} holds {here.name}@{staying[-1]}, which somebody put there"
             for number in coming:
-                self._made.leave(number, f"not in {stage}: {taken}")
+                self.made.leave(number, f"not in {stage}: {taken}")
             return
         keep = holds is not None and crowd > holds
         groups = [[number] for number in coming] if keep else [coming]
@@ -199,16 +198,16 @@ class Follower:
     ) -> bool:
         """Move versions in one commit; tell whether their aliases moved along."""
         said = f"{stage or NO_STAGE}: {', '.join(map(str, group))}"
-        if self._dry_run:
-            self._made.changed += [said, *(f"@{alias}: {group[0]}" for alias in along)]
+        if self.dry_run:
+            self.made.changed += [said, *(f"@{alias}: {group[0]}" for alias in along)]
             return True
         try:
-            self._registry.promote(
+            self.registry.promote(
                 *(Reference(name, version=number) for number in group),
                 stage=stage or NO_STAGE,
                 alias=along,
                 keep_existing=keep,
-                reason=self._reason,
+                reason=self.reason,
                 op_id=self._next_id(name, stage, group),
             )
         except (Refused, InvalidRequest) as error:
@@ -218,30 +217,30 @@ class Follower:
                 for number in group:
                     self._promote(name, [number], stage, [], keep=keep)
             else:
-                self._made.leave(group[0], f"not in {stage or NO_STAGE}: {one_line(error)}")
+                self.made.leave(group[0], f"not in {stage or NO_STAGE}: {one_line(error)}")
             return False
-        self._made.changed += [said, *(f"@{alias}: {group[0]}" for alias in along)]
+        self.made.changed += [said, *(f"@{alias}: {group[0]}" for alias in along)]
         return True
 
     def _aliases(self, theirs: ForeignModel, wanted: Mapping[int, str | None]) -> dict[str, int]:
         """Return the aliases to set: valid ones that nobody moved here."""
         here = self._model_here(theirs.name)
-        stages = tuple(self._registry.policy(theirs.name).stages)
+        stages = tuple(self.registry.policy(theirs.name).stages)
         coming: dict[str, int] = {}
         for alias, number in sorted(theirs.aliases.items()):
             if number not in wanted:
-                self._made.leave(None, f"@{alias} names {number}, which is not here")
+                self.made.leave(None, f"@{alias} names {number}, which is not here")
                 continue
             try:
                 check_alias(alias, stages)
             except InvalidRequest as error:
-                self._made.leave(None, one_line(error))
+                self.made.leave(None, one_line(error))
                 continue
             mine = here.aliases.get(alias)
             if mine == number:
                 continue
             if mine is not None and self._alias_moved_here(theirs.name, alias):
-                self._made.note(
+                self.made.note(
                     None,
                     f"@{alias} names {mine} here and {number} in MLflow: it was moved here since, "
                     "and stays",
@@ -251,57 +250,57 @@ class Follower:
         return coming
 
     def _point(self, name: str, alias: str, number: int) -> None:
-        if not self._dry_run:
+        if not self.dry_run:
             try:
-                outcome = self._registry.set_alias(
+                outcome = self.registry.set_alias(
                     Reference(name, version=number),
                     alias,
-                    reason=self._reason,
+                    reason=self.reason,
                     op_id=self._next_id(name, alias, number),
                 )
             except (Refused, InvalidRequest) as error:
-                self._made.leave(None, f"@{alias} does not name {number}: {one_line(error)}")
+                self.made.leave(None, f"@{alias} does not name {number}: {one_line(error)}")
                 return
             if outcome.is_unchanged:
                 return
-        self._made.changed.append(f"@{alias}: {number}")
+        self.made.changed.append(f"@{alias}: {number}")
 
     def _drop_aliases(self, theirs: ForeignModel, wanted: Mapping[int, str | None]) -> None:
         """Remove imported aliases that are no longer in MLflow."""
         name = theirs.name
-        policy = self._registry.policy(name)
+        policy = self.registry.policy(name)
         for alias, number in self._model_here(name).aliases.items():
             if alias in theirs.aliases or number not in wanted or policy.stages_naming(alias):
                 continue
             if self._alias_moved_here(name, alias):
                 continue  # somebody's own
-            if not self._dry_run:
+            if not self.dry_run:
                 try:
-                    self._registry.delete_alias(
+                    self.registry.delete_alias(
                         name,
                         alias,
-                        reason=self._reason,
+                        reason=self.reason,
                         op_id=self._next_id(name, alias, "delete"),
                     )
                 except Refused as error:
-                    self._made.leave(None, f"@{alias} stays: {one_line(error)}")
+                    self.made.leave(None, f"@{alias} stays: {one_line(error)}")
                     continue
-            self._made.changed.append(f"@{alias}: removed")
+            self.made.changed.append(f"@{alias}: removed")
 
     # Who changed it last
 
     def came_from_there(self, name: str, number: int) -> bool:
         """Tell whether an import registered a version."""
-        commit = self._registry.show(Reference(name, version=number)).commit
+        commit = self.registry.show(Reference(name, version=number)).commit
         return commit is not None and self._is_import(commit)
 
     def began_there(self, name: str) -> bool:
         """Tell whether an import created a model."""
-        return self._is_import(self._registry.log(Reference(name))[-1].commit)
+        return self._is_import(self.registry.log(Reference(name))[-1].commit)
 
     def earlier_lives(self, name: str) -> int:
         """Return how often a model of the name was deleted or renamed here."""
-        return sum(event.ends_the_model for event in self._registry.log(Reference(name)))
+        return sum(event.ends_the_model for event in self.registry.log(Reference(name)))
 
     def _alias_moved_here(self, name: str, alias: str) -> bool:
         pointer = f"aliases/{alias}"
@@ -309,15 +308,15 @@ class Follower:
 
     def _moved_here(self, reference: Reference, concerns: Callable[[Event], bool]) -> bool:
         """Tell whether somebody, not an import, caused the last event of a kind."""
-        last = next(filter(concerns, self._registry.log(reference)), None)
+        last = next(filter(concerns, self.registry.log(reference)), None)
         return last is not None and not self._is_import(last.commit)
 
     def _is_import(self, commit: str) -> bool:
-        return (self._registry.operation_of(commit) or "").startswith(_IMPORT)
+        return (self.registry.operation_of(commit) or "").startswith(_IMPORT)
 
     def _next_id(self, *what: object) -> str:
         """Return an id that depends on the present commit: the same move may recur later."""
-        return operation_id(self._address, self._registry.state().commit, *what)
+        return operation_id(self.address, self.registry.state().commit, *what)
 
 
 def _annotates(event: Event, number: int | None) -> bool:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mlflow.prompt.constants import PROMPT_TEXT_TAG_KEY
@@ -115,30 +115,31 @@ def _going_on_later() -> Iterator[None]:
         raise KeyboardInterrupt(again) from None
 
 
+@dataclass
 class _Import:
     """One import, model by model."""
 
-    def __init__(
-        self, registry: Registry, source: ForeignRegistry, options: ImportOptions, total: int
-    ) -> None:
-        self._registry = registry
-        self._source = source
-        self._options = options
-        self._total = total
-        self._done = 0
-        self._reason = options.reason or f"Imported from MLflow at {source.address}."
-        self._fetched: dict[str, ModelVersion] = {}
-        self._lives = 0
-        self._would_make: dict[str, str] = {}
+    registry: Registry
+    source: ForeignRegistry
+    options: ImportOptions
+    total: int
+    done: int = 0
+    lives: int = 0
+    fetched: dict[str, ModelVersion] = field(default_factory=dict)
+    would_make: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def reason(self) -> str:
+        return self.options.reason or f"Imported from MLflow at {self.source.address}."
 
     def model(self, theirs: ForeignModel, versions: Sequence[ForeignVersion]) -> ModelMoved:
         """Import one model; a problem with it is remarked and does not stop the others."""
         made = Progress(theirs.name)
-        self._fetched.clear()
+        self.fetched.clear()
         try:
             if self._create(theirs, made):
-                if not self._options.dry_run:
-                    self._lives = self._follower(made).earlier_lives(theirs.name)
+                if not self.options.dry_run:
+                    self.lives = self._follower(made).earlier_lives(theirs.name)
                 ours = self._versions(theirs, versions, made)
                 self._follower(made).pointers(theirs, [v for v in versions if v.number in ours])
         except (Refused, InvalidRequest) as error:
@@ -148,7 +149,7 @@ class _Import:
     def gone(self, there: Collection[str]) -> list[ModelMoved]:
         """Return remarks on imported models that are no longer in MLflow."""
         found = []
-        for name in self._registry.state().model_names():
+        for name in self.registry.state().model_names():
             made = Progress(name)
             if name not in there and self._follower(made).began_there(name):
                 made.note(None, "is no longer in MLflow; it stays here")
@@ -156,14 +157,12 @@ class _Import:
         return found
 
     def _follower(self, made: Progress) -> Follower:
-        return Follower(
-            self._registry, self._source.address, made, self._reason, dry_run=self._options.dry_run
-        )
+        return Follower(self.registry, self.source.address, made, self.reason, self.options.dry_run)
 
     def _create(self, theirs: ForeignModel, made: Progress) -> bool:
         """Create a model or update its annotations; tell whether it is here."""
         name = theirs.name
-        state = self._registry.state()
+        state = self.registry.state()
         if state.has_model(name):
             self._follower(made).model(theirs)
             return True
@@ -173,23 +172,23 @@ class _Import:
             made.note(None, f"was {became} here: not imported again")
             return False
         check_new_name(state, name)
-        if self._options.dry_run:
-            twin = self._would_make.setdefault(fold(name), name)
+        if self.options.dry_run:
+            twin = self.would_make.setdefault(fold(name), name)
             if twin != name:
                 raise twin_of(name, twin)
         tags = fitting_tags(theirs.tags, made, None)
         made.changed.append("created")
-        if not self._options.dry_run:
+        if not self.options.dry_run:
             self._tell_warnings(
                 None,
                 made,
-                self._registry.create_model(
+                self.registry.create_model(
                     name,
                     description=theirs.description,
                     tags=tags,
                     created_at=instant(theirs.created),
-                    reason=self._reason,
-                    op_id=operation_id(self._source.address, name, "create", theirs.created),
+                    reason=self.reason,
+                    op_id=operation_id(self.source.address, name, "create", theirs.created),
                 ),
             )
         return True
@@ -200,9 +199,9 @@ class _Import:
         """Import the versions of a model; return the numbers of those that are here now."""
         ours: set[int] = set()
         for place, version in enumerate(versions):
-            if self._options.tell:
+            if self.options.tell:
                 name = f"{version.model}@{version.number}"
-                self._options.tell(self._done + place, self._total, name)
+                self.options.tell(self.done + place, self.total, name)
             try:
                 if self._version(theirs, version, made):
                     ours.add(version.number)
@@ -214,13 +213,13 @@ class _Import:
                         None, f"{_numbers(waiting)} wait until {version.number} can be imported"
                     )
                 break
-        self._done += len(versions)
+        self.done += len(versions)
         self._tell_deleted(theirs.name, {version.number for version in versions}, made)
         return ours
 
     def _version(self, model: ForeignModel, theirs: ForeignVersion, made: Progress) -> bool:
         """Import one version; tell whether it is here now."""
-        state = self._registry.state()
+        state = self.registry.state()
         name, number = theirs.model, theirs.number
         if state.has_model(name) and state.has_version(name, number):
             mine = state.version(name, number)
@@ -233,7 +232,7 @@ class _Import:
         if number in state.numbers(name):
             made.note(number, "was deleted here: not imported again")
             return False
-        if self._options.dry_run:
+        if self.options.dry_run:
             made.brought.append(number)
             return True
         if model.is_prompt:
@@ -248,11 +247,11 @@ class _Import:
         """Tell whether an import brought the version here, or an export created it there."""
         if is_the_same(mine, theirs):
             return True
-        return self._source.tags_of_run(theirs).get(SHA256) == mine.artifact.sha256
+        return self.source.tags_of_run(theirs).get(SHA256) == mine.artifact.sha256
 
     def _bring(self, theirs: ForeignVersion, made: Progress) -> None:
         """Import a version with its artifacts, or as a link to their address."""
-        twin = self._fetched.get(theirs.source)
+        twin = self.fetched.get(theirs.source)
         if twin is not None:  # registered twice from one source: the bytes are here
             self._register(
                 theirs,
@@ -260,7 +259,7 @@ class _Import:
                     source=twin,
                     signature=twin.signature,
                     environment=twin.environment,
-                    requirements=self._registry.state().snapshot.read(
+                    requirements=self.registry.state().snapshot.read(
                         layout.version_path(twin.model, twin.version, layout.REQUIREMENTS)
                     ),
                 ),
@@ -269,9 +268,9 @@ class _Import:
             return
         with tempfile.TemporaryDirectory(prefix="gitreg-import-") as folder:
             try:
-                path = self._source.fetch(theirs, Path(folder))
+                path = self.source.fetch(theirs, Path(folder))
             except Unavailable as error:
-                if not self._options.links:
+                if not self.options.links:
                     raise
                 made.leave(
                     theirs.number,
@@ -281,10 +280,10 @@ class _Import:
                 self._register(theirs, Provenance(text=(LINK, link)), made)
                 return
             self._register(theirs, described(path), made)
-        self._fetched[theirs.source] = self._registry.state().version(theirs.model, theirs.number)
+        self.fetched[theirs.source] = self.registry.state().version(theirs.model, theirs.number)
 
     def _register(self, theirs: ForeignVersion, bytes_of: Provenance, made: Progress) -> None:
-        run = self._source.run(theirs)
+        run = self.source.run(theirs)
         if run is None and (theirs.run_id or theirs.logged_model):
             what = theirs.run_id or theirs.logged_model
             made.note(theirs.number, f"its run {what} is gone: no metrics, params and commit")
@@ -303,16 +302,16 @@ class _Import:
             created_by=theirs.user,
             version=theirs.number,
         )
-        outcome = self._registry.register_artifact(
+        outcome = self.registry.register_artifact(
             theirs.model,
             material,
-            reason=self._reason,
+            reason=self.reason,
             op_id=operation_id(
-                self._source.address,
+                self.source.address,
                 theirs.model,
                 theirs.number,
                 theirs.created,
-                self._lives,
+                self.lives,
             ),
         )
         self._tell_warnings(theirs.number, made, outcome)
@@ -324,7 +323,7 @@ class _Import:
     def _lineage(self, theirs: ForeignVersion, run: RunFacts) -> Lineage:
         known = None
         if theirs.run_id or theirs.run_link:
-            known = Run(theirs.run_id, server_of(self._source.tracking_uri), theirs.run_link)
+            known = Run(theirs.run_id, server_of(self.source.tracking_uri), theirs.run_link)
         return Lineage(
             source=theirs.source or None,
             code=code_of(run.tags),
@@ -335,7 +334,7 @@ class _Import:
 
     def _tell_deleted(self, name: str, there: set[int], made: Progress) -> None:
         """Remark imported versions that MLflow has deleted since."""
-        state = self._registry.state()
+        state = self.registry.state()
         if not state.has_model(name):
             return
         for number in state.versions(name):
