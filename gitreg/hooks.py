@@ -222,7 +222,7 @@ def _received(
     """Return the findings on a push, and notes.
 
     1. Replacements of objects. 2. The guarded branch: deleted, rewound or with another line of
-    first parents; else every new commit. 3. Other branches where `gitreg.checkBranches` says so.
+    first parents; else every new commit. 3. Other branches, if `gitreg.checkBranches` is set.
     4. Tags with gitreg's names, against the history that the guarded branch has afterwards.
     """
     settings = _settings(repository)

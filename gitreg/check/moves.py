@@ -139,7 +139,7 @@ def _finding(
 
 
 def _verdicts(step: Step, move: Move, facts: Facts, world: World) -> list[Verdict]:
-    """Return the verdicts on a move; those of a rollback where message and history say so."""
+    """Return the verdicts on a move, judged as a rollback if message and history show one."""
     case = _case(step, move, facts)
     if case is None:
         return []

@@ -318,7 +318,7 @@ class DvcProject:
         return objects if self._remote is None else self._missing_among(objects, self._remote)
 
     def missing_by_artifact(self, md5s: Iterable[ObjectId]) -> dict[ObjectId, list[ObjectId]]:
-        """Return, for each of several artifacts, its objects that the default remote lacks.
+        """Return, for each artifact, its objects that are missing on the default remote.
 
         One request looks up all objects known here. A second one looks up the files of folders
         whose listing only the remote has. When a listing is nowhere, or is damaged on the remote,

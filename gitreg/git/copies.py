@@ -322,7 +322,7 @@ class _Copies:
             raise _NotProvenError
         raise GitError(
             f"{self._shown}: its history was rewritten: it was at {past}, and is at {tip}, which "
-            "does not follow it",
+            "does not descend from it",
             hint="--allow-rewind, when that is right (in Python: allow_rewind=True)",
         )
 

@@ -95,7 +95,7 @@ def _prepare(db: sqlite3.Connection) -> None:
 
 
 def clear(db: sqlite3.Connection) -> None:
-    """Empty the database: create all tables anew."""
+    """Drop all tables and create them again, empty."""
     for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
         db.execute(f'DROP TABLE "{name}"')
     for statement in _TABLES.split(";"):

@@ -154,7 +154,7 @@ class Clone:
         """Fetch the remote branch and return the clone's status beside it.
 
         Args:
-            allow_rewind: accept a remote branch that does not follow its last known commit.
+            allow_rewind: accept a remote branch that does not descend from its last known commit.
 
         Raises:
             GitError: the remote cannot be reached, or its branch went backwards.
@@ -169,7 +169,9 @@ class Clone:
             seen = tracked  # gitreg fetches for the first time, but `git clone` fetched before
         rewound = seen is not None and not self._leads_to(seen, published)
         if rewound and not allow_rewind:
-            now = f"is at {published[:9]}, which does not follow it" if published else "is gone"
+            now = (
+                f"is at {published[:9]}, which does not descend from it" if published else "is gone"
+            )
             raise GitError(
                 f"{upstream.shown} went backwards: {upstream.short_branch} was at {str(seen)[:9]}, "
                 f"and {now}; nothing was published",
@@ -197,7 +199,7 @@ class Clone:
         others = remote.branches(self._repository, upstream)
         if others:
             raise GitError(
-                f"{upstream.shown} has no branch {upstream.short_branch} any more, but "
+                f"{upstream.shown} no longer has the branch {upstream.short_branch}, but has "
                 f"{', '.join(others[:3])}; nothing was published",
                 hint=f"git branch --set-upstream-to={upstream.remote}/{others[0]}, if it was "
                 "renamed to that",
@@ -272,7 +274,8 @@ class Clone:
         """Tell whether moves on a branch (``refs/heads/main``) are tagged.
 
         Tags belong to no branch. When the remote names its default branch, only that one is
-        tagged: what waits for review elsewhere is not in production, and GTO must not think so.
+        tagged: a version whose promotion waits for review on another branch is not in production,
+        and a tag would make GTO report that it is.
         """
         short = branch.removeprefix("refs/heads/")
         defaults = remote.default_branches(self._repository)

@@ -91,6 +91,6 @@ class _Budget:
             why = "the branch keeps moving" if isinstance(error, LostRace) else str(error)
             raise type(error)(
                 f"{why}: given up after {budget:.0f} s, nothing was published",
-                hint="run it again when less is going on",
+                hint="run it again when fewer others push",
             )
         time.sleep(random.uniform(0, _JITTER))  # noqa: S311  no secret

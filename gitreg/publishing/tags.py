@@ -117,7 +117,7 @@ def sync_tags(
     repository.refuse_shallow()
     tip = tagged_tip(repository, clone)
     if tip is None:
-        raise NotFound("no commit is on a branch that is tagged yet")
+        raise NotFound("none of this branch's commits is on a branch that gets tags")
     report = compare_tags(repository, history, tip)
     implied = history.tags()
     if force:

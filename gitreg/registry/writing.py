@@ -470,8 +470,8 @@ class Writing(Reading):
                 model later.
 
         Raises:
-            NotFound: there is no such model; if it was deleted before, the message says by whom
-                and why.
+            NotFound: there is no such model; if it was deleted before, the message says who did
+                it and why.
             Refused: without force, it is in use; with force, a rule of a stage refuses.
         """
         from gitreg.core.operations.delete_model import delete_model

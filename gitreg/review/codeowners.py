@@ -1,4 +1,4 @@
-"""CODEOWNERS: whom a Git host asks for a review, generated from the policy.
+"""CODEOWNERS, generated from the policy: who reviews changes to which files on a Git host.
 
 A stage's rule names its ``owners`` (``production: {owners: ['@org/managers']}``), for all models or
 for some. The owners of a stage own the policy, too: otherwise a policy change would bypass them.

@@ -374,7 +374,7 @@ def test_a_branch_that_was_renamed_over_there_is_not_made_again(shared: Path) ->
     origin = shared / "origin.git"
     git(origin, "branch", "-m", "main", "trunk")
     words = ("alias", "set", "churn@3", "x", "--push", "--repo", str(shared / "fresh"))
-    assert "no branch main any more, but trunk" in error(*words, code=3)
+    assert "no longer has the branch main, but has trunk" in error(*words, code=3)
     assert git(origin, "for-each-ref", "refs/heads", "--format=%(refname)") == "refs/heads/trunk"
 
 

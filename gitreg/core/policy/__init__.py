@@ -1,11 +1,11 @@
-"""The rules of a registry: its stages, gates, approvals and freezes, read, shown and judged by.
+"""The rules of a registry: its stages, gates, approvals and freezes.
 
 ============= ===============================================================================
-`verdict`     what a rule is asked and answers: `Case`, `Facts`, `Verdict`
+`verdict`     what a rule gets and returns: `Case`, `Facts`, `Verdict`
 `measures`    sizes, durations and moments as a policy spells them
 `gates`       the gates: small frozen objects, each judges a case in one line
-`rules`       the policy as data, and the part of it that one model is under
-`transitions` the rules of a move itself: from where, how many, when, by whom
+`rules`       the policy as data, and the part that applies to one model
+`transitions` the rules of a move itself: its source, how many versions, when, who signs
 `document`    ``policy.yaml`` read
 `writing`     ``policy.yaml`` written
 ============= ===============================================================================

@@ -1,4 +1,4 @@
-"""The gates of a stage: small objects, each of which says in one line why a version passes or not.
+"""The gates of a stage: small objects; the verdict of each says why a version passes or fails.
 
 >>> str(MetricLimit("auc", at_least=0.9))
 'auc is at least 0.9'

@@ -150,8 +150,8 @@ class RegistryState:
         """Return ``name`` if such a model exists.
 
         Raises:
-            NotFound: it is not; the hint names the near misses. Of a deleted one it says by whom
-                and why, of a renamed one what it is called now.
+            NotFound: it does not; the hint names the near misses. If the model was deleted, the
+                error says who did it and why; if it was renamed, its new name.
         """
         check_model_name(name)
         if not self.has_model(name):
@@ -164,10 +164,10 @@ class RegistryState:
         return name
 
     def refuse_gone(self, name: str) -> None:
-        """Report that the model of a name was deleted or renamed, and by whom.
+        """Return if no model of this name was deleted or renamed.
 
         Raises:
-            NotFound: it was.
+            NotFound: one was; the error says who did it.
         """
         gone = self.tombstone(name)
         if gone is None:
@@ -216,7 +216,7 @@ class RegistryState:
         """Return ``version`` if it exists.
 
         Raises:
-            NotFound: it was never registered, or it was deleted (then it says by whom).
+            NotFound: it was never registered, or it was deleted; then the error says who did it.
         """
         if not self._lists(model, version):
             self._fail_missing(model, version)
