@@ -497,7 +497,7 @@ def test_a_rollback_needs_no_gate_and_no_end_of_a_freeze(place: Place) -> None:
 def test_what_only_says_that_it_is_a_rollback(place: Place) -> None:
     """Version 3 never was in production."""
     base = begin(place, FROZEN)
-    with Registry(place.work) as registry, pytest.raises(Refused, match=r"churn@3 never was in"):
+    with Registry(place.work) as registry, pytest.raises(Refused, match=r"churn@3 was never in"):
         registry.rollback("churn", to=3)
     said = "roll back production to churn@3\n\nGitreg-Action: rollback\n"
     place.commit({PRODUCTION: "versions:\n- 3\n"}, "--message", said)
