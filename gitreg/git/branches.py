@@ -29,12 +29,14 @@ def is_on_branch(
     """
     if has_invisible(branch) or repository.commit_of(commit) is None:
         return None
-    tips = {repository.commit_of(name) for name in _references(repository, branch, is_server)}
+    tips = {
+        repository.commit_of(name) for name in _references(repository, branch, is_server=is_server)
+    }
     answers = {repository.is_ancestor(commit, tip) for tip in tips if tip is not None}
     return answers.pop() if len(answers) == 1 else None
 
 
-def _references(repository: GitRepository, branch: str, is_server: bool) -> list[str]:  # noqa: FBT001
+def _references(repository: GitRepository, branch: str, *, is_server: bool) -> list[str]:
     """Return the full names of the references that say what is on a branch."""
     own = [f"refs/heads/{branch}"]
     if is_server or repository.top_level is None:

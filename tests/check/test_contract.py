@@ -495,10 +495,9 @@ def test_a_rollback_needs_no_gate_and_no_end_of_a_freeze(place: Place) -> None:
 
 
 def test_what_only_says_that_it_is_a_rollback(place: Place) -> None:
-    """Version 3 was never in production."""
+    """Version 3 never was in production."""
     base = begin(place, FROZEN)
-    never = "churn@3 was never in production"
-    with Registry(place.work) as registry, pytest.raises(Refused, match=never):
+    with Registry(place.work) as registry, pytest.raises(Refused, match=r"churn@3 was never in"):
         registry.rollback("churn", to=3)
     said = "roll back production to churn@3\n\nGitreg-Action: rollback\n"
     place.commit({PRODUCTION: "versions:\n- 3\n"}, "--message", said)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from gitreg.check.finding import line_in_error
-from gitreg.check.judge import judge_step, new_faults
+from gitreg.check.judge import judge_late, judge_step, new_faults
 from gitreg.check.past import Past
 from gitreg.check.step import Step
 from gitreg.core.model.manifest import Tombstone
@@ -196,6 +196,13 @@ def test_only_registry() -> None:
     assert codes(step(ONE, {"code.py": b""}), only_registry=True) == []
     moved = {"registry/churn/stages/staging.yaml": b"versions:\n- 1\n", "dvc.yaml": pipeline}
     assert codes(step(ONE, moved), only_registry=True) == ["smuggled"]
+    stages = b"stages:\n  train:\n    cmd: train\n    deps: [a.csv, b.csv]\n"
+    before = {**ONE, "dvc.yaml": stages + ONE["dvc.yaml"]}
+    same = {**SECOND, "dvc.yaml": stages.replace(b"[a", b"[ a") + TWO["dvc.yaml"]}
+    assert codes(step(before, same), only_registry=True) == []
+    for deps in (b"[a.csv]", b"[a.csv, c.csv]", b"[a.csv, b.csv, c.csv]"):
+        other = {**same, "dvc.yaml": same["dvc.yaml"].replace(b"[ a.csv, b.csv]", deps)}
+        assert codes(step(before, other), only_registry=True) == ["smuggled"]
     policy = b"format: 1\nstages: {a: {}}\n"
     start = {"registry/policy.yaml": policy, ".dvc/config": b"", "code.py": b""}
     made = judge_step(step({}, start), only_registry=True)
@@ -370,6 +377,29 @@ def test_a_rename_that_changes_more_is_judged_as_promotions() -> None:
     path = "registry/leavers/versions/1/requirements.txt"
     judged = renamed({"churn": "leavers"}, **{path: b"numpy==2.1.0\n"})
     assert codes(judged, World()) == ["bad-rename", "policy-metric", "removed"]
+
+
+def test_a_broken_pointer_of_one_model_hides_no_move_of_another() -> None:
+    branch = FakeBranch()
+    for model in ("a", "churn"):
+        branch.register(model, auc=0.1)
+    broken = {**branch.snapshot.files, "registry/a/stages/staging.yaml": b"versions: x\n"}
+    changes = {
+        "registry/a/stages/staging.yaml": b"versions:\n- 1\n",
+        PRODUCTION: b"versions:\n- 1\n",
+    }
+    assert codes(step(broken, changes, policy=GATED), World()) == [
+        "policy-from",
+        "policy-metric",
+        "unknown-moves",
+    ]
+    frozen = read_policy(
+        b"format: 1\nstages: {staging: {}, production: {}}\n"
+        b"freeze: [{from: 1970-01-01T00:00:00Z, until: 2090-01-01T00:00:00Z}]\n",
+        "policy.yaml",
+    )
+    (late,) = judge_late(step(broken, changes, policy=frozen), World())
+    assert (late.code, late.subject) == ("policy-freeze", PRODUCTION)
 
 
 def test_a_past_of_which_nothing_is_known() -> None:

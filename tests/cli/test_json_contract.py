@@ -16,7 +16,7 @@ from tests.support.commands import gitreg
 
 @pytest.fixture(scope="module")
 def full(templates: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The stocked registry and one version of which everything is known."""
+    """The stocked registry and one version with every field set."""
     work = shutil.copytree(templates, tmp_path_factory.mktemp("json") / "s", symlinks=True) / "work"
     with pytest.MonkeyPatch.context() as patch:
         isolate(patch, tmp_path_factory.mktemp("json-home"))

@@ -92,7 +92,7 @@ from tests.support.commands import error, gitreg
         ("register churn .gitignore --run-id ''", "cannot be a run's id"),
     ],
 )
-def test_a_mistake_is_told_and_changes_nothing(reading: Path, line: str, said: str) -> None:
+def test_a_mistake_gets_an_error_and_changes_nothing(reading: Path, line: str, said: str) -> None:
     before = git(reading, "for-each-ref"), git(reading, "status", "--porcelain")
     assert said in error(*shlex.split(line))
     assert (git(reading, "for-each-ref"), git(reading, "status", "--porcelain")) == before
@@ -109,7 +109,7 @@ def test_a_mistake_is_told_and_changes_nothing(reading: Path, line: str, said: s
         ("rollback tokenizer", "no version was in production before"),
     ],
 )
-def test_a_no_exits_1_and_changes_nothing(reading: Path, line: str, said: str) -> None:
+def test_a_refusal_exits_1_and_changes_nothing(reading: Path, line: str, said: str) -> None:
     before = git(reading, "for-each-ref"), git(reading, "status", "--porcelain")
     assert said in error(*shlex.split(line), code=1)
     assert (git(reading, "for-each-ref"), git(reading, "status", "--porcelain")) == before

@@ -38,7 +38,7 @@ def test_a_hostile_argument_is_shown_as_escapes(reading: Path) -> None:
         assert not set(HOSTILE) - set("[31mred") & set(said), words
 
 
-def test_a_reason_is_not_believed(work: Path) -> None:
+def test_trailers_in_a_reason_have_no_effect(work: Path) -> None:
     head = git(work, "rev-parse", "HEAD")
     reason = f"why\n\nThis reverts commit {head}.\n\nGitreg-Action: rollback\nGitreg-Model: x"
     gitreg("promote", "churn@3", "--to", "production", "-m", reason)

@@ -115,7 +115,7 @@ def test_code_that_is_on_no_branch_or_elsewhere(work: Path) -> None:
     assert said.startswith("unknown  code-on: ")
 
 
-def test_soak_is_told_by_history(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_soak_is_counted_by_history(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     policy(work, "from: [staging]", "gates: [{soak: {in: staging, at_least: 24h}}]")
     assert "only staging leads to production" in error(
         "promote", "churn@3", "--to", "production", code=1
@@ -188,7 +188,7 @@ def test_protected_aliases(work: Path) -> None:
 
 
 def test_else_archive_is_for_metrics(work: Path) -> None:
-    """A freeze says nothing of the candidate."""
+    """A freeze is not about the candidate."""
     window = "freeze: [{from: '2000-01-01T00:00:00Z', until: '2100-01-01T00:00:00Z', "
     policy(work, rest=window + "stages: [production]}]\n")
     head = git(work, "rev-parse", "HEAD")
@@ -313,7 +313,7 @@ def test_the_effective_policy_is_shown(work: Path) -> None:
     assert "is one version" in error("policy", "show", "churn@1")
 
 
-def test_rules_for_a_model_that_is_not_there_are_told(work: Path) -> None:
+def test_rules_for_an_unregistered_model_give_a_warning(work: Path) -> None:
     rules = "{stages: {production: {holds: 2}}}"
     names = ("churn", "ch*", "token-*", "tokeniser")
     policy(work, rest="models:\n" + "".join(f"  '{name}': {rules}\n" for name in names))
@@ -391,7 +391,7 @@ def test_a_policy_without_such_rules_wakes_neither_dvc_nor_ssh(work: Path) -> No
     assert done.stdout == "\n"
 
 
-def test_an_edit_that_counts_not_yet_is_told(work: Path) -> None:
+def test_an_uncommitted_policy_gives_a_warning(work: Path) -> None:
     shown = gitreg("policy", "show", "churn")
     assert shown.err == ""
     path = work / "registry" / "policy.yaml"
@@ -408,7 +408,7 @@ def test_an_edit_that_counts_not_yet_is_told(work: Path) -> None:
     assert gitreg("codeowners").err == ""
 
 
-def test_a_model_that_is_not_registered_is_told(work: Path) -> None:
+def test_showing_an_unregistered_model_gives_a_warning(work: Path) -> None:
     # Its rules are shown: they can be looked at before its first version is there.
     ran = gitreg("policy", "show", "chrn")
     assert ran.err == "warning: no model 'chrn' is registered: did you mean 'churn'?\n"

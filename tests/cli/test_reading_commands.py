@@ -89,7 +89,7 @@ def test_verify_counts_versions_not_findings(work: Path) -> None:
     assert gitreg("verify", "churn@1").out == "churn@1: ok\n"
 
 
-def test_what_the_world_lacks_exits_3(work: Path) -> None:
+def test_a_missing_remote_or_cache_exits_3(work: Path) -> None:
     (work.parent / "dvc-remote").rename(work.parent / "gone")
     (work / ".dvc" / "cache").rename(work.parent / "cache-gone")
     error("pull", "churn@1", code=3)
@@ -108,7 +108,7 @@ def test_log_of_a_model_a_pointer_and_a_version(reading: Path) -> None:
     assert "@champion" in gitreg("log", "churn").out
 
 
-def test_a_shallow_clone_says_that_its_log_is_cut_off(
+def test_log_of_a_shallow_clone_says_how_to_unshallow(
     templates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     origin = (templates / "origin.git").as_uri()

@@ -8,7 +8,7 @@ from tests.conftest import git
 from tests.support.commands import gitreg
 
 
-def test_doctor_says_what_mends(work: Path) -> None:
+def test_doctor_names_the_remedy(work: Path) -> None:
     assert gitreg("doctor").out == "nothing is wrong\n"
     git(work, "tag", "--delete", "churn@v1.0.0")
     assert "gitreg tags sync" in gitreg("doctor").out

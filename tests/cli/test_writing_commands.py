@@ -30,7 +30,9 @@ def test_init_makes_folder_and_repository(tmp_path: Path) -> None:
     assert git(tmp_path / "new", "status", "--porcelain") == ""
 
 
-def test_the_story(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_register_promote_compare_and_roll_back(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(folder)
     write_model(folder, "one")
     (folder / "metrics.json").write_text('{"roc_auc": 0.9, "latency_ms": 12}')
@@ -121,7 +123,7 @@ WRITING = (
 
 
 @pytest.mark.parametrize("line", WRITING)
-def test_dry_run_writes_nothing_and_tells_the_same(work: Path, line: str) -> None:
+def test_dry_run_writes_nothing_and_reports_the_same(work: Path, line: str) -> None:
     write_model(work, "new bytes")
     before = everything(work)
     told = gitreg(*shlex.split(line), "-m", "because", "--dry-run")
@@ -213,7 +215,7 @@ def test_annotate_and_take_back(work: Path) -> None:
     assert gitreg("list").out.splitlines()[1].endswith("predicts")
 
 
-def test_a_deleted_version_is_told_of_and_never_reused(work: Path) -> None:
+def test_a_deleted_version_is_reported_and_its_number_stays_taken(work: Path) -> None:
     gitreg("delete", "churn@3", "-m", "leaked\nlabels")
     said = error("show", "churn@3")
     assert "churn@3 was deleted by Ada Lovelace" in said

@@ -26,7 +26,7 @@ from gitreg.mlflow.store import GitregStore
 from tests.conftest import git, write_model
 from tests.support.extent import extent
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+GUIDE = Path(__file__).resolve().parents[2] / "docs/guides/mlflow.md"
 
 
 @pytest.fixture
@@ -70,8 +70,8 @@ def test_a_call_is_a_commit_that_says_what_was_called(filled: GitregStore, folde
 
 
 @pytest.mark.filterwarnings("ignore:.*is deprecated since 2.9.0:FutureWarning")
-def test_the_readme_says_what_each_call_becomes(folder: Path, tmp_path: Path) -> None:
-    table = README.read_text().partition("| MLflow's call | the commit |\n")[2].partition("\n\n")[0]
+def test_the_guide_says_what_each_call_becomes(folder: Path, tmp_path: Path) -> None:
+    table = GUIDE.read_text().partition("| MLflow's call | the commit |\n")[2].partition("\n\n")[0]
     listed = re.findall(r"^\| (`.+`) \| `(.+)` \|$", table, re.MULTILINE)
     client = MlflowClient(f"sqlite:///{tmp_path}/unused.db", f"gitreg://{folder}")
     source = write_model(tmp_path, "one")

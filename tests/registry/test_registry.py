@@ -229,7 +229,7 @@ def test_the_variables_of_a_hook_do_not_mislead(
     assert git(tmp_path / "fresh", "rev-list", "--count", "HEAD") == "1"
 
 
-def test_replaced_objects_are_not_believed(stocked: Path) -> None:
+def test_replaced_objects_are_ignored(stocked: Path) -> None:
     """`refs/replace` shows other content under a commit's name."""
     honest = git(stocked, "rev-parse", "HEAD")
     (stocked / "registry/churn/aliases/champion.yaml").write_text("version: 1\n")
@@ -430,7 +430,7 @@ def test_odd_names_in_the_tree_hide_nothing(stocked: Path) -> None:
 
 
 def test_one_registry_serves_many_threads(stocked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each thread gets the history that it asked for, though all share one index."""
+    """Each thread gets its own view of the history, although all share one index."""
     barrier = threading.Barrier(4)
     advance = HistoryIndex.advance
     answers: dict[str, list[Event]] = {}

@@ -53,7 +53,7 @@ def test_a_job_without_a_checkout_repeats_itself(shared: Path, hosted: str, tmp_
     assert "another operation" in said
 
 
-def test_a_job_without_a_checkout_is_told_of_the_winner(shared: Path, hosted: str) -> None:
+def test_a_job_without_a_checkout_gets_the_name_of_the_winner(shared: Path, hosted: str) -> None:
     with Registry(hosted) as registry:
         assert registry.model("churn").aliases == {"champion": 2}  # what was decided on
         with Registry(shared / "work") as theirs:

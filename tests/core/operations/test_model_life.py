@@ -350,7 +350,10 @@ def test_a_manifest_that_is_not_written_by_gitreg(stocked: Path) -> None:
     path = stocked / "registry/churn/versions/3/manifest.yaml"
     path.write_text(path.read_text().replace("model: churn\n", "'model': churn\n"))
     git(stocked, "commit", "--quiet", "-am", "by hand")
-    with Registry(stocked) as registry, pytest.raises(InvalidDocument, match="not written by"):
+    with (
+        Registry(stocked) as registry,
+        pytest.raises(InvalidDocument, match="did not write the line"),
+    ):
         registry.rename_model("churn", "leavers")
 
 
@@ -368,7 +371,7 @@ def test_any_name_may_be_given(stocked: Path, name: str) -> None:
 
 
 def test_the_name_of_the_rules_is_no_models(registry: Registry) -> None:
-    with pytest.raises(InvalidRequest, match="rules of the registry"):
+    with pytest.raises(InvalidRequest, match="the policy of the registry has that name"):
         registry.create_model("Policy.yaml")
 
 
