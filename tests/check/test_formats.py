@@ -228,4 +228,4 @@ def test_json_and_bad_formats(stocked: Path) -> None:
     ranged = error("check", "HEAD~1..HEAD", "--history", "--repo", str(stocked))
     assert "'HEAD~1..HEAD' is a range" in ranged
     both = error("check", "--json", "--format", "sarif", "--repo", str(stocked))
-    assert "without --format sarif" in both
+    assert "--json and --format sarif exclude each other" in both

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -186,4 +188,7 @@ def test_shell_completion_elsewhere(
 
 
 def test_the_completion_script() -> None:
-    assert "_GITREG_COMPLETE=complete_bash" in gitreg("--show-completion", "bash").out
+    """The shell is found among the parents: the command after it keeps bash from being replaced."""
+    command = f"{shlex.quote(sys.executable)} -m gitreg --show-completion; exit $?"
+    shown = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert "_GITREG_COMPLETE=complete_bash" in shown.stdout

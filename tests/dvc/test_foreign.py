@@ -147,7 +147,7 @@ class TestForeign:
             (b"[core\n", "does not parse"),
             (b"\xff\xfe", "does not parse"),
             (b"#" * 70_000, "larger than 64 KiB"),
-            (b"[core]\nremote = s\n", "names the remote 's' but no url"),
+            (b"[core]\nremote = s\n", "names the remote 's', but sets no url"),
             (b"[core]\nremote = s\n['remote \"s\"']\nuser = a\n", "no url"),
             (b"[core]\nremote = s\n['remote \"s\"']\nurl = http://h/x\njobs = many\n", "jobs"),
         ],
