@@ -503,7 +503,7 @@ class Publisher:
             name = format_version(place.model, place.version)
             what = f"{name}, which this would delete, was registered"
         return Overtaken(
-            f"{what} meanwhile{by}; nothing was published",
+            f"{what}{by} since you last looked; nothing was published",
             hint=f"{how_to_see} gitreg log {_reference_to(place)}, then run yours again if you "
             "still want it",
         )

@@ -20,7 +20,7 @@ from gitreg.git import worktree
         ),
         (
             "error: Untracked working tree file 'data/x' would be overwritten by merge.\n",
-            "data/x is there, and not in Git",
+            "data/x exists and is not in Git",
         ),
         (
             "error: unable to create file x: no space\nerror: more\n",

@@ -183,7 +183,7 @@ def test_the_same_pointer_moved_meanwhile(stocked: Path, shared: Path) -> None:
     with Registry(shared / "grace") as theirs:
         theirs.promote("churn@1", stage="production", push=True)
     before = published(shared)
-    with pytest.raises(LostRace, match="was moved meanwhile"):
+    with pytest.raises(LostRace, match="which this would change, was moved"):
         ask(stocked)
     assert published(shared) == before
     assert ask(stocked).commit == at(shared)  # told, they decide to ask all the same
