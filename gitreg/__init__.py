@@ -9,6 +9,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitreg.errors import (
+    AlreadyExists,
+    DvcError,
+    GitError,
+    GitregError,
+    InvalidDocument,
+    InvalidRequest,
+    LostRace,
+    NotFound,
+    Refused,
+    UnknownOutcome,
+    WorldError,
+)
+
 if TYPE_CHECKING:
     from gitreg.check import CheckReport
     from gitreg.core.model.model import Model, ModelVersion
@@ -16,19 +30,6 @@ if TYPE_CHECKING:
     from gitreg.core.operations.judging import GateRefused
     from gitreg.core.policy import Policy
     from gitreg.core.state.history import Event
-    from gitreg.errors import (
-        AlreadyExists,
-        DvcError,
-        GitError,
-        GitregError,
-        InvalidDocument,
-        InvalidRequest,
-        LostRace,
-        NotFound,
-        Refused,
-        UnknownOutcome,
-        WorldError,
-    )
     from gitreg.publishing.outcome import Outcome
     from gitreg.registry import Registry
 
@@ -69,16 +70,16 @@ _MODULES = {
     "Reference": "core.model.names",
     "Registry": "registry",
 }
-"""Where each name is defined; all others in ``__all__`` are errors."""
+"""Where each name is defined that is imported when it is first used."""
 
 
 def __getattr__(name: str) -> object:
     # `import gitreg` stays fast for a program that only needs the version or an error.
-    if name not in __all__:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(f"{__name__}.{_MODULES.get(name, 'errors')}"), name)
+    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     globals()[name] = value  # the next look-up does not come here
     return value
 

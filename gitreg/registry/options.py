@@ -90,7 +90,9 @@ class WriteSettings:
 
 
 def revision_and_time(options: ReadOptions) -> tuple[str | None, str | None]:
-    """Return ``rev`` and ``at`` of a call.
+    """Return ``rev`` and ``at`` of a call; for a caller that only passes them on, check them.
+
+    A mistyped keyword is refused before the other arguments are looked at, as Python does.
 
     Raises:
         TypeError: an option is unknown.

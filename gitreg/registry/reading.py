@@ -13,6 +13,7 @@ from gitreg.core.model.model import Model, ModelVersion, Resolved
 from gitreg.core.model.names import Reference, check_model_name
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import InvalidRequest
+from gitreg.registry.options import revision_and_time
 from gitreg.registry.parts import Parts
 from gitreg.registry.references import (
     ReferenceLike,
@@ -64,6 +65,7 @@ class Reading(Parts):
         Raises:
             NotFound: no such model, version, alias or stage; the hint names the near misses.
         """
+        revision_and_time(options)
         wanted = reference_of(reference, name, version, alias, stage)
         state = self._glance(**options)
         number = number_of(state, wanted)
@@ -80,6 +82,7 @@ class Reading(Parts):
         **options: Unpack[ReadOptions],
     ) -> ModelVersion:
         """Return a version: its manifest, pointers, annotations and registering commit."""
+        revision_and_time(options)
         wanted = reference_of(reference, name, version, alias, stage)
         return self._show(self.state(**options), wanted)
 
@@ -121,6 +124,7 @@ class Reading(Parts):
         """
         from gitreg.approvals.stored import stored_approvals
 
+        revision_and_time(options)
         wanted = reference_of(reference)
         state = self.state(**options)
         found = state.version(wanted.model, number_of(state, wanted))
@@ -237,6 +241,7 @@ class Reading(Parts):
         Raises:
             DvcError: the bytes could not be downloaded, or are not what the manifest says.
         """
+        revision_and_time(options)
         wanted = reference_of(reference, name, version, alias, stage)
         state = self._glance(**options)
         found = state.version(wanted.model, number_of(state, wanted))
@@ -250,6 +255,7 @@ class Reading(Parts):
 
     def sha256(self, reference: ReferenceLike, **options: Unpack[ReadOptions]) -> str:
         """Return the digest of a version's artifact that its manifest records, 64 hex digits."""
+        revision_and_time(options)
         wanted = reference_of(reference)
         state = self._glance(**options)
         return state.manifest(wanted.model, number_of(state, wanted)).artifact.sha256

@@ -263,6 +263,7 @@ class Writing(Reading):
         **options: Unpack[WriteOptions],
     ) -> Outcome:
         """Put versions into the archive, in one commit; see `promote`."""
+        WriteSettings.of(options)  # `promote` takes more than the options of all writes
         return self.promote(*references, stage=ARCHIVE, override=override, **options)
 
     def rollback(

@@ -450,7 +450,7 @@ def test_the_plugin_imports_nothing() -> None:
     )
     loaded = set(done.stdout.split())
     ours = {name for name in loaded if name.startswith("gitreg")}
-    assert ours == {"gitreg", "gitreg.mlflow", "gitreg.mlflow.plugin"}
+    assert ours == {"gitreg", "gitreg.errors", "gitreg.mlflow", "gitreg.mlflow.plugin"}
     heavy = {"mlflow", "dvc", "git", "gitdb", "ruamel.yaml", "sqlite3", "yaml", "subprocess"}
     assert not heavy & loaded
 

@@ -62,7 +62,7 @@ def test_the_import_imports_nothing_else_than_typing() -> None:
         "import gitreg; gitreg.__version__; dir(gitreg)\n"
         "print(*sorted(set(sys.modules) - before))"
     )
-    assert _python(script).split() == ["gitreg"]
+    assert _python(script).split() == ["gitreg", "gitreg.errors"]
 
 
 def test_an_error_needs_no_other_module() -> None:
@@ -76,3 +76,7 @@ def test_an_error_needs_no_other_module() -> None:
 def test_a_star_import_gives_everything() -> None:
     script = "from gitreg import *\nprint(Registry.__module__, CheckReport.__name__)"
     assert _python(script).split() == ["gitreg.registry.facade", "CheckReport"]
+
+
+def test_errors_are_at_hand_after_a_plain_import() -> None:
+    assert _python("import gitreg; print(gitreg.errors.GitregError.__name__)") == "GitregError"

@@ -94,6 +94,24 @@ def test_an_unknown_option_is_refused(method: str, stocked: Path) -> None:
     assert everything(stocked) == before
 
 
+def _keywords(method: str) -> set[str]:
+    """Return what a method can be called with by name."""
+    shared = set(ReadOptions.__annotations__ if method in READS else WriteOptions.__annotations__)
+    signature = inspect.signature(getattr(Registry, method))
+    return shared | {p.name for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD}
+
+
+@pytest.mark.parametrize("method", sorted(READS | WRITES))
+def test_the_keywords_of_other_methods_are_refused(method: str, stocked: Path) -> None:
+    others = set[str]().union(*map(_keywords, READS | WRITES)) - _keywords(method) - {"self"}
+    before = everything(stocked)
+    with Registry(stocked) as registry:
+        for keyword in sorted(others | {"bogus"}):
+            with pytest.raises(TypeError, match="unexpected keyword argument"):
+                _call(registry, method, **{keyword: "x"})
+    assert everything(stocked) == before
+
+
 @pytest.mark.parametrize("method", ["resolve", "models"])
 def test_a_commit_and_a_moment_are_refused_together(method: str, stocked: Path) -> None:
     with Registry(stocked) as registry, pytest.raises(InvalidRequest, match="--rev or --at"):
