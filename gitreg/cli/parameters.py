@@ -52,7 +52,7 @@ def complete_stage(ctx: typer.Context, incomplete: str) -> list[str]:
         return []
 
 
-_REFERENCE = "churn-predictor@5, @champion, @latest, or churn-predictor/production."
+_REFERENCE = "NAME@5, NAME@champion, NAME@latest or NAME/production."
 
 
 RepoOption = Annotated[
@@ -84,7 +84,9 @@ RevOption = Annotated[
 AtOption = Annotated[
     Optional[str],
     typer.Option(
-        "--at", metavar="TIME", help="Read the registry of then: 2026-11-22T20:25Z, '3 days ago'."
+        "--at",
+        metavar="TIME",
+        help="Read the registry as of then: 2026-11-22T20:25Z, '3 days ago'.",
     ),
 ]
 
@@ -116,7 +118,7 @@ OverrideOption = Annotated[
     typer.Option(
         "--override",
         metavar="REASON",
-        help="Do it despite a refusal, where the policy allows it.",
+        help="Override a refusal, where the policy lets you.",
     ),
 ]
 
@@ -126,7 +128,7 @@ OperationOption = Annotated[
     typer.Option(
         "--op-id",
         metavar="ID",
-        help="Identifies the operation: repeated under the same id, it is done once.",
+        help="Names the operation: run again under the same ID, it happens once.",
     ),
 ]
 
@@ -140,7 +142,7 @@ ReferenceArgument = Annotated[
 ReferencesArgument = Annotated[
     list[str],
     typer.Argument(
-        metavar="REF", help=f"One or more: {_REFERENCE}", autocompletion=complete_reference
+        metavar="REF...", help=f"One or more: {_REFERENCE}", autocompletion=complete_reference
     ),
 ]
 

@@ -173,14 +173,15 @@ def pull(
         typer.Option("-o", "--output", metavar="DIR", help="The folder to put the artifact into."),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace something else of that name in DIR.")
+        bool,
+        typer.Option("--force", help="Replace a different file or folder of that name in DIR."),
     ] = False,
     *,
     shared: ReadArguments,
 ) -> None:
     """Download a version's files, verify them, and print their path.
 
-    The files are checked against the manifest's SHA-256 before they appear there.
+    The files appear at that path only after they match the manifest's SHA-256.
 
     Example: gitreg pull churn-predictor@champion -o /srv/model
     """
@@ -207,17 +208,18 @@ def verify(
     references: Annotated[
         Optional[list[str]],
         typer.Argument(
-            metavar="REF",
+            metavar="REF...",
             help="Versions or models; all by default.",
             autocompletion=complete_reference,
         ),
     ] = None,
     remote: Annotated[
-        bool, typer.Option("--remote", help="Read every byte from the DVC remote, not the cache.")
+        bool,
+        typer.Option("--remote", help="Read every byte from the DVC remote instead of the cache."),
     ] = False,
     repair: Annotated[
         bool,
-        typer.Option("--repair", help="Upload what is wrong there again, if the cache has it."),
+        typer.Option("--repair", help="Replace damaged or missing bytes there from a good cache."),
     ] = False,
     *,
     shared: ReadArguments,

@@ -41,7 +41,7 @@ def approve(
         typer.Option(
             "--to",
             metavar="STAGE",
-            help="The stage that it may enter.",
+            help="The stage that the version may enter.",
             autocompletion=complete_stage,
         ),
     ],
@@ -79,14 +79,14 @@ def approve(
 def policy_show(
     model: Annotated[
         Optional[str],
-        typer.Argument(metavar="MODEL", help="A model.", autocompletion=complete_model),
+        typer.Argument(metavar="MODEL", help="The model.", autocompletion=complete_model),
     ] = None,
     *,
     shared: ReadArguments,
 ) -> None:
     """Show the rules for a model, or the general ones.
 
-    Rules by name and by glob are merged, and defaults that the file leaves out are spelled out.
+    Merges the rules that apply by name and by glob, and adds the defaults that the file leaves out.
 
     Example: gitreg policy show churn-predictor
     """
@@ -176,7 +176,7 @@ def check(
     commits: Annotated[
         Optional[str],
         typer.Argument(
-            metavar="BASE..HEAD", help="The commits to check; by default those not upstream yet."
+            metavar="BASE..HEAD", help="The commits to check; by default all that are not upstream."
         ),
     ] = None,
     history: Annotated[
@@ -296,7 +296,7 @@ WriteOption = Annotated[
 
 
 ForceFileOption = Annotated[
-    bool, typer.Option("--force", help="Replace the file, whatever it contains.")
+    bool, typer.Option("--force", help="Replace an existing file that differs.")
 ]
 
 

@@ -49,10 +49,10 @@ def push(
     json: JsonOption = False,
     repo: RepoPathOption = ".",
 ) -> None:
-    """Publish what was done here without --push.
+    """Publish what you did without --push.
 
-    Bytes first, then branch and tags. If the remote has moved, the operations run again on top of
-    it, one by one. Exits 1 when one no longer applies; that one is not pushed.
+    Pushes bytes first, then branch and tags. If the remote has moved, gitreg repeats your
+    operations on top of it, one by one. Exits 1 if one no longer applies; that one is not pushed.
 
     Example: gitreg push
     """
@@ -81,7 +81,9 @@ def push(
 
 @tags_app.command("sync")
 def tags_sync(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only compare.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the tags, and do nothing.")
+    ] = False,
     push: Annotated[bool, typer.Option("--push", help="Publish the tags too.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Replace tags that disagree with history.")
@@ -112,9 +114,7 @@ def tags_sync(
 
 @app.command()
 def doctor(
-    fix: Annotated[
-        bool, typer.Option("--fix", help="First repair what is safe to repair.")
-    ] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Repair what is safe, then examine.")] = False,
     json: JsonOption = False,
     repo: RepoOption = ".",
     allow_rewind: AllowRewindOption = False,

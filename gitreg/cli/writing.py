@@ -30,7 +30,7 @@ from gitreg.registry import Registry
 @app.command()
 def init(
     path: Annotated[
-        str, typer.Argument(metavar="PATH", help="The folder; made when missing.")
+        str, typer.Argument(metavar="PATH", help="The folder; created if missing.")
     ] = ".",
     json: JsonOption = False,
 ) -> None:
@@ -153,13 +153,15 @@ def promote(
     if_better: Annotated[
         Optional[list[str]],
         typer.Option(
-            metavar="METRIC", help="Only if it is higher than the incumbent's, or there is none."
+            metavar="METRIC",
+            help="Only if METRIC is higher than the incumbent's, or nothing is there.",
         ),
     ] = None,
     if_lower: Annotated[
         Optional[list[str]],
         typer.Option(
-            metavar="METRIC", help="Only if it is lower than the incumbent's, or there is none."
+            metavar="METRIC",
+            help="Only if METRIC is lower than the incumbent's, or nothing is there.",
         ),
     ] = None,
     else_archive: Annotated[
@@ -171,9 +173,8 @@ def promote(
 ) -> None:
     """Put versions into a stage, if the policy allows it.
 
-    Makes one commit. Each rule's verdict is shown and recorded in the commit. Exits 1 when a rule
-    refuses, or a metric is not better. A version has at most one stage; promoting it moves it
-    there.
+    Makes one commit. Each rule's verdict is shown and recorded in the commit. Exits 1 if a rule
+    refuses or a metric is not better. A version has at most one stage; promoting it moves it there.
 
     Example: gitreg promote churn-predictor@2 --to production --if-better roc_auc --alias champion
     """
@@ -235,7 +236,7 @@ def alias_delete(
         str,
         typer.Argument(
             metavar="NAME@ALIAS",
-            help="churn-predictor@challenger.",
+            help="The alias: churn-predictor@challenger.",
             autocompletion=complete_reference,
         ),
     ],
@@ -262,7 +263,9 @@ def alias_delete(
 def rollback(
     names: Annotated[
         list[str],
-        typer.Argument(metavar="NAME", help="One or more models.", autocompletion=complete_model),
+        typer.Argument(
+            metavar="NAME...", help="One or more models.", autocompletion=complete_model
+        ),
     ],
     to: Annotated[
         Optional[int], typer.Option("--to", metavar="N", help="The version to go back to.")
@@ -327,6 +330,8 @@ def annotate(
 ) -> None:
     """Set description, owner and tags of a model or a version.
 
+    REF may also be a model's name. Only a model has an owner.
+
     Example: gitreg annotate churn-predictor@2 --tag validated=yes
     """
     with Registry(shared.repo) as registry:
@@ -387,8 +392,8 @@ def rename(
 ) -> None:
     """Give a model another name.
 
-    Versions, stages and aliases move to the new name, and a command that uses the old name shows
-    the new one. Approvals do not move: their signatures cover the model's name.
+    Versions, stages and aliases move to the new name. A command that uses the old name fails and
+    names the new one. Approvals do not move: their signatures cover the model's name.
 
     Example: gitreg rename churn-predictor churn -m "one name for both teams"
     """
@@ -410,8 +415,8 @@ def delete(
 ) -> None:
     """Delete a version or a whole model.
 
-    A version's number stays taken. Refused while an alias or a stage other than the archive names
-    it. The bytes stay until dvc gc finds no reference to them.
+    REF may also be a model's name. A version's number stays taken. Refused while an alias or a
+    stage other than the archive names it. The bytes stay until dvc gc finds no reference to them.
 
     Example: gitreg delete churn-predictor@1 -m "trained on leaked labels"
     """
