@@ -266,7 +266,7 @@ def move_text(report: Report, width: int) -> str:
     headers = ("model", "would be copied" if report.dry_run else "copied", "present", "changed")
     lines = [table(headers, rows, width, folds="changed")]
     for remark in report.remarks:
-        kind = "left" if remark.is_left else "note"
+        kind = "incomplete" if remark.is_left else "note"
         lines.append(line(f"{kind}: {remark.subject}: {remark.text}"))
     if report.is_unchanged:
         lines.append("nothing to do" if report.is_complete else "nothing could be done")

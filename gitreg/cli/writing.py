@@ -252,7 +252,9 @@ def alias_delete(
 
     wanted = parse_reference(reference if alias is None else f"{reference}@{alias}")
     if wanted.alias is None:
-        raise InvalidRequest(f"which alias? {wanted} names none", hint="churn-predictor@challenger")
+        raise InvalidRequest(
+            f"which alias? {wanted} names none", hint=f"gitreg alias delete {wanted.model}@ALIAS"
+        )
     with Registry(shared.repo) as registry:
         outcome = registry.delete_alias(wanted.model, wanted.alias, **shared.options)
     print_outcome(outcome, shared)

@@ -381,7 +381,7 @@ def test_a_branch_that_was_renamed_over_there_is_not_made_again(shared: Path) ->
 def test_who_was_told_of_the_winner_and_asks_again_is_believed(shared: Path) -> None:
     theirs(shared, lambda registry: registry.promote("churn@1", stage="production", push=True))
     again = ("promote", "churn@3", "--to", "production", "--push", "--op-id", "ci-42")
-    assert "was moved meanwhile" in error(*again, "--repo", str(shared / "work"), code=3)
+    assert "was moved in the meantime" in error(*again, "--repo", str(shared / "work"), code=3)
     gitreg(*again, "--repo", str(shared / "work"))
     check_registry(shared / "origin.git", {"ci-42"})
 

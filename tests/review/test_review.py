@@ -183,7 +183,7 @@ def test_the_same_pointer_moved_meanwhile(stocked: Path, shared: Path) -> None:
     with Registry(shared / "grace") as theirs:
         theirs.promote("churn@1", stage="production", push=True)
     before = published(shared)
-    with pytest.raises(LostRace, match="was moved meanwhile"):
+    with pytest.raises(LostRace, match="was moved in the meantime"):
         ask(stocked)
     assert published(shared) == before
     assert ask(stocked).commit == at(shared)  # told, they decide to ask all the same
@@ -582,7 +582,9 @@ def test_without_any_program_the_page_is_printed(
 
 def test_a_path_has_no_page(stocked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(stocked)
-    assert gitreg(*ASK).out.endswith("open a pull request from it into main at your Git host\n")
+    assert gitreg(*ASK).out.endswith(
+        "open a pull request from that branch into main on your Git host\n"
+    )
     assert gitreg(*ASK, "--json").json["url"] is None
 
 

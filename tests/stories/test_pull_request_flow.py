@@ -162,7 +162,7 @@ def test_the_same_pointer_moved_meanwhile_conflicts(
     main = git(shared / "origin.git", "rev-parse", "main")
     assert button(host, branch) != 0
     git(host, "reset", "--quiet", "--hard")
-    with pytest.raises(LostRace, match="was moved meanwhile"):
+    with pytest.raises(LostRace, match="was moved in the meantime"):
         ask(shared / "ada")
     assert ask(shared / "ada") == branch  # they were told, and ask again
     assert git(shared / "origin.git", "rev-parse", f"{branch}^") == main

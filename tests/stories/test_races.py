@@ -44,7 +44,7 @@ with Registry(folder) as registry:
                 done = getattr(registry, method)(*positional, **keywords)
             except LostRace as error:
                 lost += 1
-                if lost == 50 or "was moved meanwhile" not in str(error):
+                if lost == 50 or "was moved in the meantime" not in str(error):
                     raise
                 registry.fetch()  # as the hint says: under an id, only that tells who asks again
             else:
@@ -185,12 +185,12 @@ def test_command_lines_at_once(shared: Path) -> None:
             out, err = process.communicate(timeout=PATIENCE)
             if process.returncode == 0:
                 left.pop(number)
-                if "so already" not in out:
+                if "already up to date" not in out:
                     acknowledged.append(f"typed-{number}")
                 continue
             assert process.returncode == 3, err
             assert (
-                "churn stages/production, which this would change, was moved meanwhile by Writer"
+                "churn/production, which this would change, was moved in the meantime by Writer"
                 in err
             )
             assert "nothing was published" in err

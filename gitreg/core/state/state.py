@@ -443,7 +443,7 @@ class RegistryState:
             self.check_model(model)
             raise NotFound(
                 f"{model!r} is a model: which version of it?",
-                hint=f"{model}@latest, {model}@5, {model}@champion, {model}/production",
+                hint=f"{model}@latest is the newest; to choose one: gitreg list {model}",
             )
         if not self._lists(model, number):
             raise InvalidDocument(
