@@ -177,7 +177,9 @@ class RegistryState:
         raise NotFound(
             f"the model {name!r} was {'renamed' if became else 'deleted'}{became} by"
             f" {gone.deleted_by} at {gone.deleted_at}{why}",
-            hint=None if became else "gitreg create begins a new one under its name, at version 1",
+            hint=None
+            if became
+            else f"gitreg create {name} starts a new model of that name, at version 1",
         )
 
     def same_name(self, name: str) -> str | None:
