@@ -1,7 +1,7 @@
 """The errors that gitreg raises: one base class, few subclasses, exit code and hint as data.
 
->>> raise_hint = NotFound("no model 'churn'", hint="did you mean 'churn-predictor'?")
->>> raise_hint.exit_code, str(raise_hint)
+>>> error = NotFound("no model 'churn'", hint="did you mean 'churn-predictor'?")
+>>> error.exit_code, str(error)
 (2, "no model 'churn'")
 """
 
@@ -50,7 +50,7 @@ class InvalidDocument(InvalidRequest):
 
 
 class WorldError(GitregError):
-    """Git, DVC, a remote or the disk failed. Nothing was published."""
+    """Git, DVC, a remote or the disk failed. Nothing was published, except in `UnknownOutcome`."""
 
 
 class GitError(WorldError):
@@ -66,4 +66,4 @@ class UnknownOutcome(GitError):
 
 
 class LostRace(GitError):
-    """Somebody else moved the branch after it was read and before it was written."""
+    """Somebody else moved the same pointer, or the branch kept moving."""

@@ -179,7 +179,7 @@ def _environment(given: Path | None) -> tuple[Environment, bytes]:
     else:
         found, requirements = (
             Environment(requirements=REQUIREMENTS),
-            read_bytes(given, REQUIREMENTS),
+            read_bytes(given, "requirements"),
         )
         try:
             requirements = requirements_without_credentials(requirements.decode("utf-8")).encode()

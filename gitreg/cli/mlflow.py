@@ -59,8 +59,8 @@ def ui(
     """Serve MLflow's web pages and REST API.
 
     The pages show the registry, until you press Ctrl-C. A change made in the pages, or by an
-    MLflow client, becomes a commit with your Git identity. The server has no login, so it only
-    listens on this machine.
+    MLflow client, becomes a commit with your Git identity. The server has no login, so it listens
+    only on this machine, unless you give --no-authentication.
 
     Needs MLflow: pip install 'gitreg[mlflow]'.
 
@@ -88,7 +88,7 @@ UriOption = Annotated[
 TrackingUriOption = Annotated[
     Optional[str],
     typer.Option(
-        "--tracking-uri", metavar="URI", help="Its tracking server, if that is another one."
+        "--tracking-uri", metavar="URI", help="Its tracking server, if it is a different one."
     ),
 ]
 
@@ -163,9 +163,9 @@ def import_mlflow(
     json: JsonOption = False,
     repo: RepoOption = ".",
 ) -> None:
-    """Import a registry of MLflow's.
+    """Import an MLflow registry.
 
-    All of it: models, prompts, versions, stages, aliases, tags and artifacts. Each version becomes
+    Imports models, prompts, versions, stages, aliases, tags and artifacts. Each version becomes
     one commit, with its original number and date. A second run continues where the first stopped,
     and imports what is new. Exits 1 when something could not be imported.
 
@@ -198,7 +198,7 @@ def export_mlflow(
     *,
     shared: RepositoryArguments,
 ) -> None:
-    """Export this registry to a registry of MLflow's.
+    """Export this registry to MLflow.
 
     Versions keep their numbers. Artifacts, metrics and params go into runs of an experiment that
     is named after the repository. A second run continues where the first stopped. Exits 1 when
@@ -262,7 +262,7 @@ def move_text(report: Report, width: int) -> str:
     headers = ("model", "would be copied" if report.dry_run else "copied", "present", "changed")
     lines = [table(headers, rows, width, folds="changed")]
     for remark in report.remarks:
-        kind = "left" if remark.is_left else "note"
+        kind = "incomplete" if remark.is_left else "note"
         lines.append(line(f"{kind}: {remark.subject}: {remark.text}"))
     if report.is_unchanged:
         lines.append("nothing to do" if report.is_complete else "nothing could be done")

@@ -70,7 +70,7 @@ def argument(metavar: str, words: str, completion: _Completion | None = None) ->
     return typer.Argument(metavar=metavar, help=words, autocompletion=completion)
 
 
-_REFERENCE = "churn-predictor@5, @champion, @latest, or churn-predictor/production."
+_REFERENCE = "NAME@5, NAME@champion, NAME@latest or NAME/production."
 
 
 RepoOption = Annotated[
@@ -100,7 +100,9 @@ RevOption = Annotated[
 AtOption = Annotated[
     Optional[str],
     typer.Option(
-        "--at", metavar="TIME", help="Read the registry of then: 2026-11-22T20:25Z, '3 days ago'."
+        "--at",
+        metavar="TIME",
+        help="Read the registry as of then: 2026-11-22T20:25Z, '3 days ago'.",
     ),
 ]
 
@@ -127,7 +129,7 @@ OverrideOption = Annotated[
     typer.Option(
         "--override",
         metavar="REASON",
-        help="Do it despite a refusal, where the policy allows it.",
+        help="Override a refusal, where the policy lets you.",
     ),
 ]
 
@@ -137,7 +139,7 @@ OperationOption = Annotated[
     typer.Option(
         "--op-id",
         metavar="ID",
-        help="Identifies the operation: repeated under the same id, it is done once.",
+        help="Names the operation: run again under the same ID, it happens once.",
     ),
 ]
 
@@ -163,7 +165,7 @@ ReferenceArgument = Annotated[str, argument("REF", _REFERENCE, complete_referenc
 
 
 ReferencesArgument = Annotated[
-    list[str], argument("REF", f"One or more: {_REFERENCE}", complete_reference)
+    list[str], argument("REF...", f"One or more: {_REFERENCE}", complete_reference)
 ]
 
 

@@ -167,13 +167,15 @@ def pull(
         Optional[str],
         typer.Option("-o", "--output", metavar="DIR", help="The folder to put the artifact into."),
     ] = None,
-    force: Annotated[bool, flag("--force", "Replace something else of that name in DIR.")] = False,
+    force: Annotated[
+        bool, flag("--force", "Replace a different file or folder of that name in DIR.")
+    ] = False,
     *,
     shared: ReadArguments,
 ) -> None:
     """Download a version's files, verify them, and print their path.
 
-    The files are checked against the manifest's SHA-256 before they appear there.
+    The files appear at that path only after they match the manifest's SHA-256.
 
     Example: gitreg pull churn-predictor@champion -o /srv/model
     """
@@ -199,13 +201,13 @@ def pull(
 def verify(
     references: Annotated[
         Optional[list[str]],
-        argument("REF", "Versions or models; all by default.", complete_reference),
+        argument("REF...", "Versions or models; all by default.", complete_reference),
     ] = None,
     remote: Annotated[
-        bool, flag("--remote", "Read every byte from the DVC remote, not the cache.")
+        bool, flag("--remote", "Read every byte from the DVC remote instead of the cache.")
     ] = False,
     repair: Annotated[
-        bool, flag("--repair", "Upload what is wrong there again, if the cache has it.")
+        bool, flag("--repair", "Replace damaged or missing bytes there from a good cache.")
     ] = False,
     *,
     shared: ReadArguments,

@@ -46,7 +46,7 @@ def approve(
         typer.Option(
             "--to",
             metavar="STAGE",
-            help="The stage that it may enter.",
+            help="The stage that the version may enter.",
             autocompletion=complete_stage,
         ),
     ],
@@ -79,13 +79,13 @@ def approve(
 @policy_app.command("show")
 @with_read_options
 def policy_show(
-    model: Annotated[Optional[str], argument("MODEL", "A model.", complete_model)] = None,
+    model: Annotated[Optional[str], argument("MODEL", "The model.", complete_model)] = None,
     *,
     shared: ReadArguments,
 ) -> None:
     """Show the rules for a model, or the general ones.
 
-    Rules by name and by glob are merged, and defaults that the file leaves out are spelled out.
+    Merges the rules that apply by name and by glob, and adds the defaults that the file leaves out.
 
     Example: gitreg policy show churn-predictor
     """
@@ -167,7 +167,7 @@ def policy_schema(
 def check(
     commits: Annotated[
         Optional[str],
-        argument("BASE..HEAD", "The commits to check; by default those not upstream yet."),
+        argument("BASE..HEAD", "The commits to check; by default all that are not upstream."),
     ] = None,
     history: Annotated[
         bool, flag("--history", "Check every commit, each under the policy of its time.")
@@ -277,7 +277,7 @@ WriteOption = Annotated[
 ]
 
 
-ForceFileOption = Annotated[bool, flag("--force", "Replace the file, whatever it contains.")]
+ForceFileOption = Annotated[bool, flag("--force", "Replace an existing file that differs.")]
 
 
 InstallOption = Annotated[

@@ -54,10 +54,10 @@ def push(
     *,
     shared: CloneArguments,
 ) -> None:
-    """Publish what was done here without --push.
+    """Publish what you did without --push.
 
-    Bytes first, then branch and tags. If the remote has moved, the operations run again on top of
-    it, one by one. Exits 1 when one no longer applies; that one is not pushed.
+    Pushes bytes first, then branch and tags. If the remote has moved, gitreg repeats your
+    operations on top of it, one by one. Exits 1 if one no longer applies; that one is not pushed.
 
     Example: gitreg push
     """
@@ -87,7 +87,7 @@ def push(
 @tags_app.command("sync")
 @with_clone_options
 def tags_sync(
-    dry_run: Annotated[bool, flag("--dry-run", "Only compare.")] = False,
+    dry_run: Annotated[bool, flag("--dry-run", "Show the tags, and do nothing.")] = False,
     push: Annotated[bool, flag("--push", "Publish the tags too.")] = False,
     force: Annotated[bool, flag("--force", "Replace tags that disagree with history.")] = False,
     *,
@@ -117,7 +117,7 @@ def tags_sync(
 @app.command()
 @with_repository_options
 def doctor(
-    fix: Annotated[bool, flag("--fix", "First repair what is safe to repair.")] = False,
+    fix: Annotated[bool, flag("--fix", "Repair what is safe, then examine.")] = False,
     *,
     shared: RepositoryArguments,
 ) -> None:

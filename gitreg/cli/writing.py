@@ -34,7 +34,7 @@ from gitreg.registry import Registry
 
 @app.command()
 def init(
-    path: Annotated[str, argument("PATH", "The folder; made when missing.")] = ".",
+    path: Annotated[str, argument("PATH", "The folder; created if missing.")] = ".",
     json: JsonOption = False,
 ) -> None:
     """Create a registry here, in one commit.
@@ -129,11 +129,11 @@ def promote(
     ] = False,
     if_better: Annotated[
         Optional[list[str]],
-        option("METRIC", "Only if it is higher than the incumbent's, or there is none."),
+        option("METRIC", "Only if METRIC is higher than the incumbent's, or nothing is there."),
     ] = None,
     if_lower: Annotated[
         Optional[list[str]],
-        option("METRIC", "Only if it is lower than the incumbent's, or there is none."),
+        option("METRIC", "Only if METRIC is lower than the incumbent's, or nothing is there."),
     ] = None,
     else_archive: Annotated[
         bool, flag("--else-archive", "Archive a candidate that a metric refuses.")
@@ -144,9 +144,8 @@ def promote(
 ) -> None:
     """Put versions into a stage, if the policy allows it.
 
-    Makes one commit. Each rule's verdict is shown and recorded in the commit. Exits 1 when a rule
-    refuses, or a metric is not better. A version has at most one stage; promoting it moves it
-    there.
+    Makes one commit. Each rule's verdict is shown and recorded in the commit. Exits 1 if a rule
+    refuses or a metric is not better. A version has at most one stage; promoting it moves it there.
 
     Example: gitreg promote churn-predictor@2 --to production --if-better roc_auc --alias champion
     """
@@ -205,7 +204,7 @@ def alias_set(
 @with_write_options
 def alias_delete(
     reference: Annotated[
-        str, argument("NAME@ALIAS", "churn-predictor@challenger.", complete_reference)
+        str, argument("NAME@ALIAS", "The alias: churn-predictor@challenger.", complete_reference)
     ],
     alias: Annotated[Optional[str], typer.Argument(metavar="ALIAS", hidden=True)] = None,
     *,
@@ -219,7 +218,9 @@ def alias_delete(
 
     wanted = parse_reference(reference if alias is None else f"{reference}@{alias}")
     if wanted.alias is None:
-        raise InvalidRequest(f"which alias? {wanted} names none", hint="churn-predictor@challenger")
+        raise InvalidRequest(
+            f"which alias? {wanted} names none", hint=f"gitreg alias delete {wanted.model}@ALIAS"
+        )
     with Registry(shared.repo) as registry:
         outcome = registry.delete_alias(wanted.model, wanted.alias, **shared.options)
     print_outcome(outcome, shared)
@@ -228,7 +229,7 @@ def alias_delete(
 @app.command()
 @with_write_options
 def rollback(
-    names: Annotated[list[str], argument("NAME", "One or more models.", complete_model)],
+    names: Annotated[list[str], argument("NAME...", "One or more models.", complete_model)],
     to: Annotated[
         Optional[int], typer.Option("--to", metavar="N", help="The version to go back to.")
     ] = None,
@@ -280,6 +281,8 @@ def annotate(
     shared: WriteArguments,
 ) -> None:
     """Set description, owner and tags of a model or a version.
+
+    REF may also be a model's name. Only a model has an owner.
 
     Example: gitreg annotate churn-predictor@2 --tag validated=yes
     """
@@ -333,8 +336,8 @@ def rename(
 ) -> None:
     """Give a model another name.
 
-    Versions, stages and aliases move to the new name, and a command that uses the old name shows
-    the new one. Approvals do not move: their signatures cover the model's name.
+    Versions, stages and aliases move to the new name. A command that uses the old name fails and
+    names the new one. Approvals do not move: their signatures cover the model's name.
 
     Example: gitreg rename churn-predictor churn -m "one name for both teams"
     """
@@ -356,8 +359,8 @@ def delete(
 ) -> None:
     """Delete a version or a whole model.
 
-    A version's number stays taken. Refused while an alias or a stage other than the archive names
-    it. The bytes stay until dvc gc finds no reference to them.
+    REF may also be a model's name. A version's number stays taken. Refused while an alias or a
+    stage other than the archive names it. The bytes stay until dvc gc finds no reference to them.
 
     Example: gitreg delete churn-predictor@1 -m "trained on leaked labels"
     """

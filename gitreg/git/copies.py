@@ -350,7 +350,7 @@ class _Copies:
         return head[1], head[2]
 
     def _no_branch(self) -> GitError:
-        return GitError(f"{self._shown}: it has no default branch")
+        return GitError(f"{self._shown}: it has no default branch; is it empty?")
 
     def _fetch(self, git_dir: Path, *options: str, refspecs: tuple[str, ...]) -> None:
         self._ask(

@@ -449,7 +449,7 @@ class GitRepository:
                 raise GitError(f"GIT_{role}_DATE: {process.failure('var', done)}")
             if done.returncode != 0 or match is None:
                 raise GitError(
-                    "no identity: Git does not know your name and address",
+                    "no identity: Git does not know your name and e-mail address",
                     hint='git config user.name "Your Name" && git config user.email you@host',
                 )
             self._identities[role] = match["name"], match["email"]

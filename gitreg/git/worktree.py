@@ -132,7 +132,7 @@ def follow(repository: GitRepository, base: Tip, edits: Sequence[Edit]) -> tuple
         return ()
     if repository.head_branch() != base.branch:
         _clear_announcement(repository)
-        return ("another branch was checked out meanwhile: the work tree was left alone",)
+        return ("another branch was checked out in the meantime: the work tree stays as it is",)
     warnings = _apply(repository.top_level, edits)
     if not warnings:  # else the next writer tries again
         _clear_announcement(repository)
@@ -174,7 +174,7 @@ def move(repository: GitRepository, base: Tip, after: str) -> tuple[str, ...]:
         return ()
     if repository.head_branch() != base.branch:
         _clear_announcement(repository)
-        return ("another branch was checked out meanwhile: the work tree was left alone",)
+        return ("another branch was checked out in the meantime: the work tree stays as it is",)
     done = _read_trees(repository, base.commit, after)
     if done.returncode == 0:
         _clear_announcement(repository)

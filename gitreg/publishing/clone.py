@@ -133,7 +133,7 @@ class Clone:
     @property
     def how_to_see(self) -> str:
         """The words before ``gitreg log`` in the advice to look at what others published."""
-        return "gitreg fetch, see" if self._url is None else "see"
+        return "gitreg fetch && " if self._url is None else ""
 
     def exclusive(self) -> AbstractContextManager[None]:
         """Hold the lock of all writers to the clone; readers of a copy take it to update it."""

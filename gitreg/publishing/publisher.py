@@ -144,7 +144,7 @@ class Publisher:
             except WorldError as error:
                 raise _with_state_reached(error, published=push) from None
             except KeyboardInterrupt:
-                again = f"run it again with --op-id {run.id}: it is then done only once"
+                again = f"run it again with --op-id {run.id}: then it happens only once"
                 raise KeyboardInterrupt(again) from None
 
     def push_for_review(
@@ -219,7 +219,7 @@ class Publisher:
             return Outcome(change, warnings=change.warnings)
         moved = file_changes(state, change)
         run.decided_at = run.decided_at or state
-        self._refuse_if_overtaken(run.decided_at, state, moved, "see")
+        self._refuse_if_overtaken(run.decided_at, state, moved, "")
         prepared, tags = self._prepare(run, base, base, change, moved)
         warnings = publish.publish(self._repository, prepared, tags)
         self._history.append(prepared.commit, moved)
@@ -498,14 +498,13 @@ class Publisher:
     def _overtaken(self, place: Place, how_to_see: str) -> Overtaken:
         moves = self._history.events(place.model, place.pointer, limit=1)
         by = f" by {moves[0].author} in {moves[0].commit[:9]}" if moves else ""
-        what = f"{place.model} {place.pointer}, which this would change, was moved"
+        what = f"{_reference_to(place)}, which this would change, was moved"
         if place.version is not None:
             name = format_version(place.model, place.version)
             what = f"{name}, which this would delete, was registered"
         return Overtaken(
             f"{what}{by} since you last looked; nothing was published",
-            hint=f"{how_to_see} gitreg log {_reference_to(place)}, then run yours again if you "
-            "still want it",
+            hint=f"{how_to_see}gitreg log {_reference_to(place)}, then run yours again to confirm",
         )
 
 
@@ -517,7 +516,7 @@ def _new_run(operation: Operation, reason: str | None, op_id: str | None) -> _Ru
 def _unknown(run: _Run, error: Exception) -> UnknownOutcome:
     return UnknownOutcome(
         f"the remote did not answer, and gitreg cannot find out whether it published: {error}",
-        hint=f"run it again with --op-id {run.id}: it is then done only once",
+        hint=f"run it again with --op-id {run.id}: then it happens only once",
     )
 
 

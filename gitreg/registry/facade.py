@@ -54,7 +54,7 @@ class Registry(Writing):
 
     @classmethod
     def init(cls, location: str | os.PathLike[str] = ".") -> Outcome:
-        """Make a registry: ``git init`` and ``dvc init`` as needed, the policy, one commit.
+        """Create a registry: ``git init`` and ``dvc init`` as needed, the policy, one commit.
 
         Returns:
             The commit; an outcome without edits if the registry exists.
@@ -99,7 +99,7 @@ class Registry(Writing):
         """Make the missing tags from history; every clone makes the same objects.
 
         Args:
-            dry_run: only compare.
+            dry_run: return what would be made, and do nothing.
             push: publish the tags on the Git remote.
             force: replace tags whose names gitreg uses and that disagree with history.
         """
@@ -171,7 +171,7 @@ class Registry(Writing):
             host: ``github`` or ``gitlab``.
             install: what pip installs for gitreg there, such as a URL with a release's tag.
             write: write the file into the work tree, for a person to commit.
-            force: replace the file, whatever it contains.
+            force: replace an existing file that differs.
 
         Raises:
             InvalidRequest: the host is unknown, or there is no work tree to write into.

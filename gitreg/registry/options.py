@@ -36,10 +36,10 @@ class WriteOptions(TypedDict, total=False):
     Attributes:
         reason: why, for the commit message.
         dry_run: return what would be done, and do nothing.
-        push: publish first, on the DVC remote and the Git remote. A registry that is used by URL
-            always does.
+        push: publish the change, to the DVC remote and then to the Git remote. A registry that is
+            used by URL always does.
         pr: instead, push a branch with the change and open a pull request; see `Outcome.review`.
-        op_id: identifies the operation: repeated under the same id, it is done once.
+        op_id: names the operation: run again under the same id, it happens once.
     """
 
     reason: str | None
@@ -73,7 +73,7 @@ class WriteSettings:
         _refuse_unknown(options, WriteOptions.__annotations__)
         settings = cls(**options)
         if settings.pr and settings.push:
-            raise InvalidRequest("--pr asks for a review, --push does it without: give one of them")
+            raise InvalidRequest("--pr and --push exclude each other: give one of them")
         if settings.op_id is not None:
             check_operation_id(settings.op_id)
         return settings

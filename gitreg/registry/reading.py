@@ -235,7 +235,7 @@ class Reading(Parts):
             version: its number.
             alias: or an alias.
             stage: or a stage.
-            replace_existing: replace something else of that name in ``destination``.
+            replace_existing: replace a different file or folder of that name in ``destination``.
             **options: see `ReadOptions`.
 
         Raises:

@@ -284,7 +284,7 @@ def _review_text(outcome: Outcome, review: Review, *, dry_run: bool) -> str:
     done = "unchanged" if outcome.repeated else "pushed"
     first = f"[{str(outcome.commit)[:SHORT]}, {done}: {review.branch}] {review.title}"
     if review.url is None:
-        second = f"open a pull request from it into {review.base} at your Git host"
+        second = f"open a pull request from that branch into {review.base} on your Git host"
     elif review.state == "by hand":
         second = f"open the pull request: {review.url}"
     else:
@@ -311,7 +311,9 @@ def push_text(report: PushReport, *, dry_run: bool = False) -> str:
         again = f" (was {sent.was[:SHORT]})" if sent.was else ""
         where = "would publish" if dry_run else f"[{str(sent.commit)[:SHORT]}, pushed]"
         lines.append(f"{where} {sent.subject}{again}")
-    lines += [f"left: {left.commit[:SHORT]} {left.subject}: {left.reason}" for left in report.left]
+    lines += [
+        f"not pushed: {left.commit[:SHORT]} {left.subject}: {left.reason}" for left in report.left
+    ]
     if not lines:
         lines.append(f"nothing to publish on {report.upstream}")
     return "\n".join(map(line, lines))

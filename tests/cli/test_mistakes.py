@@ -84,7 +84,7 @@ from tests.support.commands import error, gitreg
         ("register churn .gitignore --metrics dvc.yaml", "expected a number"),
         ("register churn .gitignore --params nope.yaml", "no such params file"),
         ("register churn .gitignore --data nope", "no such file or folder"),
-        ("register churn .gitignore --requirements nope", "no such requirements.txt file"),
+        ("register churn .gitignore --requirements nope", "no such requirements file"),
         ("register churn .gitignore --metric auc=high", "expected a number"),
         ("register churn .gitignore --metric auc=.nan", "not a finite number"),
         ("register churn .gitignore --param =1", "the key is empty"),

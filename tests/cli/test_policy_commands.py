@@ -231,7 +231,7 @@ def test_a_push_judges_again(work: Path, shared: Path) -> None:
     policy(other, "gates: [{metric: f1}]")
     git(other, "push", "--quiet")
     ran = gitreg("push", code=1)
-    assert "left: " in ran.out
+    assert "not pushed: " in ran.out
     assert "churn@3 is not promoted to production: f1 is missing from churn@3" in ran.out
     with Registry(shared / "origin.git") as published:
         assert published.resolve("churn/production").version == 2

@@ -53,7 +53,7 @@ def test_the_same_pointer_moved_meanwhile_names_the_winner(
         with pytest.raises(LostRace, match="Grace Hopper") as lost:
             registry.set_alias("churn@3", "champion")
         assert won[0][:9] in str(lost.value)
-        assert "aliases/champion" in str(lost.value)
+        assert "churn@champion" in str(lost.value)
         assert registry.resolve("churn@champion").version == 1
     assert git(stocked, "rev-parse", "HEAD") == won[0]
     assert git(stocked, "status", "--porcelain") == ""

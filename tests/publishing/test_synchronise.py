@@ -138,7 +138,7 @@ def leave_one(shared: Path) -> str:
     ran = gitreg("push", "--repo", str(work), code=1)
     assert "set churn@fine to churn@3" in ran.out
     assert re.search(
-        r"left: \w{9} promote churn@3 to production: churn stages/production has been moved "
+        r"not pushed: \w{9} promote churn@3 to production: churn stages/production has been moved "
         "by somebody else",
         ran.out,
     )

@@ -79,4 +79,4 @@ def test_a_star_import_gives_everything() -> None:
 
 
 def test_errors_are_at_hand_after_a_plain_import() -> None:
-    assert _python("import gitreg; print(gitreg.errors.GitregError.__name__)") == "GitregError"
+    assert _python("import gitreg; print(gitreg.errors.GitregError.__name__)") == "GitregError\n"

@@ -582,7 +582,9 @@ def test_without_any_program_the_page_is_printed(
 
 def test_a_path_has_no_page(stocked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(stocked)
-    assert gitreg(*ASK).out.endswith("open a pull request from it into main at your Git host\n")
+    assert gitreg(*ASK).out.endswith(
+        "open a pull request from that branch into main on your Git host\n"
+    )
     assert gitreg(*ASK, "--json").json["url"] is None
 
 

@@ -189,7 +189,7 @@ def test_command_lines_at_once(shared: Path) -> None:
                     acknowledged.append(f"typed-{number}")
                 continue
             assert process.returncode == 3, err
-            assert "churn stages/production, which this would change, was moved by Writer" in err
+            assert "churn/production, which this would change, was moved by Writer" in err
             assert "nothing was published" in err
             assert "gitreg log churn/production" in err
         if not left:

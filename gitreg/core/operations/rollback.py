@@ -188,7 +188,7 @@ def _back_to_something(
     since = "" if was is None else f" since it was called {was}"
     raise Refused(
         f"{model}: no version was in {stage} before{since}",
-        hint=f"gitreg log {model}/{stage} shows its history"
+        hint=f"gitreg log {model}/{stage} shows its history; --to N goes back to version N of it"
         if was is None
         else f"gitreg log {was} shows what was; gitreg promote brings it back",
     )

@@ -77,16 +77,16 @@ class Event:
         author: ``Name <email>``.
         model: the model.
         action: ``register``, ``promote``, ``archive``, ``alias``, ``rollback``, ``annotate``,
-            ``approve``, ``withdraw`` (of an approval), ``create`` (of a model), ``rename`` (told
-            under both names, of the model and of all that moves along), ``delete``, ``revert``,
+            ``approve``, ``withdraw`` (of an approval), ``create`` (of a model), ``rename`` (in the
+            events of both names, for the model and all that moves along), ``delete``, ``revert``,
             and, in a commit made by hand, ``move`` (out of a stage),
-            ``remove`` (a manifest went: a registration was reverted) or ``rewrite`` (one was
+            ``remove`` (a manifest: a registration was reverted) or ``rewrite`` (one was
             changed, which gitreg never does).
         version: the version that it is about; ``None`` for the whole model.
         pointer: ``stages/production`` or ``aliases/champion``; ``None`` where none moved.
-        before: the versions that the pointer held, ascending: of an alias one at most. Empty where
-            no pointer moved.
-        after: those that it holds since.
+        before: the versions that the pointer held, ascending: for an alias, at most one. Empty
+            where no pointer moved.
+        after: those that it holds afterwards.
         reason: the reason in the commit's message.
         subject: the first line of the commit's message.
         reverts: the commit that the message claims to revert, maybe abbreviated; ``None`` where it

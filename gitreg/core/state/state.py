@@ -177,7 +177,9 @@ class RegistryState:
         raise NotFound(
             f"the model {name!r} was {'renamed' if became else 'deleted'}{became} by"
             f" {gone.deleted_by} at {gone.deleted_at}{why}",
-            hint=None if became else "gitreg create begins a new one under its name, at version 1",
+            hint=None
+            if became
+            else f"gitreg create {name} starts a new model of that name, at version 1",
         )
 
     def same_name(self, name: str) -> str | None:
@@ -443,7 +445,7 @@ class RegistryState:
             self.check_model(model)
             raise NotFound(
                 f"{model!r} is a model: which version of it?",
-                hint=f"{model}@latest, {model}@5, {model}@champion, {model}/production",
+                hint=f"{model}@latest is the newest; to choose one: gitreg list {model}",
             )
         if not self._lists(model, number):
             raise InvalidDocument(

@@ -63,7 +63,11 @@ def test_references_resolve(branch: FakeBranch, text: str, version: int) -> None
         ("churn/prodction", "no stage 'prodction'", "did you mean 'production'?"),
         ("churn/archived", "'churn' has no version in stage 'archived'", None),
         ("churn/champion", "'champion' is an alias of churn", "churn@champion"),
-        ("churn", "'churn' is a model: which version of it?", "churn@latest, churn@5"),
+        (
+            "churn",
+            "'churn' is a model: which version of it?",
+            "churn@latest is the newest; to choose one: gitreg list churn",
+        ),
     ],
 )
 def test_what_is_not_there(branch: FakeBranch, text: str, message: str, hint: str | None) -> None:

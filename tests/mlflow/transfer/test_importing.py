@@ -300,7 +300,7 @@ def test_what_the_policy_refuses_stays_behind(folder: Path, source: Place) -> No
     policy.write_text(text.replace("  production:\n", "  production:\n    from: [staging]\n"))
     git(folder, "commit", "-qam", "production from staging only")
     ran = gitreg("import", "mlflow", "--uri", source.uri, "--repo", str(folder), code=1)
-    assert "left: churn@3: not in production" in ran.out
+    assert "incomplete: churn@3: not in production" in ran.out
     with Registry(folder) as registry:
         assert registry.resolve("churn@champion").version == 3
         assert registry.model("churn").stages == {"archived": (1,), "staging": (4,)}
