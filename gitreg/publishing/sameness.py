@@ -1,4 +1,14 @@
-"""Whether two changes do the same, for operations that are repeated or reapplied."""
+"""Whether two changes do the same, for operations that are repeated or reapplied.
+
+Files are compared by what they say, not by their bytes: another release may have written the same
+values with other quotes. Two questions have different answers where a run, not a request, decides
+what a file says, as a manifest does of code and environment:
+
+- `is_the_same_file`: would this run write the same file? A reviewer sees the file, so all of it
+  counts, apart from the time.
+- `is_the_same`: did a commit do what this request asks for? An operation may be repeated under its
+  id later, from another checkout or machine, so only what the request decides counts.
+"""
 
 from __future__ import annotations
 
@@ -6,61 +16,70 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from gitreg.core.model import layout, manifest
-from gitreg.core.model.model import Annotations
-from gitreg.core.state.change import (
-    Change,
-    Edit,
-)
+from gitreg.core.model.model import ModelVersion
+from gitreg.core.state.change import Change, Edit
 from gitreg.core.state.history import FileChange
 from gitreg.core.state.state import RegistryState
+from gitreg.errors import InvalidDocument
+
+# What a file says, by its kind; other files say their bytes.
+_READERS: dict[layout.Kind, Callable[[bytes, str], object]] = {
+    "manifest": lambda data, path: replace(manifest.read_manifest(data, path), created_at=""),
+    "model": lambda data, path: replace(manifest.read_model_document(data, path), created_at=None),
+    "annotations": manifest.read_annotations,
+    "stages": manifest.read_versions,
+    "aliases": manifest.read_alias,
+    # Only author and date: the reason is in the commit message.
+    "deleted": lambda _data, _path: "deleted",
+}
+
+# The kinds of files whose content a run decides: `dvc.yaml`, requirements, a signature.
+_OF_A_RUN: frozenset[layout.Kind | None] = frozenset({None, "other", "approval"})
 
 
 def is_the_same_file(edit: Edit, there: bytes | None) -> bool:
-    """Tell whether a file is what an edit would write; a manifest's ``created_at`` may differ."""
-    place = layout.locate(edit.path)
-    if place is None or edit.content is None or there is None:
-        return edit.content == there
-    if place.kind == "deleted":
-        return True  # it holds author and date only; the reason is in the commit message
-    if place.kind == "model":
-        return _said(edit.content, edit.path) == _said(there, edit.path)
-    if place.kind != "manifest":
-        return edit.content == there
-    ours, theirs = (manifest.read_manifest(data, edit.path) for data in (edit.content, there))
-    return replace(ours, created_at=theirs.created_at) == theirs
-
-
-def _said(data: bytes, path: str) -> Annotations:
-    """Return a model's annotations without its creation time."""
-    return replace(manifest.read_model_document(data, path), created_at=None)
+    """Tell whether a file says what an edit would write, apart from the time."""
+    return edit.content == there or _said(edit.content, edit.path) == _said(there, edit.path)
 
 
 def is_the_same(change: Change, after: Callable[[str], bytes | None]) -> bool:
-    """Tell whether a commit did what a change would do.
+    """Tell whether a commit did what a change would do; ``False`` for a change without edits.
 
-    Author, dates and the text of a deletion may differ; the bytes of a version may not.
+    Args:
+        change: what the operation would do.
+        after: returns a file's content after the commit, ``None`` for no file.
     """
-    for edit in change.edits:
-        done = after(edit.path)
-        place = layout.locate(edit.path)
-        if (done is None) != (edit.content is None):
-            return False
-        if place is None or done is None or edit.content is None:
-            continue
-        if place.kind in ("deleted", "approval"):  # signatures over the same text differ
-            continue
-        if place.kind == "manifest":
-            here, there = (manifest.read_manifest(data, edit.path) for data in (edit.content, done))
-            if any(getattr(here, fact) != getattr(there, fact) for fact in ("metrics", "params")):
-                return False
-            if here.artifact.sha256 != there.artifact.sha256:
-                return False
-        elif place.kind == "model":
-            if _said(edit.content, edit.path) != _said(done, edit.path):
-                return False
-        elif place.kind != "other" and done != edit.content:
-            return False
-    return bool(change.edits)
+    return bool(change.edits) and all(
+        _requested(edit.content, edit.path) == _requested(after(edit.path), edit.path)
+        for edit in change.edits
+    )
+
+
+def _said(data: bytes | None, path: str) -> object:
+    """Return what a file says, apart from the time; ``None`` for no file."""
+    kind = _kind(path)
+    read = None if kind is None else _READERS.get(kind)
+    if data is None or read is None:
+        return data
+    try:
+        return read(data, path)
+    except InvalidDocument:
+        return data  # damaged by hand, so no operation wrote it
+
+
+def _requested(data: bytes | None, path: str) -> object:
+    """Return the part of what a file says that a request decides; ``None`` for no file."""
+    if data is not None and _kind(path) in _OF_A_RUN:
+        return "there"
+    said = _said(data, path)
+    if isinstance(said, ModelVersion):
+        return said.artifact.sha256, said.metrics, said.params
+    return said
+
+
+def _kind(path: str) -> layout.Kind | None:
+    place = layout.locate(path)
+    return None if place is None else place.kind
 
 
 def file_changes(state: RegistryState, change: Change) -> list[FileChange]:

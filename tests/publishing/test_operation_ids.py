@@ -234,3 +234,27 @@ def test_long_ids_that_end_differently_are_not_mixed_up(stocked: Path) -> None:
                     else_archive=True,
                     op_id=f"{'n' * 58}{number}",
                 )
+
+
+def test_a_commit_of_an_earlier_release_is_found_by_its_id(shared: Path) -> None:
+    """That release wrote texts such as ``NO`` without quotes."""
+    work = shared / "work"
+    source = write_model(work, "weights 4")
+    runs: list[Callable[[Registry, bool], Outcome]] = [
+        lambda r, push: r.annotate("churn@3", tags={"c": "NO"}, push=push, op_id=ID),
+        lambda r, push: r.register("churn", source, tags={"c": "NO"}, push=push, op_id=f"{ID}-2"),
+    ]
+    with Registry(work) as registry:
+        for run, version in zip(runs, (3, 4), strict=True):
+            first = run(registry, False)
+            annotations = work / f"registry/churn/versions/{version}/annotations.yaml"
+            written = annotations.read_text()
+            assert "c: 'NO'\n" in written
+            annotations.write_text(written.replace("'NO'", "NO"))
+            git(work, "commit", "--quiet", "--all", "--amend", "--no-edit")
+            for push in (False, True):
+                again = run(registry, push)
+                assert (first.repeated, again.repeated) == (False, True)
+                assert again.commit == git(work, "rev-parse", "HEAD")
+        with pytest.raises(InvalidRequest, match="belongs to another operation"):
+            registry.annotate("churn@3", tags={"c": "SE"}, op_id=ID)

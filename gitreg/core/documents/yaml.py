@@ -3,17 +3,15 @@ r"""YAML as the registry uses it: a strict reader and a canonical writer.
 The reader takes YAML 1.2 (core schema) without anchors, aliases, tags, duplicate keys,
 several documents or numbers that are not finite, and refuses what is too large or too deep.
 It builds plain values from the parser's events, so that there is no loader whose constructors
-a document could reach. Three parsers stand behind it, each for a reason that was measured (in
-milliseconds of processor time, for a manifest without and with 200 parameters, and to import):
+a document could reach. Two parsers stand behind it:
 
-============  =======  =======  ======  ==========================================================
-`quick_yaml`     0.2      1.4        0  what gitreg writes: `gitreg resolve` imports no YAML parser
-libyaml          0.3      1.7       16  what people write: the same events in a tenth of the time
-ruamel.yaml      3.2     18.5       16  the rest: it knows YAML 1.2, and words the errors
-============  =======  =======  ======  ==========================================================
+- `quick_yaml` reads what gitreg writes, a manifest in 0.2 ms. `gitreg resolve` imports no other.
+- ruamel.yaml reads the rest: what people write, such as a policy, and texts of several lines. It
+  takes 1.3 ms for a small policy and 3.3 ms for a manifest, after 16 ms to import it.
 
-The first two answer only where the third gives the same value. DVC installs PyYAML, which usually
-has libyaml inside; without it, reading is slower and nothing else changes.
+ruamel.yaml stays, although libyaml (in PyYAML) gives the same events ten times as fast after an
+import as long: libyaml accepts other documents, some machines have none, and on every machine the
+same documents must be valid. A command reads one policy, so libyaml would save it a millisecond.
 
 The writer gives the same bytes for the same value. Readers of YAML 1.1 and 1.2 agree on them, since
 the writer quotes texts such as ``NO`` and ``12:30:00``.
@@ -30,8 +28,7 @@ import io
 import math
 import re
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from gitreg.core.documents import quick_yaml
 from gitreg.errors import InvalidDocument, InvalidRequest
@@ -40,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ruamel.yaml import YAML
+    from ruamel.yaml.events import Event, ScalarEvent
     from ruamel.yaml.nodes import ScalarNode
 
 Scalar: TypeAlias = quick_yaml.Scalar
@@ -88,11 +86,6 @@ _POINTER = re.compile(rb"version: ([1-9][0-9]{0,8})\n|versions:\n((?:- [1-9][0-9
 
 # Line breaks of YAML 1.1, which some parsers fold into a space.
 _FOLDED = re.compile("[\x85\u2028\u2029]")
-
-# What libyaml takes and ruamel.yaml does not, or reads in another way: tabs, line breaks of other
-# times, byte-order marks, directives, and a block text that begins with a comment or a blank line.
-_READ_APART = re.compile("[\t\x85\u2028\u2029\ufeff]|^%|[|>][-+0-9]*(?:#| *\n *\n)", re.MULTILINE)
-_NODES = frozenset({"AliasEvent", "ScalarEvent", "MappingStartEvent", "SequenceStartEvent"})
 
 # Where JSON and YAML disagree about a text in double quotes: what JSON may leave as it is, and half
 # surrogate pairs, which JSON puts together.
@@ -198,17 +191,17 @@ def kind(value: object) -> str:
     return words.get(type(value), type(value).__name__)
 
 
-class _Place:
-    """Where an event stands, as a message begins; put into words only for an error."""
+def _events(text: str, where: str) -> Iterator[Event]:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
-    __slots__ = ("_event", "_where")
-
-    def __init__(self, where: str, event: Any) -> None:
-        self._where = where
-        self._event = event
-
-    def __str__(self) -> str:
-        return f"{self._where}: line {self._event.start_mark.line + 1}:"
+    try:
+        yield from YAML(typ="safe", pure=True).parse(io.StringIO(text))
+    except (YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}:" if mark else ""
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise InvalidDocument(f"{where}:{line} not YAML: {problem}") from None
 
 
 class _Level:
@@ -218,7 +211,7 @@ class _Level:
         self.container = container
         self.key: str | None = None
 
-    def add(self, value: Value, at: _Place) -> None:
+    def add(self, value: Value, at: str) -> None:
         if isinstance(self.container, list):
             self.container.append(value)
         elif self.key is None:
@@ -233,96 +226,42 @@ class _Level:
 
 
 def _build(text: str, where: str) -> Value:
-    """Return what a document describes: by libyaml's events, else by those of ruamel.yaml.
+    """Return the value that the parser's events describe; its constructors are never asked."""
+    from ruamel.yaml import events
 
-    ruamel.yaml reads what libyaml refuses or could read in another way. So every machine accepts
-    the same documents and reads the same values, with libyaml or without.
-    """
-    parser = None if _READ_APART.search(text) else _libyaml()
-    if parser is not None:
-        try:
-            return _collect(_fast_events(parser(text)), where)
-        except _RefusedByLibyaml:
-            pass
-    return _collect(_events(text, where), where)
-
-
-class _RefusedByLibyaml(Exception):
-    """libyaml refuses the document, so ruamel.yaml reads it or reports what is wrong."""
-
-
-@lru_cache(maxsize=1)
-def _libyaml() -> Any | None:
-    """Return libyaml's parser, ``None`` where PyYAML is not installed or came without it."""
-    try:
-        from yaml.cyaml import CParser
-    except ImportError:
-        return None
-    return CParser
-
-
-def _fast_events(parser: Any) -> Iterator[Any]:
-    from yaml.error import YAMLError
-
-    try:
-        while (event := parser.get_event()) is not None:
-            yield event
-    except YAMLError:
-        raise _RefusedByLibyaml from None
-
-
-def _events(text: str, where: str) -> Iterator[Any]:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        yield from YAML(typ="safe", pure=True).parse(io.StringIO(text))
-    except (YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}:" if mark else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise InvalidDocument(f"{where}:{line} not YAML: {problem}") from None
-
-
-def _collect(events: Iterator[Any], where: str) -> Value:
-    """Return the value that a parser's events describe; its constructors are never asked.
-
-    Both parsers give their events the same names, and not the same classes.
-    """
     documents: list[Value] = []
     levels = [_Level(documents)]
-    for event in events:
-        at = _Place(where, event)
-        name = type(event).__name__
-        if name in _NODES:
-            _refuse_features(event, at)
-        if name == "ScalarEvent":
+    for event in _events(text, where):
+        at = f"{where}: line {event.start_mark.line + 1}:"
+        _refuse_features(event, at)
+        if isinstance(event, events.DocumentStartEvent) and documents:
+            raise InvalidDocument(f"{at} a second document")
+        if isinstance(event, events.ScalarEvent):
             levels[-1].add(_scalar(event, at), at)
-        elif name in ("MappingStartEvent", "SequenceStartEvent"):
+        elif isinstance(event, (events.MappingStartEvent, events.SequenceStartEvent)):
             if len(levels) > DEPTH_LIMIT:
                 raise InvalidDocument(f"{at} nested deeper than {DEPTH_LIMIT} levels")
-            level = _Level({} if name == "MappingStartEvent" else [])
+            level = _Level({} if isinstance(event, events.MappingStartEvent) else [])
             levels[-1].add(level.container, at)
             levels.append(level)
-        elif name in ("MappingEndEvent", "SequenceEndEvent"):
+        elif isinstance(event, (events.MappingEndEvent, events.SequenceEndEvent)):
             levels.pop()
-        elif name == "DocumentStartEvent":
-            if event.tags or event.version:
-                raise InvalidDocument(f"{at} YAML directives are not allowed")
-            if documents:
-                raise InvalidDocument(f"{at} a second document")
     return documents[0] if documents else None
 
 
-def _refuse_features(event: Any, at: _Place) -> None:
-    """Refuse what YAML has and a registry does not need: anchors, aliases, tags."""
-    if event.anchor:
+def _refuse_features(event: Event, at: str) -> None:
+    """Refuse what YAML has and a registry does not need: directives, anchors, aliases, tags."""
+    from ruamel.yaml import events
+
+    if isinstance(event, events.DocumentStartEvent) and (event.tags or event.version):
+        raise InvalidDocument(f"{at} YAML directives are not allowed")
+    if isinstance(event, events.AliasEvent) or getattr(event, "anchor", None):
         raise InvalidDocument(f"{at} YAML anchors and aliases are not allowed")
     if getattr(event, "tag", None):
         raise InvalidDocument(f"{at} YAML tags are not allowed")
 
 
-def _scalar(event: Any, at: _Place) -> Scalar:
+def _scalar(event: ScalarEvent, at: str) -> Scalar:
     text: str = event.value
     if _HALF.search(text):
         raise InvalidDocument(f"{at} not Unicode text")
@@ -338,7 +277,7 @@ def _quick_plain(text: str) -> Scalar:
         raise ValueError(text) from None  # the strict reader says it, and where
 
 
-def _plain(text: str, at: object) -> Scalar:
+def _plain(text: str, at: str) -> Scalar:
     """Return the value of a text without quotes."""
     if _reads_as_text(text):
         return text

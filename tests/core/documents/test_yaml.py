@@ -99,13 +99,6 @@ VALUES: st.SearchStrategy[Value] = st.recursive(
 DOCUMENTS = st.dictionaries(TEXTS, VALUES, max_size=4)
 
 
-@pytest.fixture(params=["libyaml", "ruamel.yaml"])
-def _parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read by libyaml where it can, and as without PyYAML."""
-    if request.param == "ruamel.yaml":
-        monkeypatch.setattr(yaml, "_libyaml", lambda: None)
-
-
 def typed(value: object) -> object:
     """Return a value in which 1, 1.0 and True, and 0.0 and -0.0, are not equal."""
     if isinstance(value, dict):
@@ -220,7 +213,6 @@ def test_a_value_that_occurs_twice_is_written_twice() -> None:
         ("# said\n", None),
     ],
 )
-@pytest.mark.usefixtures("_parser")
 def test_the_core_schema(text: str, value: Value) -> None:
     found = yaml.parse(f"a: {text}".encode(), "x")
     assert typed(found) == typed({"a": value})
@@ -269,7 +261,6 @@ def test_the_core_schema(text: str, value: Value) -> None:
         (b"a:\n- " + b"- " * 30, "nested deeper than 20 levels"),
     ],
 )
-@pytest.mark.usefixtures("_parser")
 def test_what_is_refused(data: bytes, message: str) -> None:
     with pytest.raises(InvalidDocument) as caught:
         yaml.parse(data, "m.yaml")
@@ -279,19 +270,18 @@ def test_what_is_refused(data: bytes, message: str) -> None:
 
 
 @pytest.mark.parametrize("opening", [b"[", b"{a: ", b"- ", b"? ", b"a: [", b"\n- ["])
-@pytest.mark.usefixtures("_parser")
 def test_five_thousand_nested_brackets_are_refused_at_the_first_that_is_too_deep(
     opening: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[object] = []
-    collect = yaml._collect
+    events = yaml._events
 
-    def counted(events: Iterator[Any]) -> Iterator[Any]:
-        for event in events:
+    def counted(text: str, where: str) -> Iterator[object]:
+        for event in events(text, where):
             seen.append(event)
             yield event
 
-    monkeypatch.setattr(yaml, "_collect", lambda events, where: collect(counted(events), where))
+    monkeypatch.setattr(yaml, "_events", counted)
     with pytest.raises(InvalidDocument, match=r"m\.yaml: .*(nested deeper|not YAML|must be text)"):
         yaml.parse(opening * 5000, "m.yaml")
     assert len(seen) < 4 * yaml.DEPTH_LIMIT
@@ -315,7 +305,6 @@ def nested(depth: int) -> Value:
     return value
 
 
-@pytest.mark.usefixtures("_parser")
 def test_as_deep_as_can_be_read_can_be_written() -> None:
     deep: dict[str, Value] = {"a": nested(19)}
     assert yaml.parse(yaml.dump(deep), "x") == deep
