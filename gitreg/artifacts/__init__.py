@@ -13,6 +13,7 @@
 `mlmodel`             MLflow's model folders, read without MLflow
 `metrics_and_params`  metrics and params from files and from ``key=value``
 `plain_values`        which values a manifest can hold
+`python_values`       objects of training scripts (NumPy's too) as plain values
 `files`               reads other people's files, up to a limit
 ====================  ===========================================================================
 """
