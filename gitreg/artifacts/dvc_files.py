@@ -42,6 +42,11 @@ class Stage:
         """Yield what `dvc.lock` records under ``deps`` or ``outs``."""
         return entries_of(self.recorded, section, f"stages.{self.name}.")
 
+    def outputs(self) -> Iterator[tuple[str, Path]]:
+        """Yield the outputs that `dvc.lock` records: each as written there, and where it is."""
+        for entry in self.entries("outs"):
+            yield posixpath.normpath(entry.text("path")), path_of(entry, self.folder)
+
     def find(self, section: str, path: Path) -> Fields | None:
         """Return what `dvc.lock` records of ``path`` under ``deps`` or ``outs``."""
         for entry in self.entries(section):
@@ -61,7 +66,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The stages of one `dvc.lock`, and the metric files that `dvc.yaml` lists outside of them."""
+    """The stages of one `dvc.lock`, and the metrics files that `dvc.yaml` lists outside of them.
+
+    The paths of metrics files may have templates.
+    """
 
     stages: tuple[Stage, ...]
     metrics: tuple[Path, ...]
@@ -189,11 +197,21 @@ def _pipeline(lock: Fields, definition: Fields | None, folder: Path) -> Pipeline
             stage = recorded.fields(name)
             command = _command(stage, recorded.mapping(name).get("cmd"))
             stages.append(Stage(name, stage, entry, working_folder(entry, folder), command))
-    metrics = [str(item) for item in definition.items("metrics")]
-    return Pipeline(
-        tuple(stages),
-        tuple(join(folder, path, definition) for path in metrics if not TEMPLATE.search(path)),
-    )
+    metrics = (join(folder, str(item), definition) for item in definition.items("metrics"))
+    return Pipeline(tuple(stages), tuple(metrics))
+
+
+def listed_around(record: Record) -> Iterator[Pipeline]:
+    """Yield the pipelines that list metrics, for an output that no stage makes.
+
+    They are those of its folder and of the folders above it, and DVCLive's.
+    """
+    for folder in takewhile(lambda one: one.is_relative_to(record.root), record.path.parents):
+        for place in (folder, folder / "dvclive"):
+            definition = _load(place / "dvc.yaml", record.root, mentioning="metrics")
+            if definition is not None and definition.has("metrics"):
+                lock = _load(place / "dvc.lock", record.root)
+                yield _pipeline(lock or Fields({}, "dvc.lock"), definition, place)
 
 
 def _command(stage: Fields, command: Value) -> str | None:

@@ -24,18 +24,20 @@ COUNT_LIMIT = yaml.SIZE_LIMIT
 small file can hold billions."""
 
 
-def plain(document: Mapping[Any, object], where: str, *, strict: bool) -> dict[str, Value]:
+def plain(
+    document: Mapping[Any, object], where: str, *, strict: bool, objects: bool = False
+) -> dict[str, Value]:
     """Return ``document`` as values that a manifest can hold.
 
     Dates become text. With ``strict``, a value that a manifest cannot hold is refused: a person
     can correct it. What a tool has recorded (``strict`` is false) cannot be corrected: keys that
     are numbers, integers that are too large, infinity and not-a-number become the text that YAML
-    writes for them.
+    writes for them. With ``objects``, keys and values may be any of Python's objects.
 
     Raises:
         InvalidDocument: a manifest cannot hold it, it nests too deep or it has too many values.
     """
-    return _Plain(where, strict=strict).mapping(document, "", 1)
+    return _Plain(where, strict=strict, objects=objects).mapping(document, "", 1)
 
 
 def plain_metrics(given: Mapping[Any, object]) -> dict[str, int | float]:
@@ -44,8 +46,7 @@ def plain_metrics(given: Mapping[Any, object]) -> dict[str, int | float]:
     Raises:
         InvalidDocument: a value is not a finite number, or two have one name.
     """
-    walk = _Plain("metrics", strict=True, objects=True)
-    return flatten_metrics(walk.mapping(given, "", 1), "metrics")
+    return flatten_metrics(plain(given, "metrics", strict=True, objects=True), "metrics")
 
 
 def plain_params(given: Mapping[Any, object]) -> dict[str, Value]:
@@ -57,7 +58,7 @@ def plain_params(given: Mapping[Any, object]) -> dict[str, Value]:
     Raises:
         InvalidDocument: they nest too deep, there are too many, or two have one name.
     """
-    return _Plain("params", strict=False, objects=True).mapping(given, "", 1)
+    return plain(given, "params", strict=False, objects=True)
 
 
 def flatten_metrics(values: Mapping[str, Value], where: str) -> dict[str, int | float]:
@@ -74,6 +75,21 @@ def flatten_metrics(values: Mapping[str, Value], where: str) -> dict[str, int | 
             raise InvalidDocument(f"{where}: {name}: two metrics have this name")
         found[name] = value
     return found
+
+
+def split_numbers(values: Mapping[str, Value]) -> tuple[dict[str, Value], list[str]]:
+    """Return nested mappings with their numbers only, and the dotted names of all other values."""
+    numbers: dict[str, Value] = {}
+    others: list[str] = []
+    for name, value in values.items():
+        if isinstance(value, dict):
+            numbers[name], left = split_numbers(value)
+            others += [f"{name}.{inner}" for inner in left]
+        elif isinstance(value, bool) or not isinstance(value, (int, float)):
+            others.append(name)
+        else:
+            numbers[name] = value
+    return numbers, others
 
 
 def _leaves(values: Mapping[str, Value], prefix: str = "") -> Iterator[tuple[str, Value]]:

@@ -126,8 +126,10 @@ def test_metric_files_whose_stems_are_the_same_keep_their_extension(tmp_path: Pa
 @pytest.mark.parametrize(
     ("metric", "text", "said"),
     [
-        ("m.json", '{"n": "1"}', "m.json: n: expected a number, found text"),
-        ("m.csv", "n,1", r"m.csv: cannot read metrics from .csv"),
+        ("m.json", '{"n": NaN}', "m.json: NaN is not a finite number"),
+        ("m.yaml", "n: .inf", r"m.yaml: line 1: .*finite"),
+        ("m.txt", "n: .nan", r"m.txt: n: not a finite number"),
+        ("m.json", '{"n": 1', "m.json: line 1: not JSON"),
         ("new.json", '{"n": 1}', "new.json: the stage train has not made it yet"),
         ("m.json", '{"n": [%s1]}' % ("1," * 40_000), "m.json: larger than 64 KiB"),
     ],

@@ -162,11 +162,11 @@ def test_a_relative_path_and_one_with_dots(built: Path, monkeypatch: pytest.Monk
 
 def test_stages_made_by_foreach_and_matrix(built: Path) -> None:
     each = tracked(built / "a.txt")
-    assert (each.origin, each.metrics) == ("dvc.lock: each@a", {})
+    assert (each.origin, each.metrics) == ("dvc.lock: each@a", {"m": 1})
     grid = tracked(built / "sub" / "g_1.txt")
     assert (grid.origin, grid.metrics) == ("dvc.lock: grid@1", {"top": 1})
     assert [dependency.path for dependency in grid.data] == ["data/raw.csv"]
-    assert tracked(built / "sub" / "g_2.txt").metrics == {}
+    assert tracked(built / "sub" / "g_2.txt").metrics == {"top": 1}
 
 
 @pytest.mark.parametrize(
