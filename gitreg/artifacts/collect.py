@@ -135,7 +135,7 @@ def found_out(  # noqa: PLR0913  the keywords of `Registry.register`
         requirements=listed,
         description=description,
         tags=tags,
-        warnings=tracked.warnings if tracked else (),
+        warnings=place.warnings,
     )
 
 

@@ -21,6 +21,7 @@ from gitreg.artifacts.dvc_files import (
     Stage,
     absolute_path,
     entries_of,
+    find_old_record,
     find_record,
     md5_of,
     path_of,
@@ -112,6 +113,25 @@ def find_tracked(source: Path, *, with_metrics: bool = True) -> TrackedOutput | 
         params=_params(stage) if stage else {},
         metrics=metrics,
         warnings=warnings,
+    )
+
+
+def lost_lineage(source: Path) -> str | None:
+    """Return a warning if DVC 2 recorded ``source``: its lineage is then not read.
+
+    Raises:
+        InvalidDocument: a file of DVC's does not parse.
+        WorldError: such a file cannot be read.
+    """
+    record = find_old_record(absolute_path(source))
+    if record is None:
+        return None
+    where = relative_path(record.file, record.root)
+    if record.stage:
+        where = f"{where}: {record.stage.name}"
+    return (
+        f"{where} is in the format of DVC 2: its command, data, params and metrics are not "
+        "recorded; convert it before you register: dvc cache migrate --dvc-files"
     )
 
 

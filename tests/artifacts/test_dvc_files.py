@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gitreg.artifacts import dvc_files
 from gitreg.artifacts.lineage import TrackedOutput, find_tracked
+from gitreg.artifacts.source import Source
 from gitreg.core.model.model import DataDependency
 from gitreg.errors import GitregError, InvalidDocument, InvalidRequest, NotFound, WorldError
 from tests.artifacts.dvc_files import OUT, md5, tracked, write
@@ -55,6 +56,22 @@ def test_a_small_pipeline(tmp_path: Path) -> None:
 def test_a_lock_that_does_not_say_enough(tmp_path: Path, definition: str, recorded: str) -> None:
     write(tmp_path, {".dvc/config": "", "dvc.yaml": definition, "dvc.lock": recorded})
     assert find_tracked(tmp_path / "model.pkl") is None
+
+
+@pytest.mark.parametrize("kind", ["", ", hash: md5-dos2unix"])
+def test_the_lineage_of_dvc_2_is_not_lost_silently(tmp_path: Path, kind: str) -> None:
+    write(tmp_path, {".dvc/config": "", "model.pkl": "model", "other.pkl": "other"})
+    assert Source.of(tmp_path / "model.pkl", with_metrics=True).warnings == ()
+    recorded = lock(f"[{{path: model.pkl, md5: {OUT}{kind}}}]")
+    write(tmp_path, {"dvc.yaml": TRAIN, "dvc.lock": recorded})
+    (warning,) = Source.of(tmp_path / "model.pkl", with_metrics=False).warnings
+    assert warning.startswith(
+        "dvc.lock: train is in the format of DVC 2: its command, data, params"
+    )
+    assert warning.endswith(" register: dvc cache migrate --dvc-files")
+    write(tmp_path, {"other.pkl.dvc": f"outs: [{{path: other.pkl, md5: {OUT}{kind}}}]"})
+    (warning,) = Source.of(tmp_path / "other.pkl", with_metrics=True).warnings
+    assert warning.startswith("other.pkl.dvc is in the format of DVC 2: ")
 
 
 @pytest.mark.parametrize(
