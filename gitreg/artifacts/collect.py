@@ -17,6 +17,7 @@ from gitreg.artifacts.lineage import data_dependency
 from gitreg.artifacts.metrics_and_params import read_metrics, read_params
 from gitreg.artifacts.mlmodel import mlflow_run
 from gitreg.artifacts.plain_values import plain_metrics, plain_params
+from gitreg.artifacts.pointers import check_pointers
 from gitreg.artifacts.provenance import Provenance, registration_of, source_of
 from gitreg.artifacts.python_values import plain_texts
 from gitreg.artifacts.source import Source
@@ -74,6 +75,9 @@ def collect(  # noqa: PLR0913  the parts of a registry, and what is registered
     check_new_name(state, model)
     known = provenance()
     with source_of(known, state) as source:
+        if known.text is None and isinstance(source, Source) and source.path.exists():
+            found = check_pointers(source.path)
+            known = replace(known, warnings=(*known.warnings, *found))
         request = registration_of(model, known, source, repository.signature("AUTHOR"))
         # A document that would be too large is refused now. A number that is taken is not: a
         # repetition of the operation that took it has to find out first that it is one.
