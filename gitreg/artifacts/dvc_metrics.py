@@ -10,6 +10,7 @@ import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import TypeVar
 
@@ -27,7 +28,7 @@ from gitreg.artifacts.files import read_bytes
 from gitreg.artifacts.metrics_and_params import FORMATS, parse_numbers
 from gitreg.core.documents.fields import Fields
 from gitreg.core.documents.yaml import SIZE_LIMIT
-from gitreg.dvc.digest import FileDigest, dir_listing, file_md5, listing_name
+from gitreg.dvc.digest import FileDigest, dir_listing, file_md5, hash_tree, listing_name
 from gitreg.errors import InvalidDocument, InvalidRequest, NotFound
 
 _T = TypeVar("_T")
@@ -190,6 +191,8 @@ def _content(path: Path, name: str, stage: Stage | None) -> bytes:
 
 def _folder_md5(folder: Path) -> str:
     """Return the name of a folder's listing; links into DVC's cache are followed."""
+    with suppress(InvalidRequest):  # it has links
+        return hash_tree(folder, ignoring=True).md5
     files = [path for path in folder.rglob("*") if path.is_file()]
     return listing_name(
         dir_listing(

@@ -28,6 +28,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar
 
+from gitreg.dvc.ignoring import Kept, kept_in
 from gitreg.errors import InvalidRequest, WorldError
 
 CHUNK = 1024 * 1024
@@ -185,10 +186,14 @@ def _folded(path: str) -> str:
     return unicodedata.normalize("NFD", unicodedata.normalize("NFD", path).casefold())
 
 
-def list_files(source: Path) -> list[str]:
+def list_files(source: Path, *, ignoring: bool = False) -> list[str]:
     """Return the files of a folder, relative and sorted; ``[""]`` when ``source`` is a file.
 
     Empty folders are left out, as in Git and DVC.
+
+    Args:
+        source: the file or folder.
+        ignoring: whether to leave out what `.dvcignore` names, as `dvc add` does.
 
     Raises:
         InvalidRequest: ``source`` does not exist or contains no file, or something in it cannot be
@@ -201,7 +206,7 @@ def list_files(source: Path) -> list[str]:
             raise InvalidRequest(f"{shown(str(source))} does not exist")
         if not source.is_dir():
             return [""]
-        paths = sorted(_walk(source))
+        paths = sorted(_walk(source, kept_in(source) if ignoring else None))
     if not paths:
         raise InvalidRequest(
             f"{shown(str(source))} contains no files, so there is nothing to register"
@@ -216,18 +221,31 @@ def list_files(source: Path) -> list[str]:
     return paths
 
 
-def _walk(source: Path) -> Iterator[str]:
+def _walk(source: Path, kept: Kept | None) -> Iterator[str]:
     folders = [""]
     while folders:
         folder = folders.pop()
-        with os.scandir(source / folder) as entries:
-            for entry in entries:
-                path = folder + entry.name
-                _check_entry(source, path, entry)
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(path + "/")
-                else:
-                    yield path
+        with os.scandir(source / folder) as scanned:
+            entries = list(scanned)
+        if kept is not None:
+            entries = _left(kept, os.path.abspath(source / folder), entries)  # noqa: PTH100
+        for entry in entries:
+            path = folder + entry.name
+            _check_entry(source, path, entry)
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(path + "/")
+            else:
+                yield path
+
+
+def _left(kept: Kept, folder: str, entries: list[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
+    """Return the entries of a folder that `.dvcignore` leaves in it."""
+    # What DVC never tracks is refused, not left out: it may be there by mistake.
+    own = [entry for entry in entries if entry.name.lower() not in _FOREIGN]
+    folders = [entry.name for entry in own if entry.is_dir()]
+    files = [entry.name for entry in own if not entry.is_dir()]
+    left = {name for names in kept(folder, folders, files) for name in names}
+    return [entry for entry in entries if entry not in own or entry.name in left]
 
 
 def _check_entry(source: Path, path: str, entry: os.DirEntry[str]) -> None:
@@ -243,8 +261,15 @@ def _check_entry(source: Path, path: str, entry: os.DirEntry[str]) -> None:
         )
 
 
-def hash_tree(source: Path, progress: Progress | None = None) -> TreeDigest:
+def hash_tree(
+    source: Path, progress: Progress | None = None, *, ignoring: bool = False
+) -> TreeDigest:
     """Return the digest of a file or folder, reading each file once and in constant memory.
+
+    Args:
+        source: the file or folder.
+        progress: called with the bytes done.
+        ignoring: whether to leave out what `.dvcignore` names, as `dvc add` does.
 
     Raises:
         InvalidRequest: see `list_files`.
@@ -255,7 +280,7 @@ def hash_tree(source: Path, progress: Progress | None = None) -> TreeDigest:
         return hash_file(source / path, meter).at(path)
 
     meter = Meter(progress)
-    paths = list_files(source)
+    paths = list_files(source, ignoring=ignoring)
     return tree_digest(each(digest, paths, meter), is_folder=paths != [""])
 
 

@@ -239,7 +239,7 @@ class DvcProject:
             return self._cache.add_file(source / path, meter).at(path)
 
         meter = Meter(progress)
-        paths = digest.list_files(source)
+        paths = digest.list_files(source, ignoring=True)
         self._cache.remove_stale()
         members = digest.each(add, paths, meter)
         tree = digest.tree_digest(members, is_folder=paths != [""])

@@ -217,7 +217,8 @@ def test_data_is_taken_from_the_record_or_hashed(
 ) -> None:
     hashed: list[Path] = []
 
-    def watched(path: Path) -> TreeDigest:
+    def watched(path: Path, *, ignoring: bool) -> TreeDigest:
+        assert ignoring
         hashed.append(path)
         return hash_tree(path)
 
@@ -248,7 +249,9 @@ def test_data_that_cannot_be_looked_at_is_left_to_hashing(
         return False
 
     monkeypatch.setattr(Path, "is_file", denied)
-    monkeypatch.setattr(lineage, "hash_tree", lambda _path: TreeDigest("", OUT, 9, 1, (), False))
+    monkeypatch.setattr(
+        lineage, "hash_tree", lambda _path, **_: TreeDigest("", OUT, 9, 1, (), False)
+    )
     assert data_dependency(pipeline / "images", None).md5 == OUT
 
 
