@@ -192,7 +192,7 @@ def _content(path: Path, name: str, stage: Stage | None) -> bytes:
 def _folder_md5(folder: Path) -> str:
     """Return the name of a folder's listing; links into DVC's cache are followed."""
     with suppress(InvalidRequest):  # it has links
-        return hash_tree(folder, ignoring=True).md5
+        return hash_tree(folder, as_source=True).md5
     files = [path for path in folder.rglob("*") if path.is_file()]
     return listing_name(
         dir_listing(

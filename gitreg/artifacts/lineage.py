@@ -158,7 +158,7 @@ def data_dependency(path: Path, root: Path | None) -> DataDependency:
         return DataDependency(stored, record.md5, record.size)
     if not path.exists():
         raise NotFound(f"{path}: no such file or folder", hint=near_sibling(path))
-    digest = hash_tree(path, ignoring=True)
+    digest = hash_tree(path, as_source=True)
     return DataDependency(stored, digest.md5, digest.size)
 
 

@@ -1,11 +1,13 @@
-"""Finds what stands for a model's bytes without being them: pointers of Git LFS, git-annex, DVC.
+"""Finds files that a version cannot keep as they are, before they are registered.
 
+A pointer of Git LFS, git-annex or DVC stands for a model's bytes without being them.
 Such a file has a hundred bytes and every digest of it is right, but nobody can load it.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +27,7 @@ _WEIGHTS = (
 
 
 def check_pointers(source: Path) -> tuple[str, ...]:
-    """Return warnings about a file or folder to register: weights that are empty.
+    """Return warnings about a file or folder to register: empty weights, lost execute bits.
 
     Raises:
         InvalidRequest: it is, or has in it, a pointer to bytes that are not there.
@@ -33,17 +35,32 @@ def check_pointers(source: Path) -> tuple[str, ...]:
     """
     files = [source] if source.is_file() else _files(source)
     empty: list[str] = []
+    programs: list[str] = []
     for path in files:
         name = shown(str(path.relative_to(source)) if path != source else str(source))
         try:
-            size = path.stat().st_size
+            state = path.stat()
+            size = state.st_size
+            if state.st_mode & stat.S_IXUSR and path.is_file() and _is_program(path):
+                programs.append(name)
             if size <= POINTER_LIMIT and path.is_file():
                 _check(path, name)
         except OSError as error:
             raise WorldError(f"{name}: {error.strerror or error}") from error
         if size == 0 and (path == source or path.suffix.lower() in _WEIGHTS):
             empty.append(name)
-    return (f"empty, although a model's bytes belong there: {', '.join(empty)}",) if empty else ()
+    warnings = []
+    if empty:
+        warnings.append(f"empty, although a model's bytes belong there: {', '.join(empty)}")
+    if programs:
+        warnings.append(f"a version does not keep execute bits: {', '.join(programs)}")
+    return tuple(warnings)
+
+
+def _is_program(path: Path) -> bool:
+    """Tell whether a file is one that is run; on some disks every file has the execute bit."""
+    with path.open("rb") as stream:
+        return stream.read(4).startswith((b"#!", b"\x7fELF"))
 
 
 def _files(folder: Path) -> Iterator[Path]:

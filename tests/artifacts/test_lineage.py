@@ -217,8 +217,8 @@ def test_data_is_taken_from_the_record_or_hashed(
 ) -> None:
     hashed: list[Path] = []
 
-    def watched(path: Path, *, ignoring: bool) -> TreeDigest:
-        assert ignoring
+    def watched(path: Path, *, as_source: bool) -> TreeDigest:
+        assert as_source
         hashed.append(path)
         return hash_tree(path)
 

@@ -67,3 +67,11 @@ def test_empty_weights_are_a_warning(registry: Registry, folder: Path, tmp_path:
     assert registry.register("churn", folder / "m").warnings == (f"{said}a.PT, deep/b.onnx",)
     assert registry.register("churn", folder / "model").warnings == (f"{said}{folder / 'model'}",)
     assert check_pointers(tmp_path / "nothing") == ()
+
+
+def test_lost_execute_bits_are_a_warning(registry: Registry, folder: Path) -> None:
+    write(folder, {"m/w.bin": "x", "m/run.sh": "#!/bin/sh\n", "m/not.sh": "#!/bin/sh\n"})
+    for name in ("w.bin", "run.sh"):
+        (folder / "m" / name).chmod(0o755)
+    expected = ("a version does not keep execute bits: run.sh",)
+    assert registry.register("churn", folder / "m").warnings == expected

@@ -44,13 +44,13 @@ def dvc(folder: Path, *args: str) -> None:
 
 def test_a_folder_is_what_dvc_add_makes_of_it(registry: Registry, folder: Path) -> None:
     source = write(folder, {".dvcignore": PATTERNS, **MODEL}) / "models" / "churn"
-    assert list_files(source, ignoring=True) == LEFT
+    assert list_files(source, as_source=True) == LEFT
     assert len(list_files(source)) == 9
     registry.register("churn", source)  # before DVC tracks it
     planned = registry.register("churn", source, dry_run=True)
     dvc(folder, "add", "models/churn")
     recorded = (folder / "models" / "churn.dvc").read_text()
-    assert hash_tree(source, ignoring=True).md5 in recorded
+    assert hash_tree(source, as_source=True).md5 in recorded
     (source / "new.tmp").write_text("x")
     registry.register("churn", source)  # although DVC would say that nothing changed
     registry.register("other", source / "w.bin", data=folder / "models" / "churn")
@@ -70,14 +70,14 @@ def test_a_folder_is_what_dvc_add_makes_of_it(registry: Registry, folder: Path) 
 
 def test_a_folder_that_is_ignored_itself_is_whole(folder: Path) -> None:
     write(folder, {".dvcignore": "build/\n", "build/model/w.bin": "x", "build/model/c.json": "x"})
-    assert list_files(folder / "build" / "model", ignoring=True) == ["c.json", "w.bin"]
-    assert list_files(folder / "build", ignoring=True) == ["model/c.json", "model/w.bin"]
+    assert list_files(folder / "build" / "model", as_source=True) == ["c.json", "w.bin"]
+    assert list_files(folder / "build", as_source=True) == ["model/c.json", "model/w.bin"]
 
 
 def test_what_dvc_never_tracks_is_still_refused(folder: Path) -> None:
     write(folder, {".dvcignore": "*.tmp\n", "m/w.bin": "x", "m/.git/config": "x"})
     with pytest.raises(InvalidRequest, match=r"\.git is not tracked by DVC"):
-        list_files(folder / "m", ignoring=True)
+        list_files(folder / "m", as_source=True)
 
 
 def test_without_patterns_dvc_is_not_imported(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_without_patterns_dvc_is_not_imported(tmp_path: Path) -> None:
     assert kept_in(tmp_path / "outside" / "m") is None
     code = (
         "import sys; from pathlib import Path; from gitreg.dvc.digest import hash_tree; "
-        f"hash_tree(Path({str(tmp_path / 'm')!r}), ignoring=True); print('dvc' in sys.modules)"
+        f"hash_tree(Path({str(tmp_path / 'm')!r}), as_source=True); print('dvc' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
