@@ -9,10 +9,13 @@
 `collect`             finds out the provenance of a source, and brings the bytes
 `lineage`             what DVC knows about the origin of a version
 `dvc_files`           reads `.dvc`, `dvc.yaml` and `dvc.lock`
+`dvc_metrics`         the metrics that DVC lists for an output
+`pointers`            pointers of Git LFS and DVC, which are refused as a model
 `environment`         the code commit, interpreter and packages of a training run
 `mlmodel`             MLflow's model folders, read without MLflow
 `metrics_and_params`  metrics and params from files and from ``key=value``
 `plain_values`        which values a manifest can hold
+`python_values`       objects of training scripts (NumPy's too) as plain values
 `files`               reads other people's files, up to a limit
 ====================  ===========================================================================
 """

@@ -16,8 +16,10 @@ from gitreg.artifacts.files import read_bytes
 from gitreg.artifacts.lineage import data_dependency
 from gitreg.artifacts.metrics_and_params import read_metrics, read_params
 from gitreg.artifacts.mlmodel import mlflow_run
-from gitreg.artifacts.plain_values import flatten_metrics, plain, plain_numbers
+from gitreg.artifacts.plain_values import plain_metrics, plain_params
+from gitreg.artifacts.pointers import check_pointers
 from gitreg.artifacts.provenance import Provenance, registration_of, source_of
+from gitreg.artifacts.python_values import plain_texts
 from gitreg.artifacts.source import Source
 from gitreg.artifacts.store import ArtifactStore
 from gitreg.core.documents.yaml import SIZE_LIMIT, Value
@@ -73,6 +75,9 @@ def collect(  # noqa: PLR0913  the parts of a registry, and what is registered
     check_new_name(state, model)
     known = provenance()
     with source_of(known, state) as source:
+        if known.text is None and isinstance(source, Source) and source.path.exists():
+            found = check_pointers(source.path)
+            known = replace(known, warnings=(*known.warnings, *found))
         request = registration_of(model, known, source, repository.signature("AUTHOR"))
         # A document that would be too large is refused now. A number that is taken is not: a
         # repetition of the operation that took it has to find out first that it is one.
@@ -110,7 +115,8 @@ def found_out(  # noqa: PLR0913  the keywords of `Registry.register`
         NotFound: a file is not there.
     """
     place = Source.of(source, with_metrics=metrics is None)
-    check_tags(tags or {})
+    tags = plain_texts(tags or {})
+    check_tags(tags)
     tracked = place.tracked
     top = repository.top_level or repository.folder
     known_metrics = _metrics(metrics, tracked.metrics if tracked else {})
@@ -132,7 +138,8 @@ def found_out(  # noqa: PLR0913  the keywords of `Registry.register`
         environment=frozen,
         requirements=listed,
         description=description,
-        tags=tags or {},
+        tags=tags,
+        warnings=place.warnings,
     )
 
 
@@ -158,7 +165,7 @@ def _metrics(
     if given is None:
         return known
     if isinstance(given, Mapping):
-        return flatten_metrics(plain(plain_numbers(given), "metrics", strict=True), "metrics")
+        return plain_metrics(given)
     return read_metrics(Path(given))
 
 
@@ -168,7 +175,7 @@ def _params(
     if given is None:
         return known
     if isinstance(given, Mapping):
-        return plain(plain_numbers(given), "params", strict=True)
+        return plain_params(given)
     return read_params(Path(given))
 
 

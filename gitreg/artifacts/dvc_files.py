@@ -42,6 +42,11 @@ class Stage:
         """Yield what `dvc.lock` records under ``deps`` or ``outs``."""
         return entries_of(self.recorded, section, f"stages.{self.name}.")
 
+    def outputs(self) -> Iterator[tuple[str, Path]]:
+        """Yield the outputs that `dvc.lock` records: each as written there, and where it is."""
+        for entry in self.entries("outs"):
+            yield posixpath.normpath(entry.text("path")), path_of(entry, self.folder)
+
     def find(self, section: str, path: Path) -> Fields | None:
         """Return what `dvc.lock` records of ``path`` under ``deps`` or ``outs``."""
         for entry in self.entries(section):
@@ -61,7 +66,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The stages of one `dvc.lock`, and the metric files that `dvc.yaml` lists outside of them."""
+    """The stages of one `dvc.lock`, and the metrics files that `dvc.yaml` lists outside of them.
+
+    The paths of metrics files may have templates.
+    """
 
     stages: tuple[Stage, ...]
     metrics: tuple[Path, ...]
@@ -69,7 +77,10 @@ class Pipeline:
 
 @dataclass(frozen=True)
 class Record:
-    """An output as one of DVC's files records it; ``stage`` made it."""
+    """An output as one of DVC's files records it; ``stage`` made it.
+
+    Of one of DVC 2 (``is_old``) the MD5 is not that of the bytes if the file is a text.
+    """
 
     path: Path
     root: Path
@@ -78,6 +89,7 @@ class Record:
     md5: str
     size: int | None
     files: int | None
+    is_old: bool = False
     stage: Stage | None = None
     pipeline: Pipeline = field(default_factory=lambda: Pipeline((), ()))
 
@@ -87,6 +99,24 @@ def find_record(source: Path) -> Record | None:
 
     See `gitreg.artifacts.lineage.find_tracked` for where it is looked up, and for the errors.
     """
+    record = _find(source)
+    return None if record is None or record.is_old else record
+
+
+def find_old_record(source: Path) -> Record | None:
+    """Return how DVC 2 recorded ``source``; ``None`` if it did not.
+
+    Raises:
+        InvalidDocument: a file of DVC's does not parse or breaks a rule.
+        WorldError: such a file cannot be read.
+    """
+    if source.suffix == ".dvc":
+        return None
+    record = _find(source)
+    return record if record is not None and record.is_old else None
+
+
+def _find(source: Path) -> Record | None:
     root = next((folder for folder in source.parents if (folder / ".dvc").is_dir()), None)
     if source.suffix == ".dvc" and not source.is_dir():
         return _named(source, root)
@@ -109,7 +139,7 @@ def _named(pointer: Path, root: Path | None) -> Record:
         )
     path, out = outs[0]
     record = _record(path, root, pointer, document, out)
-    if record is None:
+    if record is None or record.is_old:
         raise InvalidRequest(
             f"{pointer}: its output has no MD5 of DVC 3, or is kept out of the cache",
             hint="dvc commit records it; dvc cache migrate --dvc-files converts one of DVC 2",
@@ -136,12 +166,19 @@ def _pointers(document: Fields, pointer: Path) -> Iterator[tuple[Path, Fields]]:
 
 
 def _record(path: Path, root: Path, file: Path, document: Fields, out: Fields) -> Record | None:
-    """Return the record of an output; ``None`` if DVC 3 does not keep it in its cache."""
-    md5 = md5_of(out)
+    """Return the record of an output; ``None`` if DVC does not keep it in its cache."""
+    is_old = _is_old(out)
+    md5 = out.text("md5") if is_old else md5_of(out)
     if md5 is None or (out.has("cache") and not out.boolean("cache")):
         return None
     files = out.optional_integer("nfiles") if md5.endswith(".dir") else 1
-    return Record(path, root, file, document, md5, out.optional_integer("size"), files)
+    return Record(path, root, file, document, md5, out.optional_integer("size"), files, is_old)
+
+
+def _is_old(entry: Fields) -> bool:
+    """Tell whether an entry is one of DVC 2, without ``hash: md5``."""
+    has_hash = entry.has("hash") and not entry.is_text("hash", "md5-dos2unix")
+    return entry.has("md5") and not has_hash
 
 
 def md5_of(entry: Fields) -> str | None:
@@ -189,11 +226,21 @@ def _pipeline(lock: Fields, definition: Fields | None, folder: Path) -> Pipeline
             stage = recorded.fields(name)
             command = _command(stage, recorded.mapping(name).get("cmd"))
             stages.append(Stage(name, stage, entry, working_folder(entry, folder), command))
-    metrics = [str(item) for item in definition.items("metrics")]
-    return Pipeline(
-        tuple(stages),
-        tuple(join(folder, path, definition) for path in metrics if not TEMPLATE.search(path)),
-    )
+    metrics = (join(folder, str(item), definition) for item in definition.items("metrics"))
+    return Pipeline(tuple(stages), tuple(metrics))
+
+
+def listed_around(record: Record) -> Iterator[Pipeline]:
+    """Yield the pipelines that list metrics, for an output that no stage makes.
+
+    They are those of its folder and of the folders above it, and DVCLive's.
+    """
+    for folder in takewhile(lambda one: one.is_relative_to(record.root), record.path.parents):
+        for place in (folder, folder / "dvclive"):
+            definition = _load(place / "dvc.yaml", record.root, mentioning="metrics")
+            if definition is not None and definition.has("metrics"):
+                lock = _load(place / "dvc.lock", record.root)
+                yield _pipeline(lock or Fields({}, "dvc.lock"), definition, place)
 
 
 def _command(stage: Fields, command: Value) -> str | None:

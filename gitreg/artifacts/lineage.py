@@ -11,39 +11,32 @@ True
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import TypeVar
 
 from gitreg.artifacts.dvc_files import (
-    TEMPLATE,
-    Pipeline,
     Record,
     Stage,
     absolute_path,
     entries_of,
+    find_old_record,
     find_record,
-    join,
     md5_of,
     path_of,
     relative_path,
     working_folder,
 )
-from gitreg.artifacts.files import near_sibling, read_bytes
-from gitreg.artifacts.metrics_and_params import check_format, parse_metrics
+from gitreg.artifacts.dvc_metrics import merged, metrics_of
+from gitreg.artifacts.files import near_sibling
 from gitreg.artifacts.plain_values import plain
 from gitreg.core.documents.fields import Fields
-from gitreg.core.documents.yaml import SIZE_LIMIT, Value
+from gitreg.core.documents.yaml import Value
 from gitreg.core.model.model import DataDependency
 from gitreg.core.text.urls import has_scheme, without_credentials
 from gitreg.dvc.digest import hash_tree
-from gitreg.errors import InvalidDocument, InvalidRequest, NotFound
-
-_T = TypeVar("_T")
+from gitreg.errors import NotFound
 
 
 @dataclass(frozen=True)
@@ -60,7 +53,8 @@ class TrackedOutput:
         command: the stage's command line.
         data: the stage's dependencies.
         params: the stage's parameters, by the names that ``dvc.lock`` gives them.
-        metrics: of the stage, and of stages that depend on the output.
+        metrics: of the stage, of stages that depend on the output, and of no stage.
+        warnings: what was left out of the metrics.
     """
 
     md5: str
@@ -73,6 +67,7 @@ class TrackedOutput:
     data: tuple[DataDependency, ...] = ()
     params: Mapping[str, Value] = field(default_factory=dict)
     metrics: Mapping[str, int | float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 def find_tracked(source: Path, *, with_metrics: bool = True) -> TrackedOutput | None:
@@ -105,6 +100,7 @@ def find_tracked(source: Path, *, with_metrics: bool = True) -> TrackedOutput | 
         return None
     stage = record.stage
     origin = relative_path(record.file, record.root)
+    metrics, warnings = metrics_of(record) if with_metrics else ({}, ())
     return TrackedOutput(
         md5=record.md5,
         size=record.size,
@@ -115,7 +111,27 @@ def find_tracked(source: Path, *, with_metrics: bool = True) -> TrackedOutput | 
         command=stage.command if stage else None,
         data=tuple(_dependencies(record)),
         params=_params(stage) if stage else {},
-        metrics=_metrics(record) if with_metrics else {},
+        metrics=metrics,
+        warnings=warnings,
+    )
+
+
+def lost_lineage(source: Path) -> str | None:
+    """Return a warning if DVC 2 recorded ``source``: its lineage is then not read.
+
+    Raises:
+        InvalidDocument: a file of DVC's does not parse.
+        WorldError: such a file cannot be read.
+    """
+    record = find_old_record(absolute_path(source))
+    if record is None:
+        return None
+    where = relative_path(record.file, record.root)
+    if record.stage:
+        where = f"{where}: {record.stage.name}"
+    return (
+        f"{where} is in the format of DVC 2: its command, data, params and metrics are not "
+        "recorded; convert it before you register: dvc cache migrate --dvc-files"
     )
 
 
@@ -142,7 +158,7 @@ def data_dependency(path: Path, root: Path | None) -> DataDependency:
         return DataDependency(stored, record.md5, record.size)
     if not path.exists():
         raise NotFound(f"{path}: no such file or folder", hint=near_sibling(path))
-    digest = hash_tree(path)
+    digest = hash_tree(path, as_source=True)
     return DataDependency(stored, digest.md5, digest.size)
 
 
@@ -193,7 +209,7 @@ def _dependency(dep: Fields, folder: Path, base: Path) -> DataDependency:
 
 def _params(stage: Stage) -> dict[str, Value]:
     files = stage.recorded.fields("params")
-    return _merged(
+    return merged(
         {
             name: plain(
                 files.mapping(name),
@@ -204,63 +220,3 @@ def _params(stage: Stage) -> dict[str, Value]:
         },
         files.where,
     )
-
-
-def _metrics(record: Record) -> dict[str, int | float]:
-    """Return the metrics of the stage that made the output, and of stages that evaluated it."""
-    found: dict[str, dict[str, int | float]] = {}
-    for stage in record.pipeline.stages:
-        dep = None if stage is record.stage else stage.find("deps", record.path)
-        if stage is not record.stage and dep is None:
-            continue
-        for path in _metric_files(stage, record.pipeline):
-            name = relative_path(path, record.root)
-            if dep is not None and md5_of(dep) != record.md5:
-                raise _not_reproduced(f"{name}: the stage {stage.name} measured another output")
-            found[name] = _recorded_metrics(path, name, stage)
-    stems = {name: name.removesuffix(PurePath(name).suffix) for name in found}
-    short = len(set(stems.values())) == len(stems)
-    return _merged({stems[name] if short else name: found[name] for name in found}, "metrics")
-
-
-def _metric_files(stage: Stage, pipeline: Pipeline) -> Iterator[Path]:
-    for text, _ in stage.declared("metrics"):
-        if not TEMPLATE.search(text):
-            yield join(stage.folder, text, stage.defined)
-    for path in pipeline.metrics:
-        if stage.find("outs", path) is not None:
-            yield path
-
-
-def _recorded_metrics(path: Path, name: str, stage: Stage) -> dict[str, int | float]:
-    """Return the metrics in a file of the work tree, if it is the file that the stage made."""
-    check_format(PurePath(name), "metrics")
-    out = stage.find("outs", path)
-    if out is None:
-        raise _not_reproduced(f"{name}: the stage {stage.name} has not made it yet")
-    try:
-        data = read_bytes(path, "metrics")
-    except NotFound:
-        raise _not_reproduced(f"{name}: the metrics of {stage.name} are not there") from None
-    recorded = out.optional_text("md5")
-    found = hashlib.md5(data, usedforsecurity=False).hexdigest()  # the hash that DVC records
-    if found != recorded and len(data) <= SIZE_LIMIT:  # of a larger file only the beginning is read
-        raise _not_reproduced(f"{name}: differs from what the stage {stage.name} made")
-    return parse_metrics(data, name)
-
-
-def _not_reproduced(message: str) -> InvalidRequest:
-    return InvalidRequest(message, hint="dvc repro brings it up to date; or give --metrics")
-
-
-def _merged(by_file: Mapping[str, Mapping[str, _T]], where: str) -> dict[str, _T]:
-    """Return all values by name; a name in several files becomes ``file:name``."""
-    counts = Counter(name for named in by_file.values() for name in named)
-    found: dict[str, _T] = {}
-    for file, named in by_file.items():
-        for name, value in named.items():
-            unique = name if counts[name] == 1 else f"{file}:{name}"
-            if unique in found:
-                raise InvalidDocument(f"{where}: {unique}: two values have this name")
-            found[unique] = value
-    return found

@@ -18,8 +18,8 @@ from pathlib import Path, PurePath
 from typing import NoReturn, cast
 
 from gitreg.artifacts.files import read_bytes
-from gitreg.artifacts.plain_values import flatten_metrics, is_unicode, plain
-from gitreg.core.documents import yaml
+from gitreg.artifacts.plain_values import flatten_metrics, is_unicode, plain, split_numbers
+from gitreg.core.documents import foreign_yaml, yaml
 from gitreg.core.documents.yaml import Value, kind
 from gitreg.core.text.invisible import has_invisible
 from gitreg.errors import InvalidDocument, InvalidRequest
@@ -92,6 +92,13 @@ def parse_values(data: bytes, where: str) -> dict[str, Value]:
         InvalidDocument: the bytes break a rule of this module.
         InvalidRequest: the format is TOML and this Python cannot read it.
     """
+    document = _document(data, where)
+    if not isinstance(document, dict):
+        raise InvalidDocument(f"{where}: expected a mapping, found {kind(document)}")
+    return plain(document, where, strict=True)
+
+
+def _document(data: bytes, where: str) -> object:
     suffix = PurePath(where).suffix.lower()
     if len(data) > yaml.SIZE_LIMIT:
         raise InvalidDocument(
@@ -99,21 +106,45 @@ def parse_values(data: bytes, where: str) -> dict[str, Value]:
             hint="keep large lists in a file that DVC tracks, and name it with --data",
         )
     if suffix in (".yaml", ".yml"):
-        document: object = yaml.parse(data, where)
-    else:
-        try:
-            text = data.decode("utf-8-sig")  # PowerShell writes a byte-order mark
-        except UnicodeDecodeError:
-            raise InvalidDocument(f"{where}: not UTF-8 text") from None
-        document = _toml(text, where) if suffix == ".toml" else _json(text, where)
-    if not isinstance(document, dict):
-        raise InvalidDocument(f"{where}: expected a mapping, found {kind(document)}")
-    return plain(document, where, strict=True)
+        return yaml.parse(data, where)
+    try:
+        text = data.decode("utf-8-sig")  # PowerShell writes a byte-order mark
+    except UnicodeDecodeError:
+        raise InvalidDocument(f"{where}: not UTF-8 text") from None
+    return _toml(text, where) if suffix == ".toml" else _json(text, where)
 
 
 def parse_metrics(data: bytes, where: str) -> dict[str, int | float]:
     """Return the metrics that the bytes of the file ``where`` hold; see `read_metrics`."""
     return flatten_metrics(parse_values(data, where), where)
+
+
+def parse_numbers(data: bytes, where: str) -> tuple[dict[str, int | float], list[str]]:
+    """Return the numbers in a metrics file of DVC's, and the names of values that are none.
+
+    Only DVC's metrics are read in this way: `dvc metrics show` lists other values beside them. A
+    file that is one number has it under the name of the file.
+
+    Raises:
+        InvalidDocument: the file does not parse, or has a number that is not finite.
+    """
+    path = PurePath(where)
+    is_known = path.suffix.lower() in FORMATS
+    document = _document(data, where) if is_known else _as_dvc(data, where)
+    if isinstance(document, (int, float)) and not isinstance(document, bool):
+        document = {path.stem: document}
+    if not isinstance(document, dict):
+        return {}, ["the whole file"]
+    numbers, others = split_numbers(plain(document, where, strict=True, objects=True))
+    return flatten_metrics(numbers, where), others
+
+
+def _as_dvc(data: bytes, where: str) -> object:
+    """Return what YAML makes of a file of any kind, as DVC does; ``None`` if nothing."""
+    try:
+        return foreign_yaml.load(data, where) if len(data) <= yaml.SIZE_LIMIT else None
+    except InvalidDocument:
+        return None
 
 
 def _json(text: str, where: str) -> object:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from datetime import date, time
-from numbers import Integral, Real
 from typing import Any, NoReturn
 
+from gitreg.artifacts.python_values import plain_object
 from gitreg.core.documents import yaml
 from gitreg.core.documents.yaml import Value, kind
 from gitreg.core.text.invisible import has_invisible
@@ -24,35 +24,41 @@ COUNT_LIMIT = yaml.SIZE_LIMIT
 small file can hold billions."""
 
 
-def plain(document: Mapping[Any, object], where: str, *, strict: bool) -> dict[str, Value]:
+def plain(
+    document: Mapping[Any, object], where: str, *, strict: bool, objects: bool = False
+) -> dict[str, Value]:
     """Return ``document`` as values that a manifest can hold.
 
     Dates become text. With ``strict``, a value that a manifest cannot hold is refused: a person
     can correct it. What a tool has recorded (``strict`` is false) cannot be corrected: keys that
     are numbers, integers that are too large, infinity and not-a-number become the text that YAML
-    writes for them.
+    writes for them. With ``objects``, keys and values may be any of Python's objects.
 
     Raises:
         InvalidDocument: a manifest cannot hold it, it nests too deep or it has too many values.
     """
-    return _Plain(where, strict=strict).mapping(document, "", 1)
+    return _Plain(where, strict=strict, objects=objects).mapping(document, "", 1)
 
 
-def plain_numbers(values: Mapping[str, object]) -> dict[str, object]:
-    """Return the values with numbers of Python's own types; training scripts pass NumPy's."""
-    found: dict[str, object] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            found[name] = plain_numbers(value)
-        elif isinstance(value, (bool, int, float)):
-            found[name] = value
-        elif isinstance(value, Integral):
-            found[name] = int(value)
-        elif isinstance(value, Real):
-            found[name] = float(value)
-        else:
-            found[name] = value
-    return found
+def plain_metrics(given: Mapping[Any, object]) -> dict[str, int | float]:
+    """Return the metrics that a training script passes, under dotted names.
+
+    Raises:
+        InvalidDocument: a value is not a finite number, or two have one name.
+    """
+    return flatten_metrics(plain(given, "metrics", strict=True, objects=True), "metrics")
+
+
+def plain_params(given: Mapping[Any, object]) -> dict[str, Value]:
+    """Return the params that a training script passes, such as ``estimator.get_params()``.
+
+    Numbers stay numbers, except those that a manifest cannot hold; what has no plain form becomes
+    a readable text (`gitreg.artifacts.python_values`).
+
+    Raises:
+        InvalidDocument: they nest too deep, there are too many, or two have one name.
+    """
+    return plain(given, "params", strict=False, objects=True)
 
 
 def flatten_metrics(values: Mapping[str, Value], where: str) -> dict[str, int | float]:
@@ -71,6 +77,21 @@ def flatten_metrics(values: Mapping[str, Value], where: str) -> dict[str, int | 
     return found
 
 
+def split_numbers(values: Mapping[str, Value]) -> tuple[dict[str, Value], list[str]]:
+    """Return nested mappings with their numbers only, and the dotted names of all other values."""
+    numbers: dict[str, Value] = {}
+    others: list[str] = []
+    for name, value in values.items():
+        if isinstance(value, dict):
+            numbers[name], left = split_numbers(value)
+            others += [f"{name}.{inner}" for inner in left]
+        elif isinstance(value, bool) or not isinstance(value, (int, float)):
+            others.append(name)
+        else:
+            numbers[name] = value
+    return numbers, others
+
+
 def _leaves(values: Mapping[str, Value], prefix: str = "") -> Iterator[tuple[str, Value]]:
     for key, value in values.items():
         if isinstance(value, dict):
@@ -82,9 +103,10 @@ def _leaves(values: Mapping[str, Value], prefix: str = "") -> Iterator[tuple[str
 class _Plain:
     """One walk through a document; it counts values, so that a file of anchors cannot explode."""
 
-    def __init__(self, where: str, *, strict: bool) -> None:
+    def __init__(self, where: str, *, strict: bool, objects: bool = False) -> None:
         self._where = where
         self._strict = strict
+        self._objects = objects  # whether Python's objects are welcome, not only a file's values
         self._count = 0
 
     def _fail(self, name: str, rule: str) -> NoReturn:
@@ -102,6 +124,8 @@ class _Plain:
         return found
 
     def _key(self, key: object, name: str) -> str:
+        if self._objects:
+            key = _object_key(key)
         if not isinstance(key, str) and self._strict:
             self._fail(name, f"a key must be text, found {kind(key)}")
         text = _as_text(key)
@@ -115,6 +139,8 @@ class _Plain:
         self._count += 1
         if self._count > COUNT_LIMIT:
             self._fail(name, f"more than {COUNT_LIMIT:,} values")
+        if self._objects:
+            value = plain_object(value)
         if isinstance(value, (dict, list)):
             if depth >= DEPTH_LIMIT:
                 self._fail(name, f"nested deeper than {DEPTH_LIMIT} levels")
@@ -143,6 +169,12 @@ class _Plain:
         if text is None:
             self._fail(name, f"expected a plain value, found {kind(value)}")
         return text
+
+
+def _object_key(key: object) -> str:
+    """Return the text for a key, such as the class 1 of ``class_weight={1: 10}``."""
+    text = _as_text(plain_object(key))
+    return str(key) if text is None else text
 
 
 def is_unicode(text: str) -> bool:

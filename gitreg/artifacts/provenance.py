@@ -16,7 +16,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from gitreg.artifacts.plain_values import flatten_metrics, plain, plain_numbers
+from gitreg.artifacts.plain_values import plain_metrics, plain_params
+from gitreg.artifacts.python_values import plain_object, plain_texts
 from gitreg.artifacts.source import Source, text_source
 from gitreg.core.documents.yaml import SIZE_LIMIT, Value
 from gitreg.core.model.layout import REQUIREMENTS
@@ -152,8 +153,7 @@ def fitting(known: Provenance) -> Provenance:
         InvalidRequest: a value is malformed.
     """
     metrics, lost_metrics = _metrics(known.metrics)
-    params = plain(plain_numbers(known.params), "params", strict=True)
-    params, lost_params = _fitting(params, "params")
+    params, lost_params = _fitting(plain_params(known.params), "params")
     signature, lost_signature = _signature(known.signature)
     requirements, lost_requirements = _requirements(known.requirements)
     lineage, lost_data = _public(known.lineage)
@@ -165,6 +165,7 @@ def fitting(known: Provenance) -> Provenance:
         params=params,
         signature=signature,
         requirements=requirements,
+        tags=plain_texts(known.tags),
         warnings=(*known.warnings, *lost),
     )
 
@@ -173,15 +174,14 @@ def _metrics(
     given: Mapping[str, int | float],
 ) -> tuple[dict[str, int | float], tuple[str, ...]]:
     """Return the metrics that a manifest can hold, and warnings about the others."""
-    numbers = plain_numbers(given)
+    numbers = {name: plain_object(value) for name, value in given.items()}
     odd = [
         name
         for name, value in numbers.items()
         if isinstance(value, float) and not math.isfinite(value)
     ]
     kept = {name: value for name, value in numbers.items() if name not in odd}
-    known = flatten_metrics(plain(kept, "metrics", strict=True), "metrics")
-    fitting, lost = _fitting(known, "metrics")
+    fitting, lost = _fitting(plain_metrics(kept), "metrics")
     warnings = (f"metrics left out, not finite: {', '.join(odd)}",) if odd else ()
     return fitting, (*warnings, *lost)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gitreg.artifacts.files import near_sibling
-from gitreg.artifacts.lineage import TrackedOutput, find_tracked
+from gitreg.artifacts.lineage import TrackedOutput, find_tracked, lost_lineage
 from gitreg.core.model.manifest import is_artifact_name
 from gitreg.errors import InvalidRequest, NotFound
 
@@ -21,10 +21,12 @@ class Source:
     Attributes:
         path: where it is, absolute; missing when only DVC's cache or remote has the bytes.
         tracked: what DVC recorded; ``None`` for what DVC does not track.
+        warnings: what the person should know of it.
     """
 
     path: Path
     tracked: TrackedOutput | None = None
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, given: Path, *, with_metrics: bool) -> Source:
@@ -36,9 +38,10 @@ class Source:
         """
         tracked = find_tracked(given, with_metrics=with_metrics)
         if tracked is None:
-            return cls.untracked(given)
+            lost = lost_lineage(given)
+            return replace(cls.untracked(given), warnings=(lost,) if lost else ())
         _check(tracked.path)
-        return cls(tracked.path, tracked)
+        return cls(tracked.path, tracked, tracked.warnings)
 
     @classmethod
     def untracked(cls, path: Path) -> Source:

@@ -90,7 +90,7 @@ class ArtifactStore:
             InvalidRequest: the bytes are neither in the work tree nor in the cache.
         """
         if source.path.exists():
-            return _artifact(source, digest.hash_tree(source.path, progress))
+            return _artifact(source, digest.hash_tree(source.path, progress, as_source=True))
         tracked = _tracked_in(project, source)
         if tracked is None or project.missing(tracked.md5):
             raise InvalidRequest(
@@ -105,7 +105,7 @@ class ArtifactStore:
         if not path.exists() or _is_linked(path):
             project.fetch(tracked.md5, progress)
             return project.digest(tracked.md5, progress)
-        found = digest.hash_tree(path, progress)
+        found = digest.hash_tree(path, progress, as_source=True)
         if found.md5 != tracked.md5:
             raise InvalidRequest(
                 f"{path}: differs from what {tracked.origin} records",

@@ -18,6 +18,8 @@ incomplete object. Only ``dvc gc`` removes objects: those that the work tree doe
 `folder`          uploads to a remote that is a folder
 `checksums`       checksums that an object store reports
 `digest`          digests of files and folders
+`ignoring`        what `.dvcignore` leaves out of a folder
+`links`           which symbolic links in a folder are followed
 `audit`           reads a whole remote and checks every object
 `listing`         object names, and the rules for a folder's listing
 `foreign`         the configuration of a repository that is not the user's

@@ -26,8 +26,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO, Protocol, TypeVar
+from typing import BinaryIO, NoReturn, Protocol, TypeVar
 
+from gitreg.dvc.ignoring import Kept, kept_in
+from gitreg.dvc.links import Links
 from gitreg.errors import InvalidRequest, WorldError
 
 CHUNK = 1024 * 1024
@@ -185,10 +187,24 @@ def _folded(path: str) -> str:
     return unicodedata.normalize("NFD", unicodedata.normalize("NFD", path).casefold())
 
 
-def list_files(source: Path) -> list[str]:
+def list_files(source: Path, *, as_source: bool = False) -> list[str]:
     """Return the files of a folder, relative and sorted; ``[""]`` when ``source`` is a file.
 
-    Empty folders are left out, as in Git and DVC.
+    See `places_of`.
+    """
+    return list(places_of(source, as_source=as_source))
+
+
+def places_of(source: Path, *, as_source: bool = False) -> dict[str, Path]:
+    """Return the files of a folder and where each is; ``""`` when ``source`` is a file.
+
+    They are sorted by their paths relative to the folder. Empty folders are left out, as in Git
+    and DVC.
+
+    Args:
+        source: the file or folder.
+        as_source: whether it is to be registered: what `.dvcignore` names is left out, as `dvc
+            add` does, and links that end inside the repository are followed (`Links`).
 
     Raises:
         InvalidRequest: ``source`` does not exist or contains no file, or something in it cannot be
@@ -200,34 +216,84 @@ def list_files(source: Path) -> list[str]:
         if not os.path.lexists(source):
             raise InvalidRequest(f"{shown(str(source))} does not exist")
         if not source.is_dir():
-            return [""]
-        paths = sorted(_walk(source))
-    if not paths:
+            return {"": source.resolve() if as_source else source}
+        if as_source:
+            places = dict(sorted(_walk(source, kept_in(source), Links(source))))
+        else:
+            places = dict(sorted(_walk(source, None, None)))
+    if not places:
         raise InvalidRequest(
             f"{shown(str(source))} contains no files, so there is nothing to register"
         )
-    pair = clash(paths)
+    pair = clash(places)
     if pair:
         raise InvalidRequest(
             f"{shown(pair[0])} and {shown(pair[1])} in {shown(str(source))} are the same name on "
             "systems that ignore case or Unicode form",
             hint="rename one of them",
         )
-    return paths
+    return places
 
 
-def _walk(source: Path) -> Iterator[str]:
-    folders = [""]
+def _walk(source: Path, kept: Kept | None, links: Links | None) -> Iterator[tuple[str, Path]]:
+    """Yield the path of each file, and where it is."""
+    folders: list[tuple[str, Path, tuple[Path, ...]]] = [("", source, ())]
     while folders:
-        folder = folders.pop()
-        with os.scandir(source / folder) as entries:
-            for entry in entries:
-                path = folder + entry.name
+        folder, place, followed = folders.pop()
+        with os.scandir(place) as scanned:
+            entries = list(scanned)
+        if kept is not None:
+            entries = _left(kept, os.path.abspath(source / folder), entries)  # noqa: PTH100
+        for entry in entries:
+            path = folder + entry.name
+            found, around = place / entry.name, followed
+            if links is not None and entry.is_symlink() and path_rule(path) is None:
+                found = _followed(source, path, found, links)
+                around = (*followed, found)
+            else:
                 _check_entry(source, path, entry)
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(path + "/")
-                else:
-                    yield path
+            if not found.is_dir():
+                yield path, found
+            elif found in followed or (
+                around != followed and place.resolve().is_relative_to(found)
+            ):
+                _refuse(source, path, "it is a symbolic link to a folder around it")
+            else:
+                folders.append((path + "/", found, around))
+
+
+def _is_around(folder: Path, place: Path, followed: tuple[Path, ...]) -> bool:
+    """Tell whether a link from ``place`` to ``folder`` would be followed without end."""
+    return folder in followed or place.resolve().is_relative_to(folder)
+
+
+def _followed(source: Path, path: str, link: Path, links: Links) -> Path:
+    try:
+        found = links.target(link)
+    except OSError:
+        _refuse(source, path, "it is a symbolic link, and nothing is there")
+    if found is None:
+        _refuse(source, path, "it is a symbolic link that leaves the repository")
+    if not found.is_dir() and not found.is_file():
+        _refuse(source, path, "it is neither a file nor a folder")
+    return found
+
+
+def _refuse(source: Path, path: str, rule: str) -> NoReturn:
+    raise InvalidRequest(
+        f"{shown(path)} in {shown(str(source))} cannot be registered: {rule}",
+        hint="replace it with a copy of its target",
+    )
+
+
+def _left(kept: Kept, folder: str, entries: list[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
+    """Return the entries of a folder that `.dvcignore` leaves in it."""
+    # What DVC never tracks is refused, not left out: it may be there by mistake.
+    own = [entry for entry in entries if entry.name.lower() not in _FOREIGN]
+    folders = [entry.name for entry in own if entry.is_dir()]
+    files = [entry.name for entry in own if not entry.is_dir()]
+    left = {name for names in kept(folder, folders, files) for name in names}
+    return [entry for entry in entries if entry not in own or entry.name in left]
 
 
 def _check_entry(source: Path, path: str, entry: os.DirEntry[str]) -> None:
@@ -243,20 +309,27 @@ def _check_entry(source: Path, path: str, entry: os.DirEntry[str]) -> None:
         )
 
 
-def hash_tree(source: Path, progress: Progress | None = None) -> TreeDigest:
+def hash_tree(
+    source: Path, progress: Progress | None = None, *, as_source: bool = False
+) -> TreeDigest:
     """Return the digest of a file or folder, reading each file once and in constant memory.
 
+    Args:
+        source: the file or folder.
+        progress: called with the bytes done.
+        as_source: whether it is to be registered; see `places_of`.
+
     Raises:
-        InvalidRequest: see `list_files`.
+        InvalidRequest: see `places_of`.
         WorldError: a file cannot be read, or changed while it was read.
     """
 
     def digest(path: str) -> FileDigest:
-        return hash_file(source / path, meter).at(path)
+        return hash_file(places[path], meter).at(path)
 
     meter = Meter(progress)
-    paths = list_files(source)
-    return tree_digest(each(digest, paths, meter), is_folder=paths != [""])
+    places = places_of(source, as_source=as_source)
+    return tree_digest(each(digest, list(places), meter), is_folder=list(places) != [""])
 
 
 def hash_whole(source: Path, progress: Progress | None = None) -> tuple[str, int, int]:

@@ -236,13 +236,13 @@ class DvcProject:
         """
 
         def add(path: str) -> FileDigest:
-            return self._cache.add_file(source / path, meter).at(path)
+            return self._cache.add_file(places[path], meter).at(path)
 
         meter = Meter(progress)
-        paths = digest.list_files(source)
+        places = digest.places_of(source, as_source=True)
         self._cache.remove_stale()
-        members = digest.each(add, paths, meter)
-        tree = digest.tree_digest(members, is_folder=paths != [""])
+        members = digest.each(add, list(places), meter)
+        tree = digest.tree_digest(members, is_folder=list(places) != [""])
         if tree.is_folder:
             self._cache.add_bytes(digest.dir_listing(members), tree.md5)
         return tree

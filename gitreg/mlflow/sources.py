@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import math
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,6 +35,7 @@ from gitreg.core.text.urls import without_credentials
 from gitreg.errors import InvalidRequest
 from gitreg.mlflow.artifact_repository import LINK, own_artifact
 from gitreg.mlflow.reading import Reading
+from gitreg.mlflow.run_metrics import metrics_of
 from gitreg.mlflow.search import is_prompt
 
 if TYPE_CHECKING:
@@ -317,16 +317,14 @@ def _tracked(found: Provenance, given: Provenance, origin: _Origin) -> Provenanc
     lineage = found.lineage
     metrics, params = dict(found.metrics), dict(found.params)
     run = None if asked.id is None else _run(asked.id, asked.tracking_uri)
+    if run is not None or origin.model is not None:
+        # A copy has the bytes of its version, and so that version's metrics.
+        metrics = metrics_of(MlflowClient(asked.tracking_uri), run, origin.model) | metrics
     if run is not None:
-        metrics |= run.data.metrics
         params |= run.data.params
         code = code_of(run.data.tags) or lineage.code
         lineage = replace(lineage, code=code, data=data_of(run) or lineage.data)
     if origin.model is not None:
-        # MLflow has 0.0 here if the metric of the run is not a number.
-        odd = {name for name, value in metrics.items() if not math.isfinite(value)}
-        logged = {metric.key: metric.value for metric in origin.model.metrics or ()}
-        metrics |= {name: value for name, value in logged.items() if name not in odd}
         params |= origin.model.params or {}
         logged_model = logged_model or origin.model.model_id
     known = None if origin.version is None else origin.version.lineage.run

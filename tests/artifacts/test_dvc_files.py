@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gitreg.artifacts import dvc_files
 from gitreg.artifacts.lineage import TrackedOutput, find_tracked
+from gitreg.artifacts.source import Source
 from gitreg.core.model.model import DataDependency
 from gitreg.errors import GitregError, InvalidDocument, InvalidRequest, NotFound, WorldError
 from tests.artifacts.dvc_files import OUT, md5, tracked, write
@@ -55,6 +56,22 @@ def test_a_small_pipeline(tmp_path: Path) -> None:
 def test_a_lock_that_does_not_say_enough(tmp_path: Path, definition: str, recorded: str) -> None:
     write(tmp_path, {".dvc/config": "", "dvc.yaml": definition, "dvc.lock": recorded})
     assert find_tracked(tmp_path / "model.pkl") is None
+
+
+@pytest.mark.parametrize("kind", ["", ", hash: md5-dos2unix"])
+def test_the_lineage_of_dvc_2_is_not_lost_silently(tmp_path: Path, kind: str) -> None:
+    write(tmp_path, {".dvc/config": "", "model.pkl": "model", "other.pkl": "other"})
+    assert Source.of(tmp_path / "model.pkl", with_metrics=True).warnings == ()
+    recorded = lock(f"[{{path: model.pkl, md5: {OUT}{kind}}}]")
+    write(tmp_path, {"dvc.yaml": TRAIN, "dvc.lock": recorded})
+    (warning,) = Source.of(tmp_path / "model.pkl", with_metrics=False).warnings
+    assert warning.startswith(
+        "dvc.lock: train is in the format of DVC 2: its command, data, params"
+    )
+    assert warning.endswith(" register: dvc cache migrate --dvc-files")
+    write(tmp_path, {"other.pkl.dvc": f"outs: [{{path: other.pkl, md5: {OUT}{kind}}}]"})
+    (warning,) = Source.of(tmp_path / "other.pkl", with_metrics=True).warnings
+    assert warning.startswith("other.pkl.dvc is in the format of DVC 2: ")
 
 
 @pytest.mark.parametrize(
@@ -126,8 +143,10 @@ def test_metric_files_whose_stems_are_the_same_keep_their_extension(tmp_path: Pa
 @pytest.mark.parametrize(
     ("metric", "text", "said"),
     [
-        ("m.json", '{"n": "1"}', "m.json: n: expected a number, found text"),
-        ("m.csv", "n,1", r"m.csv: cannot read metrics from .csv"),
+        ("m.json", '{"n": NaN}', "m.json: NaN is not a finite number"),
+        ("m.yaml", "n: .inf", r"m.yaml: line 1: .*finite"),
+        ("m.txt", "n: .nan", r"m.txt: n: not a finite number"),
+        ("m.json", '{"n": 1', "m.json: line 1: not JSON"),
         ("new.json", '{"n": 1}', "new.json: the stage train has not made it yet"),
         ("m.json", '{"n": [%s1]}' % ("1," * 40_000), "m.json: larger than 64 KiB"),
     ],

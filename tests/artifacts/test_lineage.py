@@ -162,11 +162,11 @@ def test_a_relative_path_and_one_with_dots(built: Path, monkeypatch: pytest.Monk
 
 def test_stages_made_by_foreach_and_matrix(built: Path) -> None:
     each = tracked(built / "a.txt")
-    assert (each.origin, each.metrics) == ("dvc.lock: each@a", {})
+    assert (each.origin, each.metrics) == ("dvc.lock: each@a", {"m": 1})
     grid = tracked(built / "sub" / "g_1.txt")
     assert (grid.origin, grid.metrics) == ("dvc.lock: grid@1", {"top": 1})
     assert [dependency.path for dependency in grid.data] == ["data/raw.csv"]
-    assert tracked(built / "sub" / "g_2.txt").metrics == {}
+    assert tracked(built / "sub" / "g_2.txt").metrics == {"top": 1}
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,8 @@ def test_data_is_taken_from_the_record_or_hashed(
 ) -> None:
     hashed: list[Path] = []
 
-    def watched(path: Path) -> TreeDigest:
+    def watched(path: Path, *, as_source: bool) -> TreeDigest:
+        assert as_source
         hashed.append(path)
         return hash_tree(path)
 
@@ -248,7 +249,9 @@ def test_data_that_cannot_be_looked_at_is_left_to_hashing(
         return False
 
     monkeypatch.setattr(Path, "is_file", denied)
-    monkeypatch.setattr(lineage, "hash_tree", lambda _path: TreeDigest("", OUT, 9, 1, (), False))
+    monkeypatch.setattr(
+        lineage, "hash_tree", lambda _path, **_: TreeDigest("", OUT, 9, 1, (), False)
+    )
     assert data_dependency(pipeline / "images", None).md5 == OUT
 
 

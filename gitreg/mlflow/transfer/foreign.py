@@ -31,6 +31,7 @@ from gitreg.core.text.suggest import did_you_mean
 from gitreg.core.text.times import instant
 from gitreg.core.text.urls import hide_credentials, without_credentials
 from gitreg.errors import InvalidRequest, NotFound, WorldError
+from gitreg.mlflow.run_metrics import metrics_of
 from gitreg.mlflow.sources import data_of
 from gitreg.mlflow.uri import SCHEMES
 
@@ -204,7 +205,7 @@ class ForeignRegistry:
     def run(self, version: ForeignVersion) -> RunFacts | None:
         """Return what is known about the run of a version; ``None`` when it is gone.
 
-        Metrics are the last values of the run, together with those of the logged model.
+        Metrics are the last values of the run; for a checkpoint, those that were linked to it.
         """
         run = logged = None
         if version.run_id:
@@ -213,12 +214,12 @@ class ForeignRegistry:
             logged = self._found(lambda: self.client.get_logged_model(version.logged_model))
         if run is None and logged is None:
             return None
-        metrics = {metric.key: metric.value for metric in (logged.metrics or [])} if logged else {}
+        metrics = self.ask(lambda: metrics_of(self.client, run, logged))
         params = dict(logged.params or {}) if logged else {}
         if run is None:
             return RunFacts(metrics, params)
         return RunFacts(
-            {**metrics, **run.data.metrics},
+            metrics,
             {**params, **run.data.params},
             dict(run.data.tags),
             data_of(run),
