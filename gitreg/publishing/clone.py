@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
+from typing import NoReturn
 
 from gitreg.core.model import layout
 from gitreg.core.state.history import CommitInfo, FileChange
 from gitreg.core.state.state import RegistryState
 from gitreg.core.state.tags import Tag
 from gitreg.errors import GitError, GitregError, UnknownOutcome
-from gitreg.git import publish, remote, worktree
+from gitreg.git import publish, remote, rewinds, worktree
 from gitreg.git.copies import copies_folder
 from gitreg.git.history_index import HistoryIndex
 from gitreg.git.log import first_parents_reach
@@ -33,7 +34,7 @@ class BranchStatus:
         published: the commit of the remote branch; ``None`` when there is no such branch yet.
         fork: the last commit that both have; ``None`` when one of them has no commits.
         seen: the last known commit of the remote branch, before this fetch.
-        rewound: whether the remote branch was rewound to a commit that does not follow ``seen``,
+        gone: the commits that the remote branch had and does not contain any more, newest first,
             which the caller allowed.
         withdrawn: the last local commit that was published and then taken back on the remote;
             ``None`` when there is none. Such commits are not published again.
@@ -46,7 +47,7 @@ class BranchStatus:
     published: str | None
     fork: str | None
     seen: str | None = None
-    rewound: bool = False
+    gone: tuple[str, ...] = ()
     withdrawn: str | None = None
     merged_in: bool = False
 
@@ -54,6 +55,11 @@ class BranchStatus:
     def name(self) -> str:
         """The name of the remote branch, such as ``origin/main``."""
         return f"{self.upstream.shown}/{self.upstream.short_branch}"
+
+    @property
+    def rewound(self) -> bool:
+        """Whether the remote branch does not contain what it had."""
+        return bool(self.gone)
 
     @property
     def is_ahead(self) -> bool:
@@ -164,17 +170,13 @@ class Clone:
         upstream = self.upstream(local)
         seen = remote.last_seen(self._repository, upstream)
         tracked = None if seen else remote.tracked(self._repository, upstream)
+        known = rewinds.known_tips(self._repository, upstream)  # the fetch moves some of them
         published = remote.fetch_tip(self._repository, upstream)
-        if tracked is not None and published is not None and self._leads_to(published, tracked):
-            seen = tracked  # gitreg fetches for the first time, but `git clone` fetched before
-        rewound = seen is not None and not self._leads_to(seen, published)
-        if rewound and not allow_rewind:
-            now = f"is at {published[:9]}, which does not follow it" if published else "is gone"
-            raise GitError(
-                f"{upstream.shown} went backwards: {upstream.short_branch} was at {str(seen)[:9]}, "
-                f"and {now}; nothing was published",
-                hint="if that is right: gitreg fetch --allow-rewind",
-            )
+        gone: tuple[str, ...] = ()
+        if published is not None or seen is not None:
+            gone = rewinds.withdrawn(self._repository, upstream, known, published)
+        if gone and not allow_rewind:
+            self._refuse_rewound(upstream, gone, published)
         if published is None and tracked is not None:
             self._refuse_renamed(upstream)
         fork = self._fork(local.commit, published)
@@ -183,14 +185,28 @@ class Clone:
                 f"{upstream.shown}: its history was rewritten after it was opened",
                 hint="nothing was published; run it again",
             )
-        withdrawn = self._withdrawn(local.commit, published, seen if rewound else None)
+        withdrawn = self._withdrawn(local.commit, published, gone)
         merged_in = (
             local.commit is not None
             and published is not None
             and fork == published
             and not first_parents_reach(self._repository, published, local.commit)
         )
-        return BranchStatus(upstream, local, published, fork, seen, rewound, withdrawn, merged_in)
+        return BranchStatus(upstream, local, published, fork, seen, gone, withdrawn, merged_in)
+
+    def _refuse_rewound(
+        self, upstream: Upstream, gone: Sequence[str], published: str | None
+    ) -> NoReturn:
+        """Refuse a remote branch that went backwards, now and until a person accepts it."""
+        if remote.last_seen(self._repository, upstream) is None:
+            # The tracking reference has moved now, and Git may keep no reflog of it.
+            remote.remember(self._repository, upstream, gone[0])
+        now = f"is at {published[:9]}, which does not follow it" if published else "is gone"
+        raise GitError(
+            f"{upstream.shown} went backwards: {upstream.short_branch} was at {gone[0][:9]}, "
+            f"and {now}; nothing was published",
+            hint="if that is right: gitreg fetch --allow-rewind",
+        )
 
     def _refuse_renamed(self, upstream: Upstream) -> None:
         """Refuse to create a branch again that the remote had before, when it has others now."""
@@ -225,17 +241,19 @@ class Clone:
         )
 
     def _withdrawn(
-        self, local: str | None, published: str | None, taken_back: str | None
+        self, local: str | None, published: str | None, gone: Sequence[str]
     ) -> str | None:
         """Return the last commit of the clone that the remote is known to have taken back."""
-        known = taken_back or self._repository.commit_of(_WITHDRAWN)
-        if known is None or local is None or published is None:
+        before = self._repository.commit_of(_WITHDRAWN)
+        known = gone or ((before,) if before else ())
+        if local is None or published is None:
             return None
-        # A clone that was behind has only commits that were published once.
-        last = known if self._leads_to(known, local) else local
-        if not self._leads_to(last, known) or self._leads_to(last, published):
-            return None
-        return last
+        for one in known:
+            # A clone that was behind has only commits that were published once.
+            last = local if local == one else self._repository.merge_base(local, one)
+            if last is not None and not self._leads_to(last, published):
+                return last
+        return None
 
     def _leads_to(self, start: str, end: str | None) -> bool:
         return start == end or (end is not None and self._repository.is_ancestor(start, end))
@@ -265,6 +283,7 @@ class Clone:
             self._repository.run("update-ref", _WITHDRAWN, status.withdrawn)
         if status.published is not None:
             remote.remember(self._repository, status.upstream, status.published)
+            rewinds.accept(self._repository, status.upstream, status.gone)
 
     # Tags
 
