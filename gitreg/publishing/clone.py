@@ -153,7 +153,7 @@ class Clone:
             GitError: no remote is configured, or several could be meant.
         """
         if self._url is not None:
-            return Upstream(self._url, tip.branch)
+            return Upstream(self._url, tip.branch, runs_hooks=False)
         return remote.upstream_of(self._repository, tip)
 
     def fetch_status(self, *, allow_rewind: bool = False) -> BranchStatus:
@@ -372,7 +372,7 @@ class Clone:
         Raises:
             GitError: the remote cannot be reached.
         """
-        return remote.fetch_tip(self._repository, Upstream(status.upstream.remote, branch))
+        return remote.fetch_tip(self._repository, _beside(status.upstream, branch))
 
     def push_branch(
         self,
@@ -394,7 +394,7 @@ class Clone:
         Returns:
             What the remote printed.
         """
-        beside = Upstream(status.upstream.remote, branch)
+        beside = _beside(status.upstream, branch)
         return self._push(beside, commit, expected, {}, push_options)
 
     def publish_missing_tags(self, status: BranchStatus) -> tuple[str, ...]:
@@ -526,3 +526,8 @@ class Clone:
         if status.withdrawn is not None and self._repository.commit_of(_WITHDRAWN):
             self._repository.run("update-ref", "-d", _WITHDRAWN)
         return warnings
+
+
+def _beside(upstream: Upstream, branch: str) -> Upstream:
+    """Return another branch of the same remote, whose last commit is not stored."""
+    return replace(upstream, branch=branch, seen=None)
