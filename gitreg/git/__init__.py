@@ -6,6 +6,7 @@
 `objects`        Git's objects: reads and writes them
 `publish`        writes a `Change`; moves branch and tags in one compare-and-swap
 `remote`         talks to remotes: fetch, push, list
+`causes`         failures of a remote that a retry does not help against
 `hooks`          the user's pre-push hook: what it needs, whether it refused
 `submodules`     what a push does with submodules
 `rewinds`        the commits that a remote branch had: what tells that it went backwards

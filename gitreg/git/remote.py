@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from gitreg.core.text.urls import hide_credentials
 from gitreg.errors import GitError, LostRace, UnknownOutcome
-from gitreg.git import hooks, process, submodules
+from gitreg.git import causes, hooks, process, submodules
 from gitreg.git.repository import GitRepository, Tip
 
 _RACED = (
@@ -182,10 +182,16 @@ def fetch_tip(repository: GitRepository, upstream: Upstream) -> str | None:
         return repository.commit_of(_INCOMING)
     if "couldn't find remote ref" in done.stderr:
         return None
-    error = process.failure("fetch", done)
-    raise GitError(
-        f"cannot read the remote {upstream.shown}: {error}",
-        hint="try again when it can be reached",
+    raise _unreadable(upstream, "fetch", done)
+
+
+def _unreadable(upstream: Upstream, subcommand: str, done: process.Completed) -> GitError:
+    """Return the error for a remote that could not be read."""
+    cause = causes.when_reading(done.stderr)
+    what = cause.text if cause and cause.text else process.failure(subcommand, done)
+    return GitError(
+        f"cannot read the remote {upstream.shown}: {what}",
+        hint=cause.hint if cause else "try again when it can be reached",
     )
 
 
@@ -372,6 +378,13 @@ def _push_failure(upstream: Upstream, done: process.Completed) -> GitError:
     # which then sent nothing. Without such a line the result is unknown.
     if re.search(r"^!\t\S+\t\[(?:remote )?rejected\]", report, re.MULTILINE):
         return GitError(message, hint="nothing was published")
+    known = causes.before_sending(done.stderr)
+    if known is not None:
+        told = f"the push to {upstream.shown} failed: {known.text}" if known.text else message
+        return GitError(
+            told,
+            hint=f"nothing was published; {known.hint}",
+        )
     return UnknownOutcome(message)
 
 
@@ -460,10 +473,7 @@ def _list_references(
         interactive=True,
     )
     if done.returncode != 0:
-        raise GitError(
-            f"cannot read the remote {upstream.shown}: {process.failure('ls-remote', done)}",
-            hint="try again when it can be reached",
-        )
+        raise _unreadable(upstream, "ls-remote", done)
     lines = (line.partition("\t") for line in done.text.splitlines())
     return {name: oid for oid, _, name in lines}
 
@@ -507,7 +517,9 @@ def survey(repository: GitRepository, upstream: Upstream) -> Survey:
         "refs/tags/*",
     )
     if done.returncode != 0:
-        raise process.failure("ls-remote", done)
+        cause = causes.when_reading(done.stderr)
+        told = process.failure("ls-remote", done)
+        raise GitError(cause.text) if cause and cause.text else told
     lines = (line.split("\t") for line in done.text.splitlines())
     found = {name: oid for oid, name in lines}
     commit = found.pop(upstream.branch, None)

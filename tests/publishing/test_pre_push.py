@@ -234,6 +234,18 @@ def nested(shared: Path) -> Path:
     return work
 
 
+def test_submodules_are_checked(shared: Path, nested: Path) -> None:
+    git(nested, "config", "push.recurseSubmodules", "check")
+    before = published(shared)
+    said = error("push", "--repo", str(nested), code=3)
+    assert "submodules have commits that none of their remotes has" in said
+    assert "nothing was published" in said
+    assert published(shared) == before
+    git(nested / "sub", "push", "--quiet", "origin", "main")
+    gitreg("push", "--repo", str(nested))
+    assert git(shared / "origin.git", "rev-parse", "main") == git(nested, "rev-parse", "main")
+
+
 @pytest.mark.parametrize("upstream", [True, False])
 def test_submodules_are_pushed_on_demand(shared: Path, nested: Path, upstream: bool) -> None:
     git(nested, "config", "push.recurseSubmodules", "on-demand")
