@@ -210,12 +210,45 @@ def tracked(repository: GitRepository, upstream: Upstream) -> str | None:
 def default_branches(repository: GitRepository) -> dict[str, str]:
     """Return the known default branches, remote name to short branch name."""
     found = {}
-    for head in (repository.common_dir / "refs" / "remotes").glob("*/HEAD"):
-        name = f"ref: refs/remotes/{head.parent.name}/"
+    remotes = repository.common_dir / "refs" / "remotes"
+    for head in remotes.rglob("HEAD"):  # a remote's name can have a slash
+        remote = head.parent.relative_to(remotes).as_posix()
+        name = f"ref: refs/remotes/{remote}/"
         text = head.read_text("utf-8", "surrogateescape").strip()
         if text.startswith(name):
-            found[head.parent.name] = text.removeprefix(name)
+            found[remote] = text.removeprefix(name)
     return found
+
+
+def ask_default_branch(repository: GitRepository, upstream: Upstream) -> str | None:
+    """Ask a remote for its default branch, and store it as `git remote set-head --auto` does.
+
+    `git clone` stores it; `git remote add` and `git fetch` before Git 2.48 do not.
+
+    Returns:
+        The branch's short name; ``None`` when the remote does not answer or names none.
+    """
+    done = process.run(
+        repository.folder,
+        "ls-remote",
+        "--symref",
+        "--end-of-options",
+        upstream.place,
+        "HEAD",
+        check=False,
+        interactive=True,
+    )
+    named = re.search(r"^ref: refs/heads/(\S+)\tHEAD$", done.text, re.MULTILINE)
+    if done.returncode != 0 or named is None:
+        return None
+    tracking = f"refs/remotes/{upstream.remote}/{named[1]}"
+    if upstream.push_url is None:  # else the references are those of another repository
+        if repository.commit_of(tracking) is None:
+            _fetch(repository, upstream.place, f"refs/heads/{named[1]}")
+        if repository.commit_of(tracking) is not None:  # not where Git is to follow other branches
+            head = f"refs/remotes/{upstream.remote}/HEAD"
+            repository.run("symbolic-ref", head, tracking, check=False)
+    return named[1]
 
 
 def registry_branch(repository: GitRepository) -> str:

@@ -119,6 +119,7 @@ class Clone:
         self._repository = repository
         self._history = history
         self._url = url
+        self._asked: dict[str, str] = {}
 
     def finish_interrupted(self) -> None:
         """Finish what a killed writer began: the work tree and the tags.
@@ -172,6 +173,7 @@ class Clone:
         tracked = None if seen else remote.tracked(self._repository, upstream)
         known = rewinds.known_tips(self._repository, upstream)  # the fetch moves some of them
         published = remote.fetch_tip(self._repository, upstream)
+        self._ask_default_branch(upstream)
         gone: tuple[str, ...] = ()
         if published is not None or seen is not None:
             gone = rewinds.withdrawn(self._repository, upstream, known, published)
@@ -294,7 +296,7 @@ class Clone:
         tagged: what waits for review elsewhere is not in production, and GTO must not think so.
         """
         short = branch.removeprefix("refs/heads/")
-        defaults = remote.default_branches(self._repository)
+        defaults = self._default_branches()
         if not defaults or short in defaults.values():
             return True
         try:
@@ -302,6 +304,17 @@ class Clone:
         except GitError:
             return True
         return defaults.get(upstream.remote, upstream.short_branch) == upstream.short_branch
+
+    def _default_branches(self) -> dict[str, str]:
+        """Return the known default branches, remote name to short branch name."""
+        return self._asked | remote.default_branches(self._repository)
+
+    def _ask_default_branch(self, upstream: Upstream) -> None:
+        """Ask the remote for its default branch if that is not known: only that one is tagged."""
+        if self._url is None and upstream.remote not in self._default_branches():
+            default = remote.ask_default_branch(self._repository, upstream)
+            if default is not None:
+                self._asked[upstream.remote] = default
 
     def plan_tags(self, branch: str, commit: CommitInfo, moved: Sequence[FileChange]) -> list[Tag]:
         """Return the tags that a new commit on a branch would imply."""
@@ -320,7 +333,7 @@ class Clone:
         if tip.commit is None or self.is_tagged(tip.branch):
             return tip.commit
         upstream = self.upstream(tip)
-        default = remote.default_branches(self._repository)[upstream.remote]
+        default = self._default_branches()[upstream.remote]
         main = self._repository.commit_of(f"refs/remotes/{upstream.remote}/{default}")
         return None if main is None else self._repository.merge_base(tip.commit, main)
 
