@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from gitreg.core.text.urls import hide_credentials
 from gitreg.errors import GitError, LostRace, UnknownOutcome
-from gitreg.git import causes, hooks, process, submodules
+from gitreg.git import causes, pre_push, process, submodules
 from gitreg.git.repository import GitRepository, Tip
 
 _RACED = (
@@ -332,7 +332,7 @@ def _push(
     """
 
     def run(*more: str) -> process.Completed:
-        with hooks.watched() as watch:
+        with pre_push.watched() as watch:
             done = process.run(
                 repository.folder,
                 "push",

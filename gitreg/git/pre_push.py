@@ -63,7 +63,9 @@ class Watch:
         own.
         """
         try:
-            events = [json.loads(line) for line in self.trace.read_text("utf-8").splitlines()]
+            events = [
+                json.loads(line) for line in self.trace.read_text("utf-8", "replace").splitlines()
+            ]
         except (OSError, ValueError):
             return False
         own = [event for event in events if event.get("sid") == events[0].get("sid")]
