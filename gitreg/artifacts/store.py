@@ -17,6 +17,7 @@ from gitreg.core.state.state import RegistryState, Snapshot
 from gitreg.core.text.urls import has_scheme
 from gitreg.dvc import Audit, DvcProject, digest
 from gitreg.dvc.digest import Progress, TreeDigest
+from gitreg.dvc.foreign import default_remote
 from gitreg.dvc.remote import REPAIR
 from gitreg.errors import DvcError, InvalidRequest, WorldError
 from gitreg.git.copies import copies_folder
@@ -211,21 +212,37 @@ class ArtifactStore:
             )
 
     def _refuse_private_remote(self, snapshot: Snapshot) -> None:
-        """Refuse a remote that only the uncommitted ``.dvc/config`` names: no clone would find it.
+        """Refuse a remote that the commit does not name: no clone would find the bytes there.
 
         Raises:
-            DvcError: only the uncommitted file names the default remote.
+            DvcError: the default remote is in the uncommitted ``.dvc/config``, in ``config.local``
+                or in the user's own configuration; or one of these replaces the committed one.
         """
         top = self._repository.top_level
-        committed = snapshot.read(".dvc/config") or b""
-        if top is None or _default_remote(committed) is not None:
+        name = self.project(snapshot).remote_name() if top is not None else None
+        if top is None or name is None:
+            return
+        committed = default_remote(snapshot.read(".dvc/config") or b"")
+        if committed == name.lower():
             return
         here = top / ".dvc" / "config"
-        if here.is_file() and _default_remote(here.read_bytes()) is not None:
+        if here.is_file() and default_remote(here.read_bytes()) == name.lower():
             raise DvcError(
                 "the DVC remote is not committed: other clones would not find the bytes",
                 hint="git add .dvc/config && git commit, then run it again",
             )
+        if committed is not None:
+            raise DvcError(
+                f"the default DVC remote is {name} on this machine only, and {committed} for other "
+                "clones, which would not find the bytes",
+                hint="dvc config --local --unset core.remote (or --global, if it is set there)",
+            )
+        raise DvcError(
+            f"the DVC remote {name} is configured on this machine only, as in .dvc/config.local: "
+            "other clones would not find the bytes",
+            hint=f"dvc remote add --force --default {name} URL && git commit .dvc/config; "
+            "passwords and keys stay in config.local",
+        )
 
     def require(self, snapshot: Snapshot, version: ModelVersion) -> None:
         """Refuse a version whose bytes are neither in the cache nor on the remote.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from gitreg.doctor.inspection import Inspection
 from gitreg.errors import GitError
 from gitreg.findings import Finding
-from gitreg.git import remote
+from gitreg.git import remote, rewinds
 from gitreg.git.remote import Survey, Upstream
 from gitreg.git.repository import GitRepository
 
@@ -106,11 +106,11 @@ def _fork(repository: GitRepository, local: str | None, published: str | None) -
 def _rewound(
     repository: GitRepository, upstream: Upstream, survey: Survey, branch: str, name: str
 ) -> Finding | None:
-    """Return a finding if the remote branch does not contain its last known commit."""
-    seen = remote.last_seen(repository, upstream)
-    if seen is None or seen == survey.commit:
-        return None
+    """Return a finding if the remote branch does not contain a commit that it had."""
     if survey.commit is None:
+        seen = remote.last_seen(repository, upstream)
+        if seen is None:
+            return None
         place = shlex.quote(upstream.shown)
         return Finding(
             "remote-gone-back",
@@ -119,13 +119,15 @@ def _rewound(
             f"the branch was at {seen[:9]} and no longer exists",
             f"git push {place} {shlex.quote(f'{branch}:{upstream.branch}')}",
         )
-    if repository.is_ancestor(seen, survey.commit):
+    known = rewinds.known_tips(repository, upstream)
+    gone = rewinds.withdrawn(repository, upstream, known, survey.commit)
+    if not gone:
         return None
     return Finding(
         "remote-gone-back",
         "error",
         name,
-        f"it was at {seen[:9]} and is now at {survey.commit[:9]}, which does not contain it: "
+        f"it was at {gone[0][:9]} and is now at {survey.commit[:9]}, which does not contain it: "
         "somebody withdrew published commits; gitreg refuses to publish until you accept that",
         "gitreg fetch --allow-rewind",
     )

@@ -77,6 +77,33 @@ def read_foreign_config(text: bytes, base: Path | None) -> dict[str, Any]:
     return found
 
 
+def default_remote(text: bytes) -> str | None:
+    """Return the name of the default remote, in lower case, if a ``.dvc/config`` gives its URL.
+
+    A name whose URL is elsewhere, as in ``config.local``, is none; nor is one in a file that does
+    not parse.
+    """
+    load()
+    try:
+        sections = _parse(text)
+    except DvcError:
+        return None
+    core = sections.get("core")
+    name = core.get("remote") if isinstance(core, dict) else None
+    found: str | None = name.lower() if isinstance(name, str) else None
+    return found if found and _has_url(found, sections, set()) else None
+
+
+def _has_url(name: str, sections: Mapping[str, Any], before: set[str]) -> bool:
+    """Tell whether a remote, and the one that it refers to, has a URL."""
+    options = sections.get(f'remote "{name}"')
+    url = options.get("url") if isinstance(options, dict) else None
+    if not isinstance(url, str) or name in before:
+        return False
+    parts = urlsplit(url)
+    return parts.scheme != "remote" or _has_url(parts.netloc.lower(), sections, before | {name})
+
+
 def _take(
     name: str, sections: Mapping[str, Any], base: Path | None, remotes: dict[str, dict[str, str]]
 ) -> None:

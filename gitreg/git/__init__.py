@@ -6,6 +6,10 @@
 `objects`        Git's objects: reads and writes them
 `publish`        writes a `Change`; moves branch and tags in one compare-and-swap
 `remote`         talks to remotes: fetch, push, list
+`causes`         failures of a remote that a retry does not help against
+`pre_push`       the user's pre-push hook: what it needs, whether it refused
+`submodules`     what a push does with submodules
+`rewinds`        the commits that a remote branch had: what tells that it went backwards
 `worktree`       the user's work tree and index, and how they follow the branch
 `index`          whether a file is in index and work tree as a commit has it
 `log`            reads commits along the first parents

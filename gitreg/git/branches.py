@@ -51,7 +51,9 @@ def _published_to(repository: GitRepository, remotes: list[str]) -> list[str]:
     """Return the remote that a clone publishes to; all of them where none is chosen."""
     head = repository.head_branch()  # none where HEAD is detached, as in a CI checkout
     short = (head or "").removeprefix("refs/heads/")
-    chosen = repository.config(f"branch.{short}.remote") if short else None
+    keys = [f"branch.{short}.pushRemote"] if short else []
+    keys += ["remote.pushDefault", *([f"branch.{short}.remote"] if short else [])]
+    chosen = next(filter(None, map(repository.config, keys)), None)
     if chosen not in remotes:
         chosen = "origin" if "origin" in remotes else None
     return remotes if chosen is None else [chosen]

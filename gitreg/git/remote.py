@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from gitreg.core.text.urls import hide_credentials
 from gitreg.errors import GitError, LostRace, UnknownOutcome
-from gitreg.git import process
+from gitreg.git import causes, pre_push, process, submodules
 from gitreg.git.repository import GitRepository, Tip
 
 _RACED = (
@@ -53,12 +53,15 @@ class Upstream:
         seen: the reference that stores the last known commit of the remote branch; ``None`` when
             it is stored elsewhere.
         push_url: where pushes go, when the configuration gives a separate URL for them.
+        runs_hooks: whether a push runs the user's pre-push hook. Not in gitreg's own copies, which
+            have nothing of the user's.
     """
 
     remote: str
     branch: str
     seen: str | None = None
     push_url: str | None = None
+    runs_hooks: bool = True
 
     @property
     def place(self) -> str:
@@ -79,7 +82,8 @@ class Upstream:
 def upstream_of(repository: GitRepository, tip: Tip) -> Upstream:
     """Return the remote branch that the checked-out branch is published on.
 
-    It is the configured upstream, else ``origin``, else the only remote.
+    It is the one that `git push` uses: ``branch.NAME.pushRemote``, else ``remote.pushDefault``,
+    else the configured upstream, else ``origin``, else the only remote.
 
     Raises:
         GitError: the repository has no remote; or it has several, none is called ``origin`` and
@@ -93,8 +97,11 @@ def upstream_of(repository: GitRepository, tip: Tip) -> Upstream:
         if key.startswith("remote.") and key.endswith(".url")
     }
     remote = settings.get(f"branch.{short}.remote")
+    push_remote = settings.get(f"branch.{short}.pushremote") or settings.get("remote.pushdefault")
     branch = tip.branch
-    if remote and remote != ".":
+    if push_remote and push_remote not in (".", remote):
+        remote = push_remote  # another one than is pulled from: Git keeps the branch's name
+    elif remote and remote != ".":
         branch = settings.get(f"branch.{short}.merge", branch)
         _refuse_another_name(short, branch, remote, settings.get("push.default"))
     elif "origin" in urls or len(urls) == 1:
@@ -144,7 +151,10 @@ def push_url(repository: GitRepository, upstream: Upstream) -> str:
 
 def _settings(repository: GitRepository) -> dict[str, str]:
     """Return the configuration of branches and remotes; of repeated keys, the last value."""
-    wanted = r"^((branch|remote)\..*\.(remote|merge|url|pushurl)|push\.default)$"
+    wanted = (
+        r"^((branch|remote)\..*\.(remote|merge|url|pushurl|pushremote)"
+        r"|push\.default|remote\.pushdefault)$"
+    )
     listing = repository.run("config", "-z", "--get-regexp", wanted, check=False)
     text = listing.stdout.decode("utf-8", "surrogateescape")
     entries = (entry.partition("\n") for entry in text.split("\0") if entry)
@@ -172,10 +182,16 @@ def fetch_tip(repository: GitRepository, upstream: Upstream) -> str | None:
         return repository.commit_of(_INCOMING)
     if "couldn't find remote ref" in done.stderr:
         return None
-    error = process.failure("fetch", done)
-    raise GitError(
-        f"cannot read the remote {upstream.shown}: {error}",
-        hint="try again when it can be reached",
+    raise _unreadable(upstream, "fetch", done)
+
+
+def _unreadable(upstream: Upstream, subcommand: str, done: process.Completed) -> GitError:
+    """Return the error for a remote that could not be read."""
+    cause = causes.when_reading(done.stderr)
+    what = cause.text if cause and cause.text else process.failure(subcommand, done)
+    return GitError(
+        f"cannot read the remote {upstream.shown}: {what}",
+        hint=cause.hint if cause else "try again when it can be reached",
     )
 
 
@@ -194,12 +210,45 @@ def tracked(repository: GitRepository, upstream: Upstream) -> str | None:
 def default_branches(repository: GitRepository) -> dict[str, str]:
     """Return the known default branches, remote name to short branch name."""
     found = {}
-    for head in (repository.common_dir / "refs" / "remotes").glob("*/HEAD"):
-        name = f"ref: refs/remotes/{head.parent.name}/"
+    remotes = repository.common_dir / "refs" / "remotes"
+    for head in remotes.rglob("HEAD"):  # a remote's name can have a slash
+        remote = head.parent.relative_to(remotes).as_posix()
+        name = f"ref: refs/remotes/{remote}/"
         text = head.read_text("utf-8", "surrogateescape").strip()
         if text.startswith(name):
-            found[head.parent.name] = text.removeprefix(name)
+            found[remote] = text.removeprefix(name)
     return found
+
+
+def ask_default_branch(repository: GitRepository, upstream: Upstream) -> str | None:
+    """Ask a remote for its default branch, and store it as `git remote set-head --auto` does.
+
+    `git clone` stores it; `git remote add` and `git fetch` before Git 2.48 do not.
+
+    Returns:
+        The branch's short name; ``None`` when the remote does not answer or names none.
+    """
+    done = process.run(
+        repository.folder,
+        "ls-remote",
+        "--symref",
+        "--end-of-options",
+        upstream.place,
+        "HEAD",
+        check=False,
+        interactive=True,
+    )
+    named = re.search(r"^ref: refs/heads/(\S+)\tHEAD$", done.text, re.MULTILINE)
+    if done.returncode != 0 or named is None:
+        return None
+    tracking = f"refs/remotes/{upstream.remote}/{named[1]}"
+    if upstream.push_url is None:  # else the references are those of another repository
+        if repository.commit_of(tracking) is None:
+            _fetch(repository, upstream.place, f"refs/heads/{named[1]}")
+        if repository.commit_of(tracking) is not None:  # not where Git is to follow other branches
+            head = f"refs/remotes/{upstream.remote}/HEAD"
+            repository.run("symbolic-ref", head, tracking, check=False)
+    return named[1]
 
 
 def registry_branch(repository: GitRepository) -> str:
@@ -250,10 +299,9 @@ def push(
         LostRace: the remote's branch is not at ``expected``; nothing was published.
         Locked: the remote has a lock file; nothing was published.
         UnknownOutcome: the connection was lost before the remote reported a result.
-        GitError: the remote refused; nothing was published.
+        GitError: the remote or the user's pre-push hook refused; nothing was published.
     """
-    options = ["--atomic", "--porcelain", "--no-verify", "--no-signed", "--no-follow-tags"]
-    options.append("--recurse-submodules=no")
+    options = ["--atomic", "--porcelain", "--no-signed", "--no-follow-tags"]
     branch = []
     if commit is not None:
         branch = [f"{commit}:{upstream.branch}"]
@@ -261,27 +309,54 @@ def push(
     if not branch and not tags:
         return ""
     repository.writer.sync()
-    extra = [f"--push-option={option}" for option in push_options]
+    options.append(f"--recurse-submodules={submodules.push(repository, upstream.remote)}")
     with _refspecs(repository, tags, "+" if force_tags else "") as refspecs:
-        done = process.run(
-            repository.folder,
-            "push",
-            *options,
-            *extra,
-            "--end-of-options",
-            upstream.remote,
-            *branch,
-            *refspecs,
-            check=False,
-            interactive=True,
-        )
-    if done.returncode != 0 and extra and _NO_OPTIONS in done.stderr:
-        # Only the remote knows whether it takes options; it refuses before anything is sent.
-        return push(repository, upstream, commit, expected, tags, force_tags=force_tags)
+        done = _push(repository, upstream, options, push_options, [*branch, *refspecs])
     if done.returncode != 0:
         raise _push_failure(upstream, done)
     words = [line for line in done.stderr.splitlines() if line.startswith("remote:")]
     return "\n".join(line.removeprefix("remote:").strip() for line in words)
+
+
+def _push(
+    repository: GitRepository,
+    upstream: Upstream,
+    options: Sequence[str],
+    push_options: Sequence[str],
+    refspecs: Sequence[str],
+) -> process.Completed:
+    """Run ``git push``, with the user's pre-push hook; the caller looks at the exit status.
+
+    Raises:
+        GitError: the hook refused.
+    """
+
+    def run(*more: str) -> process.Completed:
+        with pre_push.watched() as watch:
+            done = process.run(
+                repository.folder,
+                "push",
+                *options,
+                *more,
+                "--end-of-options",
+                upstream.remote,
+                *refspecs,
+                check=False,
+                extra_env=watch.variables,
+                interactive=True,
+            )
+            refusal = watch.refusal(done)
+        if refusal is not None:
+            raise refusal
+        return done
+
+    verify = "--verify" if upstream.runs_hooks else "--no-verify"
+    done = run(verify, *(f"--push-option={option}" for option in push_options))
+    if done.returncode != 0 and push_options and _NO_OPTIONS in done.stderr:
+        # Only the remote knows whether it takes options; it refuses before anything is sent, and
+        # after the hook agreed.
+        return run("--no-verify")
+    return done
 
 
 @contextmanager
@@ -336,6 +411,13 @@ def _push_failure(upstream: Upstream, done: process.Completed) -> GitError:
     # which then sent nothing. Without such a line the result is unknown.
     if re.search(r"^!\t\S+\t\[(?:remote )?rejected\]", report, re.MULTILINE):
         return GitError(message, hint="nothing was published")
+    known = causes.before_sending(done.stderr)
+    if known is not None:
+        told = f"the push to {upstream.shown} failed: {known.text}" if known.text else message
+        return GitError(
+            told,
+            hint=f"nothing was published; {known.hint}",
+        )
     return UnknownOutcome(message)
 
 
@@ -424,10 +506,7 @@ def _list_references(
         interactive=True,
     )
     if done.returncode != 0:
-        raise GitError(
-            f"cannot read the remote {upstream.shown}: {process.failure('ls-remote', done)}",
-            hint="try again when it can be reached",
-        )
+        raise _unreadable(upstream, "ls-remote", done)
     lines = (line.partition("\t") for line in done.text.splitlines())
     return {name: oid for oid, _, name in lines}
 
@@ -471,7 +550,9 @@ def survey(repository: GitRepository, upstream: Upstream) -> Survey:
         "refs/tags/*",
     )
     if done.returncode != 0:
-        raise process.failure("ls-remote", done)
+        cause = causes.when_reading(done.stderr)
+        told = process.failure("ls-remote", done)
+        raise GitError(cause.text) if cause and cause.text else told
     lines = (line.split("\t") for line in done.text.splitlines())
     found = {name: oid for oid, name in lines}
     commit = found.pop(upstream.branch, None)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
+from typing import NoReturn
 
 from gitreg.core.model import layout
 from gitreg.core.state.history import CommitInfo, FileChange
 from gitreg.core.state.state import RegistryState
 from gitreg.core.state.tags import Tag
 from gitreg.errors import GitError, GitregError, UnknownOutcome
-from gitreg.git import publish, remote, worktree
+from gitreg.git import publish, remote, rewinds, worktree
 from gitreg.git.copies import copies_folder
 from gitreg.git.history_index import HistoryIndex
 from gitreg.git.log import first_parents_reach
@@ -33,7 +34,7 @@ class BranchStatus:
         published: the commit of the remote branch; ``None`` when there is no such branch yet.
         fork: the last commit that both have; ``None`` when one of them has no commits.
         seen: the last known commit of the remote branch, before this fetch.
-        rewound: whether the remote branch was rewound to a commit that does not follow ``seen``,
+        gone: the commits that the remote branch had and does not contain any more, newest first,
             which the caller allowed.
         withdrawn: the last local commit that was published and then taken back on the remote;
             ``None`` when there is none. Such commits are not published again.
@@ -46,7 +47,7 @@ class BranchStatus:
     published: str | None
     fork: str | None
     seen: str | None = None
-    rewound: bool = False
+    gone: tuple[str, ...] = ()
     withdrawn: str | None = None
     merged_in: bool = False
 
@@ -54,6 +55,11 @@ class BranchStatus:
     def name(self) -> str:
         """The name of the remote branch, such as ``origin/main``."""
         return f"{self.upstream.shown}/{self.upstream.short_branch}"
+
+    @property
+    def rewound(self) -> bool:
+        """Whether the remote branch does not contain what it had."""
+        return bool(self.gone)
 
     @property
     def is_ahead(self) -> bool:
@@ -113,6 +119,7 @@ class Clone:
         self._repository = repository
         self._history = history
         self._url = url
+        self._asked: dict[str, str] = {}
 
     def finish_interrupted(self) -> None:
         """Finish what a killed writer began: the work tree and the tags.
@@ -147,7 +154,7 @@ class Clone:
             GitError: no remote is configured, or several could be meant.
         """
         if self._url is not None:
-            return Upstream(self._url, tip.branch)
+            return Upstream(self._url, tip.branch, runs_hooks=False)
         return remote.upstream_of(self._repository, tip)
 
     def fetch_status(self, *, allow_rewind: bool = False) -> BranchStatus:
@@ -164,19 +171,14 @@ class Clone:
         upstream = self.upstream(local)
         seen = remote.last_seen(self._repository, upstream)
         tracked = None if seen else remote.tracked(self._repository, upstream)
+        known = rewinds.known_tips(self._repository, upstream)  # the fetch moves some of them
         published = remote.fetch_tip(self._repository, upstream)
-        if tracked is not None and published is not None and self._leads_to(published, tracked):
-            seen = tracked  # gitreg fetches for the first time, but `git clone` fetched before
-        rewound = seen is not None and not self._leads_to(seen, published)
-        if rewound and not allow_rewind:
-            now = (
-                f"is at {published[:9]}, which does not descend from it" if published else "is gone"
-            )
-            raise GitError(
-                f"{upstream.shown} went backwards: {upstream.short_branch} was at {str(seen)[:9]}, "
-                f"and {now}; nothing was published",
-                hint="if that is right: gitreg fetch --allow-rewind",
-            )
+        self._ask_default_branch(upstream)
+        gone: tuple[str, ...] = ()
+        if published is not None or seen is not None:
+            gone = rewinds.withdrawn(self._repository, upstream, known, published)
+        if gone and not allow_rewind:
+            self._refuse_rewound(upstream, gone, published)
         if published is None and tracked is not None:
             self._refuse_renamed(upstream)
         fork = self._fork(local.commit, published)
@@ -185,14 +187,28 @@ class Clone:
                 f"{upstream.shown}: its history was rewritten after it was opened",
                 hint="nothing was published; run it again",
             )
-        withdrawn = self._withdrawn(local.commit, published, seen if rewound else None)
+        withdrawn = self._withdrawn(local.commit, published, gone)
         merged_in = (
             local.commit is not None
             and published is not None
             and fork == published
             and not first_parents_reach(self._repository, published, local.commit)
         )
-        return BranchStatus(upstream, local, published, fork, seen, rewound, withdrawn, merged_in)
+        return BranchStatus(upstream, local, published, fork, seen, gone, withdrawn, merged_in)
+
+    def _refuse_rewound(
+        self, upstream: Upstream, gone: Sequence[str], published: str | None
+    ) -> NoReturn:
+        """Refuse a remote branch that went backwards, now and until a person accepts it."""
+        if remote.last_seen(self._repository, upstream) is None:
+            # The tracking reference has moved now, and Git may keep no reflog of it.
+            remote.remember(self._repository, upstream, gone[0])
+        now = f"is at {published[:9]}, which does not follow it" if published else "is gone"
+        raise GitError(
+            f"{upstream.shown} went backwards: {upstream.short_branch} was at {gone[0][:9]}, "
+            f"and {now}; nothing was published",
+            hint="if that is right: gitreg fetch --allow-rewind",
+        )
 
     def _refuse_renamed(self, upstream: Upstream) -> None:
         """Refuse to create a branch again that the remote had before, when it has others now."""
@@ -227,17 +243,19 @@ class Clone:
         )
 
     def _withdrawn(
-        self, local: str | None, published: str | None, taken_back: str | None
+        self, local: str | None, published: str | None, gone: Sequence[str]
     ) -> str | None:
         """Return the last commit of the clone that the remote is known to have taken back."""
-        known = taken_back or self._repository.commit_of(_WITHDRAWN)
-        if known is None or local is None or published is None:
+        before = self._repository.commit_of(_WITHDRAWN)
+        known = gone or ((before,) if before else ())
+        if local is None or published is None:
             return None
-        # A clone that was behind has only commits that were published once.
-        last = known if self._leads_to(known, local) else local
-        if not self._leads_to(last, known) or self._leads_to(last, published):
-            return None
-        return last
+        for one in known:
+            # A clone that was behind has only commits that were published once.
+            last = local if local == one else self._repository.merge_base(local, one)
+            if last is not None and not self._leads_to(last, published):
+                return last
+        return None
 
     def _leads_to(self, start: str, end: str | None) -> bool:
         return start == end or (end is not None and self._repository.is_ancestor(start, end))
@@ -267,6 +285,7 @@ class Clone:
             self._repository.run("update-ref", _WITHDRAWN, status.withdrawn)
         if status.published is not None:
             remote.remember(self._repository, status.upstream, status.published)
+            rewinds.accept(self._repository, status.upstream, status.gone)
 
     # Tags
 
@@ -278,7 +297,7 @@ class Clone:
         and a tag would make GTO report that it is.
         """
         short = branch.removeprefix("refs/heads/")
-        defaults = remote.default_branches(self._repository)
+        defaults = self._default_branches()
         if not defaults or short in defaults.values():
             return True
         try:
@@ -286,6 +305,17 @@ class Clone:
         except GitError:
             return True
         return defaults.get(upstream.remote, upstream.short_branch) == upstream.short_branch
+
+    def _default_branches(self) -> dict[str, str]:
+        """Return the known default branches, remote name to short branch name."""
+        return self._asked | remote.default_branches(self._repository)
+
+    def _ask_default_branch(self, upstream: Upstream) -> None:
+        """Ask the remote for its default branch if that is not known: only that one is tagged."""
+        if self._url is None and upstream.remote not in self._default_branches():
+            default = remote.ask_default_branch(self._repository, upstream)
+            if default is not None:
+                self._asked[upstream.remote] = default
 
     def plan_tags(self, branch: str, commit: CommitInfo, moved: Sequence[FileChange]) -> list[Tag]:
         """Return the tags that a new commit on a branch would imply."""
@@ -304,7 +334,7 @@ class Clone:
         if tip.commit is None or self.is_tagged(tip.branch):
             return tip.commit
         upstream = self.upstream(tip)
-        default = remote.default_branches(self._repository)[upstream.remote]
+        default = self._default_branches()[upstream.remote]
         main = self._repository.commit_of(f"refs/remotes/{upstream.remote}/{default}")
         return None if main is None else self._repository.merge_base(tip.commit, main)
 
@@ -356,7 +386,7 @@ class Clone:
         Raises:
             GitError: the remote cannot be reached.
         """
-        return remote.fetch_tip(self._repository, Upstream(status.upstream.remote, branch))
+        return remote.fetch_tip(self._repository, _beside(status.upstream, branch))
 
     def push_branch(
         self,
@@ -378,7 +408,7 @@ class Clone:
         Returns:
             What the remote printed.
         """
-        beside = Upstream(status.upstream.remote, branch)
+        beside = _beside(status.upstream, branch)
         return self._push(beside, commit, expected, {}, push_options)
 
     def publish_missing_tags(self, status: BranchStatus) -> tuple[str, ...]:
@@ -510,3 +540,8 @@ class Clone:
         if status.withdrawn is not None and self._repository.commit_of(_WITHDRAWN):
             self._repository.run("update-ref", "-d", _WITHDRAWN)
         return warnings
+
+
+def _beside(upstream: Upstream, branch: str) -> Upstream:
+    """Return another branch of the same remote, whose last commit is not stored."""
+    return replace(upstream, branch=branch, seen=None)

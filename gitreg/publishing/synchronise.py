@@ -421,7 +421,8 @@ class Synchroniser:
                 self._history.append(prepared.commit, step.moved)
                 tip = became[was] = prepared.commit.oid
                 sent.append(Sent(change.subject, tip, was))
-            self._clone.publish(status, tip, tags)
+        # Not inside: the user's pre-push hook may read the registry, which needs the index.
+        self._clone.publish(status, tip, tags)
         return tip, tuple(sent), tags
 
     def _replace_line(
