@@ -126,7 +126,7 @@ class ObjectReader:
             self._owner = os.getpid()
             try:
                 self._process = subprocess.Popen(
-                    process.command("cat-file", "--batch"),
+                    process.command(self._folder, "cat-file", "--batch"),
                     cwd=self._folder,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,

@@ -39,7 +39,9 @@ _OPTIONS = (
     "-c",
     "core.fsync=committed,loose-object,reference",  # none is Git's default for commits
 )
+_NAMED = ("-c", "safe.bareRepository=all")
 
+_NOT_NAMED = re.compile(r"cannot use bare repository '(.+)' \(safe\.bareRepository")
 _NO_ANSWER = "Could not read from remote repository"
 
 
@@ -73,9 +75,20 @@ def environment() -> dict[str, str]:
     return kept | _FIXED
 
 
-def command(*args: str) -> list[str]:
-    """Return the argument list of a Git call, with the options that every call has."""
-    return ["git", *_OPTIONS, *args]
+def command(folder: Path, *args: str) -> list[str]:
+    """Return the argument list of a Git call in ``folder``, with the options that every call has.
+
+    `safe.bareRepository=explicit` makes Git refuse a bare repository that it finds by itself: a
+    stranger can put one into a work tree. A repository that the caller names was not found, and
+    our own copies of repositories are bare. Git still checks to whom it belongs. Without a name,
+    in the current folder, the user's setting decides.
+    """
+    named = _NAMED if folder != Path() and _is_bare(folder) else ()
+    return ["git", *_OPTIONS, *named, *args]
+
+
+def _is_bare(folder: Path) -> bool:
+    return (folder / "objects").is_dir() and os.path.lexists(folder / "HEAD")
 
 
 def run(
@@ -101,7 +114,7 @@ def run(
     """
     try:
         done = subprocess.run(
-            command(*args),
+            command(cwd, *args),
             cwd=cwd,
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
@@ -140,7 +153,7 @@ def run_for(cwd: Path, patience: float, *args: str) -> Completed:
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         try:
             done = subprocess.run(
-                command(*args),
+                command(cwd, *args),
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -192,5 +205,12 @@ def failure(subcommand: str, completed: Completed) -> GitError | InvalidRequest:
         return GitError(
             "Git does not trust this repository: it belongs to somebody else",
             hint="git config --global --add safe.directory PATH",
+        )
+    found = _NOT_NAMED.search(completed.stderr)
+    if found:
+        return GitError(
+            f"Git does not use the bare repository {found[1]} unless it is named "
+            "(safe.bareRepository is 'explicit')",
+            hint=f"--repo {found[1]}",
         )
     return GitError(f"git {subcommand}: {telling[0].removeprefix('fatal: ')}")
