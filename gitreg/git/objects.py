@@ -131,7 +131,7 @@ class ObjectReader:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
-                    env=process.environment() | dict(self._environment),
+                    env=process.environment(self._environment),
                     start_new_session=True,
                 )
             except OSError as error:
