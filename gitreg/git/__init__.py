@@ -17,6 +17,7 @@
 `light`           a copy of one commit that fetches files on demand
 `last_seen`       the last known state of a repository that is read by URL
 `heads`           where HEAD is, from Git's own files
+`sharing`         modes of files in a repository that a group shares
 `signing`         signs commits and tags as the user configured
 ================  ================================================================
 """

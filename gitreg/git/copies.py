@@ -26,7 +26,7 @@ from gitreg.errors import GitError, InvalidRequest, WorldError
 from gitreg.git import process
 from gitreg.git.last_seen import LastSeen, recall, remember
 from gitreg.git.light import REMOTE, LightRepository, cause, remote_environment
-from gitreg.git.publish import exclusive
+from gitreg.git.publish import exclusive, open_lock
 from gitreg.git.repository import GitRepository
 
 _INCOMING = "refs/gitreg/incoming"
@@ -139,7 +139,7 @@ def open_copy(url: str, *, light: bool = False, allow_rewind: bool = False) -> C
 def _held(folder: Path, patience: float) -> Iterator[bool]:
     """Hold the lock of `exclusive` if it becomes free in time; yield whether it did."""
     try:
-        handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        handle = open_lock(folder / "lock")
     except OSError as error:
         raise WorldError(f"{folder / 'lock'}: {error.strerror}") from None
     try:
