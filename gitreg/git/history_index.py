@@ -523,7 +523,7 @@ class HistoryIndex:
             return False
         try:
             place = f"file:{quote(os.fsencode(self._path))}?mode=ro"
-            with contextlib.closing(sqlite3.connect(place, 5, uri=True)) as db:
+            with contextlib.closing(sqlite3.connect(place, timeout=5, uri=True)) as db:
                 return db.execute("PRAGMA quick_check(1)").fetchall() != [("ok",)]
         except sqlite3.OperationalError:
             return False  # not readable, or busy: that is no damage
