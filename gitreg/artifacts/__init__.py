@@ -4,6 +4,7 @@
 `store`               `ArtifactStore`: bytes into DVC's cache, onto its remote, out into a folder
 `source`              where the bytes of a new version come from
 `materialise`         delivers artifacts from the cache to a folder, verified
+`swap`                exchanges the files of a folder that cannot be renamed
 `verify`              whether bytes still match their manifests
 `provenance`          `Provenance`: everything that is known of a version to register
 `collect`             finds out the provenance of a source, and brings the bytes

@@ -3,22 +3,27 @@
 DVC's own checkout is not used: it follows any path that a listing names, trusts MD5, and may link
 the delivered files to its cache. Here the files are copied to a private folder beside the
 destination, their SHA-256 is compared, and a rename puts them in place.
+
+Some folders cannot be renamed: a mounted volume (EBUSY), or a folder of a container's image (EXDEV
+in overlayfs). `gitreg.artifacts.swap` then exchanges the files in it.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
+from gitreg.artifacts import swap
 from gitreg.core.model.model import Artifact
 from gitreg.dvc import DvcProject, Member, digest
 from gitreg.dvc.cache import TEMPORARY
 from gitreg.dvc.digest import FileDigest, Meter, Progress, shown, translated
-from gitreg.errors import DvcError, InvalidRequest
+from gitreg.errors import DvcError, InvalidRequest, WorldError
 
 
 def deliver(
@@ -36,7 +41,7 @@ def deliver(
     2. The files are copied beside it and hashed while copied; nothing is linked to the cache.
     3. They are compared with the manifest. If they differ, nothing is delivered, and damaged
        objects that nobody has verified leave the cache: the next run fetches them again.
-    4. A rename puts them in place.
+    4. A rename puts them in place; where a folder cannot be renamed, its files are exchanged.
 
     The caller ensures that all objects are in the cache (`DvcProject.fetch`).
 
@@ -61,12 +66,12 @@ def deliver(
     if artifact.md5 is None:
         raise DvcError(f"no .dvc file names the object of {artifact.path}")
     members = project.members(artifact.md5)
-    with _workshop(destination) as workshop:
+    with _workshop(destination, is_folder=artifact.is_folder) as workshop:
         copy = workshop / "new"
         found = _copy(project, members, copy, artifact, progress)  # 2
         _compare(project, artifact, members, found, fetched)  # 3
         project.vouch(sorted({member.md5 for member in members}))
-        _put(copy, destination)  # 4
+        _put(copy, destination, {file.path: file.sha256 for file in found})  # 4
     return destination
 
 
@@ -140,7 +145,7 @@ def _stands(destination: Path, artifact: Artifact, *, replace: bool) -> bool:
         return False
     if not check_delivered(destination, artifact):
         return True
-    if replace:
+    if replace or swap.is_unfinished(destination):
         return False
     raise InvalidRequest(
         f"{shown(str(destination))} already exists and is something else",
@@ -158,13 +163,20 @@ def _delivering(path: Path) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _workshop(destination: Path) -> Iterator[Path]:
-    """Yield a private folder beside the destination, so that a rename between them is atomic."""
+def _workshop(destination: Path, *, is_folder: bool) -> Iterator[Path]:
+    """Yield a private folder in the destination's file system, so that a rename is atomic.
+
+    It is beside the destination. For a folder that is a mounted volume, or the only writable place,
+    it is inside.
+    """
     with _delivering(destination):
         destination.parent.mkdir(parents=True, exist_ok=True)
-        workshop = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=destination.parent))
+        inside = is_folder and swap.is_an_island(destination)
+        place = destination if inside else destination.parent
+        workshop = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=place))
     try:
-        yield workshop
+        with swap.only_one(destination, workshop):
+            yield workshop
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
 
@@ -225,20 +237,44 @@ def _compare(
     )
 
 
-def _put(copy: Path, destination: Path) -> None:
-    """Move the copy into place; if that fails, put back what it replaces."""
-    # Not inside the workshop: that is always removed, and this may be the only copy.
-    aside = copy.parent.with_name(copy.parent.name + "-replaced")
+def _put(copy: Path, destination: Path, hashes: Mapping[str, str]) -> None:
+    """Move the copy into place; if that fails, put back what it replaces.
+
+    Args:
+        copy: the file or folder.
+        destination: its path.
+        hashes: the SHA-256 of each file of the copy, by its path in it.
+    """
     with _delivering(destination):
+        if copy.parent.parent == destination:
+            swap.exchange(copy, destination, hashes)
+            return
         try:
-            # A file replaces a file in one step; a folder needs a free place.
-            if destination.is_dir() or (copy.is_dir() and destination.exists()):
-                destination.rename(aside)
-            copy.replace(destination)
-        except BaseException:
-            if aside.exists() and not destination.exists():
-                aside.rename(destination)
-            raise
+            _rename(copy, destination)
+        except OSError as error:
+            if error.errno not in (errno.EXDEV, errno.EBUSY):
+                raise
+            if not (destination.is_dir() and copy.is_dir()):
+                raise WorldError(
+                    f"{shown(str(destination))} cannot be replaced: it is a mount, or a folder of "
+                    "a container's image",
+                    hint="remove or unmount it, or name another destination",
+                ) from None
+            swap.exchange(copy, destination, hashes)
+
+
+def _rename(copy: Path, destination: Path) -> None:
+    # Not inside the workshop: that is always removed, and this may be the only copy.
+    aside = copy.parent.with_name(copy.parent.name + swap.ASIDE)
+    try:
+        # A file replaces a file in one step; a folder needs a free place.
+        if destination.is_dir() or (copy.is_dir() and destination.exists()):
+            destination.rename(aside)
+        copy.replace(destination)
+    except BaseException:
+        if aside.exists() and not destination.exists():
+            aside.rename(destination)
+        raise
     shutil.rmtree(aside, ignore_errors=True)
     with suppress(OSError):
         aside.unlink()

@@ -23,6 +23,8 @@ from gitreg.errors import DvcError, InvalidRequest, WorldError
 from gitreg.git.copies import copies_folder
 from gitreg.git.repository import GitRepository
 
+DVC_CONFIG = ".dvc/config"
+
 
 class ArtifactStore:
     """The bytes of a registry's versions.
@@ -47,8 +49,15 @@ class ArtifactStore:
         top = self._repository.top_level
         key = None if top else snapshot.commit
         if key not in self._projects:
+            self._refuse_lost_config()
             self._projects[key] = DvcProject(top) if top else self._foreign(snapshot)
         return self._projects[key]
+
+    def _refuse_lost_config(self) -> None:
+        """Refuse to work without the configuration that HEAD has: it names the DVC remote."""
+        restore = self._repository.how_to_restore(DVC_CONFIG)
+        if restore is not None:
+            raise DvcError(f"{DVC_CONFIG} is in Git but not in the work tree", hint=restore)
 
     def _foreign(self, snapshot: Snapshot) -> DvcProject:
         config = snapshot.read(".dvc/config")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from gitreg.cli.app import alias_app, app
-from gitreg.cli.output import print_outcome, progress_bar, showing_refusals
+from gitreg.cli.output import print_outcome, progress_bar, showing_refusals, warn
 from gitreg.cli.parameters import (
     JsonOption,
     OverrideOption,
@@ -50,6 +50,7 @@ def init(
     outcome = Registry.init(path)
     if not json and outcome.is_unchanged:
         typer.echo("nothing to do: there is a registry already")
+        warn(outcome.warnings)
         return
     print_outcome(outcome, WriteArguments(json=json))
 

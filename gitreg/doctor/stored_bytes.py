@@ -60,8 +60,8 @@ def _without_remote(absent: Mapping[_Pair, set[str]]) -> Iterator[Finding]:
                 "error",
                 format_version(*pair),
                 "its bytes are not in the cache, and there is no DVC remote to get them from",
-                "register the same bytes again where they were trained, or delete the version: "
-                f"gitreg delete {quote(format_version(*pair))}",
+                "on a machine that has them: dvc remote add -d NAME URL, commit .dvc/config, then "
+                "gitreg push",
             )
 
 

@@ -22,6 +22,7 @@ incomplete object. Only ``dvc gc`` removes objects: those that the work tree doe
 `links`           which symbolic links in a folder are followed
 `audit`           reads a whole remote and checks every object
 `listing`         object names, and the rules for a folder's listing
+`configuration`   the configuration of the user's own project
 `foreign`         the configuration of a repository that is not the user's
 `door`            translates DVC's errors into gitreg's
 ================  ==========================================================

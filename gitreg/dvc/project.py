@@ -12,6 +12,7 @@ from typing import Any
 from gitreg.dvc import digest
 from gitreg.dvc.audit import Audit, audit, repair
 from gitreg.dvc.cache import Cache
+from gitreg.dvc.configuration import read_config
 from gitreg.dvc.digest import FileDigest, Meter, Progress, TreeDigest
 from gitreg.dvc.door import door, load
 from gitreg.dvc.foreign import read_foreign_config
@@ -30,6 +31,8 @@ _ADD_REMOTE = "configure one: dvc remote add -d NAME URL"
 
 
 _MADE = (".dvc/.gitignore", ".dvc/config", ".dvcignore")
+_IGNORED = "/config.local\n/tmp\n/cache\n"
+"""What DVC writes into ``.dvc/.gitignore``."""
 
 
 def init(root: Path, note: Path | None = None) -> list[str]:
@@ -61,20 +64,20 @@ def init(root: Path, note: Path | None = None) -> list[str]:
 
 def _make(root: Path, existing: Sequence[str]) -> None:
     """Create the missing files of a DVC project, or none on failure."""
+    if not (root / ".git").exists():
+        raise DvcError(f"cannot set up DVC: {root} is not a git repository")
     is_new = not (root / ".dvc").exists()
     try:
         load()
         import dvc.ignore
-        from dvc.config import Config
-        from dvc.repo import Repo
 
-        # The steps of dvc.repo.init.init without the last, which stages the files in the user's
-        # index. Opening the repository writes .dvc/.gitignore.
+        # The files of dvc.repo.init.init. That also stages them in the user's index, and opens the
+        # repository, for which DVC needs a name for the user's id.
         (root / ".dvc").mkdir(exist_ok=True)
-        if not (root / ".dvc" / "config").exists():  # DVC would empty it
-            Config.init(str(root / ".dvc"))
+        (root / ".dvc" / "config").touch()
+        if not (root / ".dvc" / ".gitignore").exists():
+            (root / ".dvc" / ".gitignore").write_text(_IGNORED, "utf-8")
         dvc.ignore.init(str(root))
-        Repo(str(root)).close()
     except BaseException:
         if is_new:
             shutil.rmtree(root / ".dvc", ignore_errors=True)
@@ -135,11 +138,7 @@ class DvcProject:
                 f"{digest.shown(str(self.root))} is not a DVC project", hint="gitreg init"
             )
         with door("cannot read DVC's configuration", hint="correct .dvc/config"):
-            load()
-            from dvc.config import Config
-
-            found: dict[str, Any] = Config(str(self.root / ".dvc"))
-            return found
+            return read_config(self.root / ".dvc")
 
     @cached_property
     def _cache(self) -> Cache:

@@ -14,6 +14,8 @@ import hashlib
 import os
 import re
 import shutil
+import stat
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,12 +27,13 @@ from gitreg.errors import GitError, InvalidRequest, WorldError
 from gitreg.git import process
 from gitreg.git.last_seen import LastSeen, recall, remember
 from gitreg.git.light import REMOTE, LightRepository, cause, remote_environment
-from gitreg.git.publish import exclusive, take_lock
+from gitreg.git.publish import exclusive, open_lock, take_lock
 from gitreg.git.repository import GitRepository
 
 _INCOMING = "refs/gitreg/incoming"
 _OID = re.compile(r"[0-9a-f]{40}")
 _LIGHT = "--filter=blob:none"
+_ANOTHER_PLACE = "XDG_CACHE_HOME=FOLDER names another place, FOLDER/gitreg"
 _NO_DEPTH = "does not support shallow"
 _OWN_BRANCH = "refs/heads/gitreg/tip"  # a remote's own would have to be called gitreg/tip
 _Step: TypeAlias = "Callable[[], str]"
@@ -69,9 +72,38 @@ def check_url(url: str) -> str:
 
 
 def cache_folder() -> Path:
-    """Return the folder for copies of remote repositories: ``$XDG_CACHE_HOME/gitreg``."""
+    """Return the folder for copies of remote repositories: ``$XDG_CACHE_HOME/gitreg``.
+
+    A process without HOME whose user id has no name, as in a container, gets a folder in the
+    temporary one.
+
+    Raises:
+        WorldError: that folder belongs to somebody else.
+    """
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (base if base.is_absolute() else Path.home() / ".cache") / "gitreg"
+    if base.is_absolute():
+        return base / "gitreg"
+    try:
+        return Path.home() / ".cache" / "gitreg"
+    except RuntimeError:
+        return _temporary_home() / "gitreg"
+
+
+def _temporary_home() -> Path:
+    """Return the user's folder in the temporary one, where everybody can make folders."""
+    folder = Path(tempfile.gettempdir()) / f"gitreg-{os.geteuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise WorldError(f"{folder}: {error.strerror}", hint=_ANOTHER_PLACE) from None
+    mine = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+    if not mine or found.st_mode & 0o022:
+        raise WorldError(
+            f"there is no home folder, and somebody else can write to {folder}",
+            hint=_ANOTHER_PLACE,
+        )
+    return folder
 
 
 @dataclass(frozen=True)
@@ -138,7 +170,7 @@ def open_copy(url: str, *, light: bool = False, allow_rewind: bool = False) -> C
 def _held(folder: Path, patience: float) -> Iterator[bool]:
     """Hold the lock of `exclusive` if it becomes free in time; yield whether it did."""
     try:
-        handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        handle = open_lock(folder / "lock")
     except OSError as error:
         raise WorldError(f"{folder / 'lock'}: {error.strerror}") from None
     try:
@@ -419,7 +451,7 @@ def _make_writable(folder: Path) -> None:
     except OSError as error:
         raise WorldError(
             f"the cache folder {cache_folder()} cannot be written: {error.strerror}",
-            hint="XDG_CACHE_HOME=FOLDER names another place, FOLDER/gitreg",
+            hint=_ANOTHER_PLACE,
         ) from None
 
 

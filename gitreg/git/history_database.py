@@ -59,7 +59,7 @@ def open_database(place: str) -> sqlite3.Connection:
     Raises:
         sqlite3.DatabaseError: the file cannot be opened, or is no database.
     """
-    db = sqlite3.connect(place, 60, check_same_thread=False, isolation_level=None)
+    db = sqlite3.connect(place, timeout=60, check_same_thread=False, isolation_level=None)
     try:
         # After a power cut the last commits are read again; the truth is in Git.
         db.execute("PRAGMA journal_mode = WAL")

@@ -26,6 +26,7 @@ from gitreg.core.state.timestamps import Timestamps, changed_in, moment_of
 from gitreg.git.history_database import clear, open_database, transaction, truncate
 from gitreg.git.log import first_parents_reach, read_commits
 from gitreg.git.repository import GitRepository
+from gitreg.git.sharing import share
 
 _EVENT = (
     "SELECT oid, time, author, model, action, version, pointer, before, after, reason, subject, "
@@ -502,6 +503,8 @@ class HistoryIndex:
         if path is not None:
             with contextlib.suppress(OSError, sqlite3.OperationalError):
                 path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()  # SQLite gives the files that it makes beside it the same mode
+                share(self._repository.common_dir, path.parent, path)
                 return open_database(str(path))
         return open_database(":memory:")
 
@@ -520,7 +523,7 @@ class HistoryIndex:
             return False
         try:
             place = f"file:{quote(os.fsencode(self._path))}?mode=ro"
-            with contextlib.closing(sqlite3.connect(place, 5, uri=True)) as db:
+            with contextlib.closing(sqlite3.connect(place, timeout=5, uri=True)) as db:
                 return db.execute("PRAGMA quick_check(1)").fetchall() != [("ok",)]
         except sqlite3.OperationalError:
             return False  # not readable, or busy: that is no damage

@@ -8,10 +8,12 @@ grow: with 200,000 files, one entry takes a quarter of a second.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gitreg.core.text.urls import hide_credentials
 from gitreg.errors import GitError, InvalidRequest
 from gitreg.git import process
+from gitreg.git.sharing import share
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -126,12 +129,12 @@ class ObjectReader:
             self._owner = os.getpid()
             try:
                 self._process = subprocess.Popen(
-                    process.command("cat-file", "--batch"),
+                    process.command(self._folder, "cat-file", "--batch"),
                     cwd=self._folder,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
-                    env=process.environment() | dict(self._environment),
+                    env=process.environment(self._environment),
                     start_new_session=True,
                 )
             except OSError as error:
@@ -302,6 +305,7 @@ class ObjectWriter:
         # GitPython depends on gitdb; only writing needs it, and it is slow to import.
         from gitdb import LooseObjectDB
 
+        self._objects = objects
         self._store = LooseObjectDB(str(objects))
         self._unsynced: list[Path] = []
         self._pool: ThreadPoolExecutor | None = None
@@ -321,12 +325,20 @@ class ObjectWriter:
         """
         from gitdb import IStream
 
-        try:
-            stream = self._store.store(IStream(kind.encode(), len(data), BytesIO(data)))
-        except OSError as error:
-            raise _unwritable(error) from None
-        oid: str = stream.binsha.hex()
-        self._unsynced.append(Path(self._store.db_path(self._store.object_path(oid))))
+        header = f"{kind} {len(data)}\0".encode()
+        oid = hashlib.sha1(header + data, usedforsecurity=False).hexdigest()
+        path = Path(self._store.db_path(self._store.object_path(oid)))
+        if path.is_file():
+            # Somebody else may have written it: gitdb would change its mode, which fails.
+            with suppress(OSError):
+                os.utime(path)  # it is in use again: git gc removes what is old and has no name
+        else:
+            try:
+                self._store.store(IStream(kind.encode(), len(data), BytesIO(data)))
+            except OSError as error:
+                raise _unwritable(error) from None
+            share(self._objects.parent, path.parent, path)
+        self._unsynced.append(path)
         return oid
 
     def sync(self) -> None:
@@ -409,7 +421,10 @@ def _sync(path: Path) -> None:
 
 
 def _unwritable(error: OSError) -> GitError:
-    return GitError(f"cannot write to the Git object store: {error.strerror}")
+    hint = None
+    if isinstance(error, PermissionError):
+        hint = "somebody else wrote there; for a group: git config core.sharedRepository group"
+    return GitError(f"cannot write to the Git object store: {error.strerror or error}", hint=hint)
 
 
 def _format_tree(entries: Iterable[TreeEntry]) -> bytes:

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from gitreg.core.text.urls import hide_credentials
 from gitreg.errors import GitError, InvalidRequest
+from gitreg.git import given_settings
 
 # What a caller's environment may tell Git: who commits and when, how to reach a remote, which
 # configuration files to read. Everything else that starts with GIT_ is dropped: inside a hook
-# GIT_DIR and GIT_INDEX_FILE name another repository, GIT_CONFIG_COUNT sets any option, and
-# GIT_REPLACE_REF_BASE swaps objects.
+# GIT_DIR and GIT_INDEX_FILE name another repository, and GIT_REPLACE_REF_BASE swaps objects.
+# GIT_CONFIG_COUNT can set any option: gitreg/git/given_settings.py says which are kept.
 _KEPT = re.compile(
     r"GIT_(?:(?:AUTHOR|COMMITTER)_(?:NAME|EMAIL|DATE)|SSH(?:_COMMAND|_VARIANT)?|ASKPASS"
     r"|CONFIG_(?:GLOBAL|SYSTEM|NOSYSTEM)|CEILING_DIRECTORIES|HTTP_.*|SSL_.*|PROXY_.*|TRACE.*"
@@ -39,7 +40,10 @@ _OPTIONS = (
     "-c",
     "core.fsync=committed,loose-object,reference",  # none is Git's default for commits
 )
+_NAMED = ("-c", "safe.bareRepository=all")
 
+_NOT_NAMED = re.compile(r"cannot use bare repository '(.+)' \(safe\.bareRepository")
+_NO_LOGIN = re.compile("could not read (?:Username|Password)|Authentication failed|[Dd]enied")
 _NO_ANSWER = "Could not read from remote repository"
 
 
@@ -57,8 +61,15 @@ class Completed:
         return self.stdout.decode("utf-8", "replace").rstrip("\n")
 
 
-def environment() -> dict[str, str]:
-    """Return the caller's environment, cleaned for Git."""
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the caller's environment, cleaned for Git.
+
+    Args:
+        extra: gitreg's own variables for one call; its settings are added to those that are kept.
+
+    Raises:
+        InvalidRequest: GIT_CONFIG_COUNT and its variables do not fit together.
+    """
     kept = {
         key: value
         for key, value in os.environ.items()
@@ -70,12 +81,23 @@ def environment() -> dict[str, str]:
     # something every few seconds.
     kept.setdefault("GIT_HTTP_LOW_SPEED_LIMIT", "1")
     kept.setdefault("GIT_HTTP_LOW_SPEED_TIME", "60")
-    return kept | _FIXED
+    return kept | _FIXED | dict(extra or {}) | given_settings.settings(os.environ, extra)
 
 
-def command(*args: str) -> list[str]:
-    """Return the argument list of a Git call, with the options that every call has."""
-    return ["git", *_OPTIONS, *args]
+def command(folder: Path, *args: str) -> list[str]:
+    """Return the argument list of a Git call in ``folder``, with the options that every call has.
+
+    `safe.bareRepository=explicit` makes Git refuse a bare repository that it finds by itself: a
+    stranger can put one into a work tree. A repository that the caller names was not found, and
+    our own copies of repositories are bare. Git still checks to whom it belongs. Without a name,
+    in the current folder, the user's setting decides.
+    """
+    named = _NAMED if folder != Path() and _is_bare(folder) else ()
+    return ["git", *_OPTIONS, *named, *args]
+
+
+def _is_bare(folder: Path) -> bool:
+    return (folder / "objects").is_dir() and os.path.lexists(folder / "HEAD")
 
 
 def run(
@@ -101,12 +123,12 @@ def run(
     """
     try:
         done = subprocess.run(
-            command(*args),
+            command(cwd, *args),
             cwd=cwd,
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
-            env=environment() | dict(extra_env or {}),
+            env=environment(extra_env),
             check=False,
             # Ctrl-C goes to the whole foreground group and would interrupt Git in the middle of a
             # write. In a session of its own it finishes, and we stop at the next step. But there
@@ -135,7 +157,7 @@ def run_for(cwd: Path, patience: float, *args: str) -> Completed:
         GitError: Git is not installed, or it exceeded the time limit.
     """
     try:
-        return within(patience, command(*args), cwd, environment())
+        return within(patience, command(cwd, *args), cwd, environment())
     except subprocess.TimeoutExpired:
         raise GitError(f"git {_subcommand(args)}: no answer in {patience:.0f} s") from None
     except OSError as error:
@@ -217,4 +239,16 @@ def failure(subcommand: str, completed: Completed) -> GitError | InvalidRequest:
             "Git does not trust this repository: it belongs to somebody else",
             hint="git config --global --add safe.directory PATH",
         )
-    return GitError(f"git {subcommand}: {telling[0].removeprefix('fatal: ')}")
+    found = _NOT_NAMED.search(completed.stderr)
+    if found:
+        return GitError(
+            f"Git does not use the bare repository {found[1]} unless it is named "
+            "(safe.bareRepository is 'explicit')",
+            hint=f"--repo {found[1]}",
+        )
+    message = f"git {subcommand}: {telling[0].removeprefix('fatal: ')}"
+    if _NO_LOGIN.search(completed.stderr):
+        unused = given_settings.unused_access(os.environ)
+        if unused:
+            message += f" (gitreg does not use {hide_credentials(unused)}, which runs a command)"
+    return GitError(message)

@@ -20,6 +20,7 @@ from gitreg.errors import GitError, LostRace, WorldError
 from gitreg.git import worktree
 from gitreg.git.objects import NO_OBJECT, GitObject
 from gitreg.git.repository import GitRepository, Signature, Tip
+from gitreg.git.sharing import share
 from gitreg.git.signing import split_signature
 
 LOCK_PATIENCE = 60.0
@@ -59,9 +60,10 @@ def exclusive(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        handle = open_lock(folder / "lock")
     except OSError as error:
         raise WorldError(f"{folder}: {error.strerror}: this repository cannot be written") from None
+    share(folder.parent, folder, folder / "lock")
     try:
         if not take_lock(handle, LOCK_PATIENCE, "the registry"):
             raise WorldError("another gitreg is writing to this repository")
@@ -70,10 +72,23 @@ def exclusive(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def open_lock(path: Path) -> int:
+    """Return a handle of a lock file; it is made if it does not exist.
+
+    Raises:
+        OSError: it cannot be made or opened.
+    """
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except PermissionError:
+        # Somebody else made it, such as root in a container. A lock needs no writing.
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+
 def is_busy(folder: Path) -> bool:
     """Return whether another gitreg holds the registry's lock; never creates the lock file."""
     try:
-        handle = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
+        handle = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False  # there was no writer yet, or the folder is not writable
     try:

@@ -389,6 +389,25 @@ class GitRepository:
         listing = self.run("for-each-ref", "--count=1", f"--contains={commit}", *branches)
         return bool(listing.text)
 
+    # Its work tree
+
+    def how_to_restore(self, path: str) -> str | None:
+        """Return the command that brings a file of HEAD back into the work tree.
+
+        ``None`` when it is there, HEAD has no such file, or there is no work tree.
+        """
+        top = self.top_level
+        if top is None or os.path.lexists(top / path):
+            return None
+        if self.snapshot(self.head_commit()).read(path) is None:
+            return None
+        # `S` marks a file that a sparse checkout leaves out.
+        listed = self.run_at_root("ls-files", "-t", "-z", "--", path, check=False).text
+        folder = path.partition("/")[0]
+        if listed[:1] == "S":
+            return f"git sparse-checkout add {folder}"
+        return f"git restore {folder}" if listed else f"git restore --source=HEAD {folder}"
+
     # Its identities
 
     @cached_property

@@ -209,7 +209,12 @@ def _free_port(host: str, port: int) -> int:
 def _data_folder(registry: RegistryUri) -> Path:
     """Return the folder for the server's own data; it is created."""
     base = Path(os.environ.get("XDG_DATA_HOME", ""))
-    base = base if base.is_absolute() else Path.home() / ".local" / "share"
+    try:
+        base = base if base.is_absolute() else Path.home() / ".local" / "share"
+    except RuntimeError:
+        raise WorldError(
+            "there is no home folder for the server's data", hint="XDG_DATA_HOME=FOLDER names one"
+        ) from None
     folder = base / "gitreg" / "mlflow" / place_name(registry.root)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

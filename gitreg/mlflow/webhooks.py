@@ -253,7 +253,9 @@ class Webhooks:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with contextlib.suppress(FileExistsError):
                     _private_file(path, b"")
-            with contextlib.closing(sqlite3.connect(path, _PATIENCE, isolation_level=None)) as db:
+            with contextlib.closing(
+                sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+            ) as db:
                 db.execute("BEGIN IMMEDIATE")
                 for table in _TABLES.split(";")[:-1]:
                     db.execute(table)

@@ -50,7 +50,7 @@ def initialise(folder: Path) -> Outcome:
         if missing:  # without a path, Git would look at all of them
             worktree.refuse_dirty(repository, dict.fromkeys(missing))
         note = repository.private_dir / "dvc-init"
-        made = dvc.init(top, note)
+        made = _dvc_init(repository, top, note)
         edits = [Edit(path, text) for path, text in missing.items()]
         edits += [
             Edit(path, (top / path).read_bytes())
@@ -63,13 +63,43 @@ def initialise(folder: Path) -> Outcome:
         )
         if not edits:
             note.unlink(missing_ok=True)
-            return Outcome(change)
+            return Outcome(change, warnings=_lost(repository))
         prepared = publish.prepare(repository, tip, change)
         warnings = publish.publish(repository, prepared, {})
         note.unlink(missing_ok=True)
+    warnings += _lost(repository)
     if not made and state.snapshot.read(".dvc/config") is None:
         warnings += (".dvc/config is not committed yet: without it, no clone finds the artifacts",)
     return Outcome(change, prepared.commit.oid, warnings=warnings)
+
+
+_DVC_CONFIG = ".dvc/config"
+
+
+def _dvc_init(repository: GitRepository, top: Path, note: Path) -> list[str]:
+    """Make a DVC project, unless Git has one: a new configuration would replace it.
+
+    The work tree may be without it: in a sparse checkout, or because it was lost.
+    """
+    if not note.exists():
+        known = repository.run_at_root("ls-files", "-z", "--", _DVC_CONFIG).stdout
+        head = repository.snapshot(repository.head_commit())
+        if known or head.read(_DVC_CONFIG) is not None:
+            return []
+        if head.read(".dvcignore") is not None and not (top / ".dvcignore").exists():
+            raise InvalidRequest(
+                ".dvcignore is in Git but not in the work tree; nothing was made",
+                hint=repository.how_to_restore(".dvcignore"),
+            )
+    return dvc.init(top, note)
+
+
+def _lost(repository: GitRepository) -> tuple[str, ...]:
+    """Return a warning when the work tree has no DVC configuration but HEAD does."""
+    restore = repository.how_to_restore(_DVC_CONFIG)
+    if restore is None:
+        return ()
+    return (f"{_DVC_CONFIG} is in Git but not in the work tree; to bring it back: {restore}",)
 
 
 def _git_init(folder: Path) -> GitRepository:

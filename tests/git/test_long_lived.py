@@ -34,7 +34,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ran = subprocess.Popen.__init__
 
     def watched(self: object, args: list[str], *rest: object, **named: object) -> None:
-        seen.append(" ".join(args[len(process.command()) :]))
+        fixed = process.command(Path(str(named.get("cwd") or "")))
+        seen.append(" ".join(args[len(fixed) :]))
         ran(self, args, *rest, **named)  # type: ignore[call-overload]
 
     monkeypatch.setattr(subprocess.Popen, "__init__", watched)

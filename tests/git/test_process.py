@@ -19,8 +19,7 @@ DROPPED = (
     "GIT_NAMESPACE",
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_CONFIG",
-    "GIT_CONFIG_COUNT",
-    "GIT_CONFIG_KEY_0",
+    "GIT_CONFIG_KEY_0",  # without a count; test_given_settings.py has those with one
     "GIT_CONFIG_VALUE_0",
     "GIT_CONFIG_PARAMETERS",
     "GIT_REPLACE_REF_BASE",
