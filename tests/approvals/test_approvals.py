@@ -141,7 +141,8 @@ def test_a_rollback_takes_back_what_was_approved(team: Path) -> None:
         with pytest.raises(Refused, match="0 of 1 approvals"):
             registry.promote("churn@3", stage="production")
         assert registry.check("HEAD^..HEAD").findings == ()
-        registry.rollback("churn", to=3)  # which needs none
+        with pytest.raises(Refused, match="0 of 1 approvals"):
+            registry.rollback("churn", to=3)  # what was withdrawn is promoted, and judged so
     assert other.with_name(f"{other.name}.sig").exists()
     assert git(team, "status", "--porcelain") == ""
 

@@ -406,9 +406,35 @@ def _begins_anew(told: _Told, model: str) -> bool:
 # Earlier values of a pointer: the stack that a rollback goes down
 
 
-def was_among(events: Iterable[Event], version: int) -> bool:
-    """Tell whether a pointer held a version at some time, by its moves."""
-    return any(version in (*event.before, *event.after) for event in events)
+Values = tuple[tuple[int, ...], tuple[int, ...]]
+"""What a pointer held before a move, and after it."""
+
+
+def is_return(moves: Iterable[Values], held: tuple[int, ...]) -> bool:
+    """Tell whether a stage that holds ``held`` would be back where it was before a standing move.
+
+    Only the values count: a message proves nothing. A move to a value that a standing move started
+    from takes that move and all later ones back. So what was withdrawn does not return this way,
+    whoever withdrew it and however: by a rollback, a merge of one, or by hand.
+
+    >>> first, second = ((), (1,)), ((1,), (2,))
+    >>> is_return([first, second], (1,)), is_return([first, second, ((2,), (1,))], (2,))
+    (True, False)
+
+    Args:
+        moves: all earlier moves of the stage, oldest first.
+        held: what it would hold, ascending.
+    """
+    standing: list[Values] = []
+    for before, after in moves:
+        # An archived version leaves nothing in its stage: only of the first move is that a return.
+        back = [n for n, move in enumerate(standing) if move[0] == after]
+        back = back if after else [n for n in back if n == len(standing) - 1]
+        if back:
+            del standing[back[-1] :]
+        else:
+            standing.append((before, after))
+    return any(held and set(held) <= set(before) for before, _ in standing)
 
 
 def entry_of(events: Iterable[Event], version: int) -> Event | None:
