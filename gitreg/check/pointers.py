@@ -44,6 +44,7 @@ def _reader(path: str) -> tuple[str, Callable[[bytes, str], object]] | None:
     readers: Mapping[str, tuple[str, Callable[[bytes, str], object]]] = {
         "stages": ("bad-pointer", manifest.read_versions),
         "aliases": ("bad-pointer", manifest.read_alias),
+        "withdrawal": ("bad-approval", manifest.read_withdrawals),
         "annotations": ("bad-annotations", manifest.read_annotations),
         "model": ("bad-annotations", manifest.read_model_document),
         "deleted": ("bad-tombstone", manifest.read_tombstone),

@@ -15,6 +15,7 @@ from dataclasses import replace
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.layout import Place
 from gitreg.core.model.names import ARCHIVE, Reference, format_version
+from gitreg.core.operations.approve import taken_away
 from gitreg.core.operations.create import Creation, create_model
 from gitreg.core.operations.delete import delete
 from gitreg.core.operations.delete_model import delete_model
@@ -337,7 +338,7 @@ class _Reapplication:
             path = layout.approval_path(place.model, number, stage, principal)
             if change.after is None:
                 if self._state.snapshot.read(path) is not None:
-                    self.edits[path] = None
+                    self._add(taken_away(self._state, path))
             elif holds(self._state, replace(place, version=number), change.after):
                 self.edits[path] = change.after
             else:

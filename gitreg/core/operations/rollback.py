@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gitreg.core.model import layout
 from gitreg.core.model.model import ModelVersion
 from gitreg.core.model.names import format_version
+from gitreg.core.operations.approve import all_taken_away
 from gitreg.core.operations.judging import Demand, Mover, judged, takes_back
 from gitreg.core.operations.moves import PointerMoves
 from gitreg.core.state.change import Change, Edit
@@ -163,24 +163,26 @@ def _step(state: RegistryState, past: Past, request: Rollback, model: str) -> _S
         ),
     ]
     restored = tuple(version for version in target if version not in current)
-    edits = (*moves.edits(), *_unapproved(state, model, request.stage, withdrawn))
+    edits = (*moves.edits(), *_unapproved(state, model, request.stage, withdrawn, undone, target))
     return _Step(model, edits, tuple(undone), target, withdrawn, restored, tuple(warnings))
 
 
 def _unapproved(
-    state: RegistryState, model: str, stage: str, withdrawn: Sequence[int]
+    state: RegistryState,
+    model: str,
+    stage: str,
+    withdrawn: Sequence[int],
+    undone: Sequence[Event],
+    target: Sequence[int],
 ) -> Iterator[Edit]:
-    """Yield the edits that remove approvals of withdrawn versions.
+    """Yield the edits that withdraw the approvals of the versions whose moves are taken back.
 
     Otherwise they would hold again: the stage holds what it held when they were signed.
     """
-    for version in withdrawn:
-        folder = layout.approvals_path(model, version)
-        for file in state.snapshot.list(folder):
-            named = layout.approval_name(file)
-            path = f"{folder}/{file}"
-            if named and named[0] == stage and state.snapshot.read(path) is not None:
-                yield Edit(path, None)
+    entered = {version for event in undone for version in event.after}
+    for version in sorted({*withdrawn, *entered} - set(target)):
+        if state.has_version(model, version):
+            yield from all_taken_away(state, model, version, stage)
 
 
 def _back_to_something(

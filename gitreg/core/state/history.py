@@ -367,6 +367,8 @@ def _word_action(told: _Told, place: layout.Place, change: FileChange) -> str | 
     """Return the action on an annotation, approval or description."""
     if place.kind in ("annotations", "approval") and told.claimed in ("register", "delete"):
         return None  # written or removed with its version, which has its own event
+    if place.kind == "withdrawal":
+        return None  # beside the removed approval, whose event tells it
     if place.kind == "approval":
         return "withdraw" if change.after is None else "approve"
     if place.kind == "model" and change.before is None and _creates(told, place.model):
