@@ -77,17 +77,18 @@ def approving(
             is revoked, or belongs to the person who registered the version.
         GitError: no key is configured, or it cannot sign.
     """
-    wanted = seen.approval
     signers = signers_of(state.policy)
-    signature: list[bytes] = []
+    wanted = seen.approval
+    signed: dict[bytes, bytes] = {}
 
     def sign() -> bytes:
-        if not signature:
-            signature.append(repository.signing.sign_text(wanted.text, APPROVAL, key))
-        return signature[0]
+        if wanted.text not in signed:
+            signed[wanted.text] = repository.signing.sign_text(wanted.text, APPROVAL, key)
+        return signed[wanted.text]
 
     public = repository.signing.public_key(key) or parse_signature(sign()).key
     principal = _principal(state, public)
+    wanted = wanted.by(principal, state.snapshot)
     if is_same_person(principal, seen.candidate.created_by):
         raise Refused(
             f"{principal} registered {wanted.reference}: their own approval does not count",

@@ -21,7 +21,9 @@ from gitreg.core.operations.approve import Approval, approval_of
 from gitreg.core.policy import Policy
 from gitreg.core.policy.transitions import email_of
 from gitreg.core.state.state import RegistryState, Snapshot
-from gitreg.errors import GitError, InvalidRequest
+from gitreg.errors import GitError, InvalidDocument, InvalidRequest
+
+_UNCOUNTED = "the file that counts its withdrawals does not parse"
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,8 @@ def approvers(
         if path not in there:
             continue
         data = snapshot_after.read(path)
-        if data is not None and why_not(data, wanted, principal, signers) is None:
+        mine = _by(wanted, principal, snapshot_after)
+        if data is not None and mine and why_not(data, mine, principal, signers) is None:
             found.setdefault(fold(principal), principal)
     return tuple(sorted(found.values()))
 
@@ -143,7 +146,8 @@ def stored_approvals(
                 "the approval of the person who registered a version does not count"
             )
         else:
-            reason = why_not(data, wanted, principal, signers)
+            mine = _by(wanted, principal, state.snapshot)
+            reason = why_not(data, mine, principal, signers) if mine else _UNCOUNTED
         found.append(StoredApproval(stage, principal, reason is None, reason))
     return found
 
@@ -151,8 +155,18 @@ def stored_approvals(
 def holds(state: RegistryState, repository_id: str, place: Place, data: bytes) -> bool:
     """Tell whether an approval file verifies in a state; see `reapply`."""
     assert place.version is not None
+    principal = str(place.principal)
     wanted = approval_of(state, repository_id, place.model, place.version, str(place.name))
-    return why_not(data, wanted, str(place.principal), signers_of(state.policy)) is None
+    mine = _by(wanted, principal, state.snapshot)
+    return mine is not None and why_not(data, mine, principal, signers_of(state.policy)) is None
+
+
+def _by(wanted: Approval, principal: str, snapshot: Snapshot) -> Approval | None:
+    """Return the approval as a principal has to sign it; ``None`` where that cannot be known."""
+    try:
+        return wanted.by(principal, snapshot)
+    except InvalidDocument:
+        return None  # the check of documents reports the file
 
 
 def is_same_person(principal: str, who: str) -> bool:

@@ -7,7 +7,7 @@ import make one themselves. `collect` brings the bytes, whichever it is.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,13 +23,17 @@ from gitreg.artifacts.python_values import plain_texts
 from gitreg.artifacts.source import Source
 from gitreg.artifacts.store import ArtifactStore
 from gitreg.core.documents.yaml import SIZE_LIMIT, Value
+from gitreg.core.model import layout
 from gitreg.core.model.layout import REQUIREMENTS
+from gitreg.core.model.manifest import Tombstone
 from gitreg.core.model.model import Artifact, Environment, Lineage, ModelVersion, Run
+from gitreg.core.model.names import is_taggable
 from gitreg.core.operations import Operation
 from gitreg.core.operations.annotate import check_tags
-from gitreg.core.operations.register import check_new_name, register
+from gitreg.core.operations.register import Registration, check_new_name, register
 from gitreg.core.state.change import Change
 from gitreg.core.state.state import RegistryState
+from gitreg.core.state.tags import major_of
 from gitreg.core.text.invisible import has_invisible
 from gitreg.core.text.urls import requirements_without_credentials
 from gitreg.dvc.digest import Progress
@@ -46,6 +50,7 @@ def collect(  # noqa: PLR0913  the parts of a registry, and what is registered
     model: str,
     provenance: Callable[[], Provenance],
     *,
+    published: Callable[[], Iterable[str]] | None = None,
     push: bool = False,
     dry_run: bool = False,
     progress: Progress | None = None,
@@ -62,6 +67,7 @@ def collect(  # noqa: PLR0913  the parts of a registry, and what is registered
         history: gives the highest number that a model ever had.
         model: the model's name.
         provenance: gives what is known of the version; called once the name is checked.
+        published: gives the names of the remote's version tags of the model.
         push: whether the version is published: its bytes are sent to the DVC remote.
         dry_run: hash the bytes where they are; copy and send nothing.
         progress: called with the bytes done.
@@ -88,9 +94,56 @@ def collect(  # noqa: PLR0913  the parts of a registry, and what is registered
     request = replace(request, artifact=artifact)
 
     def operation(current: RegistryState) -> Change:
-        return register(current, replace(request, above=history.highest_number(request.model)))
+        above = history.highest_number(request.model)
+        numbered = replace(request, above=above)
+        if request.number is None:
+            taken = max(above, *current.numbers(model), 0)
+            others = _tagged_by_others(repository, model, taken, published)
+            numbered = numbered if others is None else _above(numbered, others)
+        return register(current, numbered)
 
     return operation
+
+
+def _tagged_by_others(
+    repository: GitRepository,
+    model: str,
+    taken: int,
+    published: Callable[[], Iterable[str]] | None,
+) -> int | None:
+    """Return the highest major version above ``taken`` that a tag of another tool gives a model.
+
+    A tag is gitreg's own if its commit has the version in the tree.
+    """
+    if not is_taggable(model):
+        return None
+    here = repository.run(
+        "for-each-ref", "--format=%(refname:strip=2)", f"refs/tags/{model}@v*"
+    ).text.split("\n")
+    found: set[int] = set()
+    for name in here:
+        number = major_of(name, model)
+        if number is None or number <= taken:
+            continue
+        commit = repository.commit_of(f"refs/tags/{name}")
+        path = layout.manifest_path(model, number)
+        if commit is None or repository.snapshot(commit).read(path) is None:
+            found.add(number)
+    for name in set(published() if published else ()) - set(here):
+        number = major_of(name, model)
+        if number is not None and number > taken:
+            found.add(number)
+    return max(found, default=None)
+
+
+def _above(request: Registration, tagged: int) -> Registration:
+    """Return a request for the number above one that a tag of another tool has."""
+    why = f"tags that gitreg did not make have versions up to {request.model}@v{tagged}"
+    return replace(
+        request,
+        number=tagged + 1,
+        left_out=Tombstone(request.created_at, request.created_by, why),
+    )
 
 
 def found_out(  # noqa: PLR0913  the keywords of `Registry.register`

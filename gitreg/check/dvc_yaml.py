@@ -9,7 +9,7 @@ from gitreg.check.finding import CheckFinding, line_in_error, line_of
 from gitreg.check.step import Step
 from gitreg.core.documents.foreign_yaml import load
 from gitreg.core.model import layout
-from gitreg.core.model.dvc_yaml import set_artifact
+from gitreg.core.model.dvc_yaml import is_others, is_own_path, set_artifact
 from gitreg.core.model.names import format_version, is_taggable
 from gitreg.errors import GitregError, InvalidDocument
 
@@ -46,6 +46,8 @@ def is_own_edit(step: Step) -> bool:
         for model in _renewed(step):
             path = _wanted(step, model)
             if is_taggable(model) and (expected is not None or path is not None):
+                if is_others(expected or b"", model):
+                    continue
                 expected = set_artifact(expected or b"", model, path)
     except GitregError:
         return False
@@ -89,8 +91,16 @@ def entries(step: Step) -> Iterator[CheckFinding]:
         return
     touched = {name for name in {*before, *after} if before.get(name) != after.get(name)}
     for model in sorted(renewed | touched):
+        if _is_users(model, before.get(model), after.get(model)):
+            continue
         if is_taggable(model) and (model in renewed or step.after.numbers(model)):
             yield from _entry(step, model, after.get(model), data)
+
+
+def _is_users(model: str, before: str | None, after: str | None) -> bool:
+    """Tell whether an entry was the user's own before, and was not made gitreg's."""
+    was = before is not None and not is_own_path(before, model)
+    return was and (after is None or not is_own_path(after, model))
 
 
 def _is_renewed(files: list[tuple[str, Any]]) -> bool:

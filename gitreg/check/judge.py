@@ -108,8 +108,8 @@ def _is_getting_better(
         return False
     stage = layout.locate(fault.subject)
     assert stage is not None
-    held = set(pointers.lenient_pointers(after, model).stages.get(str(stage.name), ()))
+    held = set(after.readable_pointers(model, []).stages.get(str(stage.name), ()))
     return any(
-        held < set(pointers.lenient_pointers(state, model).stages.get(str(stage.name), ()))
+        held < set(state.readable_pointers(model, []).stages.get(str(stage.name), ()))
         for state in parents
     )

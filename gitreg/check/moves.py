@@ -1,12 +1,13 @@
 """Checks of moves: the policy's verdicts on each version whose stage changes in a step.
 
-A commit's message proves nothing: a rollback counts when history shows that the version was in the
-stage before, an override when the policy allows it to its author.
+A commit's message proves nothing: a rollback counts when history shows that the stage held the
+version just before the move that is taken back, an override when the policy allows it to its
+author.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
@@ -28,6 +29,7 @@ from gitreg.core.state.decision import (
     may_return,
     moves_between,
 )
+from gitreg.core.state.history import Values
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError, InvalidDocument, NotFound
 from gitreg.findings import Severity
@@ -41,8 +43,8 @@ class World(Protocol):
     def facts(self, step: Step) -> Facts:
         """Return the facts by which a move of this step is judged."""
 
-    def was_in(self, model: str, version: int, stage: str) -> bool:
-        """Tell whether a version was in a stage at an earlier commit of the branch."""
+    def moves(self, model: str, stage: str) -> Iterable[Values]:
+        """Return the moves of a model's stage before the commit that is judged, oldest first."""
 
     def is_restored(self, step: Step, model: str) -> bool:
         """Tell whether a step brings a model back as it was before a commit that ended it."""
@@ -191,4 +193,6 @@ def _returns(step: Step, move: Move, world: World) -> bool:
     )
     if not claims:
         return False
-    return may_return(step.policy, move, world.was_in) or world.is_restored(step, move.model)
+    return may_return(step.policy, move, step.after, world.moves) or world.is_restored(
+        step, move.model
+    )

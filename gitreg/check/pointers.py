@@ -14,7 +14,7 @@ from gitreg.core.model.model import Model
 from gitreg.core.model.names import check_alias, fold, format_version
 from gitreg.core.policy import Policy, read_policy
 from gitreg.core.state.state import RegistryState
-from gitreg.errors import GitregError, InvalidDocument
+from gitreg.errors import GitregError
 
 
 def documents(step: Step) -> Iterator[CheckFinding]:
@@ -44,6 +44,7 @@ def _reader(path: str) -> tuple[str, Callable[[bytes, str], object]] | None:
     readers: Mapping[str, tuple[str, Callable[[bytes, str], object]]] = {
         "stages": ("bad-pointer", manifest.read_versions),
         "aliases": ("bad-pointer", manifest.read_alias),
+        "withdrawal": ("bad-approval", manifest.read_withdrawals),
         "annotations": ("bad-annotations", manifest.read_annotations),
         "model": ("bad-annotations", manifest.read_model_document),
         "deleted": ("bad-tombstone", manifest.read_tombstone),
@@ -57,7 +58,7 @@ def standing(state: RegistryState, policy: Policy, model: str) -> Iterator[Check
     A pointer that does not parse holds nothing here: `documents` reports it.
     """
     policy = policy.of(model)
-    pointers = lenient_pointers(state, model)
+    pointers = state.readable_pointers(model, [])
     held = Counter(version for versions in pointers.stages.values() for version in versions)
     for stage, versions in pointers.stages.items():
         path = layout.stage_path(model, stage)
@@ -127,27 +128,6 @@ def collisions(state: RegistryState) -> Iterator[CheckFinding]:
                 "name-collision",
                 f"another model's name differs from {name!r} only by case or Unicode form",
             )
-
-
-def lenient_pointers(state: RegistryState, model: str) -> Model:
-    """Return those of a model's pointers that parse."""
-    try:
-        return state.pointers(model)
-    except InvalidDocument:
-        pass
-    stages: dict[str, tuple[int, ...]] = {}
-    aliases: dict[str, int] = {}
-    for kind in ("stages", "aliases"):
-        for file in state.snapshot.list(f"{layout.model_path(model)}/{kind}"):
-            name = layout.pointer_name(file, kind)
-            try:
-                if name is not None and kind == "stages":
-                    stages[name] = state.stage(model, name)
-                elif name is not None and (version := state.alias(model, name)) is not None:
-                    aliases[name] = version
-            except InvalidDocument:
-                continue
-    return Model(model, None, {name: held for name, held in stages.items() if held}, aliases)
 
 
 def _is_there(state: RegistryState, model: str, version: int) -> bool:

@@ -25,7 +25,7 @@ from gitreg.core.model import layout
 from gitreg.core.policy import DEFAULT, Facts, Policy
 from gitreg.core.state.change import reverted_by
 from gitreg.core.state.decision import moves_between
-from gitreg.core.state.history import Event, was_among
+from gitreg.core.state.history import Event, Values
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError, InvalidDocument, InvalidRequest
 from gitreg.git.objects import CommitSnapshot
@@ -171,15 +171,17 @@ class _Known:
     Attributes:
         given: by model, how many lives of the name ended, and the highest number since.
         entered: when versions entered stages, by model, version and stage.
+        moved: the moves along its first parents, oldest first, by model and stage.
         children: how many commits still need it.
     """
 
     given: dict[str, tuple[int, int]] = field(default_factory=dict)
     entered: dict[tuple[str, int, str], int] = field(default_factory=dict)
+    moved: dict[tuple[str, str], tuple[Values, ...]] = field(default_factory=dict)
     children: int = 0
 
     def copy(self) -> _Known:
-        return _Known(dict(self.given), dict(self.entered))
+        return _Known(dict(self.given), dict(self.entered), dict(self.moved))
 
     def add(self, other: _Known) -> None:
         for model, number in other.given.items():
@@ -250,6 +252,7 @@ class _Judge:
         yield from self._trees(read)
         for step in steps:
             self._learn(step)
+        self._learn_moves(read)
         self._remember_policy(read)
 
     def _graded(self, finding: CheckFinding) -> CheckFinding:
@@ -264,6 +267,8 @@ class _Judge:
         would not fit into memory.
         """
         known: list[_Known] = []
+        first = self._known.get(read.parents[0]) if read.parents else None
+        moved = {} if first is None else dict(first.moved)
         for parent in dict.fromkeys(read.parents):
             found = self._known.get(parent)
             if found is None:  # outside the range
@@ -278,6 +283,7 @@ class _Judge:
         for other in known:
             if other is not mine:
                 mine.add(other)
+        mine.moved = moved
         mine.children = read.children
         self._known[read.info.oid] = mine
         self._latest = mine
@@ -341,6 +347,28 @@ class _Judge:
                 if move.stage is not None:
                     entered[model, move.version, move.stage] = step.commit.time
 
+    def _learn_moves(self, read: ReadCommit) -> None:
+        """Record the moves of a commit relative to its first parent, as history tells them."""
+        if not read.differences:
+            return
+        before = self._state(read.parents[0] if read.parents else None)
+        after = self._state(read.info.oid)
+        moved = self._latest.moved
+        for entry in read.differences[0]:
+            place = layout.locate(entry.path) if is_registry(entry.path) else None
+            if place is None or place.kind != "stages":
+                continue
+            key = place.model, str(place.name)
+            if not after.has_model(place.model):
+                moved.pop(key, None)  # a later model of the name has a life of its own
+                continue
+            try:
+                values = before.stage(*key), after.stage(*key)
+            except InvalidDocument:
+                continue
+            if values[0] != values[1]:
+                moved[key] = (*moved.get(key, ()), values)
+
     # What moves are judged by
 
     def facts(self, step: Step) -> Facts:
@@ -359,11 +387,11 @@ class _Judge:
     def _since(self, model: str, version: int, stage: str) -> int | None:
         return self._latest.entered.get((model, version, stage))
 
-    def was_in(self, model: str, version: int, stage: str) -> bool:
-        """Tell whether a version was in a stage before the commit that is judged."""
-        if self._since(model, version, stage) is not None:
-            return True
-        return was_among(self._past.events(model, f"stages/{stage}"), version)
+    def moves(self, model: str, stage: str) -> Iterator[Values]:
+        """Yield the moves of a model's stage before the commit that is judged, oldest first."""
+        for event in reversed(self._past.events(model, f"stages/{stage}")):
+            yield event.before, event.after
+        yield from self._latest.moved.get((model, stage), ())
 
     def _began_anew(self, model: str) -> bool:
         """Tell whether a name was freed in the range: its earlier history is another model's."""

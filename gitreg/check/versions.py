@@ -11,7 +11,7 @@ from gitreg.core.documents import yaml
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.model import ModelVersion
 from gitreg.core.model.names import format_version
-from gitreg.errors import GitregError
+from gitreg.errors import GitregError, InvalidDocument
 from gitreg.git.steps import Difference
 
 _MANIFEST, _TOMBSTONE, _ANNOTATIONS = "manifest.yaml", "deleted.yaml", "annotations.yaml"
@@ -61,7 +61,12 @@ def _registered_before(
     is_deleted: bool,
 ) -> Iterator[CheckFinding]:
     name = format_version(model, number)
-    kept = [(file, change) for file, change in files if not file.startswith(_MAY_CHANGE)]
+    kept = [
+        (file, change)
+        for file, change in files
+        if not file.startswith(_MAY_CHANGE)
+        or (not is_deleted and change.mode_before and _is_forgotten(step, change))
+    ]
     if not is_deleted and any(file == _MANIFEST and not change.mode for file, change in kept):
         yield step.found(
             "removed",
@@ -79,6 +84,22 @@ def _registered_before(
             f"{name} is registered: its files never change; {_how(change)}",
             remedy="register a new version instead",
         )
+
+
+def _is_forgotten(step: Step, change: Difference) -> bool:
+    """Tell whether a change takes the memory of a withdrawn approval back."""
+    place = layout.locate(change.path)
+    if place is None or place.kind != "withdrawal":
+        return False
+    before, after = (state.snapshot.read(change.path) for state in (step.before, step.after))
+    try:
+        was = manifest.read_withdrawals(before or b"", change.path)
+    except InvalidDocument:
+        return False  # repaired
+    try:
+        return after is None or manifest.read_withdrawals(after, change.path) < was
+    except InvalidDocument:
+        return False  # the check of documents reports it, and no approval counts
 
 
 def _how(change: Difference) -> str:

@@ -19,7 +19,7 @@ from gitreg.cli.parameters import (
     flag,
     with_read_options,
 )
-from gitreg.errors import GitError, Refused
+from gitreg.errors import GitError, GitregError, InvalidDocument, Refused
 
 
 @app.command("list")
@@ -38,8 +38,9 @@ def list_(
     if name is not None:
         check_model_argument(name, "gitreg list {model}, or gitreg show {reference}")
     with opened(shared.repo, shared.allow_rewind) as registry:
-        models = registry.models(**shared.options) if name is None else []
-        versions = [] if name is None else registry.versions(name, **shared.options)
+        broken: list[GitregError] = []
+        models = registry.models(broken, **shared.options) if name is None else []
+        versions = [] if name is None else registry.versions(name, broken, **shared.options)
     if shared.json:
         entries = [as_json.model_json(model) for model in models]
         print_json(entries + [as_json.version_json(version) for version in versions])
@@ -47,9 +48,14 @@ def list_(
         typer.echo(as_text.models_text(models, terminal_width()))
     elif versions:
         typer.echo(as_text.versions_text(versions, terminal_width()))
-    else:
+    elif not broken:
         none = "no models yet" if name is None else f"no versions of {terminal.line(name)} are left"
         typer.echo(f"{none}: gitreg register {terminal.line(name or 'NAME')} PATH", err=True)
+    if broken:
+        raise InvalidDocument(
+            "; ".join(map(str, broken)),
+            hint="what does not parse is left out above; gitreg log shows who changed it",
+        )
 
 
 @app.command()

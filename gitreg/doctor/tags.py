@@ -43,8 +43,8 @@ def in_clone(inspection: Inspection) -> Iterator[Finding]:
             "foreign-tag",
             "warning",
             name,
-            "no event in history implies it",
-            f"git tag -d '{name}'",
+            "no event in history implies it: another tool's, or somebody's; gitreg leaves it",
+            f"git show {shlex.quote(name)}",
         )
 
 
@@ -104,6 +104,7 @@ def _foreign(remote: str, names: Sequence[str]) -> Iterator[Finding]:
             "remote-foreign-tag",
             "warning",
             name,
-            f"it is on {place}, but no event in history implies it",
-            f"git push {shlex.quote(place)} {shlex.quote(f':refs/tags/{name}')}",
+            f"it is on {place}, but no event in history implies it: another tool's, or somebody's; "
+            "gitreg leaves it",
+            f"git ls-remote {shlex.quote(place)} {shlex.quote(f'refs/tags/{name}')}",
         )

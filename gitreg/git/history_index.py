@@ -156,13 +156,13 @@ class HistoryIndex:
 
     def plan_tags(self, commit: CommitInfo, changes: Sequence[FileChange]) -> list[Tag]:
         """Return the tags that a commit on top of the tip would imply, and store nothing."""
-        return tags_of(commit, events_of(commit, changes), self)
+        return tags_of(commit, events_of(commit, changes, self._held), self)
 
     def _fold(
         self, db: sqlite3.Connection, commit: CommitInfo, changes: Iterable[FileChange]
     ) -> None:
         changes = list(changes)
-        events = events_of(commit, changes)
+        events = events_of(commit, changes, self._held)
         last = db.execute("SELECT second, moment FROM commits ORDER BY seq DESC LIMIT 1").fetchone()
         moment = moment_of(commit.time, last)
         seq = db.execute(
@@ -292,6 +292,15 @@ class HistoryIndex:
         query = "SELECT life FROM lives WHERE model = ? AND seq <= ? ORDER BY seq DESC LIMIT 1"
         rows = self._ask(query, (model, last))
         return int(rows[0][0]) if rows else 0
+
+    def _held(self, model: str, pointer: str) -> tuple[int, ...]:
+        """Return what a pointer holds by its last move."""
+        query = (
+            "SELECT after FROM events WHERE model = ? AND pointer = ? AND seq > ? "
+            "ORDER BY seq DESC, place DESC LIMIT 1"
+        )
+        rows = self._ask(query, (model, pointer, self._life(model)))
+        return tuple(json.loads(rows[0][0])) if rows else ()
 
     def registered(self, model: str, version: int) -> str | None:
         """Return the commit that a version's tag is on, if it has one."""

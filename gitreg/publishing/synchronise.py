@@ -8,7 +8,7 @@ commits are neither rewritten nor merged; gitreg prints how to move them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gitreg.approvals import stored
@@ -17,8 +17,8 @@ from gitreg.core.operations.judging import Mover
 from gitreg.core.operations.reapply import carried, done_again, reapply, redoes_everything
 from gitreg.core.operations.recorded import Recorded
 from gitreg.core.state.change import OPERATION, Change, trailers_of
-from gitreg.core.state.decision import WasIn
-from gitreg.core.state.history import Event, FileChange, was_among
+from gitreg.core.state.decision import Moves
+from gitreg.core.state.history import Event, FileChange, Values
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError, Refused, UnknownOutcome, WorldError
 from gitreg.git import publish
@@ -290,7 +290,7 @@ class Synchroniser:
                     lambda model: 0 if model in ended else self._history.highest_number(model),
                     lambda on, place, data: stored.holds(on, self._root(status), place, data),
                     self._mover(state, self._repository.author_of(commit).person),
-                    self._was_in(steps),
+                    self._moves(steps),
                 )
             except WorldError:
                 raise
@@ -310,23 +310,23 @@ class Synchroniser:
             edits.update((edit.path, edit.content) for edit in change.edits)
         return _Plan(tuple(steps), tuple(left), tuple(own), base.after(edits))
 
-    def _was_in(self, steps: Sequence[_Step]) -> WasIn:
-        """Return a function that tells whether a version was in a stage, steps included."""
+    def _moves(self, steps: Sequence[_Step]) -> Moves:
+        """Return a function that returns the moves of a stage, those of the steps included."""
 
-        def was_in(model: str, version: int, stage: str) -> bool:
+        def moves(model: str, stage: str) -> Iterator[Values]:
             path = layout.stage_path(model, stage)
-            held = (
-                manifest.read_versions(change.after, path)
-                for step in steps
-                for change in step.moved
-                if change.path == path
-            )
-            pointer = f"stages/{stage}"
-            return any(version in versions for versions in held) or was_among(
-                self._history.moves_of(model, pointer), version
-            )
+            for event in reversed(self._history.moves_of(model, f"stages/{stage}")):
+                yield event.before, event.after
+            for step in steps:
+                for change in step.moved:
+                    if change.path == path:
+                        before, after = (
+                            manifest.read_versions(data, path)
+                            for data in (change.before, change.after)
+                        )
+                        yield before, after
 
-        return was_in
+        return moves
 
     def _root(self, status: BranchStatus) -> str:
         return self._repository.root_of(str(status.published))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -301,6 +301,16 @@ class Parts:
     def _publishes(self, settings: WriteSettings) -> bool:
         """Tell whether a write goes to the remotes: nobody would publish a URL's copy later."""
         return settings.push or settings.pr or self._url is not None
+
+    def _published_tags(self, model: str) -> Callable[[], Sequence[str]]:
+        """Return a function that lists the remote's version tags of a model."""
+        from gitreg.git import remote
+
+        def listed() -> Sequence[str]:
+            upstream = self._clone.upstream(self._repository.tip())
+            return remote.version_tags(self._repository, upstream, model)
+
+        return listed
 
 
 def _work_tree_of(url: str) -> Path | None:

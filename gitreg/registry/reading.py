@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from gitreg.core.model import layout
 from gitreg.core.model.model import Model, ModelVersion, Resolved
 from gitreg.core.model.names import Reference, check_model_name
 from gitreg.core.state.state import RegistryState
-from gitreg.errors import InvalidRequest
+from gitreg.errors import GitregError, InvalidDocument, InvalidRequest
 from gitreg.registry.options import revision_and_time
 from gitreg.registry.parts import Parts
 from gitreg.registry.references import (
@@ -91,25 +92,46 @@ class Reading(Parts):
         commit = self._past(state).registering_commit(found.model, found.version)
         return replace(found, commit=commit)
 
-    def models(self, **options: Unpack[ReadOptions]) -> list[Model]:
-        """Return all models with their pointers, by name."""
-        return list(existing(self.state(**options)).models())
+    def models(
+        self, broken: list[GitregError] | None = None, **options: Unpack[ReadOptions]
+    ) -> list[Model]:
+        """Return all models with their pointers, by name.
+
+        Args:
+            broken: takes an error for each file that does not parse, and all that can be read is
+                returned; without it, the first such file raises.
+            **options: see `ReadOptions`.
+        """
+        return list(existing(self.state(**options)).models(broken))
 
     def model(self, name: str, **options: Unpack[ReadOptions]) -> Model:
         """Return one model with its pointers."""
         return existing(self.state(**options)).model(name)
 
-    def versions(self, name: str, **options: Unpack[ReadOptions]) -> list[ModelVersion]:
-        """Return the versions of a model, newest first."""
+    def versions(
+        self,
+        name: str,
+        broken: list[GitregError] | None = None,
+        **options: Unpack[ReadOptions],
+    ) -> list[ModelVersion]:
+        """Return the versions of a model, newest first; of ``broken`` see `models`."""
         state = existing(self.state(**options))
         state.check_model(name)
         state.read_ahead([name])
-        pointers = state.pointers(name)
+        read = state.pointers if broken is None else partial(state.readable_pointers, broken=broken)
+        pointers = read(name)
         commits = self._past(state).registering_commits(name)
-        return [
-            replace(state.version_of(pointers, number), commit=commits.get(number))
-            for number in reversed(state.versions(name))
-        ]
+        found = []
+        for number in reversed(state.versions(name)):
+            try:
+                version = state.version_of(pointers, number)
+            except InvalidDocument as error:
+                if broken is None:
+                    raise
+                broken.append(error)
+            else:
+                found.append(replace(version, commit=commits.get(number)))
+        return found
 
     def approvals(
         self, reference: ReferenceLike, **options: Unpack[ReadOptions]

@@ -129,6 +129,7 @@ class Writing(Reading):
             self._past(state),
             name,
             provenance,
+            published=self._published_tags(name) if self._publishes(settings) else None,
             push=self._publishes(settings),
             dry_run=settings.dry_run,
             progress=self._progress,

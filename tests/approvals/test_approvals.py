@@ -17,6 +17,7 @@ from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitError, InvalidRequest, NotFound, Refused
 from gitreg.publishing.outcome import Outcome
 from tests.conftest import git, write_model
+from tests.support.clones import check
 from tests.support.commands import error, gitreg
 from tests.support.signers import Key, make_key, use_ssh, write_policy
 
@@ -141,7 +142,8 @@ def test_a_rollback_takes_back_what_was_approved(team: Path) -> None:
         with pytest.raises(Refused, match="0 of 1 approvals"):
             registry.promote("churn@3", stage="production")
         assert registry.check("HEAD^..HEAD").findings == ()
-        registry.rollback("churn", to=3)  # which needs none
+        with pytest.raises(Refused, match="0 of 1 approvals"):
+            registry.rollback("churn", to=3)  # what was withdrawn is promoted, and judged so
     assert other.with_name(f"{other.name}.sig").exists()
     assert git(team, "status", "--porcelain") == ""
 
@@ -290,7 +292,74 @@ def test_withdrawing(team: Path, keys: dict[str, Key]) -> None:
             "approve",
         ]
     assert who_approves(team) == ()
-    assert not (team / WHERE).exists()
+    assert [path.name for path in (team / WHERE).iterdir()] == ["production.grace@example.com.off"]
+
+
+SIG = f"{WHERE}/production.grace@example.com.sig"
+OFF = f"{WHERE}/production.grace@example.com.off"
+
+
+def test_a_withdrawn_approval_does_not_count_again(team: Path) -> None:
+    approve(team)
+    old = (team / SIG).read_bytes()
+    with Registry(team) as registry:
+        registry.withdraw_approval("churn@3", stage="production")
+    assert (team / OFF).read_text() == "withdrawn: 1\n"
+    git(team, "checkout", "--quiet", "HEAD~1", "--", SIG)
+    git(team, "commit", "--quiet", "-m", "back out of history")
+    assert who_approves(team) == ()
+    with Registry(team) as registry:
+        (stored,) = registry.approvals("churn@3")
+        assert not stored.verified
+    approve(team)
+    assert who_approves(team) == (GRACE,)
+    assert (team / SIG).read_bytes() != old
+    assert check(team, "HEAD~3..HEAD").findings == ()
+
+
+@pytest.mark.parametrize("after", [None, b"withdrawn: 0\n", b"withdrawn: x\n"])
+def test_a_withdrawal_is_not_forgotten(team: Path, after: bytes | None) -> None:
+    approve(team)
+    with Registry(team) as registry:
+        registry.withdraw_approval("churn@3", stage="production")
+    git(team, "checkout", "--quiet", "HEAD~1", "--", SIG)
+    if after is None:
+        git(team, "rm", "--quiet", OFF)
+    else:
+        (team / OFF).write_bytes(after)
+    git(team, "commit", "--quiet", "-am", "forget it")
+    (found,) = check(team, "HEAD~1..HEAD").findings
+    assert found.code == ("immutable" if after is None else "bad-approval")
+    assert found.is_error
+    assert (after is None) == bool(who_approves(team))
+
+
+@pytest.mark.parametrize("way", ["archive", "archive and back", "rollback of two"])
+def test_an_approval_is_spent_when_its_version_is_taken_out(team: Path, way: str) -> None:
+    approve(team)
+    with Registry(team) as registry:
+        registry.promote("churn@3", stage="production")
+        if way == "rollback of two":
+            registry.register("churn", write_model(team, "weights 4"))
+            approve(team, "churn@4")
+            registry.promote("churn@4", stage="production")
+            registry.rollback("churn", to=2)
+        else:
+            registry.archive("churn@3", reason="it is bad")
+            if way == "archive and back":
+                registry.rollback("churn", to=2)
+        assert registry.approvals("churn@3") == []
+    assert (team / OFF).read_text() == "withdrawn: 1\n"
+    git(
+        team,
+        "checkout",
+        "--quiet",
+        git(team, "log", "-1", "--format=%H", "--diff-filter=A", "--", SIG),
+        "--",
+        SIG,
+    )
+    git(team, "commit", "--quiet", "-m", "back out of history")
+    assert who_approves(team) == ()
 
 
 def test_approvals_go_with_their_version(team: Path) -> None:

@@ -316,9 +316,15 @@ def test_a_rollback_is_one_when_history_says_so() -> None:
     back = {PRODUCTION: b"versions:\n- 1\n"}
     claimed = step(TWO, back, policy=GATED, message=message)
     assert codes(claimed, World()) == ["policy-from", "policy-metric"]
-    assert codes(claimed, World(("churn", 1, "production"))) == []
+    first, second, third = ((), (1,)), ((1,), (2,)), ((2,), (1,))
+    assert codes(claimed, World(("churn", "production", (first, second)))) == []
     unclaimed = step(TWO, back, policy=GATED)
-    assert codes(unclaimed, World(("churn", 1, "production"))) != []
+    assert codes(unclaimed, World(("churn", "production", (first, second)))) != []
+    withdrawn = World(("churn", "production", (((), (2,)), ((2,), (1,)), ((1,), (2,)))))
+    assert codes(claimed, withdrawn) == ["policy-from", "policy-metric"]
+    archived = World(("churn", "production", (first, second, ((2,), ()))))
+    assert codes(claimed, archived) == []
+    assert codes(claimed, World(("churn", "production", (first, second, third)))) != []
 
 
 def test_an_override_counts_where_the_policy_lets_its_author() -> None:

@@ -100,7 +100,7 @@ CLONES: dict[str, tuple[Callable[[Path], None], str]] = {
     "detached-head": (_detach, "git switch BRANCH"),
     "index-lock": (_lock, "rm "),
     "missing-tag": (_lose_a_tag, "gitreg tags sync"),
-    "foreign-tag": (_foreign_tag, "git tag -d 'churn@v9.0.0'"),
+    "foreign-tag": (_foreign_tag, "git show churn@v9.0.0"),
 }
 
 

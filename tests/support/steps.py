@@ -8,7 +8,7 @@ from gitreg.check.judge import judge_step
 from gitreg.check.step import Step
 from gitreg.core.model.model import Artifact
 from gitreg.core.policy import DEFAULT, Policy
-from gitreg.core.state.history import CommitInfo
+from gitreg.core.state.history import CommitInfo, Values
 from gitreg.core.state.state import RegistryState
 from gitreg.git.steps import Difference
 from tests.support.fakes import ADA, DictSnapshot, branch_with
@@ -53,14 +53,14 @@ class NoFacts:
 class World:
     """Judges moves without any history but what a test says."""
 
-    def __init__(self, *been: tuple[str, int, str]) -> None:
-        self.been = been
+    def __init__(self, *been: tuple[str, str, tuple[Values, ...]]) -> None:
+        self.been = {(model, stage): moves for model, stage, moves in been}
 
     def facts(self, step: Step) -> NoFacts:
         return NoFacts()
 
-    def was_in(self, model: str, version: int, stage: str) -> bool:
-        return (model, version, stage) in self.been
+    def moves(self, model: str, stage: str) -> Sequence[Values]:
+        return self.been.get((model, stage), ())
 
     def is_restored(self, step: Step, model: str) -> bool:
         return False

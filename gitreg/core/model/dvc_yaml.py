@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
-from gitreg.core.model.layout import DVC_YAML
+from gitreg.core.model.layout import DVC_YAML, versions_path
 from gitreg.errors import InvalidDocument
 
 _LINE = re.compile("[^\n]*\n|[^\n]+")
@@ -32,6 +32,10 @@ _KEY = re.compile(
 
 # A key that no YAML reader, of 1.1 or 1.2, takes for a number, a date, a boolean or null.
 _PLAIN_KEY = re.compile(r"(?!(?:null|true|false|yes|no|on|off|y|n)$)[a-z][\w-]*", re.IGNORECASE)
+
+
+# What may stand behind a key whose mapping is below: an anchor.
+_BARE = re.compile(r"[ \t]+&\S+")
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,7 @@ def set_artifact(content: bytes, name: str, path: str | None) -> bytes:
     Raises:
         InvalidDocument: the file is not UTF-8, or not in block style where the edit would be.
     """
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError:
-        raise InvalidDocument(f"{DVC_YAML}: not UTF-8 text") from None
-    lines: list[str] = _LINE.findall(text)
-    newline = "\r\n" if "\r\n" in text else "\n"
+    lines, newline = _lines(content)
     head = next((n for n, line in enumerate(lines) if _key(line, "artifacts")), None)
     if head is not None:
         _edit_section(lines, head, name, path, newline)
@@ -64,13 +63,72 @@ def set_artifact(content: bytes, name: str, path: str | None) -> bytes:
     return "".join(lines).encode()
 
 
+def is_others(content: bytes, name: str) -> bool:
+    """Tell whether the artifact ``name`` is there and is the user's: its path is none of gitreg's.
+
+    >>> is_others(b"artifacts:\\n  churn:\\n    path: models/churn\\n", "churn")
+    True
+
+    Raises:
+        InvalidDocument: as `set_artifact`.
+    """
+    lines, _ = _lines(content)
+    head = next((n for n, line in enumerate(lines) if _key(line, "artifacts")), None)
+    mine = None if head is None else _find(lines, head, name)
+    if mine is None:
+        return False
+    if not is_own_path(_BARE.sub("", mine.key["value"]), name):
+        place = _path_line(lines, mine)
+        path = "" if place is None else _parts(lines[place])["value"]
+        return not is_own_path(path, name)
+    return False
+
+
+def is_own_path(path: str, name: str) -> bool:
+    """Tell whether the path of an artifact, maybe quoted, is one that gitreg gives ``name``."""
+    return f"{versions_path(name)}/" in path
+
+
+def rename_artifact(content: bytes, name: str, new: str, path: str) -> bytes:
+    """Return ``content`` in which an artifact has another name and path, and all else stays.
+
+    Raises:
+        InvalidDocument: as `set_artifact`.
+    """
+    lines, _ = _lines(content)
+    head = next((n for n, line in enumerate(lines) if _key(line, "artifacts")), None)
+    mine = None if head is None else _find(lines, head, name)
+    if mine is None:
+        return set_artifact(content, new, path)
+    indent = " " * _depth(lines[mine.start])
+    key = new if _PLAIN_KEY.fullmatch(new) else f"'{new}'"
+    lines[mine.start] = indent + key + lines[mine.start][len(mine.key["head"]) - 1 :]
+    return set_artifact("".join(lines).encode(), new, path)
+
+
+def _find(lines: list[str], head: int, name: str) -> _Entry | None:
+    """Return an entry of the section that begins at ``head``."""
+    if _parts(lines[head])["value"].replace(" ", "") not in ("", "{}"):
+        _refuse("artifacts")
+    return next((e for e in _entries(lines, head + 1) if e.key["name"] == name), None)
+
+
+def _lines(content: bytes) -> tuple[list[str], str]:
+    """Return the lines of the file, and its line break."""
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidDocument(f"{DVC_YAML}: not UTF-8 text") from None
+    return _LINE.findall(text), "\r\n" if "\r\n" in text else "\n"
+
+
 def _edit_section(lines: list[str], head: int, name: str, path: str | None, newline: str) -> None:
     value = _parts(lines[head])["value"].replace(" ", "")
     if value not in ("", "{}"):
         _refuse("artifacts")
     entries = list(_entries(lines, head + 1))
     mine = next((entry for entry in entries if entry.key["name"] == name), None)
-    if mine is not None and mine.key["value"]:
+    if mine is not None and _BARE.sub("", mine.key["value"]):
         _refuse(f"artifacts.{name}")
     if mine is not None and path is not None:
         _set_path(lines, mine, path)
@@ -112,7 +170,8 @@ def _section_end(lines: list[str], head: int) -> int:
     return last + 1
 
 
-def _set_path(lines: list[str], entry: _Entry, path: str) -> None:
+def _path_line(lines: list[str], entry: _Entry) -> int | None:
+    """Return the line that has the path of an artifact, and all of it."""
     inside = [number for number in range(entry.start + 1, entry.stop) if _says(lines[number])]
     for number, following in zip(inside, [*inside, None][1:], strict=True):
         if _depth(lines[number]) > _depth(lines[inside[0]]) or not _key(
@@ -121,11 +180,18 @@ def _set_path(lines: list[str], entry: _Entry, path: str) -> None:
             continue
         if following is not None and _depth(lines[following]) > _depth(lines[number]):
             break  # the value goes on below, as a folded text does
-        _set_value(lines, number, f" {path}")
-        return
-    raise InvalidDocument(
-        f"{DVC_YAML}: artifacts.{entry.key['name']}: has no path on a line of its own"
-    )
+        return number
+    return None
+
+
+def _set_path(lines: list[str], entry: _Entry, path: str) -> None:
+    number = _path_line(lines, entry)
+    if number is None:
+        raise InvalidDocument(
+            f"{DVC_YAML}: artifacts.{entry.key['name']}: has no path on a line of its own"
+        )
+    anchor = _BARE.match(_parts(lines[number])["value"])
+    _set_value(lines, number, f"{anchor[0] if anchor else ''} {path}")
 
 
 def _set_value(lines: list[str], number: int, value: str) -> None:

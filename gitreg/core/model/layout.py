@@ -41,8 +41,18 @@ GITIGNORE_TEXT = b"""\
 """
 
 Kind = Literal[
-    "stages", "aliases", "manifest", "deleted", "annotations", "approval", "model", "other"
+    "stages",
+    "aliases",
+    "manifest",
+    "deleted",
+    "annotations",
+    "approval",
+    "withdrawal",
+    "model",
+    "other",
 ]
+
+_APPROVED, _WITHDRAWN = ".sig", ".off"
 
 PointerKind = Literal["stages", "aliases"]
 
@@ -62,7 +72,7 @@ class Place:
     Attributes:
         model: the model's name.
         kind: the kind of file.
-        name: the stage or alias of a pointer, or the stage of an approval.
+        name: the stage or alias of a pointer, or the stage of an approval or its withdrawals.
         version: the version's number, for a file of a version.
         principal: the approver, according to the file's name.
     """
@@ -140,10 +150,19 @@ def approval_path(model: str, version: int, stage: str, principal: str) -> str:
     Raises:
         InvalidRequest: the principal's name is malformed, or too long for a file name.
     """
-    file = f"{stage}.{_in_a_name(check_principal(principal))}.sig"
+    file = f"{stage}.{_in_a_name(check_principal(principal))}{_APPROVED}"
     if len(file) > FOLDER_LIMIT:
         raise InvalidRequest(f"{principal!a}: too long a name for an approval's file")
     return f"{approvals_path(model, version)}/{file}"
+
+
+def withdrawal_path(approval: str) -> str:
+    """Return the path of the file that counts how often an approval was withdrawn.
+
+    >>> withdrawal_path("approvals/production.ada@example.com.sig")
+    'approvals/production.ada@example.com.off'
+    """
+    return approval.removesuffix(_APPROVED) + _WITHDRAWN
 
 
 def dvc_pointer_path(model: str, version: int, artifact: str) -> str:
@@ -178,7 +197,11 @@ def pointer_name(file: str, kind: PointerKind) -> str | None:
 
 def approval_name(file: str) -> tuple[str, str] | None:
     """Return the stage and the principal that a file under ``approvals/`` stands for."""
-    stem = file.removesuffix(".sig")
+    return _signed_name(file, _APPROVED)
+
+
+def _signed_name(file: str, suffix: str) -> tuple[str, str] | None:
+    stem = file.removesuffix(suffix)
     stage, _, folder = stem.partition(".")
     if stem == file or pointer_name(f"{stage}.yaml", "stages") is None:
         return None
@@ -208,10 +231,16 @@ def locate(path: str) -> Place | None:
             return Place(model, kind, name=name)
         case ["versions", folder, file] if version := version_of_folder(folder):
             return Place(model, _VERSION_FILES.get(file, "other"), version=version)
-        case ["versions", folder, "approvals", file] if (version := version_of_folder(folder)) and (
-            named := approval_name(file)
-        ):
-            return Place(model, "approval", named[0], version, named[1])
+        case ["versions", folder, "approvals", file] if version := version_of_folder(folder):
+            return _signed(model, version, file)
+    return Place(model, "other")
+
+
+def _signed(model: str, version: int, file: str) -> Place:
+    kinds: dict[str, Kind] = {_APPROVED: "approval", _WITHDRAWN: "withdrawal"}
+    for suffix, kind in kinds.items():
+        if named := _signed_name(file, suffix):
+            return Place(model, kind, named[0], version, named[1])
     return Place(model, "other")
 
 

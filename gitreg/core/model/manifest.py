@@ -323,6 +323,16 @@ def read_alias(data: bytes, where: str) -> int:
     return Fields(yaml.parse(data, where), where).only(("version",)).integer("version", 1)
 
 
+def write_withdrawals(times: int) -> bytes:
+    """Return the file that counts how often an approval was withdrawn."""
+    return _dump({"withdrawn": times}, read_withdrawals, "the withdrawals")
+
+
+def read_withdrawals(data: bytes, where: str) -> int:
+    """Return how often an approval was withdrawn, according to its file."""
+    return Fields(yaml.parse(data, where), where).only(("withdrawn",)).integer("withdrawn", 1)
+
+
 def write_annotations(annotations: Annotations) -> bytes | None:
     """Return ``annotations.yaml`` or ``model.yaml``, ``None`` when there is nothing to write.
 

@@ -17,14 +17,14 @@ replaces: 4
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
-from gitreg.core.model import layout
+from gitreg.core.model import layout, manifest
 from gitreg.core.model.names import format_version
 from gitreg.core.state.change import Change, Edit
 from gitreg.core.state.compare import metrics_beside
-from gitreg.core.state.state import RegistryState
+from gitreg.core.state.state import RegistryState, Snapshot
 from gitreg.errors import NotFound, Refused
 
 
@@ -39,6 +39,8 @@ class Approval:
         manifest: SHA-256 of its ``manifest.yaml``, which has that of the bytes; 64 hex digits.
         stage: where to.
         replaces: the versions in the stage before the move, ascending.
+        withdrawn: how often this person's approval of it was withdrawn before: a signature from
+            then, taken out of history again, does not count.
     """
 
     repository: str
@@ -47,11 +49,12 @@ class Approval:
     manifest: str
     stage: str
     replaces: tuple[int, ...] = ()
+    withdrawn: int = 0
 
     @classmethod
     def over(
         cls,
-        manifest: bytes,
+        document: bytes,
         repository: str,
         model: str,
         version: int,
@@ -61,7 +64,7 @@ class Approval:
         """Return the approval of a version for a stage, to be signed or looked up.
 
         Args:
-            manifest: the content of the version's ``manifest.yaml``.
+            document: the content of the version's ``manifest.yaml``.
             repository: the first commit of its history, 40 hex digits.
             model: the model.
             version: which one is to move.
@@ -69,7 +72,7 @@ class Approval:
             held: the versions in the stage before; a version does not replace itself.
         """
         replaces = tuple(sorted(other for other in held if other != version))
-        digest = hashlib.sha256(manifest).hexdigest()
+        digest = hashlib.sha256(document).hexdigest()
         return cls(repository, model, version, digest, stage, replaces)
 
     @property
@@ -83,13 +86,54 @@ class Approval:
             f"version: {self.version}\n"
             f"manifest: {self.manifest}\n"
             f"stage: {self.stage}\n"
-            f"replaces: {replaces}\n"
+            f"replaces: {replaces}\n" + (f"withdrawn: {self.withdrawn}\n" if self.withdrawn else "")
         ).encode()
+
+    def by(self, principal: str, snapshot: Snapshot) -> Approval:
+        """Return the approval as a principal has to sign it.
+
+        Raises:
+            InvalidDocument: the file that counts withdrawals does not parse.
+            InvalidRequest: no file can have the principal's name.
+        """
+        path = layout.approval_path(self.model, self.version, self.stage, principal)
+        return replace(self, withdrawn=_withdrawals(snapshot, path))
 
     @property
     def reference(self) -> str:
         """``churn-predictor@5``."""
         return format_version(self.model, self.version)
+
+
+def _withdrawals(snapshot: Snapshot, approval: str) -> int:
+    path = layout.withdrawal_path(approval)
+    data = snapshot.read(path)
+    return 0 if data is None else manifest.read_withdrawals(data, path)
+
+
+def taken_away(state: RegistryState, approval: str) -> tuple[Edit, Edit]:
+    """Return the edits that withdraw a stored approval, and remember it.
+
+    Without the second one, the signature could be taken out of history again, and would count.
+
+    Raises:
+        InvalidDocument: the file that counts withdrawals does not parse.
+    """
+    times = _withdrawals(state.snapshot, approval) + 1
+    return (
+        Edit(approval, None),
+        Edit(layout.withdrawal_path(approval), manifest.write_withdrawals(times)),
+    )
+
+
+def all_taken_away(state: RegistryState, model: str, version: int, stage: str) -> Iterator[Edit]:
+    """Yield the edits that withdraw all approvals of a version for a stage."""
+    folder = layout.approvals_path(model, version)
+    for file in state.snapshot.list(folder):
+        named = layout.approval_name(file)
+        path = f"{folder}/{file}"
+        if named and named[0] == stage and state.snapshot.read(path) is not None:
+            yield from taken_away(state, path)
 
 
 def approval_of(
@@ -101,12 +145,12 @@ def approval_of(
         NotFound: no such version.
     """
     path = layout.manifest_path(model, version)
-    manifest = state.snapshot.read(path)
-    if manifest is None:
+    document = state.snapshot.read(path)
+    if document is None:
         state.check_version(model, version)
         raise NotFound(f"{path}: not there")
     held = state.stage(model, stage)
-    return Approval.over(manifest, repository, model, version, stage, held)
+    return Approval.over(document, repository, model, version, stage, held)
 
 
 @dataclass(frozen=True)
@@ -139,6 +183,7 @@ def approve(state: RegistryState, request: Approve) -> Change:
     model, version, stage = seen.model, seen.version, seen.stage
     state.policy.stage(stage)
     now = approval_of(state, seen.repository, model, version, stage)
+    now = now.by(request.principal, state.snapshot)
     if now != seen:
         held = ", ".join(format_version(model, other) for other in now.replaces) or "nothing"
         raise Refused(
@@ -160,7 +205,7 @@ def approve(state: RegistryState, request: Approve) -> Change:
 
 
 def withdraw(state: RegistryState, model: str, version: int, stage: str, principal: str) -> Change:
-    """Return the change that withdraws an approval.
+    """Return the change that withdraws an approval, and remembers it.
 
     Raises:
         NotFound: this principal has not approved the version for the stage.
@@ -174,7 +219,7 @@ def withdraw(state: RegistryState, model: str, version: int, stage: str, princip
         )
     return Change(
         f"withdraw the approval of {name} for {stage}",
-        (Edit(path, None),),
+        taken_away(state, path),
         trailers=_trailers("withdraw", model, version, stage),
     )
 

@@ -16,10 +16,12 @@ from gitreg.core.policy.verdict import METRIC, Case, Facts, Judgement
 from gitreg.core.state.change import Change, Edit, check_reason
 from gitreg.core.state.decision import (
     Move,
+    Moves,
     case_of,
     decide,
     judge_aliases,
     may_override,
+    may_return,
     moves_between,
     rules_for,
 )
@@ -210,6 +212,17 @@ def rule_on(state: RegistryState, edits: Sequence[Edit], mover: Mover, demand: D
     ruling = _overridden(state, cases, found, demand)
     # An overridden rule is not awaited.
     return ruling if ruling.overridden else replace(ruling, awaited=mover.awaited)
+
+
+def takes_back(state: RegistryState, edits: Sequence[Edit], moves: Moves) -> bool:
+    """Tell whether all moves that edits would make can be part of taking back earlier ones."""
+    after = state.after({edit.path: edit.content for edit in edits})
+    places = (layout.locate(edit.path) for edit in edits)
+    return all(
+        may_return(state.policy, move, after, moves)
+        for model in dict.fromkeys(place.model for place in places if place and place.pointer)
+        for move in moves_between(state, after, model)
+    )
 
 
 def _named_first(moves: Iterable[Move], named: Collection[Version]) -> list[Move]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gitreg.core.model.names import ARCHIVE, NO_STAGE, Reference, format_version
+from gitreg.core.operations.approve import all_taken_away
 from gitreg.core.operations.judging import (
     Demand,
     GateRefused,
@@ -19,7 +20,7 @@ from gitreg.core.operations.judging import (
 from gitreg.core.operations.moves import PointerMoves
 from gitreg.core.policy.gates import MetricBetter
 from gitreg.core.policy.verdict import HOLDS, METRIC
-from gitreg.core.state.change import OVERRIDE, Change
+from gitreg.core.state.change import OVERRIDE, Change, Edit
 from gitreg.core.state.compare import metrics_beside
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import InvalidRequest
@@ -98,7 +99,10 @@ def promote(state: RegistryState, request: Promotion, mover: Mover) -> Change:
         trailers += [("Gitreg-Replaces", str(version)) for version in replaced]
     change = Change(
         _subject(state, candidates, stage),
-        tuple(edit for move in moves.values() for edit in move.edits()),
+        (
+            *(edit for move in moves.values() for edit in move.edits()),
+            *_spent(state, candidates, stage),
+        ),
         trailers=(("Gitreg-Action", "archive" if stage == ARCHIVE else "promote"), *trailers),
         warnings=(
             *_crowded(state, moves, stage),
@@ -138,6 +142,19 @@ def _replaced_to(state: RegistryState, request: Promotion, stage: str) -> str | 
     if stage in (target, NO_STAGE):
         raise InvalidRequest(f"versions in {stage!r} cannot be replaced into {target!r}")
     return target
+
+
+def _spent(
+    state: RegistryState, candidates: Sequence[tuple[str, int]], stage: str
+) -> Iterator[Edit]:
+    """Yield the edits that withdraw the approvals of versions that are taken out of their stages.
+
+    Otherwise a version that was found bad could return by the approval of its first promotion.
+    """
+    for model, version in candidates:
+        left = state.stage_of(model, version)
+        if stage in (NO_STAGE, ARCHIVE) and left not in (None, stage):
+            yield from all_taken_away(state, model, version, str(left))
 
 
 def _aliases(state: RegistryState, stage: str, model: str, asked: Sequence[str]) -> tuple[str, ...]:

@@ -15,16 +15,17 @@ from dataclasses import replace
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.layout import Place
 from gitreg.core.model.names import ARCHIVE, Reference, format_version
+from gitreg.core.operations.approve import taken_away
 from gitreg.core.operations.create import Creation, create_model
 from gitreg.core.operations.delete import delete
 from gitreg.core.operations.delete_model import delete_model
-from gitreg.core.operations.judging import Demand, Mover, judged
+from gitreg.core.operations.judging import Demand, Mover, judged, takes_back
 from gitreg.core.operations.reapply_moves import PointerMove, moved_again
 from gitreg.core.operations.recorded import Recorded
 from gitreg.core.operations.register import Registration, register
 from gitreg.core.operations.rename import rename_model
 from gitreg.core.state.change import OVERRIDE, Change, Edit, parse_message
-from gitreg.core.state.decision import Move, WasIn, may_return, moves_between
+from gitreg.core.state.decision import Moves
 from gitreg.core.state.history import FileChange
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError, Refused
@@ -81,7 +82,7 @@ def reapply(
     above: Callable[[str], int],
     holds: ApprovalHolds,
     mover: Mover,
-    was_in: WasIn,
+    moves: Moves,
 ) -> tuple[Change, dict[tuple[str, int], int]]:
     """Return the change that does a recorded operation again, and the numbers it gave.
 
@@ -95,7 +96,7 @@ def reapply(
         above: returns the highest number of a model in the history.
         holds: tells whether an approval verifies in a state.
         mover: who did it, and the facts for the rules.
-        was_in: what the history knows; a message that claims to be a rollback proves nothing.
+        moves: of a stage; a message that claims to be a rollback proves nothing.
 
     Raises:
         Refused: it no longer applies, or the policy refuses it; the message says why.
@@ -103,7 +104,7 @@ def reapply(
     """
     change, new = done_again(state, recorded, numbers, above, holds, mover)
     # What ends a model is judged while it is done: a rename looks like moves, but is none.
-    return change if recorded.ended else _judged(state, change, mover, was_in), new
+    return change if recorded.ended else _judged(state, change, mover, moves), new
 
 
 def done_again(
@@ -158,7 +159,7 @@ def carried(recorded: Recorded, numbers: Numbers) -> dict[tuple[str, int], int |
     return moved | {(model, version): version for version in mine}
 
 
-def _judged(state: RegistryState, change: Change, mover: Mover, was_in: WasIn) -> Change:
+def _judged(state: RegistryState, change: Change, mover: Mover, moves: Moves) -> Change:
     """Return the change with the verdicts of the state's policy as evidence.
 
     Raises:
@@ -166,17 +167,10 @@ def _judged(state: RegistryState, change: Change, mover: Mover, was_in: WasIn) -
     """
     trailers = dict(change.trailers)
     claims = trailers.get("Gitreg-Action") == "rollback" or change.reverts is not None
-    returns = claims and all(may_return(state.policy, m, was_in) for m in _moves(state, change))
+    returns = claims and takes_back(state, change.edits, moves)
     named, stage = _named(change.trailers)
     demand = Demand(named, override=trailers.get(OVERRIDE), returns=returns)
     return judged(state, change, mover, demand, stage)
-
-
-def _moves(state: RegistryState, change: Change) -> list[Move]:
-    after = state.after({edit.path: edit.content for edit in change.edits})
-    places = (layout.locate(edit.path) for edit in change.edits)
-    models = dict.fromkeys(place.model for place in places if place and place.pointer)
-    return [move for model in models for move in moves_between(state, after, model)]
 
 
 def _named(trailers: Sequence[tuple[str, str]]) -> tuple[tuple[tuple[str, int], ...], str]:
@@ -344,7 +338,7 @@ class _Reapplication:
             path = layout.approval_path(place.model, number, stage, principal)
             if change.after is None:
                 if self._state.snapshot.read(path) is not None:
-                    self.edits[path] = None
+                    self._add(taken_away(self._state, path))
             elif holds(self._state, replace(place, version=number), change.after):
                 self.edits[path] = change.after
             else:

@@ -132,7 +132,7 @@ def _is_part_of_operation(place: Place, file: FileChange, recorded: Recorded) ->
     died = [c for c in same if c.path.endswith("/deleted.yaml") and c.before is None and c.after]
     if died:
         return not born and (file.after is None or place.kind == "deleted")
-    if place.kind == "approval" and not born:
+    if place.kind in ("approval", "withdrawal") and not born:
         return True
     # A file that no registration writes, such as notes beside a version, is not part of one.
     known = place.kind in ("manifest", "annotations") or _is_registered_file(file.path)

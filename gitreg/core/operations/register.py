@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gitreg.core.documents.yaml import Value
 from gitreg.core.model import layout, manifest
-from gitreg.core.model.dvc_yaml import set_artifact
+from gitreg.core.model.dvc_yaml import is_others, set_artifact
 from gitreg.core.model.manifest import Tombstone
 from gitreg.core.model.model import (
     Annotations,
@@ -154,8 +154,23 @@ def register(state: RegistryState, request: Registration) -> Change:
             ("Gitreg-Model", model),
             ("Gitreg-Version", str(version)),
         ),
-        warnings=request.warnings,
+        warnings=(*request.warnings, *_kept(state, model)),
     )
+
+
+def _kept(state: RegistryState, model: str) -> list[str]:
+    """Return a warning where ``dvc.yaml`` has an artifact of this name that is the user's."""
+    before = state.snapshot.read(layout.DVC_YAML)
+    if before is None or not is_taggable(model) or not is_others(before, model):
+        return []
+    where = layout.versions_path(model)
+    return [
+        (
+            f"artifacts.{model} in {layout.DVC_YAML} is yours and stays as it is, so that dvc "
+            f"artifacts get gives what it names; gitreg keeps it up to date once its path is below "
+            f"{where}/"
+        )
+    ]
 
 
 def _check_number(model: str, number: int, last: int) -> int:
@@ -175,10 +190,13 @@ def _check_number(model: str, number: int, last: int) -> int:
 def dvc_yaml_edit(state: RegistryState, model: str, path: str | None) -> list[Edit]:
     """Return the edit of ``dvc.yaml`` that names a model's newest artifact, if one is needed.
 
-    Names that DVC does not accept for an artifact are left out.
+    Names that DVC does not accept for an artifact are left out. An entry of the user's own, whose
+    path is not the registry's, stays as it is.
     """
     before = state.snapshot.read(layout.DVC_YAML)
     if not is_taggable(model) or (before is None and path is None):
+        return []
+    if is_others(before or b"", model):
         return []
     after = set_artifact(before or b"", model, path)
     return [Edit(layout.DVC_YAML, after)] if after != before else []

@@ -7,8 +7,9 @@ Approvals do not move: the signed text names the model, so they are void under a
 from __future__ import annotations
 
 from gitreg.core.model import layout, manifest
+from gitreg.core.model.dvc_yaml import is_others, rename_artifact
 from gitreg.core.model.manifest import Tombstone
-from gitreg.core.model.names import format_version
+from gitreg.core.model.names import format_version, is_taggable
 from gitreg.core.operations.create import check_free_name, tombstone_edit
 from gitreg.core.operations.judging import Demand, Mover, judged
 from gitreg.core.operations.register import dvc_yaml_edit
@@ -83,12 +84,20 @@ def moved_files(name: str, new: str, files: dict[str, bytes]) -> dict[str, bytes
 def _dvc_yaml_edits(state: RegistryState, name: str, new: str) -> list[Edit]:
     """Return the edit after which ``dvc.yaml`` has the newest artifact under the new name."""
     latest = state.latest(name)
+    if latest is None:
+        return dvc_yaml_edit(state, name, None)
+    path = layout.version_path(new, latest, state.manifest(name, latest).artifact.path)
+    before = state.snapshot.read(layout.DVC_YAML) or b""
+    if is_taggable(name) and is_taggable(new):
+        if is_others(before, name):
+            return dvc_yaml_edit(state, new, path)
+        if not is_others(before, new):
+            # What the user wrote into the entry, such as labels, moves along.
+            after = rename_artifact(before, name, new, path)
+            return [Edit(layout.DVC_YAML, after)]
     gone = dvc_yaml_edit(state, name, None)
     between = state.after({edit.path: edit.content for edit in gone})
-    if latest is None:
-        return gone
-    artifact = state.manifest(name, latest).artifact.path
-    return dvc_yaml_edit(between, new, layout.version_path(new, latest, artifact)) or gone
+    return dvc_yaml_edit(between, new, path) or gone
 
 
 def _left_behind(files: dict[str, bytes]) -> tuple[str, ...]:

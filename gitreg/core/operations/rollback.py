@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gitreg.core.model import layout
 from gitreg.core.model.model import ModelVersion
 from gitreg.core.model.names import format_version
-from gitreg.core.operations.judging import Demand, Mover, judged
+from gitreg.core.operations.approve import all_taken_away
+from gitreg.core.operations.judging import Demand, Mover, judged, takes_back
 from gitreg.core.operations.moves import PointerMoves
 from gitreg.core.state.change import Change, Edit
-from gitreg.core.state.history import Event, named_by, stack_of
+from gitreg.core.state.history import Event, Values, named_by, stack_of
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import InvalidRequest, Refused
 
@@ -75,13 +75,14 @@ def roll_back(state: RegistryState, past: Past, request: Rollback, mover: Mover)
 
     A rollback must be possible in any emergency, and what it restores has passed the gates once:
     of the policy only the demand for a signature applies, and aliases go where the stage's rule
-    sends them. Approvals of a version that is withdrawn are removed.
+    sends them. What was withdrawn itself is promoted again, and judged so, if ``to`` names it.
+    Approvals of a version that is withdrawn are removed.
 
     Raises:
         InvalidRequest: no model is named, or one twice.
         NotFound: no such model, stage or version.
         Refused: the stage held nothing before, or ``to`` was never in the stage.
-        GateRefused: the policy demands a signature of somebody else.
+        GateRefused: the policy demands a signature of somebody else, or refuses what was withdrawn.
     """
     if not request.models:
         raise InvalidRequest("name at least one model, as in churn-predictor")
@@ -110,8 +111,15 @@ def roll_back(state: RegistryState, past: Past, request: Rollback, mover: Mover)
         warnings=tuple(warning for step in steps for warning in step.warnings),
     )
     named = tuple((version.model, version.version) for version in restored)
-    change = judged(state, change, mover, Demand(named, returns=True), request.stage)
+    returns = takes_back(state, change.edits, lambda *stage: _values(past, *stage))
+    change = judged(state, change, mover, Demand(named, returns=returns), request.stage)
     return RollbackPlan(change, tuple(withdrawn), tuple(restored))
+
+
+def _values(past: Past, model: str, stage: str) -> Iterator[Values]:
+    """Yield what the moves of a stage led from and to, oldest first."""
+    for event in reversed(past.moves_of(model, f"stages/{stage}")):
+        yield event.before, event.after
 
 
 def _step(state: RegistryState, past: Past, request: Rollback, model: str) -> _Step:
@@ -155,24 +163,26 @@ def _step(state: RegistryState, past: Past, request: Rollback, model: str) -> _S
         ),
     ]
     restored = tuple(version for version in target if version not in current)
-    edits = (*moves.edits(), *_unapproved(state, model, request.stage, withdrawn))
+    edits = (*moves.edits(), *_unapproved(state, model, request.stage, withdrawn, undone, target))
     return _Step(model, edits, tuple(undone), target, withdrawn, restored, tuple(warnings))
 
 
 def _unapproved(
-    state: RegistryState, model: str, stage: str, withdrawn: Sequence[int]
+    state: RegistryState,
+    model: str,
+    stage: str,
+    withdrawn: Sequence[int],
+    undone: Sequence[Event],
+    target: Sequence[int],
 ) -> Iterator[Edit]:
-    """Yield the edits that remove approvals of withdrawn versions.
+    """Yield the edits that withdraw the approvals of the versions whose moves are taken back.
 
     Otherwise they would hold again: the stage holds what it held when they were signed.
     """
-    for version in withdrawn:
-        folder = layout.approvals_path(model, version)
-        for file in state.snapshot.list(folder):
-            named = layout.approval_name(file)
-            path = f"{folder}/{file}"
-            if named and named[0] == stage and state.snapshot.read(path) is not None:
-                yield Edit(path, None)
+    entered = {version for event in undone for version in event.after}
+    for version in sorted({*withdrawn, *entered} - set(target)):
+        if state.has_version(model, version):
+            yield from all_taken_away(state, model, version, stage)
 
 
 def _back_to_something(

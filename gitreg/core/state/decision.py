@@ -6,7 +6,7 @@ by these functions: none refuses what another one accepts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gitreg.core.model.model import ModelVersion
@@ -15,10 +15,11 @@ from gitreg.core.policy import verdict as codes
 from gitreg.core.policy.rules import Policy, StageRule
 from gitreg.core.policy.transitions import Approved, From, Holds, MayOverride, NotFrozen, SignedBy
 from gitreg.core.policy.verdict import Case, Facts, Rule, Verdict
+from gitreg.core.state.history import Values, is_return
 from gitreg.core.state.state import RegistryState
 
-WasIn = Callable[[str, int, str], bool]
-"""Tells whether a version of a model was in a stage before, by history."""
+Moves = Callable[[str, str], Iterable[Values]]
+"""Returns all earlier moves of a model's stage, oldest first, by history."""
 
 
 @dataclass(frozen=True)
@@ -174,15 +175,16 @@ def is_way_out(policy: Policy, stage: str, came_from: str | None) -> bool:
     return leaves is not None and leaves.replaced == stage
 
 
-def may_return(policy: Policy, move: Move, was_in: WasIn) -> bool:
+def may_return(policy: Policy, move: Move, after: RegistryState, moves: Moves) -> bool:
     """Tell whether a move can be part of one that takes back an earlier one.
 
-    A message that says so is not enough: a version that enters a stage was there before, by
-    history, and one that makes room goes where the policy puts it.
+    A message that says so is not enough: by history, the stage holds again what it held just before
+    a move that still stands, and a version that makes room goes where the policy puts it.
     """
-    if is_way_out(policy.of(move.model), move.stage or NO_STAGE, move.came_from):
+    stage = move.stage or NO_STAGE
+    if is_way_out(policy.of(move.model), stage, move.came_from):
         return True
-    return was_in(move.model, move.version, str(move.stage))
+    return is_return(moves(move.model, stage), after.stage(move.model, stage))
 
 
 def _entry(policy: Policy, rule: StageRule, stage: str) -> Iterator[Rule]:

@@ -7,7 +7,7 @@ squash or a merge gives events like any other. Trailers add only the reason.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
@@ -147,10 +147,20 @@ def named_by(held: tuple[int, ...]) -> int | None:
     return held[-1] if held else None
 
 
-def events_of(commit: CommitInfo, changes: Iterable[FileChange]) -> list[Event]:
-    """Return the events of a commit, model by model: registrations first, then pointers."""
+Held = Callable[[str, str], tuple[int, ...]]
+"""Returns what a model's pointer holds by its moves so far."""
+
+
+def events_of(
+    commit: CommitInfo, changes: Iterable[FileChange], held: Held = lambda *_: ()
+) -> list[Event]:
+    """Return the events of a commit, model by model: registrations first, then pointers.
+
+    A pointer file that does not parse is no event: nothing moved. The commit that repairs it moves
+    the pointer from what it ``held`` before it broke.
+    """
     told = _Told.of(commit, changes)
-    found = [event for place, change in told.changes for event in _event(told, place, change)]
+    found = [e for place, change in told.changes for e in _event(told, place, change, held)]
     found += [told.event(name, "rename", None) for name in told.renamed.values()]
     found += [told.event(name, "revert", None) for name in told.named_back]
     return sorted(found, key=_order)
@@ -272,7 +282,7 @@ def _new_name(tombstone: bytes | None, path: str) -> str | None:
         return None
 
 
-def _event(told: _Told, place: layout.Place, change: FileChange) -> Iterator[Event]:
+def _event(told: _Told, place: layout.Place, change: FileChange, held: Held) -> Iterator[Event]:
     """Yield the event of one file, if its change is one."""
     if place.pointer is None:
         action = _file_action(told, place, change)
@@ -281,7 +291,9 @@ def _event(told: _Told, place: layout.Place, change: FileChange) -> Iterator[Eve
             yield told.event(place.model, action, place.version, stage=stage)
         return
     before, after = (_value(place, data) for data in (change.before, change.after))
-    if before != after:
+    if before is None:
+        before = held(place.model, place.pointer)
+    if after is not None and before != after:
         overrides = told.trailers.get(OVERRIDE, ()) if place.kind == "stages" else ()
         yield told.event(
             place.model,
@@ -312,15 +324,14 @@ def _order(event: Event) -> tuple[str, int, bool, bool, str, int]:
     )
 
 
-def _value(place: layout.Place, data: bytes | None) -> tuple[int, ...]:
-    # A file that does not parse holds nothing: one broken commit must not hide all others.
-    # `gitreg doctor` reports it as long as it is there.
+def _value(place: layout.Place, data: bytes | None) -> tuple[int, ...] | None:
+    """Return what a pointer file holds; ``None`` if it does not parse, as `check` reports."""
     try:
         if place.kind == "stages":
             return manifest.read_versions(data, place.model)
         return () if data is None else (manifest.read_alias(data, place.model),)
     except InvalidDocument:
-        return ()
+        return None
 
 
 def _subject(before: tuple[int, ...], after: tuple[int, ...]) -> int:
@@ -367,6 +378,8 @@ def _word_action(told: _Told, place: layout.Place, change: FileChange) -> str | 
     """Return the action on an annotation, approval or description."""
     if place.kind in ("annotations", "approval") and told.claimed in ("register", "delete"):
         return None  # written or removed with its version, which has its own event
+    if place.kind == "withdrawal":
+        return None  # beside the removed approval, whose event tells it
     if place.kind == "approval":
         return "withdraw" if change.after is None else "approve"
     if place.kind == "model" and change.before is None and _creates(told, place.model):
@@ -406,9 +419,35 @@ def _begins_anew(told: _Told, model: str) -> bool:
 # Earlier values of a pointer: the stack that a rollback goes down
 
 
-def was_among(events: Iterable[Event], version: int) -> bool:
-    """Tell whether a pointer held a version at some time, by its moves."""
-    return any(version in (*event.before, *event.after) for event in events)
+Values = tuple[tuple[int, ...], tuple[int, ...]]
+"""What a pointer held before a move, and after it."""
+
+
+def is_return(moves: Iterable[Values], held: tuple[int, ...]) -> bool:
+    """Tell whether a stage that holds ``held`` would be back where it was before a standing move.
+
+    Only the values count: a message proves nothing. A move to a value that a standing move started
+    from takes that move and all later ones back. So what was withdrawn does not return this way,
+    whoever withdrew it and however: by a rollback, a merge of one, or by hand.
+
+    >>> first, second = ((), (1,)), ((1,), (2,))
+    >>> is_return([first, second], (1,)), is_return([first, second, ((2,), (1,))], (2,))
+    (True, False)
+
+    Args:
+        moves: all earlier moves of the stage, oldest first.
+        held: what it would hold, ascending.
+    """
+    standing: list[Values] = []
+    for before, after in moves:
+        # An archived version leaves nothing in its stage: only of the first move is that a return.
+        back = [n for n, move in enumerate(standing) if move[0] == after]
+        back = back if after else [n for n in back if n == len(standing) - 1]
+        if back:
+            del standing[back[-1] :]
+        else:
+            standing.append((before, after))
+    return any(held and set(held) <= set(before) for before, _ in standing)
 
 
 def entry_of(events: Iterable[Event], version: int) -> Event | None:

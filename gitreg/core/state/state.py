@@ -5,6 +5,7 @@ It asks a `Snapshot` for files and folders; Git gives one for a commit, a test o
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn, Protocol
@@ -20,7 +21,7 @@ from gitreg.core.model.names import (
     format_version,
 )
 from gitreg.core.text.suggest import did_you_mean
-from gitreg.errors import InvalidDocument, NotFound
+from gitreg.errors import GitregError, InvalidDocument, NotFound
 
 # Resolving a reference needs no rules: a serving process does not wait for them.
 if TYPE_CHECKING:
@@ -83,6 +84,15 @@ class _Overlaid:
 
     def list_many(self, paths: Sequence[str]) -> Sequence[Sequence[str]]:
         return [self.list(path) for path in paths]
+
+
+@contextlib.contextmanager
+def _collected(broken: list[GitregError]) -> Iterator[None]:
+    """Collect the error of a file that does not parse."""
+    try:
+        yield
+    except InvalidDocument as error:
+        broken.append(error)
 
 
 def _makes_a_model(names: Sequence[str]) -> bool:
@@ -311,8 +321,37 @@ class RegistryState:
             said.tags,
         )
 
-    def models(self) -> Iterator[Model]:
+    def readable_pointers(self, name: str, broken: list[GitregError]) -> Model:
+        """Return those of a model's pointers that parse.
+
+        Args:
+            name: the model.
+            broken: takes an error for each file that does not parse; it names the file.
+        """
+        stages: dict[str, tuple[int, ...]] = {}
+        aliases: dict[str, int] = {}
+        for stage in sorted(self._pointers(name, "stages"), key=layout.stage_order):
+            with _collected(broken):
+                stages[stage] = self.stage(name, stage)
+        for alias in sorted(self._pointers(name, "aliases")):
+            with _collected(broken):
+                aliases[alias] = self.alias(name, alias) or 0
+        return Model(name, None, {stage: held for stage, held in stages.items() if held}, aliases)
+
+    def readable_model(self, name: str, broken: list[GitregError]) -> Model:
+        """Return what can be read of a model; see `readable_pointers`."""
+        found = replace(self.readable_pointers(name, broken), latest=self.latest(name))
+        said = Annotations()
+        with _collected(broken):
+            said = self.model_annotations(name)
+        return replace(found, description=said.description, owner=said.owner, tags=said.tags)
+
+    def models(self, broken: list[GitregError] | None = None) -> Iterator[Model]:
         """Yield all models with their pointers, by name.
+
+        Args:
+            broken: takes an error for each file that does not parse, and the rest is yielded;
+                without it, the first such file raises.
 
         What all of them need is read ahead in a few batches; a snapshot remembers it.
         """
@@ -329,7 +368,7 @@ class RegistryState:
         self.snapshot.list_many(newest)
         self.snapshot.read_many(wanted)
         for name in names:
-            yield self.model(name)
+            yield self.model(name) if broken is None else self.readable_model(name, broken)
 
     def read_ahead(self, models: Sequence[str]) -> None:
         """Read all documents of models in a few batches; the snapshot caches them."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from gitreg.core.model.names import RegistryTag, format_version, is_taggable
 from gitreg.core.state.history import CommitInfo, Event, named_by
+
+_VERSION = re.compile(r"v([0-9]{1,9})\.[0-9]+\.[0-9]+.*", re.DOTALL)
 
 
 class TagHistory(Protocol):
@@ -24,6 +27,16 @@ class TagHistory(Protocol):
 
     def standing(self, model: str, pointer: str) -> Sequence[int]:
         """Return the versions that a pointer has by its tags, the oldest first."""
+
+
+def major_of(name: str, model: str) -> int | None:
+    """Return the major version that a tag gives a model, such as one of GTO; else ``None``.
+
+    >>> major_of("churn@v3.1.2", "churn"), major_of("churn#prod#1", "churn")
+    (3, None)
+    """
+    found = _VERSION.fullmatch(name.removeprefix(f"{model}@")) if name.startswith(model) else None
+    return None if found is None else int(found[1])
 
 
 @dataclass(frozen=True)

@@ -187,6 +187,61 @@ def rollback(client: Client) -> None:
     client.commit(TO_1, "roll back churn\n\nGitreg-Action: rollback\nGitreg-Model: churn\n")
 
 
+def stricter(client: Client) -> None:
+    """Raise the gate above version 2, which is in production, in a push of its own."""
+    policy = "registry/policy.yaml"
+    client.commit({policy: client.read(policy).replace("at_least: 0.75", "at_least: 0.85")})
+    assert client.push()[0] == 0
+
+
+BY_NAME = "roll back production to churn@2\n\nGitreg-Action: rollback\nGitreg-Model: churn\n"
+
+
+def revert_of_a_rollback(client: Client) -> None:
+    """Bring back what a rollback withdrew."""
+    stricter(client)
+    rollback(client)
+    client.git("revert", "--no-edit", "HEAD")
+
+
+def rollback_of_a_published_rollback(client: Client) -> None:
+    """Bring it back in a later push, by hand and in gitreg's own words."""
+    stricter(client)
+    rollback(client)
+    assert client.push()[0] == 0
+    client.commit(BACK, BY_NAME)
+
+
+def rollback_of_a_merged_rollback(client: Client) -> None:
+    """Bring it back where the message of the withdrawal says nothing: it came by a merge."""
+    stricter(client)
+    client.git("switch", "--quiet", "-c", "side")
+    rollback(client)
+    client.git("switch", "--quiet", "main")
+    client.git("merge", "--quiet", "--no-ff", "-m", "Merge pull request 7", "side")
+    assert client.push()[0] == 0
+    client.git("revert", "--no-edit", "-m", "1", "HEAD")
+
+
+def revert_of_a_promotion(client: Client) -> None:
+    """Bring back, below today's gate as it is, what was there just before."""
+    stricter(client)
+    promote(client)
+    client.git("revert", "--no-edit", "HEAD")
+
+
+def merged_rollback(client: Client) -> None:
+    """Merge a rollback, and of a later promotion another one."""
+    stricter(client)
+    client.git("switch", "--quiet", "-c", "side")
+    rollback(client)
+    client.git("switch", "--quiet", "main")
+    client.git("merge", "--quiet", "--no-ff", "-m", "Merge pull request 7", "side")
+    assert client.push()[0] == 0
+    client.commit(TO_3)
+    client.git("revert", "--no-edit", "HEAD")
+
+
 def forged_override(client: Client) -> None:
     client.commit(TO_1, "promote\n\nGitreg-Override: I may\n")
 

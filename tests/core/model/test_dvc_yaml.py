@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from gitreg.core.model.dvc_yaml import set_artifact
+from gitreg.core.model.dvc_yaml import is_others, rename_artifact, set_artifact
 from gitreg.errors import InvalidDocument
 
 NEW = "registry/churn/versions/2/model"
@@ -205,7 +205,6 @@ def test_names_that_look_like_something_else(name: str, version: tuple[int, int]
         (b"artifacts: &all\n  churn:\n    path: x\n", "artifacts"),
         (b"artifacts: null\n", "artifacts"),
         (b"artifacts:\n  churn: {path: x, type: model}\n", "artifacts.churn"),
-        (b"artifacts:\n  churn: &c\n    path: x\n", "artifacts.churn"),
         (b"artifacts:\n  ? churn\n  : path: x\n", "artifacts"),
         (b"artifacts:\n    a:\n        path: x\n  b:\n", "artifacts"),
         (b"{stages: {}}\n", "the top level"),
@@ -267,3 +266,50 @@ def test_any_sequence_of_edits_means_what_was_asked(
         else:
             expected.get("artifacts", {}).pop(name, None)
         assert (load(content) or {}) == expected
+
+
+USERS = b"""\
+artifacts:
+  churn: &base  # annotated by hand
+    path: models/churn.pkl
+    desc: Predicts churn
+    type: model
+    labels: [tabular]
+  flow: {path: models/flow.pkl, desc: in one line}
+  templated:
+    path: ${model.path}
+  like-churn:
+    <<: *base
+    path: models/other.pkl
+  mine: &mine
+    desc: Ours, and annotated
+    path: registry/mine/versions/1/model.pkl  # the newest
+    labels:
+    - nlp
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("churn", True),
+        ("flow", True),
+        ("templated", True),
+        ("like-churn", True),
+        ("mine", False),
+        ("absent", False),
+    ],
+)
+def test_whose_an_entry_is(name: str, answer: bool) -> None:
+    assert is_others(USERS, name) is answer
+    assert is_others(b"stages: {}\n", name) is False
+    assert is_others(USERS.replace(b"registry/mine/", b"registry/other/"), "mine") is True
+
+
+def test_what_stands_beside_the_path_stays() -> None:
+    newer = set_artifact(USERS, "mine", "registry/mine/versions/2/model.pkl")
+    assert newer == USERS.replace(b"mine/versions/1", b"mine/versions/2")
+    renamed = rename_artifact(newer, "mine", "ours", "registry/ours/versions/2/model.pkl")
+    assert renamed == newer.replace(b"  mine:", b"  ours:").replace(b"try/mine/", b"try/ours/")
+    added = rename_artifact(b"", "absent", "churn", NEW)
+    assert artifacts(added) == {"churn": ENTRY}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from gitreg.core.operations.reapply import Numbers, reapply
 from gitreg.core.operations.recorded import Recorded
 from gitreg.core.state.change import Change
-from gitreg.core.state.history import was_among
+from gitreg.core.state.history import Values
 from gitreg.errors import GitregError
 from tests.support.fakes import FakeBranch, branch_with
 
@@ -35,10 +35,11 @@ def again(
 ) -> tuple[Change, dict[tuple[str, int], int]]:
     """Do an operation again, as Ada; whatever was approved is approved there, too."""
 
-    def was_in(model: str, version: int, stage: str) -> bool:
-        return was_among(onto.moves_of(model, f"stages/{stage}"), version)
+    def moves(model: str, stage: str) -> list[Values]:
+        events = reversed(onto.moves_of(model, f"stages/{stage}"))
+        return [(event.before, event.after) for event in events]
 
-    return reapply(onto.state, done, numbers, above, lambda *_: True, onto.mover, was_in)
+    return reapply(onto.state, done, numbers, above, lambda *_: True, onto.mover, moves)
 
 
 class Rebase:

@@ -90,6 +90,26 @@ def test_an_event_tells_who_when_and_why(branch: FakeBranch) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "good", "broken"),
+    [
+        (PRODUCTION, b"versions: [1]\n", b"<<<<<<< HEAD\n"),
+        (CHAMPION, b"version: 1\n", b"\xff\n"),
+    ],
+)
+def test_a_pointer_that_does_not_parse_is_no_event(
+    branch: FakeBranch, path: str, good: bytes, broken: bytes
+) -> None:
+    branch.write({path: good})
+    branch.write({path: broken})
+    assert told(branch) == []
+    info, _ = branch.commits[-1]
+    repaired = [FileChange(path, broken, good.replace(b"1", b"2"))]
+    (event,) = events_of(info, repaired, lambda *_: (1,))
+    assert (event.before, event.after) == ((1,), (2,))
+    assert events_of(info, [FileChange(path, broken, good)], lambda *_: (1,)) == []
+
+
+@pytest.mark.parametrize(
     ("before", "after", "event"),
     [
         (None, b"versions: [1]\n", ("promote", 1, (), (1,))),
@@ -98,7 +118,6 @@ def test_an_event_tells_who_when_and_why(branch: FakeBranch) -> None:
         (b"versions: [1, 2]\n", b"versions: [1]\n", ("move", 2, (1, 2), (1,))),
         (b"versions: [1, 2]\n", None, ("move", 2, (1, 2), ())),
         (b"versions: [2, 1]\n", b"versions: [1]\n", ("promote", 1, (), (1,))),
-        (b"versions: [1]\n", b"<<<<<<< HEAD\n", ("move", 1, (1,), ())),
     ],
 )
 def test_stages_moved_by_hand(
@@ -118,7 +137,6 @@ def test_stages_moved_by_hand(
         (b"version: 1\n", b"version: 2\n", (2, (1,), (2,))),
         (b"version: 2\n", None, (2, (2,), ())),
         (b"version: yes\n", b"version: 1\n", (1, (), (1,))),
-        (b"version: 1\n", b"\xff\n", (1, (1,), ())),
     ],
 )
 def test_aliases_moved_by_hand(
