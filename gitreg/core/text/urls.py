@@ -34,9 +34,13 @@ _HOST = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::[0-9]*)?")
 # The user of these is an account, or a container of Azure's stores.
 _HAS_ACCOUNT = re.compile(r"(?:git\+)?ssh(?:\+git)?|sftp|wasbs?|abfss?", re.IGNORECASE)
 # scp's way to write an SSH address with a password put where URLs have it: SSH never reads one
-# there, but people write it. A folder on a Windows drive (`C:\\x`) is none.
+# there, but people write it. If it has a slash, a path with a slash or `.git` must follow: an
+# image with its digest (`host:5000/x@sha256:0a1b`) holds none, nor does a Windows path (`C:\\x`).
+_SCP_HOST = r"(?:[\w.-]+|\[[^\[\]\s]*\]):"
+_SCP_HOST_AND_PATH = _SCP_HOST + r"[^@]*(?:/|\.git)"
 _SCP_PASSWORD = re.compile(
-    r"(?P<user>[^/@:\\]+):(?![\\/])(?:[^/]*@(?P<rest>.*)|.*@(?P<host>[\w.-]+:.*))", re.DOTALL
+    rf"(?P<user>[^/@:\\]+):(?![\\/])(?:[^/]*@(?P<rest>.*)|.*@(?P<host>{_SCP_HOST_AND_PATH}.*))",
+    re.DOTALL,
 )
 # What a page reads behind a '#': where in its site it is.
 _ROUTE = re.compile(r"#(!?/[\w./~%@:+-]*)")
@@ -48,37 +52,47 @@ _HOST_IN_TEXT = re.compile(_HOST.pattern + r"['\":,.;)]*")
 _QUERY_IN_TEXT = re.compile(r"[?#].*?(?=['\":,.;)]*$)")
 _WORD_IN_TEXT = re.compile(r"\S+")
 _SCP_USER = re.compile(r"(?<![\w/@.+-])[\w.+-]+:(?!//)")
-_SCP_HOST = re.compile(r"@(?=(?:[\w.-]+|\[[^\[\]\s]*\]):)")
+_BEFORE_SCP_HOST = re.compile(rf"@(?={_SCP_HOST})")
+_BEFORE_SCP_HOST_AND_PATH = re.compile(rf"@(?={_SCP_HOST_AND_PATH})")
+# The next parameter's URL ends this one, even where an '@' follows.
+_NEXT_URL = re.compile(r"(@[^@]*?)&\w+=(?:https?|ssh)://.*", re.DOTALL | re.IGNORECASE)
 _INNER_LIMIT = 8
 """How many URLs inside each other are shown."""
 
-# pip puts a line and the next one together when a backslash ends it.
+# pip joins a line and the next one if a backslash ends it, except for a line of comment.
 _CONTINUED = re.compile(r"\\\r?\n")
+_LINE = re.compile(r"[ \t]*#[^\n]*\n?|(?:\\\r?\n|[^\n])+\n?|\n")
+# It splits options as a shell does. Here a quote without its second half is no quote.
 _WORD = re.compile(
-    r"(?P<url>[a-z][a-z0-9.+-]{0,40}://(?:\\\r?\n(?=\S)|\S)*?)(?P<quote>['\"]*)(?!\S)",
-    re.IGNORECASE,
+    r"""( (?: ' (?:\\\r?\n | [^'\n])* '
+            | " (?:\\\r?\n | \\[^\r\n] | [^"\\\n])* "
+            | \\\r?\n(?=\S)
+            | \\[^\w\r\n]
+            | (?!\\\r?\n)\S
+        )+ )""",
+    re.ASCII | re.VERBOSE,
 )
+# What quotes and backslashes protect. A backslash before a letter is part of a Windows path.
+_QUOTED = re.compile(r"""'([^']*)'|"((?:\\.|[^"\\])*)"|\\(\W)""")
+_OPTION = re.compile(
+    r"(?P<head>[^\w-]*(?:(?P<name>--[a-z][a-z-]*)(?:\s*=\s*|\s+|\Z)"
+    r"|(?P<letter>-[a-z])(?:\s*=)?\s*))(?P<value>.*)",
+    re.DOTALL | re.IGNORECASE,
+)
+_URL_START = re.compile(r"[a-z][a-z0-9.+-]{0,40}://", re.IGNORECASE)
 # What pip reads behind a '#': a name, a folder or a hash, and no secret.
 _FRAGMENT = re.compile(r"(#(?:(?:egg|subdirectory|md5|sha\d+)=[\w.,\[\]/%+~-]*(?:&|$))+)$")
 # And behind the path of a repository's URL, the revision; its '@' ends no password.
 _REVISION = re.compile(r"\+\w+://[^/\s]*@[\w.-]+(?::\d+)?/[\w./~+%-]*(@[\w./+-]+)$")
 # pip fills these in from its environment, so the file holds no secret.
 _VARIABLES = re.compile(r"\$\{[A-Z0-9_]+\}(?::\$\{[A-Z0-9_]+\})?")
-_GAP = r"(?:[ \t]|\\\r?\n)"
-_OPTION = re.compile(
-    rf"(?P<head>(?<![^\s'\"(])(?:(?P<name>--[a-z][a-z-]*)(?:{_GAP}*={_GAP}*|{_GAP}+)|-i{_GAP}*=?{_GAP}*)['\"]?)"
-    r"(?P<value>(?:\\\r?\n(?=\S)|[^\s'\"])+)",
-    re.IGNORECASE,
-)
 # Options whose value is no host: an '@' in it ends no user name.
 _NO_HOST = re.compile(
-    r"--(?:find-links|requirement|constraint|editable|hash|config-settings?|global-option"
-    r"|build-option|install-option|no-binary|only-binary|src|cert|client-cert|python)",
+    r"-[a-hj-z]|--(?:find-links|requirement|constraint|editable|hash|config-settings?|global-option"
+    r"|build-option|install-option|no-binary|only-binary|src|cert|client-cert|python|output-file)",
     re.IGNORECASE,
 )
-_BARE_WORD = re.compile(r"[^\s'\"]+")
-_BARE_USER = re.compile(r"(?<![\w/@.+%-])(?P<option>-[a-z](?=\w))?(?!mailto:)[\w.+%~-]+:(?![\\/])")
-_BARE_HOST = re.compile(r"@(?=[\w.-]|\[)")
+_BARE_USER = re.compile(r"(?<![\w/@.+%~-])(?!(?:mailto|file|md5|sha\d+):)[\w.+%~-]+:(?![\\/]).")
 
 # What Git reads as the URL of a repository and runs no program of the repository's choice for.
 _REPOSITORY = re.compile(r"(?:file|git|https?|ssh)://[^-].*", re.DOTALL)
@@ -166,7 +180,7 @@ def hide_credentials(text: str) -> str:
     """
     text = _QUOTED_URL.sub(lambda found: found[1] + _shown_rest(found[2]), text)
     text = _URL_IN_TEXT.sub(lambda found: _shown_rest(found[0]), text)
-    return _WORD_IN_TEXT.sub(lambda word: _without_login(word[0], _SCP_USER, _SCP_HOST), text)
+    return _WORD_IN_TEXT.sub(lambda word: _without_scp_login(word[0]), text)
 
 
 def without_credentials(url: str) -> str:
@@ -208,9 +222,7 @@ def requirements_without_credentials(requirements: str) -> str:
     >>> requirements_without_credentials("-i https://${TOKEN}@h/simple\nx @ git+https://t@h/x@v1")
     '-i https://${TOKEN}@h/simple\nx @ git+https://h/x@v1'
     """
-    text = _OPTION.sub(_option_without_credentials, requirements)
-    text = _WORD.sub(_word_without_credentials, text)
-    return _BARE_WORD.sub(lambda word: _without_login(word[0], _BARE_USER, _BARE_HOST), text)
+    return "".join(map(_line_without_credentials, _LINE.findall(requirements)))
 
 
 def _login(rest: str, host: re.Pattern[str] = _HOST) -> str:
@@ -229,21 +241,18 @@ def _login(rest: str, host: re.Pattern[str] = _HOST) -> str:
     return userinfo + at
 
 
-def _without_login(word: str, user: re.Pattern[str], host: re.Pattern[str]) -> str:
-    """Return a word without the user and password that it holds outside of a URL.
-
-    Args:
-        word: no white space in it.
-        user: what begins a login, up to the colon; a group ``option`` stays.
-        host: the ``@`` before a host.
-    """
-    if "@" not in word:
+def _without_scp_login(word: str) -> str:
+    """Return a word without the user and password of an SSH address in scp's form."""
+    user = _SCP_USER.search(word) if "@" in word else None
+    if user is None:
         return word
-    end = max((found.end() for found in host.finditer(word)), default=0)
-    start = user.search(word, 0, end)
-    if start is None or start.end() >= end - 1:
-        return word
-    return word[: start.start()] + (start.groupdict().get("option") or "") + word[end:]
+    slash = word.find("/", user.end())
+    ends = [
+        at.end()
+        for at in _BEFORE_SCP_HOST.finditer(word, user.end() + 1)
+        if not 0 <= slash < at.start() or _BEFORE_SCP_HOST_AND_PATH.match(word, at.start())
+    ]
+    return word[: user.start()] + word[ends[-1] :] if ends else word
 
 
 def _shown_rest(rest: str) -> str:
@@ -251,7 +260,8 @@ def _shown_rest(rest: str) -> str:
     shown: list[str] = []
     mark = "://"
     while mark and len(shown) < _INNER_LIMIT:
-        before, mark, rest = rest[len(_login(rest, _HOST_IN_TEXT)) :].partition("://")
+        login = _login(_NEXT_URL.sub(r"\1", rest), _HOST_IN_TEXT)
+        before, mark, rest = rest[len(login) :].partition("://")
         shown.append(before)
     return _QUERY_IN_TEXT.sub("", "://".join(shown))
 
@@ -260,9 +270,73 @@ def _is_filled_in(login: str) -> bool:
     return _VARIABLES.fullmatch(login.removesuffix("@")) is not None
 
 
-def _word_without_credentials(found: re.Match[str]) -> str:
-    """Return a URL of a requirements file as it may be committed; pip's own fragment stays."""
-    whole = url = _CONTINUED.sub("", found["url"])
+def _line_without_credentials(line: str) -> str:
+    """Return a line of a requirements file, and those that continue it, as it may be committed."""
+    parts = _WORD.split(line)
+    option, comment = "", False
+    for at in range(1, len(parts), 2):
+        comment = comment or parts[at].startswith("#")
+        parts[at], option = _word_without_credentials(parts[at], option, comment=comment)
+    return "".join(parts)
+
+
+def _word_without_credentials(word: str, option: str, *, comment: bool) -> tuple[str, str]:
+    """Return a word as it may be committed, and the option if the next word is its value.
+
+    Args:
+        word: with its quotes, and with the line ends inside it.
+        option: the one whose value the word is, if any.
+        comment: whether the word is part of a comment.
+    """
+    raw = _CONTINUED.sub("", word)
+    text = _QUOTED.sub(lambda found: found[1] or found[2] or found[3] or "", raw)
+    found = _OPTION.fullmatch(text)
+    head, value = (found["head"], found["value"]) if found else ("", text)
+    if found:
+        option = found["name"] or (value and option) or found["letter"]
+    if value in ("", "="):
+        return word, option
+    if not option:
+        value = raw  # pip reads the quotes of options only
+    cleaned = _value_without_credentials(value, option, comment=comment)
+    if cleaned == value:
+        return word, ""
+    if not option:
+        return cleaned, ""
+    before = head if raw.startswith(head) else ""
+    return before + _quoted_like(raw[len(before) :], (head + cleaned)[len(before) :]), ""
+
+
+def _quoted_like(raw: str, text: str) -> str:
+    """Return ``text`` in the quotes of ``raw``, or in those that it needs."""
+    if raw[0] == raw[-1] and raw[0] in "'\"" and raw[0] not in text:
+        return raw[0] + text + raw[0]
+    if re.search(r"[\s'\"\\]", text) is None:
+        return text
+    from shlex import quote  # rarely needed
+
+    return quote(text)
+
+
+def _value_without_credentials(value: str, option: str, *, comment: bool) -> str:
+    """Return the value of an option, or a word that is none if ``option`` is empty."""
+    url = _URL_START.search(value)
+    if option and not _NO_HOST.fullmatch(option) and (url is None or url.start() > 0):
+        login, _, host = value.rpartition("@" if "@" in value else "%40")
+        return re.split("[?#]", value if _is_filled_in(login) else host, maxsplit=1)[0]
+    login, _, host = value.rpartition("@")
+    user = _BARE_USER.search(login) if option or not comment else None
+    if user is not None and (url is None or user.start() < url.start()):
+        return value[: user.start()] + host
+    if url is None:
+        return _without_scp_login(value)
+    end = len(value.rstrip("'\")"))
+    address = _pip_url_without_credentials(value[url.start() : end])
+    return value[: url.start()] + address + value[end:]
+
+
+def _pip_url_without_credentials(url: str) -> str:
+    """Return a URL as `without_credentials` does, but with what pip reads in it."""
     pip_s = ""
     for pattern in (_FRAGMENT, _REVISION):
         part = pattern.search(url)
@@ -270,19 +344,7 @@ def _word_without_credentials(found: re.Match[str]) -> str:
             url, pip_s = url[: part.start(1)], part[1] + pip_s
     scheme, mark, rest = url.partition("://")
     login = _login(rest)
-    if login and _is_filled_in(login):
-        front = scheme + mark + login
-        cleaned = front + without_credentials(f"x://{rest[len(login) :]}")[len("x://") :] + pip_s
-    else:
-        cleaned = without_credentials(url) + pip_s
-    return found[0] if cleaned == whole else cleaned + found["quote"]
-
-
-def _option_without_credentials(found: re.Match[str]) -> str:
-    """Return an option with its value as it may be committed, if that is a host without scheme."""
-    value = _CONTINUED.sub("", found["value"])
-    if has_scheme(value) or (found["name"] and _NO_HOST.fullmatch(found["name"])):
-        return found[0]
-    before, _, host = value.rpartition("@" if "@" in value else "%40")
-    cleaned = re.split("[?#]", value if _is_filled_in(before) else host, maxsplit=1)[0]
-    return found[0] if cleaned == value else found["head"] + cleaned
+    if not _is_filled_in(login):
+        return without_credentials(url) + pip_s
+    cleaned = without_credentials(scheme + mark + rest[len(login) :])
+    return cleaned.replace(mark, mark + login, 1) + pip_s

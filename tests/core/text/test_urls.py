@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import string
+from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
@@ -64,6 +67,8 @@ def test_no_password_in_an_ssh_address_is_shown(secret: str, around: str) -> Non
         "remote: error: hook of ada@example.com: declined",
         "error: a@b: c",
         "refs/heads/main:refs/heads/main",
+        "reg.io:5000/x@sha256:0a1b",
+        "a:b/c@d:e",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
@@ -86,6 +91,9 @@ def test_a_password_that_nobody_encoded_is_hidden(secret: str) -> None:
         ("'https://ada:p w@host/x': Malformed input", "'https://host/x': Malformed input"),
         ('"https://host/x?token=p w": bad', '"https://host/x": bad'),
         ("ada:p/w@host:team/x", "host:team/x"),
+        ("ada:p/w@host:x.git", "host:x.git"),
+        ("x=https://ada:p@h/x&y=https://b:p@i/", "x=https://h/x&y=https://i/"),
+        ("'https://ada:p@s/s@h/x&y=https://b:p@i/'", "'https://h/x&y=https://i/'"),
         (
             "s3://arn:aws:s3:eu-west-1:1234:accesspoint/x",
             "s3://arn:aws:s3:eu-west-1:1234:accesspoint/x",
@@ -131,6 +139,8 @@ def test_what_can_be_read_in_two_ways_shows_less(text: str, shown: str) -> None:
         ("git:s3cret@example.com:team/x.git", "git@example.com:team/x.git"),
         ("/srv/git/x.git", "/srv/git/x.git"),
         ("../x@y:z", "../x@y:z"),
+        ("reg.io:5000/x@sha256:0a1b", "reg.io:5000/x@sha256:0a1b"),
+        ("a:b/c@d:e", "a:b/c@d:e"),
         ("C:\\git\\x@y", "C:\\git\\x@y"),
         ("file:///srv/git/x.git", "file:///srv/git/x.git"),
         ("", ""),
@@ -232,6 +242,16 @@ def test_a_page_keeps_its_place_in_the_site(mark: str) -> None:
         ("x @ git+https://${TOKEN}:S3CRET@host/x@v1", "x @ git+https://host/x@v1"),
         ("x@https://ada:S3CRET@host/x.whl", "x@https://host/x.whl"),
         ("x @ https://h/https://ada:S3CRET@host/x", "x @ https://h/https://host/x"),
+        ("x @ https://ada:S3CRET@h/x;extra=='a'", "x @ https://h/x;extra=='a'"),
+        ("x @ ada:S3CRET://y@host/x", "x @ host/x"),
+        ("x @=ada:S3CRET@host/x", "x @=host/x"),
+        ("x @ https://a:b:S3CRET@host/x", "x @ https://host/x"),
+        ("ada:\\\nS3CRET@host:x", "host:x"),
+        ("# see ada:S3CRET@host:x, or a:b@c", "# see host:x, or a:b@c"),
+        ("# -f ada:S3CRET@host/wheels", "# -f host/wheels"),
+        ("# don't use https://ada:S3CRET@h/x, don't", "# don't use https://h/x, don't"),
+        ("--pre --proxy -aS3CRET@proxy", "--pre --proxy -aproxy"),
+        ("--pre -iada:S3CRET@host", "--pre -ihost"),
     ],
 )
 def test_no_secret_of_a_requirements_file_survives(line: str, expected: str) -> None:
@@ -241,9 +261,54 @@ def test_no_secret_of_a_requirements_file_survives(line: str, expected: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('--proxy "ada:my S3CRET@proxy:8080"', '--proxy "proxy:8080"'),
+        ("--proxy ada:my\\ S3CRET@proxy:8080", "--proxy proxy:8080"),
+        ('--proxy "ada:S3\'CRET@proxy:8080"', '--proxy "proxy:8080"'),
+        ('--proxy "ada:S3\\"CRET@proxy:8080"', '--proxy "proxy:8080"'),
+        ('--proxy ada:S3"CRET@proxy:8080', "--proxy proxy:8080"),
+        ('--proxy ada:"S3CRET"@proxy:8080', "--proxy proxy:8080"),
+        ("--proxy 'ada':S3CRET@proxy:8080", "--proxy proxy:8080"),
+        ('--proxy "ada":"S3CRET@proxy:8080"', '--proxy "proxy:8080"'),
+        ('--proxy ada:S3CRET"@proxy:8080"', "--proxy proxy:8080"),
+        ("--proxy 'http://ada:my S3CRET@proxy'", "--proxy 'http://proxy'"),
+        ('--proxy "ada:my #S3CRET@proxy"', '--proxy "proxy"'),
+        ("--proxy='ada:my S3CRET@proxy'", "--proxy='proxy'"),
+        ('"--proxy=ada:my S3CRET@proxy"', '"--proxy=proxy"'),
+        ('"--proxy" ada:S3CRET@proxy', '"--proxy" proxy'),
+        ("--pr\\\noxy S3CRET@proxy", "--pr\\\noxy proxy"),
+        ('--index-url "https://ada:my S3CRET@host/simple"', '--index-url "https://host/simple"'),
+        ("--index-url https://ada:my\\ S3CRET@host/simple", "--index-url https://host/simple"),
+        ("--index-url https:\\\n//ada:S3CRET@host/x", "--index-url https://host/x"),
+        ("--index-url https://ada:\\\nS3CRET@host/x", "--index-url https://host/x"),
+        ("-i 'https://ada:S3\\\nCRET@host/x'", "-i 'https://host/x'"),
+        ("-f https:'//S3CRET@host/x'", "-f https://host/x"),
+        ("-f https://ada:S3CRET@host/my\\ path", "-f 'https://host/my path'"),
+        ("https:\\\n//ada:S3CRET@host/x", "https://host/x"),
+        ("https\\\n://ada:S3CRET@host/x", "https://host/x"),
+        ('# -i "https://ada:my S3CRET@host/simple"', '# -i "https://host/simple"'),
+    ],
+)
+def test_quotes_and_line_ends_inside_a_word_hide_no_secret(line: str, expected: str) -> None:
+    for around in ("{}", "a==1\n{}\r\nb==2\n", "\t{}  # why\n"):
+        cleaned = requirements_without_credentials(around.format(line))
+        assert cleaned == around.format(expected)
+        crlf = requirements_without_credentials(around.format(line.replace("\n", "\r\n")))
+        assert crlf == around.format(expected.replace("\n", "\r\n"))
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "numpy==2.1.0 --hash=sha256:0a1b",
+        "x==1 \\\n    --hash=sha256:0a1b@c",
+        "x==1  # via a:b@c",
+        "# pip-compile --index-url=https://pypi.org/simple --output-file=a@b.txt",
+        '# don\'t --output-file a@b.txt, "or" -o a@b.txt \\',
+        "--pre -e ./x@v1",
+        "--proxy 'proxy:8080' --find-links \"my wheels@v1\" -c my\\ file.txt",
+        "--proxy '${USER}:${TOKEN}@proxy:8080' --cert it's",
         "x @ file:///srv/a@b/x.whl",
         "-e ./x@v1",
         "-e git+ssh://git@host/x.git@v1",
@@ -298,6 +363,41 @@ def test_no_password_of_an_option_survives(
     cleaned = requirements_without_credentials(f"a==1\n{line}\nb==2\n")
     assert "S3CRET" not in cleaned
     assert cleaned == f"a==1\n{option}{gap}{scheme}{host}{path}\nb==2\n"
+
+
+def escaped(text: str) -> str:
+    return re.sub(r"(\W)", r"\\\1", text)
+
+
+@given(
+    option=st.sampled_from([*OPTIONS[:-1], "# pip --proxy"]),
+    scheme=st.sampled_from(["", "https://", "http://"]),
+    words=st.lists(PASTED, min_size=1, max_size=3),
+    gaps=st.sampled_from(" \t'\""),
+    host=HOSTS,
+    path=st.sampled_from(["", "/simple", "/team/x.git"]),
+    shell=st.sampled_from([shlex.quote, escaped]),
+)
+def test_no_password_that_a_shell_would_read_survives(
+    option: str,
+    scheme: str,
+    words: list[str],
+    gaps: str,
+    host: str,
+    path: str,
+    shell: Callable[[str], str],
+) -> None:
+    value = shell(f"{scheme}ada:{gaps.join(words)}@{host}{path}")
+    cleaned = requirements_without_credentials(f"a==1\n{option} {value}  # why\nb==2\n")
+    assert "S3CRET" not in cleaned
+    before, line, after = cleaned.splitlines()
+    assert (before, after) == ("a==1", "b==2")
+    assert shlex.split(line.removeprefix("# "), comments=True)[-1] == f"{scheme}{host}{path}"
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="@%?#")))
+def test_a_file_without_a_login_stays(text: str) -> None:
+    assert requirements_without_credentials(text) == text
 
 
 @given(st.sampled_from(OPTIONS), st.sampled_from("?#"), HOSTS, PASTED)
