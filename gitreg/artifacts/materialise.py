@@ -22,7 +22,8 @@ from gitreg.artifacts import swap
 from gitreg.core.model.model import Artifact
 from gitreg.dvc import DvcProject, Member, digest
 from gitreg.dvc.cache import TEMPORARY
-from gitreg.dvc.digest import FileDigest, Meter, Progress, shown, translated
+from gitreg.dvc.digest import FileDigest, Meter, Progress, translated
+from gitreg.dvc.member_paths import shown
 from gitreg.errors import DvcError, InvalidRequest, WorldError
 
 

@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from gitreg.dvc.digest import shown
+from gitreg.dvc.member_paths import shown
 from gitreg.errors import InvalidRequest, WorldError
 
 POINTER_LIMIT = 1024

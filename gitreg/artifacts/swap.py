@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from gitreg.dvc import digest
+from gitreg.dvc import digest, member_paths
 from gitreg.dvc.cache import TEMPORARY
 from gitreg.errors import WorldError
 
@@ -60,7 +60,7 @@ def only_one(destination: Path, workshop: Path) -> Iterator[None]:
 def _refuse_others(destination: Path, ours: set[Path]) -> None:
     if any(_is_held(left) for left in _left(destination, ours)):
         raise WorldError(
-            f"another gitreg is delivering to {digest.shown(str(destination))}",
+            f"another gitreg is delivering to {member_paths.shown(str(destination))}",
             hint="run the command again when it has finished",
         )
 

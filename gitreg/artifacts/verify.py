@@ -10,7 +10,8 @@ from gitreg.core.model.model import ModelVersion
 from gitreg.core.model.names import Reference
 from gitreg.core.state.state import RegistryState
 from gitreg.dvc import Audit, Fault
-from gitreg.dvc.digest import Progress, shown
+from gitreg.dvc.digest import Progress
+from gitreg.dvc.member_paths import shown
 from gitreg.errors import DvcError
 from gitreg.findings import Finding
 

@@ -12,7 +12,7 @@ from gitreg.core.model import layout
 from gitreg.core.model.names import fold, format_version
 from gitreg.core.state.state import RegistryState
 from gitreg.doctor.inspection import Inspection
-from gitreg.dvc.digest import shown
+from gitreg.dvc.member_paths import shown
 from gitreg.errors import GitregError, InvalidDocument
 from gitreg.findings import Finding
 from gitreg.git.repository import GitRepository

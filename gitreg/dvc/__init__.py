@@ -18,6 +18,7 @@ incomplete object. Only ``dvc gc`` removes objects: those that the work tree doe
 `folder`          uploads to a remote that is a folder
 `checksums`       checksums that an object store reports
 `digest`          digests of files and folders
+`member_paths`    which paths the files of an artifact may have
 `ignoring`        what `.dvcignore` leaves out of a folder
 `links`           which symbolic links in a folder are followed
 `audit`           reads a whole remote and checks every object

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from gitreg.dvc import digest
+from gitreg.dvc import member_paths
 from gitreg.errors import DvcError, InvalidRequest
 
 ObjectId: TypeAlias = str
@@ -35,7 +35,7 @@ class Member:
 
     def finding(self, reason: str) -> str:
         """Return one line that names the file and the reason."""
-        return f"{digest.shown(self.path)}: {reason}" if self.path else reason
+        return f"{member_paths.shown(self.path)}: {reason}" if self.path else reason
 
 
 def check_object_id(oid: str) -> ObjectId:
@@ -85,11 +85,11 @@ def read_listing(data: bytes, oid: ObjectId) -> tuple[Member, ...]:
         raise DvcError(f"DVC object {oid} lists no files")
     for member in members:
         _check_member(member, oid)
-    pair = digest.clash(member.path for member in members)
+    pair = member_paths.clash(member.path for member in members)
     if pair:
+        one, other = map(member_paths.shown, pair)
         raise DvcError(
-            f"DVC object {oid} lists {digest.shown(pair[0])} and {digest.shown(pair[1])}, "
-            "which cannot exist in one folder"
+            f"DVC object {oid} lists {one} and {other}, which cannot exist in one folder"
         )
     return tuple(sorted(members, key=lambda member: member.path))
 
@@ -98,7 +98,7 @@ def _check_member(member: Member, oid: ObjectId) -> None:
     path: object = member.path  # JSON can have any type here
     if not isinstance(path, str):
         raise DvcError(f"DVC object {oid} is not the listing of a folder")
-    rule = digest.path_rule(path)
+    rule = member_paths.path_rule(path)
     if rule is None and not _MEMBER.fullmatch(str(member.md5)):
         rule = "its MD5 is malformed"
     if rule:

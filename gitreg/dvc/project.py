@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gitreg.dvc import digest
+from gitreg.dvc import digest, member_paths
 from gitreg.dvc.audit import Audit, audit, repair
 from gitreg.dvc.cache import Cache
 from gitreg.dvc.configuration import read_config
@@ -135,7 +135,7 @@ class DvcProject:
             return self._given
         if not (self.root / ".dvc").is_dir():
             raise DvcError(
-                f"{digest.shown(str(self.root))} is not a DVC project", hint="gitreg init"
+                f"{member_paths.shown(str(self.root))} is not a DVC project", hint="gitreg init"
             )
         with door("cannot read DVC's configuration", hint="correct .dvc/config"):
             return read_config(self.root / ".dvc")

@@ -264,7 +264,7 @@ class Writing(Reading):
         **options: Unpack[WriteOptions],
     ) -> Outcome:
         """Put versions into the archive, in one commit; see `promote`."""
-        WriteSettings.of(options)  # `promote` takes more than the options of all writes
+        WriteSettings.of(options)  # not everything that `promote` takes
         return self.promote(*references, stage=ARCHIVE, override=override, **options)
 
     def rollback(
@@ -302,8 +302,7 @@ class Writing(Reading):
             plans.append(plan)
             return plan.change
 
-        outcome = self._write(operation, settings)
-        return outcome, plans[-1]
+        return self._write(operation, settings), plans[-1]
 
     def set_alias(
         self,

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from gitreg.dvc import digest
+from gitreg.dvc import digest, member_paths
 from gitreg.dvc.digest import FileDigest, Meter
 from gitreg.errors import InvalidRequest, WorldError
 
@@ -26,7 +26,10 @@ PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
 
 
 def _is_tree(paths: set[str]) -> bool:
-    return all(digest.path_rule(path) is None for path in paths) and digest.clash(paths) is None
+    return (
+        all(member_paths.path_rule(path) is None for path in paths)
+        and member_paths.clash(paths) is None
+    )
 
 
 TREES = st.dictionaries(PATHS, st.binary(max_size=20), min_size=1, max_size=6).filter(
@@ -308,12 +311,12 @@ class TestListing:
     "path", ["", "/etc", "a//b", "a/", ".", "..", "../x", "a/../b", "a/./b", "x" * 5000]
 )
 def test_paths_that_are_not_plain(path: str) -> None:
-    assert digest.path_rule(path)
+    assert member_paths.path_rule(path)
 
 
 @pytest.mark.parametrize("path", ["a", "a/b.c", "..a/b..", "日本/é", ".gitignore", "dvc/git"])
 def test_paths_that_are_plain(path: str) -> None:
-    assert digest.path_rule(path) is None
+    assert member_paths.path_rule(path) is None
 
 
 @pytest.mark.parametrize(
@@ -327,12 +330,12 @@ def test_paths_that_are_plain(path: str) -> None:
     ],
 )
 def test_clash(paths: list[str], expected: tuple[str, str] | None) -> None:
-    assert digest.clash(paths) == expected
+    assert member_paths.clash(paths) == expected
 
 
 def test_shown_escapes_what_could_upset_a_terminal() -> None:
-    assert digest.shown("a b/c") == "a b/c"
-    assert digest.shown("a\x1b[31m\n\u202e") == r"'a\x1b[31m\n\u202e'"
+    assert member_paths.shown("a b/c") == "a b/c"
+    assert member_paths.shown("a\x1b[31m\n\u202e") == r"'a\x1b[31m\n\u202e'"
 
 
 class TestThreads:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gitreg.dvc import DvcProject, digest
+from gitreg.dvc import DvcProject, digest, member_paths
 from gitreg.dvc.remote import REPAIR
 from gitreg.errors import DvcError
 from tests.dvc.projects import (
@@ -280,7 +280,7 @@ class TestRemote:
             project.fetch(tree.md5)
         assert files_below(tmp_path / "remote") == before
         assert project.verify_cached(tree.sha256, tree.md5) == [
-            f"{digest.shown(file.path)}: differs" for file in tree.members if file.md5 == oid
+            f"{member_paths.shown(file.path)}: differs" for file in tree.members if file.md5 == oid
         ]
 
     def test_a_damaged_listing_there_is_refused(self, project: DvcProject, model: Path) -> None:
