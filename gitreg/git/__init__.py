@@ -7,6 +7,7 @@
 `objects`         Git's objects: reads and writes them
 `publish`         writes a `Change`; moves branch and tags in one compare-and-swap
 `remote`          talks to remotes: fetch, push, list
+`remote_settings` which remote a branch is published to
 `causes`          failures of a remote that a retry does not help against
 `pre_push`        the user's pre-push hook: what it needs, whether it refused
 `submodules`      what a push does with submodules

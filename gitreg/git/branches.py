@@ -8,6 +8,7 @@ without a remote, and one that is pushed to, has the branch itself.
 from __future__ import annotations
 
 from gitreg.core.text.invisible import has_invisible
+from gitreg.git.remote import tracked_remotes
 from gitreg.git.repository import GitRepository
 
 
@@ -17,9 +18,9 @@ def is_on_branch(
     """Tell whether a commit is on a branch; ``None`` where the repository cannot tell.
 
     1. A server (and any bare repository) answers by its own branch. 2. A clone answers by the
-    tracking reference of the remote that it publishes to: the upstream's of the checked-out
-    branch, else ``origin``, else the only remote. 3. Where several remotes qualify, those that
-    have the branch must agree. 4. A clone without remotes answers by its own branch.
+    tracking reference of the remote that it publishes to; see `tracked_remotes`. 3. Where several
+    remotes qualify, those that have the branch must agree. 4. A clone without remotes answers by
+    its own branch.
 
     Args:
         repository: where to look.
@@ -41,19 +42,6 @@ def _references(repository: GitRepository, branch: str, *, is_server: bool) -> l
     own = [f"refs/heads/{branch}"]
     if is_server or repository.top_level is None:
         return own
-    remotes = repository.run("remote").text.splitlines()
-    return [
-        f"refs/remotes/{remote}/{branch}" for remote in _published_to(repository, remotes)
-    ] or own
-
-
-def _published_to(repository: GitRepository, remotes: list[str]) -> list[str]:
-    """Return the remote that a clone publishes to; all of them where none is chosen."""
-    head = repository.head_branch()  # none where HEAD is detached, as in a CI checkout
-    short = (head or "").removeprefix("refs/heads/")
-    keys = [f"branch.{short}.pushRemote"] if short else []
-    keys += ["remote.pushDefault", *([f"branch.{short}.remote"] if short else [])]
-    chosen = next(filter(None, map(repository.config, keys)), None)
-    if chosen not in remotes:
-        chosen = "origin" if "origin" in remotes else None
-    return remotes if chosen is None else [chosen]
+    if not repository.run("remote").text:
+        return own
+    return [f"refs/remotes/{remote}/{branch}" for remote in tracked_remotes(repository)]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from gitreg.core.text.urls import hide_credentials
 from gitreg.errors import GitError, LostRace, UnknownOutcome
 from gitreg.git import causes, pre_push, process, submodules
+from gitreg.git.remote_settings import chosen_remote, remote_settings, remote_urls
 from gitreg.git.repository import GitRepository, Tip
 
 _RACED = (
@@ -90,33 +91,42 @@ def upstream_of(repository: GitRepository, tip: Tip) -> Upstream:
             the branch has no upstream; or the upstream has another name.
     """
     short = tip.branch.removeprefix("refs/heads/")
-    settings = _settings(repository)
-    urls = {
-        key.removeprefix("remote.").removesuffix(".url"): value
-        for key, value in settings.items()
-        if key.startswith("remote.") and key.endswith(".url")
-    }
-    remote = settings.get(f"branch.{short}.remote")
-    push_remote = settings.get(f"branch.{short}.pushremote") or settings.get("remote.pushdefault")
+    settings = remote_settings(repository)
+    urls = remote_urls(settings)
+    remote = chosen_remote(settings, short)
     branch = tip.branch
-    if push_remote and push_remote not in (".", remote):
-        remote = push_remote  # another one than is pulled from: Git keeps the branch's name
-    elif remote and remote != ".":
-        branch = settings.get(f"branch.{short}.merge", branch)
-        _refuse_another_name(short, branch, remote, settings.get("push.default"))
-    elif "origin" in urls or len(urls) == 1:
-        remote = "origin" if "origin" in urls else next(iter(urls))
-    elif not urls:
+    if remote is None and not urls:
         raise GitError("there is no Git remote", hint="git remote add origin URL")
-    else:
+    if remote is None:
         raise GitError(
             f"this repository has several remotes, and {short} has no upstream",
             hint=f"git branch --set-upstream-to=REMOTE/{short}",
         )
+    # To another remote than the one it pulls from, Git pushes a branch under its own name.
+    if remote == settings.get(f"branch.{short}.remote"):
+        branch = settings.get(f"branch.{short}.merge", branch)
+        _refuse_another_name(short, branch, remote, settings.get("push.default"))
     # The name depends on the URL: after a change of URL, the old repository's commit is no guide.
     place = f"{urls.get(remote, remote)}\n{branch}".encode("utf-8", "surrogateescape")
     seen = f"refs/gitreg/seen/{hashlib.sha256(place).hexdigest()[:24]}"
     return Upstream(remote, branch, seen, settings.get(f"remote.{remote}.pushurl"))
+
+
+def tracked_remotes(repository: GitRepository) -> list[str]:
+    """Return the names of the remotes whose tracking references say what is published.
+
+    The remote that the checked-out branch is published to; where HEAD is detached, as CI checks
+    out, the registry's branch. All remotes where none is chosen, and none where it is published to
+    a URL that no remote has.
+    """
+    head = repository.head_branch()
+    short = registry_branch(repository) if head is None else head.removeprefix("refs/heads/")
+    settings = remote_settings(repository)
+    urls = remote_urls(settings)
+    chosen = chosen_remote(settings, short)
+    if chosen is None or chosen in urls:
+        return list(urls) if chosen is None else [chosen]
+    return [name for name, url in urls.items() if url == chosen]
 
 
 def _refuse_another_name(short: str, branch: str, remote: str, push_default: str | None) -> None:
@@ -147,18 +157,6 @@ def push_url(repository: GitRepository, upstream: Upstream) -> str:
     if named.returncode == 0:
         return named.text
     return repository.run("ls-remote", "--get-url", "--end-of-options", upstream.remote).text
-
-
-def _settings(repository: GitRepository) -> dict[str, str]:
-    """Return the configuration of branches and remotes; of repeated keys, the last value."""
-    wanted = (
-        r"^((branch|remote)\..*\.(remote|merge|url|pushurl|pushremote)"
-        r"|push\.default|remote\.pushdefault)$"
-    )
-    listing = repository.run("config", "-z", "--get-regexp", wanted, check=False)
-    text = listing.stdout.decode("utf-8", "surrogateescape")
-    entries = (entry.partition("\n") for entry in text.split("\0") if entry)
-    return {key: value for key, _, value in entries}
 
 
 _NOTHING_ELSE = (

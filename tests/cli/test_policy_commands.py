@@ -253,11 +253,14 @@ def test_a_push_knows_where_versions_were_before_it(work: Path, shared: Path) ->
     other = grace(shared)
     gitreg("promote", "churn@3", "--to", "production")
     gitreg("rollback", "churn")
-    gitreg("rollback", "churn", "--to", "3")  # where nobody has seen it yet but this clone
+    gitreg("rollback", "churn", "--to", "3")  # what was rolled back returns by a promotion
     policy(other, "from: [none]")
     git(other, "push", "--quiet")
-    gitreg("push")
-    assert gitreg("resolve", "churn/production").out == "churn@3\n"
+    assert (
+        "churn@3 is not promoted to production: it comes from archived"
+        in gitreg("push", code=1).out
+    )
+    assert gitreg("resolve", "churn/production").out == "churn@2\n"
 
 
 def test_a_push_adds_what_the_new_rules_say(work: Path, shared: Path) -> None:

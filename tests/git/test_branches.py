@@ -93,3 +93,26 @@ def test_the_only_remote(tmp_path: Path, commits: tuple[str, str]) -> None:
     work = clone(tmp_path, "--origin", "team")
     git(work, "switch", "--quiet", "--detach")
     assert answers(work, commits) == FIRST
+
+
+def test_a_detached_checkout_answers_as_the_branch_does(
+    tmp_path: Path, commits: tuple[str, str]
+) -> None:
+    """A check before a push and CI's after it give one verdict."""
+    folder = clone(tmp_path)
+    git(tmp_path, "clone", "--quiet", "--bare", "server.git", "fork.git")
+    git(tmp_path / "fork.git", "branch", "--force", "prod", "main")
+    git(folder, "remote", "add", "fork", str(tmp_path / "fork.git"))
+    git(folder, "fetch", "--quiet", "fork")
+    git(folder, "branch", "--quiet", "--set-upstream-to=fork/main", "main")
+    assert answers(folder, commits) == BOTH
+    git(folder, "checkout", "--quiet", "--detach")
+    assert answers(folder, commits) == BOTH
+
+
+def test_a_remote_that_is_configured_by_its_url(tmp_path: Path, commits: tuple[str, str]) -> None:
+    folder = clone(tmp_path)
+    git(folder, "config", "branch.main.remote", str(tmp_path / "server.git"))
+    assert answers(folder, commits) == FIRST  # the URL is origin's
+    git(folder, "config", "branch.main.remote", str(tmp_path / "another.git"))
+    assert answers(folder, commits) == UNKNOWN  # what that one has is not known here

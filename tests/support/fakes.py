@@ -211,16 +211,28 @@ class FakeBranch:
         return versions
 
     def moves_of(self, model: str, pointer: str) -> list[Event]:
-        found = [event for info, changes in self.commits for event in events_of(info, changes)]
+        found = [event for events in self._events().values() for event in events]
         return [e for e in reversed(found) if e.model == model and e.pointer == pointer]
 
     def events_of_commit(self, commit: str, model: str) -> list[Event]:
-        info, changes = next(entry for entry in self.commits if entry[0].oid == commit)
-        return [event for event in events_of(info, changes) if event.model == model]
+        return [event for event in self._events()[commit] if event.model == model]
 
     def models_of_commit(self, commit: str) -> list[str]:
-        info, changes = next(entry for entry in self.commits if entry[0].oid == commit)
-        return sorted({event.model for event in events_of(info, changes) if event.pointer})
+        return sorted({event.model for event in self._events()[commit] if event.pointer})
+
+    def _events(self) -> dict[str, list[Event]]:
+        """Return the events of each commit, as the history index folds them."""
+        held: dict[tuple[str, str | None], tuple[int, ...]] = {}
+        found = {}
+
+        def now_held(model: str, pointer: str) -> tuple[int, ...]:
+            return held.get((model, pointer), ())
+
+        for info, changes in self.commits:
+            events = events_of(info, changes, now_held)
+            held.update({(event.model, event.pointer): event.after for event in events})
+            found[info.oid] = events
+        return found
 
     # Operations, committed
 
