@@ -7,7 +7,7 @@ import make one themselves. `collect` brings the bytes, whichever it is.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def collect(  # noqa: PLR0913  the parts of a registry, and what is registered
     model: str,
     provenance: Callable[[], Provenance],
     *,
-    published: Callable[[], Iterable[str]] | None = None,
+    published: Callable[[], Mapping[str, str]] | None = None,
     push: bool = False,
     dry_run: bool = False,
     progress: Progress | None = None,
@@ -67,7 +67,7 @@ def collect(  # noqa: PLR0913  the parts of a registry, and what is registered
         history: gives the highest number that a model ever had.
         model: the model's name.
         provenance: gives what is known of the version; called once the name is checked.
-        published: gives the names of the remote's version tags of the model.
+        published: gives the remote's version tags of the model, name to commit.
         push: whether the version is published: its bytes are sent to the DVC remote.
         dry_run: hash the bytes where they are; copy and send nothing.
         progress: called with the bytes done.
@@ -109,7 +109,7 @@ def _tagged_by_others(
     repository: GitRepository,
     model: str,
     taken: int,
-    published: Callable[[], Iterable[str]] | None,
+    published: Callable[[], Mapping[str, str]] | None,
 ) -> int | None:
     """Return the highest major version above ``taken`` that a tag of another tool gives a model.
 
@@ -120,18 +120,17 @@ def _tagged_by_others(
     here = repository.run(
         "for-each-ref", "--format=%(refname:strip=2)", f"refs/tags/{model}@v*"
     ).text.split("\n")
+    # A commit that was just published may be tagged over there and not yet here.
+    tagged = dict(published()) if published else {}
+    tagged |= {name: f"refs/tags/{name}" for name in here if name}
     found: set[int] = set()
-    for name in here:
+    for name, revision in tagged.items():
         number = major_of(name, model)
         if number is None or number <= taken:
             continue
-        commit = repository.commit_of(f"refs/tags/{name}")
+        commit = repository.commit_of(revision)
         path = layout.manifest_path(model, number)
         if commit is None or repository.snapshot(commit).read(path) is None:
-            found.add(number)
-    for name in set(published() if published else ()) - set(here):
-        number = major_of(name, model)
-        if number is not None and number > taken:
             found.add(number)
     return max(found, default=None)
 

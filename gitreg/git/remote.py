@@ -479,14 +479,18 @@ def published_tags(
     return {name.removeprefix("refs/tags/"): oid for name, oid in there.items() if name in wanted}
 
 
-def version_tags(repository: GitRepository, upstream: Upstream, model: str) -> list[str]:
-    """Return the short names of the remote's tags of a model's versions, whoever made them.
+def version_tags(repository: GitRepository, upstream: Upstream, model: str) -> dict[str, str]:
+    """Return the remote's tags of a model's versions, whoever made them: short name to commit.
 
     Raises:
         GitError: the remote cannot be reached.
     """
-    there = _list_references(repository, upstream, "--refs", f"refs/tags/{model}@v*")
-    return [name.removeprefix("refs/tags/") for name in there]
+    there = _list_references(repository, upstream, "--tags", f"refs/tags/{model}@v*")
+    return {
+        name.removeprefix("refs/tags/"): there.get(f"{name}^{{}}", oid)
+        for name, oid in there.items()
+        if not name.endswith("^{}")
+    }
 
 
 def branches(repository: GitRepository, upstream: Upstream) -> list[str]:

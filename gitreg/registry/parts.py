@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -302,11 +302,11 @@ class Parts:
         """Tell whether a write goes to the remotes: nobody would publish a URL's copy later."""
         return settings.push or settings.pr or self._url is not None
 
-    def _published_tags(self, model: str) -> Callable[[], Sequence[str]]:
-        """Return a function that lists the remote's version tags of a model."""
+    def _published_tags(self, model: str) -> Callable[[], Mapping[str, str]]:
+        """Return a function that lists the remote's version tags of a model and their commits."""
         from gitreg.git import remote
 
-        def listed() -> Sequence[str]:
+        def listed() -> Mapping[str, str]:
             upstream = self._clone.upstream(self._repository.tip())
             return remote.version_tags(self._repository, upstream, model)
 

@@ -145,7 +145,7 @@ def test_a_freeze_and_the_way_through_it(work: Path, monkeypatch: pytest.MonkeyP
     assert "  churn@2: overridden: freeze: archived is frozen" in message
     assert "\nGitreg-Override: it is on fire\n" in message
     gitreg("rollback", "churn")  # not asked about the freeze
-    assert gitreg("resolve", "churn/production").out == "churn@2\n"
+    assert gitreg("resolve", "churn/production", "--rev", "origin/main").out == "churn@2\n"
     gitreg("check", "HEAD^..HEAD")  # nor by what CI and a server run
     gitreg("archive", "churn@2", "--override", "it leaks")
     assert "\nGitreg-Override: it leaks\n" in tip(work)
@@ -260,7 +260,7 @@ def test_a_push_knows_where_versions_were_before_it(work: Path, shared: Path) ->
         "churn@3 is not promoted to production: it comes from archived"
         in gitreg("push", code=1).out
     )
-    assert gitreg("resolve", "churn/production").out == "churn@2\n"
+    assert gitreg("resolve", "churn/production", "--rev", "origin/main").out == "churn@2\n"
 
 
 def test_a_push_adds_what_the_new_rules_say(work: Path, shared: Path) -> None:
