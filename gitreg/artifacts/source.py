@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gitreg.artifacts.files import near_sibling
 from gitreg.artifacts.lineage import TrackedOutput, find_tracked, lost_lineage
+from gitreg.core.model import layout
 from gitreg.core.model.manifest import is_artifact_name
 from gitreg.errors import InvalidRequest, NotFound
 
@@ -92,3 +93,16 @@ def _check(path: Path) -> None:
         raise InvalidRequest(f"{path} is neither a file nor a folder")
     if ".git" in path.parts:
         raise InvalidRequest(f"{path} is inside a .git folder: that is not a model")
+    if _is_of_the_registry(path):
+        raise InvalidRequest(
+            f"{path} is a folder of the registry, not a model",
+            hint="name the file or folder that the training wrote",
+        )
+
+
+def _is_of_the_registry(path: Path) -> bool:
+    """Tell whether a path is the registry's folder, or that of a model or a version in it."""
+    return path.is_dir() and any(
+        root / layout.ROOT in (path, *path.parents) and (root / layout.POLICY).is_file()
+        for root in list(path.parents)[:4]  # registry/NAME/versions/5 is the deepest of them
+    )

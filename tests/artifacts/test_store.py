@@ -62,6 +62,16 @@ def test_what_is_no_model_is_refused(registry: Registry, folder: Path) -> None:
             registry.register("churn", inside)
         with pytest.raises(InvalidRequest, match=r"is inside a \.git folder"):
             registry.register_artifact("churn", Provenance(source=inside))
+    own = folder / "registry"
+    for inside in (
+        own,
+        own / "churn",
+        own / "churn" / "versions",
+        own / "churn" / "versions" / "1",
+    ):
+        inside.mkdir(exist_ok=True)
+        with pytest.raises(InvalidRequest, match="is a folder of the registry, not a model"):
+            registry.register("churn", inside)
     os.mkfifo(folder / "pipe")
     with pytest.raises(InvalidRequest, match="is neither a file nor a folder"):
         registry.register("churn", folder / "pipe")

@@ -251,6 +251,11 @@ def parse_reference(text: str) -> Reference:
     match = re.search("[@:/#]", rest)
     if match is None:
         return Reference(check_model_name(rest))
+    if match.start() == 0:
+        raise InvalidRequest(
+            f"{_shown(text)} names no model",
+            hint="put the model's name in front, as in churn-predictor@champion",
+        )
     model = check_model_name(rest[: match.start()])
     separator, selector = match.group(), rest[match.end() :]
     number = parse_version_number(selector)

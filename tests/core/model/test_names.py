@@ -273,7 +273,7 @@ def test_what_a_person_may_type(texts: list[str], reference: Reference) -> None:
     ("text", "message", "hint"),
     [
         ("", "cannot be a model's name: it is empty", None),
-        ("@5", "it is empty", None),
+        ("@5", "names no model", "put the model's name in front"),
         ("--output=F", "may not start or end", None),
         ("../x@5", "may not start or end", None),
         ("m@0", "'0' is not a version", "versions are 1, 2, 3"),

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from mlflow.store.artifact import s3_artifact_repo
 
 from gitreg import Registry
 from gitreg.core.text.times import instant
@@ -339,6 +340,7 @@ def test_what_is_not_installed_makes_no_links(
     there = source.filler()
     there.client.create_registered_model("stored")
     there.client.create_model_version("stored", "s3://bucket/model", await_creation_for=0)
+    s3_artifact_repo._cached_get_s3_client.cache_clear()  # another test's client needs no boto3
     with monkeypatch.context() as patch:
         for name in ("boto3", "botocore"):
             patch.setitem(sys.modules, name, None)
