@@ -72,9 +72,7 @@ def is_others(content: bytes, name: str) -> bool:
     Raises:
         InvalidDocument: as `set_artifact`.
     """
-    lines, _ = _lines(content)
-    head = next((n for n, line in enumerate(lines) if _key(line, "artifacts")), None)
-    mine = None if head is None else _find(lines, head, name)
+    lines, mine = _located(content, name)
     if mine is None:
         return False
     if not is_own_path(_BARE.sub("", mine.key["value"]), name):
@@ -95,15 +93,20 @@ def rename_artifact(content: bytes, name: str, new: str, path: str) -> bytes:
     Raises:
         InvalidDocument: as `set_artifact`.
     """
-    lines, _ = _lines(content)
-    head = next((n for n, line in enumerate(lines) if _key(line, "artifacts")), None)
-    mine = None if head is None else _find(lines, head, name)
+    lines, mine = _located(content, name)
     if mine is None:
         return set_artifact(content, new, path)
     indent = " " * _depth(lines[mine.start])
     key = new if _PLAIN_KEY.fullmatch(new) else f"'{new}'"
     lines[mine.start] = indent + key + lines[mine.start][len(mine.key["head"]) - 1 :]
     return set_artifact("".join(lines).encode(), new, path)
+
+
+def _located(content: bytes, name: str) -> tuple[list[str], _Entry | None]:
+    """Return the lines of a document, and its entry of an artifact."""
+    lines, _ = _lines(content)
+    head = next((n for n, line in enumerate(lines) if _key(line, "artifacts")), None)
+    return lines, None if head is None else _find(lines, head, name)
 
 
 def _find(lines: list[str], head: int, name: str) -> _Entry | None:
