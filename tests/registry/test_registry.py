@@ -272,7 +272,7 @@ def test_no_commits(tmp_path: Path) -> None:
             registry.sync_tags,
             lambda: registry.resolve("churn@1", rev="HEAD"),
         ):
-            with pytest.raises(NotFound, match=r"no registry|none yet"):
+            with pytest.raises(NotFound, match=r"no registry|no commits yet"):
                 call()
         assert [f.code for f in registry.doctor() if f.severity == "error"] == ["no-registry"]
     assert git(tmp_path, "for-each-ref") == ""
