@@ -2,7 +2,9 @@
 
 `promote`, `policy test`, `check` and the hooks judge by the same rules, and get the same answers. A
 move made now (`gitreg.check.clone_facts`) and a move of a commit (`gitreg.check.commit_facts`)
-differ in two answers only: when it is made, and who signs it.
+differ in when the move is made and who signs it. A commit's facts also know since when a version is
+in a stage by the earlier commits of their range, which no history index has yet. A check without
+``--remote`` asks nobody about bytes.
 """
 
 from __future__ import annotations

@@ -11,9 +11,7 @@ from mlflow.entities.model_registry import (
     RegisteredModelAlias,
     RegisteredModelTag,
 )
-from mlflow.entities.model_registry.model_version_stages import (
-    ALL_STAGES,
-)
+from mlflow.entities.model_registry.model_version_stages import ALL_STAGES
 
 from gitreg.core.model.names import NO_STAGE
 from gitreg.mlflow.reading import ModelRow, Reading, VersionRow

@@ -7,13 +7,9 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from gitreg.core.model.names import Reference
-from gitreg.core.state.change import (
-    Change,
-)
+from gitreg.core.state.change import Change
 from gitreg.core.state.state import RegistryState
-from gitreg.errors import (
-    LostRace,
-)
+from gitreg.errors import LostRace
 
 
 class Overtaken(LostRace):

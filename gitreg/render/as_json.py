@@ -7,9 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from gitreg.render.terminal import (
-    escape_invisible,
-)
+from gitreg.render.terminal import escape_invisible
 
 if TYPE_CHECKING:
     from gitreg.approvals.stored import StoredApproval

@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 
 from gitreg.dvc import DvcProject
-from tests.dvc.projects import (
-    make_project,
-)
+from tests.dvc.projects import make_project
 
 
 @pytest.fixture

@@ -9,9 +9,7 @@ import pytest
 from gitreg.dvc import DvcProject, digest
 from gitreg.dvc.foreign import read_foreign_config
 from gitreg.errors import DvcError
-from tests.dvc.projects import (
-    ABSENT,
-)
+from tests.dvc.projects import ABSENT
 
 # DVC 3.67 itself meets this one.
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")
