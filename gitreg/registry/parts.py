@@ -168,7 +168,12 @@ class Parts:
     def _clone(self) -> Clone:
         from gitreg.publishing.clone import Clone
 
-        return Clone(self._repository, self._history, self._url)
+        def judge(base: str | None, head: str) -> None:
+            from gitreg.check.clone_check import refuse_unfit
+
+            refuse_unfit(self._repository, lambda: self._history, base, head)
+
+        return Clone(self._repository, self._history, judge, self._url)
 
     @cached_property
     def _publisher(self) -> Publisher:

@@ -349,6 +349,7 @@ class Reading(Parts):
         if_better: Sequence[str] = (),
         if_lower: Sequence[str] = (),
         override: str | None = None,
+        policy: str | os.PathLike[str] | None = None,
         **options: Unpack[ReadOptions],
     ) -> tuple[Judgement, ...]:
         """Return what `promote` would decide and why, and write nothing.
@@ -359,6 +360,7 @@ class Reading(Parts):
             if_better: metrics that must be higher than the incumbent's, besides the policy.
             if_lower: metrics that must be lower.
             override: the reason that ``promote`` would get as ``override``.
+            policy: a file with the policy to judge by, instead of the committed one.
             **options: which registry and policy to read, see `ReadOptions`; the move is judged as
                 if it were made now.
 
@@ -367,6 +369,8 @@ class Reading(Parts):
 
         Raises:
             Refused: a protected alias would move without its stage.
+            InvalidDocument: ``policy`` breaks a rule; the message has the line.
+            InvalidRequest: that file cannot be read.
         """
         from gitreg.core.operations.judging import GateRefused
         from gitreg.core.operations.promote import Promotion, promote
@@ -379,8 +383,19 @@ class Reading(Parts):
             override=override,
         )
         state = existing(self.state(**options))
+        if policy is not None:
+            state = state.ruled_by(_policy_in_file(Path(policy)))
         self._past(state)
         try:
             return promote(state, request, self._mover(state)).judgements
         except GateRefused as refused:
             return refused.judgements
+
+
+def _policy_in_file(path: Path) -> Policy:
+    from gitreg.core.policy import read_policy
+
+    try:
+        return read_policy(path.read_bytes(), str(path))
+    except OSError as error:
+        raise InvalidRequest(f"{path}: {error.strerror}") from None
