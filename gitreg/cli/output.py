@@ -59,6 +59,8 @@ def opened(
                 registry.state()
                 warn(registry.warnings)
             yield registry
+            if registry.moment is not None:
+                typer.echo(registry.moment, err=True)
         finally:
             if registry.warnings and not streams:  # printing imports more
                 warn(registry.warnings)

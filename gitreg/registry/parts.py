@@ -55,6 +55,7 @@ class Parts:
         self._base: Path | None = None
         self._allow_rewind = allow_rewind
         self._last_state: RegistryState | None = None
+        self._moment: str | None = None
         if not isinstance(location, (str, os.PathLike)):
             raise InvalidRequest(f"a registry is at a path or a URL, not {type(location).__name__}")
         # An empty text is a variable that was not set. Path.is_dir raises for a name too long.
@@ -233,12 +234,25 @@ class Parts:
         else:
             commit = self._repository.head_commit()
         if at is not None and commit is not None:
-            from gitreg.core.text.times import parse_instant
-
-            commit = self._repository.tip_at(commit, parse_instant(at))
-            if commit is None:
-                raise NotFound(f"no commit is as old as {at}")
+            commit = self._as_of(commit, at)
         return self._state_of(self._repository.snapshot(commit))
+
+    def _as_of(self, tip: str, at: str) -> str:
+        """Return the commit that was the branch's tip at a moment, and note which one it is."""
+        from gitreg.core.text.times import parse_instant, utc
+
+        moment = parse_instant(at)
+        commit = self._repository.tip_at(tip, moment)
+        if commit is None:
+            raise NotFound(f"no commit is as old as {utc(moment)}")
+        made = int(self._repository.run("log", "-1", "--format=%ct", commit).text)
+        self._moment = f"as of {utc(moment)}: {commit[:9]}, committed {utc(made)}"
+        return commit
+
+    @property
+    def moment(self) -> str | None:
+        """Which moment and commit the last read with ``at`` used; ``None`` without such a read."""
+        return self._moment
 
     def _state_of(self, snapshot: CommitSnapshot) -> RegistryState:
         if self._last_state is None or self._last_state.snapshot is not snapshot:

@@ -89,8 +89,9 @@ def event_json(event: Event) -> dict[str, Any]:
     ``before`` and ``after`` are lists of a stage, a number or null of an alias, else null.
     """
     from gitreg.core.state.history import named_by  # not for `resolve`, whose start counts
+    from gitreg.core.text.times import utc
 
-    found = asdict(event)
+    found = asdict(event) | {"time": utc(event.time)}
     if not (event.pointer or "").startswith("stages/"):
         found |= {"before": named_by(event.before), "after": named_by(event.after)}
     return found

@@ -14,6 +14,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from gitreg.core.state.compare import flatten, metrics_beside
+from gitreg.core.text.times import utc
 from gitreg.render.terminal import (
     SHORT,
     cell,
@@ -143,7 +144,7 @@ def events_text(events: Sequence[Event], width: int) -> str:
     """Return history as a table: when, who, what, from, to, why, commit."""
     rows = [
         (
-            event.time[:19].replace("T", " "),
+            utc(event.time).replace("T", " "),
             event.author.partition(" <")[0],
             event.action + (" (override)" if event.override else ""),
             event.model + (f"@{event.version}" if event.version is not None else ""),
