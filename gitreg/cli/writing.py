@@ -140,13 +140,17 @@ def promote(
         bool, flag("--else-archive", "Archive a candidate that a metric refuses.")
     ] = False,
     override: OverrideOption = None,
+    force: Annotated[
+        bool, flag("--force", "Move a version even if that leaves its stage empty.")
+    ] = False,
     *,
     shared: WriteArguments,
 ) -> None:
     """Put versions into a stage, if the policy allows it.
 
     Makes one commit. Each rule's verdict is shown and recorded in the commit. Exits 1 if a rule
-    refuses or a metric is not better. A version has at most one stage; promoting it moves it there.
+    refuses or a metric is not better. A version has at most one stage; promoting it moves it there,
+    unless that leaves production (or another later stage of the policy) empty.
 
     Example: gitreg promote churn-predictor@2 --to production --if-better roc_auc --alias champion
     """
@@ -162,6 +166,7 @@ def promote(
             if_lower=if_lower or (),
             else_archive=else_archive,
             override=override,
+            force=force,
             **shared.options,
         )
     print_outcome(outcome, shared)

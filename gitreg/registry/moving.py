@@ -37,6 +37,7 @@ class Moving(Reading):
         else_archive: bool = False,
         override: str | None = None,
         replaced_to: str | None = None,
+        force: bool = False,
         **options: Unpack[WriteOptions],
     ) -> Outcome:
         """Put versions into a stage, in one commit, if the policy allows it.
@@ -55,12 +56,14 @@ class Moving(Reading):
             override: the reason to promote despite a refusal, where the policy allows that.
             replaced_to: the stage (``none`` for none) that all other versions of the stage move
                 to. By default only as many leave as necessary, to where the policy says.
+            force: move a version into another stage even if that leaves its own stage empty.
             **options: see `WriteOptions`.
 
         Raises:
             GateRefused: a rule of the policy, or a given metric, refuses; ``judgements`` has every
                 verdict. Without an incumbent there is nothing to beat.
-            Refused: a protected alias would move without its stage.
+            Refused: a protected alias would move without its stage; or, without force, a stage
+                that clients may serve from would be left empty.
         """
         from gitreg.core.operations.judging import GateRefused
         from gitreg.core.operations.promote import Promotion, archive_instead, promote
@@ -78,6 +81,7 @@ class Moving(Reading):
             tuple(listed(if_lower)),
             override,
             None if replaced_to is None else checked_text(replaced_to, "a stage"),
+            force,
         )
         try:
             return self._write(

@@ -153,7 +153,7 @@ def _step(state: RegistryState, past: Past, request: Rollback, model: str) -> _S
             name = format_version(model, version)
             stayed.setdefault(alias, f"@{alias} still names {name}: another commit moved it")
     warnings = [
-        *moves.emptied(),
+        *moves.emptied_warnings(),
         *stayed.values(),
         *(
             f"{other} moved in the same commit {event.commit[:9]}: it stays where it is"

@@ -95,7 +95,7 @@ def test_reverting_the_revert_goes_forth_and_may_be_rolled_back(branch: FakeBran
         lambda branch: branch.promote("churn@4"),
         lambda branch: branch.promote("churn@4", aliases=("champion", "best")),
         lambda branch: branch.promote("churn@4", keep_existing=True),
-        lambda branch: branch.promote("churn@3", to="staging"),
+        lambda branch: branch.promote("churn@3", to="staging", force=True),
         lambda branch: branch.promote("churn@3", to="none"),
         lambda branch: branch.promote("churn@1"),
         lambda branch: branch.promote("churn@3", to="archived"),
