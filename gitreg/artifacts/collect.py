@@ -27,7 +27,7 @@ from gitreg.core.model import layout
 from gitreg.core.model.layout import REQUIREMENTS
 from gitreg.core.model.manifest import Tombstone
 from gitreg.core.model.model import Artifact, Environment, Lineage, ModelVersion, Run
-from gitreg.core.model.names import is_taggable
+from gitreg.core.model.names import format_version, is_taggable
 from gitreg.core.operations import Operation
 from gitreg.core.operations.annotate import check_tags
 from gitreg.core.operations.register import Registration, check_new_name, register
@@ -37,7 +37,7 @@ from gitreg.core.state.tags import major_of
 from gitreg.core.text.invisible import has_invisible
 from gitreg.core.text.urls import requirements_without_credentials
 from gitreg.dvc.digest import Progress
-from gitreg.errors import InvalidDocument, InvalidRequest
+from gitreg.errors import InvalidDocument, InvalidRequest, Refused
 from gitreg.git.history_index import HistoryIndex
 from gitreg.git.repository import GitRepository
 
@@ -51,6 +51,7 @@ def collect(  # noqa: PLR0913  the parts of a registry, and what is registered
     provenance: Callable[[], Provenance],
     *,
     published: Callable[[], Mapping[str, str]] | None = None,
+    beside: Callable[[], tuple[str, RegistryState] | None] = lambda: None,
     push: bool = False,
     dry_run: bool = False,
     progress: Progress | None = None,
@@ -68,12 +69,14 @@ def collect(  # noqa: PLR0913  the parts of a registry, and what is registered
         model: the model's name.
         provenance: gives what is known of the version; called once the name is checked.
         published: gives the remote's version tags of the model, name to commit.
+        beside: gives the default branch, if another one is checked out.
         push: whether the version is published: its bytes are sent to the DVC remote.
         dry_run: hash the bytes where they are; copy and send nothing.
         progress: called with the bytes done.
 
     Raises:
         AlreadyExists: the requested version number is taken.
+        Refused: the default branch has versions that the checked-out branch lacks.
         InvalidRequest: a name, a tag, a file or a value is malformed.
         NotFound: a file, or the version whose bytes it shares, is not there.
         DvcError: the bytes cannot be brought into the cache.
@@ -98,11 +101,30 @@ def collect(  # noqa: PLR0913  the parts of a registry, and what is registered
         numbered = replace(request, above=above)
         if request.number is None:
             taken = max(above, *current.numbers(model), 0)
+            _refuse_taken(model, taken, beside())
             others = _tagged_by_others(repository, model, taken, published)
             numbered = numbered if others is None else _above(numbered, others)
         return register(current, numbered)
 
     return operation
+
+
+def _refuse_taken(model: str, taken: int, beside: tuple[str, RegistryState] | None) -> None:
+    """Refuse a number that the default branch has given to another version already.
+
+    Raises:
+        Refused: it has higher numbers than the checked-out branch.
+    """
+    if beside is None:
+        return
+    branch, state = beside
+    highest = max(state.numbers(model), default=0)
+    if highest > taken:
+        raise Refused(
+            f"{branch} has {format_version(model, highest)}, and this branch has versions up to "
+            f"{taken}: the next number here would be taken",
+            hint=f"merge {branch} into this branch, or register on {branch}",
+        )
 
 
 def _tagged_by_others(

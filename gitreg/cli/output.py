@@ -96,16 +96,18 @@ def print_outcome(outcome: Outcome, shared: WriteArguments, **more: object) -> N
     if shared.json:
         print_json({**as_json.outcome_json(outcome), **more})
     else:
-        show_verdicts(outcome.change.judgements)
+        show_verdicts(outcome.change.judgements, waiting=shared.pr)
         typer.echo(as_text.outcome_text(outcome, dry_run=shared.dry_run))
+    for consequence in as_text.consequences(outcome):
+        typer.echo(consequence, err=True)
 
 
-def show_verdicts(judgements: tuple[Judgement, ...]) -> None:
-    """Print the policy's verdicts on stderr."""
+def show_verdicts(judgements: tuple[Judgement, ...], *, waiting: bool = False) -> None:
+    """Print the policy's verdicts on stderr; of a proposal, approvals that it waits for."""
     from gitreg.render import as_text
 
     if judgements:
-        typer.echo(as_text.verdicts_text(judgements), err=True)
+        typer.echo(as_text.verdicts_text(judgements, waiting=waiting), err=True)
 
 
 @contextmanager

@@ -113,8 +113,6 @@ def register(
         )
     number = outcome.versions[0].version
     print_outcome(outcome, shared, model=name, version=number)
-    if outcome.commit and not outcome.pushed:
-        typer.echo("not shared yet: publish with --push, or gitreg push", err=True)
 
 
 @app.command()

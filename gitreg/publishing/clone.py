@@ -334,6 +334,35 @@ class Clone:
         main = self._repository.commit_of(f"refs/remotes/{upstream.remote}/{default}")
         return None if main is None else self._repository.merge_base(tip.commit, main)
 
+    def default_beside(self, branch: str, *, fetch: bool = False) -> tuple[str, str | None] | None:
+        """Return the default branch and its last known commit, if ``branch`` is another one.
+
+        Args:
+            branch: the checked-out branch, ``refs/heads/feature``.
+            fetch: ask the remote for the commit.
+
+        Raises:
+            GitError: the remote cannot be reached.
+        """
+        if self.is_tagged(branch):
+            return None
+        upstream = self.upstream(Tip(branch, None))
+        default = self._default_branches()[upstream.remote]
+        beside = _beside(upstream, f"refs/heads/{default}")
+        known = f"refs/remotes/{upstream.remote}/{default}"
+        found = remote.fetch_tip if fetch else lambda on, _: on.commit_of(known)
+        return default, found(self._repository, beside)
+
+    def last_published(self, branch: str) -> str | None:
+        """Return the last known commit of the published branch; ``None`` before its first.
+
+        Raises:
+            GitError: no remote is configured, or several could be meant.
+        """
+        upstream = self.upstream(Tip(branch, None))
+        seen = remote.last_seen(self._repository, upstream)
+        return seen or remote.tracked(self._repository, upstream)
+
     def publish(self, status: BranchStatus, commit: str, tags: dict[str, str]) -> None:
         """Publish a commit that follows the published one, with tags; see `remote.push`."""
         self._push(status.upstream, commit, status.published, tags)

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -309,17 +310,46 @@ class Parts:
             )
         if settings.dry_run:
             return self._publisher.plan(operation, settings.reason)
-        return self._publisher.apply(
+        outcome = self._publisher.apply(
             operation,
             settings.reason,
             push=self._publishes(settings),
             op_id=settings.op_id,
             authored_at=authored_at,
         )
+        return self._placed(outcome) if outcome.commit else outcome
+
+    def _placed(self, outcome: Outcome) -> Outcome:
+        """Return the outcome with its branch, and with what others still see."""
+        tip = self._repository.tip()
+        beside = self._clone.default_beside(tip.branch)
+        if beside is not None:
+            outcome = replace(outcome, branch=tip.branch.removeprefix("refs/heads/"))
+        if outcome.pushed:
+            return outcome
+        from gitreg.publishing.unshared import unshared
+
+        try:
+            published = self._clone.last_published(tip.branch)
+        except GitError:
+            return outcome  # there is nowhere to publish
+        state = RegistryState(self._repository.snapshot(published or (beside and beside[1])))
+        return replace(outcome, unshared=unshared(state, outcome.change))
 
     def _publishes(self, settings: WriteSettings) -> bool:
         """Tell whether a write goes to the remotes: nobody would publish a URL's copy later."""
         return settings.push or settings.pr or self._url is not None
+
+    def _default_beside(self, *, fetch: bool) -> Callable[[], tuple[str, RegistryState] | None]:
+        """Return a function that reads the default branch, if another one is checked out."""
+
+        def read() -> tuple[str, RegistryState] | None:
+            found = self._clone.default_beside(self._repository.tip().branch, fetch=fetch)
+            if found is None:
+                return None
+            return found[0], RegistryState(self._repository.snapshot(found[1]))
+
+        return read
 
     def _published_tags(self, model: str) -> Callable[[], Mapping[str, str]]:
         """Return a function that lists the remote's version tags of a model and their commits."""

@@ -127,6 +127,7 @@ class Writing(Moving):
             name,
             provenance,
             published=self._published_tags(name) if self._publishes(settings) else None,
+            beside=self._default_beside(fetch=self._publishes(settings)),
             push=self._publishes(settings),
             dry_run=settings.dry_run,
             progress=self._progress,

@@ -113,6 +113,8 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "files": [edit.path for edit in outcome.change.edits],
         "tags": list(outcome.tags),
         "pushed": outcome.pushed,
+        "branch": outcome.branch,
+        "unshared": outcome.unshared,
         "operation": outcome.operation,
         "repeated": outcome.repeated,
         "unchanged": outcome.is_unchanged,

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from gitreg.core.policy.verdict import APPROVALS
 from gitreg.core.state.compare import flatten, metrics_beside
 from gitreg.core.text.times import utc
 from gitreg.render.terminal import (
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from gitreg.approvals.giving import ApprovalPreview
     from gitreg.approvals.stored import StoredApproval
     from gitreg.core.model.model import Model, ModelVersion
-    from gitreg.core.policy import Judgement, Policy
+    from gitreg.core.policy import Judgement, Policy, Verdict
     from gitreg.core.state.change import Change
     from gitreg.core.state.compare import Comparison
     from gitreg.core.state.history import Event
@@ -217,20 +218,43 @@ def outcome_text(outcome: Outcome, *, dry_run: bool = False) -> str:
         return _review_text(outcome, outcome.review, dry_run=dry_run)
     if dry_run:
         return change_text(outcome.change, outcome.tags)
-    pushed = (", pushed" if outcome.pushed else "") + (", done before" if outcome.repeated else "")
+    pushed = ", pushed" if outcome.pushed else ""
+    pushed += f" to {outcome.branch}" if outcome.pushed and outcome.branch else ""
+    pushed += ", done before" if outcome.repeated else ""
     replaced = ", ".join(str(version) for version in outcome.replaced)
     instead = f" instead of {replaced}" if replaced and not outcome.change.reverts else ""
     return f"[{str(outcome.commit)[:SHORT]}{pushed}] {subject}{line(instead)}"
 
 
-def verdicts_text(judgements: Sequence[Judgement]) -> str:
-    """Return the policy's verdicts, one a line."""
+def consequences(outcome: Outcome) -> list[str]:
+    """Return what a write has not done yet, as the last lines that a command prints."""
+    lines = []
+    if outcome.unshared is not None:
+        lines.append(f"not shared yet: {outcome.unshared}. Publish: gitreg push")
+    elif outcome.branch is not None and outcome.pushed and outcome.review is None:
+        lines.append(f"on the branch {outcome.branch}: no other branch has it until it is merged")
+    return list(map(line, lines))
+
+
+def verdicts_text(judgements: Sequence[Judgement], *, waiting: bool = False) -> str:
+    """Return the policy's verdicts, one a line.
+
+    Args:
+        judgements: the verdicts, version by version.
+        waiting: whether what is judged waits for a review, which brings the approvals.
+    """
     several = len(judgements) > 1
     return "\n".join(
-        line((f"{judgement.reference}  " if several else "") + verdict.text)
+        line((f"{judgement.reference}  " if several else "") + _verdict(verdict, waiting=waiting))
         for judgement in judgements
         for verdict in judgement.verdicts
     )
+
+
+def _verdict(verdict: Verdict, *, waiting: bool) -> str:
+    if waiting and verdict.rule == APPROVALS and not verdict.passed:
+        return f"waiting  {verdict.rule}: {verdict.line}"
+    return verdict.text
 
 
 def policy_text(policy: Policy) -> str:

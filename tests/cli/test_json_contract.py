@@ -258,6 +258,8 @@ def test_writes(full: Path) -> None:
         "files": ["registry/full/stages/production.yaml"],
         "tags": ["full#production#4"],
         "pushed": False,
+        "branch": None,
+        "unshared": None,
         "operation": None,
         "repeated": False,
         "unchanged": False,
