@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from gitreg.artifacts import doubts
 from gitreg.artifacts.environment import code_commit, environment
 from gitreg.artifacts.files import read_bytes
 from gitreg.artifacts.lineage import data_dependency
@@ -95,6 +96,9 @@ def collect(  # noqa: PLR0913  the parts of a registry, and what is registered
     if push and not dry_run:
         artifacts.send_ahead(state, artifact, progress)
     request = replace(request, artifact=artifact)
+    said = known.doubts
+    if isinstance(known.source, Source):
+        said += tuple(doubts.same_bytes(state, model, artifact))
 
     def operation(current: RegistryState) -> Change:
         above = history.highest_number(request.model)
@@ -104,7 +108,8 @@ def collect(  # noqa: PLR0913  the parts of a registry, and what is registered
             _refuse_taken(model, taken, beside())
             others = _tagged_by_others(repository, model, taken, published)
             numbered = numbered if others is None else _above(numbered, others)
-        return register(current, numbered)
+        change = register(current, numbered)
+        return replace(change, warnings=(*change.warnings, *said))
 
     return operation
 
@@ -198,13 +203,14 @@ def found_out(  # noqa: PLR0913  the keywords of `Registry.register`
     dependencies = {item.path: item for item in (tracked.data if tracked else ())}
     dependencies |= {item.path: item for item in (data_dependency(path, top) for path in data)}
     frozen, listed = _environment(requirements)
+    code = code_commit(place.path.parent)
     return Provenance(
         source=place,
         metrics=known_metrics,
         params=known_params,
         lineage=Lineage(
             _relative(place.path, top),
-            code_commit(place.path.parent),
+            code,
             tuple(dependencies.values()),
             tracked.command if tracked else None,
             _run(run_id, place.path),
@@ -214,6 +220,15 @@ def found_out(  # noqa: PLR0913  the keywords of `Registry.register`
         description=description,
         tags=tags,
         warnings=place.warnings,
+        doubts=(
+            *(doubts.uncommitted(place.path.parent) if code and code.dirty else ()),
+            *doubts.untracked(repository, data),
+            *doubts.metrics_doubt(
+                place,
+                Path(metrics) if isinstance(metrics, (str, os.PathLike)) else None,
+                has_metrics=bool(known_metrics),
+            ),
+        ),
     )
 
 

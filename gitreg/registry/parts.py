@@ -201,7 +201,13 @@ class Parts:
         return Synchroniser(self._repository, self._history, self._clone, self._send, self._mover)
 
     def _send(self, state: RegistryState, versions: Iterable[tuple[str, int]]) -> None:
-        self._artifacts.send(state, versions, self._progress)
+        pairs = list(versions)
+        self._artifacts.send(state, pairs, self._progress)
+        top = None if self._url else self._repository.top_level
+        if top is not None and pairs:
+            from gitreg.artifacts.training_data import send_data
+
+            send_data(top, [state.version(*pair) for pair in pairs], self._progress)
 
     def _mover(self, state: RegistryState, author: str | None = None, *, pr: bool = False) -> Mover:
         """Return who moves pointers here, with the facts that the rules may ask for."""
