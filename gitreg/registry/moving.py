@@ -129,7 +129,7 @@ class Moving(Reading):
             **options: see `WriteOptions`.
 
         Raises:
-            Refused: nothing was in the stage before.
+            Refused: nothing was in the stage before, or all of it was withdrawn; see `tenures`.
             DvcError: the bytes of the version to go back to are missing.
         """
         from gitreg.core.operations.rollback import Rollback, roll_back

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gitreg.core.model import layout
 from gitreg.core.model.model import Model, ModelVersion, Resolved
-from gitreg.core.model.names import Reference, check_model_name
+from gitreg.core.model.names import Reference, check_model_name, check_stage_name
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError, InvalidDocument, InvalidRequest
 from gitreg.registry.options import revision_and_time
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from gitreg.approvals.giving import ApprovalPreview
     from gitreg.approvals.stored import StoredApproval
+    from gitreg.core.operations.rollback import Tenure
     from gitreg.core.policy import Judgement, Policy
     from gitreg.core.state.compare import Comparison
     from gitreg.core.state.history import Event
@@ -86,6 +87,11 @@ class Reading(Parts):
         revision_and_time(options)
         wanted = reference_of(reference, name, version, alias, stage)
         return self._show(self.state(**options), wanted)
+
+    def version_if_any(self, name: str, version: int) -> ModelVersion | None:
+        """Return a version, or ``None`` if there is no such version any more."""
+        state = self.state()
+        return state.version(name, version) if state.has_version(name, version) else None
 
     def _show(self, state: RegistryState, wanted: Reference) -> ModelVersion:
         found = state.version(wanted.model, number_of(state, wanted))
@@ -202,6 +208,27 @@ class Reading(Parts):
         state = self.state(**options)
         wanted = None if reference is None else reference_of(reference)
         return events_about(self._past(state), state, wanted, limit)
+
+    def tenures(
+        self, name: str, *, stage: str = "production", **options: Unpack[ReadOptions]
+    ) -> list[Tenure]:
+        """Return the versions that a stage held before, the last one first; see `rollback`.
+
+        Args:
+            name: the model.
+            stage: the stage.
+            **options: see `ReadOptions`.
+
+        Raises:
+            NotFound: there is no such model or stage.
+        """
+        from gitreg.core.operations.rollback import tenures
+
+        state = existing(self.state(**options))
+        model = state.check_model(checked_text(name, "a model"))
+        held = state.stage(model, check_stage_name(checked_text(stage, "a stage")))
+        past = self._past(state)
+        return tenures(past.moves_of(model, f"stages/{stage.lower()}"), held)
 
     def activity(self, name: str, *, rev: str | None = None) -> Timestamps:
         """Return when a model and its versions were created and last changed, from history.

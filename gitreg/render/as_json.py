@@ -12,6 +12,7 @@ from gitreg.render.terminal import escape_invisible
 if TYPE_CHECKING:
     from gitreg.approvals.stored import StoredApproval
     from gitreg.core.model.model import Model, ModelVersion, Resolved
+    from gitreg.core.operations.rollback import Tenure
     from gitreg.core.policy import Judgement
     from gitreg.core.state.compare import Comparison
     from gitreg.core.state.history import Event
@@ -81,6 +82,20 @@ def model_json(model: Model) -> dict[str, Any]:
 def approvals_json(approvals: Sequence[StoredApproval]) -> list[dict[str, Any]]:
     """Return the approvals as ``show --json`` prints them."""
     return [asdict(approval) for approval in approvals]
+
+
+def tenure_json(model: str, tenure: Tenure, version: ModelVersion | None) -> dict[str, Any]:
+    """Return an entry of what ``rollback --list --json`` prints."""
+    from gitreg.core.text.times import utc
+
+    return {
+        "model": model,
+        **asdict(tenure),
+        "began": tenure.began and utc(tenure.began),
+        "ended": utc(tenure.ended),
+        "deleted": version is None,
+        "metrics": {} if version is None else dict(version.metrics),
+    }
 
 
 def event_json(event: Event) -> dict[str, Any]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gitreg.approvals.giving import ApprovalPreview
     from gitreg.approvals.stored import StoredApproval
     from gitreg.core.model.model import Model, ModelVersion
+    from gitreg.core.operations.rollback import Tenure
     from gitreg.core.policy import Judgement, Policy, Verdict
     from gitreg.core.state.change import Change
     from gitreg.core.state.compare import Comparison
@@ -367,6 +368,41 @@ def change_text(change: Change, tags: Sequence[str]) -> str:
 
 def _indented(text: str) -> list[str]:
     return [f"    {part}".rstrip() for part in visible(text).split("\n")]
+
+
+def tenures_text(
+    model: str,
+    stage: str,
+    found: Sequence[tuple[Tenure, ModelVersion | None]],
+    width: int,
+) -> str:
+    """Return what a rollback may go back to.
+
+    Args:
+        model: the model.
+        stage: its stage.
+        found: what was in the stage, the last one first, each with the version if it still exists.
+        width: of the table.
+    """
+    rows = []
+    for tenure, version in found:
+        if version is None:
+            how = "deleted"
+        elif tenure.is_previous:
+            how = f"gitreg rollback {model}"
+        else:
+            how = f"--to {tenure.version}"
+            how += "" if tenure.stands else ", judged as a promotion: it was withdrawn"
+        began = "?" if tenure.began is None else utc(tenure.began)
+        rows.append(
+            (
+                f"{model}@{tenure.version}",
+                f"{began.replace('T', ' ')} to {utc(tenure.ended).replace('T', ' ')}",
+                "  ".join(_metrics(version)[:4]) or "-" if version else "-",
+                how,
+            )
+        )
+    return table(("VERSION", f"IN {stage.upper()}", "METRICS", "GO BACK"), rows, width)
 
 
 def versions_with_metrics(title: str, versions: Iterable[ModelVersion]) -> str:
