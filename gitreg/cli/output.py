@@ -36,6 +36,13 @@ def complain(message: str, hint: str | None) -> None:
     typer.echo(as_text.errors_text(message, hint), err=True)
 
 
+def complain_verbatim(who: str, said: str) -> None:
+    """Print a line that another program printed, on stderr."""
+    from gitreg.render import terminal
+
+    typer.echo(f"{who}: {terminal.line(said)}".rstrip(), err=True)
+
+
 def warn(warnings: tuple[str, ...]) -> None:
     """Print warnings on stderr."""
     from gitreg.render import terminal
