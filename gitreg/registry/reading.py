@@ -28,6 +28,7 @@ from gitreg.registry.references import (
 if TYPE_CHECKING:
     from typing_extensions import Unpack  # in typing itself since Python 3.11
 
+    from gitreg.approvals.given import GivenApproval
     from gitreg.approvals.giving import ApprovalPreview
     from gitreg.approvals.stored import StoredApproval
     from gitreg.core.operations.rollback import Tenure
@@ -164,6 +165,19 @@ class Reading(Parts):
             lambda stage: past.held_before(found.model, found.version, stage),
         )
 
+    def given_approvals(
+        self, reference: ReferenceLike, **options: Unpack[ReadOptions]
+    ) -> list[GivenApproval]:
+        """Return when a version was approved and by which key, withdrawals too, newest first."""
+        from gitreg.approvals.given import given
+        from gitreg.git.events import events_about
+
+        revision_and_time(options)
+        state = self.state(**options)
+        wanted = reference_of(reference)
+        numbered = Reference(wanted.model, version=number_of(state, wanted))
+        return list(given(self._repository, events_about(self._past(state), state, numbered, None)))
+
     def preview_approval(self, reference: ReferenceLike, *, stage: str) -> ApprovalPreview:
         """Return what an approval of a version for a stage would cover; nothing is signed.
 
@@ -207,7 +221,12 @@ class Reading(Parts):
 
         state = self.state(**options)
         wanted = None if reference is None else reference_of(reference)
-        return events_about(self._past(state), state, wanted, limit)
+        events = events_about(self._past(state), state, wanted, limit)
+        if not any(event.action in ("approve", "withdraw") for event in events):
+            return events
+        from gitreg.approvals.given import with_principals
+
+        return with_principals(self._repository, events)
 
     def tenures(
         self, name: str, *, stage: str = "production", **options: Unpack[ReadOptions]

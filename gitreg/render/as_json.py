@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gitreg.render.terminal import escape_invisible
 
 if TYPE_CHECKING:
+    from gitreg.approvals.given import GivenApproval
     from gitreg.approvals.stored import StoredApproval
     from gitreg.core.model.model import Model, ModelVersion, Resolved
     from gitreg.core.operations.rollback import Tenure
@@ -79,9 +80,14 @@ def model_json(model: Model) -> dict[str, Any]:
     }
 
 
-def approvals_json(approvals: Sequence[StoredApproval]) -> list[dict[str, Any]]:
-    """Return the approvals as ``show --json`` prints them."""
-    return [asdict(approval) for approval in approvals]
+def approvals_json(
+    approvals: Sequence[StoredApproval], given: Sequence[GivenApproval]
+) -> dict[str, Any]:
+    """Return the approvals, and how they came and went, as ``show --json`` prints them."""
+    return {
+        "approvals": [asdict(approval) for approval in approvals],
+        "approval_events": [asdict(event) for event in given],
+    }
 
 
 def tenure_json(model: str, tenure: Tenure, version: ModelVersion | None) -> dict[str, Any]:

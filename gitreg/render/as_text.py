@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ from gitreg.render.terminal import (
 
 # For types only: printing a value does not need its class.
 if TYPE_CHECKING:
+    from gitreg.approvals.given import GivenApproval
     from gitreg.approvals.giving import ApprovalPreview
     from gitreg.approvals.stored import StoredApproval
     from gitreg.core.model.model import Model, ModelVersion
@@ -77,7 +78,10 @@ def versions_text(versions: Sequence[ModelVersion], width: int) -> str:
 
 
 def version_text(
-    version: ModelVersion, width: int, approvals: Sequence[StoredApproval] = ()
+    version: ModelVersion,
+    width: int,
+    approvals: Sequence[StoredApproval] = (),
+    given: Sequence[GivenApproval] = (),
 ) -> str:
     """Return everything that is known about a version."""
     code, run, artifact = version.lineage.code, version.lineage.run, version.artifact
@@ -110,21 +114,55 @@ def version_text(
         rows += [("run's page", run.link)] if run.link else []
     if version.lineage.logged_model:
         rows.append(("logged model", version.lineage.logged_model))
-    given = asdict(version.signature) if version.signature else {}
-    rows += [(f"signature {name}", _columns(text)) for name, text in given.items() if text]
+    signature = asdict(version.signature) if version.signature else {}
+    rows += [(f"signature {name}", _columns(text)) for name, text in signature.items() if text]
     environment = version.environment
     known = [word for word in (environment.python, environment.platform) if word]
     rows.append(("environment", ", ".join(["python " + known[0], *known[1:]]) if known else None))
-    rows += [(f"approved for {given.stage}", _approval(given)) for given in approvals]
+    rows += [(f"approved for {one.stage}", _approval(one, given)) for one in approvals]
+    rows += _withdrawn(approvals, given)
     rows.append(("registered in", version.commit and version.commit[:SHORT]))
     rows.append(("read from", version.read_from and version.read_from[:SHORT]))
     return table(("", ""), rows, width).lstrip("\n")
 
 
-def _approval(given: StoredApproval) -> str:
-    if given.verified:
-        return f"{given.principal}, verified"
-    return f"{given.principal}, does not verify: {given.reason}"
+def _approval(stored: StoredApproval, given: Sequence[GivenApproval]) -> str:
+    """Return whose approval counts, or why not, and when it was signed with which key."""
+    verdict = "verified" if stored.verified else f"does not verify: {stored.reason}"
+    who = (stored.stage, stored.principal)
+    came = next((one for one in given if (one.stage, one.principal) == who), None)
+    return f"{stored.principal}, {verdict}" + (f"; {_told(came)}" if came else "")
+
+
+def _told(one: GivenApproval) -> str:
+    by = one.committer.partition(" <")[0]
+    key = f", key {one.key}" if one.key else ""
+    return f"{one.time} in {one.commit[:SHORT]}, committed by {by}{key}"
+
+
+def _withdrawn(
+    approvals: Sequence[StoredApproval], given: Sequence[GivenApproval]
+) -> Iterator[tuple[str, object]]:
+    """Yield the approvals that are there no more, with what withdrew them."""
+    told = {(one.stage, one.principal) for one in approvals}
+    for place, one in enumerate(given):
+        who = one.stage, one.principal
+        if who in told:
+            continue
+        told.add(who)
+        came = next(
+            (
+                other
+                for other in given[place:]
+                if other.action == "approve" and (other.stage, other.principal) == who
+            ),
+            None,
+        )
+        gone = f"withdrawn {one.time} in {one.commit[:SHORT]}"
+        yield (
+            f"was approved for {one.stage}",
+            f"{one.principal}" + (f", {_told(came)}" if came else "") + f"; {gone}",
+        )
 
 
 def preview_text(preview: ApprovalPreview) -> str:
@@ -147,7 +185,7 @@ def events_text(events: Sequence[Event], width: int) -> str:
     rows = [
         (
             utc(event.time).replace("T", " "),
-            event.author.partition(" <")[0],
+            _who_did(event),
             event.action + (" (override)" if event.override else ""),
             event.model + (f"@{event.version}" if event.version is not None else ""),
             (event.pointer or event.stage or "-").replace("aliases/", "@").replace("stages/", ""),
@@ -159,6 +197,12 @@ def events_text(events: Sequence[Event], width: int) -> str:
     ]
     headers = ("WHEN", "WHO", "WHAT", "VERSION", "POINTER", "FROM → TO", "WHY", "COMMIT")
     return table(headers, rows, width, folds="WHY")
+
+
+def _who_did(event: Event) -> str:
+    """Return who did it: of an approval whose key signed it, and who committed that."""
+    committer = event.author.partition(" <")[0]
+    return f"{event.principal}, committed by {committer}" if event.principal else committer
 
 
 def _from_to(event: Event) -> str:

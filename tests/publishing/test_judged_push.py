@@ -41,6 +41,32 @@ def test_what_check_accepts_about_approvals_can_be_pushed(team: Path, shared: Pa
     assert gitreg("resolve", "churn/production", *where).out.split() == ["churn@2"]
 
 
+def test_who_approved_is_whose_key_signed(team: Path) -> None:
+    where = ("--repo", str(team))
+    gitreg("approve", "churn@3", "--to", "production", *where)
+    told = "grace@example.com, committed by Ada Lovelace"
+    (line,) = [one for one in gitreg("log", "churn@3", *where).out.splitlines() if "approve" in one]
+    assert told in line
+    assert gitreg("log", "-n1", "--json", *where).json[0]["principal"] == "grace@example.com"
+    gitreg("promote", "churn@3", "--to", "production", *where)
+    commit = git(team, "rev-parse", "--short=9", "HEAD~1")
+    shown = gitreg("show", "churn@3", *where).out
+    (row,) = [one for one in shown.splitlines() if one.startswith("approved for production")]
+    assert "grace@example.com, verified; 20" in row
+    assert f"in {commit}, committed by Ada Lovelace, key SHA256:" in row
+    gitreg("rollback", "churn", *where)
+    (row,) = [
+        one for one in gitreg("show", "churn@3", *where).out.splitlines() if "approved for" in one
+    ]
+    assert row.startswith("was approved for production  grace@example.com, 20")
+    assert "key SHA256:" in row
+    assert "; withdrawn 20" in row
+    assert row.rstrip().endswith(f"in {git(team, 'rev-parse', '--short=9', 'HEAD')}")
+    events = gitreg("show", "churn@3", "--json", *where).json["approval_events"]
+    assert [one["action"] for one in events] == ["withdraw", "approve"]
+    assert len({one["key"] for one in events}) == 1
+
+
 def test_what_check_refuses_is_not_pushed(shared: Path) -> None:
     work = shared / "work"
     commit_by_hand(

@@ -255,7 +255,7 @@ def tenures(events: Sequence[Event], current: tuple[int, ...]) -> list[Tenure]:
             entry = next((e for e in events[place + 1 :] if version in _came(e)), None)
             found[version] = Tenure(
                 version,
-                entry and entry.time,
+                None if entry is None else entry.time,
                 event.time,
                 event.commit,
                 version in reachable,
