@@ -15,6 +15,7 @@ from gitreg.cli.parameters import (
     with_clone_options,
     with_repository_options,
 )
+from gitreg.core.text.counts import quantity
 from gitreg.errors import Refused
 from gitreg.registry import Registry
 
@@ -79,7 +80,7 @@ def push(
             else "the command above, which keeps your own commits"
         )
         raise Refused(
-            f"{len(report.left)} operation(s) no longer apply and were not pushed",
+            f"not pushed, because no longer applicable: {quantity(len(report.left), 'operation')}",
             hint=f"they stay on this branch; to undo them: {take_back}",
         )
 

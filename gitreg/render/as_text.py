@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from gitreg.core.policy.verdict import APPROVALS
 from gitreg.core.state.compare import flatten, metrics_beside
+from gitreg.core.text.counts import quantity
 from gitreg.core.text.times import utc
 from gitreg.render.terminal import (
     SHORT,
     cell,
     line,
-    quantity,
     size,
     table,
     visible,
@@ -370,7 +370,7 @@ def fetch_text(report: FetchReport, width: int) -> str:
         return "\n".join(
             [line(moved), *([events_text(report.events, width)] if report.events else [])]
         )
-    unpublished = f"; {report.unpublished} commit(s) are not published: gitreg push"
+    unpublished = f"; not published: {quantity(report.unpublished, 'commit')}: gitreg push"
     return line(f"up to date with {report.upstream}{unpublished if report.unpublished else ''}")
 
 
@@ -393,7 +393,7 @@ def own_commits_text(report: PushReport) -> str:
     """Return how the user moves their own commits on top of the published one."""
     names = " ".join(commit[:SHORT] for commit in report.own)
     return line(
-        f"{len(report.own)} commit(s) of your own are not published; move them with: "
+        f"not published: {quantity(len(report.own), 'commit')} of your own; to move: "
         f"git reset --keep {str(report.commit)[:SHORT]} && git cherry-pick {names} "
         "&& gitreg tags sync"
     )

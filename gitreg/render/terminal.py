@@ -109,11 +109,6 @@ def size(count: float) -> str:
     return f"{count:.1f} {unit}"
 
 
-def quantity(number: int, what: str) -> str:
-    """Return a number and its noun, as ``1 file`` or ``2 files``."""
-    return f"{number} {what}" + ("" if number == 1 else "s")
-
-
 def spans(numbers: Iterable[int]) -> str:
     """Return ascending numbers, consecutive ones as a range.
 
