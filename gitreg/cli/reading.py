@@ -65,21 +65,50 @@ def show(
     *,
     shared: ReadArguments,
 ) -> None:
-    """Show everything known about a version.
+    """Show a model, or everything known about a version.
+
+    Of a model (MODEL): its stages and aliases, last moves and latest versions. Of a stage
+    (MODEL/production): since when it holds what, by whom and why, and how to go back.
 
     Example: gitreg show churn-predictor@champion
     """
-    from gitreg.render import as_json, as_text
+    from gitreg.core.model.names import parse_reference
+    from gitreg.render import as_json, as_text, pages
 
+    if parse_reference(reference).is_model:
+        _show_model(reference, shared)
+        return
     with opened(shared.repo, shared.allow_rewind) as registry:
         version = registry.show(reference, **shared.options)
         approvals = registry.approvals(reference, rev=version.read_from)
         given = registry.given_approvals(reference, rev=version.read_from)
+        held = registry.held(reference, rev=version.read_from)
+        age = registry.age if shared.is_current else None
     if shared.json:
-        answer = as_json.version_json(version)
-        print_json(answer | as_json.approvals_json(approvals, given))
+        answer = as_json.version_json(version) | as_json.approvals_json(approvals, given)
+        print_json(answer | ({} if held is None else {"held": as_json.held_json(held[0])}))
     else:
-        typer.echo(as_text.version_text(version, terminal_width(), approvals, given))
+        if held is not None:
+            typer.echo(f"{pages.held_text(*held)}\n")
+        typer.echo(as_text.version_text(version, terminal_width(), approvals, given, age=age))
+
+
+def _show_model(name: str, shared: ReadArguments) -> None:
+    """Print a model's page."""
+    from gitreg.render import as_json, pages
+
+    broken: list[GitregError] = []
+    with opened(shared.repo, shared.allow_rewind) as registry:
+        model = registry.model(name, **shared.options)
+        versions = registry.versions(name, broken, **shared.options)
+        events = registry.log(name, **shared.options)
+    moves = [event for event in events if event.pointer is not None]
+    if shared.json:
+        page = as_json.model_json(model)
+        page["versions"] = [as_json.version_json(version) for version in versions]
+        print_json(page | {"moves": [as_json.event_json(event) for event in moves[: pages.SHOWN]]})
+    else:
+        typer.echo(pages.model_page(model, versions, moves, terminal_width()))
 
 
 @app.command()
@@ -145,21 +174,22 @@ def resolve(
 @app.command()
 @with_read_options
 def compare(
-    a: ReferenceArgument,
-    b: ReferenceArgument,
+    base: Annotated[str, argument("BASE", "What it is compared with.", complete_reference)],
+    candidate: Annotated[str, argument("CANDIDATE", "The other version.", complete_reference)],
     *,
     shared: ReadArguments,
 ) -> None:
     """Show how two versions differ.
 
-    Metrics, params, data, code and environment; DIFFERENCE is the second minus the first.
+    Metrics, params, data, code and environment. DIFFERENCE is CANDIDATE minus BASE. Of code, the
+    files outside the registry that differ between the two commits.
 
-    Example: gitreg compare churn-predictor@2 churn-predictor/production
+    Example: gitreg compare churn-predictor/production churn-predictor@2
     """
     from gitreg.render import as_json, as_text
 
     with opened(shared.repo, shared.allow_rewind) as registry:
-        comparison = registry.compare(a, b, **shared.options)
+        comparison = registry.compare(base, candidate, **shared.options)
     if shared.json:
         print_json(as_json.comparison_json(comparison))
     else:

@@ -48,6 +48,28 @@ def fetch(
 
 @app.command()
 @with_clone_options
+def status(
+    *,
+    shared: CloneArguments,
+) -> None:
+    """Show where this clone stands, without asking the remote.
+
+    What is not published, what is in service and since when, and which branches wait for review.
+
+    Example: gitreg status
+    """
+    from gitreg.render import as_json, pages
+
+    with Registry(shared.repo) as registry:
+        found = registry.status()
+    if shared.json:
+        print_json(as_json.status_json(found))
+    else:
+        typer.echo(pages.status_text(found, terminal_width()))
+
+
+@app.command()
+@with_clone_options
 def push(
     dry_run: Annotated[
         bool, flag("--dry-run", "Show what would be published, and do nothing.")

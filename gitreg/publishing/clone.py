@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NoReturn
 
 from gitreg.core.state.history import CommitInfo, FileChange
@@ -180,6 +182,8 @@ class Clone:
         tracked = None if seen else remote.tracked(self._repository, upstream)
         known = rewinds.known_tips(self._repository, upstream)  # the fetch moves some of them
         published = remote.fetch_tip(self._repository, upstream)
+        with suppress(OSError):
+            self._asked_at.touch()
         self._ask_default_branch(upstream)
         gone: tuple[str, ...] = ()
         if published is not None or seen is not None:
@@ -353,6 +357,30 @@ class Clone:
         found = remote.fetch_tip if fetch else lambda on, _: on.commit_of(known)
         return default, found(self._repository, beside)
 
+    @property
+    def _asked_at(self) -> Path:
+        """A file that is as old as the last answer of the remote."""
+        return self._repository.private_dir / "fetched"
+
+    def age(self, branch: str) -> float | None:
+        """Return how many seconds ago the remote was last read, by gitreg or by Git, if known."""
+        try:
+            upstream = self.upstream(Tip(branch, None))
+        except GitError:
+            return None
+        common = self._repository.common_dir
+        places = (
+            self._asked_at,
+            common / "FETCH_HEAD",
+            common / "refs" / "remotes" / upstream.remote / upstream.short_branch,
+            common / "refs" / "remotes" / upstream.remote / "HEAD",
+        )
+        times = []
+        for place in places:
+            with suppress(OSError):
+                times.append(place.stat().st_mtime)
+        return max(0.0, time.time() - max(times)) if times else None
+
     def last_published(self, branch: str) -> str | None:
         """Return the last known commit of the published branch; ``None`` before its first.
 
@@ -361,7 +389,10 @@ class Clone:
         """
         upstream = self.upstream(Tip(branch, None))
         seen = remote.last_seen(self._repository, upstream)
-        return seen or remote.tracked(self._repository, upstream)
+        tracked = remote.tracked(self._repository, upstream)
+        if seen is None or tracked is None:
+            return seen or tracked
+        return tracked if self._leads_to(seen, tracked) else seen
 
     def publish(self, status: BranchStatus, commit: str, tags: dict[str, str]) -> None:
         """Publish a commit that follows the published one, with tags; see `remote.push`."""

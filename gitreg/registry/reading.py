@@ -193,13 +193,21 @@ class Reading(Parts):
     def compare(
         self, a: ReferenceLike, b: ReferenceLike, **options: Unpack[ReadOptions]
     ) -> Comparison:
-        """Return the differences between two versions, of one model or of two."""
+        """Return the differences between two versions, of one model or of two.
+
+        Args:
+            a: the base, such as the version in production.
+            b: the candidate: a difference of metrics is how much it has more.
+            **options: see `ReadOptions`.
+        """
         from gitreg.core.state.compare import compare
+        from gitreg.git.code import code_files
 
         state = self.state(**options)
         sides = [self._show(state, reference_of(given)) for given in (a, b)]
         frozen = [state.requirements(side.model, side.version) for side in sides]
-        return compare(sides[0], sides[1], *frozen)
+        found = compare(sides[0], sides[1], *frozen)
+        return replace(found, code_files=code_files(self._repository, *sides))
 
     # History
 

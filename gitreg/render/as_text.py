@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from gitreg.core.policy.verdict import APPROVALS
 from gitreg.core.state.compare import flatten, metrics_beside
 from gitreg.core.text.counts import quantity
-from gitreg.core.text.times import utc
+from gitreg.core.text.times import ago, utc
 from gitreg.render.terminal import (
     SHORT,
     cell,
@@ -82,6 +82,8 @@ def version_text(
     width: int,
     approvals: Sequence[StoredApproval] = (),
     given: Sequence[GivenApproval] = (),
+    *,
+    age: float | None = None,
 ) -> str:
     """Return everything that is known about a version."""
     code, run, artifact = version.lineage.code, version.lineage.run, version.artifact
@@ -122,7 +124,8 @@ def version_text(
     rows += [(f"approved for {one.stage}", _approval(one, given)) for one in approvals]
     rows += _withdrawn(approvals, given)
     rows.append(("registered in", version.commit and version.commit[:SHORT]))
-    rows.append(("read from", version.read_from and version.read_from[:SHORT]))
+    fetched = "" if age is None else f", fetched {ago(age)}"
+    rows.append(("read from", version.read_from and f"{version.read_from[:SHORT]}{fetched}"))
     return table(("", ""), rows, width).lstrip("\n")
 
 
@@ -227,16 +230,46 @@ def comparison_text(comparison: Comparison, width: int) -> str:
     for title, differences in (
         ("PARAM", comparison.params),
         ("DATA", comparison.data),
-        ("CODE", comparison.code),
+        ("CODE", {} if comparison.code_files is not None else comparison.code),
         ("ENVIRONMENT", comparison.environment),
         ("SIGNATURE", comparison.signature),
     ):
         if differences:
             pairs = [(name, pair.a, pair.b) for name, pair in differences.items()]
             parts.append(table((title, a, b), pairs, width))
-    if not any((comparison.params, comparison.data, comparison.code, comparison.environment)):
+    if comparison.code_files is not None:
+        parts.append(_code_text(comparison))
+        if not any((comparison.params, comparison.data, comparison.environment)):
+            parts.append("params, data and environment are the same")
+    elif not any((comparison.params, comparison.data, comparison.code, comparison.environment)):
         parts.append("params, data, code and environment are the same")
     return "\n\n".join(parts)
+
+
+def _code_text(comparison: Comparison) -> str:
+    """Return whether code changed, and the command that shows how."""
+    files = comparison.code_files or ()
+    codes = [side.lineage.code for side in (comparison.a, comparison.b)]
+    dirty = [
+        f"{side.reference} was trained with uncommitted changes"
+        for side, code in zip((comparison.a, comparison.b), codes, strict=True)
+        if code is not None and code.dirty
+    ]
+    if not files:
+        return "\n".join(["code: no file outside registry/ differs", *map(line, dirty)])
+    shown = ", ".join(files[:SHOWN_COLUMNS])
+    more = f" and {len(files) - SHOWN_COLUMNS} more" if files[SHOWN_COLUMNS:] else ""
+    commits = " ".join(code.commit[:SHORT] for code in codes if code is not None)
+    return "\n".join(
+        map(
+            line,
+            [
+                f"code: {quantity(len(files), 'file')} outside registry/: {shown}{more}",
+                f"    git diff {commits} -- . ':!registry'",
+                *dirty,
+            ],
+        )
+    )
 
 
 def _columns(signature: str) -> str:

@@ -54,6 +54,7 @@ def test_the_commands_are_those_that_are_promised() -> None:
         "export mlflow",
         "doctor",
         "fetch",
+        "status",
         "push",
         "approve",
         "policy schema",

@@ -230,6 +230,7 @@ def test_compare() -> None:
         "code",
         "environment",
         "signature",
+        "code_files",
     ]
     assert (found["a"], found["b"]) == (shown("full@1"), shown("churn@3"))
     assert found["metrics"]["auc"] == {"a": 0.5, "b": 0.9, "delta": pytest.approx(0.4)}
