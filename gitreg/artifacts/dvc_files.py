@@ -251,6 +251,35 @@ def _command(stage: Fields, command: Value) -> str | None:
     return " && ".join(cast("list[str]", command))
 
 
+def named_by(stage: Stage, pipeline: Pipeline) -> tuple[Path, ...]:
+    """Return what a stage, and the stages that made its dependencies, name: what of it exists.
+
+    These are their dependencies, and the words and modules of their commands.
+    """
+    made = {path: one for one in pipeline.stages for _, path in one.outputs()}
+    waiting, done, found = [stage], [stage], dict[Path, None]()
+    while waiting:
+        one = waiting.pop()
+        deps = [path_of(dep, one.folder) for dep in one.entries("deps")]
+        found |= dict.fromkeys([*deps, *(one.folder / word for word in _words(one.command or ""))])
+        before = [made[path] for dep in deps for path in (dep, *dep.parents) if path in made]
+        new = [each for each in before if each not in done]
+        waiting += new
+        done += new
+    return tuple(path for path in found if os.path.lexists(path))
+
+
+def _words(command: str) -> Iterator[str]:
+    """Yield what in a command may be a path: its words, and the files of ``-m package.module``."""
+    before = ""
+    for word in re.split(r"[\s;&|<>()'\"]+", command):
+        yield word
+        if before == "-m":
+            module = word.replace(".", "/")
+            yield from (f"{module}.py", f"src/{module}.py", f"{module}/__main__.py")
+        before = word
+
+
 def _is_cached(stage: Stage, path: str) -> bool:
     """Tell whether `dvc.yaml` declares the output ``path`` as cached.
 

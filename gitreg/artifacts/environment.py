@@ -22,8 +22,9 @@ from gitreg.git.process import failure, run
 def code_commit(folder: Path) -> CodeCommit | None:
     """Return the commit that is checked out in the Git work tree of ``folder``.
 
-    ``dirty`` means that tracked files differ from it. The repository is the URL of the remote
-    ``origin``, or of the only remote.
+    ``dirty`` means that tracked files differ from it, also in a submodule that ``git status`` is
+    configured to pass over. The repository is the URL of the remote ``origin``, or of the only
+    remote. `gitreg.artifacts.untracked_code` finds the files that are not tracked.
 
     Returns:
         ``None`` outside of any work tree, and before the first commit.
@@ -33,9 +34,8 @@ def code_commit(folder: Path) -> CodeCommit | None:
         InvalidRequest: the folder does not exist.
     """
     # One process answers both questions: headers begin with '#', each change is a line more.
-    status = run(
-        folder, "status", "--porcelain=v2", "--branch", "--untracked-files=no", check=False
-    )
+    quiet = ("--untracked-files=no", "--ignore-submodules=untracked")
+    status = run(folder, "status", "--porcelain=v2", "--branch", *quiet, check=False)
     if status.returncode != 0:
         if "not a git repository" in status.stderr or "in a work tree" in status.stderr:
             return None

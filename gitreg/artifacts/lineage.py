@@ -24,6 +24,7 @@ from gitreg.artifacts.dvc_files import (
     find_old_record,
     find_record,
     md5_of,
+    named_by,
     path_of,
     relative_path,
     working_folder,
@@ -55,6 +56,8 @@ class TrackedOutput:
         params: the stage's parameters, by the names that ``dvc.lock`` gives them.
         metrics: of the stage, of stages that depend on the output, and of no stage.
         warnings: what was left out of the metrics.
+        named: what the stage, and the stages before it, name in command and dependencies, if it
+            exists: scripts and folders of code among it.
     """
 
     md5: str
@@ -68,6 +71,7 @@ class TrackedOutput:
     params: Mapping[str, Value] = field(default_factory=dict)
     metrics: Mapping[str, int | float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    named: tuple[Path, ...] = ()
 
 
 def find_tracked(source: Path, *, with_metrics: bool = True) -> TrackedOutput | None:
@@ -113,6 +117,7 @@ def find_tracked(source: Path, *, with_metrics: bool = True) -> TrackedOutput | 
         params=_params(stage) if stage else {},
         metrics=metrics,
         warnings=warnings,
+        named=named_by(stage, record.pipeline) if stage else (),
     )
 
 
