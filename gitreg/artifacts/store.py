@@ -18,6 +18,7 @@ from gitreg.core.text.urls import has_scheme
 from gitreg.dvc import Audit, DvcProject, digest
 from gitreg.dvc.digest import Progress, TreeDigest
 from gitreg.dvc.foreign import default_remote
+from gitreg.dvc.old_hash import old_md5
 from gitreg.dvc.remote import REPAIR
 from gitreg.errors import DvcError, InvalidRequest, WorldError
 from gitreg.git.copies import copies_folder
@@ -86,6 +87,7 @@ class ArtifactStore:
             InvalidRequest: the work tree has other bytes than DVC recorded.
             DvcError: the bytes are neither in the work tree, the cache nor on the remote.
         """
+        _check_old(source, progress)
         tracked = _tracked_in(project, source)
         if tracked is None:
             return _artifact(source, project.stage(source.path, progress))
@@ -99,6 +101,7 @@ class ArtifactStore:
         Raises:
             InvalidRequest: the bytes are neither in the work tree nor in the cache.
         """
+        _check_old(source, progress)
         if source.path.exists():
             return _artifact(source, digest.hash_tree(source.path, progress, as_source=True))
         tracked = _tracked_in(project, source)
@@ -117,10 +120,7 @@ class ArtifactStore:
             return project.digest(tracked.md5, progress)
         found = digest.hash_tree(path, progress, as_source=True)
         if found.md5 != tracked.md5:
-            raise InvalidRequest(
-                f"{path}: differs from what {tracked.origin} records",
-                hint="dvc repro, dvc commit or dvc add brings the record up to date",
-            )
+            raise _differs(path, tracked)
         if project.missing(tracked.md5):
             project.stage(path, progress)
         return found
@@ -374,11 +374,40 @@ def _md5(version: ModelVersion) -> str:
 
 
 def _tracked_in(project: DvcProject, source: Source) -> TrackedOutput | None:
-    """Return what DVC knows of a source, if it is this project that tracks it."""
+    """Return what DVC knows of a source, if it is this project that tracks it.
+
+    What DVC 2 recorded is not the name of an object, so DVC 3 has nothing to take it by.
+    """
     tracked = source.tracked
-    if tracked is None or tracked.dvc_root.resolve() != project.root.resolve():
+    if tracked is None or tracked.is_old or tracked.dvc_root.resolve() != project.root.resolve():
         return None
     return tracked
+
+
+def _check_old(source: Source, progress: Progress | None) -> None:
+    """Refuse a source that is not, or is no longer, what DVC 2 recorded.
+
+    Raises:
+        InvalidRequest: the work tree does not have it, or has other bytes.
+    """
+    tracked = source.tracked
+    if tracked is None or not tracked.is_old:
+        return
+    if not source.path.exists():
+        raise InvalidRequest(
+            f"{source.path} is not in the work tree, and DVC 2 recorded it: its bytes must be here",
+            hint="dvc pull brings it",
+        )
+    found = digest.hash_tree(source.path, progress, as_source=True)
+    if tracked.md5 not in (found.md5, old_md5(source.path)):
+        raise _differs(source.path, tracked)
+
+
+def _differs(path: Path, tracked: TrackedOutput) -> InvalidRequest:
+    return InvalidRequest(
+        f"{path}: differs from what {tracked.origin} records",
+        hint="dvc repro, dvc commit or dvc add brings the record up to date",
+    )
 
 
 def _artifact(source: Source, found: TreeDigest) -> Artifact:
