@@ -23,7 +23,7 @@ from gitreg.artifacts.provenance import Provenance, registration_of, source_of
 from gitreg.artifacts.python_values import plain_texts
 from gitreg.artifacts.source import Source
 from gitreg.artifacts.store import ArtifactStore
-from gitreg.artifacts.untracked_code import untracked_code
+from gitreg.artifacts.untracked_code import code_at
 from gitreg.core.documents.yaml import SIZE_LIMIT, Value
 from gitreg.core.model import layout
 from gitreg.core.model.layout import REQUIREMENTS
@@ -39,7 +39,7 @@ from gitreg.core.state.tags import major_of
 from gitreg.core.text.invisible import has_invisible
 from gitreg.core.text.urls import requirements_without_credentials
 from gitreg.dvc.digest import Progress
-from gitreg.errors import GitError, InvalidDocument, InvalidRequest
+from gitreg.errors import InvalidDocument, InvalidRequest
 from gitreg.git.history_index import HistoryIndex
 from gitreg.git.repository import GitRepository
 
@@ -203,24 +203,12 @@ def _code(place: Source, given: Path) -> tuple[CodeCommit | None, tuple[str, ...
     # A link in a repository may lead to a source outside of it; DVC may not have brought a folder.
     places = (place.path, absolute_path(given))
     folders = [next(filter(Path.is_dir, path.parents), path.parent) for path in places]
-    codes = {folder: code_commit(folder) for folder in dict.fromkeys(folders)}
-    folder = next((each for each in folders if codes[each]), folders[0])
-    code = codes[folder]
+    folder = next(filter(code_commit, dict.fromkeys(folders)), None)
+    named = place.tracked.named if place.tracked else ()
+    code, warnings = (None, ()) if folder is None else code_at(folder, place.path, named)
     if code is None:
         return None, (f"{given} is in no Git repository with a commit: no code is recorded",)
-    try:
-        named = place.tracked.named if place.tracked else ()
-        names = untracked_code(folder, place.path, named)
-    except GitError as error:  # what cannot be listed is not clean
-        return replace(code, untracked=True), (f"untracked code is recorded: {error}",)
-    if not names:
-        return code, ()
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    warning = (
-        f"untracked code is recorded, as no commit has {', '.join(names[:3])}{more}: commit it "
-        "before you register, or list in .gitignore what is not this model's code"
-    )
-    return replace(code, untracked=True), (warning,)
+    return code, warnings
 
 
 def _artifact(

@@ -16,11 +16,14 @@ import os
 import stat
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from gitreg.artifacts.dvc_files import find_record
+from gitreg.artifacts.environment import code_commit
 from gitreg.core.model.layout import ROOT
-from gitreg.errors import GitregError
+from gitreg.core.model.model import CodeCommit
+from gitreg.errors import GitError, GitregError
 from gitreg.git.process import failure, run, run_for
 
 ENDINGS = frozenset(
@@ -42,6 +45,30 @@ _NOT_OURS = frozenset(
 )
 _ENVIRONMENTS = ("pyvenv.cfg", "conda-meta/history")
 _PROGRAMS = (b"#!", b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
+
+
+def code_at(
+    folder: Path, source: Path, named: Iterable[Path] = ()
+) -> tuple[CodeCommit | None, tuple[str, ...]]:
+    """Return the commit of the code in a folder, and a warning if there is untracked code.
+
+    For the arguments see `untracked_code`, and for the errors `code_commit`.
+    """
+    code = code_commit(folder)
+    if code is None:
+        return None, ()
+    try:
+        names = untracked_code(folder, source, named)
+    except GitError as error:  # what cannot be listed is not clean
+        return replace(code, untracked=True), (f"untracked code is recorded: {error}",)
+    if not names:
+        return code, ()
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    warning = (
+        f"untracked code is recorded, as no commit has {', '.join(names[:3])}{more}: commit it "
+        "before you register, or list in .gitignore what is not this model's code"
+    )
+    return replace(code, untracked=True), (warning,)
 
 
 def untracked_code(folder: Path, source: Path, named: Iterable[Path] = ()) -> tuple[str, ...]:
