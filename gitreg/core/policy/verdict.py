@@ -77,6 +77,9 @@ class Facts(Protocol):
     def entered(self, model: str, version: int, stage: str) -> int | None:
         """Return when a version last entered its stage, in seconds since the epoch."""
 
+    def had_pointers(self, model: str) -> bool:
+        """Tell whether a pointer ever moved under a model's name, in any life of the name."""
+
     def is_reachable(self, commit: str, branch: str) -> bool | None:
         """Tell whether a commit is on a branch; see `gitreg.git.branches`."""
 
