@@ -9,7 +9,7 @@ in a stage by the earlier commits of their range, which no history index has yet
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,6 +22,7 @@ from gitreg.git.branches import is_on_branch
 from gitreg.git.repository import GitRepository
 
 if TYPE_CHECKING:
+    from gitreg.approvals.stored import Approvers
     from gitreg.artifacts.store import ArtifactStore
 
 
@@ -130,10 +131,31 @@ class RepositoryFacts:
         Raises:
             GitError: the clone is shallow, or ``ssh-keygen`` cannot be run.
         """
+        found = self._approvers(version, stage, replaces)
+        return () if found is None else found.given
+
+    def spent(
+        self, version: ModelVersion, stage: str, replaces: tuple[int, ...]
+    ) -> Mapping[str, str]:
+        """Return the principals whose approval does not count any more, and why."""
+        found = self._approvers(version, stage, replaces)
+        return {} if found is None else found.spent
+
+    def _approvers(
+        self, version: ModelVersion, stage: str, replaces: tuple[int, ...]
+    ) -> Approvers | None:
         policy = self.policy()
         if not policy.signers or self.line is None:
-            return ()
+            return None
         from gitreg.approvals import stored
+        from gitreg.core.operations.approve import Approval, Entry
 
-        root = self.repository.root_of(self.line)
-        return stored.approvers(self.snapshot, policy, root, version, stage, replaces)
+        root, history = self.repository.root_of(self.line), self.history
+        entry = Entry(history.last_move(version.model, stage), history.life(version.model))
+        wanted = Approval.over(self.snapshot, root, version, stage, replaces, entry)
+        return stored.approvers(
+            self.snapshot,
+            policy,
+            wanted,
+            lambda: not history.was_approved(version.model, version.version, stage),
+        )

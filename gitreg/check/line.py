@@ -35,12 +35,19 @@ class _Life:
     Attributes:
         past: returns the moves of a stage before the range, oldest first.
         began: returns the commit that began it.
+        used: tells whether a version was approved for a stage before the stage moved last; the
+            third argument, whether it moved inside the range.
         moves: those inside the range, by stage, oldest first.
+        approved: the versions that were approved inside the range, by stage.
+        spent: those of them that were approved before the stage moved last.
     """
 
     past: Callable[[str], list[Moved]]
     began: Callable[[], str | None]
+    used: Callable[[int, str, bool], bool]
     moves: dict[str, list[Moved]] = field(default_factory=dict)
+    approved: dict[str, set[int]] = field(default_factory=dict)
+    spent: dict[str, set[int]] = field(default_factory=dict)
 
     def last(self, stage: str) -> Moved | None:
         """Return the last move of a stage."""
@@ -85,6 +92,12 @@ class Line:
         entry = _entry(life.past(stage), version)
         return None if entry is None else (entry.time, False)
 
+    def was_approved(self, model: str, version: int, stage: str) -> bool:
+        """Tell whether a version was approved for a stage before the stage moved last."""
+        life = self._life(model)
+        is_spent = version in life.spent.get(stage, ())
+        return is_spent or life.used(version, stage, stage in life.moves)
+
     def life(self, model: str) -> str | None:
         """Return the commit that began the life of a model's name; ``None`` for the first life."""
         return self._life(model).began()
@@ -100,8 +113,12 @@ class Line:
             # Taken back, the end is a part of the life: the stages were empty for a while.
             ended = self._ended.pop(model, None)
             self._lives[model] = self._of_past(model, back=True) if ended is None else ended
-        for change in step.registry_changes:
-            place = layout.locate(change.path)
+        located = [(layout.locate(change.path), change) for change in step.registry_changes]
+        for place, change in located:
+            if place is not None and place.kind == "approval" and place.version and change.mode:
+                approved = self._life(place.model).approved
+                approved.setdefault(str(place.name), set()).add(place.version)
+        for place, _ in located:
             if place is None or place.pointer is None:
                 continue
             self._pointed.add(place.model)
@@ -124,6 +141,7 @@ class Line:
         if after is not None and before != after:
             found = life.moves.setdefault(stage, [])
             found.append(Moved(before, after, step.commit.oid, step.commit.time))
+            life.spent.setdefault(stage, set()).update(life.approved.pop(stage, ()))
 
     def _life(self, model: str) -> _Life:
         if model not in self._lives:
@@ -139,12 +157,15 @@ class Line:
                 for one in reversed(events)
             ]
 
-        return _Life(moves, lambda: self._past.life(model, back=back))
+        def used(version: int, stage: str, moved: bool) -> bool:  # noqa: FBT001
+            return self._past.was_approved(model, version, stage, back=back, moved=moved)
+
+        return _Life(moves, lambda: self._past.life(model, back=back), used)
 
 
 def _begun(commit: str) -> _Life:
     """Return a life that begins in a commit of the range."""
-    return _Life(lambda _stage: [], lambda: commit)
+    return _Life(lambda _stage: [], lambda: commit, lambda *_: False)
 
 
 def _entry(moves: Sequence[Moved], version: int) -> Moved | None:

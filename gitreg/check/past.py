@@ -35,6 +35,21 @@ class Past:
         """Return the commit that deleted or renamed a model last, if that stands."""
         return None
 
+    def was_approved(
+        self,
+        _model: str,
+        _version: int,
+        _stage: str,
+        *,
+        back: bool = False,  # noqa: ARG002
+        moved: bool = False,  # noqa: ARG002
+    ) -> bool:
+        """Tell whether a version was approved for a stage before the stage moved last.
+
+        With ``moved`` the stage has moved since, so that any approval was there before.
+        """
+        return False
+
     def had_pointers(self, _model: str) -> bool:
         """Tell whether a pointer ever moved under a name, in any of its lives."""
         return False
@@ -69,6 +84,18 @@ class KnownPast(Past):
     def end(self, model: str) -> str | None:
         """Return the commit that deleted or renamed a model last, if that stands."""
         return self._history.names.end_of(model)
+
+    def was_approved(
+        self,
+        model: str,
+        version: int,
+        stage: str,
+        *,
+        back: bool = False,
+        moved: bool = False,
+    ) -> bool:
+        """Tell whether a version was approved for a stage before the stage moved last."""
+        return self._history.names.was_approved(model, version, stage, back=back, moved=moved)
 
     def had_pointers(self, model: str) -> bool:
         """Tell whether a pointer ever moved under a name, in any of its lives."""

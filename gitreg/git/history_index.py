@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from gitreg.core.model.names import RegistryTag, parse_tag
 from gitreg.core.state.change import OPERATION, trailers_of
-from gitreg.core.state.history import CommitInfo, Event, FileChange, entry_of, events_of
+from gitreg.core.state.history import CommitInfo, Event, FileChange, events_of
 from gitreg.core.state.tags import Tag, tags_of
 from gitreg.core.state.timestamps import Timestamps, changed_in, moment_of
 from gitreg.git.history_database import clear, open_database, transaction, truncate
@@ -443,11 +443,6 @@ class HistoryIndex:
                 values.append(value)
         query = f"{_EVENT} WHERE {' AND '.join(where)} ORDER BY seq DESC, place LIMIT ?"
         return [_event(row) for row in self._ask(query, (*values, limit))]
-
-    def held_before(self, model: str, version: int, stage: str) -> tuple[int, ...]:
-        """Return what a stage held before a version last entered it, ascending; else nothing."""
-        event = entry_of(self.moves_of(model, f"stages/{stage}"), version)
-        return () if event is None else event.before
 
     def events_of_commit(self, commit: str, model: str | None = None) -> list[Event]:
         """Return the events of a commit, of one model or of all."""

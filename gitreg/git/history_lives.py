@@ -15,6 +15,11 @@ _END = (
     "ORDER BY seq DESC LIMIT 1"
 )
 _POINTED = "SELECT 1 FROM events WHERE model = ? AND pointer IS NOT NULL AND seq <= ? LIMIT 1"
+_LAST_MOVE = "SELECT max(seq) FROM events WHERE model = ? AND pointer = ? AND seq > ? AND seq <= ?"
+_APPROVED = (
+    "SELECT 1 FROM events WHERE model = ? AND pointer IS NULL AND action = 'approve' "
+    "AND version = ? AND stage = ? AND seq > ? AND seq <= ? LIMIT 1"
+)
 
 _Ask = Callable[[str, Sequence[object]], "list[tuple[Any, ...]]"]
 
@@ -51,6 +56,25 @@ class NameLives:
         """Return the commit that ended a name last, unless a later one took that back."""
         rows = self._ask(_END, (model, self._last))
         return rows[0][0] if rows and rows[0][1] else None
+
+    def was_approved(
+        self, model: str, version: int, stage: str, *, back: bool = False, moved: bool = False
+    ) -> bool:
+        """Tell whether a version was approved for a stage before the stage moved last.
+
+        Args:
+            model: the model.
+            version: its version.
+            stage: the stage.
+            back: ask of the life that continues when the latest end is taken back.
+            moved: the stage has moved since, so that any approval was there before.
+        """
+        life = self.number(model, back=back)
+        last = self._last
+        if not moved:
+            rows = self._ask(_LAST_MOVE, (model, f"stages/{stage}", life, self._last))
+            last = rows[0][0] or 0
+        return bool(self._ask(_APPROVED, (model, version, stage, life, last)))
 
     def had_pointers(self, model: str) -> bool:
         """Tell whether a pointer ever moved under a name, in any of its lives."""

@@ -68,6 +68,11 @@ class FakeFacts:
         self.asked.append("approvers")
         return () if self.approved is None else self.approved(version, stage, replaces)
 
+    def spent(
+        self, version: ModelVersion, stage: str, replaces: tuple[int, ...]
+    ) -> Mapping[str, str]:
+        return {}
+
     def signer(self) -> str | None:
         self.asked.append("signer")
         return self.signed_by

@@ -50,6 +50,9 @@ class NoFacts:
     def approvers(self, version: object, stage: str, replaces: tuple[int, ...]) -> Sequence[str]:
         return ()
 
+    def spent(self, version: object, stage: str, replaces: tuple[int, ...]) -> Mapping[str, str]:
+        return {}
+
     def signer(self) -> str | None:
         return None
 

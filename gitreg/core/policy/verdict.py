@@ -97,6 +97,11 @@ class Facts(Protocol):
         ``replaces`` are the other versions that the stage holds before the move, ascending.
         """
 
+    def spent(
+        self, version: ModelVersion, stage: str, replaces: tuple[int, ...]
+    ) -> Mapping[str, str]:
+        """Return the principals whose approval does not count any more, and why: ``was …``."""
+
     def signer(self) -> str | None:
         """Return the principal that signs the move, if any does."""
 

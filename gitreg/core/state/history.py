@@ -391,7 +391,8 @@ def _file_action(told: _Told, place: layout.Place, change: FileChange) -> str | 
 
 def _word_action(told: _Told, place: layout.Place, change: FileChange) -> str | None:
     """Return the action on an annotation, approval or description."""
-    if place.kind in ("annotations", "approval") and told.claimed in ("register", "delete"):
+    goes_along = place.kind == "annotations" or (place.kind == "approval" and change.after is None)
+    if goes_along and told.claimed in ("register", "delete"):
         return None  # written or removed with its version, which has its own event
     if place.kind == "withdrawal":
         return None  # beside the removed approval, whose event tells it
