@@ -56,11 +56,15 @@ def judge_step(
 def judge_moves(step: Step, world: World) -> list[CheckFinding]:
     """Return the findings on the moves of a step.
 
+    A merge could bring other bytes under a number that a pointer names already, if its side deletes
+    the model and begins it anew: that would move no pointer.
+
     Args:
         step: a commit beside its first parent, with all of their differences.
         world: what is needed to judge moves.
     """
-    return list(moves(step, world))
+    changed = list(versions.immutable(step)) if step.is_merge else []
+    return [*changed, *moves(step, world)]
 
 
 def new_faults(

@@ -77,13 +77,18 @@ class Lives:
 
     @cached_property
     def back(self) -> tuple[str, ...]:
-        """The names whose latest end the step takes back: the model is what it was before."""
+        """The names whose latest end the step takes back: the model is what it was before.
+
+        A model that was renamed, and lives on under the other name, is not back beside it.
+        """
+        step = self._step
         return tuple(
             model
-            for model in self._step.models
-            if not self._step.before.has_model(model)
-            and self._step.after.has_model(model)
-            and self._step.restored(model)
+            for model in step.models
+            if not step.before.has_model(model) and step.after.has_model(model)
+            if (note := _tombstone(step.before, model)) is not None
+            if note.renamed_to is None or note.renamed_to in self.gone
+            if step.restored(model)
         )
 
     @cached_property
@@ -127,14 +132,20 @@ class Lives:
         for one in self.renames:
             if one.wrong or model != one.new:
                 continue
-            if policy.of(one.old) == policy.of(one.new) and not had_pointers(one.new):
+            # What moved under the other name is not taken back with the rename.
+            is_new = policy.of(one.old) == policy.of(one.new) and not had_pointers(model)
+            if is_new or model in self.back:
                 return replace(self._step, before=self._step.before.after(dict(one.expected)))
         return self._step
 
     @property
     def returning(self) -> frozenset[str]:
-        """The names whose pointers only go back: of models that are back, and of their renames."""
-        return frozenset(self.back) | {one.old for one in self.renames if one.new in self.back}
+        """The names whose pointers only go back to where they were before the latest end.
+
+        A rename that is taken back leaves the other name, as it came to it.
+        """
+        renames = [one for one in self.renames if one.new in self.back]
+        return (frozenset(self.back) - {one.new for one in renames}) | {one.old for one in renames}
 
 
 def models(step: Step) -> Iterator[CheckFinding]:

@@ -27,7 +27,7 @@ def maker_of(
     states: States,
     parents: Sequence[str],
     move: Move,
-    last_move: str | None,
+    since: Sequence[str],
 ) -> CommitInfo | None:
     """Return the commit of a merged side that made a move, if it still counts.
 
@@ -36,7 +36,8 @@ def maker_of(
         states: gives the registry at a commit.
         parents: of the merge; the first is the branch.
         move: what the merge moves on the branch.
-        last_move: the commit of the branch that moved the stage last, if any did.
+        since: commits of the branch that the side has to know: the last move of the stage, and what
+            began the life of the model's name.
     """
     branch, *sides = parents
     stage = move.stage or move.came_from
@@ -46,7 +47,7 @@ def maker_of(
         commit = _only_move(repository, branch, side, layout.stage_path(move.model, stage))
         if commit is None or commit.parent is None:
             continue
-        if last_move is not None and not repository.is_ancestor(last_move, commit.oid):
+        if not all(repository.is_ancestor(known, commit.oid) for known in since):
             continue
         before, after = states(commit.parent), states(commit.oid)
         try:

@@ -387,8 +387,9 @@ class _Judge:
     def maker(self, move: Move) -> CommitInfo | None:
         """Return the commit that made a move which a merge brings, if it still counts."""
         stage = move.stage or move.came_from or ""
-        last = self._line.last_move(move.model, stage)
-        return maker_of(self._repository, self._state, self._parents, move, last)
+        known = self._line.last_move(move.model, stage), self._line.life(move.model)
+        since = [commit for commit in known if commit is not None]
+        return maker_of(self._repository, self._state, self._parents, move, since)
 
     def _began_anew(self, model: str) -> bool:
         """Tell whether a name was freed in the range: its earlier history is another model's."""

@@ -22,10 +22,12 @@ from gitreg.core.operations.judging import GateRefused
 from gitreg.core.state.history import CommitInfo
 from tests.check.attacks.insider import (
     TO_3,
+    another_life_on_a_branch,
     approve,
     approved_after_it_was_opened,
     approved_twice,
     approved_when_overtaken,
+    back_beside_its_new_name,
     begin_anew,
     branch_off,
     delete_twice,
@@ -42,6 +44,7 @@ from tests.check.attacks.insider import (
     publish,
     pull_request,
     rename_and_take_it_back,
+    rename_taken_back_with_what_was_archived,
     rename_to_a_name_that_was_taken_back,
     rename_to_a_new_name,
     renamed,
@@ -145,6 +148,12 @@ ATTEMPTS: dict[str, Attempt] = {
     "a name whose rename was taken back": Attempt(
         TWO_LIVE, rename_to_a_name_that_was_taken_back, NO_APPROVAL, rename_and_take_it_back
     ),
+    "a rename taken back with what was archived": Attempt(
+        APPROVED, rename_taken_back_with_what_was_archived, NO_APPROVAL, rename_and_take_it_back
+    ),
+    "back beside its new name": Attempt(
+        APPROVED, back_beside_its_new_name, NO_APPROVAL, rename_and_take_it_back
+    ),
     "renamed away": Attempt(
         FROZEN,
         lambda place: renamed(place, "churn", "leavers", by_force=True),
@@ -220,6 +229,20 @@ def refusal(registry: Registry) -> str:
     with pytest.raises(Exception, match="churn") as refused:
         registry.rollback("churn")
     return str(refused.value)
+
+
+def test_a_merge_brings_no_other_bytes_under_a_number(place: Place) -> None:
+    base = begin(place, APPROVED)
+    another_life_on_a_branch(place)
+    found, _ = checked(place.work, base)
+    assert not found
+    with Registry(place.work) as registry:
+        report = registry.check("HEAD~1..HEAD")
+    assert {finding.code for finding in report.findings if finding.commit == report.head} == {
+        "immutable",
+        "removed",
+    }
+    assert not place.hook()[0]
 
 
 def test_a_spent_approval_is_told_of(place: Place) -> None:

@@ -199,14 +199,12 @@ class _Told:
     @cached_property
     def named_back(self) -> Mapping[str, str]:
         """The reverted renames: the name that went, to the name that is back."""
-        went = {place.model for place, change in self.changes if change.after is None}
-        back = {
+        return {
             new: place.model
             for place, change in self.changes
             if place.model in self.back and _is_tombstone(place)
             if (new := _new_name(change.before, change.path)) is not None
         }
-        return {new: old for new, old in back.items() if new in went and new not in self.ended}
 
     @classmethod
     def of(cls, commit: CommitInfo, changes: Iterable[FileChange], restored: Restored) -> _Told:
@@ -220,6 +218,7 @@ class _Told:
             if _is_tombstone(place) and change.before is None
         }
         came = {place.model for place, change in found if change.before is None}
+        went = {place.model for place, change in found if change.after is None} - set(ended)
         return cls(
             commit,
             found,
@@ -234,7 +233,10 @@ class _Told:
             frozenset(
                 place.model
                 for place, change in found
-                if _is_tombstone(place) and change.after is None and restored(place.model)
+                if _is_tombstone(place) and change.after is None
+                # A model that lives on under another name is not back beside it.
+                if (new := _new_name(change.before, change.path)) is None or new in went
+                if restored(place.model)
             ),
         )
 

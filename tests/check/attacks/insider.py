@@ -154,6 +154,34 @@ def rename_to_a_name_that_was_taken_back(place: Place) -> None:
     renamed(place, "tokenizer", "leavers", by_force=True)
 
 
+def renamed_and_archived(place: Place) -> str:
+    """Version 2 is found bad under the new name; return the commit of the rename."""
+    renamed(place, "churn", "leavers")
+    ended_in = place.git("rev-parse", "HEAD")
+    with Registry(place.work) as registry:
+        registry.archive("leavers@2")
+    publish(place)
+    return ended_in
+
+
+def rename_taken_back_with_what_was_archived(place: Place) -> None:
+    ended_in = renamed_and_archived(place)
+    place.git("rm", "-r", "--quiet", "registry/leavers", "registry/churn")
+    place.git("checkout", "--quiet", f"{ended_in}~1", "--", "registry/churn", "dvc.yaml")
+    place.commit({}, "--message", f'Revert "rename"\n\nThis reverts commit {ended_in}.')
+
+
+def back_beside_its_new_name(place: Place) -> None:
+    """The model lives on as leavers, and is there once more as it was."""
+    ended_in = renamed_and_archived(place)
+    place.git("rm", "-r", "--quiet", "registry/churn")
+    place.git("checkout", "--quiet", f"{ended_in}~1", "--", "registry/churn")
+    entry = "  churn:\n    path: registry/churn/versions/3/model\n    type: model\n"
+    text = (place.work / "dvc.yaml").read_text() + entry
+    message = f'Revert "rename"\n\nThis reverts commit {ended_in}.'
+    place.commit({"dvc.yaml": text}, "--message", message)
+
+
 def rename_to_a_new_name(place: Place) -> None:
     renamed(place, "churn", "leavers")
     renamed(place, "tokenizer", "words")
@@ -238,6 +266,19 @@ def merged_after_it_left_staging(place: Place) -> None:
 
 def merged_while_it_is_staged(place: Place) -> None:
     staged_on_main(place)
+    merge(place)
+
+
+def another_life_on_a_branch(place: Place) -> None:
+    """No pointer moves by the merge: production names version 1 before and after."""
+    place.commit(TO_1)
+    place.push()
+    branch_off(place)
+    with Registry(place.work) as registry:
+        registry.delete_model("churn", force=True)
+        registry.create_model("churn")
+        registry.register("churn", write_model(place.work, "evil"), metrics={"auc": 0.1})
+    place.commit({PRODUCTION: "versions:\n- 1\n"})
     merge(place)
 
 
