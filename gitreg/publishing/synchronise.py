@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from gitreg.approvals import stored
 from gitreg.core.model import layout, manifest
@@ -300,7 +301,7 @@ class Synchroniser:
                     recorded,
                     numbers,
                     lambda model: 0 if model in ended else self._history.highest_number(model),
-                    lambda on, place, data: stored.holds(on, self._root(status), place, data),
+                    partial(self._holds, str(status.published), tuple(steps)),
                     self._mover(state, self._repository.author_of(commit).person),
                     self._moves(steps),
                 )
@@ -340,8 +341,20 @@ class Synchroniser:
 
         return moves
 
-    def _root(self, status: BranchStatus) -> str:
-        return self._repository.root_of(str(status.published))
+    def _holds(
+        self,
+        published: str,
+        steps: Sequence[_Step],
+        state: RegistryState,
+        place: layout.Place,
+        data: bytes,
+    ) -> bool:
+        """Tell whether an approval holds after the steps, which have no commits yet."""
+        path = layout.stage_path(place.model, str(place.name))
+        if any(change.path == path for step in steps for change in step.moved):
+            return False
+        root = self._repository.root_of(published)
+        return stored.holds(state, self._history, root, place, data)
 
     def _recorded(self, commit: str) -> Recorded:
         """Return what a commit did relative to its first parent."""
