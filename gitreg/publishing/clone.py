@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
@@ -183,7 +182,7 @@ class Clone:
         known = rewinds.known_tips(self._repository, upstream)  # the fetch moves some of them
         published = remote.fetch_tip(self._repository, upstream)
         with suppress(OSError):
-            self._asked_at.touch()
+            self.asked_at.touch()
         self._ask_default_branch(upstream)
         gone: tuple[str, ...] = ()
         if published is not None or seen is not None:
@@ -358,28 +357,9 @@ class Clone:
         return default, found(self._repository, beside)
 
     @property
-    def _asked_at(self) -> Path:
+    def asked_at(self) -> Path:
         """A file that is as old as the last answer of the remote."""
         return self._repository.private_dir / "fetched"
-
-    def age(self, branch: str) -> float | None:
-        """Return how many seconds ago the remote was last read, by gitreg or by Git, if known."""
-        try:
-            upstream = self.upstream(Tip(branch, None))
-        except GitError:
-            return None
-        common = self._repository.common_dir
-        places = (
-            self._asked_at,
-            common / "FETCH_HEAD",
-            common / "refs" / "remotes" / upstream.remote / upstream.short_branch,
-            common / "refs" / "remotes" / upstream.remote / "HEAD",
-        )
-        times = []
-        for place in places:
-            with suppress(OSError):
-                times.append(place.stat().st_mtime)
-        return max(0.0, time.time() - max(times)) if times else None
 
     def last_published(self, branch: str) -> str | None:
         """Return the last known commit of the published branch; ``None`` before its first.

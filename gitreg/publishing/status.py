@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from gitreg.core.state.history import Event, entry_of
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitError
 from gitreg.git.history_index import HistoryIndex
-from gitreg.git.repository import GitRepository
+from gitreg.git.repository import GitRepository, Tip
 from gitreg.publishing.clone import Clone
 
 REVIEWS = "gitreg/"
@@ -97,12 +98,31 @@ def status(
         tip.commit,
         None if upstream is None else f"{upstream.remote}/{upstream.short_branch}",
         known,
-        clone.age(tip.branch),
+        age(repository, clone, tip.branch),
         tuple(Unpublished(oid, repository.subject_of(oid)) for oid in own),
         len(behind),
         tuple(_held(history, state)),
         () if upstream is None else tuple(_reviews(repository, upstream.remote, known)),
     )
+
+
+def age(repository: GitRepository, clone: Clone, branch: str) -> float | None:
+    """Return how many seconds ago the remote was last read, by gitreg or by Git, if known."""
+    try:
+        upstream = clone.upstream(Tip(branch, None))
+    except GitError:
+        return None
+    remotes = repository.common_dir / "refs" / "remotes" / upstream.remote
+    times = []
+    for place in (
+        clone.asked_at,
+        repository.common_dir / "FETCH_HEAD",
+        remotes / upstream.short_branch,
+        remotes / "HEAD",
+    ):
+        with suppress(OSError):
+            times.append(place.stat().st_mtime)
+    return max(0.0, time.time() - max(times)) if times else None
 
 
 def _held(history: HistoryIndex, state: RegistryState) -> Iterator[Held]:
