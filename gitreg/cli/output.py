@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -78,6 +80,25 @@ def terminal_width() -> int:
     if sys.stdout.isatty() or "COLUMNS" in os.environ:
         return shutil.get_terminal_size().columns
     return PIPE_WIDTH
+
+
+def page(text: str) -> None:
+    """Print an answer; one that is longer than the terminal through a pager, as Git does.
+
+    GIT_PAGER or PAGER names the pager, else it is ``less``; ``cat`` or an empty text is none.
+    """
+    rows = shutil.get_terminal_size().lines
+    pager = os.environ.get("GIT_PAGER", os.environ.get("PAGER", "less"))
+    if not sys.stdout.isatty() or text.count("\n") + 2 < rows or pager in ("", "cat"):
+        typer.echo(text)
+        return
+    command = shlex.split(pager)
+    if shutil.which(command[0]) is None:
+        typer.echo(text)
+        return
+    variables = {"LESS": "FRX", **os.environ}
+    encoded = f"{text}\n".encode(sys.stdout.encoding or "utf-8", "backslashreplace")
+    subprocess.run(command, input=encoded, env=variables, check=False)
 
 
 def print_json(value: object) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from gitreg.cli.app import app
-from gitreg.cli.output import opened, print_json, progress_bar, terminal_width, warn
+from gitreg.cli.output import opened, page, print_json, progress_bar, terminal_width, warn
 from gitreg.cli.parameters import (
     ReadArguments,
     ReferenceArgument,
@@ -16,46 +16,133 @@ from gitreg.cli.parameters import (
     check_model_argument,
     complete_model,
     complete_reference,
+    complete_stage,
     flag,
+    option,
     with_read_options,
 )
-from gitreg.errors import GitError, GitregError, InvalidDocument, Refused
+from gitreg.core.model.names import NO_STAGE
+from gitreg.core.text.suggest import did_you_mean
+from gitreg.errors import (
+    GitError,
+    GitregError,
+    InvalidDocument,
+    InvalidRequest,
+    NotFound,
+    Refused,
+)
+
+if TYPE_CHECKING:
+    from gitreg.core.model.model import Model
+    from gitreg.registry import Registry
 
 
 @app.command("list")
 @with_read_options
 def list_(
-    name: Annotated[Optional[str], argument("NAME", "The model.", complete_model)] = None,
+    name: Annotated[
+        Optional[str], argument("NAME", "The model, or a pattern: 'churn-*'.", complete_model)
+    ] = None,
+    stage: Annotated[
+        Optional[str],
+        typer.Option(
+            "--stage", metavar="STAGE", help="Only what is there.", autocompletion=complete_stage
+        ),
+    ] = None,
+    metric: Annotated[
+        Optional[list[str]], option("METRIC", "A column for a metric of versions; may repeat.")
+    ] = None,
+    sort: Annotated[
+        Optional[str], option("METRIC", "Versions with the highest value first.")
+    ] = None,
     *,
     shared: ReadArguments,
 ) -> None:
     """List the models, or the versions of one, newest first.
 
-    Example: gitreg list churn-predictor
+    Example: gitreg list churn-predictor --metric roc_auc --sort roc_auc
     """
-    from gitreg.render import as_json, as_text, terminal
-
-    if name is not None:
-        check_model_argument(name, "gitreg list {model}, or gitreg show {reference}")
-    with opened(shared.repo, shared.allow_rewind) as registry:
-        broken: list[GitregError] = []
-        models = registry.models(broken, **shared.options) if name is None else []
-        versions = [] if name is None else registry.versions(name, broken, **shared.options)
-    if shared.json:
-        entries = [as_json.model_json(model) for model in models]
-        print_json(entries + [as_json.version_json(version) for version in versions])
-    elif models:
-        typer.echo(as_text.models_text(models, terminal_width()))
-    elif versions:
-        typer.echo(as_text.versions_text(versions, terminal_width()))
-    elif not broken:
-        none = "no models yet" if name is None else f"no versions of {terminal.line(name)} are left"
-        typer.echo(f"{none}: gitreg register {terminal.line(name or 'NAME')} PATH", err=True)
+    of_models = name is None or any(sign in name for sign in "*?[")
+    if of_models and (metric or sort):
+        raise InvalidRequest("--metric and --sort are about versions: gitreg list NAME")
+    broken: list[GitregError] = []
+    if of_models:
+        _list_models(name, stage, shared, broken)
+    else:
+        check_model_argument(str(name), "gitreg list {model}, or gitreg show {reference}")
+        columns = list(dict.fromkeys([*(metric or ()), *([sort] if sort else [])]))
+        _list_versions(str(name), stage, columns, sort, shared, broken)
     if broken:
         raise InvalidDocument(
             "; ".join(map(str, broken)),
             hint="what does not parse is left out above; gitreg log shows who changed it",
         )
+
+
+def _list_models(
+    pattern: str | None, stage: str | None, shared: ReadArguments, broken: list[GitregError]
+) -> None:
+    from gitreg.render import as_json, as_text
+
+    with opened(shared.repo, shared.allow_rewind) as registry:
+        _check_stage(registry, stage, shared)
+        every = registry.models(broken, **shared.options)
+    models = [one for one in every if _is_listed(one, pattern, stage)]
+    if shared.json:
+        print_json([as_json.model_json(model) for model in models])
+    elif models:
+        page(as_text.models_text(models, terminal_width()))
+    elif every:
+        typer.echo("nothing matches", err=True)
+    elif not broken:
+        typer.echo("no models yet: gitreg register NAME PATH", err=True)
+
+
+def _list_versions(
+    name: str,
+    stage: str | None,
+    columns: list[str],
+    sort: str | None,
+    shared: ReadArguments,
+    broken: list[GitregError],
+) -> None:
+    from gitreg.render import as_json, as_text, terminal
+
+    with opened(shared.repo, shared.allow_rewind) as registry:
+        _check_stage(registry, stage, shared)
+        every = registry.versions(name, broken, **shared.options)
+    known = {metric for version in every for metric in version.metrics}
+    for metric in columns:
+        if every and metric not in known:
+            raise NotFound(f"no version has a metric {metric!a}", hint=did_you_mean(metric, known))
+    wanted = None if stage is None or stage.lower() == NO_STAGE else stage.lower()
+    versions = [one for one in every if stage is None or one.stage == wanted]
+    if sort is not None:
+        versions.sort(key=lambda one: one.metrics.get(sort, float("-inf")), reverse=True)
+    if shared.json:
+        print_json([as_json.version_json(version) for version in versions])
+    elif versions:
+        page(as_text.versions_text(versions, terminal_width(), columns))
+    elif every:
+        typer.echo("nothing matches", err=True)
+    elif not broken:
+        shown = terminal.line(name)
+        typer.echo(f"no versions of {shown} are left: gitreg register {shown} PATH", err=True)
+
+
+def _check_stage(registry: Registry, stage: str | None, shared: ReadArguments) -> None:
+    """Refuse a stage that the policy does not have; the error names the near misses."""
+    if stage is not None and stage.lower() != NO_STAGE:
+        registry.policy(**shared.options).stage(stage.lower())
+
+
+def _is_listed(model: Model, pattern: str | None, stage: str | None) -> bool:
+    """Tell whether a model matches a pattern and has a version in a stage."""
+    from fnmatch import fnmatchcase
+
+    if pattern is not None and not fnmatchcase(model.name, pattern):
+        return False
+    return stage is None or bool(model.stages.get(stage.lower()))
 
 
 @app.command()
@@ -104,11 +191,13 @@ def _show_model(name: str, shared: ReadArguments) -> None:
         events = registry.log(name, **shared.options)
     moves = [event for event in events if event.pointer is not None]
     if shared.json:
-        page = as_json.model_json(model)
-        page["versions"] = [as_json.version_json(version) for version in versions]
-        print_json(page | {"moves": [as_json.event_json(event) for event in moves[: pages.SHOWN]]})
+        answer = as_json.model_json(model)
+        answer["versions"] = [as_json.version_json(version) for version in versions]
+        print_json(
+            answer | {"moves": [as_json.event_json(event) for event in moves[: pages.SHOWN]]}
+        )
     else:
-        typer.echo(pages.model_page(model, versions, moves, terminal_width()))
+        page(pages.model_page(model, versions, moves, terminal_width()))
 
 
 @app.command()
@@ -122,19 +211,32 @@ def log(
         Optional[int],
         typer.Option("-n", "--limit", min=1, metavar="N", help="Show at most N events."),
     ] = None,
+    since: Annotated[Optional[str], option("TIME", "Nothing earlier; see --at.")] = None,
+    until: Annotated[Optional[str], option("TIME", "Nothing later.")] = None,
+    author: Annotated[
+        Optional[str], option("WHO", "A part of the name or address of who did it.")
+    ] = None,
     *,
     shared: ReadArguments,
 ) -> None:
     """Show events, newest first.
 
-    When, who, what, from which version to which, why, and in which commit.
+    When, who, what, from which version to which, why, and in which commit. A promotion is one row;
+    --json has every pointer that moved.
 
-    Example: gitreg log churn-predictor/production
+    Example: gitreg log churn-predictor/production --since 2026-11-01
     """
     from gitreg.render import as_json, as_text
 
     with opened(shared.repo, shared.allow_rewind) as registry:
-        events = registry.log(reference, limit=limit, **shared.options)
+        events = registry.log(
+            reference,
+            limit=limit if shared.json else None,  # rows are counted when they are made
+            since=since,
+            until=until,
+            author=author,
+            **shared.options,
+        )
         if registry.is_shallow and not events:
             raise GitError(
                 "no events: this clone is shallow and has no older history",
@@ -145,7 +247,7 @@ def log(
     if shared.json:
         print_json([as_json.event_json(event) for event in events])
     elif events:
-        typer.echo(as_text.events_text(events, terminal_width()))
+        page(as_text.events_text(events, terminal_width(), limit))
     else:
         typer.echo("no events", err=True)
 

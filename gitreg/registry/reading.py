@@ -214,6 +214,9 @@ class Reading(Parts):
         reference: ReferenceLike | None = None,
         *,
         limit: int | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        author: str | None = None,
         **options: Unpack[ReadOptions],
     ) -> list[Event]:
         """Return the events of all models, of one, or of one pointer or version, newest first.
@@ -221,13 +224,19 @@ class Reading(Parts):
         Args:
             reference: a model (``churn-predictor``), a stage or an alias of one, or one version.
             limit: the most events to return.
+            since: a moment; no earlier events. See `gitreg.core.text.times.parse_instant`; a date
+                alone is the beginning of its day.
+            until: a moment; no later events.
+            author: a part of the name or e-mail address of who did it.
             **options: which commit's history to read, see `ReadOptions`.
         """
-        from gitreg.git.events import events_about
+        from gitreg.git.events import EventFilter, events_about
 
         state = self.state(**options)
         wanted = None if reference is None else reference_of(reference)
-        events = events_about(self._past(state), state, wanted, limit)
+        about = EventFilter.of(since, until, author)
+        events = events_about(self._past(state), state, wanted, None if about else limit)
+        events = [event for event in events if about.takes(event)][:limit] if about else events
         if not any(event.action in ("approve", "withdraw") for event in events):
             return events
         from gitreg.approvals.given import with_principals
