@@ -13,7 +13,12 @@ import typer
 from typer.core import TyperGroup
 
 from gitreg import __version__
-from gitreg.cli.output import complain, complain_verbatim
+from gitreg.cli.output import (
+    begin_command,
+    complain,
+    complain_verbatim,
+    print_json_error,
+)
 from gitreg.errors import GitregError, ServerRefused
 
 BROKEN_PIPE, INTERRUPTED = 141, 130
@@ -34,12 +39,16 @@ def _errors_in_one_place(given: Sequence[str]) -> Iterator[None]:
         for said in error.lines:
             complain_verbatim("remote", said)
         complain(error.summary, error.hint)
+        print_json_error(given, str(error), error.hint, error.exit_code)
         raise typer.Exit(error.exit_code) from None
     except GitregError as error:
         complain(str(error), error.hint)
+        print_json_error(given, str(error), error.hint, error.exit_code)
         raise typer.Exit(error.exit_code) from None
     except UsageError as error:
-        complain(*_usage(error, given))
+        message, hint = _usage(error, given)
+        complain(message, hint)
+        print_json_error(given, message, hint, 2)
         raise typer.Exit(2) from None
     except BrokenPipeError:
         # The reader (`| head`) has seen enough. Python would fail to flush at exit.
@@ -88,6 +97,7 @@ class ErrorsInOnePlace(TyperGroup):
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         """Parse the options in front of the command."""
+        begin_command()
         self._given = list(args[1] if args[1:] else kwargs.get("args", ()))
         with _errors_in_one_place(self._given):
             return super().make_context(*args, **kwargs)

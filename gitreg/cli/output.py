@@ -7,7 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -101,9 +101,26 @@ def page(text: str) -> None:
     subprocess.run(command, input=encoded, env=variables, check=False)
 
 
+def print_json_error(given: Sequence[str], message: str, hint: str | None, code: int) -> None:
+    """Print an error as JSON too, if the command line asks for JSON and has printed none."""
+    if "--json" in given and not _JSON_PRINTED:
+        print_json({"error": message, "hint": hint, "exit_code": code})
+
+
+_JSON_PRINTED: list[bool] = []
+"""Whether the command has printed its JSON; one document is all that a script reads."""
+
+
+def begin_command() -> None:
+    """Forget what an earlier command of this process printed."""
+    _JSON_PRINTED.clear()
+
+
 def print_json(value: object) -> None:
     """Print a value as JSON."""
     from gitreg.render import as_json
+
+    _JSON_PRINTED.append(True)
 
     encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
     # Escapes other than JSON's own would not be JSON.

@@ -312,9 +312,9 @@ def pull(
     *,
     shared: ReadArguments,
 ) -> None:
-    """Download a version's files, verify them, and print their path.
+    """Download a version, verify it, and print its path: a folder, or one file.
 
-    The files appear at that path only after they match the manifest's SHA-256.
+    It appears at that path only after it matches the manifest's SHA-256.
 
     Example: gitreg pull churn-predictor@champion -o /srv/model
     """
@@ -327,10 +327,12 @@ def pull(
         resolved = registry.resolve(reference, **shared.options)
         path = registry.pull(resolved, output, replace_existing=force, rev=resolved.read_from)
         sha256 = registry.sha256(resolved, rev=resolved.read_from)
-    typer.echo(f"{resolved}, read from {resolved.read_from[: terminal.SHORT]}", err=True)
+    kind = "folder" if path.is_dir() else "file"
+    said = f"{resolved}, read from {resolved.read_from[: terminal.SHORT]}: a {kind}"
+    typer.echo(said, err=True)
     if shared.json:
         answer = as_json.resolved_json(resolved)
-        print_json(answer | {"path": str(path), "sha256": sha256})
+        print_json(answer | {"path": str(path), "kind": kind, "sha256": sha256})
     else:
         typer.echo(str(path))
 
@@ -376,7 +378,7 @@ def verify(
         for version, found in verified:
             count += 1
             bad += any(finding.severity == "error" for finding in found)
-            findings += found
+            findings += found or [as_text.well(version)]
             if not shared.json:
                 typer.echo(
                     as_text.findings_text(found) or f"{terminal.line(version.reference)}: ok"

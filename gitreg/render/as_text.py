@@ -558,6 +558,13 @@ def findings_text(findings: Sequence[Finding]) -> str:
     return "\n".join(lines)
 
 
+def well(version: ModelVersion) -> Finding:
+    """Return the finding on a version whose bytes match its manifest, for ``verify --json``."""
+    from gitreg.findings import Finding
+
+    return Finding("ok", "note", version.reference, "its bytes match its manifest")
+
+
 def tags_text(report: TagReport, *, dry_run: bool) -> str:
     """Return the result of ``gitreg tags sync``."""
     lines = [f"{'would make' if dry_run else 'made'} {name}" for name in report.made]
