@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from gitreg.artifacts.dvc_files import absolute_path
 from gitreg.artifacts.environment import code_commit, environment
 from gitreg.artifacts.files import read_bytes
 from gitreg.artifacts.lineage import data_dependency
@@ -22,11 +23,12 @@ from gitreg.artifacts.provenance import Provenance, registration_of, source_of
 from gitreg.artifacts.python_values import plain_texts
 from gitreg.artifacts.source import Source
 from gitreg.artifacts.store import ArtifactStore
+from gitreg.artifacts.untracked_code import code_at
 from gitreg.core.documents.yaml import SIZE_LIMIT, Value
 from gitreg.core.model import layout
 from gitreg.core.model.layout import REQUIREMENTS
 from gitreg.core.model.manifest import Tombstone
-from gitreg.core.model.model import Artifact, Environment, Lineage, ModelVersion, Run
+from gitreg.core.model.model import Artifact, CodeCommit, Environment, Lineage, ModelVersion, Run
 from gitreg.core.model.names import is_taggable
 from gitreg.core.operations import Operation
 from gitreg.core.operations.annotate import check_tags
@@ -176,13 +178,14 @@ def found_out(  # noqa: PLR0913  the keywords of `Registry.register`
     dependencies = {item.path: item for item in (tracked.data if tracked else ())}
     dependencies |= {item.path: item for item in (data_dependency(path, top) for path in data)}
     frozen, listed = _environment(requirements)
+    code, unrecorded = _code(place, source)
     return Provenance(
         source=place,
         metrics=known_metrics,
         params=known_params,
         lineage=Lineage(
             _relative(place.path, top),
-            code_commit(place.path.parent),
+            code,
             tuple(dependencies.values()),
             tracked.command if tracked else None,
             _run(run_id, place.path),
@@ -191,8 +194,21 @@ def found_out(  # noqa: PLR0913  the keywords of `Registry.register`
         requirements=listed,
         description=description,
         tags=tags,
-        warnings=place.warnings,
+        warnings=(*place.warnings, *unrecorded),
     )
+
+
+def _code(place: Source, given: Path) -> tuple[CodeCommit | None, tuple[str, ...]]:
+    """Return the commit of a source's code, and a warning if it does not hold all of the code."""
+    # A link in a repository may lead to a source outside of it; DVC may not have brought a folder.
+    places = (place.path, absolute_path(given))
+    folders = [next(filter(Path.is_dir, path.parents), path.parent) for path in places]
+    folder = next(filter(code_commit, dict.fromkeys(folders)), None)
+    named = place.tracked.named if place.tracked else ()
+    code, warnings = (None, ()) if folder is None else code_at(folder, place.path, named)
+    if code is None:
+        return None, (f"{given} is in no Git repository with a commit: no code is recorded",)
+    return code, warnings
 
 
 def _artifact(

@@ -305,6 +305,10 @@ class Parts:
         if trailers:
             operation = _with_trailers(operation, trailers)
         authored_at = at if authored_at is None else authored_at
+        if self._publishes(settings):
+            from gitreg.publishing.dvc_remote import with_remote
+
+            operation = with_remote(operation)
         if settings.pr:
             return self._reviewer.propose(
                 operation,
@@ -341,7 +345,7 @@ class Parts:
 def _work_tree_of(url: str) -> Path | None:
     """Return the work tree behind a ``file://`` URL: a relative DVC remote is found from there."""
     path = Path(url.removeprefix("file://"))
-    return path if url.startswith("file:///") and (path / ".dvc").is_dir() else None
+    return path if url.startswith("file:///") and (path / ".git").exists() else None
 
 
 def _with_trailers(operation: Operation, trailers: Sequence[tuple[str, str]]) -> Operation:

@@ -152,10 +152,7 @@ class Reading(Parts):
         found = state.version(wanted.model, number_of(state, wanted))
         past = self._past(state)
         return stored_approvals(
-            state,
-            lambda: self._repository.root_of(str(state.commit)),
-            found,
-            lambda stage: past.held_before(found.model, found.version, stage),
+            state, past, lambda: self._repository.root_of(str(state.commit)), found
         )
 
     def preview_approval(self, reference: ReferenceLike, *, stage: str) -> ApprovalPreview:
@@ -167,8 +164,9 @@ class Reading(Parts):
         """
         from gitreg.approvals.giving import preview
 
-        wanted = reference_of(reference)
-        return preview(self._repository, self.state(), wanted, checked_text(stage, "a stage"))
+        state, wanted = self.state(), reference_of(reference)
+        stage = checked_text(stage, "a stage")
+        return preview(self._repository, state, self._history, wanted, stage)
 
     def compare(
         self, a: ReferenceLike, b: ReferenceLike, **options: Unpack[ReadOptions]

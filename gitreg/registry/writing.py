@@ -356,7 +356,7 @@ class Writing(Reading):
         from gitreg.approvals.giving import approving
 
         settings = WriteSettings.of(options)
-        operation = approving(self._repository, self.state(), preview, key)
+        operation = approving(self._repository, self.state(), self._history, preview, key)
         return self._write(operation, settings, topic=self._signer(key))
 
     def withdraw_approval(

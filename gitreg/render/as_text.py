@@ -95,9 +95,11 @@ def version_text(
         rows += [(f"{label} {name}", value) for name, value in values.items()]
     rows.append(("source", version.lineage.source))
     if code:
-        dirty = ", with uncommitted changes" if code.dirty else ""
+        missing = f", with {code.unrecorded}" if code.unrecorded else ""
         place = f" of {code.repository}" if code.repository else ""
-        rows.append(("code", f"{code.commit[:SHORT]}{place}{dirty}"))
+        rows.append(("code", f"{code.commit[:SHORT]}{place}{missing}"))
+    else:
+        rows.append(("code", "not known"))
     rows += [(f"data {item.path}", item.state) for item in version.lineage.data]
     if version.lineage.command:
         rows.append(("command", version.lineage.command))

@@ -68,13 +68,14 @@ def test_a_branch_has_no_say_in_the_policy_that_history_judges_it_by(stocked: Pa
     assert check(stocked, history=True).findings == ()
     git(stocked, "switch", "--quiet", "-c", "cunning")
     commit(stocked, {"registry/policy.yaml": loose})
-    bad = commit(stocked, {production: "versions:\n- 1\n", archived: "versions:\n- 2\n- 3\n"})
+    commit(stocked, {production: "versions:\n- 1\n", archived: "versions:\n- 2\n- 3\n"})
     commit(stocked, {"registry/policy.yaml": strict})
     git(stocked, "switch", "--quiet", "main")
     commit(stocked, {"notes.md": "code goes on\n"})
     git(stocked, "merge", "--quiet", "--no-edit", "cunning")
     found = check(stocked, history=True).findings
-    assert [(finding.code, finding.commit) for finding in found] == [("policy-metric", bad)]
+    merge = git(stocked, "rev-parse", "HEAD")
+    assert [(finding.code, finding.commit) for finding in found] == [("policy-metric", merge)]
 
 
 def test_a_policy_that_does_not_parse_judges_nothing(stocked: Path) -> None:
@@ -173,23 +174,21 @@ def test_a_merge_in_a_freeze_brings_no_move(
     assert sorted({finding.code for finding in report.findings}) == found
 
 
-def test_a_soak_begins_anew_on_a_branch_that_is_merged(
+def test_a_soak_begins_with_the_merge_that_brings_it(
     stocked: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What main knows of staging is older than what the merged branch did to it."""
+    """What a branch does to staging before it is merged is nothing that main has seen."""
 
     def at(hours: int) -> None:
         moment = int(git(stocked, "log", "-1", "--format=%ct", base)) + hours * 3600
         monkeypatch.setenv("GIT_COMMITTER_DATE", f"{moment} +0000")
 
     base = commit(stocked, {"registry/policy.yaml": SOAKED})
-    at(0)
     staging = "registry/churn/stages/staging.yaml"
-    commit(stocked, {staging: "versions:\n- 3\n"})
     git(stocked, "switch", "--quiet", "--create", "side")
-    at(20)
-    commit(stocked, {staging: None})
+    at(0)
     commit(stocked, {staging: "versions:\n- 3\n"})
+    at(20)
     git(stocked, "switch", "--quiet", "main")
     commit(stocked, {"notes.md": "as it goes\n"})
     git(stocked, "merge", "--quiet", "--no-ff", "--no-edit", "side")

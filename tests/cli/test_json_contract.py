@@ -108,7 +108,7 @@ def test_show_of_a_version_of_which_everything_is_known(full: Path) -> None:
     }
     lineage = found["lineage"]
     assert lineage["source"] == "models/churn/model.pkl"
-    assert set(lineage["code"]) == {"commit", "repository", "dirty"}
+    assert set(lineage["code"]) == {"commit", "repository", "dirty", "untracked"}
     assert lineage["code"]["dirty"] is False
     assert lineage["data"] == [
         {

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field, replace
 
 from gitreg.artifacts.environment import code_commit
 from gitreg.artifacts.provenance import Provenance
-from gitreg.artifacts.store import ArtifactStore
 from gitreg.core.model.model import CodeCommit
 from gitreg.core.model.names import ARCHIVE, NO_STAGE, Reference
 from gitreg.core.operations.register import check_new_name
@@ -325,14 +324,9 @@ class _Model:
         here = code_commit(folder)
         code = CodeCommit(record.commit, here.repository if here else None, dirty=False)
         person = f"{record.name} <{record.email}>"
-        source, tracked = found.source, found.source.tracked
-        if tracked is not None:
-            # Its bytes have to be those that DVC recorded; where they are now, they are no
-            # project's but the registry's.
-            project = ArtifactStore(whole.repository).project(self._registry.state().snapshot)
-            source = replace(source, tracked=replace(tracked, dvc_root=project.root), warnings=())
+        tracked = found.source.tracked
         return Provenance(
-            source=source,
+            source=replace(found.source, warnings=()),
             lineage=replace(found.lineage, code=code, tag=record.tag.text),
             metrics=tracked.metrics if tracked else {},
             params=tracked.params if tracked else {},

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import os
 import posixpath
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
-from gitreg.artifacts.dvc_files import DVC_FILE_LIMIT, find_old_record
+from gitreg.artifacts.dvc_files import DVC_FILE_LIMIT
 from gitreg.artifacts.files import read_file
+from gitreg.artifacts.lineage import TrackedOutput
 from gitreg.artifacts.metrics_and_params import FORMATS
 from gitreg.artifacts.source import Source
 from gitreg.core.documents.foreign_yaml import load
@@ -133,22 +133,16 @@ class Checkout:
         """
         path = self._inside(entry.path)
         try:
-            old = find_old_record(path)
-            source, warnings = (None, ()) if old else self._tracked(path)
+            source, warnings = self._tracked(path)
         except (InvalidDocument, InvalidRequest) as error:
             raise Gone(one_line(error)) from None
-        if old is not None:
-            self._project(old.root, old.md5)  # a remote out of reach is no reason to give up
-            self._by_dvc(entry.path, path)
-            warnings = ("DVC 2 recorded it: no metrics, params, data and command",)
-        elif source is None:
-            if not self._by_git(entry.path):
-                self._by_dvc(entry.path, path)  # a file in a folder that DVC tracks
-        else:
-            self._by_hash(source, entry.path)
-        found = source.tracked if source else None
+        tracked = source.tracked if source else None
+        if source is not None and tracked is not None:
+            source = replace(source, tracked=self._with_bytes(tracked, entry.path))
+        elif not self._by_git(entry.path):
+            self._by_dvc(entry.path, path)  # a file in a folder that DVC tracks
         lineage = Lineage(
-            entry.path, None, found.data if found else (), found.command if found else None
+            entry.path, None, tracked.data if tracked else (), tracked.command if tracked else None
         )
         return Found(source or Source(path), lineage, entry, warnings)
 
@@ -174,23 +168,17 @@ class Checkout:
                 return (source if source.tracked else None), known
         return None, ()
 
-    def _by_hash(self, source: Source, path: str) -> None:
-        """Put the objects that DVC recorded where the artifact was.
+    def _with_bytes(self, tracked: TrackedOutput, path: str) -> TrackedOutput:
+        """Return what DVC tracked as an output of today's project, which has the objects.
 
-        The project of today gets them. Where it has no such objects, DVC does, by the settings of
-        the commit: the remote may have been another one.
+        Where it does not have them, DVC brings the bytes by the settings of the commit: the remote
+        may have been another one, and DVC 2 named objects in another way.
         """
-        assert source.tracked is not None
-        md5 = source.tracked.md5
-        project = self._project(source.tracked.dvc_root, md5)
-        if project is None:
-            self._by_dvc(path, source.path)
-            return
-        project.fetch(md5)
-        if md5.endswith(".dir"):
-            source.path.mkdir(parents=True, exist_ok=True)
-        for member in project.members(md5):
-            _link(project.cache_path(member.md5), source.path / member.path)
+        project = self._project(tracked.dvc_root, tracked.md5)
+        if project is not None and not tracked.is_old:
+            return replace(tracked, dvc_root=project.root)
+        self._by_dvc(path, tracked.path)
+        return tracked
 
     def _project(self, root: Path, md5: str) -> DvcProject | None:
         """Return today's DVC project in the place of an old one, if it has an object.
@@ -259,15 +247,6 @@ def _tells(blob: _Blob) -> bool:
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-
-
-def _link(source: Path, target: Path) -> None:
-    """Put an object of the cache at a path; a link costs nothing."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def _entry(folder: str, found: Mapping[str, object]) -> Entry:

@@ -56,7 +56,7 @@ def said_by_gto(name: str) -> tuple[object, ...] | None:
 
 def said_here(name: str) -> tuple[object, ...] | None:
     tag = parse_gto_tag(name)
-    return tag and (tag.artifact, tag.action, tag.version, tag.stage, tag.counter)
+    return None if tag is None else (tag.artifact, tag.action, tag.version, tag.stage, tag.counter)
 
 
 @pytest.mark.parametrize("name", NAMED)

@@ -209,7 +209,7 @@ def test_a_whole_policy() -> None:
         "roc_auc is higher than that of production by 0.005 or more",
         "log_loss is lower than that of production",
         "recall is present",
-        "the code's commit is known, without uncommitted changes",
+        "the code's commit is known, without uncommitted changes or untracked code",
         "the code's commit is on the branch main",
         "data dependencies are known, each with its hash",
         "the environment is frozen beside the version",
