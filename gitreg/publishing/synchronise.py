@@ -25,6 +25,7 @@ from gitreg.errors import GitregError, Refused, UnknownOutcome, WorldError
 from gitreg.git import publish
 from gitreg.git.history_index import HistoryIndex
 from gitreg.git.repository import GitRepository, Tip
+from gitreg.git.valid_policy import policy_in_force
 from gitreg.publishing.clone import BranchStatus, Clone
 from gitreg.publishing.dvc_remote import SUBJECT, give_remote, remote_edit
 from gitreg.publishing.publisher import SendBytes
@@ -221,7 +222,7 @@ class Synchroniser:
             status = self._give_remote(status)
         commit = str(status.local.commit)
         state = self._state_at(commit)
-        self._clone.refuse_broken_invariants(status)
+        self._clone.refuse_unfit(status)
         unpublished = self._repository.commits_between(status.published, commit)
         sent = tuple(Sent(self._repository.subject_of(oid), oid) for oid in unpublished)
         if not dry_run:
@@ -294,7 +295,7 @@ class Synchroniser:
                     left.append(Left(commit, self._repository.subject_of(commit), why))
                     numbers |= dict.fromkeys(recorded.registered)
                 continue
-            state = base.after(edits)
+            state = self._ruled(base.after(edits), recorded)
             try:
                 change, new = reapply(
                     state,
@@ -322,6 +323,15 @@ class Synchroniser:
             steps.append(_Step(recorded, change, tuple(file_changes(state, change))))
             edits.update((edit.path, edit.content) for edit in change.edits)
         return _Plan(_with_remote(steps, base), tuple(left), tuple(own), base.after(edits))
+
+    def _ruled(self, state: RegistryState, recorded: Recorded) -> RegistryState:
+        """Return the state by whose policy an operation is judged again.
+
+        A rollback goes by the last policy that parses, as it did when it was made.
+        """
+        if trailers_of(recorded.message).get("Gitreg-Action") != ("rollback",):
+            return state
+        return state.ruled_by(policy_in_force(self._repository, state).policy)
 
     def _moves(self, steps: Sequence[_Step]) -> Moves:
         """Return a function that returns the moves of a stage, those of the steps included."""
