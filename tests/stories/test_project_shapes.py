@@ -330,10 +330,10 @@ def every_command(project: Project) -> None:
 
 
 def consumers(project: Project, base: Path) -> None:
-    """Pull by alias in a clone, and by URL."""
+    """Pull by alias here, in a clone and by URL."""
     origin = f"file://{base / 'origin.git'}"
     git(base, "clone", "--quiet", origin, "clone")
-    for repository in (str(base / "clone"), origin):
+    for repository in (".", str(base / "clone"), origin):
         pulled = gitreg("pull", "churn@champion", "--json", "--repo", repository).json
         assert "0.7" in Path(pulled["path"]).read_text()
 
@@ -350,5 +350,8 @@ def daily_work(project: Project) -> None:
     assert "0.95" in (project.ml / project.model).read_text()
     git(project.top, "restore", ".")
     project.dvc("checkout --quiet")
-    kept = {path.name for path in project.top.glob("registry/churn/versions/*/model*")}
-    assert kept == {f"model{Path(project.model).suffix}.dvc"}
+    versions = project.top / "registry" / "churn" / "versions"
+    found = sorted(str(path.relative_to(versions)) for path in versions.glob("*/model*"))
+    name = f"model{Path(project.model).suffix}"
+    first, second = project.first, project.first + 1
+    assert found == [f"{first}/{name}", f"{first}/{name}.dvc", f"{second}/{name}.dvc"]
