@@ -31,7 +31,7 @@ from gitreg.core.policy import DEFAULT, Facts, Policy
 from gitreg.core.state.decision import Move
 from gitreg.core.state.history import CommitInfo, Values
 from gitreg.core.state.state import RegistryState
-from gitreg.errors import GitregError, InvalidRequest
+from gitreg.errors import GitregError
 from gitreg.git.objects import CommitSnapshot
 from gitreg.git.repository import GitRepository
 from gitreg.git.restored import is_restored
@@ -43,6 +43,7 @@ from gitreg.git.steps import (
     read_commit_info,
     read_steps,
 )
+from gitreg.git.valid_policy import policy_in_force
 
 _REMEMBERED = 1000
 """How many commits' states are cached while a history is judged."""
@@ -212,9 +213,9 @@ class _Judge:
         self._latest = _Known()
         self._parents: tuple[str, ...] = ()
         self._registered: dict[tuple[str, int], str] = {}
-        self._rules = None if base is None else _policy_of(self._state(base))
-        self._in_force: dict[str, Policy] = {}
         self.notes: list[str] = []
+        self._rules = None if base is None else self._rules_of(base)
+        self._in_force: dict[str, Policy] = {}
 
     def _state(self, commit: str | None) -> RegistryState:
         if commit not in self._states:
@@ -222,6 +223,12 @@ class _Judge:
                 self._states.clear()
             self._states[commit] = RegistryState(CommitSnapshot(self._repository.reader, commit))
         return self._states[commit]
+
+    def _rules_of(self, base: str) -> Policy:
+        """Return the rules in force at the base; note where they are not its own."""
+        found = policy_in_force(self._repository, self._state(base))
+        self.notes += found.warnings
+        return found.policy
 
     def commit(self, read: ReadCommit) -> Iterator[CheckFinding]:
         """Yield the findings on a commit, each once."""
@@ -537,19 +544,3 @@ def _contents(
         path: None if path in gone else content if content is not None else b""
         for path, content in zip(paths, contents, strict=True)
     }
-
-
-def _policy_of(state: RegistryState) -> Policy:
-    """Return the rules of a state.
-
-    Raises:
-        InvalidRequest: the policy does not parse.
-    """
-    try:
-        return state.policy
-    except GitregError as error:
-        raise InvalidRequest(
-            f"the policy at {str(state.commit)[:9]} does not parse, and nothing can be judged by "
-            f"it: {error}",
-            hint="repair registry/policy.yaml on the branch first, with the hook switched off",
-        ) from None

@@ -473,11 +473,6 @@ class HistoryIndex:
         query = "SELECT DISTINCT model, version FROM versions WHERE seq > ? ORDER BY model, version"
         return [(row[0], row[1]) for row in self._ask(query, (self._position(since),))]
 
-    def ended_since(self, since: str | None) -> set[str]:
-        """Return the names of models that were deleted or renamed after a commit."""
-        query = "SELECT DISTINCT model FROM lives WHERE seq > ?"
-        return {row[0] for row in self._ask(query, (self._position(since),))}
-
     def _position(self, commit: str | None) -> int:
         """Return the sequence number of the last indexed commit up to ``commit``."""
         if commit is None:

@@ -78,12 +78,16 @@ def test_a_branch_has_no_say_in_the_policy_that_history_judges_it_by(stocked: Pa
     assert [(finding.code, finding.commit) for finding in found] == [("policy-metric", merge)]
 
 
-def test_a_policy_that_does_not_parse_judges_nothing(stocked: Path) -> None:
+def test_after_a_policy_that_does_not_parse_the_last_valid_one_judges(stocked: Path) -> None:
+    valid = commit(stocked, {"registry/policy.yaml": "format: 1\nstages: {production: {}}\n"})
     commit(stocked, {"registry/policy.yaml": "format: 7\n"})
     commit(stocked, {"registry/churn/model.yaml": "owner: x\n"})
-    with pytest.raises(InvalidRequest, match="nothing can be judged"):
-        check(stocked, "HEAD~1..HEAD")
-    assert [finding.code for finding in check(stocked, history=True).findings] == ["bad-policy"]
+    commit(stocked, {"registry/churn/stages/staging.yaml": "versions:\n- 3\n"})
+    report = check(stocked, "HEAD~2..HEAD")
+    assert [finding.code for finding in report.findings] == ["unknown-stage"]
+    assert f"the policy of {valid[:9]} is in force" in report.notes[0]
+    whole = [finding.code for finding in check(stocked, history=True).findings]
+    assert whole == ["bad-policy", "unknown-stage"]
 
 
 def test_ranges_that_are_none(stocked: Path, tmp_path: Path) -> None:

@@ -258,6 +258,7 @@ class FakeBranch:
         if_lower: tuple[str, ...] = (),
         override: str | None = None,
         replaced_to: str | None = None,
+        force: bool = False,
     ) -> Change:
         request = promotion(
             *references,
@@ -268,6 +269,7 @@ class FakeBranch:
             if_lower=if_lower,
             override=override,
             replaced_to=replaced_to,
+            force=force,
         )
         change = promote(self.state, request, self.mover)
         self.commit(change)
@@ -332,9 +334,11 @@ def promotion(
     if_lower: tuple[str, ...] = (),
     override: str | None = None,
     replaced_to: str | None = None,
+    force: bool = False,
 ) -> Promotion:
     parsed: tuple[Reference, ...] = tuple(map(parse_reference, references))
-    return Promotion(parsed, to, aliases, keep_existing, if_better, if_lower, override, replaced_to)
+    gates = if_better, if_lower
+    return Promotion(parsed, to, aliases, keep_existing, *gates, override, replaced_to, force)
 
 
 def trailers(change: Change, key: str) -> list[str]:

@@ -97,6 +97,7 @@ class Event:
         renamed_from: the model's old name, in the events of a rename under the new name.
         renamed_to: the new name, in the events of a rename under the old name, and where a rename
             is reverted.
+        principal: whose approval was given or withdrawn; `gitreg.approvals.given` adds it.
     """
 
     commit: str
@@ -115,6 +116,7 @@ class Event:
     override: str | None = None
     renamed_from: str | None = None
     renamed_to: str | None = None
+    principal: str | None = None
 
     @property
     def ends_the_model(self) -> bool:
