@@ -8,7 +8,6 @@ have.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -336,11 +335,16 @@ def test_an_approval_in_the_earlier_form_counts_once(place: Place) -> None:
     publish(place)
     place.commit(TO_3)
     assert said(place, git(place.server, "rev-parse", "main")) == NO_APPROVAL
+
+
+def test_an_approval_is_not_taken_out_to_come_back(place: Place) -> None:
+    """Its signature stays in history, and would be good for the same entry again."""
+    base = begin(place, APPROVED)
+    approve(place, "churn@3")
+    place.commit({f"registry/churn/versions/3/approvals/production.{GRACE}.sig": None})
+    assert checked(place.work, base) == (False, {"immutable": "failed"})
+    assert not place.hook()[0]
     place.git("reset", "--quiet", "--hard", "HEAD~1")
-    place.commit({signed: None})
-    place.commit({signed: signature})
-    place.commit(TO_3)
-    assert said(place, git(place.server, "rev-parse", "main")) == NO_APPROVAL
-    shutil.rmtree(place.work / ".git/gitreg", ignore_errors=True)
     with Registry(place.work) as registry:
-        assert registry.check("HEAD~5..HEAD").passed is False
+        registry.withdraw_approval("churn@3", stage="production")
+    assert said(place, base) == {}
