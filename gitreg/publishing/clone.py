@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NoReturn
 
 from gitreg.core.state.history import CommitInfo, FileChange
@@ -180,6 +181,8 @@ class Clone:
         tracked = None if seen else remote.tracked(self._repository, upstream)
         known = rewinds.known_tips(self._repository, upstream)  # the fetch moves some of them
         published = remote.fetch_tip(self._repository, upstream)
+        with suppress(OSError):
+            self.asked_at.touch()
         self._ask_default_branch(upstream)
         gone: tuple[str, ...] = ()
         if published is not None or seen is not None:
@@ -353,6 +356,11 @@ class Clone:
         found = remote.fetch_tip if fetch else lambda on, _: on.commit_of(known)
         return default, found(self._repository, beside)
 
+    @property
+    def asked_at(self) -> Path:
+        """A file that is as old as the last answer of the remote."""
+        return self._repository.private_dir / "fetched"
+
     def last_published(self, branch: str) -> str | None:
         """Return the last known commit of the published branch; ``None`` before its first.
 
@@ -361,7 +369,10 @@ class Clone:
         """
         upstream = self.upstream(Tip(branch, None))
         seen = remote.last_seen(self._repository, upstream)
-        return seen or remote.tracked(self._repository, upstream)
+        tracked = remote.tracked(self._repository, upstream)
+        if seen is None or tracked is None:
+            return seen or tracked
+        return tracked if self._leads_to(seen, tracked) else seen
 
     def publish(self, status: BranchStatus, commit: str, tags: dict[str, str]) -> None:
         """Publish a commit that follows the published one, with tags; see `remote.push`."""

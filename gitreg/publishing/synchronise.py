@@ -21,6 +21,7 @@ from gitreg.core.state.change import OPERATION, Change, trailers_of
 from gitreg.core.state.decision import Moves
 from gitreg.core.state.history import Event, FileChange, Values
 from gitreg.core.state.state import RegistryState
+from gitreg.core.text.counts import quantity
 from gitreg.errors import GitregError, Refused, UnknownOutcome, WorldError
 from gitreg.git import publish
 from gitreg.git.history_index import HistoryIndex
@@ -170,9 +171,10 @@ class Synchroniser:
         what = "has moved"
         if status.withdrawn is not None:
             gone = self._repository.commits_between(status.published, status.withdrawn)
-            what = f"took back {len(gone)} commit(s) that this clone has"
+            what = f"took back {quantity(len(gone), 'commit')} that this clone has"
         return Refused(
-            f"{status.name} {what}, and this clone has {own} commit(s) that are not published",
+            f"{status.name} {what}, and this clone has {quantity(own, 'commit')} of its own, "
+            "not published",
             hint="gitreg push redoes them on top of it and reports what no longer applies",
         )
 
