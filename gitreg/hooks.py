@@ -362,6 +362,7 @@ def _tags(
     if not tags or tip is None:
         return []
     from gitreg.check.tags import TagUpdate, is_ours, judge_tags
+    from gitreg.core.model.names import model_of_tag
 
     named = [
         TagUpdate(
@@ -372,12 +373,18 @@ def _tags(
     ]
     if not named:
         return []
-    implied = _implied_tags(repository, old_tip, tip)
-    return list(judge_tags(named, implied, sorted({tag.model for tag in implied})))
+    implied, adopted = _implied_tags(repository, old_tip, tip)
+    models = {tag.model for tag in implied} | {str(model_of_tag(name)) for name in adopted}
+    return list(judge_tags(named, implied, sorted(models), adopted))
 
 
-def _implied_tags(repository: GitRepository, old_tip: str | None, tip: str) -> list[Tag]:
-    """Return the tags that the history up to a tip implies; the tip is not accepted yet."""
+def _implied_tags(
+    repository: GitRepository, old_tip: str | None, tip: str
+) -> tuple[list[Tag], dict[str, str]]:
+    """Return the tags that the history up to a tip implies, and GTO's that it adopted.
+
+    The tip is not accepted yet.
+    """
     history = _history(repository)
     try:
         if old_tip is not None:
@@ -387,14 +394,16 @@ def _implied_tags(repository: GitRepository, old_tip: str | None, tip: str) -> l
         history.close()
 
 
-def _tried(history: HistoryIndex, tip: str) -> list[Tag]:
+def _tried(history: HistoryIndex, tip: str) -> tuple[list[Tag], dict[str, str]]:
     """Return the tags up to a tip, and roll the index back: another hook may still refuse it."""
     implied: list[Tag] = []
+    adopted: dict[str, str] = {}
     with contextlib.suppress(_OnlyTried), history.tentative():
         history.advance(tip)
         implied += history.tags()
+        adopted |= history.adopted_tags()
         raise _OnlyTried
-    return implied
+    return implied, adopted
 
 
 class _OnlyTried(Exception):

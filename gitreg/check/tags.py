@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from gitreg.git.history_index import HistoryIndex
 from gitreg.git.objects import GitObject
 from gitreg.git.publish import is_tag
 from gitreg.git.repository import GitRepository
+
+_OBJECT = re.compile(rb"object ([0-9a-f]{40})\n")
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,17 @@ def is_ours(name: str) -> bool:
 
 
 def judge_tags(
-    updates: Sequence[TagUpdate], implied: Sequence[Tag], models: Sequence[str]
+    updates: Sequence[TagUpdate],
+    implied: Sequence[Tag],
+    models: Sequence[str],
+    adopted: Mapping[str, str] | None = None,
 ) -> Iterator[CheckFinding]:
     """Find updates that make a tag something else than history implies.
 
     Args:
         updates: what happens to tags.
         implied: the tags that history implies, at the branch's tip afterwards.
+        adopted: GTO's tags of imported versions and moves, name to the commit that each is on.
         models: of the registry; tags of GTO's grammar for others are none of ours, unless only
             case tells them apart: not every file system keeps both.
     """
@@ -53,7 +60,10 @@ def judge_tags(
         if model is None:
             continue
         wanted = by_name.get(update.name)
-        if wanted is None:
+        target = (adopted or {}).get(update.name)
+        if wanted is None and target is not None:
+            yield from _judge_adopted(update, target)
+        elif wanted is None:
             if update.after is not None and fold(model) in folded:
                 yield _finding(
                     "tag-not-implied",
@@ -66,6 +76,24 @@ def judge_tags(
         elif not is_tag(update.after, wanted):
             code = "tag-not-implied" if update.before is None else "tag-moved"
             yield _finding(code, update.name, "it is not the tag that history implies")
+
+
+def _judge_adopted(update: TagUpdate, target: str) -> Iterator[CheckFinding]:
+    """Find an update by which GTO's tag of something imported would go, or be elsewhere."""
+    if update.after is None:
+        yield _finding(
+            "tag-deleted", update.name, "GTO's tag was imported: it cannot be deleted", None
+        )
+    elif _target(update.after) != target:
+        code = "tag-not-implied" if update.before is None else "tag-moved"
+        message = f"GTO's tag was imported from {target[:9]}, and this is another commit"
+        yield _finding(code, update.name, message, None)
+
+
+def _target(tag: GitObject) -> str:
+    """Return the commit that a tag is on: its own name where the tag is lightweight."""
+    found = _OBJECT.match(tag.data) if tag.kind == "tag" else None
+    return found[1].decode() if found else tag.oid
 
 
 def judge_clone(
@@ -85,6 +113,6 @@ def judge_clone(
 
 
 def _finding(
-    code: str, name: str, message: str, remedy: str = "gitreg tags sync --force"
+    code: str, name: str, message: str, remedy: str | None = "gitreg tags sync --force"
 ) -> CheckFinding:
     return CheckFinding(code, "error", f"refs/tags/{name}", message, remedy)

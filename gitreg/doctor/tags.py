@@ -12,7 +12,7 @@ from gitreg.doctor.clone import RemoteState
 from gitreg.doctor.inspection import Inspection
 from gitreg.findings import Finding
 from gitreg.git import publish
-from gitreg.publishing.tags import compare_tags, tagged_tip
+from gitreg.publishing.tags import compare_tags, tagged_tip, without_known
 
 
 def in_clone(inspection: Inspection) -> Iterator[Finding]:
@@ -88,6 +88,7 @@ def on_remote(inspection: Inspection, remote_state: RemoteState) -> Iterator[Fin
         for name in present
         if name not in wanted and (parsed := parse_tag(name)) and parsed.model in models
     ]
+    extra = without_known(inspection.repository, history, extra)
     yield from _foreign(remote_state.upstream.remote, extra)
     history.advance(str(inspection.state.commit), exact=True)
 

@@ -17,11 +17,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from gitreg.core.model.gto_tags import parse_gto_tag
 from gitreg.core.model.layout import Place
 from gitreg.core.model.names import Reference, check_operation_id, format_version
 from gitreg.core.operations import Operation
 from gitreg.core.operations.judging import GateRefused
 from gitreg.core.state.change import (
+    COUNTER,
     OPERATION,
     Change,
     check_reason,
@@ -103,6 +105,7 @@ class Publisher:
         if change.edits and base.commit:
             moved = file_changes(state, change)
             # The hash is unknown until the commit is written; tags only need a placeholder.
+            change = self._above_others(base, change, moved)
             unborn = CommitInfo(NO_OBJECT, base.commit, "", "", 0, "+0000", change.message())
             tags = self._clone.plan_tags(base.branch, unborn, moved)
         return Outcome(change, tags=tuple(tag.name for tag in tags), warnings=change.warnings)
@@ -448,11 +451,31 @@ class Publisher:
         if run.authored_at is not None:
             who = self._repository.signature("AUTHOR")
             author = replace(who, time=run.authored_at, zone="+0000")
+        change = self._above_others(base, change, moved)
         prepared = publish.prepare(
             self._repository, base, change.with_trailer(OPERATION, run.id), author
         )
         planned = self._clone.plan_tags(base.branch, prepared.commit, moved)
         return prepared, publish.write_tags(self._repository, planned, sign=True)
+
+    def _above_others(self, base: Tip, change: Change, moved: Sequence[FileChange]) -> Change:
+        """Return a change whose tags have other names than those that another tool made here.
+
+        GTO counts its tags, too. The commit says above which counter gitreg's own are, so that
+        every clone derives the same ones.
+        """
+        unborn = CommitInfo(NO_OBJECT, base.commit, "", "", 0, "+0000", change.message())
+        planned = self._clone.plan_tags(base.branch, unborn, moved)
+        models = {
+            tag.model
+            for tag in planned
+            if "#" in tag.name and publish.is_another_tools(self._repository, tag.name)
+        }
+        if not models:
+            return change
+        tags = filter(None, map(parse_gto_tag, self._repository.tags()))
+        counters = [tag.counter or 0 for tag in tags if tag.artifact in models]
+        return change.with_trailer(COUNTER, str(max(counters)))
 
     def _done_before(self, run: _Run, commit: str) -> Outcome:
         """Return the outcome of an operation that was done before under the same id.

@@ -136,6 +136,8 @@ def version_text(
         where = f" at {run.tracking_uri}" if run.tracking_uri else ""
         rows.append(("run", (run.id or "") + where or None))
         rows += [("run's page", run.link)] if run.link else []
+    if version.lineage.tag:
+        rows.append(("GTO's tag", version.lineage.tag))
     if version.lineage.logged_model:
         rows.append(("logged model", version.lineage.logged_model))
     signature = asdict(version.signature) if version.signature else {}
