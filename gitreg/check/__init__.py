@@ -3,6 +3,9 @@
 ============== ==============================================================================
 `ranges`       ranges of commits, and what later commits need to know of earlier ones
 `clone_check`  `Registry.check`: the range that a person names, remote bytes, the clone's tags
+`receive`      a push, before a server takes it: the pre-receive hook
+`claims`       what a client says of references, held against the repository
+`pushed_tags`  the tags of a push, and those that wait for a model
 `revisions`    what a person may write as a range
 `judge`        the checks of one commit and of the state that it leads to
 `step`         a commit beside one of its parents

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitreg.check.finding import CheckFinding
-from gitreg.core.model.names import fold, model_of_tag
+from gitreg.core.model.names import model_of_tag
 from gitreg.core.state.tags import Tag
 from gitreg.git.history_index import HistoryIndex
 from gitreg.git.objects import GitObject
@@ -26,7 +26,7 @@ class TagUpdate:
     """
 
     name: str
-    before: str | None
+    before: GitObject | None
     after: GitObject | None
 
 
@@ -36,25 +36,26 @@ def is_ours(name: str) -> bool:
 
 
 def judge_tags(
-    updates: Sequence[TagUpdate], implied: Sequence[Tag], models: Sequence[str]
+    updates: Sequence[TagUpdate], implied: Sequence[Tag], others: Collection[str] = ()
 ) -> Iterator[CheckFinding]:
     """Find updates that make a tag something else than history implies.
+
+    A tag of GTO's grammar is about a model also where there is none of that name yet: it would wait
+    for the model, and be its first assignment for GTO and DVC.
 
     Args:
         updates: what happens to tags.
         implied: the tags that history implies, at the branch's tip afterwards.
-        models: of the registry; tags of GTO's grammar for others are none of ours, unless only
-            case tells them apart: not every file system keeps both.
+        others: the artifacts that are another tool's, by ``dvc.yaml``: their tags are none of ours.
     """
     by_name: Mapping[str, Tag] = {tag.name: tag for tag in implied}
-    folded = {fold(model) for model in models}
     for update in updates:
         model = model_of_tag(update.name)
         if model is None:
             continue
         wanted = by_name.get(update.name)
         if wanted is None:
-            if update.after is not None and fold(model) in folded:
+            if update.after is not None and model not in others:
                 yield _finding(
                     "tag-not-implied",
                     update.name,
@@ -62,10 +63,33 @@ def judge_tags(
                     f"git tag -d {shlex.quote(update.name)}",
                 )
         elif update.after is None:
+            if update.before is not None and not is_tag(update.before, wanted):
+                continue  # it makes room for the right one
             yield _finding("tag-deleted", update.name, "history implies it: it cannot be deleted")
         elif not is_tag(update.after, wanted):
             code = "tag-not-implied" if update.before is None else "tag-moved"
             yield _finding(code, update.name, "it is not the tag that history implies")
+
+
+def judge_born(
+    present: Mapping[str, GitObject | None], implied: Sequence[Tag]
+) -> Iterator[CheckFinding]:
+    """Find tags that were there before their model, and would now say something about it.
+
+    Args:
+        present: the tags of models that are new, with their objects.
+        implied: the tags that history implies.
+    """
+    by_name: Mapping[str, Tag] = {tag.name: tag for tag in implied}
+    for name, found in present.items():
+        wanted = by_name.get(name)
+        if wanted is None or found is None or not is_tag(found, wanted):
+            yield _finding(
+                "tag-not-implied",
+                name,
+                "it was there before its model, and no event in history implies it",
+                f"git push origin {shlex.quote(f':refs/tags/{name}')}",
+            )
 
 
 def judge_clone(

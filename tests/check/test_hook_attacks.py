@@ -181,6 +181,8 @@ ATTACKS: dict[str, tuple[str, Act, Act]] = {
             "churn@v9.1.0-rc1",
             "churn#production#01",
             "Churn@v2.0.0",
+            "unborn@v1.0.0",
+            "unborn#production#1",
         )
     },
     "refs/replace": ("replace-ref", replace_an_object, note_on_an_object),
