@@ -6,6 +6,8 @@
 `receive`      a push, before a server takes it: the pre-receive hook
 `claims`       what a client says of references, held against the repository
 `pushed_tags`  the tags of a push, and those that wait for a model
+`arrivals`     when commits arrived at a server
+`commits`      commit objects, dates and trees
 `revisions`    what a person may write as a range
 `judge`        the checks of one commit and of the state that it leads to
 `step`         a commit beside one of its parents

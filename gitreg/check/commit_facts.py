@@ -23,9 +23,10 @@ class CommitFacts(RepositoryFacts):
         now: the moment at which a server takes the commit; ``None`` judges by the commit's own.
         line: a commit of the branch that is judged: approvals are for the repository of its root,
             whatever history the commit itself comes from.
+        arrived: gives when a commit arrived here, where that was noted.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each fact has one source
         self,
         repository: GitRepository,
         step: Step,
@@ -34,6 +35,8 @@ class CommitFacts(RepositoryFacts):
         artifacts: Bytes,
         now: int | None,
         line: str,
+        *,
+        arrived: Callable[[str], int | None] | None = None,
     ) -> None:
         super().__init__(
             repository,
@@ -43,6 +46,7 @@ class CommitFacts(RepositoryFacts):
             past.events,
             artifacts,
             is_server=now is not None,
+            arrived=arrived,
         )
         self._step = step
         self._entries = entries

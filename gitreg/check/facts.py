@@ -92,6 +92,7 @@ class RepositoryFacts:
         events: returns the moves of a model's pointer, newest first.
         artifacts: what is known of bytes.
         is_server: whether the repository is pushed to now.
+        arrived: gives when a commit arrived here, where a server noted it.
     """
 
     repository: GitRepository
@@ -101,11 +102,20 @@ class RepositoryFacts:
     events: Callable[[str, str], Sequence[Event]]
     artifacts: Bytes
     is_server: bool = field(default=False, kw_only=True)
+    arrived: Callable[[str], int | None] | None = field(default=None, kw_only=True)
 
     def entered(self, model: str, version: int, stage: str) -> int | None:
-        """Return when a version last entered a stage, by the committer's date of that commit."""
+        """Return when a version last entered a stage.
+
+        A server has noted when the commit arrived. The committer's date counts where it has not.
+        """
         event = entry_of(self.events(model, f"stages/{stage}"), version)
-        return None if event is None else int(datetime.fromisoformat(event.time).timestamp())
+        if event is None:
+            return None
+        arrived = None if self.arrived is None else self.arrived(event.commit)
+        if arrived is not None:
+            return arrived
+        return int(datetime.fromisoformat(event.time).timestamp())
 
     def is_reachable(self, commit: str, branch: str) -> bool | None:
         """Tell whether a commit is on a branch; see `gitreg.git.branches.is_on_branch`."""

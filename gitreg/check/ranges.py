@@ -8,10 +8,12 @@ commits that of the merge's first parent.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
 
+from gitreg.check import commits
+from gitreg.check.arrivals import Arrivals
 from gitreg.check.commit_facts import CommitFacts
 from gitreg.check.facts import Bytes, NoBytes
 from gitreg.check.finding import CheckFinding
@@ -30,19 +32,10 @@ from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError, InvalidDocument, InvalidRequest
 from gitreg.git.objects import CommitSnapshot
 from gitreg.git.repository import GitRepository
-from gitreg.git.steps import (
-    Difference,
-    ReadCommit,
-    is_sound_tree,
-    read_commit_info,
-    read_steps,
-)
+from gitreg.git.steps import Difference, ReadCommit, read_steps
 
 _REMEMBERED = 1000
 """How many commits' states are cached while a history is judged."""
-
-CLOCK_SLACK = 3600
-"""How much the clocks of people's machines may differ, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +48,8 @@ class CheckReport:
         commits: how many commits were judged.
         findings: what was found, in the order of the commits.
         notes: how it was judged, where that may surprise, one line each.
+        to_note: the commits whose arrival a server notes: the last one, and those that moved
+            stages; each with the newest date of it and its ancestors.
     """
 
     base: str | None
@@ -62,6 +57,7 @@ class CheckReport:
     commits: int
     findings: tuple[CheckFinding, ...] = ()
     notes: tuple[str, ...] = ()
+    to_note: tuple[tuple[str, int], ...] = field(default=(), compare=False, repr=False)
 
     @property
     def passed(self) -> bool:
@@ -82,6 +78,7 @@ class CheckOptions:
         artifacts: what is known of bytes.
         now: when a server receives the commits, in seconds since the epoch; ``None`` judges by
             their own dates.
+        arrivals: when earlier commits arrived, on a server.
     """
 
     only_registry: bool = False
@@ -90,6 +87,7 @@ class CheckOptions:
     past: Past = field(default_factory=Past)
     artifacts: Bytes = field(default_factory=NoBytes)
     now: int | None = None
+    arrivals: Arrivals | None = None
 
 
 def check_range(
@@ -161,7 +159,7 @@ def _judged(
         count += 1
     findings += judge.unshared(head)
     notes = tuple(dict.fromkeys(judge.notes))
-    return CheckReport(base, head, count, tuple(findings), notes)
+    return CheckReport(base, head, count, tuple(findings), notes, judge.to_note(head))
 
 
 @dataclass
@@ -216,6 +214,12 @@ class _Judge:
         self._base = base
         self._line = base or head
         self._options = options
+        clock = int(time.time()) if options.now is None else options.now
+        noted = None if options.arrivals is None else options.arrivals.newest
+        self._dates = commits.Dates(
+            repository, clock, is_server=options.now is not None, noted=noted
+        )
+        self._moving: list[str] = []
         self._past = _LivingPast(options.past, self._began_anew)
         self._states: dict[str | None, RegistryState] = {}
         self._known: dict[str, _Known] = {}
@@ -248,8 +252,11 @@ class _Judge:
                     told.add(key)
                     yield self._graded(finding)
         yield from self._faults(read)
-        yield from self._dates(read)
-        yield from self._trees(read)
+        yield from commits.faults(read)
+        yield from self._dates.judge(read, counts=self._state(read.info.oid).exists())
+        yield from commits.trees(self._repository, read)
+        if any(layout.is_stage(entry.path) for found in read.differences for entry in found):
+            self._moving.append(read.info.oid)
         for step in steps:
             self._learn(step)
         self._learn_moves(read)
@@ -287,6 +294,10 @@ class _Judge:
         mine.children = read.children
         self._known[read.info.oid] = mine
         self._latest = mine
+
+    def to_note(self, head: str) -> tuple[tuple[str, int], ...]:
+        """Return the commits whose arrival a server notes, each with the newest date up to it."""
+        return tuple((oid, self._dates.newest(oid)) for oid in dict.fromkeys((*self._moving, head)))
 
     def unshared(self, head: str) -> Iterator[CheckFinding]:
         """Yield the versions of the range whose bytes are not on the DVC remote."""
@@ -382,6 +393,7 @@ class _Judge:
             options.artifacts,
             options.now,
             self._line,
+            arrived=None if options.arrivals is None else options.arrivals.arrived,
         )
 
     def _since(self, model: str, version: int, stage: str) -> int | None:
@@ -425,59 +437,6 @@ class _Judge:
             self._policy(read),
             is_merge=True,
         )
-
-    def _dates(self, read: ReadCommit) -> Iterator[CheckFinding]:
-        """Find commits with impossible dates: freezes and soaking rely on them."""
-        if not any(is_registry(entry.path) for found in read.differences for entry in found):
-            return
-        newest = max((self._time(parent) for parent in read.parents), default=read.info.time)
-        now = self._options.now
-        message = None
-        if read.info.time < newest - CLOCK_SLACK:
-            message = f"its date is {newest - read.info.time} s before that of its parent"
-        elif now is not None and read.info.time > now + CLOCK_SLACK:
-            message = f"its date is {read.info.time - now} s ahead of this server's clock"
-        if message is not None:
-            yield CheckFinding(
-                "wrong-date",
-                "error",
-                read.info.oid[:9],
-                message,
-                "git commit --amend --reset-author --no-edit, once the clock is right",
-                commit=read.info.oid,
-            )
-
-    def _trees(self, read: ReadCommit) -> Iterator[CheckFinding]:
-        """Find folders with doubled or unsorted entries, which programs read differently.
-
-        Git accepts such trees, made by hand, unless `receive.fsckObjects` is set.
-        """
-        changed = {
-            str(folder)
-            for found in read.differences
-            for entry in found
-            if (is_registry(entry.path) or entry.path == layout.DVC_YAML)
-            and entry.mode
-            and "\n" not in entry.path
-            for folder in PurePosixPath(entry.path).parents
-        }
-        folders = sorted(changed)
-        specs = [f"{read.info.oid}:{'' if folder == '.' else folder}" for folder in folders]
-        for folder, tree in zip(folders, self._repository.reader.get_many(specs), strict=True):
-            if tree is not None and tree.kind == "tree" and not is_sound_tree(tree.data):
-                yield CheckFinding(
-                    "bad-tree",
-                    "error",
-                    folder,
-                    "its entries are doubled or out of order",
-                    "git config receive.fsckObjects true, on the server",
-                    commit=read.info.oid,
-                    file=folder,
-                )
-
-    def _time(self, commit: str) -> int:
-        found = self._repository.reader.get(commit)
-        return 0 if found is None else read_commit_info(found).time
 
     def _steps(self, read: ReadCommit) -> Iterator[Step]:
         parents: tuple[str | None, ...] = read.parents or (None,)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gitreg.check.arrivals import Arrivals
 from gitreg.check.claims import Update, judge_claims, read_updates, refused
 from gitreg.check.finding import CheckFinding
 from gitreg.check.past import IndexedPast
@@ -46,7 +47,8 @@ def receive(
     1. What the client claims of references; nothing else is judged by a claim that is wrong.
     2. Replacements of objects. 3. The guarded branch: deleted, rewound or with another line of
     first parents; else every new commit. 4. Other branches, if `gitreg.checkBranches` is set.
-    5. Tags with gitreg's names, against the history that the guarded branch has afterwards.
+    5. Tags with gitreg's names, against the history that the guarded branch has afterwards. 6. What
+    is accepted arrives now, and that is noted.
 
     Args:
         repository: the server's, with the objects that the push brings.
@@ -68,7 +70,10 @@ class _Push:
         self._repository = repository
         self._updates = updates
         self._settings = settings
-        self._options = CheckOptions(settings.only_registry, now=int(time.time()))
+        self._arrivals = Arrivals(repository)
+        self._now = int(time.time())
+        self._options = CheckOptions(settings.only_registry, now=self._now, arrivals=self._arrivals)
+        self._to_note: tuple[tuple[str, int], ...] = ()
         self._old_tip = repository.commit_of(settings.branch)
         self._tip = self._old_tip
         self._findings: list[CheckFinding] = []
@@ -87,13 +92,15 @@ class _Push:
                 self._other(update)
         if not any(finding.is_error for finding in self._findings):
             self._tags()
+        if self._tip != self._old_tip and not any(one.is_error for one in self._findings):
+            self._arrivals.note(self._to_note, self._now)
         return self._findings, self._notes
 
     def _guarded(self, update: Update) -> None:
         wrong = _refuse_move(self._repository, update)
         self._findings += wrong
         if not wrong:
-            self._judge(update.old, str(update.new))
+            self._to_note = self._judge(update.old, str(update.new)).to_note
             self._tip = update.new
 
     def _other(self, update: Update) -> None:

@@ -7,7 +7,6 @@ Renames are never guessed. Three Git processes list plain differences with modes
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,13 +16,13 @@ from typing import TypeAlias
 from gitreg.core.state.history import CommitInfo
 from gitreg.errors import GitError
 from gitreg.git import process
-from gitreg.git.objects import NO_OBJECT, GitObject, parse_tree
+from gitreg.git.commit_info import fault_of_commit, read_commit_info
+from gitreg.git.objects import NO_OBJECT, parse_tree
 from gitreg.git.repository import GitRepository
 
 _Bases: TypeAlias = "list[tuple[tuple[str, str], str | None]]"
 _Touched: TypeAlias = "dict[tuple[str, str | None], frozenset[str]]"
 
-_PERSON = re.compile(r"(?P<who>.*?<[^<>]*>)(?: (?P<time>-?\d{1,15}) (?P<zone>[-+]\d{1,8}))?.*")
 _DIFF = (
     "-r",
     "-z",
@@ -60,6 +59,7 @@ class ReadCommit:
         children: how many commits of the range have this commit as a parent.
         onto: the commit of the first-parent line on which this one landed: its own first parent,
             or for a merged commit the first parent of the merge; ``None`` at the start of history.
+        fault: why programs read the commit object differently, or ``None``.
     """
 
     info: CommitInfo
@@ -68,6 +68,7 @@ class ReadCommit:
     brought: tuple[frozenset[str], ...] = ()
     children: int = 0
     onto: str | None = None
+    fault: str | None = None
 
 
 def is_sound_tree(data: bytes) -> bool:
@@ -79,30 +80,6 @@ def is_sound_tree(data: bytes) -> bool:
     entries = parse_tree(data)
     keys = [os.fsencode(e.name) + (b"/" if e.is_folder else b"") for e in entries]
     return keys == sorted(keys) and len({e.name for e in entries}) == len(entries)
-
-
-def read_commit_info(found: GitObject) -> CommitInfo:
-    """Return the fields of a commit object, even of a malformed one."""
-    header, _, message = found.data.partition(b"\n\n")
-    values: dict[str, str] = {}
-    parents = []
-    for line in header.decode("utf-8", "replace").split("\n"):
-        key, _, value = line.partition(" ")
-        if key == "parent":
-            parents.append(value)
-        elif key:
-            values.setdefault(key, value)
-    people = {role: _PERSON.fullmatch(values.get(role, "")) for role in ("author", "committer")}
-    author, committer = people["author"], people["committer"]
-    return CommitInfo(
-        found.oid,
-        parents[0] if parents else None,
-        author["who"] if author else values.get("author", ""),
-        committer["who"] if committer else values.get("committer", ""),
-        int(committer["time"] or 0) if committer else 0,
-        (committer["zone"] or "+0000") if committer else "+0000",
-        message.decode("utf-8", "replace"),
-    )
 
 
 def read_steps(repository: GitRepository, bases: Sequence[str], head: str) -> Iterator[ReadCommit]:
@@ -190,7 +167,12 @@ def _read(
         from_each = tuple(differences[oid, parent] for parent in parents or (None,))
         brought = _brought(parents, from_each, bases[oid], touched) if oid in bases else ()
         yield ReadCommit(
-            read_commit_info(commit), tuple(parents), from_each, brought, children.get(oid, 0)
+            read_commit_info(commit),
+            tuple(parents),
+            from_each,
+            brought,
+            children.get(oid, 0),
+            fault=fault_of_commit(commit.data),
         )
 
 

@@ -244,6 +244,12 @@ def _signed(model: str, version: int, file: str) -> Place:
     return Place(model, "other")
 
 
+def is_stage(path: str) -> bool:
+    """Tell whether a path is a stage's pointer file."""
+    place = locate(path) if "/stages/" in path else None
+    return place is not None and place.kind == "stages"
+
+
 def stage_order(stage: str) -> tuple[bool, str]:
     """Return the key that sorts stages for people: the archive comes last."""
     return (stage == ARCHIVE, stage)
