@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Protocol
 from gitreg.core.model.model import Artifact, ModelVersion
 from gitreg.core.policy import Policy
 from gitreg.core.state.history import Event, entry_of
-from gitreg.core.state.state import Snapshot
-from gitreg.errors import InvalidRequest, WorldError
+from gitreg.core.state.state import RegistryState, Snapshot
+from gitreg.errors import GitregError, InvalidRequest, WorldError
 from gitreg.git.branches import is_on_branch
 from gitreg.git.repository import GitRepository
 
@@ -116,6 +116,34 @@ class RepositoryFacts:
         if arrived is not None:
             return arrived
         return int(datetime.fromisoformat(event.time).timestamp())
+
+    def last_held(self, model: str, stage: str) -> Sequence[ModelVersion] | None:
+        """Return the versions that a stage held before it became empty; none if it never held any.
+
+        They are read where they were then: since, one may have been deleted.
+        """
+        event = next(iter(self.events(model, f"stages/{stage}")), None)
+        if event is None:
+            return ()
+        if event.after:  # its pointer is gone without an event, as where it does not parse
+            return None
+        return self.held_at(f"{event.commit}^", model, event.before)
+
+    def held_at(
+        self, revision: str, model: str, versions: Sequence[int]
+    ) -> Sequence[ModelVersion] | None:
+        """Return versions as a commit has them; ``None`` where they cannot be read."""
+        commit = self.repository.commit_of(revision)
+        state = RegistryState(self.repository.snapshot(commit)) if commit is not None else None
+        try:
+            return None if state is None else [state.manifest(model, n) for n in versions]
+        except GitregError:
+            return None
+
+    def has_commit(self, commit: str) -> bool | None:
+        """Tell whether a commit is in this repository; ``None`` where nothing of that name is."""
+        found = self.repository.reader.get(commit)
+        return None if found is None else found.kind == "commit"
 
     def is_reachable(self, commit: str, branch: str) -> bool | None:
         """Tell whether a commit is on a branch; see `gitreg.git.branches.is_on_branch`."""

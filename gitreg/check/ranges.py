@@ -9,12 +9,12 @@ commits that of the merge's first parent.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from gitreg.check import commits
 from gitreg.check.arrivals import Arrivals
-from gitreg.check.commit_facts import CommitFacts
+from gitreg.check.commit_facts import CommitFacts, Emptied
 from gitreg.check.facts import Bytes, NoBytes
 from gitreg.check.finding import CheckFinding
 from gitreg.check.judge import judge_late, judge_step, new_faults
@@ -79,6 +79,7 @@ class CheckOptions:
         now: when a server receives the commits, in seconds since the epoch; ``None`` judges by
             their own dates.
         arrivals: when earlier commits arrived, on a server.
+        unpublished: the commits of a clone that are still to be published; no freeze may be now.
     """
 
     only_registry: bool = False
@@ -88,6 +89,7 @@ class CheckOptions:
     artifacts: Bytes = field(default_factory=NoBytes)
     now: int | None = None
     arrivals: Arrivals | None = None
+    unpublished: Container[str] = ()
 
 
 def check_range(
@@ -169,17 +171,19 @@ class _Known:
     Attributes:
         given: by model, how many lives of the name ended, and the highest number since.
         entered: when versions entered stages, by model, version and stage.
+        emptied: the stages that were emptied along its first parents, by model and stage.
         moved: the moves along its first parents, oldest first, by model and stage.
         children: how many commits still need it.
     """
 
     given: dict[str, tuple[int, int]] = field(default_factory=dict)
     entered: dict[tuple[str, int, str], int] = field(default_factory=dict)
+    emptied: dict[tuple[str, str], Emptied] = field(default_factory=dict)
     moved: dict[tuple[str, str], tuple[Values, ...]] = field(default_factory=dict)
     children: int = 0
 
     def copy(self) -> _Known:
-        return _Known(dict(self.given), dict(self.entered), dict(self.moved))
+        return _Known(dict(self.given), dict(self.entered), dict(self.emptied), dict(self.moved))
 
     def add(self, other: _Known) -> None:
         for model, number in other.given.items():
@@ -276,6 +280,7 @@ class _Judge:
         known: list[_Known] = []
         first = self._known.get(read.parents[0]) if read.parents else None
         moved = {} if first is None else dict(first.moved)
+        emptied = {} if first is None else dict(first.emptied)
         for parent in dict.fromkeys(read.parents):
             found = self._known.get(parent)
             if found is None:  # outside the range
@@ -291,6 +296,7 @@ class _Judge:
             if other is not mine:
                 mine.add(other)
         mine.moved = moved
+        mine.emptied = emptied
         mine.children = read.children
         self._known[read.info.oid] = mine
         self._latest = mine
@@ -371,12 +377,17 @@ class _Judge:
                 continue
             key = place.model, str(place.name)
             if not after.has_model(place.model):
+                self._latest.emptied.pop(key, None)
                 moved.pop(key, None)  # a later model of the name has a life of its own
                 continue
             try:
                 values = before.stage(*key), after.stage(*key)
             except InvalidDocument:
                 continue
+            if values[0] and not values[1]:
+                self._latest.emptied[key] = str(before.commit), values[0]
+            elif values[1]:
+                self._latest.emptied.pop(key, None)
             if values[0] != values[1]:
                 moved[key] = (*moved.get(key, ()), values)
 
@@ -394,7 +405,16 @@ class _Judge:
             options.now,
             self._line,
             arrived=None if options.arrivals is None else options.arrivals.arrived,
+            emptied=lambda model, stage: self._latest.emptied.get((model, stage)),
+            lands=self._lands(step),
         )
+
+    def _lands(self, step: Step) -> int | None:
+        """Return when a commit lands at the earliest; only freezes ask."""
+        policy = step.policy
+        if not policy.freeze and not any(rules.freeze for rules in policy.models.values()):
+            return None
+        return int(time.time()) if step.commit.oid in self._options.unpublished else None
 
     def _since(self, model: str, version: int, stage: str) -> int | None:
         return self._latest.entered.get((model, version, stage))

@@ -17,6 +17,7 @@ from tests.check.attacks.moves import (
     approved_again,
     approved_in_another_repository,
     backdated,
+    better_than_what_was_taken_out,
     change_and_revert,
     evil_merge,
     forged_author,
@@ -54,6 +55,7 @@ from tests.check.attacks.moves import (
     stage_now,
     submodule,
     submodule_elsewhere,
+    take_the_incumbent_out_first,
     turn_into_a_symlink,
     unsigned,
 )
@@ -140,6 +142,11 @@ ATTACKS: dict[str, tuple[str, Act, Act]] = {
     "policy loosened and used": ("policy-metric", loosen_and_use, loosen_then_use),
     "policy loosened by the move": ("policy-metric", loosen_and_use_in_one, loosen_then_use),
     "squash": ("policy-metric", squash_below_the_gate, squash_honest),
+    "the incumbent is taken out first": (
+        "policy-metric",
+        take_the_incumbent_out_first,
+        better_than_what_was_taken_out,
+    ),
     "forged author": ("policy-signed", forged_author, signed_and_approved),
     "unsigned": ("policy-signed", unsigned, signed_and_approved),
     "forged trailer: rollback": ("policy-metric", forged_rollback, rollback),

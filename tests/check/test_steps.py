@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -13,6 +14,7 @@ from gitreg.check.step import Step
 from gitreg.core.model.manifest import Tombstone
 from gitreg.core.operations.rename import rename_model
 from gitreg.core.policy import DEFAULT, read_policy
+from gitreg.core.policy.gates import ArtifactOnRemote, Lenient
 from tests.support.fakes import ADA, CREATED, FakeBranch
 from tests.support.steps import (
     COMMIT,
@@ -305,10 +307,15 @@ def test_moves_are_judged_by_the_policy() -> None:
     assert found[0].message.startswith("churn@1 to production: ")
 
 
-def test_what_cannot_be_known_is_a_warning() -> None:
+def test_what_cannot_be_known_is_an_error_unless_the_policy_says_otherwise() -> None:
     live = {"registry/churn/stages/live.yaml": b"versions:\n- 1\n"}
     (found,) = judge_step(step(TWO, live, policy=GATED), world=World())
-    assert (found.code, found.severity) == ("unknown-remote", "warning")
+    assert (found.code, found.severity) == ("unknown-remote", "error")
+    assert "unknown: warn" in str(found.remedy)
+    lenient = Lenient(ArtifactOnRemote())
+    stages = {**GATED.stages, "live": replace(GATED.stages["live"], gates=(lenient,))}
+    (found,) = judge_step(step(TWO, live, policy=replace(GATED, stages=stages)), world=World())
+    assert (found.code, found.severity, found.remedy) == ("unknown-remote", "warning", None)
 
 
 def test_a_rollback_is_one_when_history_says_so() -> None:

@@ -27,7 +27,13 @@ from gitreg.errors import InvalidDocument, InvalidRequest
 
 FORMAT = 1
 
-_KEYS = ("format", "stages", "aliases", "freeze", "models", "signers", "roles", "revoked")
+FAIL, WARN = "fail", "warn"
+"""What ``unknown`` may say: whether a gate fails or warns where its facts are not known."""
+
+_KEYS = (
+    *("format", "unknown", "stages", "aliases", "freeze", "models"),
+    *("signers", "roles", "revoked"),
+)
 STAGE_KEYS = {
     "holds": "holds",
     "replaced": "replaced",
@@ -71,7 +77,8 @@ def read_policy(data: bytes | None, where: str) -> rules.Policy:
     names = [_stage_name(stages, name) for name in fields.mapping("stages")]
     if not names:
         fields.fail("stages", "a registry needs at least one stage")
-    reader = _Reader(tuple(names), people)
+    lenient = _is_lenient(fields, default=False)
+    reader = _Reader(tuple(names), people, lenient=lenient)
     general = {name: reader.stage(name, stages.fields_of(name)).rule for name in names}
     _check_replaced(stages, general)
     return rules.Policy(
@@ -82,7 +89,17 @@ def read_policy(data: bytes | None, where: str) -> rules.Policy:
         people.signers,
         people.roles,
         people.revoked,
+        lenient,
     )
+
+
+def _is_lenient(fields: Fields, *, default: bool) -> bool:
+    """Return whether ``unknown`` says that a gate whose facts are unknown only warns."""
+    if not fields.lists("unknown"):
+        return default
+    word = fields.text("unknown")
+    fields.one_of("unknown", (FAIL, WARN), f"{FAIL} or {WARN}", word)
+    return word == WARN
 
 
 def _stage_name(stages: Fields, name: str) -> str:
@@ -214,12 +231,13 @@ def _is_email(text: str) -> bool:
 class _Reader:
     """Reads the parts of a policy that apply to all models or to some."""
 
-    def __init__(self, stages: tuple[str, ...], people: _People) -> None:
+    def __init__(self, stages: tuple[str, ...], people: _People, *, lenient: bool) -> None:
         self._stages = stages
         self._people = people
+        self._lenient = lenient
         self._kinds: dict[str, tuple[tuple[str, ...], Callable[[Fields], gates.Gate]]] = {
             "metric": (
-                ("at_least", "at_most", "better_than", "by", "lower_is_better"),
+                ("at_least", "at_most", "better_than", "by", "lower_is_better", "if_empty"),
                 self._metric,
             ),
             "code": ((), lambda f: _word(f, "code", "clean", gates.CodeClean())),
@@ -330,16 +348,22 @@ class _Reader:
             entry.fail(kinds[1], f"each gate needs its own entry, apart from {kinds[0]}")
         if not kinds:
             every = [*self._kinds, *(key for keys, _ in self._kinds.values() for key in keys)]
-            entry.only(every)
+            entry.only([*every, "unknown"])
             entry.refuse(f"expected one of {', '.join(self._kinds)}")
         more, read = self._kinds[kinds[0]]
-        entry.only((kinds[0], *more))
-        return read(entry)
+        entry.only((kinds[0], *more, "unknown"))
+        gate = read(entry)
+        lenient = _is_lenient(entry, default=self._lenient)
+        if isinstance(gate, gates.CAN_BE_UNKNOWN):
+            return gates.Lenient(gate) if lenient else gate
+        if entry.lists("unknown"):
+            entry.fail("unknown", f"the facts of {kinds[0]} are always known")
+        return gate
 
     def _metric(self, entry: Fields) -> gates.Gate:
         metric = _name(entry, "metric")
         if not entry.lists("better_than"):
-            for key in ("by", "lower_is_better"):
+            for key in ("by", "lower_is_better", "if_empty"):
                 if entry.lists(key):
                     entry.fail(key, "goes with better_than")
             at_least, at_most = (
@@ -357,7 +381,9 @@ class _Reader:
         if by < 0:
             entry.fail("by", "expected 0 or more; lower_is_better turns the direction")
         lower = entry.boolean("lower_is_better") if entry.lists("lower_is_better") else False
-        return gates.MetricBetter(metric, than, by, lower)
+        if_empty = entry.text("if_empty") if entry.lists("if_empty") else gates.LAST
+        entry.one_of("if_empty", (gates.LAST, gates.PASS), "last or pass", if_empty)
+        return gates.MetricBetter(metric, than, by, lower, if_empty)
 
     def _soak(self, entry: Fields) -> gates.Gate:
         inner = entry.fields("soak").only(("in", "at_least"))

@@ -122,6 +122,8 @@ class Policy:
         signers: principals and their public keys, as in a file of allowed signers.
         roles: groups of principals.
         revoked: fingerprints of keys that no longer count.
+        lenient: whether gates whose facts are unknown only warn, unless they say otherwise; the
+            gates of ``stages`` and ``models`` say so already.
     """
 
     stages: Mapping[str, StageRule] = field(default_factory=dict)
@@ -131,6 +133,7 @@ class Policy:
     signers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     revoked: tuple[str, ...] = ()
+    lenient: bool = False
 
     def stage(self, name: str) -> StageRule:
         """Return the rule of a stage.

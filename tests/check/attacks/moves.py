@@ -151,6 +151,30 @@ def squash_honest(client: Client) -> None:
 GO_LIVE: dict[str, str | None] = {LIVE: "versions:\n- 1\n"}
 
 
+def compared(client: Client) -> None:
+    """Demand, in a push of its own, that a version is better than the incumbent."""
+    policy = "registry/policy.yaml"
+    better = "    - {metric: auc, better_than: production}\n"
+    client.commit(
+        {policy: client.read(policy).replace("    - {metric: auc, at_least: 0.75}\n", better)}
+    )
+    assert client.push()[0] == 0
+
+
+def take_the_incumbent_out_first(client: Client) -> None:
+    """Archive version 2, which needs nothing; then version 1 only has to beat an empty stage."""
+    compared(client)
+    client.commit({PRODUCTION: None, ARCHIVED: "versions:\n- 1\n- 2\n"})
+    client.commit(TO_1)
+
+
+def better_than_what_was_taken_out(client: Client) -> None:
+    compared(client)
+    client.commit({PRODUCTION: None, ARCHIVED: "versions:\n- 1\n- 2\n"})
+    assert client.push()[0] == 0
+    promote(client)
+
+
 def forged_author(client: Client) -> None:
     """Mallory writes Ada into the commit, and signs with a key of her own."""
     client.commit(client.approve("grace", 1))

@@ -22,6 +22,7 @@ from gitreg.core.policy import (
     write_policy,
 )
 from gitreg.core.policy.gates import (
+    CAN_BE_UNKNOWN,
     Annotated,
     ArtifactOnRemote,
     CodeClean,
@@ -30,6 +31,7 @@ from gitreg.core.policy.gates import (
     EnvironmentPresent,
     Formats,
     Gate,
+    Lenient,
     MetricBetter,
     MetricLimit,
     Size,
@@ -156,11 +158,12 @@ stages:
     - {metric: roc_auc, better_than: production, by: 0.005}
     - {metric: log_loss, better_than: production, lower_is_better: true}
     - {metric: recall}
+    - {metric: recall, better_than: staging, if_empty: pass, unknown: warn}
     - {code: clean}
-    - {code_on: main}
+    - {code_on: main, unknown: fail}
     - {data: hashed}
     - {environment: present}
-    - {artifact: on_remote}
+    - {artifact: on_remote, unknown: warn}
     - {formats: {forbidden: [pkl, .JOBLIB]}}
     - {formats: {allowed: [onnx]}}
     - {size: {at_most: 2 GiB}}
@@ -209,11 +212,12 @@ def test_a_whole_policy() -> None:
         "roc_auc is higher than that of production by 0.005 or more",
         "log_loss is lower than that of production",
         "recall is present",
+        "recall is higher than that of staging, where that is known",
         "the code's commit is known, without uncommitted changes",
         "the code's commit is on the branch main",
         "data dependencies are known, each with its hash",
         "the environment is frozen beside the version",
-        "the artifact is on the DVC remote",
+        "the artifact is on the DVC remote, where that is known",
         "no file is one of pkl, joblib",
         "every file is one of onnx",
         "the artifact has at most 2 GiB",
@@ -295,7 +299,12 @@ def gates(draw: st.DrawFn, stages: list[str]) -> Gate:
                 MetricLimit, word, st.sampled_from([None, low]), st.sampled_from([None, high])
             ),
             st.builds(
-                MetricBetter, word, stage, st.floats(0, 9) | st.integers(0, 9), st.booleans()
+                MetricBetter,
+                word,
+                stage,
+                st.floats(0, 9) | st.integers(0, 9),
+                st.booleans(),
+                st.sampled_from(["last", "pass"]),
             ),
             st.sampled_from([CodeClean(), DataHashed(), EnvironmentPresent(), ArtifactOnRemote()]),
             st.builds(CodeOn, word),
@@ -306,7 +315,8 @@ def gates(draw: st.DrawFn, stages: list[str]) -> Gate:
             st.builds(Annotated, word),
         )
     )
-    return gate
+    is_lenient = isinstance(gate, CAN_BE_UNKNOWN) and draw(st.booleans())
+    return Lenient(gate) if is_lenient and isinstance(gate, CAN_BE_UNKNOWN) else gate
 
 
 @st.composite
@@ -367,6 +377,7 @@ def whole_policies(draw: st.DrawFn) -> Policy:
         draw(st.dictionaries(WORDS | st.just("churn-*"), models, max_size=2)),
         {},
         roles,
+        lenient=draw(st.booleans()),
     )
 
 
