@@ -16,6 +16,7 @@
 `lives`        models that are deleted, renamed and created again
 `pointers`     stages, aliases and documents
 `dvc_yaml`     the artifacts in ``dvc.yaml``
+`guarded`      changes of the policy itself, and of what decides whether it holds
 `moves`        moves between stages, by the policy
 `facts`        the answers to the rules' questions, once for all
 `clone_facts`  those of a move that is about to be made

@@ -137,7 +137,7 @@ def _is_below_a_file(path: str) -> bool:
 
 
 def _belongs(change: Difference) -> bool:
-    if change.path in _TOP:
+    if change.path in _TOP or layout.is_change_approval(change.path):
         return True
     if _is_below_a_file(change.path):
         return False

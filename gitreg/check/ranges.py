@@ -17,6 +17,7 @@ from gitreg.check.arrivals import Arrivals
 from gitreg.check.commit_facts import CommitFacts, Emptied
 from gitreg.check.facts import Bytes, NoBytes
 from gitreg.check.finding import CheckFinding
+from gitreg.check.guarded import guarded, statement_of
 from gitreg.check.judge import judge_late, judge_step, new_faults
 from gitreg.check.lives import Lives
 from gitreg.check.past import Past
@@ -250,6 +251,7 @@ class _Judge:
             found = judge_step(step, only_registry=self._options.only_registry, world=self)
             if late is not None and step is steps[0]:
                 found += judge_late(late, self)
+            found += guarded(step, self.facts(step).signer, self._approve_change)
             for finding in found:
                 key = finding.code, finding.subject
                 if not read.parents[1:] or key not in told:
@@ -408,6 +410,12 @@ class _Judge:
             emptied=lambda model, stage: self._latest.emptied.get((model, stage)),
             lands=self._lands(step),
         )
+
+    def _approve_change(self, step: Step, changes: Sequence[Difference]) -> Sequence[str]:
+        from gitreg.approvals.changes import change_approvers
+
+        text = statement_of(self._repository.root_of(self._line), step, changes)
+        return change_approvers(step.after.snapshot, step.policy, text)
 
     def _lands(self, step: Step) -> int | None:
         """Return when a commit lands at the earliest; only freezes ask."""

@@ -142,6 +142,22 @@ def policy_test(
         raise Refused(f"it would be refused: {failed} of {every} rules say no")
 
 
+@policy_app.command("statement")
+def policy_statement(
+    commit: Annotated[str, argument("COMMIT", "The commit that makes the change.")] = "HEAD",
+    repo: RepoPathOption = ".",
+) -> None:
+    """Print what approvers of a policy change sign.
+
+    Sign it with "ssh-keygen -Y sign -n gitreg-approval", and amend the commit with the signature
+    as registry/.approvals/policy.YOUR-EMAIL.sig.
+
+    Example: gitreg policy statement HEAD
+    """
+    with Registry(repo) as registry:
+        typer.echo(registry.change_statement(commit), nl=False)
+
+
 @policy_app.command("schema")
 def policy_schema(
     manifest: Annotated[

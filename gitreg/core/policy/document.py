@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from gitreg.core.documents import yaml
@@ -32,7 +33,7 @@ FAIL, WARN = "fail", "warn"
 
 _KEYS = (
     *("format", "unknown", "stages", "aliases", "freeze", "models"),
-    *("signers", "roles", "revoked"),
+    *("policy", "signers", "roles", "revoked"),
 )
 STAGE_KEYS = {
     "holds": "holds",
@@ -90,6 +91,7 @@ def read_policy(data: bytes | None, where: str) -> rules.Policy:
         people.roles,
         people.revoked,
         lenient,
+        _read_guard(fields, reader) if fields.lists("policy") else None,
     )
 
 
@@ -146,6 +148,20 @@ def _read_models(
         _check_replaced(stages, merged)
         found[pattern] = rules.ModelRules(parts, reader.protected(inner), reader.freeze(inner))
     return found
+
+
+def _read_guard(fields: Fields, reader: _Reader) -> rules.Guard:
+    inner = fields.fields("policy").only(("signed", "approvals", "files"))
+    guard = rules.Guard(reader.by(inner, "signed"), reader.approvals(inner))
+    if guard.signed is None and guard.approvals is None:
+        fields.fail("policy", "expected signed, approvals or both")
+    if not inner.lists("files"):
+        return guard
+    files = inner.text_list("files")
+    for path in files:
+        if path != path.strip().strip("/") or has_invisible(path) or not path:
+            inner.fail("files", f"{path[:100]!a} is no path or glob such as .github")
+    return replace(guard, files=files)
 
 
 class _People:
@@ -265,9 +281,9 @@ class _Reader:
             self._sources(fields),
             self._aliases(fields),
             self._gates(fields),
-            self._approvals(fields),
-            self._by(fields, "signed"),
-            self._by(fields, "override"),
+            self.approvals(fields),
+            self.by(fields, "signed"),
+            self.by(fields, "override"),
             _owners(fields),
         )
         return rules.StagePart(
@@ -323,7 +339,8 @@ class _Reader:
             self._check_alias(fields, "aliases", alias)
         return aliases
 
-    def _approvals(self, fields: Fields) -> rules.Approvals | None:
+    def approvals(self, fields: Fields) -> rules.Approvals | None:
+        """Return the approvals that are needed, ``None`` for none."""
         if not fields.has("approvals"):
             return None
         inner = fields.fields("approvals").only(("count", "by"))
@@ -332,7 +349,8 @@ class _Reader:
             inner.fail("count", f"{_MOST_APPROVALS} is the most")
         return rules.Approvals(count, self._people.by(inner))
 
-    def _by(self, fields: Fields, key: str) -> tuple[str, ...] | None:
+    def by(self, fields: Fields, key: str) -> tuple[str, ...] | None:
+        """Return the roles and principals under a key, ``None`` without it."""
         if not fields.has(key):
             return None
         return self._people.by(fields.fields(key).only(("by",)))

@@ -10,7 +10,15 @@ from gitreg.core.model.names import NO_STAGE
 from gitreg.core.policy import gates
 from gitreg.core.policy.document import FAIL, FORMAT, STAGE_KEYS, WARN
 from gitreg.core.policy.measures import format_duration, format_moment, format_size
-from gitreg.core.policy.rules import Freeze, ModelRules, Policy, StageRule
+from gitreg.core.policy.rules import (
+    GUARDED,
+    Approvals,
+    Freeze,
+    Guard,
+    ModelRules,
+    Policy,
+    StageRule,
+)
 
 
 def write_policy(policy: Policy) -> bytes:
@@ -41,6 +49,7 @@ def policy_document(policy: Policy, *, with_defaults: bool = False) -> dict[str,
             name: _model_document(rules, lenient=policy.lenient)
             for name, rules in policy.models.items()
         },
+        "policy": None if policy.guard is None else _guard_document(policy.guard),
         "signers": {name: list(keys) for name, keys in policy.signers.items()},
         "roles": {name: list(members) for name, members in policy.roles.items()},
         "revoked": list(policy.revoked),
@@ -49,6 +58,21 @@ def policy_document(policy: Policy, *, with_defaults: bool = False) -> dict[str,
     if not policy.models:
         document.pop("models", None)  # the rules of one model include them already
     return document
+
+
+def _guard_document(guard: Guard) -> dict[str, Value]:
+    document: dict[str, Value] = {}
+    if guard.signed is not None:
+        document["signed"] = {"by": list(guard.signed)}
+    if guard.approvals is not None:
+        document["approvals"] = _approvals_document(guard.approvals)
+    if guard.files != GUARDED:
+        document["files"] = list(guard.files)
+    return document
+
+
+def _approvals_document(approvals: Approvals) -> dict[str, Value]:
+    return {"count": approvals.count, "by": list(approvals.by)}
 
 
 def _keys_to_write(rule: StageRule) -> list[str]:
@@ -71,7 +95,7 @@ def _stage_document(
 
     approvals: Value = None
     if rule.approvals is not None:
-        approvals = {"count": rule.approvals.count, "by": list(rule.approvals.by)}
+        approvals = _approvals_document(rule.approvals)
     values: dict[str, Value] = {
         "holds": "any" if rule.holds is None else rule.holds,
         "replaced": rule.replaced or NO_STAGE,

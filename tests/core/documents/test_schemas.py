@@ -51,6 +51,7 @@ READER_ONLY = {
         r"no spaces, quotes, commas, wildcards or invisible characters": UNICODE,
         r"expected the name of a model, or a glob": UNICODE,
         r"expected a text of one line": UNICODE,
+        r"is no path or glob such as": UNICODE,
         r"keys of type|an RSA key of|it says that it is|is cut off": BYTES,
         r"the key says|the line says": BYTES,
         r"holds: expected a number of versions": NUMBERS,

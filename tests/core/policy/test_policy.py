@@ -13,6 +13,7 @@ from gitreg.core.policy import (
     DEFAULT,
     Approvals,
     Freeze,
+    Guard,
     ModelRules,
     Policy,
     StagePart,
@@ -37,6 +38,7 @@ from gitreg.core.policy.gates import (
     Size,
     Soak,
 )
+from gitreg.core.policy.rules import GUARDED
 from gitreg.errors import InvalidDocument, NotFound
 from tests.core.model.test_names import STAGES
 
@@ -191,6 +193,7 @@ signers:
   ada@example.com:
   - ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl ada's laptop
 roles: {managers: [ada@example.com, grace@example.com], leads: [], spare: [ada@example.com]}
+policy: {signed: {by: [leads]}, approvals: {count: 1, by: [managers]}, files: [.github, 'ci/*.yml']}
 revoked: ['SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=']
 """
 
@@ -232,7 +235,39 @@ def test_a_whole_policy() -> None:
         "grace@example.com",
         "lin@example.com",
     )
+    assert policy.guard == Guard(("leads",), Approvals(1, ("managers",)), (".github", "ci/*.yml"))
     assert policy.revoked == ("SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU",)
+
+
+@pytest.mark.parametrize(
+    ("path", "covered"),
+    [
+        ("registry/policy.yaml", True),
+        ("registry/.dvc/config", True),
+        ("registry/.dvc/config.local", True),
+        (".dvc/config", True),
+        (".dvc", True),
+        ("CODEOWNERS", True),
+        (".github/CODEOWNERS", True),
+        (".GitHub/workflows/check.yml", True),
+        (".github", True),
+        (".gitlab-ci.yml", True),
+        ("Jenkinsfile", True),
+        ("README.md", False),
+        ("src/.github/workflows/check.yml", False),
+        ("registry/churn/stages/production.yaml", False),
+        ("dvc.yaml", False),
+    ],
+)
+def test_what_a_guard_covers(path: str, covered: bool) -> None:
+    assert Guard(("leads",)).covers(path) is covered
+
+
+def test_what_a_guard_covers_can_be_said() -> None:
+    guard = Guard(("leads",), files=("ci/*.yml",))
+    assert guard.covers("ci/deep/check.yml")
+    assert guard.covers("registry/policy.yaml")
+    assert not guard.covers(".github/workflows/check.yml")
 
 
 def test_a_whole_policy_is_written_and_read_back() -> None:
@@ -370,6 +405,8 @@ def whole_policies(draw: st.DrawFn) -> Policy:
         st.none() | st.dictionaries(aliases, st.booleans(), max_size=2),
         st.none() | freeze,
     )
+    approvals = st.builds(Approvals, st.integers(1, 9), by)
+    guards = st.builds(Guard, by, st.none() | approvals, st.just(GUARDED) | st.just(("ci",)))
     return Policy(
         rules,
         draw(st.dictionaries(aliases, st.booleans(), max_size=2)),
@@ -378,6 +415,7 @@ def whole_policies(draw: st.DrawFn) -> Policy:
         {},
         roles,
         lenient=draw(st.booleans()),
+        guard=draw(st.none() | guards),
     )
 
 

@@ -53,6 +53,15 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh
             "gates[1].if_empty: 'fail' is not last or pass",
             0,
         ),
+        (STAGED + "}}\npolicy: {}", "policy: expected signed, approvals or both", 0),
+        (STAGED + "}}\npolicy: ", "policy: expected signed, approvals or both", 0),
+        (STAGED + "}}\npolicy: {signed: {by: []}}", "policy.signed.by: expected a list", 0),
+        (STAGED + "}}\npolicy: {signed: {by: [x]}}", "'x' is neither a role", 0),
+        (
+            STAGED + "}}\npolicy: {signed: {by: [a@b.c]}, files: [/ci]}",
+            "policy.files: '/ci' is no path or glob",
+            0,
+        ),
         (STAGED + "gates: [{metric: 5}]}}", "gates[1].metric: expected text, found an integer", 0),
         (STAGED + "gates: [{metric: ' '}]}}", "gates[1].metric: expected a text of one line", 0),
         (
