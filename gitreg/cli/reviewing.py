@@ -164,7 +164,7 @@ def policy_schema(
         bool, flag("--manifest", "The schema of a version's manifest.yaml instead.")
     ] = False,
 ) -> None:
-    """Print the JSON Schema of policy.yaml, for editors and other tools.
+    """Print the JSON Schema of policy.yaml, for editors.
 
     Write it to a file; an editor then completes and checks a policy whose first line is
     "# yaml-language-server: $schema=FILE". gitreg also checks what a schema cannot express.
