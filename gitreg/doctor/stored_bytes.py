@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from shlex import quote
 
+from gitreg.core.model import layout
 from gitreg.core.model.names import format_version
 from gitreg.doctor.clone import RemoteState
 from gitreg.doctor.inspection import Inspection
@@ -23,6 +24,15 @@ def examine(inspection: Inspection, remote_state: RemoteState) -> Iterator[Findi
     content: ``gitreg verify`` and ``gitreg verify --remote`` read the bytes.
     """
     state = inspection.state
+    if state.snapshot.read(layout.DVC_CONFIG) is None:
+        yield Finding(
+            "former-layout",
+            "warning",
+            layout.ROOT,
+            "its versions are in your own DVC project: a plain `dvc pull` brings all of them, and "
+            "`dvc status` is never clean",
+            "gitreg init",
+        )
     try:
         project = inspection.artifacts.project(state.snapshot)
         remote = project.remote_name()
@@ -38,20 +48,20 @@ def examine(inspection: Inspection, remote_state: RemoteState) -> Iterator[Findi
                 # Only this version is affected; the others are still examined.
                 yield Finding("dvc", "error", format_version(*pair), str(error), error.hint)
         if remote is None:
-            yield from _without_remote(absent)
+            yield from _without_remote(project, absent)
         else:
             yield from _with_remote(inspection, remote_state, project, objects, absent)
     except DvcError as error:
-        yield Finding("dvc", "error", ".dvc/config", str(error), error.hint)
+        yield Finding("dvc", "error", layout.DVC_CONFIG, str(error), error.hint)
 
 
-def _without_remote(absent: Mapping[_Pair, set[str]]) -> Iterator[Finding]:
+def _without_remote(project: DvcProject, absent: Mapping[_Pair, set[str]]) -> Iterator[Finding]:
     yield Finding(
         "no-dvc-remote",
         "note",
-        ".dvc/config",
+        layout.DVC_CONFIG,
         "only this machine's DVC cache has the bytes",
-        "dvc remote add -d NAME URL, commit .dvc/config, then gitreg verify --remote --repair",
+        f"{project.add_remote}, then gitreg push",
     )
     for pair, missing in absent.items():
         if missing:
@@ -60,8 +70,7 @@ def _without_remote(absent: Mapping[_Pair, set[str]]) -> Iterator[Finding]:
                 "error",
                 format_version(*pair),
                 "its bytes are not in the cache, and there is no DVC remote to get them from",
-                "on a machine that has them: dvc remote add -d NAME URL, commit .dvc/config, then "
-                "gitreg push",
+                f"on a machine that has them: {project.add_remote}, then gitreg push",
             )
 
 
@@ -73,6 +82,7 @@ def _with_remote(
     absent: Mapping[_Pair, set[str]],
 ) -> Iterator[Finding]:
     missing = project.missing_by_artifact({objects[pair] for pair in absent}) if absent else {}
+    around = project.only_around(oid for oids in missing.values() for oid in oids)
     known = remote_state.upstream is not None
     inspection.history.advance(str(inspection.state.commit))
     unpublished = set(inspection.history.versions_since(remote_state.fork)) if known else set()
@@ -82,7 +92,16 @@ def _with_remote(
         nowhere = not_there & not_here
         nowhere |= {oid for oid in not_there if not project.cache_path(oid).is_file()}
         name = format_version(*pair)
-        if nowhere:
+        if not_there and not_there <= around:
+            yield Finding(
+                "not-moved",
+                "warning",
+                name,
+                "its bytes are only on the remote of the project around the registry, where "
+                "`dvc gc --cloud` removes them",
+                f"gitreg verify --remote --repair {quote(name)}",
+            )
+        elif nowhere - around:
             yield Finding(
                 "artifact-missing",
                 "error",

@@ -280,6 +280,10 @@ class Parts:
             topic: for a pull request, tells operations apart whose branches would have one name.
             authored_at: when it was first done elsewhere, in seconds since the epoch.
         """
+        if self._publishes(settings):
+            from gitreg.publishing.dvc_remote import with_remote
+
+            operation = with_remote(operation)
         if settings.pr:
             return self._reviewer.propose(
                 operation,
@@ -316,4 +320,4 @@ class Parts:
 def _work_tree_of(url: str) -> Path | None:
     """Return the work tree behind a ``file://`` URL: a relative DVC remote is found from there."""
     path = Path(url.removeprefix("file://"))
-    return path if url.startswith("file:///") and (path / ".dvc").is_dir() else None
+    return path if url.startswith("file:///") and (path / ".git").exists() else None

@@ -14,7 +14,7 @@ from gitreg.dvc.digest import hash_tree
 from gitreg.errors import InvalidRequest
 from gitreg.registry import Registry
 from tests.artifacts.dvc_files import OUT, md5, tracked, write
-from tests.conftest import git
+from tests.conftest import dvc_project, git
 
 PIPELINE = """
 stages:
@@ -59,6 +59,7 @@ def stage(metric: str, text: str, more: str = "") -> dict[str, str]:
 
 def test_what_dvc_lists_is_taken(folder: Path) -> None:
     dvc = [sys.executable, "-m", "dvc"]
+    dvc_project(folder)
     write(
         folder,
         {

@@ -91,7 +91,7 @@ def test_verify_counts_versions_not_findings(work: Path) -> None:
 
 def test_a_missing_remote_or_cache_exits_3(work: Path) -> None:
     (work.parent / "dvc-remote").rename(work.parent / "gone")
-    (work / ".dvc" / "cache").rename(work.parent / "cache-gone")
+    (work / "registry" / ".dvc" / "cache").rename(work.parent / "cache-gone")
     error("pull", "churn@1", code=3)
     assert "nothing was changed" in error("rollback", "churn", code=3)
     git(work, "remote", "remove", "origin")

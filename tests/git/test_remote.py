@@ -185,12 +185,12 @@ def _store_is_no_folder(shared: Path) -> None:
 
 
 def _no_store(shared: Path) -> None:
-    (shared / "work" / ".dvc" / "config").write_text("")
+    (shared / "work" / "registry" / ".dvc" / "config").write_text("")
     git(shared / "work", "commit", "--quiet", "-am", "no remote")
 
 
 def _no_bytes(shared: Path) -> None:
-    shutil.rmtree(shared / "work" / ".dvc" / "cache")
+    shutil.rmtree(shared / "work" / "registry" / ".dvc" / "cache")
     shutil.rmtree(shared / "dvc-remote")
     (shared / "dvc-remote").mkdir()
 

@@ -372,7 +372,7 @@ def _without_bytes(place: Place, config: str) -> str:
     secret = "store-secret-0815"
     point_dvc_to(place.work, Store(config, dict, lambda _name, _content: None))
     if "s3:" in config:
-        (place.work / ".dvc" / "config.local").write_text(
+        (place.work / "registry" / ".dvc" / "config.local").write_text(
             f"['remote \"store\"']\n    access_key_id = KEY-ID\n    secret_access_key = {secret}\n"
         )
     source = write_model(place.work, "weights 4")
