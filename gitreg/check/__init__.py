@@ -13,6 +13,7 @@
 `step`         a commit beside one of its parents
 `paths`        names, types of files, files outside the registry
 `versions`     immutable, numbered, complete versions
+`digests`      one SHA-256 means one MD5
 `lives`        models that are deleted, renamed and created again
 `pointers`     stages, aliases and documents
 `dvc_yaml`     the artifacts in ``dvc.yaml``

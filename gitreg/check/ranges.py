@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from gitreg.check import commits
 from gitreg.check.arrivals import Arrivals
 from gitreg.check.commit_facts import CommitFacts, Emptied
+from gitreg.check.digests import Digests
 from gitreg.check.facts import Bytes, NoBytes
 from gitreg.check.finding import CheckFinding
 from gitreg.check.guarded import guarded, statement_of
@@ -224,6 +225,7 @@ class _Judge:
         self._dates = commits.Dates(
             repository, clock, is_server=options.now is not None, noted=noted
         )
+        self._digests = Digests(repository, base)
         self._moving: list[str] = []
         self._past = _LivingPast(options.past, self._began_anew)
         self._states: dict[str | None, RegistryState] = {}
@@ -251,6 +253,7 @@ class _Judge:
             found = judge_step(step, only_registry=self._options.only_registry, world=self)
             if late is not None and step is steps[0]:
                 found += judge_late(late, self)
+            found += self._digests.judge(step)
             found += guarded(step, self.facts(step).signer, self._approve_change)
             for finding in found:
                 key = finding.code, finding.subject
