@@ -186,7 +186,7 @@ def _pre_receive(stdin: Iterable[str]) -> tuple[int, list[str]]:
     variables["GIT_DIR"] = str(git_dir)
     repository = GitRepository(git_dir, variables)
     try:
-        findings, notes = receive(repository, stdin)
+        findings, notes = receive(repository, stdin, variables.get("GIT_QUARANTINE_PATH"))
     finally:
         repository.close()
     return _answer("push", findings, notes)

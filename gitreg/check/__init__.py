@@ -14,6 +14,7 @@
 `paths`        names, types of files, files outside the registry
 `versions`     immutable, numbered, complete versions
 `digests`      one SHA-256 means one MD5
+`limits`       how much a check reads, and a push may bring
 `lives`        models that are deleted, renamed and created again
 `pointers`     stages, aliases and documents
 `dvc_yaml`     the artifacts in ``dvc.yaml``

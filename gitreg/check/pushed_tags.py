@@ -17,8 +17,11 @@ from gitreg.errors import InvalidDocument
 from gitreg.git.history_index import HistoryIndex
 from gitreg.git.objects import GitObject
 from gitreg.git.repository import GitRepository
+from gitreg.git.sizes import headers
 
 _TAGS = "refs/tags/"
+_MOST_BYTES = 64 * 1024
+"""The largest tag that can be one of gitreg's."""
 
 
 class PushedTags:
@@ -57,21 +60,30 @@ class PushedTags:
             return
         implied = self._implied()
         others = self._others(named)
-        yield from judge_tags(
-            [
-                TagUpdate(name, self._object(update.old), self._object(update.new))
-                for name, update in named.items()
-            ],
-            implied,
-            others,
-        )
+        ends = [oid for update in named.values() for oid in (update.old, update.new) if oid]
+        objects = self._objects([*ends, *waiting.values()])
+        changes = [
+            TagUpdate(
+                name,
+                objects.get(update.old or ""),
+                None if update.new is None else objects.get(update.new) or _missing(update.new),
+            )
+            for name, update in named.items()
+        ]
+        yield from judge_tags(changes, implied, others)
         for name in [name for name in waiting if name in pushed]:
             del waiting[name]  # judged above as it is after the push
-        objects = self._repository.reader.get_many(list(waiting.values()))
-        yield from judge_born(dict(zip(waiting, objects, strict=True)), implied)
+        yield from judge_born({name: objects.get(oid) for name, oid in waiting.items()}, implied)
 
-    def _object(self, oid: str | None) -> GitObject | None:
-        return None if oid is None else self._repository.reader.get(oid)
+    def _objects(self, oids: Sequence[str]) -> dict[str, GitObject]:
+        """Return objects by name; of one that is too large to be a tag of ours, only the kind."""
+        measured = headers(self._repository, oids)
+        small = [oid for oid, header in measured.items() if header.size <= _MOST_BYTES]
+        found = dict(zip(small, self._repository.reader.get_many(small), strict=True))
+        return {
+            oid: found.get(oid) or GitObject(oid, header.kind, b"")
+            for oid, header in measured.items()
+        }
 
     def _others(self, names: dict[str, Update]) -> set[str]:
         """Return the artifacts of ``dvc.yaml`` with these names that are the user's own."""
@@ -126,6 +138,10 @@ class PushedTags:
             return [] if self._tip is None else _tried(history, self._tip)
         finally:
             history.close()
+
+
+def _missing(oid: str) -> GitObject:
+    return GitObject(oid, "missing", b"")
 
 
 def _tried(history: HistoryIndex, tip: str) -> list[Tag]:

@@ -20,6 +20,7 @@ from gitreg.check.facts import Bytes, NoBytes
 from gitreg.check.finding import CheckFinding
 from gitreg.check.guarded import guarded, statement_of
 from gitreg.check.judge import judge_late, judge_step, new_faults
+from gitreg.check.limits import limits
 from gitreg.check.lives import Lives
 from gitreg.check.past import Past
 from gitreg.check.revisions import check_base
@@ -34,7 +35,7 @@ from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError, InvalidDocument, InvalidRequest
 from gitreg.git.objects import CommitSnapshot
 from gitreg.git.repository import GitRepository
-from gitreg.git.steps import Difference, ReadCommit, read_steps
+from gitreg.git.steps import MOST_PARENTS, Difference, ReadCommit, read_steps
 
 _REMEMBERED = 1000
 """How many commits' states are cached while a history is judged."""
@@ -161,6 +162,8 @@ def _judged(
     for commit in read_steps(repository, bases, head):
         findings += judge.commit(commit)
         count += 1
+        if judge.is_over:
+            return CheckReport(base, head, count, tuple(findings))
     findings += judge.unshared(head)
     notes = tuple(dict.fromkeys(judge.notes))
     return CheckReport(base, head, count, tuple(findings), notes, judge.to_note(head))
@@ -235,6 +238,7 @@ class _Judge:
         self._rules = None if base is None else _policy_of(self._state(base))
         self._in_force: dict[str, Policy] = {}
         self.notes: list[str] = []
+        self.is_over = False  # a limit is: nothing more can be judged
 
     def _state(self, commit: str | None) -> RegistryState:
         if commit not in self._states:
@@ -245,6 +249,11 @@ class _Judge:
 
     def commit(self, read: ReadCommit) -> Iterator[CheckFinding]:
         """Yield the findings on a commit, each once."""
+        over = list(limits(read, self._policy(read).guard))
+        if over:
+            self.is_over = True
+            yield from over
+            return
         self._inherit(read)
         told: set[tuple[str, str]] = set()
         steps = list(self._steps(read))
@@ -472,12 +481,14 @@ class _Judge:
     def _steps(self, read: ReadCommit) -> Iterator[Step]:
         parents: tuple[str | None, ...] = read.parents or (None,)
         is_merge = len(parents) > 1
+        if len(parents) > MOST_PARENTS:  # it changes no registry: see `limits`
+            parents = parents[:1]
         after = self._state(read.info.oid)
-        for place, (parent, differences) in enumerate(zip(parents, read.differences, strict=True)):
+        for place, (parent, differences) in enumerate(zip(parents, read.differences, strict=False)):
             before = self._state(parent)
             changes = differences
             if is_merge:
-                brought = read.brought[place]
+                brought = read.brought[place] if read.brought else frozenset()
                 changes = tuple(entry for entry in differences if entry.path not in brought)
                 if any(is_registry(entry.path) for entry in changes):
                     before = before.after(_contents(after, differences, brought))

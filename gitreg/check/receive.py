@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gitreg.check.arrivals import Arrivals
 from gitreg.check.claims import Update, judge_claims, read_updates, refused
 from gitreg.check.finding import CheckFinding
+from gitreg.check.limits import Limits, at_most, received_bytes
 from gitreg.check.past import IndexedPast
 from gitreg.check.ranges import CheckOptions, CheckReport, judge_range
 from gitreg.git.log import first_parents_reach
@@ -32,15 +33,17 @@ class Settings:
         branch: the guarded one, ``refs/heads/main``.
         every_branch: whether the other branches are judged, too.
         only_registry: see `CheckOptions`.
+        limits: how much one push may bring.
     """
 
     branch: str
     every_branch: bool = False
     only_registry: bool = False
+    limits: Limits = field(default_factory=Limits)
 
 
 def receive(
-    repository: GitRepository, stdin: Iterable[str]
+    repository: GitRepository, stdin: Iterable[str], quarantine: str | None = None
 ) -> tuple[list[CheckFinding], list[str]]:
     """Return the findings on a push, and notes.
 
@@ -53,12 +56,29 @@ def receive(
     Args:
         repository: the server's, with the objects that the push brings.
         stdin: what Git writes to the hook, a line an update.
+        quarantine: the folder of the objects that the push brings.
+
+    Raises:
+        GitError: it takes too long.
+        InvalidRequest: the server's configuration is malformed.
     """
     updates, findings = read_updates(stdin)
-    findings += judge_claims(repository, updates)
-    if findings:
-        return findings, []
-    return _Push(repository, updates, _settings(repository)).judge()
+    settings = _settings(repository)
+    with at_most(settings.limits.seconds):
+        sent = received_bytes(quarantine)
+        if sent > settings.limits.size:
+            findings.append(
+                refused(
+                    "over-limit",
+                    "the push",
+                    f"it sends {sent} bytes: {settings.limits.size} are the most",
+                    "push it in parts, or on the server: git config gitreg.mostBytes",
+                )
+            )
+        findings += judge_claims(repository, updates)
+        if findings:
+            return findings, []
+        return _Push(repository, updates, settings).judge()
 
 
 class _Push:
@@ -110,6 +130,19 @@ class _Push:
         self._judge(None if old_tip is None else merge_base(old_tip, update.new), update.new)
 
     def _judge(self, base: str | None, head: str) -> CheckReport:
+        most = self._settings.limits.commits
+        without = () if base is None else (f"^{base}",)
+        counted = ("rev-list", "--count", f"--max-count={most + 1}", head, *without, "--")
+        if int(self._repository.run(*counted).text) > most:
+            self._findings.append(
+                refused(
+                    "over-limit",
+                    head[:9],
+                    f"the push brings more than {most} commits",
+                    "push them in parts, or on the server: git config gitreg.mostCommits",
+                )
+            )
+            return CheckReport(base, head, 0)
         options = self._options
         if base is not None:
             options = replace(options, past=IndexedPast(self._history, base))
@@ -145,7 +178,7 @@ def _settings(repository: GitRepository) -> Settings:
         told.get(key, "false").lower() in ("true", "yes", "on", "1")
         for key in ("gitreg.checkbranches", "gitreg.onlyregistry")
     )
-    return Settings(branch, every_branch, only_registry)
+    return Settings(branch, every_branch, only_registry, Limits.of(told))
 
 
 def _refuse_move(repository: GitRepository, update: Update) -> list[CheckFinding]:
