@@ -75,12 +75,13 @@ class Dates:
         dates = (int(entry.split()[0]) for entry in listing.text.splitlines())
         return max((date for date in dates if date < _NO_DATE), default=0)
 
-    def judge(self, read: ReadCommit, *, counts: bool) -> Iterator[CheckFinding]:
+    def judge(self, read: ReadCommit, *, counts: Callable[[], bool]) -> Iterator[CheckFinding]:
         """Find a date that cannot be; parents are judged before their children.
 
         Args:
             read: the commit.
-            counts: whether the commit has a registry; what a project did before gitreg is its own.
+            counts: tells whether the commit has a registry; what came before gitreg is the
+                project's own.
         """
         time, now = read.info.time, self._now
         before = max((self.newest(parent) for parent in read.parents), default=time)
@@ -90,7 +91,7 @@ class Dates:
             message = f"its date is {min(before, now) - time} s before that of an earlier commit"
         elif self._is_server and time > now + CLOCK_SLACK:
             message = f"its date is {time - now} s ahead of this server's clock"
-        if message is not None and counts:
+        if message is not None and counts():
             yield CheckFinding(
                 "wrong-date",
                 "error",

@@ -83,6 +83,7 @@ class CheckOptions:
             their own dates.
         arrivals: when earlier commits arrived, on a server.
         unpublished: the commits of a clone that are still to be published; no freeze may be now.
+        most_commits: the most commits that are judged; ``None`` for any number.
     """
 
     only_registry: bool = False
@@ -93,6 +94,7 @@ class CheckOptions:
     now: int | None = None
     arrivals: Arrivals | None = None
     unpublished: Container[str] = ()
+    most_commits: int | None = None
 
 
 def check_range(
@@ -159,7 +161,8 @@ def _judged(
     judge = _Judge(repository, base, head, options or CheckOptions())
     findings: list[CheckFinding] = []
     count = 0
-    for commit in read_steps(repository, bases, head):
+    most = None if options is None else options.most_commits
+    for commit in read_steps(repository, bases, head, most=most):
         findings += judge.commit(commit)
         count += 1
         if judge.is_over:
@@ -263,7 +266,8 @@ class _Judge:
             if late is not None and step is steps[0]:
                 found += judge_late(late, self)
             found += self._digests.judge(step)
-            found += guarded(step, self.facts(step).signer, self._approve_change)
+            if step.policy.guard is not None:
+                found += guarded(step, self.facts(step).signer, self._approve_change)
             for finding in found:
                 key = finding.code, finding.subject
                 if not read.parents[1:] or key not in told:
@@ -271,7 +275,7 @@ class _Judge:
                     yield self._graded(finding)
         yield from self._faults(read)
         yield from commits.faults(read)
-        yield from self._dates.judge(read, counts=self._state(read.info.oid).exists())
+        yield from self._dates.judge(read, counts=self._state(read.info.oid).exists)
         yield from commits.trees(self._repository, read)
         if any(layout.is_stage(entry.path) for found in read.differences for entry in found):
             self._moving.append(read.info.oid)

@@ -60,7 +60,7 @@ def receive(
 
     Raises:
         GitError: it takes too long.
-        InvalidRequest: the server's configuration is malformed.
+        InvalidRequest: there are too many commits, or the server's configuration is malformed.
     """
     updates, findings = read_updates(stdin)
     settings = _settings(repository)
@@ -92,7 +92,12 @@ class _Push:
         self._settings = settings
         self._arrivals = Arrivals(repository)
         self._now = int(time.time())
-        self._options = CheckOptions(settings.only_registry, now=self._now, arrivals=self._arrivals)
+        self._options = CheckOptions(
+            settings.only_registry,
+            now=self._now,
+            arrivals=self._arrivals,
+            most_commits=settings.limits.commits,
+        )
         self._to_note: tuple[tuple[str, int], ...] = ()
         self._old_tip = repository.commit_of(settings.branch)
         self._tip = self._old_tip
@@ -130,19 +135,6 @@ class _Push:
         self._judge(None if old_tip is None else merge_base(old_tip, update.new), update.new)
 
     def _judge(self, base: str | None, head: str) -> CheckReport:
-        most = self._settings.limits.commits
-        without = () if base is None else (f"^{base}",)
-        counted = ("rev-list", "--count", f"--max-count={most + 1}", head, *without, "--")
-        if int(self._repository.run(*counted).text) > most:
-            self._findings.append(
-                refused(
-                    "over-limit",
-                    head[:9],
-                    f"the push brings more than {most} commits",
-                    "push them in parts, or on the server: git config gitreg.mostCommits",
-                )
-            )
-            return CheckReport(base, head, 0)
         options = self._options
         if base is not None:
             options = replace(options, past=IndexedPast(self._history, base))

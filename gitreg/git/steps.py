@@ -95,7 +95,9 @@ def is_sound_tree(data: bytes) -> bool:
     return keys == sorted(keys) and len({e.name for e in entries}) == len(entries)
 
 
-def read_steps(repository: GitRepository, bases: Sequence[str], head: str) -> Iterator[ReadCommit]:
+def read_steps(
+    repository: GitRepository, bases: Sequence[str], head: str, *, most: int | None = None
+) -> Iterator[ReadCommit]:
     """Yield the commits of ``head`` that no commit of ``bases`` has, parents before children.
 
     A commit that landed on a commit of the first-parent line also comes after that one.
@@ -104,8 +106,10 @@ def read_steps(repository: GitRepository, bases: Sequence[str], head: str) -> It
         repository: where to read.
         bases: commits; empty for the whole history.
         head: a commit.
+        most: the most commits that are read.
 
     Raises:
+        InvalidRequest: there are more.
         GitError: the boundary of a shallow clone is inside the range, so the changes of its first
             commits are unknown.
     """
@@ -114,11 +118,17 @@ def read_steps(repository: GitRepository, bases: Sequence[str], head: str) -> It
         "--parents",
         "--topo-order",
         "--reverse",
+        *(() if most is None else (f"--max-count={most + 1}",)),
         head,
         *(f"^{base}" for base in bases),
         "--",
     )
     commits = [line.split() for line in listing.text.splitlines()]
+    if most is not None and len(commits) > most:
+        raise InvalidRequest(
+            f"more than {most} commits up to {head[:9]}",
+            hint="push them in parts, or on the server: git config gitreg.mostCommits",
+        )
     _refuse_cut(repository, commits)
     place, onto = _places(commits)
     commits.sort(key=lambda words: place[words[0]])

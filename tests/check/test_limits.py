@@ -94,7 +94,7 @@ def test_the_commits_of_a_push(client: Client, base: Path, most: int) -> None:
         client.commit({"README.md": f"{number}\n"})
     status, said = client.push()
     assert (status == 0) is (most == 3)
-    assert ("error: over-limit" in said) is (most == 2)
+    assert ("gitreg: more than 2 commits up to" in said) is (most == 2)
     assert ("git config gitreg.mostCommits" in said) is (most == 2)
 
 
