@@ -18,6 +18,7 @@ from gitreg.core.text.urls import has_scheme
 from gitreg.dvc import Audit, DvcProject, digest
 from gitreg.dvc.digest import Progress, TreeDigest
 from gitreg.dvc.foreign import default_remote
+from gitreg.dvc.old_hash import old_md5
 from gitreg.dvc.remote import REPAIR
 from gitreg.errors import DvcError, InvalidRequest, WorldError
 from gitreg.git.copies import copies_folder
@@ -113,6 +114,7 @@ class ArtifactStore:
             InvalidRequest: the work tree has other bytes than DVC recorded.
             DvcError: the bytes are neither in the work tree, the cache nor on the remote.
         """
+        _check_old(source, progress)
         origin, tracked = self._origin(project, source), source.tracked
         if tracked is None or origin is None:
             return _artifact(source, project.stage(source.path, progress))
@@ -130,6 +132,7 @@ class ArtifactStore:
         Raises:
             InvalidRequest: the bytes are neither in the work tree nor in the cache.
         """
+        _check_old(source, progress)
         if source.path.exists():
             return _artifact(source, digest.hash_tree(source.path, progress, as_source=True))
         origin, tracked = self._origin(project, source), source.tracked
@@ -144,9 +147,9 @@ class ArtifactStore:
         """Return the project of this repository that has the objects of what DVC tracks.
 
         That is the registry's, if it has them already, else the one that tracks them; ``None`` for
-        what no project of this repository tracks.
+        what no project of this repository tracks. What DVC 2 recorded is not the name of an object.
         """
-        if source.tracked is None:
+        if source.tracked is None or source.tracked.is_old:
             return None
         root, top = source.tracked.dvc_root.resolve(), self._repository.top_level
         if top is None or not root.is_relative_to(top.resolve()):
@@ -463,11 +466,34 @@ def _take_tracked(
         return origin.digest(tracked.md5, progress)
     found = digest.hash_tree(path, progress, as_source=True)
     if found.md5 != tracked.md5:
-        raise InvalidRequest(
-            f"{path}: differs from what {tracked.origin} records",
-            hint="dvc repro, dvc commit or dvc add brings the record up to date",
-        )
+        raise _differs(path, tracked)
     return found
+
+
+def _check_old(source: Source, progress: Progress | None) -> None:
+    """Refuse a source that is not, or is no longer, what DVC 2 recorded.
+
+    Raises:
+        InvalidRequest: the work tree does not have it, or has other bytes.
+    """
+    tracked = source.tracked
+    if tracked is None or not tracked.is_old:
+        return
+    if not source.path.exists():
+        raise InvalidRequest(
+            f"{source.path} is not in the work tree, and DVC 2 recorded it: its bytes must be here",
+            hint="dvc pull brings it",
+        )
+    found = digest.hash_tree(source.path, progress, as_source=True)
+    if tracked.md5 not in (found.md5, old_md5(source.path)):
+        raise _differs(source.path, tracked)
+
+
+def _differs(path: Path, tracked: TrackedOutput) -> InvalidRequest:
+    return InvalidRequest(
+        f"{path}: differs from what {tracked.origin} records",
+        hint="dvc repro, dvc commit or dvc add brings the record up to date",
+    )
 
 
 def _artifact(source: Source, found: TreeDigest) -> Artifact:

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TypeAlias
 
 from gitreg.check.facts import Bytes, RepositoryFacts
-from gitreg.check.past import Past
+from gitreg.check.line import Line
 from gitreg.check.step import Step
-from gitreg.core.model.model import ModelVersion
 from gitreg.git.repository import GitRepository
-
-Emptied: TypeAlias = "tuple[str, tuple[int, ...]]"
-"""The last commit at which a stage held something, and what."""
 
 
 class CommitFacts(RepositoryFacts):
@@ -22,14 +17,12 @@ class CommitFacts(RepositoryFacts):
     Args:
         repository: where to read.
         step: the commit beside its parent.
-        past: the history up to the range's base.
-        entries: since when versions are in stages by what the range did.
+        history: what the branch did before the commit.
         artifacts: what is known of bytes.
         now: the moment at which a server takes the commit; ``None`` judges by the commit's own.
         line: a commit of the branch that is judged: approvals are for the repository of its root,
             whatever history the commit itself comes from.
         arrived: gives when a commit arrived here, where that was noted.
-        emptied: gives what a stage held before the range emptied it.
         lands: when a commit lands that is not published yet: at the earliest now.
     """
 
@@ -37,14 +30,12 @@ class CommitFacts(RepositoryFacts):
         self,
         repository: GitRepository,
         step: Step,
-        past: Past,
-        entries: Callable[[str, int, str], int | None],
+        history: Line,
         artifacts: Bytes,
         now: int | None,
         line: str,
         *,
         arrived: Callable[[str], int | None] | None = None,
-        emptied: Callable[[str, str], Emptied | None] = lambda _model, _stage: None,
         lands: int | None = None,
     ) -> None:
         super().__init__(
@@ -52,15 +43,13 @@ class CommitFacts(RepositoryFacts):
             step.after.snapshot,
             lambda: step.policy,
             line,
-            past.events,
+            history,
             artifacts,
             is_server=now is not None,
             arrived=arrived,
         )
         self._step = step
-        self._entries = entries
         self._now = now
-        self._emptied = emptied
         self._lands = lands
 
     def moment(self) -> int:
@@ -75,24 +64,17 @@ class CommitFacts(RepositoryFacts):
         lands = self._lands if self._now is None else self._now
         return (self._step.commit.time, *(() if lands is None else (lands,)))
 
-    def last_held(self, model: str, stage: str) -> Sequence[ModelVersion] | None:
-        """Return the versions that a stage held before it became empty, in or before the range."""
-        inside = self._emptied(model, stage)
-        if inside is None:
-            return super().last_held(model, stage)
-        commit, versions = inside
-        return self.held_at(commit, model, versions)
-
     def entered(self, model: str, version: int, stage: str) -> int | None:
         """Return since when a version is in a stage, in seconds since the epoch."""
-        inside = self._entries(model, version, stage)
-        if inside is None:
-            return super().entered(model, version, stage)
+        found = self.history.since(model, version, stage)
+        if found is None:
+            return None
+        move, is_new = found
         # A server sees it come only now: anybody can write another date into the commit.
-        return inside if self._now is None else self._now
+        return self.moment_of(move) if self._now is None or not is_new else self._now
 
     def signer(self) -> str | None:
-        """Return whose key signed the commit, by the policy that judges."""
+        """Return whose key signed the commit that made the moves, by the policy that judges."""
         return self._signer
 
     @cached_property
@@ -104,4 +86,4 @@ class CommitFacts(RepositoryFacts):
         signers = signers_of(self._step.policy)
         if not signers.principals:
             return None
-        return signer_of_commit(self.repository, self._step.commit.oid, signers)
+        return signer_of_commit(self.repository, self._step.made_by.oid, signers)

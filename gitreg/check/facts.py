@@ -9,20 +9,20 @@ in a stage by the earlier commits of their range, which no history index has yet
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from gitreg.check.line import Line, Moved
 from gitreg.core.model.model import Artifact, ModelVersion
 from gitreg.core.policy import Policy
-from gitreg.core.state.history import Event, entry_of
 from gitreg.core.state.state import RegistryState, Snapshot
 from gitreg.errors import GitregError, InvalidRequest, WorldError
 from gitreg.git.branches import is_on_branch
 from gitreg.git.repository import GitRepository
 
 if TYPE_CHECKING:
+    from gitreg.approvals.stored import Approvers
     from gitreg.artifacts.store import ArtifactStore
 
 
@@ -89,7 +89,7 @@ class RepositoryFacts:
         policy: gives the rules that judge.
         line: a commit of the branch: approvals are for the repository of its root. ``None`` before
             the first commit.
-        events: returns the moves of a model's pointer, newest first.
+        history: what the branch did before the move.
         artifacts: what is known of bytes.
         is_server: whether the repository is pushed to now.
         arrived: gives when a commit arrived here, where a server noted it.
@@ -99,7 +99,7 @@ class RepositoryFacts:
     snapshot: Snapshot
     policy: Callable[[], Policy]
     line: str | None
-    events: Callable[[str, str], Sequence[Event]]
+    history: Line
     artifacts: Bytes
     is_server: bool = field(default=False, kw_only=True)
     arrived: Callable[[str], int | None] | None = field(default=None, kw_only=True)
@@ -109,30 +109,26 @@ class RepositoryFacts:
 
         A server has noted when the commit arrived. The committer's date counts where it has not.
         """
-        event = entry_of(self.events(model, f"stages/{stage}"), version)
-        if event is None:
-            return None
-        arrived = None if self.arrived is None else self.arrived(event.commit)
-        if arrived is not None:
-            return arrived
-        return int(datetime.fromisoformat(event.time).timestamp())
+        found = self.history.since(model, version, stage)
+        return None if found is None else self.moment_of(found[0])
+
+    def moment_of(self, move: Moved) -> int:
+        """Return when a move of the branch was made, in seconds since the epoch."""
+        arrived = None if self.arrived is None else self.arrived(move.commit)
+        return move.time if arrived is None else arrived
 
     def last_held(self, model: str, stage: str) -> Sequence[ModelVersion] | None:
         """Return the versions that a stage held before it became empty; none if it never held any.
 
         They are read where they were then: since, one may have been deleted.
         """
-        event = next(iter(self.events(model, f"stages/{stage}")), None)
-        if event is None:
+        move = self.history.emptied(model, stage)
+        if move is None:
             return ()
-        if event.after:  # its pointer is gone without an event, as where it does not parse
-            return None
-        return self.held_at(f"{event.commit}^", model, event.before)
-
-    def held_at(
-        self, revision: str, model: str, versions: Sequence[int]
-    ) -> Sequence[ModelVersion] | None:
-        """Return versions as a commit has them; ``None`` where they cannot be read."""
+        # A pointer that does not parse empties a stage without a move.
+        revision, versions = (
+            (move.commit, move.after) if move.after else (f"{move.commit}^", move.before)
+        )
         commit = self.repository.commit_of(revision)
         state = RegistryState(self.repository.snapshot(commit)) if commit is not None else None
         try:
@@ -144,6 +140,10 @@ class RepositoryFacts:
         """Tell whether a commit is in this repository; ``None`` where nothing of that name is."""
         found = self.repository.reader.get(commit)
         return None if found is None else found.kind == "commit"
+
+    def had_pointers(self, model: str) -> bool:
+        """Tell whether a pointer ever moved under a model's name."""
+        return self.history.had_pointers(model)
 
     def is_reachable(self, commit: str, branch: str) -> bool | None:
         """Tell whether a commit is on a branch; see `gitreg.git.branches.is_on_branch`."""
@@ -165,10 +165,31 @@ class RepositoryFacts:
         Raises:
             GitError: the clone is shallow, or ``ssh-keygen`` cannot be run.
         """
+        found = self._approvers(version, stage, replaces)
+        return () if found is None else found.given
+
+    def spent(
+        self, version: ModelVersion, stage: str, replaces: tuple[int, ...]
+    ) -> Mapping[str, str]:
+        """Return the principals whose approval does not count any more, and why."""
+        found = self._approvers(version, stage, replaces)
+        return {} if found is None else found.spent
+
+    def _approvers(
+        self, version: ModelVersion, stage: str, replaces: tuple[int, ...]
+    ) -> Approvers | None:
         policy = self.policy()
         if not policy.signers or self.line is None:
-            return ()
+            return None
         from gitreg.approvals import stored
+        from gitreg.core.operations.approve import Approval, Entry
 
-        root = self.repository.root_of(self.line)
-        return stored.approvers(self.snapshot, policy, root, version, stage, replaces)
+        root, history = self.repository.root_of(self.line), self.history
+        entry = Entry(history.last_move(version.model, stage), history.life(version.model))
+        wanted = Approval.over(self.snapshot, root, version, stage, replaces, entry)
+        return stored.approvers(
+            self.snapshot,
+            policy,
+            wanted,
+            lambda: not history.was_approved(version.model, version.version, stage),
+        )

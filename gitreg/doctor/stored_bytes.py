@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from itertools import chain
 from shlex import quote
 
+from gitreg.artifacts.training_data import unshared_data
 from gitreg.core.model import layout
-from gitreg.core.model.names import format_version
+from gitreg.core.model.names import ARCHIVE, format_version
 from gitreg.doctor.clone import RemoteState
 from gitreg.doctor.inspection import Inspection
 from gitreg.dvc import DvcProject
 from gitreg.dvc.remote import REPAIR
-from gitreg.errors import DvcError
+from gitreg.errors import DvcError, GitregError
 from gitreg.findings import Finding
 
 _Pair = tuple[str, int]
@@ -51,8 +54,36 @@ def examine(inspection: Inspection, remote_state: RemoteState) -> Iterator[Findi
             yield from _without_remote(project, absent)
         else:
             yield from _with_remote(inspection, remote_state, project, objects, absent)
+            yield from _data(inspection)
     except DvcError as error:
         yield Finding("dvc", "error", layout.DVC_CONFIG, str(error), error.hint)
+
+
+def _data(inspection: Inspection) -> Iterator[Finding]:
+    """Yield the data that this clone's cache has and the DVC remote does not.
+
+    Of all versions in use: reading every manifest of a long history would take minutes.
+    """
+    top = inspection.repository.top_level
+    if top is None:
+        return
+    state = inspection.state
+    used = []
+    for name in inspection.models:
+        model = state.readable_model(name, [])
+        held = [held for stage, held in model.stages.items() if stage != ARCHIVE]
+        numbers = {model.latest, *model.aliases.values(), *chain.from_iterable(held)}
+        for number in sorted(filter(None, numbers)):
+            with suppress(GitregError):  # what does not parse is reported as such
+                used.append(state.manifest(name, number))
+    for item in unshared_data(top, used).values():
+        yield Finding(
+            "data-not-shared",
+            "warning",
+            item.path,
+            "versions were trained on this data, and it is not on the DVC remote",
+            f"dvc push {quote(item.path)}",
+        )
 
 
 def _without_remote(project: DvcProject, absent: Mapping[_Pair, set[str]]) -> Iterator[Finding]:

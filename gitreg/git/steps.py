@@ -72,6 +72,7 @@ class ReadCommit:
             or for a merged commit the first parent of the merge; ``None`` at the start of history.
         fault: why programs read the commit object differently, or ``None``.
         large: the files of the registry that are larger than `MOST_BYTES`: they are not to be read.
+        on_line: whether it is on that line itself.
     """
 
     info: CommitInfo
@@ -82,6 +83,7 @@ class ReadCommit:
     onto: str | None = None
     fault: str | None = None
     large: tuple[str, ...] = ()
+    on_line: bool = False
 
 
 def is_sound_tree(data: bytes) -> bool:
@@ -130,17 +132,20 @@ def read_steps(
             hint="push them in parts, or on the server: git config gitreg.mostCommits",
         )
     _refuse_cut(repository, commits)
-    place, onto = _places(commits)
+    place, line = _places(commits)
+    onto = [next(iter(parents), None) for _, *parents in line]
     commits.sort(key=lambda words: place[words[0]])
     # In chunks, so that the history need not fit into memory.
     children = Counter(parent for _, *parents in commits for parent in dict.fromkeys(parents))
     for start in range(0, len(commits), _AT_ONCE):
         for read in _read(repository, commits[start : start + _AT_ONCE], children):
-            yield replace(read, onto=onto[place[read.info.oid]])
+            number = place[read.info.oid]
+            on_line = line[number][0] == read.info.oid
+            yield replace(read, onto=onto[number], on_line=on_line)
 
 
-def _places(commits: Sequence[Sequence[str]]) -> tuple[dict[str, int], list[str | None]]:
-    """Return each commit's place on the first-parent line, and the commit below each place.
+def _places(commits: Sequence[Sequence[str]]) -> tuple[dict[str, int], list[list[str]]]:
+    """Return each commit's place on the first-parent line, and that line's commits with parents.
 
     Args:
         commits: each with its parents, which come before it; the last is the end of the line.
@@ -158,7 +163,7 @@ def _places(commits: Sequence[Sequence[str]]) -> tuple[dict[str, int], list[str 
             if parent in parents:
                 # A commit that two merges contain belongs to the first merge.
                 place[parent] = min(place.get(parent, place[oid]), place[oid])
-    return place, [next(iter(parents[oid]), None) for oid in line]
+    return place, [[oid, *parents[oid]] for oid in line]
 
 
 def _refuse_cut(repository: GitRepository, commits: Sequence[Sequence[str]]) -> None:
@@ -272,6 +277,13 @@ def _differences(
         if current is not None:  # a header ends the previous commit
             yield tuple(current)
         current = []
+
+
+def differences_between(
+    repository: GitRepository, before: str, after: str
+) -> tuple[Difference, ...]:
+    """Return the paths at which two commits differ."""
+    return next(iter(_differences(repository, [(after, before)])))
 
 
 def _difference(head: bytes, path: bytes) -> Difference:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from gitreg.approvals import stored
 from gitreg.core.model import layout, manifest
@@ -24,6 +25,7 @@ from gitreg.errors import GitregError, Refused, UnknownOutcome, WorldError
 from gitreg.git import publish
 from gitreg.git.history_index import HistoryIndex
 from gitreg.git.repository import GitRepository, Tip
+from gitreg.git.valid_policy import policy_in_force
 from gitreg.publishing.clone import BranchStatus, Clone
 from gitreg.publishing.dvc_remote import SUBJECT, give_remote, remote_edit
 from gitreg.publishing.publisher import SendBytes
@@ -220,7 +222,7 @@ class Synchroniser:
             status = self._give_remote(status)
         commit = str(status.local.commit)
         state = self._state_at(commit)
-        self._clone.refuse_broken_invariants(status)
+        self._clone.refuse_unfit(status)
         unpublished = self._repository.commits_between(status.published, commit)
         sent = tuple(Sent(self._repository.subject_of(oid), oid) for oid in unpublished)
         if not dry_run:
@@ -293,14 +295,14 @@ class Synchroniser:
                     left.append(Left(commit, self._repository.subject_of(commit), why))
                     numbers |= dict.fromkeys(recorded.registered)
                 continue
-            state = base.after(edits)
+            state = self._ruled(base.after(edits), recorded)
             try:
                 change, new = reapply(
                     state,
                     recorded,
                     numbers,
                     lambda model: 0 if model in ended else self._history.highest_number(model),
-                    lambda on, place, data: stored.holds(on, self._root(status), place, data),
+                    partial(self._holds, str(status.published), tuple(steps)),
                     self._mover(state, self._repository.author_of(commit).person),
                     self._moves(steps),
                 )
@@ -322,6 +324,15 @@ class Synchroniser:
             edits.update((edit.path, edit.content) for edit in change.edits)
         return _Plan(_with_remote(steps, base), tuple(left), tuple(own), base.after(edits))
 
+    def _ruled(self, state: RegistryState, recorded: Recorded) -> RegistryState:
+        """Return the state by whose policy an operation is judged again.
+
+        A rollback goes by the last policy that parses, as it did when it was made.
+        """
+        if trailers_of(recorded.message).get("Gitreg-Action") != ("rollback",):
+            return state
+        return state.ruled_by(policy_in_force(self._repository, state).policy)
+
     def _moves(self, steps: Sequence[_Step]) -> Moves:
         """Return a function that returns the moves of a stage, those of the steps included."""
 
@@ -340,8 +351,20 @@ class Synchroniser:
 
         return moves
 
-    def _root(self, status: BranchStatus) -> str:
-        return self._repository.root_of(str(status.published))
+    def _holds(
+        self,
+        published: str,
+        steps: Sequence[_Step],
+        state: RegistryState,
+        place: layout.Place,
+        data: bytes,
+    ) -> bool:
+        """Tell whether an approval holds after the steps, which have no commits yet."""
+        path = layout.stage_path(place.model, str(place.name))
+        if any(change.path == path for step in steps for change in step.moved):
+            return False
+        root = self._repository.root_of(published)
+        return stored.holds(state, self._history, root, place, data)
 
     def _recorded(self, commit: str) -> Recorded:
         """Return what a commit did relative to its first parent."""

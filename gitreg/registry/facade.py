@@ -12,7 +12,7 @@ A version is named by a reference (``"churn-predictor@champion"``, see
 prompts for nothing, and changes nothing outside the repository.
 
 The class is built in a line, each part on top of the one before: `gitreg.registry.parts` (what it
-works with), `reading`, `writing`, and here what concerns the clone as a whole.
+works with), `reading`, `moving`, `writing`, and here what concerns the clone as a whole.
 """
 
 from __future__ import annotations

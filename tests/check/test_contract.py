@@ -29,6 +29,7 @@ ADA, GRACE = "ada@example.com", "grace@example.com"
 MANIFEST = "registry/churn/versions/3/manifest.yaml"
 ALIAS = "registry/churn/aliases/champion.yaml"
 PRODUCTION = "registry/churn/stages/production.yaml"
+SIGNED_FILE = f"registry/churn/versions/3/approvals/production.{GRACE}.sig"
 ALL_YEAR = "{from: 2020-01-01T00:00:00Z, until: 2090-01-01T00:00:00Z}"
 LONG_AGO = "{from: 2020-01-01T00:00:00Z, until: 2020-01-02T00:00:00Z}"
 
@@ -168,6 +169,29 @@ def approved_beside_another(place: Place) -> None:
     """What production held when it was approved is not what it holds now."""
     approved(place)
     place.commit({PRODUCTION: "versions:\n- 1\n"})
+
+
+def overtaken(place: Place) -> None:
+    """Production has held something else since, and holds the same again."""
+    approved(place)
+    place.commit({PRODUCTION: "versions:\n- 1\n"})
+    place.commit({PRODUCTION: "versions:\n- 2\n"})
+
+
+def approved_in_the_earlier_form(place: Place) -> None:
+    approved(place)
+    with Registry(place.work) as registry:
+        text = registry.preview_approval("churn@3", stage="production").approval.earlier
+    place.git("reset", "--quiet", "--hard", "HEAD~1")
+    place.commit({SIGNED_FILE: place.keys[GRACE].sign(text).decode()})
+
+
+def overtaken_in_the_earlier_form(place: Place) -> None:
+    approved_in_the_earlier_form(place)
+    signature = (place.work / SIGNED_FILE).read_text()
+    place.commit({PRODUCTION: "versions:\n- 1\n"})
+    place.commit({PRODUCTION: "versions:\n- 2\n", SIGNED_FILE: None})
+    place.commit({SIGNED_FILE: signature})
 
 
 def signing(who: str) -> Callable[[Place], None]:
@@ -338,6 +362,11 @@ CASES: dict[str, Case] = {
     "approvals: none": Case(APPROVALS, failed={"approvals": "failed"}),
     "approvals: one's own": Case(APPROVALS, approved_by_its_mover, {"approvals": "failed"}),
     "approvals: of another move": Case(APPROVALS, approved_beside_another, {"approvals": "failed"}),
+    "approvals: spent": Case(APPROVALS, overtaken, {"approvals": "failed"}),
+    "approvals: in the earlier form": Case(APPROVALS, approved_in_the_earlier_form),
+    "approvals: spent in the earlier form": Case(
+        APPROVALS, overtaken_in_the_earlier_form, {"approvals": "failed"}
+    ),
     "signed": Case(SIGNED, signing(GRACE)),
     "signed: by another": Case(SIGNED, signing(ADA), {"signed": "failed"}),
     "signed: by nobody": Case(SIGNED, failed={"signed": "failed"}),

@@ -336,7 +336,7 @@ def test_a_policy_that_does_not_parse_stops_a_promotion(work: Path) -> None:
         "promote churn@3 --to production",
     ):
         said = error(*words.split())
-        assert "registry/policy.yaml: stages.production.gate: unknown key" in said
+        assert "registry/policy.yaml: line 7: stages.production.gate: unknown key" in said
         assert "did you mean 'gates'?" in said
 
 

@@ -67,7 +67,7 @@ def carried(shared: Path) -> Path:
         git(work, "commit", "--quiet", "-am", "keep the bytes here")
     with Registry(work) as registry:
         for number in (1, 2, 3):
-            registry.promote(f"churn@{number}", stage="staging", push=True)
+            registry.promote(f"churn@{number}", stage="staging", push=True, force=True)
         registry.register("single", work / "registry/policy.yaml", push=True)
     git(work, "add", "bytes")
     git(work, "commit", "--quiet", "-m", "the bytes")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class Place:
     def git(self, *args: str) -> str:
         return git(self.work, *args)
 
-    def commit(self, files: dict[str, str | None], *args: str) -> None:
+    def commit(self, files: Mapping[str, str | None], *args: str) -> None:
         for path, text in files.items():
             if text is None:
                 (self.work / path).unlink()

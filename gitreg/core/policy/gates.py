@@ -192,16 +192,16 @@ def _code_of(case: Case, rule: str) -> tuple[str, Verdict | None]:
 
 @dataclass(frozen=True)
 class CodeClean:
-    """The code's commit is known and there, and the code had no uncommitted changes."""
+    """The code's commit is known and there, and the code was committed, all of it."""
 
     def __str__(self) -> str:
-        return "the code's commit is known, without uncommitted changes"
+        return "the code's commit is known, without uncommitted changes or untracked code"
 
     def judge(self, case: Case) -> Verdict:
         """Return the verdict on the candidate's lineage."""
         code = case.candidate.lineage.code
-        if code is not None and code.dirty:
-            line = f"code {code.commit[:SHORT]} with uncommitted changes"
+        if code is not None and code.unrecorded:
+            line = f"code {code.commit[:SHORT]} with {code.unrecorded}"
             return Verdict(codes.CODE, passed=False, line=line)
         commit, wrong = _code_of(case, codes.CODE)
         return wrong or Verdict(codes.CODE, passed=True, line=f"code {commit[:SHORT]} clean")
