@@ -26,7 +26,7 @@ from gitreg.check.judge import judge_moves, judge_step, new_faults
 from gitreg.check.limits import limits
 from gitreg.check.line import Line
 from gitreg.check.lives import Lives
-from gitreg.check.origins import maker_of
+from gitreg.check.origins import Makers
 from gitreg.check.past import Past
 from gitreg.check.revisions import check_base
 from gitreg.check.step import Step, is_registry, models_of
@@ -230,6 +230,7 @@ class _Judge:
         self.is_over = False  # a limit is: nothing more can be judged
         self._line = Line(options.past)
         self._is_line: bool | None = None
+        self._makers = Makers(repository, self._state)
         self._states: dict[str | None, RegistryState] = {}
         self._known: dict[str, _Known] = {}
         self._latest = _Known()
@@ -449,7 +450,7 @@ class _Judge:
         stage = move.stage or move.came_from or ""
         known = self._line.last_move(move.model, stage), self._line.life(move.model)
         since = [commit for commit in known if commit is not None]
-        return maker_of(self._repository, self._state, self._parents, move, since)
+        return self._makers.maker_of(self._parents, move, since)
 
     def _began_anew(self, model: str) -> bool:
         """Tell whether a name was freed in the range: its earlier history is another model's."""

@@ -408,7 +408,11 @@ def test_what_show_and_log_say(team: Path) -> None:
     row = next(
         text for text in gitreg("log", "--repo", str(team)).out.splitlines() if " approve " in text
     )
-    assert row.split()[4:8] == ["approve", "churn@3", "production", "-"]
+    assert row.split()[2:-1] == [
+        f"{GRACE},",
+        *("committed", "by", "Ada", "Lovelace"),
+        *("approve", "churn@3", "production", "-", "-"),
+    ]
     assert error("approve", "churn@2", "--to", "production", "--repo", str(team), code=1)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from gitreg import Registry
-from gitreg.check import origins
+from gitreg.check.origins import Makers
 from gitreg.core.operations.judging import GateRefused
 from gitreg.core.state.history import CommitInfo
 from tests.check.attacks.insider import (
@@ -67,6 +67,7 @@ from tests.check.test_contract import (
     ALL_YEAR,
     APPROVALS,
     GRACE,
+    PRODUCTION,
     SIGNED,
     Case,
     begin,
@@ -304,18 +305,18 @@ def test_check_costs_one_look_at_a_side_where_a_merge_alone_does_not_pass(
     pull_request(place)
     merge(place)
     asked: list[str] = []
-    real = origins.maker_of
+    real = Makers.look
 
-    def counted(*args: Any) -> CommitInfo | None:
-        asked.append(str(args[3]))
-        return real(*args)
+    def counted(makers: Makers, *args: Any) -> CommitInfo | None:
+        asked.append(str(args[2]))
+        return real(makers, *args)
 
-    monkeypatch.setattr("gitreg.check.ranges.maker_of", counted)
+    monkeypatch.setattr(Makers, "look", counted)
     assert checked(place.work, "HEAD~1") == (True, {})
     assert asked == []  # the merge passes by itself
     place.git("commit", "--quiet", "--amend", "--no-edit", f"--author=Grace <{GRACE}>")
     assert checked(place.work, "HEAD~1") == (True, {})
-    assert len(asked) == 1
+    assert asked == [PRODUCTION]
 
 
 def test_an_approval_in_the_earlier_form_counts_once(place: Place) -> None:

@@ -270,6 +270,29 @@ def forged_override(client: Client) -> None:
     client.commit(TO_1, "promote\n\nGitreg-Override: I may\n")
 
 
+def branch_of_a_promotion(client: Client) -> None:
+    """Publish Grace's approval, and promote by it on a branch, signed by Ada."""
+    client.commit(client.approve("grace", 1))
+    assert client.push()[0] == 0
+    client.git("switch", "--quiet", "-c", "side")
+    client.commit_signed("ada", GO_LIVE, "--author=Alan <alan@example.com>")
+    client.git("switch", "--quiet", "main")
+
+
+def merge_of_a_promotion(client: Client) -> None:
+    """Merge it as a host does, with an unsigned commit of whoever presses the button."""
+    branch_of_a_promotion(client)
+    client.git("merge", "--quiet", "--no-ff", "-m", "Merge pull request 7", "side")
+
+
+def merge_after_a_withdrawal(client: Client) -> None:
+    branch_of_a_promotion(client)
+    approval = client.approval_path("grace", 1)
+    client.commit({approval: None, f"{approval[:-4]}.off": "withdrawn: 1\n"})
+    assert client.push()[0] == 0
+    client.git("merge", "--quiet", "--no-ff", "-m", "Merge pull request 7", "side")
+
+
 def own_approval(client: Client) -> None:
     client.commit(client.approve("ada", 1))
     client.commit_signed("ada", GO_LIVE)
