@@ -16,6 +16,7 @@ from tests.check.attacks.moves import (
     approval_of_this_version,
     approved_again,
     approved_in_another_repository,
+    archived_as_a_rollback,
     backdated,
     better_than_what_was_taken_out,
     change_and_revert,
@@ -47,6 +48,7 @@ from tests.check.attacks.moves import (
     revert_of_a_promotion,
     revert_of_a_rollback,
     rollback,
+    rollback_in_a_freeze,
     rollback_of_a_merged_rollback,
     rollback_of_a_published_rollback,
     signed_and_approved,
@@ -165,6 +167,11 @@ ATTACKS: dict[str, tuple[str, Act, Act]] = {
     "revert of a rollback": ("policy-metric", revert_of_a_rollback, revert_of_a_promotion),
     "rollback of a rollback": ("policy-metric", rollback_of_a_published_rollback, rollback),
     "a merged rollback": ("policy-metric", rollback_of_a_merged_rollback, merged_rollback),
+    "archived in a freeze as a rollback": (
+        "policy-freeze",
+        archived_as_a_rollback,
+        rollback_in_a_freeze,
+    ),
     "forged trailer: override": ("policy-metric", forged_override, promote),
     "one's own approval": ("policy-approvals", own_approval, signed_and_approved),
     "a branch from before a withdrawal": (

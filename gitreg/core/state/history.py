@@ -467,7 +467,9 @@ def is_return(moves: Iterable[Values], held: tuple[int, ...]) -> bool:
             del standing[back[-1] :]
         else:
             standing.append((before, after))
-    return any(held and set(held) <= set(before) for before, _ in standing)
+    if not held:
+        return bool(standing) and not standing[-1][0]
+    return any(set(held) <= set(before) for before, _ in standing)
 
 
 def entry_of(events: Iterable[Event], version: int) -> Event | None:

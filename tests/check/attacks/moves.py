@@ -266,6 +266,25 @@ def merged_rollback(client: Client) -> None:
     client.git("revert", "--no-edit", "HEAD")
 
 
+def freeze(client: Client) -> None:
+    """Freeze all stages, in a push of its own."""
+    policy = "registry/policy.yaml"
+    window = "{from: '2020-01-01T00:00:00Z', until: '2090-01-01T00:00:00Z'}"
+    client.commit({policy: f"{client.read(policy)}freeze: [{window}]\n"})
+    assert client.push()[0] == 0
+
+
+def archived_as_a_rollback(client: Client) -> None:
+    """Say of a version that is taken out of service in a freeze that this is a rollback."""
+    freeze(client)
+    client.commit({PRODUCTION: None, ARCHIVED: "versions:\n- 1\n- 2\n"}, BY_NAME)
+
+
+def rollback_in_a_freeze(client: Client) -> None:
+    freeze(client)
+    rollback(client)
+
+
 def forged_override(client: Client) -> None:
     client.commit(TO_1, "promote\n\nGitreg-Override: I may\n")
 
