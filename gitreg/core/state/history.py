@@ -226,7 +226,7 @@ class _Told:
             found,
             trailers_of(commit.message),
             frozenset(ended),
-            {old: new for old, new in ended.items() if new in came},
+            {old: new for old, new in ended.items() if new in came and new != old},
             frozenset(
                 (place.model, place.version)
                 for place, change in found
