@@ -16,6 +16,8 @@ from tests.check.attacks.moves import (
     approval_of_this_version,
     approved_again,
     approved_in_another_repository,
+    archived_and_back_at_once,
+    archived_and_back_later,
     archived_as_a_rollback,
     backdated,
     better_than_what_was_taken_out,
@@ -167,6 +169,11 @@ ATTACKS: dict[str, tuple[str, Act, Act]] = {
     "revert of a rollback": ("policy-metric", revert_of_a_rollback, revert_of_a_promotion),
     "rollback of a rollback": ("policy-metric", rollback_of_a_published_rollback, rollback),
     "a merged rollback": ("policy-metric", rollback_of_a_merged_rollback, merged_rollback),
+    "a rollback to what was archived": (
+        "policy-metric",
+        archived_and_back_later,
+        archived_and_back_at_once,
+    ),
     "archived in a freeze as a rollback": (
         "policy-freeze",
         archived_as_a_rollback,

@@ -285,6 +285,27 @@ def rollback_in_a_freeze(client: Client) -> None:
     rollback(client)
 
 
+def archived_and_back(client: Client, *, later: bool) -> None:
+    """Take version 2 out, and back: as the next move, or when production held another one."""
+    stricter(client)
+    client.commit({PRODUCTION: None, ARCHIVED: "versions:\n- 1\n- 2\n"})
+    assert client.push()[0] == 0
+    if later:
+        client.commit({PRODUCTION: "versions:\n- 3\n"})
+        assert client.push()[0] == 0
+        client.commit({PRODUCTION: "versions:\n- 2\n", ARCHIVED: "versions:\n- 1\n- 3\n"}, BY_NAME)
+    else:
+        client.commit({PRODUCTION: "versions:\n- 2\n", ARCHIVED: "versions:\n- 1\n"}, BY_NAME)
+
+
+def archived_and_back_later(client: Client) -> None:
+    archived_and_back(client, later=True)
+
+
+def archived_and_back_at_once(client: Client) -> None:
+    archived_and_back(client, later=False)
+
+
 def forged_override(client: Client) -> None:
     client.commit(TO_1, "promote\n\nGitreg-Override: I may\n")
 
