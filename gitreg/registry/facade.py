@@ -175,6 +175,21 @@ class Registry(Writing):
             remote=remote,
         )
 
+    def change_statement(self, commit: str = "HEAD") -> bytes:
+        """Return what an approval of a change of the policy signs.
+
+        Args:
+            commit: which commit changes the policy, or what else the policy guards.
+
+        Raises:
+            NotFound: there is no such commit.
+            InvalidRequest: it changes nothing that its parent's policy guards.
+            GitError: the clone is shallow.
+        """
+        from gitreg.check.guarded import statement_of_commit
+
+        return statement_of_commit(self._repository, commit)
+
     def workflow(
         self, host: str, *, install: str = "", write: bool = False, force: bool = False
     ) -> HostFile:
