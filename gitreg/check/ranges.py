@@ -20,6 +20,7 @@ from gitreg.check.lives import Lives
 from gitreg.check.past import Past
 from gitreg.check.revisions import check_base
 from gitreg.check.step import Step, is_registry, models_of
+from gitreg.check.taken_back import Operations
 from gitreg.check.versions import new_versions
 from gitreg.core.model import layout
 from gitreg.core.policy import DEFAULT, Facts, Policy
@@ -216,6 +217,7 @@ class _Judge:
         self._base = base
         self._line = base or head
         self._options = options
+        self._operations = Operations(repository)
         self._past = _LivingPast(options.past, self._began_anew)
         self._states: dict[str | None, RegistryState] = {}
         self._known: dict[str, _Known] = {}
@@ -240,8 +242,10 @@ class _Judge:
         late = self._late(read)
         for step in steps:
             found = judge_step(step, only_registry=self._options.only_registry, world=self)
-            if late is not None and step is steps[0]:
-                found += judge_late(late, self)
+            if step is steps[0]:
+                found += self._operations.undone(step)
+                if late is not None:
+                    found += judge_late(late, self)
             for finding in found:
                 key = finding.code, finding.subject
                 if not read.parents[1:] or key not in told:
