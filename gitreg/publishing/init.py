@@ -11,7 +11,7 @@ from gitreg.core.policy import DEFAULT, write_policy
 from gitreg.core.state.change import Change, Edit
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitError, InvalidRequest, WorldError
-from gitreg.git import process, publish, worktree
+from gitreg.git import interrupted, process, publish, worktree
 from gitreg.git.repository import GitRepository
 from gitreg.publishing.outcome import Outcome
 
@@ -46,7 +46,7 @@ def initialise(folder: Path) -> Outcome:
     wanted = {layout.POLICY: write_policy(DEFAULT), layout.GITIGNORE: layout.GITIGNORE_TEXT}
     missing = {path: text for path, text in wanted.items() if state.snapshot.read(path) is None}
     with publish.exclusive(repository.private_dir):
-        worktree.finish(repository)
+        interrupted.finish(repository)
         if missing:  # without a path, Git would look at all of them
             worktree.refuse_dirty(repository, dict.fromkeys(missing))
         note = repository.private_dir / "dvc-init"
