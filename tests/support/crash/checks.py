@@ -121,6 +121,38 @@ def pointer(stage: Stage, path: str, ending: str) -> Iterator[str]:
         yield f"{path}: {text!r}, not {ending!r}"
 
 
+def nothing_taken_back(stage: Stage) -> Iterator[str]:
+    """Check by plain Git that no commit without an operation brings a pointer back."""
+    for folder in (stage.work, stage.origin):
+        written: dict[str, tuple[str, str]] = {}
+        log = git(
+            folder,
+            "log",
+            "--reverse",
+            "--first-parent",
+            "--raw",
+            "--no-abbrev",
+            "--no-renames",
+            "--format=commit %(trailers:key=Gitreg-Op,valueonly,separator=%x2C)",
+            "main",
+            "--",
+            "registry/churn/stages",
+            "registry/churn/aliases",
+        )
+        operation = ""
+        for line in log.splitlines():
+            if line.startswith("commit"):
+                operation = line.removeprefix("commit").strip()
+                continue
+            words = line.split()
+            if len(words) < 6:
+                continue
+            before, after, path = words[2], words[3], words[5]
+            if not operation and written.get(path) == (after, before):
+                yield f"{path} was taken back in {folder.name}"
+            written[path] = (before, after)
+
+
 DELIVERED = {"model.pkl": "weights 2", "features.json": '["age"]'}
 
 
