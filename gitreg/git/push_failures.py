@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 from gitreg.core.text.urls import hide_credentials
-from gitreg.errors import GitError, LostRace, UnknownOutcome
+from gitreg.errors import GitError, LostRace, ServerRefused, UnknownOutcome
 from gitreg.git import causes, damage, locks, process
 
 _RACED = (
@@ -69,7 +69,7 @@ def push_failure(
     # A line "! from:to [rejected] (why)" is the remote's verdict on a reference, or the client's,
     # which then sent nothing. Without such a line the result is unknown.
     if re.search(r"^!\t\S+\t\[(?:remote )?rejected\]", report, re.MULTILINE):
-        return GitError(message, hint="nothing was published")
+        return _refusal(shown, cause, message, done)
     known = causes.before_sending(done.stderr)
     if known is not None:
         told = f"the push to {shown} failed: {known.text}" if known.text else message
@@ -104,6 +104,15 @@ def _locked(shown: str, lock: Path, git_dir: Path, there: Path | None) -> Locked
     return Locked(f"the push to {shown} failed: {found}", hint=found.hint)
 
 
+def _refusal(shown: str, cause: str, message: str, done: process.Completed) -> GitError:
+    """Return the error for a remote that rejected a push: by a hook's decision, or for a fault."""
+    nothing = "nothing was published"
+    if "declined" not in cause:
+        return GitError(message, hint=nothing)
+    lines = causes.server_lines(done.stderr)
+    return ServerRefused(f"{shown} refused the push: {cause}", lines, hint=nothing)
+
+
 def _rejection(report: str, done: process.Completed) -> str:
     """Return why a push failed: the remote's reason, else Git's message."""
     causes = re.findall(r"\[remote rejected\] \((.*)\)", report)
@@ -114,9 +123,5 @@ def _rejection(report: str, done: process.Completed) -> str:
 
 def _remote_words(stderr: str) -> list[str]:
     """Return the first lines that the remote's hooks printed, without purely decorative ones."""
-    lines = [
-        line.removeprefix("remote:").strip()
-        for line in stderr.splitlines()
-        if line.startswith("remote:")
-    ]
-    return [line for line in lines if re.search(r"\w", line)][:_REMOTE_LINES]
+    lines = causes.server_lines(stderr)
+    return [line.strip() for line in lines if re.search(r"\w", line)][:_REMOTE_LINES]

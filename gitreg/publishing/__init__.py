@@ -12,8 +12,8 @@ remote.
 `retry`        how often and how long a publication is retried
 `outcome`      `Outcome` and the other results that callers get
 `repeated`     whether an operation that is run again under its id still holds
+`unshared`     what others still see after a change that is not published
 `sameness`     whether two changes do the same
-`invariants`   what must not be published, even when a person committed it by hand
 `tags`         ``gitreg tags sync``: the tags that history implies
 `init`         ``gitreg init``: a registry in a folder
 =============  =======================================================================
