@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain, islice
@@ -32,6 +33,9 @@ ABANDONED_UNSEEN = 24 * 3600.0
 
 _ASIDE = "-replaced"
 _REFERENCES = ("HEAD.lock", "packed-refs.lock")
+_BRIEFLY = 0.2
+"""How long a Git at work holds a lock, in seconds."""
+
 _LISTED = 20
 """How many findings of one kind are listed one by one."""
 
@@ -96,6 +100,9 @@ def _git_rubbish(inspection: Inspection) -> Iterator[Path]:
 
 def _lock(inspection: Inspection, code: str, path: Path) -> Iterator[Finding]:
     lock = git_locks.look_at(path, inspection.open_files)
+    if lock is not None and lock.age < _BRIEFLY:
+        time.sleep(_BRIEFLY)  # a push of somebody else's, whose processes nobody can see
+        lock = git_locks.look_at(path, inspection.open_files)
     if lock is None:
         return  # its process just ended
     if lock.process is not None:

@@ -46,7 +46,10 @@ def announce(repository: GitRepository, base: Tip, commit: str) -> None:
 def _replace(place: Path, text: str, shown: Path) -> None:
     fresh = place.with_name(f"{place.name}.new")
     try:
-        fresh.write_text(text, "utf-8")
+        with fresh.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())  # else a power cut can leave it empty, and index and files new
         fresh.replace(place)
     except OSError as error:
         raise GitError(f"cannot write to {shown}: {error.strerror}") from None

@@ -114,17 +114,15 @@ def _write(common_dir: Path, references: Mapping[str, str], *, durable: bool) ->
     for name, oid in references.items():
         place = common_dir / name
         place.parent.mkdir(parents=True, exist_ok=True)
-        fresh = common_dir / f"gitreg-reference-{secrets.token_hex(4)}"
-        try:
-            with fresh.open("w", encoding="ascii") as file:
-                file.write(f"{oid}\n")
-                if durable:
-                    file.flush()
-                    os.fsync(file.fileno())  # else a power cut can leave an empty file
-            share(common_dir, fresh, place.parent)
-            fresh.replace(place)
-        finally:
-            fresh.unlink(missing_ok=True)
+        fresh = common_dir / "gitreg" / "reference.new"  # a killed writer's is written over
+        fresh.parent.mkdir(exist_ok=True)
+        with fresh.open("w", encoding="ascii") as file:
+            file.write(f"{oid}\n")
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())  # else a power cut can leave an empty file
+        share(common_dir, fresh, place.parent)
+        fresh.replace(place)
 
 
 def _unwritable(repository: GitRepository, error: OSError) -> GitError:

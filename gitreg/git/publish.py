@@ -240,7 +240,7 @@ def publish(repository: GitRepository, prepared: Prepared, tags: dict[str, str])
             prepared.change.subject,
         )
     repository.keep_snapshot(prepared.base.commit, prepared.commit.oid, prepared.objects)
-    return (*_stays(follows), *(_TAKEN.format(name) for name in taken))
+    return (*_stays(repository, follows), *(_TAKEN.format(name) for name in taken))
 
 
 @contextlib.contextmanager
@@ -262,8 +262,8 @@ def _following(repository: GitRepository, base: Tip, commit: str) -> Iterator[bo
     interrupted.forget(repository)
 
 
-def _stays(follows: bool) -> tuple[str, ...]:  # noqa: FBT001  what `_following` yields
-    if follows:
+def _stays(repository: GitRepository, follows: bool) -> tuple[str, ...]:  # noqa: FBT001
+    if follows or repository.top_level is None:
         return ()
     return ("another branch was checked out in the meantime: the work tree stays as it is",)
 
@@ -303,7 +303,10 @@ def switch(
         if follows:
             worktree.move(repository, base.commit, commit)
         _transaction(repository, lines, "follow the published branch", {base.branch: commit})
-    return (*_stays(follows), *(_TAKEN.format(name) for name in taken if name not in gone))
+    return (
+        *_stays(repository, follows),
+        *(_TAKEN.format(name) for name in taken if name not in gone),
+    )
 
 
 def _free_and_taken(

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(_WHY_NOT is not None, reason=str(_WHY_NOT))
 
 # Where most happens: early, in the transfer, at the commit point, while the clone follows.
 KILLED = (0.05, 0.4, 0.7, 0.82, 0.93)
-KILLED_BRIEFLY = (0.4, 0.82, 0.93)
+KILLED_BRIEFLY = (0.4, 0.85)
 IN_FULL = ("register-push", "promote-push")
 FAILED = ({Mode.NO_SPACE: (0.75,)}, {Mode.BROKEN: (0.85,)})  # the commands in turn
 NET = {Mode.REFUSED: (1.0,), Mode.CUT: (0.5,)}
@@ -55,18 +55,25 @@ def test_the_next_run_converges(bench: Bench, command: Command) -> None:
         assert verdict.result is not Result.FAILED, str(verdict)
 
 
-# Between index and files, before and after the branch moves, and on the remote.
-GOES_ON = {"promote": (0.45, 0.62, 0.7, 0.8, 0.9), "promote-push": (0.5, 0.85)}
+# Between index and files, before and after the branch moves, and after the remote accepted.
+GOES_ON = (
+    ("promote", Then.PLAIN_GIT, (0.66, 0.72, 0.85)),
+    ("promote", Then.COLLEAGUE, (0.72,)),
+    ("promote", Then.POWER_CUT, (0.72, 0.9)),
+    ("promote-push", Then.PLAIN_GIT, (0.85,)),
+    ("promote-push", Then.POWER_CUT, (0.85,)),
+)
 
 
-@pytest.mark.parametrize("name", GOES_ON)
-def test_people_go_on_before_the_next_run(bench: Bench, name: str) -> None:
+@pytest.mark.parametrize(("name", "then", "shares"), GOES_ON)
+def test_people_go_on_before_the_next_run(
+    bench: Bench, name: str, then: Then, shares: tuple[float, ...]
+) -> None:
     command = next(command for command in COMMANDS if command.name == name)
     count = len(bench.points(command, Mode.KILL))
-    for then in (Then.PLAIN_GIT, Then.COLLEAGUE, Then.POWER_CUT):
-        for share in GOES_ON[name]:
-            verdict = bench.crash(command, Mode.KILL, round(share * count), then)
-            assert verdict.result is not Result.FAILED, str(verdict)
+    for share in shares:
+        verdict = bench.crash(command, Mode.KILL, round(share * count), then)
+        assert verdict.result is not Result.FAILED, str(verdict)
 
 
 @pytest.mark.parametrize(("state", "signal"), [("prepared", "TERM"), ("committed", "KILL")])

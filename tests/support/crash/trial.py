@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
@@ -325,8 +325,12 @@ class _Scene:
             users = work_of_the_users(stage.work)
             if self._then is not Then.PLAIN_GIT and users != self._users:
                 yield f"the user's work: {users!r} was {self._users!r}"
+            here, there = self._tips()
+            # The remote rejected the user's commit: their clone waits for a git pull --rebase.
+            parted = self._then is Then.PLAIN_GIT and command.pushes and here != there
+            stage = replace(stage, judged="origin.git") if parted else stage
             yield from self._wrong_commits()
-            yield from checks.registry(stage, pushes=command.pushes)
+            yield from checks.registry(stage, pushes=command.pushes, parted=parted)
             if self._then in (Then.PLAIN_GIT, Then.COLLEAGUE):
                 yield from checks.nothing_taken_back(stage)
         else:
