@@ -347,7 +347,7 @@ class ObjectWriter:
         header = f"{kind} {len(data)}\0".encode()
         oid = hashlib.sha1(header + data, usedforsecurity=False).hexdigest()
         path = Path(self._store.db_path(self._store.object_path(oid)))
-        if path.is_file():
+        if _is_whole(path):
             # Somebody else may have written it: gitdb would change its mode, which fails.
             with suppress(OSError):
                 os.utime(path)  # it is in use again: git gc removes what is old and has no name
@@ -436,6 +436,17 @@ class ObjectWriter:
 
     def _write(self, kind: str, data: bytes) -> GitObject:
         return GitObject(self.write(kind, data), kind, data)
+
+
+def _is_whole(path: Path) -> bool:
+    """Return whether an object exists; one that a power cut left empty is removed."""
+    try:
+        if path.stat().st_size:
+            return True
+        path.unlink()
+    except OSError:
+        return False
+    return False
 
 
 def _sync(path: Path) -> None:

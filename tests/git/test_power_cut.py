@@ -12,6 +12,7 @@ import pytest
 from gitreg import Registry
 from gitreg.errors import GitError, GitregError
 from gitreg.git.damage import Damaged
+from gitreg.git.repository import GitRepository
 from tests.conftest import git
 from tests.doctor.states import run
 
@@ -127,3 +128,15 @@ def test_a_repository_without_commits_is_none_that_was_damaged(tmp_path: Path) -
         with pytest.raises(GitregError, match="no registry here") as missing:
             registry.resolve("churn@1")
         assert "gitreg init" in str(missing.value.hint)
+
+
+def test_an_object_that_nothing_named_yet_is_written_anew(stocked: Path) -> None:
+    """A write that lost its power leaves an empty object, and the next write needs the same."""
+    text = b"versions:\n- 3\n"
+    oid = str(GitRepository.blob_name(text))
+    path = _empty(stocked / ".git/objects" / oid[:2] / oid[2:])
+    with Registry(stocked) as registry:
+        registry.promote("churn@3", stage="production")
+    assert path.stat().st_size
+    blob = git(stocked, "show", "HEAD:registry/churn/stages/production.yaml")
+    assert blob == text.decode().strip()

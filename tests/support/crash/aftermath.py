@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Sequence
 
 from tests.conftest import git
+from tests.support.crash.server import Ran
 from tests.support.crash.stage import Stage
 
 _CALL = re.compile(r"[^:]+: (?P<call>\w+) (?:(?P<source>\S+) > )?(?P<path>.+)")
-_NAMED = re.compile(r"\.git|origin\.git")
 
 
 def let(word: str, stage: Stage, calls: Sequence[str]) -> None:
@@ -82,7 +83,18 @@ def unsynced(calls: Sequence[str]) -> list[str]:
     return list(found)
 
 
-def is_named(said: str) -> bool:
-    """Return whether an error names the damaged file of Git's, and a remedy in its second line."""
-    lines = said.strip().splitlines()
-    return len(lines) == 2 and "Traceback" not in said and _NAMED.search(lines[0]) is not None
+def mend(stage: Stage, ran: Ran) -> bool:
+    """Run the remedies of what doctor calls damaged; return whether there was any.
+
+    Where the command failed, its error has to name the damage, too.
+    """
+    said = stage.gitreg("doctor", "--json")
+    found = [f for f in said.json if f["code"] == "damaged"] if said.out.startswith("[") else []
+    for finding in found:
+        assert ran.code in (0, 3), ran
+        assert ran.code == 0 or finding["subject"] in ran.err, (finding, ran)
+        remedy, _, own = finding["remedy"].partition(" && gitreg ")
+        subprocess.run(["bash", "-c", remedy], cwd=stage.work, check=True, capture_output=True)
+        if own:
+            stage.set_up(*own.split())
+    return bool(found)

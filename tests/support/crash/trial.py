@@ -282,8 +282,9 @@ class _Scene:
         """Run the command again; return how that ended, and what is wrong."""
         result = Result.RECOVERED
         ran = self._stage.gitreg(*self.argv)
-        if self._then is Then.POWER_CUT and ran.code == 3 and aftermath.is_named(ran.err):
-            return Result.NAMED, []
+        if self._then is Then.POWER_CUT and aftermath.mend(self._stage, ran):
+            result = Result.NAMED
+            ran = self._stage.gitreg(*self.argv)
         if (ran.code != 0 or self._locks()) and self._unlock(ran.err):
             result = Result.UNLOCKED
             ran = self._stage.gitreg(*self.argv)
