@@ -30,6 +30,7 @@ from gitreg.check.origins import Makers
 from gitreg.check.past import Past
 from gitreg.check.revisions import check_base
 from gitreg.check.step import Step, is_registry, models_of
+from gitreg.check.taken_back import Operations
 from gitreg.check.versions import new_versions
 from gitreg.core.model import layout
 from gitreg.core.policy import DEFAULT, Facts, Policy
@@ -228,6 +229,7 @@ class _Judge:
         self._digests = Digests(repository, base)
         self._arrived: list[str] = []
         self.is_over = False  # a limit is: nothing more can be judged
+        self._operations = Operations(repository)
         self._line = Line(options.past)
         self._is_line: bool | None = None
         self._makers = Makers(repository, self._state)
@@ -267,8 +269,10 @@ class _Judge:
         moving = self._moving(read, steps[0], brings=brings)
         for step in steps:
             found = judge_step(step, only_registry=self._options.only_registry)
-            if moving is not None and step is steps[0]:
-                found += judge_moves(moving, self)
+            if step is steps[0]:
+                found += self._operations.undone(step)
+                if moving is not None:
+                    found += judge_moves(moving, self)
             found += self._digests.judge(step)
             if step.policy.guard is not None:
                 found += guarded(step, self.facts(step).signer, self._approve_change)

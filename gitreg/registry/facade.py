@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from gitreg.core.model import layout
 from gitreg.core.model.names import ARCHIVE, NO_STAGE
-from gitreg.errors import InvalidRequest
+from gitreg.errors import GitError, InvalidRequest
 from gitreg.registry.references import ReferenceLike, existing, number_of, reference_of
 from gitreg.registry.writing import Writing
 
@@ -294,15 +294,22 @@ class Registry(Writing):
         Raises:
             InvalidRequest: ``fix`` for a registry that is used by URL.
         """
-        from gitreg.doctor import Inspection, examine, mend
+        from gitreg.doctor import Inspection, damaged, examine, mend
 
         if fix and self._url is not None:
             raise InvalidRequest(
                 "a registry that is used by URL has nothing to repair here",
                 hint="run gitreg doctor --fix in a clone",
             )
+        try:
+            state = self.state()
+        except GitError:
+            found = damaged(self._repository, self._clone)
+            if not found:
+                raise
+            return found  # nothing else can be examined
         inspection = Inspection(
-            self._repository, self.state(), self._history, self._artifacts, self._clone
+            self._repository, state, self._history, self._artifacts, self._clone
         )
         done = mend(inspection) if fix else []
         return done + examine(inspection)
