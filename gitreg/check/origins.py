@@ -15,8 +15,8 @@ from gitreg.core.state.decision import Move, moves_between
 from gitreg.core.state.history import CommitInfo
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import InvalidDocument
+from gitreg.git.commit_info import read_commit_info
 from gitreg.git.repository import GitRepository
-from gitreg.git.steps import read_commit_info
 
 States = Callable[["str | None"], RegistryState]
 """Returns the registry at a commit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 
 from gitreg.check.finding import CheckFinding, line_in_error, line_of
@@ -217,7 +218,8 @@ def _manifest(
             line=line_of(data, field),
         )
     wanted = [f"{version.artifact.path}.dvc"]
-    if version.environment.requirements:
+    digest = version.environment.requirements_sha256
+    if version.environment.requirements or digest is not None:
         wanted.append(layout.REQUIREMENTS)
     for file in wanted:
         if file not in listing:
@@ -225,6 +227,20 @@ def _manifest(
                 "missing-file",
                 layout.version_path(model, number, file),
                 f"{format_version(model, number)} has a manifest, but not this file",
+            )
+    for file in listing:
+        if file.endswith(".dvc") and file != wanted[0]:
+            yield step.found(
+                "stray-file",
+                layout.version_path(model, number, file),
+                f"a version has one .dvc file, and this one's is {wanted[0]}",
+            )
+    if digest is not None and layout.REQUIREMENTS in listing:
+        frozen = layout.version_path(model, number, layout.REQUIREMENTS)
+        found = hashlib.sha256(step.after.snapshot.read(frozen) or b"").hexdigest()
+        if found != digest:
+            yield step.found(
+                "requirements-mismatch", frozen, f"its SHA-256 is {found}, not that of the manifest"
             )
     if wanted[0] in listing:
         yield from _dvc_file(step, version, layout.version_path(model, number, wanted[0]))
@@ -246,10 +262,12 @@ def _dvc_file(step: Step, version: ModelVersion, path: str) -> Iterator[CheckFin
     artifact = version.artifact
     facts = {
         "path": (said["path"], artifact.path),
-        "size": (said.get("size", artifact.size), artifact.size),
-        "nfiles": (said.get("nfiles", artifact.files), artifact.files),
+        "size": (said.get("size"), artifact.size),
     }
-    if not md5.endswith(".dir"):
+    if md5.endswith(".dir"):
+        facts["nfiles"] = (said.get("nfiles"), artifact.files)
+    else:
+        facts["nfiles"] = (said.get("nfiles"), None)
         facts["files"] = (1, artifact.files)
     for key, (here, there) in facts.items():
         if here != there:

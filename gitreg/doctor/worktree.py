@@ -12,7 +12,7 @@ from gitreg.core.state.change import Edit
 from gitreg.core.text.counts import quantity
 from gitreg.doctor.inspection import Inspection
 from gitreg.findings import Finding
-from gitreg.git import worktree
+from gitreg.git import interrupted, worktree
 from gitreg.git.repository import GitRepository, Tip
 
 _LOOK_BACK = 50
@@ -75,18 +75,20 @@ def examine(inspection: Inspection) -> Iterator[Finding]:
 
 def _interrupted(repository: GitRepository) -> str | None:
     """Return the message about a publication that was announced and not finished, if any."""
-    if not (repository.git_dir / worktree.ANNOUNCEMENT).exists():
+    if not (repository.git_dir / interrupted.ANNOUNCEMENT).exists():
         return None
-    found = worktree.announced(repository)
+    found = interrupted.announced(repository)
     if found is None:
         return "a gitreg was killed just before it published something; nothing is lost"
-    if repository.head_branch() != found.branch or repository.tip() != Tip(
-        found.branch, found.after
-    ):
-        return "a gitreg was killed before it published its announced change; nothing is lost"
+    if repository.tip() == Tip(found.branch, found.after):
+        return (
+            f"a gitreg was killed just after it published {found.after[:9]}: index and files are "
+            "not updated yet, so git status shows the change as if you had reverted it"
+        )
     return (
-        f"a gitreg was killed just after it published {found.after[:9]}: index and files are not "
-        "updated yet, so git status shows the change as if you had reverted it"
+        f"a gitreg was killed before the branch had {found.after[:9]}: index and files may have "
+        "the change already, and a git commit of yours would contain it; run the same gitreg "
+        "command again, or take the change back"
     )
 
 
@@ -138,7 +140,7 @@ def behind(inspection: Inspection) -> Sequence[Edit]:
         changed = set(_ours(repository.changed_paths(commit, tip)))
         if not changed or not changed <= paths:
             continue
-        outdated = worktree.lagging(repository, commit, tip)
+        outdated = interrupted.lagging(repository, commit, tip)
         if len(outdated) == len(changed) and len(outdated) > len(best):
             best = outdated
     return best

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from gitreg.core.model import layout
 from gitreg.core.model.names import ARCHIVE, NO_STAGE
-from gitreg.errors import InvalidRequest
+from gitreg.errors import GitError, InvalidRequest
 from gitreg.registry.options import revision_and_time
 from gitreg.registry.references import ReferenceLike, existing, number_of, reference_of
 from gitreg.registry.writing import Writing
@@ -176,6 +176,21 @@ class Registry(Writing):
             remote=remote,
         )
 
+    def change_statement(self, commit: str = "HEAD") -> bytes:
+        """Return what an approval of a change of the policy signs.
+
+        Args:
+            commit: which commit changes the policy, or what else the policy guards.
+
+        Raises:
+            NotFound: there is no such commit.
+            InvalidRequest: it changes nothing that its parent's policy guards.
+            GitError: the clone is shallow.
+        """
+        from gitreg.check.guarded import statement_of_commit
+
+        return statement_of_commit(self._repository, commit)
+
     def workflow(
         self, host: str, *, install: str = "", write: bool = False, force: bool = False
     ) -> HostFile:
@@ -281,15 +296,22 @@ class Registry(Writing):
         Raises:
             InvalidRequest: ``fix`` for a registry that is used by URL.
         """
-        from gitreg.doctor import Inspection, examine, mend
+        from gitreg.doctor import Inspection, damaged, examine, mend
 
         if fix and self._url is not None:
             raise InvalidRequest(
                 "a registry that is used by URL has nothing to repair here",
                 hint="run gitreg doctor --fix in a clone",
             )
+        try:
+            state = self.state()
+        except GitError:
+            found = damaged(self._repository, self._clone)
+            if not found:
+                raise
+            return found  # nothing else can be examined
         inspection = Inspection(
-            self._repository, self.state(), self._history, self._artifacts, self._clone
+            self._repository, state, self._history, self._artifacts, self._clone
         )
         done = mend(inspection) if fix else []
         return done + examine(inspection)

@@ -69,14 +69,13 @@ from tests.check.test_contract import (
     PRODUCTION,
     SIGNED,
     Case,
-    Place,
-    Verdicts,
     begin,
     gate,
     keys,
     place,
 )
 from tests.conftest import git
+from tests.support.contract import Place, Verdicts
 
 __all__ = ["keys", "place"]
 

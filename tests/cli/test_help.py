@@ -60,6 +60,7 @@ def test_the_commands_are_those_that_are_promised() -> None:
         "approve",
         "policy schema",
         "policy show",
+        "policy statement",
         "policy test",
         "ci github",
         "ci gitlab",

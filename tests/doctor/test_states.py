@@ -222,7 +222,7 @@ def test_what_was_set_aside_is_never_removed(shared: Path) -> None:
         aged(path, 30 * DAYS)
     found(shared / "work", fix=True)
     (aside,) = folder.glob(".gitreg-*")
-    assert (aside / "model.pkl").read_text() == "edited 2"
+    assert (aside / "model" / "model.pkl").read_text() == "edited 2"
 
 
 def test_a_deletion_is_no_damage(stocked: Path) -> None:
