@@ -9,7 +9,7 @@ from gitreg.core.model.gto_tags import parse_gto_tag
 from gitreg.core.model.names import model_of_tag, parse_tag
 from gitreg.core.state.tags import Tag
 from gitreg.errors import GitError, NotFound
-from gitreg.git import publish, remote
+from gitreg.git import own_references, publish, remote
 from gitreg.git.history_index import HistoryIndex
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.publishing.clone import Clone
@@ -160,7 +160,7 @@ def sync_tags(
         publish.set_tags(repository, {name: objects.get(name) for name in renewed})
         left = repository.commit_of(LEFT)
         if left is not None and not repository.is_on_a_branch(left):
-            repository.run("update-ref", "-d", LEFT)
+            own_references.delete(repository, LEFT)
     return replace(report, pushed=push)
 
 

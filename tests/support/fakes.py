@@ -36,12 +36,26 @@ class FakeFacts:
     names: Sequence[str] | None = None
     approved: Callable[[ModelVersion, str, tuple[int, ...]], Sequence[str]] | None = None
     signed_by: str | None = None
+    commits: bool | None = True
+    held_last: Sequence[ModelVersion] | None = ()
     pointed: Collection[str] = ()
     asked: list[str] = field(default_factory=list)
 
     def moment(self) -> int:
         self.asked.append("moment")
         return self.now
+
+    def moments(self) -> Sequence[int]:
+        self.asked.append("moments")
+        return (self.now,)
+
+    def has_commit(self, commit: str) -> bool | None:
+        self.asked.append("has_commit")
+        return self.commits
+
+    def last_held(self, model: str, stage: str) -> Sequence[ModelVersion] | None:
+        self.asked.append("last_held")
+        return self.held_last
 
     def entered(self, model: str, version: int, stage: str) -> int | None:
         self.asked.append("entered")

@@ -128,6 +128,7 @@ def write_manifest(version: ModelVersion) -> bytes:
                     python=environment.python,
                     platform=environment.platform,
                     requirements=environment.requirements,
+                    requirements_sha256=environment.requirements_sha256,
                 ),
                 signature=_present(
                     inputs=signature.inputs, outputs=signature.outputs, params=signature.params
@@ -181,7 +182,9 @@ def read_manifest(data: bytes, where: str) -> ModelVersion:
             )
         ),
         environment=_read_environment(
-            fields.fields("environment").only(("python", "platform", "requirements"))
+            fields.fields("environment").only(
+                ("python", "platform", "requirements", "requirements_sha256")
+            )
         ),
         signature=_read_signature(fields) if fields.has("signature") else None,
     )
@@ -275,8 +278,11 @@ def _read_environment(fields: Fields) -> Environment:
     requirements = fields.optional_text("requirements")
     if requirements not in (None, "requirements.txt"):
         fields.fail("requirements", "expected 'requirements.txt'")
+    digest = None
+    if fields.has("requirements_sha256"):
+        digest = _matching(fields, "requirements_sha256", _SHA256, "64 lower-case hex digits")
     return Environment(
-        fields.optional_text("python"), fields.optional_text("platform"), requirements
+        fields.optional_text("python"), fields.optional_text("platform"), requirements, digest
     )
 
 
@@ -295,7 +301,8 @@ def read_dvc_pointer(data: bytes, where: str) -> str:
     """Return the MD5 object name that a version's ``.dvc`` file holds.
 
     Raises:
-        InvalidDocument: it is not the pointer of exactly one output hashed by DVC 3.
+        InvalidDocument: it is not the pointer of exactly one output hashed by DVC 3, or says more
+            than where the bytes are: DVC would run a command or ask another remote.
     """
     fields = Fields(yaml.parse(data, where), where)
     outs = fields.items("outs")
@@ -305,7 +312,10 @@ def read_dvc_pointer(data: bytes, where: str) -> str:
     check_artifact_path(out, "path")
     if out.text("hash") != "md5":
         out.fail("hash", "expected 'md5'")
-    return _matching(out, "md5", _MD5, "an MD5, with .dir for a folder")
+    md5 = _matching(out, "md5", _MD5, "an MD5, with .dir for a folder")
+    fields.only(("outs",))
+    out.only(("md5", "size", "nfiles", "hash", "path"))
+    return md5
 
 
 def write_versions(versions: tuple[int, ...]) -> bytes | None:

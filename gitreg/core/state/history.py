@@ -257,7 +257,7 @@ class _Told:
             found,
             trailers_of(commit.message),
             frozenset(ended),
-            {old: new for old, new in ended.items() if new in came},
+            {old: new for old, new in ended.items() if new in came and new != old},
             frozenset(
                 (place.model, place.version)
                 for place, change in found
@@ -484,6 +484,9 @@ def is_return(moves: Iterable[Values], held: tuple[int, ...]) -> bool:
     >>> first, second = ((), (1,)), ((1,), (2,))
     >>> is_return([first, second], (1,)), is_return([first, second, ((2,), (1,))], (2,))
     (True, False)
+    >>> archived = [first, second, ((2,), ())]
+    >>> is_return(archived, (2,)), is_return([*archived, ((), (3,))], (2,))
+    (True, False)
 
     Args:
         moves: all earlier moves of the stage, oldest first.
@@ -498,7 +501,11 @@ def is_return(moves: Iterable[Values], held: tuple[int, ...]) -> bool:
             del standing[back[-1] :]
         else:
             standing.append((before, after))
-    return any(held and set(held) <= set(before) for before, _ in standing)
+    if not held:
+        return bool(standing) and not standing[-1][0]
+    # What was only taken out, with nothing in its place, returns as the next move or not at all.
+    replacing = [(before, after) for before, after in standing[:-1] if set(after) - set(before)]
+    return any(set(held) <= set(before) for before, _ in (*replacing, *standing[-1:]))
 
 
 def entry_of(events: Iterable[Event], version: int) -> Event | None:

@@ -11,10 +11,8 @@ source writes nothing.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from mlflow.prompt.constants import PROMPT_TEXT_TAG_KEY
 
@@ -26,6 +24,7 @@ from gitreg.core.operations.register import check_new_name, twin_of
 from gitreg.core.text.times import instant
 from gitreg.core.text.urls import without_credentials
 from gitreg.errors import InvalidRequest, Refused
+from gitreg.git import scratch
 from gitreg.mlflow.artifact_repository import LINK
 from gitreg.mlflow.sources import PROMPT, code_of, described, server_of
 from gitreg.mlflow.transfer.following import Follower, fitting_tags, operation_id
@@ -259,9 +258,9 @@ class _Import:
                 made,
             )
             return
-        with tempfile.TemporaryDirectory(prefix="gitreg-import-") as folder:
+        with scratch.temporary("import") as folder:
             try:
-                path = self.source.fetch(theirs, Path(folder))
+                path = self.source.fetch(theirs, folder)
             except Unavailable as error:
                 if not self.options.links:
                     raise
