@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from gitreg.core.model.names import RegistryTag, parse_tag
+from gitreg.core.model.names import RegistryTag, is_taggable, parse_tag
 from gitreg.core.state.change import OPERATION, trailers_of
 from gitreg.core.state.history import CommitInfo, Event, FileChange, entry_of, events_of
 from gitreg.core.state.tags import Tag, tags_of
 from gitreg.core.state.timestamps import Timestamps, changed_in, moment_of
 from gitreg.git.history_database import clear, open_database, transaction, truncate
 from gitreg.git.log import first_parents_reach, read_commits
+from gitreg.git.model_tags import FAR, TagsOf, are_registrations, ledgers, tags_here
 from gitreg.git.repository import GitRepository
 from gitreg.git.sharing import share
 
@@ -58,10 +59,16 @@ class _Cached(NamedTuple):
 
 
 class HistoryIndex:
-    """The events of a repository's branch up to a tip; see `advance`."""
+    """The events of a repository's branch up to a tip; see `advance` and `aim`.
 
-    def __init__(self, repository: GitRepository) -> None:
+    Args:
+        repository: whose branch.
+        tags_of: reads a model's tags, where those in the repository are not all of them.
+    """
+
+    def __init__(self, repository: GitRepository, tags_of: TagsOf | None = None) -> None:
         self._repository = repository
+        self._tags_of = tags_of or (lambda model: tags_here(repository, model))
         self._lock = threading.RLock()
         self._db: sqlite3.Connection | None = None
         self._owner = os.getpid()
@@ -78,7 +85,39 @@ class HistoryIndex:
     def _limit(self, position: int | None) -> None:
         self._views.limit = position
 
+    @property
+    def _aim(self) -> str | None:
+        """The commit that the next query is about; ``None`` when the index is there."""
+        aim: str | None = getattr(self._views, "aim", None)
+        return aim
+
+    @_aim.setter
+    def _aim(self, commit: str | None) -> None:
+        self._views.aim = commit
+
     # Keeping up
+
+    def aim(self, tip: str) -> None:
+        """Let the next query bring the index to ``tip`` exactly, if there is one.
+
+        Most writes ask nothing that the files at the tip and the tags of one model do not tell.
+        """
+        self._aim = tip
+
+    def is_far(self, tip: str) -> bool:
+        """Tell whether to bring the index to ``tip`` takes long, or all of history is not here."""
+        if self._repository.is_shallow:
+            return True
+        with self._lock:
+            try:
+                known = self._tip(self._open())
+            except sqlite3.DatabaseError:
+                return False  # `advance` makes a new one, and says what is wrong
+        if known == tip:
+            return False
+        ask = ("rev-list", "--first-parent", "--count", f"--max-count={FAR + 1}", tip)
+        count = self._repository.run(*ask, *([f"^{known}"] if known else []), check=False)
+        return count.returncode != 0 or int(count.text) > FAR
 
     def advance(self, tip: str, *, exact: bool = False) -> None:
         """Bring the index to the commit ``tip``; a no-op when it is there.
@@ -88,6 +127,7 @@ class HistoryIndex:
             exact: rebuild the index when it is ahead of ``tip``, as after `git reset`. Otherwise it
                 stays: events and tags end at ``tip``, but counters of tags include later ones.
         """
+        self._aim = None
         with self._lock:
             for attempt in (1, 2):
                 try:
@@ -137,16 +177,22 @@ class HistoryIndex:
         return True
 
     def append(self, commit: CommitInfo, changes: Sequence[FileChange]) -> None:
-        """Add a commit that was just made on top of the tip, without reading it from Git."""
+        """Add a commit that was just made on top of the tip, without reading it from Git.
+
+        An index that is not at the commit's parent reads it with the next query.
+        """
+        self._aim = commit.oid
         with self._lock:
             try:
                 db = self._open()
                 with transaction(db):
                     if self._tip(db) == commit.parent:
+                        self._aim = None
                         self._fold(db, commit, changes)
                         db.execute("UPDATE meta SET tip = ?", (commit.oid,))
             except sqlite3.DatabaseError:
-                self._discard(in_memory=False)  # the next `advance` rebuilds it
+                self._discard(in_memory=False)
+                self._aim = commit.oid  # the next query rebuilds it
 
     @contextlib.contextmanager
     def tentative(self) -> Iterator[None]:
@@ -155,8 +201,34 @@ class HistoryIndex:
             yield
 
     def plan_tags(self, commit: CommitInfo, changes: Sequence[FileChange]) -> list[Tag]:
-        """Return the tags that a commit on top of the tip would imply, and store nothing."""
+        """Return the tags that a commit on top of the tip would imply, and store nothing.
+
+        An index that is far from the tip leaves it to the tags that are there already, if they can
+        stand for the history.
+        """
+        if self._aim is not None and self.is_far(self._aim):
+            planned = self._plan_by_tags(self._aim, commit, changes)
+            if planned is not None:
+                return planned
+        self._settle()
         return tags_of(commit, events_of(commit, changes, self._held), self)
+
+    def _plan_by_tags(
+        self, tip: str, commit: CommitInfo, changes: Sequence[FileChange]
+    ) -> list[Tag] | None:
+        """Return the tags of a commit by those of its models; ``None`` if these prove nothing."""
+        events = events_of(commit, changes)
+        models = {event.model for event in events}
+        found = ledgers(self._repository, tip, sorted(models), self._tags_of)
+        if found is None or not found.cover(events):
+            return None
+        tags = tags_of(commit, events, found)
+        proven = are_registrations(self._repository, tip, tags, commit.oid)
+        return tags if proven else None
+
+    def _settle(self) -> None:
+        if self._aim is not None:
+            self.advance(self._aim, exact=True)
 
     def _fold(
         self, db: sqlite3.Connection, commit: CommitInfo, changes: Iterable[FileChange]
@@ -173,7 +245,7 @@ class HistoryIndex:
         names = {tag.name for tag in tags}
         db.executemany(
             "INSERT OR IGNORE INTO operations VALUES (?, ?)",
-            [(name, commit.oid) for name in trailers_of(commit.message).get(OPERATION, ())],
+            [(name, commit.oid) for name in operations_of(commit)],
         )
         db.executemany(
             "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -333,6 +405,10 @@ class HistoryIndex:
 
         Numbers of an earlier model of this name, which was deleted, do not count.
         """
+        if self._aim is not None and is_taggable(model) and self.is_far(self._aim):
+            found = ledgers(self._repository, self._aim, [model], self._tags_of)
+            if found is not None:
+                return found.of[model].highest
         query = "SELECT max(version) FROM versions WHERE model = ? AND life = ? AND seq <= ?"
         last = self._last_seen
         return int(self._ask(query, (model, self._life(model, last), last))[0][0] or 0)
@@ -486,9 +562,11 @@ class HistoryIndex:
 
     @property
     def _last_seen(self) -> int:
+        self._settle()
         return 2**62 if self._limit is None else self._limit
 
     def _ask(self, query: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        self._settle()
         with self._lock:
             return self._open().execute(query, values).fetchall()
 
@@ -559,6 +637,11 @@ class HistoryIndex:
 
 _inherited: list[sqlite3.Connection | None] = []
 """Databases that a parent process opened before a fork: kept, so that nothing closes them."""
+
+
+def operations_of(commit: CommitInfo) -> Sequence[str]:
+    """Return the ids of the operations that a commit says it is."""
+    return trailers_of(commit.message).get(OPERATION, ())
 
 
 def _pointer_of(tag: Tag) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -44,17 +44,27 @@ def first_parents_reach(repository: GitRepository, start: str, end: str) -> bool
 
 
 def read_commits(
-    repository: GitRepository, start: str | None, end: str
+    repository: GitRepository,
+    start: str | Sequence[str] | None,
+    end: str,
+    folder: str = layout.ROOT,
 ) -> Iterator[tuple[CommitInfo, list[FileChange]]]:
-    """Yield the commits after ``start`` up to ``end`` that changed the registry, oldest first.
+    """Yield the commits after ``start`` up to ``end`` that changed a folder, oldest first.
 
     A merge is compared with its first parent, so everything that it merges is one event. If a
     single commit of the other side made all these changes, as in a merged pull request, author and
     message come from that commit: the person who pressed the button did not make the decision and
     does not give the reason. The boundary commits of a shallow clone are left out, because their
     changes are unknown.
+
+    Args:
+        repository: where they are.
+        start: the commit, or commits, whose history is left out.
+        end: the last commit.
+        folder: the only folder whose changes are told.
     """
-    commits = iter(_log(repository, start, end))
+    since = [start] if isinstance(start, str) else start or ()
+    commits = iter(_log(repository, since, end, folder))
     while chunk := list(islice(commits, _CHUNK)):
         yield from zip(
             (commit for commit, _ in chunk),
@@ -65,15 +75,15 @@ def read_commits(
 
 def read_paths(repository: GitRepository, end: str) -> list[tuple[CommitInfo, list[RawChange]]]:
     """Return the commits up to ``end`` as `read_commits` does, with paths and blobs alone."""
-    return _log(repository, None, end)
+    return _log(repository, (), end)
 
 
 def _log(
-    repository: GitRepository, start: str | None, end: str
+    repository: GitRepository, since: Sequence[str], end: str, folder: str = layout.ROOT
 ) -> list[tuple[CommitInfo, list[RawChange]]]:
     first_parents = ("--first-parent", "--diff-merges=first-parent")
-    listing = _list(repository, end, *([f"^{start}"] if start else []), *first_parents)
-    cut = _shallow_boundary(repository)
+    listing = _list(repository, folder, end, *(f"^{start}" for start in since), *first_parents)
+    cut = set(repository.shallow_commits())
     commits = _parse(listing)
     commits.reverse()
     return [
@@ -83,8 +93,8 @@ def _log(
     ]
 
 
-def _list(repository: GitRepository, *revisions: str) -> bytes:
-    """Return `git log`'s output for the commits that changed the registry, newest first."""
+def _list(repository: GitRepository, folder: str, *revisions: str) -> bytes:
+    """Return `git log`'s output for the commits that changed a folder, newest first."""
     return repository.run_at_root(
         *_DEFAULT_LOG,
         "log",
@@ -105,7 +115,7 @@ def _list(repository: GitRepository, *revisions: str) -> bytes:
         f"--format=tformat:{_FORMAT}",
         *revisions,
         "--",
-        layout.ROOT,
+        folder,
     ).stdout
 
 
@@ -156,7 +166,7 @@ def _credit_merged(
     merged = _event_changes(changes)
     if len(parents) != 2 or not merged or OPERATION in trailers_of(commit.message):
         return commit
-    side = _list(repository, f"{parents[0]}..{parents[1]}", "--no-merges")
+    side = _list(repository, layout.ROOT, f"{parents[0]}..{parents[1]}", "--no-merges")
     sources = [
         source
         for source, _, changed in _parse(side)
@@ -176,12 +186,6 @@ def _event_changes(changes: list[RawChange]) -> set[RawChange]:
 def _is_tombstone(place: layout.Place) -> bool:
     """Return whether a place is a model's tombstone, which names the model's new name."""
     return place.kind == "deleted" and place.version is None
-
-
-def _shallow_boundary(repository: GitRepository) -> set[str]:
-    if not repository.is_shallow:
-        return set()
-    return set((repository.common_dir / "shallow").read_text("ascii").split())
 
 
 def _with_contents(

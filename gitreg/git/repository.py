@@ -148,6 +148,12 @@ class GitRepository:
         """Whether the clone has only a part of its history."""
         return self._places.is_shallow
 
+    def shallow_commits(self) -> list[str]:
+        """Return the commits where the history of a shallow clone is cut off; else none."""
+        if not self.is_shallow:
+            return []
+        return (self.common_dir / "shallow").read_text("ascii").split()
+
     def refuse_shallow(self) -> None:
         """Refuse an operation that needs the whole history.
 

@@ -131,6 +131,8 @@ class Clone:
         tip = self._repository.tip()
         if tip.commit is None or self._repository.is_shallow or not self.is_tagged(tip.branch):
             return
+        if unfinished is None and self._history.is_far(tip.commit):
+            return  # the last commit here is none that gitreg just made
         self._history.advance(tip.commit, exact=True)
         tags = self._history.tags_of_commit(tip.commit)
         if unfinished is not None:

@@ -42,7 +42,8 @@ from gitreg.errors import (
     WorldError,
 )
 from gitreg.git import publish, worktree
-from gitreg.git.history_index import HistoryIndex
+from gitreg.git.history_index import HistoryIndex, operations_of
+from gitreg.git.log import read_commits
 from gitreg.git.objects import NO_OBJECT
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.publishing.clone import BranchStatus, Clone
@@ -62,13 +63,25 @@ _STATES_REACHED = ("nothing was", "published as", "written as")
 
 @dataclass
 class _Run:
-    """One operation during its attempts."""
+    """One operation during its attempts.
+
+    Attributes:
+        operation: what to do.
+        reason: why.
+        id: its id.
+        is_new: whether the id was made for this run: then no earlier run can have used it.
+        decided_at: the first state that it ran on.
+        authored_at: see `Publisher.apply`.
+        lost_from: the published commit before the first push whose answer was lost.
+    """
 
     operation: Operation
     reason: str | None
     id: str
+    is_new: bool
     decided_at: RegistryState | None = None
     authored_at: int | None = None
+    lost_from: str | None = None
 
     def change_on(self, state: RegistryState) -> Change:
         return replace(self.operation(state), reason=self.reason)
@@ -201,8 +214,8 @@ class Publisher:
             status = self._clone.fetch_status()
         except GitError as why:
             raise _unknown(run, why) from None
-        self._history.advance(str(status.base.commit), exact=True)
-        if self._history.operation(run.id) is None:
+        self._history.aim(str(status.base.commit))
+        if self._done(run, status.base) is None:
             raise GitError(str(error), hint="nothing was published, run it again") from None
 
     # Without a remote
@@ -211,7 +224,7 @@ class Publisher:
         base = self._repository.tip()
         self._repository.refuse_shallow()
         state = self._state_at(base)
-        done = self._history.operation(run.id)
+        done = self._done(run, base)
         if done is not None:
             return self._done_before(run, done)
         change = run.change_on(state)
@@ -236,7 +249,7 @@ class Publisher:
     def _try_published(self, run: _Run) -> Outcome:
         status = self._clone.fetch_status()  # 2
         state = self._state_at(status.base)
-        done = self._history.operation(run.id)  # 3
+        done = self._done(run, status.base)  # 3
         if done is not None:
             return self._published_before(run, status, state, done)
         change = run.change_on(state)  # 4
@@ -249,7 +262,12 @@ class Publisher:
         prepared, tags = self._prepare(run, status.local, status.base, change, moved)  # 5
         self._send(status, state, moved)  # 4, after what can be refused without bytes moving
         earlier = self._earlier_tags(status)
-        self._clone.publish(status, prepared.commit.oid, {**earlier, **tags})  # 7
+        try:
+            self._clone.publish(status, prepared.commit.oid, {**earlier, **tags})  # 7
+        except UnknownOutcome:
+            run.lost_from = run.lost_from or status.published
+            run.is_new = run.is_new and run.lost_from is not None
+            raise
         warnings = self._follow(status, prepared, moved, tags)  # 9
         return Outcome(
             change,
@@ -286,7 +304,7 @@ class Publisher:
             raise GitError(f"{here.name} does not exist yet", hint="gitreg push creates it")
         state = self._state_at(status.base)
         base = here.upstream.short_branch
-        done = self._history.operation(run.id)  # 3
+        done = self._done(run, status.base)  # 3
         if done is not None:
             return ReviewBranch(self._done_before(run, done), state, base)
         change = run.change_for_review_on(state)  # 4
@@ -432,8 +450,22 @@ class Publisher:
         state = RegistryState(self._repository.snapshot(base.commit))
         if base.commit is None or not state.exists():
             raise NotFound("no registry on this branch", hint="gitreg init makes one")
-        self._history.advance(base.commit, exact=True)
+        self._history.aim(base.commit)
         return state
+
+    def _done(self, run: _Run, base: Tip) -> str | None:
+        """Return the commit of an operation that was done before.
+
+        Only an id that somebody gave is looked for in all of history. One that was made for this
+        run can only be in a commit after the push whose answer was lost.
+        """
+        if not run.is_new:
+            return self._history.operation(run.id)
+        if run.lost_from is None or base.commit is None:
+            return None
+        since = read_commits(self._repository, run.lost_from, base.commit)
+        named = (commit.oid for commit, _ in since if run.id in operations_of(commit))
+        return next(named, None)
 
     def _prepare(
         self, run: _Run, local: Tip, base: Tip, change: Change, moved: Sequence[FileChange]
@@ -510,7 +542,7 @@ class Publisher:
 
 def _new_run(operation: Operation, reason: str | None, op_id: str | None) -> _Run:
     name = secrets.token_hex(8) if op_id is None else check_operation_id(op_id)
-    return _Run(operation, check_reason(reason), name)
+    return _Run(operation, check_reason(reason), name, op_id is None)
 
 
 def _unknown(run: _Run, error: Exception) -> UnknownOutcome:

@@ -258,7 +258,7 @@ class Parts:
         return self.state(**options)
 
     def _past(self, state: RegistryState) -> HistoryIndex:
-        """Return the history index, advanced to the state's commit."""
+        """Return the history index, at the state's commit."""
         self._history.advance(str(existing(state).commit))
         return self._history
 

@@ -14,7 +14,7 @@ from gitreg.core.state.state import RegistryState
 from gitreg.errors import InvalidRequest
 from gitreg.registry.options import WriteSettings
 from gitreg.registry.reading import Reading
-from gitreg.registry.references import ReferenceLike, checked_text, listed, reference_of
+from gitreg.registry.references import ReferenceLike, checked_text, existing, listed, reference_of
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack  # in typing itself since Python 3.11
@@ -121,12 +121,12 @@ class Writing(Reading):
         from gitreg.core.state.change import check_reason
 
         check_reason(settings.reason)  # before a gigabyte is read for nothing
-        state = self.state()
+        state = existing(self.state())
         operation = collect(
             self._repository,
             self._artifacts,
             state,
-            self._past(state),
+            self._history,
             name,
             provenance,
             published=self._published_tags(name) if self._publishes(settings) else None,
