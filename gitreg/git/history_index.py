@@ -13,17 +13,17 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from gitreg.core.model.names import RegistryTag, is_taggable, parse_tag
-from gitreg.core.state.change import OPERATION, trailers_of
+from gitreg.core.model.names import is_taggable
 from gitreg.core.state.history import CommitInfo, Event, FileChange, entry_of, events_of
 from gitreg.core.state.tags import Tag, tags_of
-from gitreg.core.state.timestamps import Timestamps, changed_in, moment_of
+from gitreg.core.state.timestamps import Timestamps
 from gitreg.git.history_database import clear, open_database, transaction, truncate
+from gitreg.git.history_fold import Fold
 from gitreg.git.log import first_parents_reach, read_commits
 from gitreg.git.model_tags import FAR, TagsOf, are_registrations, ledgers, tags_here
 from gitreg.git.repository import GitRepository
@@ -152,8 +152,10 @@ class HistoryIndex:
                 if not exact and self._seen(db, tip):
                     return
                 known = self._step_back(db, known, tip)
+            fold = Fold(db)
             for commit, changes in read_commits(self._repository, known, tip):
-                self._fold(db, commit, changes)
+                fold.add(commit, changes)
+            fold.write()
             self._limit = None
             db.execute("UPDATE meta SET tip = ?", (tip,))
 
@@ -188,7 +190,9 @@ class HistoryIndex:
                 with transaction(db):
                     if self._tip(db) == commit.parent:
                         self._aim = None
-                        self._fold(db, commit, changes)
+                        fold = Fold(db)
+                        fold.add(commit, changes)
+                        fold.write()
                         db.execute("UPDATE meta SET tip = ?", (commit.oid,))
             except sqlite3.DatabaseError:
                 self._discard(in_memory=False)
@@ -211,7 +215,8 @@ class HistoryIndex:
             if planned is not None:
                 return planned
         self._settle()
-        return tags_of(commit, events_of(commit, changes, self._held), self)
+        with self._lock:
+            return Fold(self._open()).plan(commit, changes)
 
     def _plan_by_tags(
         self, tip: str, commit: CommitInfo, changes: Sequence[FileChange]
@@ -230,133 +235,6 @@ class HistoryIndex:
         if self._aim is not None:
             self.advance(self._aim, exact=True)
 
-    def _fold(
-        self, db: sqlite3.Connection, commit: CommitInfo, changes: Iterable[FileChange]
-    ) -> None:
-        changes = list(changes)
-        events = events_of(commit, changes, self._held)
-        last = db.execute("SELECT second, moment FROM commits ORDER BY seq DESC LIMIT 1").fetchone()
-        moment = moment_of(commit.time, last)
-        seq = db.execute(
-            "INSERT INTO commits (oid, second, moment) VALUES (?, ?, ?)",
-            (commit.oid, commit.time, moment),
-        ).lastrowid
-        tags = tags_of(commit, events, self)
-        names = {tag.name for tag in tags}
-        db.executemany(
-            "INSERT OR IGNORE INTO operations VALUES (?, ?)",
-            [(name, commit.oid) for name in operations_of(commit)],
-        )
-        db.executemany(
-            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    seq,
-                    place,
-                    event.time,
-                    event.author,
-                    event.model,
-                    event.action,
-                    event.version,
-                    event.pointer,
-                    json.dumps(event.before),
-                    json.dumps(event.after),
-                    event.reason,
-                    event.subject,
-                    event.reverts,
-                    event.stage,
-                    event.override,
-                    event.renamed_from,
-                    event.renamed_to,
-                )
-                for place, event in enumerate(events)
-            ],
-        )
-        for event in events:
-            if event.is_birth:
-                self._born(db, seq, event, names)
-            elif event.renamed_from is not None and event.version is None:
-                self._moves_along(db, seq, event, moment)
-        for event in events:  # last: the loop above reads the lives that end here
-            self._begin_life(db, seq, event)
-        db.executemany(
-            "INSERT OR REPLACE INTO changes VALUES (?, ?, ?, ?, ?, ?)",
-            [
-                (model, self._life(model), version or 0, seq, moment, moment)
-                for model, version in changed_in(events, changes)
-            ],
-        )
-        for tag in tags:
-            moved = "#" in tag.name
-            db.execute(
-                "INSERT INTO counters VALUES (?, ?, ?) ON CONFLICT (model) DO UPDATE "
-                "SET moves = moves + excluded.moves, last = excluded.last",
-                (tag.model, int(moved), tag.time),
-            )
-        db.executemany(
-            "INSERT OR IGNORE INTO tags VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    tag.name,
-                    seq,
-                    tag.model,
-                    tag.version,
-                    tag.target,
-                    tag.tagger,
-                    tag.time,
-                    tag.zone,
-                    tag.message,
-                    _pointer_of(tag),
-                )
-                for tag in tags
-            ],
-        )
-
-    def _born(
-        self, db: sqlite3.Connection, seq: int | None, event: Event, tags: Collection[str]
-    ) -> None:
-        """Store a version: the commit that registered it, and the one that is tagged."""
-        assert event.version is not None
-        oid = event.commit
-        if event.renamed_from is not None:
-            before = (event.renamed_from, self._life(event.renamed_from), event.version)
-            oid = (db.execute(f"SELECT oid {_VERSION}", before).fetchone() or (oid,))[0]
-        tag = str(RegistryTag(event.model, version=event.version))
-        life = self._life(event.model)
-        db.execute(
-            "INSERT OR IGNORE INTO versions VALUES (?, ?, ?, ?, ?, ?)",
-            (event.model, life, event.version, seq, oid, event.commit if tag in tags else None),
-        )
-
-    def _moves_along(
-        self, db: sqlite3.Connection, seq: int | None, event: Event, moment: int
-    ) -> None:
-        """Copy the creation times of a renamed model and its versions."""
-        db.execute(
-            "INSERT INTO changes SELECT ?, ?, version, ?, min(created), ? FROM changes "
-            "WHERE model = ? AND life = ? GROUP BY version",
-            (
-                event.model,
-                self._life(event.model),
-                seq,
-                moment,
-                event.renamed_from,
-                self._life(str(event.renamed_from)),
-            ),
-        )
-
-    def _begin_life(self, db: sqlite3.Connection, seq: int | None, event: Event) -> None:
-        """Begin a new life of a name whose model ended, or continue that of a restored model."""
-        is_back = event.action == "revert" and event.version is None and event.pointer is None
-        if event.ends_the_model:
-            life = seq
-        elif is_back:
-            query = "SELECT life FROM lives WHERE model = ? ORDER BY seq DESC LIMIT 1 OFFSET 1"
-            life = (db.execute(query, (event.model,)).fetchone() or (0,))[0]
-        else:
-            return
-        db.execute("INSERT OR IGNORE INTO lives VALUES (?, ?, ?)", (event.model, seq, life))
-
     # Queries
 
     def _life(self, model: str, last: int = 2**62) -> int:
@@ -364,41 +242,6 @@ class HistoryIndex:
         query = "SELECT life FROM lives WHERE model = ? AND seq <= ? ORDER BY seq DESC LIMIT 1"
         rows = self._ask(query, (model, last))
         return int(rows[0][0]) if rows else 0
-
-    def _held(self, model: str, pointer: str) -> tuple[int, ...]:
-        """Return what a pointer holds by its last move."""
-        query = (
-            "SELECT after FROM events WHERE model = ? AND pointer = ? AND seq > ? "
-            "ORDER BY seq DESC, place DESC LIMIT 1"
-        )
-        rows = self._ask(query, (model, pointer, self._life(model)))
-        return tuple(json.loads(rows[0][0])) if rows else ()
-
-    def registered(self, model: str, version: int) -> str | None:
-        """Return the commit that a version's tag is on, if it has one."""
-        key = (model, self._life(model), version)
-        rows = self._ask(f"SELECT tagged {_VERSION}", key)
-        return rows[0][0] if rows else None
-
-    def is_taken(self, name: str) -> bool:
-        """Tell whether there is a tag of that name, even one of a deleted model."""
-        return bool(self._ask("SELECT 1 FROM tags WHERE name = ?", (name,)))
-
-    def moves(self, model: str) -> tuple[int, int]:
-        """Return how many tags with a counter a model has, and the time of its last tag."""
-        rows = self._ask("SELECT moves, last FROM counters WHERE model = ?", (model,))
-        return (rows[0][0], rows[0][1]) if rows else (0, 0)
-
-    def standing(self, model: str, pointer: str) -> list[int]:
-        """Return the versions that a pointer has by its tags, the oldest first."""
-        query = "SELECT name, version FROM tags WHERE model = ? AND pointer = ? ORDER BY time"
-        versions: dict[int, None] = {}
-        for name, version in self._ask(query, (model, pointer)):
-            versions.pop(version, None)
-            tag = parse_tag(name)
-            if tag is not None and not tag.cancelled:
-                versions[version] = None
-        return list(versions)
 
     def highest_number(self, model: str) -> int:
         """Return the highest number that a version of a model ever had; 0 for none.
@@ -637,16 +480,6 @@ class HistoryIndex:
 
 _inherited: list[sqlite3.Connection | None] = []
 """Databases that a parent process opened before a fork: kept, so that nothing closes them."""
-
-
-def operations_of(commit: CommitInfo) -> Sequence[str]:
-    """Return the ids of the operations that a commit says it is."""
-    return trailers_of(commit.message).get(OPERATION, ())
-
-
-def _pointer_of(tag: Tag) -> str | None:
-    parsed = parse_tag(tag.name)
-    return parsed.pointer if parsed else None
 
 
 def _event(row: tuple[Any, ...]) -> Event:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
+from typing import NamedTuple
 
 from gitreg.core.model import layout
-from gitreg.core.state.change import OPERATION, trailers_of
+from gitreg.core.state.change import OPERATION
 from gitreg.core.state.history import CommitInfo, FileChange
 from gitreg.git.objects import NO_OBJECT
 from gitreg.git.repository import GitRepository
@@ -21,8 +22,7 @@ _DEFAULT_LOG = ("-c", "log.showRoot=true", "-c", "log.follow=false")
 _CHUNK = 500
 
 
-@dataclass(frozen=True)
-class RawChange:
+class RawChange(NamedTuple):
     """A path whose blob a commit changed: the blobs' names, ``None`` for an absent file."""
 
     path: str
@@ -50,6 +50,8 @@ def read_commits(
     folder: str = layout.ROOT,
 ) -> Iterator[tuple[CommitInfo, list[FileChange]]]:
     """Yield the commits after ``start`` up to ``end`` that changed a folder, oldest first.
+
+    Each comes with the changes that make up events.
 
     A merge is compared with its first parent, so everything that it merges is one event. If a
     single commit of the other side made all these changes, as in a merged pull request, author and
@@ -163,14 +165,16 @@ def _credit_merged(
     Approvals added to the branch do not count: they change no model. A merge edited by hand, or
     with several operations, keeps its own author and message.
     """
+    if len(parents) != 2 or OPERATION in commit.trailers:
+        return commit
     merged = _event_changes(changes)
-    if len(parents) != 2 or not merged or OPERATION in trailers_of(commit.message):
+    if not merged:
         return commit
     side = _list(repository, layout.ROOT, f"{parents[0]}..{parents[1]}", "--no-merges")
     sources = [
         source
         for source, _, changed in _parse(side)
-        if OPERATION in trailers_of(source.message) and _event_changes(changed) == merged
+        if OPERATION in source.trailers and _event_changes(changed) == merged
     ]
     if len(sources) != 1:
         return commit
@@ -179,8 +183,7 @@ def _credit_merged(
 
 def _event_changes(changes: list[RawChange]) -> set[RawChange]:
     """Return the changes that make up events."""
-    places = ((change, layout.locate(change.path)) for change in changes)
-    return {change for change, place in places if place is not None and place.kind != "other"}
+    return {raw for _, raw in _located(changes)}
 
 
 def _is_tombstone(place: layout.Place) -> bool:
@@ -191,45 +194,56 @@ def _is_tombstone(place: layout.Place) -> bool:
 def _with_contents(
     repository: GitRepository, commits: list[list[RawChange]]
 ) -> Iterator[list[FileChange]]:
-    """Yield the changes of each commit; only the files that history needs are read."""
+    """Yield the changes that make up events, of each commit; only the files needed are read."""
+    located = [_located(commit) for commit in commits]
     wanted: dict[str, bytes] = {}
-    for raw in (change for commit in commits for change in commit):
-        place = layout.locate(raw.path)
-        if place is not None and (place.pointer is not None or _is_tombstone(place)):
+    for place, raw in (change for commit in located for change in commit):
+        if place.pointer is not None or _is_tombstone(place):
             wanted.update((oid, b"") for oid in (raw.before, raw.after) if oid)
     oids = list(wanted)
     for oid, found in zip(oids, repository.reader.get_many(oids), strict=True):
         # The commit of a submodule is not in this repository, and it is no pointer.
         wanted[oid] = found.data if found is not None and found.kind == "blob" else b""
-    for commit in commits:
+    for commit in located:
         # Commit by commit, so that a thousand texts of a mebibyte are not kept in memory.
-        known = wanted | _texts(repository, commit)
+        texts = _texts(repository, commit)
+        known = {**wanted, **texts} if texts else wanted
         yield [
             FileChange(
                 raw.path,
                 None if raw.before is None else known.get(raw.before, b""),
                 None if raw.after is None else known.get(raw.after, b""),
             )
-            for raw in commit
+            for _, raw in commit
         ]
 
 
-def _texts(repository: GitRepository, commit: list[RawChange]) -> dict[str, bytes]:
+_Located = tuple[layout.Place, RawChange]
+
+
+def _located(commit: list[RawChange]) -> list[_Located]:
+    """Return the changes that make up events, with what they are about."""
+    places = ((layout.locate(raw.path), raw) for raw in commit)
+    return [(place, raw) for place, raw in places if place is not None and place.kind != "other"]
+
+
+def _texts(repository: GitRepository, commit: list[_Located]) -> dict[str, bytes]:
     """Return the annotations of models and versions before and after a commit, by blob.
 
     Annotations that arrive in the same commit as their version are skipped: they change nothing,
     and there are many.
     """
-    places = [(raw, layout.locate(raw.path)) for raw in commit]
+    texts = [one for one in commit if one[0].kind in ("annotations", "model")]
+    if not texts:
+        return {}
     registered = {
         (place.model, place.version)
-        for raw, place in places
-        if place is not None and place.kind == "manifest" and raw.before is None
+        for place, raw in commit
+        if place.kind == "manifest" and raw.before is None
     }
     oids = [
         oid
-        for raw, place in places
-        if place is not None and place.kind in ("annotations", "model")
+        for place, raw in texts
         if (place.model, place.version) not in registered
         for oid in (raw.before, raw.after)
         if oid is not None

@@ -42,7 +42,7 @@ from gitreg.errors import (
     WorldError,
 )
 from gitreg.git import publish, worktree
-from gitreg.git.history_index import HistoryIndex, operations_of
+from gitreg.git.history_index import HistoryIndex
 from gitreg.git.log import read_commits
 from gitreg.git.objects import NO_OBJECT
 from gitreg.git.repository import GitRepository, Tip
@@ -464,7 +464,7 @@ class Publisher:
         if run.lost_from is None or base.commit is None:
             return None
         since = read_commits(self._repository, run.lost_from, base.commit)
-        named = (commit.oid for commit, _ in since if run.id in operations_of(commit))
+        named = (commit.oid for commit, _ in since if run.id in commit.trailers.get(OPERATION, ()))
         return next(named, None)
 
     def _prepare(

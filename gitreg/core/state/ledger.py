@@ -143,7 +143,8 @@ class Ledgers:
 def last_tags(model: str, tags: Iterable[FoundTag]) -> list[str]:
     """Return the names of the tags of which one is a model's last: that gives the time.
 
-    >>> last_tags("m", [FoundTag(n, "c") for n in ("m@v1.0.0", "m@v2.0.0", "m#prod#1")])
+    >>> tags = [FoundTag("m@v1.0.0", "a"), FoundTag("m@v2.0.0", "b"), FoundTag("m#prod#1", "a")]
+    >>> last_tags("m", tags)
     ['m@v2.0.0', 'm#prod#1']
     """
     story = _Story.of(model, tags)
