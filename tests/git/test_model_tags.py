@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -100,20 +101,34 @@ def _commit(number: int, pace: int) -> CommitInfo:
 
 
 def _told(
-    tags: Sequence[FoundTag], files: Mapping[str, bytes], to_plan: _Next, past: Sequence[Event] = ()
+    tags: Sequence[FoundTag], before: _Before, past: Sequence[Event] = ()
 ) -> list[Tag] | None:
     """Return the tags of the next commit by the tags that there are; ``None`` for no answer."""
-    commit, changes = to_plan
-    ledger = ledger_of(MODEL, tags, RegistryState(_Files(files)))
-    events = events_of(commit, changes)
-    if ledger is None or not Ledgers({MODEL: ledger}).cover(events):
+    ledger = ledger_of(MODEL, tags, RegistryState(_Files(before.files)))
+    events = events_of(before.commit, before.changes)
+    if ledger is None or not Ledgers({MODEL: ledger}).cover(events) or not ledger.ends_with(past):
         return None
-    if not ledger.ends_with(past):
-        return None
-    return tags_of(commit, events, Ledgers({MODEL: ledger}))
+    made = tags_of(before.commit, events, Ledgers({MODEL: ledger}))
+    return made if all(before.registers(tag) for tag in made) else None
 
 
-_Next = tuple[CommitInfo, list[FileChange]]
+@dataclass
+class _Before:
+    """What there is before the last commit, and that commit."""
+
+    commit: CommitInfo
+    changes: list[FileChange]
+    files: dict[str, bytes]
+    known: list[Tag]
+    planned: list[Tag]
+    past: list[Event]
+    births: dict[tuple[str, str], bytes | None]
+
+    def registers(self, tag: Tag) -> bool:
+        """Tell whether a tag names the commit that wrote the manifest as it is now."""
+        path = layout.manifest_path(tag.model, tag.version)
+        born = self.births.get((tag.target, path))
+        return tag.target == self.commit.oid or (born is not None and born == self.files.get(path))
 
 
 @pytest.fixture(scope="module")
@@ -123,39 +138,40 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> GitRepository:
     return GitRepository(folder)
 
 
-def _history(
-    place: GitRepository, steps: Sequence[Edits], pace: int
-) -> tuple[list[Tag], dict[str, bytes], _Next, list[Tag], list[Event]]:
-    """Return the tags and files before the last step, the step, its tags, and the events before."""
+def _history(place: GitRepository, steps: Sequence[Edits], pace: int) -> _Before:
     index = HistoryIndex(place)
     index._path.unlink(missing_ok=True)
     files: dict[str, bytes] = {}
+    births: dict[tuple[str, str], bytes | None] = {}
     with index.tentative():
         for number, edits in enumerate(steps, 1):
-            commit, changes = _commit(number, pace), _changes(files, edits)
+            manifests = {path: str(number).encode() for path, new in edits.items() if new == b"x"}
+            commit, changes = _commit(number, pace), _changes(files, edits | manifests)
             if number == len(steps):
-                known = index.tags() if number > 1 else []
+                known = index.tags()
+                past = sorted(index.events(), key=lambda event: event.commit)
                 planned = index.plan_tags(commit, changes)
-                past = sorted(index.events(), key=lambda event: event.commit) if number > 1 else []
+                found = _Before(commit, changes, dict(files), known, planned, past, births)
             index.append(commit, changes)
-            before = dict(files)
-            files |= {c.path: c.after for c in changes if c.after is not None}
             for change in changes:
-                if change.after is None:
-                    files.pop(change.path, None)
+                files.pop(change.path, None)
+                if change.after is not None:
+                    files[change.path] = change.after
+                    if change.before is None:
+                        births[commit.oid, change.path] = change.after
     index.throw_away()
-    return known, before, (commit, changes), planned, past
+    return found
 
 
 @settings(max_examples=150, deadline=None)
 @given(steps=st.lists(STEPS, min_size=2, max_size=12), pace=st.integers(1, 3))
 def test_tags_tell_what_history_tells(place: GitRepository, steps: list[Edits], pace: int) -> None:
-    known, files, following, planned, past = _history(place, steps, pace)
-    tags = [FoundTag(tag.name, tag.target, tag.time) for tag in known]
-    told = _told(tags, files, following)
-    assert _told(tags, files, following, past) in (None, told)
+    before = _history(place, steps, pace)
+    tags = [FoundTag(tag.name, tag.target, tag.time) for tag in before.known]
+    told = _told(tags, before)
+    assert _told(tags, before, before.past) in (None, told)
     event("tags answer" if told is not None else "history answers")
-    assert told in (None, planned)
+    assert told in (None, before.planned)
 
 
 @settings(max_examples=150, deadline=None)
@@ -167,8 +183,8 @@ def test_tags_tell_what_history_tells(place: GitRepository, steps: list[Edits], 
 def test_one_hostile_tag_gives_no_wrong_number(
     place: GitRepository, steps: list[Edits], which: int, how: str
 ) -> None:
-    known, files, following, planned, past = _history(place, steps, 1)
-    tags = [FoundTag(tag.name, tag.target, tag.time) for tag in known]
+    before = _history(place, steps, 1)
+    tags = [FoundTag(tag.name, tag.target, tag.time) for tag in before.known]
     if not tags:
         return
     one = tags.pop(-1 if how == "tail" else which % len(tags))
@@ -185,9 +201,8 @@ def test_one_hostile_tag_gives_no_wrong_number(
         tags.append(hostile[how])
     if how in ("another", "version"):
         tags.append(one)
-    told = _told(tags, files, following, past if how == "tail" else ())
-    moved = how == "moved" and told is not None  # its commit is looked at before it is used
-    assert told is None or moved or [tag.name for tag in told] == [tag.name for tag in planned]
+    told = _told(tags, before, before.past if how == "tail" else ())
+    assert told is None or [tag.name for tag in told] == [tag.name for tag in before.planned]
 
 
 # In a clone
