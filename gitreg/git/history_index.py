@@ -19,13 +19,13 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from gitreg.core.model.names import is_taggable
-from gitreg.core.state.history import CommitInfo, Event, FileChange, entry_of, events_of
+from gitreg.core.state.history import CommitInfo, Event, FileChange, entry_of, events_of, named_by
 from gitreg.core.state.tags import Tag, tags_of
 from gitreg.core.state.timestamps import Timestamps
 from gitreg.git.history_database import clear, open_database, transaction, truncate
 from gitreg.git.history_fold import Fold
 from gitreg.git.log import first_parents_reach, read_commits
-from gitreg.git.model_tags import FAR, TagsOf, are_registrations, ledgers, tags_here
+from gitreg.git.model_tags import FAR, Tags, TagsHere, are_registrations, ledgers
 from gitreg.git.repository import GitRepository
 from gitreg.git.sharing import share
 
@@ -63,12 +63,12 @@ class HistoryIndex:
 
     Args:
         repository: whose branch.
-        tags_of: reads a model's tags, where those in the repository are not all of them.
+        published: the tags on the remote, for a repository that has only the last commits.
     """
 
-    def __init__(self, repository: GitRepository, tags_of: TagsOf | None = None) -> None:
+    def __init__(self, repository: GitRepository, published: Tags | None = None) -> None:
         self._repository = repository
-        self._tags_of = tags_of or (lambda model: tags_here(repository, model))
+        self._published = published
         self._lock = threading.RLock()
         self._db: sqlite3.Connection | None = None
         self._owner = os.getpid()
@@ -223,16 +223,24 @@ class HistoryIndex:
     ) -> list[Tag] | None:
         """Return the tags of a commit by those of its models; ``None`` if these prove nothing."""
         events = events_of(commit, changes)
-        models = {event.model for event in events}
-        found = ledgers(self._repository, tip, sorted(models), self._tags_of)
-        if found is None or not found.cover(events):
+        models: dict[str, set[int]] = {event.model: set() for event in events}
+        for event in events:
+            models[event.model].update(filter(None, (event.version, named_by(event.after))))
+        known = self._tags()
+        found = None if known is None else ledgers(self._repository, tip, models, known)
+        if known is None or found is None or not found.cover(events):
             return None
         tags = tags_of(commit, events, found)
-        proven = are_registrations(self._repository, tip, tags, commit.oid)
+        proven = are_registrations(self._repository, tip, tags, commit.oid, known)
         return tags if proven else None
+
+    def _tags(self) -> Tags | None:
+        """Return the tags that can stand for history, where there are such."""
+        return self._published if self._repository.is_shallow else TagsHere(self._repository)
 
     def _settle(self) -> None:
         if self._aim is not None:
+            self._repository.complete_history()
             self.advance(self._aim, exact=True)
 
     # Queries
@@ -249,7 +257,10 @@ class HistoryIndex:
         Numbers of an earlier model of this name, which was deleted, do not count.
         """
         if self._aim is not None and is_taggable(model) and self.is_far(self._aim):
-            found = ledgers(self._repository, self._aim, [model], self._tags_of)
+            known = self._tags()
+            found = (
+                None if known is None else ledgers(self._repository, self._aim, {model: ()}, known)
+            )
             if found is not None:
                 return found.of[model].highest
         query = "SELECT max(version) FROM versions WHERE model = ? AND life = ? AND seq <= ?"

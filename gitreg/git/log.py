@@ -201,6 +201,7 @@ def _with_contents(
         if place.pointer is not None or _is_tombstone(place):
             wanted.update((oid, b"") for oid in (raw.before, raw.after) if oid)
     oids = list(wanted)
+    repository.bring(oids)
     for oid, found in zip(oids, repository.reader.get_many(oids), strict=True):
         # The commit of a submodule is not in this repository, and it is no pointer.
         wanted[oid] = found.data if found is not None and found.kind == "blob" else b""
@@ -248,5 +249,6 @@ def _texts(repository: GitRepository, commit: list[_Located]) -> dict[str, bytes
         for oid in (raw.before, raw.after)
         if oid is not None
     ]
+    repository.bring(oids)
     found = repository.reader.get_many(oids) if oids else []
     return {oid: blob.data for oid, blob in zip(oids, found, strict=True) if blob is not None}

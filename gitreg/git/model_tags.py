@@ -6,16 +6,19 @@ of commits to number one tag. See `gitreg.core.state.ledger` for what the tags m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
 
 from gitreg.core.model import layout
-from gitreg.core.model.names import format_version, is_taggable, parse_tag
+from gitreg.core.model.names import RegistryTag, format_version, is_taggable, parse_tag
 from gitreg.core.state.history import Event, events_of
-from gitreg.core.state.ledger import FoundTag, Ledger, Ledgers, ledger_of
+from gitreg.core.state.ledger import FoundTag, Ledger, Ledgers, last_tags, ledger_of
 from gitreg.core.state.state import RegistryState
 from gitreg.core.state.tags import Tag
 from gitreg.git.log import read_commits
 from gitreg.git.objects import CommitSnapshot
+from gitreg.git.remote import Upstream, list_references, unreadable
 from gitreg.git.repository import GitRepository
 
 FAR = 1000
@@ -27,19 +30,96 @@ _FORMAT = (
     "%(contents:subject)%00%(refname:strip=2)"
 )
 
-TagsOf = Callable[[str], Sequence[FoundTag]]
-"""Returns the tags that begin with a model's name."""
+_PARENT = re.compile(rb"^parent ([0-9a-f]{40})$", re.MULTILINE)
+_TAGGER = re.compile(rb"tagger [^\n]* (\d+) [-+]\d{4}", re.MULTILINE)
 
 
-def patterns(model: str) -> list[str]:
-    """Return the patterns of a model's tags, for Git."""
+class Tags(Protocol):
+    """The tags that are complete as far as anybody knows."""
+
+    def of(self, model: str, versions: Iterable[int] = ()) -> Sequence[FoundTag]:
+        """Return the tags that begin with a model's name.
+
+        Args:
+            model: the name.
+            versions: those whose commits are going to be read.
+        """
+
+    def bring(self, names: Sequence[str]) -> None:
+        """Make the commits that tags name readable here, each with its first parent."""
+
+
+class TagsHere:
+    """The tags in a repository with all of its history."""
+
+    def __init__(self, repository: GitRepository) -> None:
+        self._repository = repository
+
+    def of(self, model: str, versions: Iterable[int] = ()) -> Sequence[FoundTag]:  # noqa: ARG002
+        """Return the tags that begin with a model's name."""
+        listing = self._repository.run("for-each-ref", f"--format={_FORMAT}", *_patterns(model))
+        return [_found(*line.split("\0")) for line in listing.text.split("\n") if line]
+
+    def bring(self, names: Sequence[str]) -> None:
+        """Do nothing: the commits are here."""
+
+
+class PublishedTags:
+    """The tags on a remote, for a repository that has only the last commits.
+
+    Args:
+        repository: where their objects are fetched to; no reference names them.
+        upstream: names the remote, when it is first asked.
+    """
+
+    def __init__(self, repository: GitRepository, upstream: Callable[[], Upstream]) -> None:
+        self._repository = repository
+        self._upstream = upstream
+        self._brought: set[str] = set()
+
+    def of(self, model: str, versions: Iterable[int] = ()) -> Sequence[FoundTag]:
+        """Return the tags that begin with a model's name; the last ones have their time.
+
+        Raises:
+            GitError: the remote cannot be reached.
+        """
+        there = list_references(self._repository, self._upstream(), "--tags", *_patterns(model))
+        found = {
+            (name := full.removeprefix("refs/tags/")): FoundTag(name, there.get(f"{full}^{{}}"))
+            for full in there
+            if not full.endswith("^{}")
+        }
+        last = last_tags(model, found.values())
+        named = (str(RegistryTag(model, version)) for version in versions)
+        self.bring([*last, *(name for name in named if name in found)])
+        objects = self._repository.reader.get_many([there[f"refs/tags/{name}"] for name in last])
+        for name, tag in zip(last, objects, strict=True):
+            data = b"" if tag is None else tag.data
+            time = _TAGGER.search(data.partition(b"\n\n")[0])
+            start = f"object {found[name].target}\ntype commit\ntag {name}\n".encode()
+            is_ours = time is not None and data.startswith(start)
+            target = found[name].target if is_ours else None
+            found[name] = FoundTag(name, target, int(time[1]) if time else None)
+        return list(found.values())
+
+    def bring(self, names: Sequence[str]) -> None:
+        """Fetch tags, the commits that they name and their parents, with nothing before these.
+
+        Raises:
+            GitError: the remote cannot be reached.
+        """
+        wanted = [name for name in dict.fromkeys(names) if name not in self._brought]
+        if not wanted:
+            return
+        refs = [f"refs/tags/{name}" for name in wanted]
+        done = self._repository.fetch_some(self._upstream().place, "--depth=2", refs=refs)
+        if done.returncode != 0:
+            raise unreadable(self._upstream(), "fetch", done)
+        self._brought.update(wanted)
+
+
+def _patterns(model: str) -> list[str]:
     return [f"refs/tags/{model}@v*", f"refs/tags/{model}#*"]
-
-
-def tags_here(repository: GitRepository, model: str) -> list[FoundTag]:
-    """Return a model's tags in a repository."""
-    listing = repository.run("for-each-ref", f"--format={_FORMAT}", *patterns(model)).text
-    return [_found(*line.split("\0")) for line in listing.split("\n") if line]
 
 
 def _found(kind: str, target_kind: str, target: str, *said: str) -> FoundTag:
@@ -52,22 +132,23 @@ def _found(kind: str, target_kind: str, target: str, *said: str) -> FoundTag:
 
 
 def ledgers(
-    repository: GitRepository, tip: str, models: Iterable[str], tags_of: TagsOf
+    repository: GitRepository, tip: str, models: Mapping[str, Iterable[int]], tags: Tags
 ) -> Ledgers | None:
     """Return what models' tags tell at a commit; ``None`` if they cannot stand for the history.
 
     Args:
         repository: where the commit is.
         tip: the commit that the tags should lead to.
-        models: the models; those whose names cannot be tagged are left out.
-        tags_of: reads the tags.
+        models: the models, each with the versions whose commits are going to be read; those whose
+            names cannot be tagged are left out.
+        tags: reads the tags.
     """
     state = RegistryState(repository.snapshot(tip))
     found: dict[str, Ledger] = {}
-    for model in models:
+    for model, versions in models.items():
         if not is_taggable(model):
             continue
-        ledger = ledger_of(model, tags_of(model), state)
+        ledger = ledger_of(model, tags.of(model, versions), state)
         if ledger is None or not ledger.ends_with(_last_events(repository, model, tip)):
             return None
         found[model] = ledger
@@ -83,7 +164,9 @@ def _last_events(repository: GitRepository, model: str, tip: str) -> list[Event]
     return [event for commit, changes in commits for event in events_of(commit, changes)]
 
 
-def are_registrations(repository: GitRepository, tip: str, tags: Iterable[Tag], new: str) -> bool:
+def are_registrations(
+    repository: GitRepository, tip: str, made: Iterable[Tag], new: str, tags: Tags
+) -> bool:
     """Tell whether the commits that tags name registered their versions, as the files are now.
 
     A version's tag may have been moved to another commit.
@@ -91,20 +174,27 @@ def are_registrations(repository: GitRepository, tip: str, tags: Iterable[Tag], 
     Args:
         repository: where the commits are.
         tip: the commit before the one that is tagged.
-        tags: the tags.
+        made: the tags that name them.
         new: the commit that is tagged, which may register versions itself.
+        tags: makes the commits readable.
     """
-    return all(
-        _registers(repository, tip, *pair)
-        for pair in {(tag.model, tag.version, tag.target) for tag in tags if tag.target != new}
-    )
+    named = {(tag.model, tag.version, tag.target) for tag in made if tag.target != new}
+    tags.bring([str(RegistryTag(model, version)) for model, version, _ in sorted(named)])
+    return all(_registers(repository, tip, *one) for one in named)
 
 
 def _registers(repository: GitRepository, tip: str, model: str, version: int, commit: str) -> bool:
-    now, then, before = (
+    """Tell whether a commit wrote a version's manifest as it is at the tip."""
+    found = repository.reader.get(commit)
+    # Not `commit^`: the reader was started when the history was perhaps cut off here.
+    parent = _PARENT.search(found.data.partition(b"\n\n")[0]) if found is not None else None
+    before = None if parent is None else parent[1].decode()
+    if found is None or (before is not None and repository.commit_of(before) is None):
+        return False
+    now, then, earlier = (
         # A light copy has folders, and would have to fetch the file.
         CommitSnapshot(repository.reader, at).identities(layout.version_path(model, version))
-        for at in (tip, commit, f"{commit}^")
+        for at in (tip, commit, before)
     )
     manifest = now.get("manifest.yaml")
-    return manifest is not None and manifest == then.get("manifest.yaml") and not before
+    return manifest is not None and manifest == then.get("manifest.yaml") and not earlier

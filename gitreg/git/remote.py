@@ -159,7 +159,7 @@ def push_url(repository: GitRepository, upstream: Upstream) -> str:
     return repository.run("ls-remote", "--get-url", "--end-of-options", upstream.remote).text
 
 
-_NOTHING_ELSE = (
+NOTHING_ELSE = (
     "--no-tags",
     "--no-write-fetch-head",
     "--quiet",
@@ -180,10 +180,10 @@ def fetch_tip(repository: GitRepository, upstream: Upstream) -> str | None:
         return repository.commit_of(_INCOMING)
     if "couldn't find remote ref" in done.stderr:
         return None
-    raise _unreadable(upstream, "fetch", done)
+    raise unreadable(upstream, "fetch", done)
 
 
-def _unreadable(upstream: Upstream, subcommand: str, done: process.Completed) -> GitError:
+def unreadable(upstream: Upstream, subcommand: str, done: process.Completed) -> GitError:
     """Return the error for a remote that could not be read."""
     cause = causes.when_reading(done.stderr)
     what = cause.text if cause and cause.text else process.failure(subcommand, done)
@@ -442,7 +442,7 @@ def _fetch(repository: GitRepository, place: str, *refspecs: str) -> process.Com
     return process.run(
         repository.folder,
         "fetch",
-        *_NOTHING_ELSE,
+        *NOTHING_ELSE,
         "--end-of-options",
         place,
         *refspecs,
@@ -475,7 +475,7 @@ def published_tags(
     if not wanted:
         return {}
     patterns = sorted(wanted) if len(wanted) <= _ON_A_COMMAND_LINE else ["refs/tags/*"]
-    there = _list_references(repository, upstream, "--refs", *patterns)
+    there = list_references(repository, upstream, "--refs", *patterns)
     return {name.removeprefix("refs/tags/"): oid for name, oid in there.items() if name in wanted}
 
 
@@ -485,7 +485,7 @@ def version_tags(repository: GitRepository, upstream: Upstream, model: str) -> d
     Raises:
         GitError: the remote cannot be reached.
     """
-    there = _list_references(repository, upstream, "--tags", f"refs/tags/{model}@v*")
+    there = list_references(repository, upstream, "--tags", f"refs/tags/{model}@v*")
     return {
         name.removeprefix("refs/tags/"): there.get(f"{name}^{{}}", oid)
         for name, oid in there.items()
@@ -499,11 +499,11 @@ def branches(repository: GitRepository, upstream: Upstream) -> list[str]:
     Raises:
         GitError: the remote cannot be reached.
     """
-    there = _list_references(repository, upstream, "--heads")
+    there = list_references(repository, upstream, "--heads")
     return [name.removeprefix("refs/heads/") for name in there]
 
 
-def _list_references(
+def list_references(
     repository: GitRepository, upstream: Upstream, kind: str, *patterns: str
 ) -> dict[str, str]:
     """Return the references of a remote that match, full name to object."""
@@ -518,7 +518,7 @@ def _list_references(
         interactive=True,
     )
     if done.returncode != 0:
-        raise _unreadable(upstream, "ls-remote", done)
+        raise unreadable(upstream, "ls-remote", done)
     lines = (line.partition("\t") for line in done.text.splitlines())
     return {name: oid for oid, _, name in lines}
 
@@ -579,7 +579,7 @@ def survey(repository: GitRepository, upstream: Upstream) -> Survey:
             FETCH_PATIENCE,
             "fetch",
             "--refmap=",
-            *_NOTHING_ELSE,
+            *NOTHING_ELSE,
             "--end-of-options",
             upstream.place,
             upstream.branch,

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -165,6 +165,23 @@ class GitRepository:
                 "this clone is shallow, and numbering the tags needs its whole history",
                 hint="git fetch --unshallow",
             )
+
+    def complete_history(self) -> None:
+        """Make all of history readable; a light copy fetches it.
+
+        Raises:
+            GitError: the clone is shallow, or the remote cannot be reached.
+        """
+        self.refuse_shallow()
+
+    def fetch_some(self, place: str, *options: str, refs: Sequence[str]) -> process.Completed:
+        """Fetch from a remote or URL without a reference; the caller looks at the exit status."""
+        quiet = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
+        args = ("fetch", *quiet, *options, "--end-of-options", place, *refs)
+        return process.run(self.folder, *args, check=False, interactive=True)
+
+    def bring(self, oids: Sequence[str]) -> None:
+        """Fetch files together that a light copy lacks; do nothing in any other repository."""
 
     def run(self, *args: str, stdin: bytes | None = None, check: bool = True) -> process.Completed:
         """Run Git in the repository; see `gitreg.git.process.run`."""

@@ -111,14 +111,20 @@ class Clone:
         repository: the clone.
         history: its index.
         url: where it is published, for gitreg's own copies, which have no remote configured.
+        branch: the full name of the branch there, where the copy's has another name.
     """
 
     def __init__(
-        self, repository: GitRepository, history: HistoryIndex, url: str | None = None
+        self,
+        repository: GitRepository,
+        history: HistoryIndex,
+        url: str | None = None,
+        branch: str | None = None,
     ) -> None:
         self._repository = repository
         self._history = history
         self._url = url
+        self._branch = branch
         self._asked: dict[str, str] = {}
 
     def finish_interrupted(self) -> None:
@@ -156,7 +162,7 @@ class Clone:
             GitError: no remote is configured, or several could be meant.
         """
         if self._url is not None:
-            return Upstream(self._url, tip.branch, runs_hooks=False)
+            return Upstream(self._url, self._branch or tip.branch, runs_hooks=False)
         return remote.upstream_of(self._repository, tip)
 
     def fetch_status(self, *, allow_rewind: bool = False) -> BranchStatus:
@@ -168,7 +174,6 @@ class Clone:
         Raises:
             GitError: the remote cannot be reached, or its branch went backwards.
         """
-        self._repository.refuse_shallow()
         local = self._repository.tip()
         upstream = self.upstream(local)
         seen = remote.last_seen(self._repository, upstream)

@@ -149,7 +149,7 @@ class Registry(Writing):
             self._repository,
             lambda: self._history,
             lambda: self._artifacts,
-            lambda: tagged_tip(self._repository, self._clone),
+            lambda: tagged_tip(self._repository, self._whole_clone),
         )
         return check_clone(
             clone,
@@ -225,7 +225,7 @@ class Registry(Writing):
                 hint="run gitreg doctor --fix in a clone",
             )
         inspection = Inspection(
-            self._repository, self.state(), self._history, self._artifacts, self._clone
+            self._repository, self.state(), self._history, self._artifacts, self._whole_clone
         )
         done = mend(inspection) if fix else []
         return done + examine(inspection)

@@ -379,8 +379,8 @@ class Reading(Parts):
             override=override,
         )
         state = existing(self.state(**options))
-        self._past(state)
+        mover = self._mover(state, history=self._past(state))
         try:
-            return promote(state, request, self._mover(state)).judgements
+            return promote(state, request, mover).judgements
         except GateRefused as refused:
             return refused.judgements

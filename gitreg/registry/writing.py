@@ -71,7 +71,7 @@ class Writing(Reading):
         return self._register(
             name,
             lambda: found_out(
-                self._repository,
+                self._written,
                 Path(source),
                 metrics=metrics,
                 params=params,
@@ -121,12 +121,12 @@ class Writing(Reading):
         from gitreg.core.state.change import check_reason
 
         check_reason(settings.reason)  # before a gigabyte is read for nothing
-        state = existing(self.state())
+        state = existing(self._found())
         operation = collect(
-            self._repository,
+            self._written,
             self._artifacts,
             state,
-            self._history,
+            self._write_index,
             name,
             provenance,
             published=self._published_tags(name) if self._publishes(settings) else None,
@@ -296,7 +296,7 @@ class Writing(Reading):
         plans: list[RollbackPlan] = []
 
         def operation(state: RegistryState) -> Change:
-            plan = roll_back(state, self._history, request, self._mover(state, pr=settings.pr))
+            plan = roll_back(state, self._write_index, request, self._mover(state, pr=settings.pr))
             for restored in plan.restored:
                 self._artifacts.require(state.snapshot, restored)
             plans.append(plan)
@@ -356,7 +356,7 @@ class Writing(Reading):
         from gitreg.approvals.giving import approving
 
         settings = WriteSettings.of(options)
-        operation = approving(self._repository, self.state(), preview, key)
+        operation = approving(self._written, self._found(), preview, key)
         return self._write(operation, settings, topic=self._signer(key))
 
     def withdraw_approval(
@@ -378,13 +378,13 @@ class Writing(Reading):
         settings = WriteSettings.of(options)
         wanted = reference_of(reference)
         operation = withdrawing(
-            self._repository, self.state(), wanted, checked_text(stage, "a stage"), key
+            self._written, self._found(), wanted, checked_text(stage, "a stage"), key
         )
         return self._write(operation, settings, topic=self._signer(key))
 
     def _signer(self, key: str | None) -> str:
         """Return what tells the approvals of several people apart, for their branches."""
-        return f"by {key or self._repository.config('user.signingkey')}"
+        return f"by {key or self._written.config('user.signingkey')}"
 
     # Models
 
@@ -421,7 +421,7 @@ class Writing(Reading):
         settings = WriteSettings.of(options)
         request = Creation(
             checked_text(name, "a model"),
-            created_at or self._repository.signature("AUTHOR").utc,
+            created_at or self._written.signature("AUTHOR").utc,
             description,
             owner,
             dict(tags or {}),
@@ -489,7 +489,7 @@ class Writing(Reading):
 
     def _tombstone(self, reason: str | None) -> Tombstone:
         """Return the record of a deletion that this clone's user makes now."""
-        who = self._repository.signature("AUTHOR")
+        who = self._written.signature("AUTHOR")
         return Tombstone(who.utc, who.person, reason)
 
 

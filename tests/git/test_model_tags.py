@@ -145,7 +145,9 @@ def _history(place: GitRepository, steps: Sequence[Edits], pace: int) -> _Before
     births: dict[tuple[str, str], bytes | None] = {}
     with index.tentative():
         for number, edits in enumerate(steps, 1):
-            manifests = {path: str(number).encode() for path, new in edits.items() if new == b"x"}
+            manifests: Edits = {
+                path: str(number).encode() for path, new in edits.items() if new == b"x"
+            }
             commit, changes = _commit(number, pace), _changes(files, edits | manifests)
             if number == len(steps):
                 known = index.tags()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from gitreg.core.model.names import RegistryTag, is_taggable, parse_tag
 from gitreg.core.state.history import Event, named_by
@@ -85,6 +86,8 @@ class Ledger:
     def _take(self, left: list[tuple[RegistryTag, int]], event: Event) -> bool:
         """Take an event's tags from the end of those that are left; tell whether they are there."""
         if event.pointer is None:
+            if event.is_birth:
+                return event.version in self.targets
             ends = event.action in ("delete", "remove") or event.renamed_to is not None
             if not ends or event.version not in self.targets:
                 return True
@@ -203,6 +206,7 @@ class _Story:
         """Return the story of a model's tags, ``None`` when there is a gap or a contradiction."""
         versions: dict[int, str] = {}
         counted: dict[int, tuple[RegistryTag, str]] = {}
+        times: dict[tuple[bool, int], int] = {}
         for found in tags:
             tag = parse_tag(found.name)
             if tag is None or tag.model != model or str(tag) != found.name:
@@ -215,6 +219,10 @@ class _Story:
                 versions[tag.version] = found.target
             else:
                 return None
+            if found.time is not None:
+                times[tag.counter is None, tag.counter or tag.version or 0] = found.time
+        if not (_is_rising(times, of_versions=True) and _is_rising(times, of_versions=False)):
+            return None
         by_target = {target: version for version, target in versions.items()}
         if len(by_target) != len(versions) or max(counted, default=0) != len(counted):
             return None
@@ -245,6 +253,12 @@ class _Story:
             list(self.stack.get(name, ())[-1:]) == ([names[name]] if name in names else [])
             for name in {*names, *self.stack}
         )
+
+
+def _is_rising(times: Mapping[tuple[bool, int], int], *, of_versions: bool) -> bool:
+    """Tell whether tags are as old as their numbers say."""
+    found = [time for (is_version, _), time in sorted(times.items()) if is_version is of_versions]
+    return all(one < other for one, other in pairwise(found))
 
 
 def _played(
