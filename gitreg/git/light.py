@@ -164,6 +164,18 @@ class LightRepository(GitRepository):
             raise out_of_reach(self._url, "the history is", fetched)
         del self._places
 
+    def bring_branch(self, branch: str) -> None:
+        """Fetch a branch of the remote, if it has it, and all commits before it.
+
+        Raises:
+            GitError: the remote cannot be reached.
+        """
+        self.complete_history()
+        name = f"refs/heads/{branch}"
+        fetched = self._fetch("fetch", *_QUIET, "--stdin", REMOTE, refs=[f"+{name}:{name}"])
+        if fetched.returncode != 0 and "couldn't find remote ref" not in fetched.stderr:
+            raise out_of_reach(self._url, f"the branch {branch} is", fetched)
+
     def fetch_some(self, place: str, *options: str, refs: Sequence[str]) -> process.Completed:  # noqa: ARG002
         """Fetch from the remote of the copy, without files."""
         return self._fetch("fetch", *_QUIET, *options, "--stdin", REMOTE, refs=refs)

@@ -76,6 +76,7 @@ class PublishedTags:
         self._repository = repository
         self._upstream = upstream
         self._brought: set[str] = set()
+        self._targets: dict[str, str | None] = {}
 
     def of(self, model: str, versions: Iterable[int] = ()) -> Sequence[FoundTag]:
         """Return the tags that begin with a model's name; the last ones have their time.
@@ -89,6 +90,7 @@ class PublishedTags:
             for full in there
             if not full.endswith("^{}")
         }
+        self._targets |= {name: tag.target for name, tag in found.items()}
         last = last_tags(model, found.values())
         named = (str(RegistryTag(model, version)) for version in versions)
         self.bring([*last, *(name for name in named if name in found)])
@@ -109,13 +111,30 @@ class PublishedTags:
             GitError: the remote cannot be reached.
         """
         wanted = [name for name in dict.fromkeys(names) if name not in self._brought]
-        if not wanted:
+        known = [name for name in wanted if self._has_commit(self._targets.get(name))]
+        # A fetch with a depth cuts off what is before: known history would become shorter.
+        self._fetch(known)
+        self._fetch([name for name in wanted if name not in known], "--depth=2")
+        self._brought.update(wanted)
+
+    def _fetch(self, names: Sequence[str], *depth: str) -> None:
+        if not names:
             return
-        refs = [f"refs/tags/{name}" for name in wanted]
-        done = self._repository.fetch_some(self._upstream().place, "--depth=2", refs=refs)
+        refs = [f"refs/tags/{name}" for name in names]
+        done = self._repository.fetch_some(self._upstream().place, *depth, refs=refs)
         if done.returncode != 0:
             raise unreadable(self._upstream(), "fetch", done)
-        self._brought.update(wanted)
+
+    def _has_commit(self, commit: str | None) -> bool:
+        """Tell whether a commit and its first parent are here already; nothing is fetched."""
+        if commit is None:
+            return False
+        found = self._repository.run("cat-file", "commit", commit, check=False)
+        parent = _PARENT.search(found.stdout.partition(b"\n\n")[0])
+        if found.returncode != 0 or parent is None:
+            return found.returncode == 0
+        asked = self._repository.run("cat-file", "-e", parent[1].decode(), check=False)
+        return asked.returncode == 0
 
 
 def _patterns(model: str) -> list[str]:

@@ -162,7 +162,7 @@ class GitRepository:
         """
         if self.is_shallow:
             raise GitError(
-                "this clone is shallow, and numbering the tags needs its whole history",
+                "this clone is shallow, and this needs its whole history",
                 hint="git fetch --unshallow",
             )
 
@@ -173,6 +173,9 @@ class GitRepository:
             GitError: the clone is shallow, or the remote cannot be reached.
         """
         self.refuse_shallow()
+
+    def bring_branch(self, branch: str) -> None:
+        """Fetch a branch that a light copy lacks; do nothing in any other repository."""
 
     def fetch_some(self, place: str, *options: str, refs: Sequence[str]) -> process.Completed:
         """Fetch from a remote or URL without a reference; the caller looks at the exit status."""
@@ -308,7 +311,7 @@ class GitRepository:
         Raises:
             GitError: the clone is shallow.
         """
-        self.refuse_shallow()
+        self.complete_history()
         known = self._roots.get(commit)
         if known is None:
             # Only a graft can make several roots; the walk ends at the last one.

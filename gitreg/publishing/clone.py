@@ -418,10 +418,16 @@ class Clone:
         beside = _beside(status.upstream, branch)
         return self._push(beside, commit, expected, {}, push_options)
 
-    def publish_missing_tags(self, status: BranchStatus) -> tuple[str, ...]:
+    def publish_missing_tags(
+        self, status: BranchStatus, since: str | None = None
+    ) -> tuple[str, ...]:
         """Publish tags that the remote is missing for commits published since the last fetch.
 
         A push that was interrupted on the remote can leave the branch without its tags.
+
+        Args:
+            status: the clone beside the remote branch.
+            since: the commit before the first one that may lack tags, where nothing was seen yet.
 
         Returns:
             Warnings about tags on the remote that name something else.
@@ -429,10 +435,13 @@ class Clone:
         Raises:
             GitError: the remote cannot be reached, or refused the push.
         """
-        if status.published is None or status.seen == status.published:
+        since = status.seen or since
+        if status.published is None or since == status.published:
             return ()
+        if since is None and self._history.is_far(status.published):
+            return ()  # nobody interrupted anything here
         self._history.advance(status.published, exact=True)
-        tags = self.tags(status.local.branch, None if status.rewound else status.seen)
+        tags = self.tags(status.local.branch, None if status.rewound else since)
         objects = publish.write_tags(self._repository, tags)
         there = self.published_tags(status.upstream, tags, objects)
         missing = {name: oid for name, oid in objects.items() if name not in there}
@@ -530,6 +539,9 @@ class Clone:
         if local.commit == commit:
             return ()
         worktree.refuse_to_move(self._repository, local.commit, commit)
+        if self._repository.is_shallow:
+            # History is cut off, and would give the tags of others wrong numbers.
+            return publish.switch(self._repository, local, commit, dict(made or {}))
         lost: list[Tag] = []
         # When the published commit came in by a merge, the first-parent lines fork before it.
         parted = None if status.merged_in else status.fork

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -222,7 +223,6 @@ class Publisher:
 
     def _try_local(self, run: _Run) -> Outcome:
         base = self._repository.tip()
-        self._repository.refuse_shallow()
         state = self._state_at(base)
         done = self._done(run, base)
         if done is not None:
@@ -384,7 +384,8 @@ class Publisher:
         outcome = self._done_before(run, done)
         self._history.advance(str(status.base.commit), exact=True)
         try:
-            warnings = self._publish_rest(status, state)
+            before = self._repository.commit_of(f"{done}^")
+            warnings = self._publish_rest(status, state, since=before)
         except GitError as error:
             if status.is_ahead:
                 raise
@@ -394,8 +395,16 @@ class Publisher:
             ) from None
         return replace(outcome, pushed=True, warnings=(*outcome.warnings, *warnings))
 
-    def _publish_rest(self, status: BranchStatus, state: RegistryState) -> tuple[str, ...]:
-        """Publish earlier commits of this clone, or update the clone to what is published."""
+    def _publish_rest(
+        self, status: BranchStatus, state: RegistryState, since: str | None = None
+    ) -> tuple[str, ...]:
+        """Publish earlier commits of this clone, or update the clone to what is published.
+
+        Args:
+            status: the clone beside the remote branch.
+            state: the registry that is published.
+            since: see `Clone.publish_missing_tags`.
+        """
         if status.is_ahead:
             self._clone.refuse_broken_invariants(status)
             self._send(status, state, ())
@@ -403,7 +412,7 @@ class Publisher:
             self._clone.publish(status, commit, self._earlier_tags(status))
             self._clone.remember_published(status, commit)
             return ()
-        warnings = self._clone.publish_missing_tags(status)  # 8
+        warnings = self._clone.publish_missing_tags(status, since)  # 8
         self._clone.remember_seen(status)
         return warnings + self._clone.follow(status, str(status.base.commit))  # 9
 
@@ -528,7 +537,9 @@ class Publisher:
             raise self._overtaken(place, how_to_see)
 
     def _overtaken(self, place: Place, how_to_see: str) -> Overtaken:
-        moves = self._history.events(place.model, place.pointer, limit=1)
+        moves = []
+        with suppress(GitError):  # the clone is shallow
+            moves = self._history.events(place.model, place.pointer, limit=1)
         by = f" by {moves[0].author} in {moves[0].commit[:9]}" if moves else ""
         what = f"{_reference_to(place)}, which this would change, was moved"
         if place.version is not None:

@@ -17,6 +17,7 @@ from gitreg.core.state.history import CommitInfo, Event, FileChange, events_of
 from gitreg.core.state.ledger import FoundTag, Ledgers, ledger_of
 from gitreg.core.state.state import RegistryState
 from gitreg.core.state.tags import Tag, tags_of
+from gitreg.errors import GitError
 from gitreg.git import history_index, log, model_tags
 from gitreg.git.history_index import HistoryIndex
 from gitreg.git.repository import GitRepository
@@ -298,3 +299,44 @@ def test_tags_that_prove_nothing_are_not_believed(fresh: Path, walked: list[str]
     index.advance(git(fresh, "rev-parse", "HEAD"))
     count = sum("#" in tag.name for tag in index.tags())
     assert planned.tags[0].endswith(f"#{count + 1}")
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_a_shallow_clone_writes_what_it_can_know(shared: Path, depth: int) -> None:
+    origin = f"file://{shared / 'origin.git'}"
+    git(shared, "clone", "--quiet", f"--depth={depth}", origin, "shallow")
+    shallow = shared / "shallow"
+    with Registry(shallow) as registry:
+        registry.promote("churn@3", stage="production", push=True)
+        registry.register("churn", shallow / "registry/policy.yaml", push=True)
+        registry.set_alias("churn@4", "champion", push=True)
+        assert registry.promote("churn@4", stage="production").tags
+        with pytest.raises(GitError, match="shallow"):
+            registry.rollback("churn", push=True)
+    assert len(git(shallow, "rev-list", "HEAD").split()) == depth + 4
+    git(shared, "clone", "--quiet", origin, "judge")
+    assert _is_in_order(shared / "judge")
+    git(shallow, "fetch", "--quiet", "--unshallow", "--tags")
+    git(shallow, "fsck", "--connectivity-only")
+    assert _is_in_order(shallow)
+
+
+def test_a_shallow_clone_that_is_behind_follows(shared: Path) -> None:
+    origin = f"file://{shared / 'origin.git'}"
+    git(shared, "clone", "--quiet", "--depth=1", origin, "shallow")
+    with Registry(shared / "work") as theirs:
+        theirs.set_alias("churn@1", "shadow", push=True)
+    with Registry(shared / "shallow") as registry:
+        outcome = registry.promote("churn@3", stage="production", push=True)
+        assert outcome.warnings == ()
+        assert registry.model("churn").aliases == {"champion": 2, "shadow": 1}
+    git(shared, "clone", "--quiet", origin, "judge")
+    assert _is_in_order(shared / "judge")
+
+
+def test_a_shallow_clone_does_not_believe_tags_that_prove_nothing(shared: Path) -> None:
+    origin = f"file://{shared / 'origin.git'}"
+    git(shared / "origin.git", "tag", "-d", "churn#archived#3")
+    git(shared, "clone", "--quiet", "--depth=1", origin, "shallow")
+    with Registry(shared / "shallow") as registry, pytest.raises(GitError, match="shallow"):
+        registry.promote("churn@3", stage="production", push=True)
