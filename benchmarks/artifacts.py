@@ -225,8 +225,8 @@ class _Workshop:
 
 def _forget(repository: Path) -> None:
     """Empty DVC's cache, and its database of known hashes."""
-    _remove(repository / ".dvc" / "cache")
-    _remove(repository / ".dvc" / "tmp")
+    _remove(repository / "registry" / ".dvc" / "cache")
+    _remove(repository / "registry" / ".dvc" / "tmp")
     _remove(Path(os.environ["DVC_SITE_CACHE_DIR"]))
 
 

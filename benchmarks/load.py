@@ -94,10 +94,10 @@ def _fill(base: Path) -> None:
 
 def _share_bytes(work: Path) -> None:
     (work.parent / "dvc-remote").mkdir()
-    (work / ".dvc" / "config").write_text(
-        "[core]\n    remote = store\n['remote \"store\"']\n    url = ../../dvc-remote\n"
+    (work / "registry" / ".dvc" / "config").write_text(
+        "[core]\n    remote = store\n['remote \"store\"']\n    url = ../../../dvc-remote\n"
     )
-    _git(work, "commit", "--quiet", "-m", "share the bytes", "--", ".dvc/config")
+    _git(work, "commit", "--quiet", "-m", "share the bytes", "--", "registry/.dvc/config")
 
 
 def _measure(load: Load, how: str, place: Path) -> list[Result]:
@@ -170,9 +170,10 @@ def _beside_many_tags(folder: Path, registries: Path) -> list[Result]:
     folder.mkdir()
     work = folder / "work"
     _git(folder, "clone", "--quiet", str(population.checkout(TAGS, registries)), "work")
-    shutil.copytree(registries / "checkout" / ".dvc" / "cache", work / ".dvc" / "cache")
+    cache = work / "registry" / ".dvc" / "cache"
+    shutil.copytree(registries / "checkout" / "registry" / ".dvc" / "cache", cache)
     _share_bytes(work)
-    shutil.copytree(work / ".dvc" / "cache", folder / "dvc-remote", dirs_exist_ok=True)
+    shutil.copytree(cache, folder / "dvc-remote", dirs_exist_ok=True)
     _git(folder, "clone", "--quiet", "--bare", "work", "origin.git")
     _git(work, "remote", "set-url", "origin", "../origin.git")
     targets = TAGS.targets()

@@ -154,6 +154,7 @@ def run_story(story: Story, demo: Path) -> None:
         everything else to the Git host.""",
     )
     ada.run("git init -q -b main")
+    ada.run("dvc init -q")
     ada.run("gitreg init")
     ada.run("dvc remote add --default storage $DEMO/bucket")
     ada.run("git init -q --bare -b main $DEMO/host.git")

@@ -61,6 +61,22 @@ class DvcError(WorldError):
     """DVC, its cache or its remote refused or failed."""
 
 
+class ServerRefused(GitError):
+    """A hook or a rule of the remote refused a push; nothing was published.
+
+    Attributes:
+        summary: the message without the server's own lines.
+        lines: what the server printed, line by line.
+    """
+
+    exit_code = 1
+
+    def __init__(self, summary: str, lines: tuple[str, ...], *, hint: str | None = None) -> None:
+        super().__init__("\n".join((summary, *lines)), hint=hint)
+        self.summary = summary
+        self.lines = lines
+
+
 class UnknownOutcome(GitError):
     """The remote did not answer a push: the commit may be published or not."""
 

@@ -151,6 +151,13 @@ def registry(folder: Path) -> Iterator[Registry]:
         yield opened
 
 
+def dvc_project(folder: Path, config: str = "") -> None:
+    """Make a folder a DVC project, with the files that ``dvc init`` makes."""
+    (folder / ".dvc").mkdir(exist_ok=True)
+    (folder / ".dvc" / "config").write_text(config)
+    (folder / ".dvc" / ".gitignore").write_text("/config.local\n/tmp\n/cache\n")
+
+
 def write_model(folder: Path, text: str = "weights", name: str = "models/churn") -> Path:
     """Write a model folder of two small files, ignored by Git as a real one would be."""
     path = folder / name
@@ -176,11 +183,12 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
         work = base / "work"
         Registry.init(work)
         (base / "dvc-remote").mkdir()
-        (work / ".dvc" / "config").write_text(
-            "[core]\n    remote = store\n['remote \"store\"']\n    url = ../../dvc-remote\n"
+        (work / "registry" / ".dvc" / "config").write_text(
+            "[core]\n    remote = store\n[cache]\n    dir = cache\n"
+            "['remote \"store\"']\n    url = ../../../dvc-remote\n"
         )
         (work / ".gitignore").write_text("/models/\n")
-        git(work, "add", ".dvc/config", ".gitignore")
+        git(work, "add", "registry/.dvc/config", ".gitignore")
         git(work, "commit", "--quiet", "-m", "share the bytes")
         git(base, "init", "--quiet", "--bare", "--initial-branch=main", "origin.git")
         git(work, "remote", "add", "origin", "../origin.git")

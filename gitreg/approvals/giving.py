@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gitreg.approvals.signatures import APPROVAL, parse_signature
-from gitreg.approvals.stored import is_same_person, signers_of, why_not
+from gitreg.approvals.stored import entries_of, is_same_person, signers_of, why_not
 from gitreg.core.model.keys import PublicKey
 from gitreg.core.model.model import ModelVersion
 from gitreg.core.model.names import Reference, check_stage_name, format_version
@@ -18,6 +18,7 @@ from gitreg.core.operations.approve import Approval, Approve, approval_of, appro
 from gitreg.core.state.change import Change
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitError, NotFound, Refused
+from gitreg.git.history_index import HistoryIndex
 from gitreg.git.repository import GitRepository
 
 
@@ -37,9 +38,20 @@ class ApprovalPreview:
 
 
 def preview(
-    repository: GitRepository, state: RegistryState, wanted: Reference, stage: str
+    repository: GitRepository,
+    state: RegistryState,
+    history: HistoryIndex,
+    wanted: Reference,
+    stage: str,
 ) -> ApprovalPreview:
     """Return what an approval of a version for a stage would approve.
+
+    Args:
+        repository: the repository.
+        state: the registry.
+        history: the index; it is advanced to the state.
+        wanted: the version.
+        stage: where to.
 
     Raises:
         NotFound: the version or stage does not exist.
@@ -53,7 +65,9 @@ def preview(
     if version in state.stage(wanted.model, stage):
         raise Refused(f"{candidate.reference} is in {stage} already: there is nothing to approve")
     root = repository.root_of(str(state.commit))
-    approval = approval_of(state, root, wanted.model, version, stage)
+    history.advance(str(state.commit))
+    entry = entries_of(history)(wanted.model, stage)
+    approval = approval_of(state, root, wanted.model, version, stage, entry)
     incumbents = tuple(state.version(wanted.model, other) for other in approval.replaces)
     return ApprovalPreview(approval, candidate, incumbents)
 
@@ -61,6 +75,7 @@ def preview(
 def approving(
     repository: GitRepository,
     state: RegistryState,
+    history: HistoryIndex,
     seen: ApprovalPreview,
     key: str | None = None,
 ) -> Callable[[RegistryState], Change]:
@@ -69,6 +84,7 @@ def approving(
     Args:
         repository: whose Git configuration names the key.
         state: whose policy says which keys count.
+        history: the index; it is advanced to the state now, and later to that of the operation.
         seen: what `preview` returned.
         key: replaces ``user.signingkey``: a file, or a public key that an agent holds.
 
@@ -96,11 +112,14 @@ def approving(
         )
 
     def holds(data: bytes) -> bool:
-        return why_not(data, wanted, principal, signers) is None
+        return why_not(data, wanted, principal, signers, lambda: False) is None
 
     def operation(now: RegistryState) -> Change:
-        return approve(now, Approve(wanted, principal, sign, holds, _idle(now, wanted, principal)))
+        idle = _idle(now, wanted, principal)
+        entries = entries_of(history)
+        return approve(now, Approve(wanted, principal, sign, holds, entries, idle))
 
+    history.advance(str(state.commit))
     # Sign before taking a lock: the user may have to enter a passphrase or touch a key.
     if operation(state).edits and not holds(sign()):
         raise GitError("the new signature does not verify", hint="git config gpg.ssh.program")

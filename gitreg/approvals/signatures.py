@@ -45,6 +45,10 @@ class Unverified(Refused):
     """The signature does not count; the message says why."""
 
 
+class OfAnotherText(Unverified):
+    """The signature is by a key that counts, but over some other text."""
+
+
 @dataclass(frozen=True)
 class SshSignature:
     """A parsed signature, not verified yet.
@@ -101,7 +105,8 @@ def verify(text: bytes, signature: bytes, namespace: str, signers: Signers) -> s
 
     Raises:
         Unverified: the signature is malformed, for another namespace, by a key that the signers
-            do not list, or over another text.
+            do not list.
+        OfAnotherText: it signs another text.
         GitError: ``ssh-keygen`` cannot be run.
     """
     try:
@@ -116,7 +121,7 @@ def verify(text: bytes, signature: bytes, namespace: str, signers: Signers) -> s
     # The result depends on text, key and signature alone, so it can be cached.
     ask = _is_good if len(text) <= _REMEMBERED else _is_good.__wrapped__
     if not ask(text, found):
-        raise Unverified("it signs a different text")
+        raise OfAnotherText("it signs a different text")
     return principal
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from gitreg.artifacts import doubts
+from gitreg.artifacts.dvc_files import absolute_path
 from gitreg.artifacts.environment import code_commit, environment
 from gitreg.artifacts.files import read_bytes
 from gitreg.artifacts.lineage import data_dependency
@@ -22,12 +24,13 @@ from gitreg.artifacts.provenance import Provenance, registration_of, source_of
 from gitreg.artifacts.python_values import plain_texts
 from gitreg.artifacts.source import Source
 from gitreg.artifacts.store import ArtifactStore
+from gitreg.artifacts.untracked_code import code_at
 from gitreg.core.documents.yaml import SIZE_LIMIT, Value
 from gitreg.core.model import layout
 from gitreg.core.model.layout import REQUIREMENTS
 from gitreg.core.model.manifest import Tombstone
-from gitreg.core.model.model import Artifact, Environment, Lineage, ModelVersion, Run
-from gitreg.core.model.names import is_taggable
+from gitreg.core.model.model import Artifact, CodeCommit, Environment, Lineage, ModelVersion, Run
+from gitreg.core.model.names import format_version, is_taggable
 from gitreg.core.operations import Operation
 from gitreg.core.operations.annotate import check_tags
 from gitreg.core.operations.register import Registration, check_new_name, register
@@ -37,7 +40,7 @@ from gitreg.core.state.tags import major_of
 from gitreg.core.text.invisible import has_invisible
 from gitreg.core.text.urls import requirements_without_credentials
 from gitreg.dvc.digest import Progress
-from gitreg.errors import InvalidDocument, InvalidRequest
+from gitreg.errors import InvalidDocument, InvalidRequest, Refused
 from gitreg.git.history_index import HistoryIndex
 from gitreg.git.repository import GitRepository
 
@@ -51,6 +54,7 @@ def collect(  # noqa: PLR0913  the parts of a registry, and what is registered
     provenance: Callable[[], Provenance],
     *,
     published: Callable[[], Mapping[str, str]] | None = None,
+    beside: Callable[[], tuple[str, RegistryState] | None] = lambda: None,
     push: bool = False,
     dry_run: bool = False,
     progress: Progress | None = None,
@@ -68,12 +72,14 @@ def collect(  # noqa: PLR0913  the parts of a registry, and what is registered
         model: the model's name.
         provenance: gives what is known of the version; called once the name is checked.
         published: gives the remote's version tags of the model, name to commit.
+        beside: gives the default branch, if another one is checked out.
         push: whether the version is published: its bytes are sent to the DVC remote.
         dry_run: hash the bytes where they are; copy and send nothing.
         progress: called with the bytes done.
 
     Raises:
         AlreadyExists: the requested version number is taken.
+        Refused: the default branch has versions that the checked-out branch lacks.
         InvalidRequest: a name, a tag, a file or a value is malformed.
         NotFound: a file, or the version whose bytes it shares, is not there.
         DvcError: the bytes cannot be brought into the cache.
@@ -92,17 +98,40 @@ def collect(  # noqa: PLR0913  the parts of a registry, and what is registered
     if push and not dry_run:
         artifacts.send_ahead(state, artifact, progress)
     request = replace(request, artifact=artifact)
+    said = known.doubts
+    if isinstance(known.source, Source):
+        said += tuple(doubts.same_bytes(state, model, artifact))
 
     def operation(current: RegistryState) -> Change:
         above = history.highest_number(request.model)
         numbered = replace(request, above=above)
         if request.number is None:
             taken = max(above, *current.numbers(model), 0)
+            _refuse_taken(model, taken, beside())
             others = _tagged_by_others(repository, model, taken, published)
             numbered = numbered if others is None else _above(numbered, others)
-        return register(current, numbered)
+        change = register(current, numbered)
+        return replace(change, warnings=(*change.warnings, *said))
 
     return operation
+
+
+def _refuse_taken(model: str, taken: int, beside: tuple[str, RegistryState] | None) -> None:
+    """Refuse a number that the default branch has given to another version already.
+
+    Raises:
+        Refused: it has higher numbers than the checked-out branch.
+    """
+    if beside is None:
+        return
+    branch, state = beside
+    highest = max(state.numbers(model), default=0)
+    if highest > taken:
+        raise Refused(
+            f"{branch} has {format_version(model, highest)}, and this branch has versions up to "
+            f"{taken}: the next number here would be taken",
+            hint=f"merge {branch} into this branch, or register on {branch}",
+        )
 
 
 def _tagged_by_others(
@@ -176,13 +205,14 @@ def found_out(  # noqa: PLR0913  the keywords of `Registry.register`
     dependencies = {item.path: item for item in (tracked.data if tracked else ())}
     dependencies |= {item.path: item for item in (data_dependency(path, top) for path in data)}
     frozen, listed = _environment(requirements)
+    code, unrecorded = _code(place, source)
     return Provenance(
         source=place,
         metrics=known_metrics,
         params=known_params,
         lineage=Lineage(
             _relative(place.path, top),
-            code_commit(place.path.parent),
+            code,
             tuple(dependencies.values()),
             tracked.command if tracked else None,
             _run(run_id, place.path),
@@ -191,8 +221,30 @@ def found_out(  # noqa: PLR0913  the keywords of `Registry.register`
         requirements=listed,
         description=description,
         tags=tags,
-        warnings=place.warnings,
+        warnings=(*place.warnings, *unrecorded),
+        doubts=(
+            *(doubts.uncommitted(place.path.parent) if code and code.dirty else ()),
+            *doubts.untracked(repository, data),
+            *doubts.metrics_doubt(
+                place,
+                Path(metrics) if isinstance(metrics, (str, os.PathLike)) else None,
+                has_metrics=bool(known_metrics),
+            ),
+        ),
     )
+
+
+def _code(place: Source, given: Path) -> tuple[CodeCommit | None, tuple[str, ...]]:
+    """Return the commit of a source's code, and a warning if it does not hold all of the code."""
+    # A link in a repository may lead to a source outside of it; DVC may not have brought a folder.
+    places = (place.path, absolute_path(given))
+    folders = [next(filter(Path.is_dir, path.parents), path.parent) for path in places]
+    folder = next(filter(code_commit, dict.fromkeys(folders)), None)
+    named = place.tracked.named if place.tracked else ()
+    code, warnings = (None, ()) if folder is None else code_at(folder, place.path, named)
+    if code is None:
+        return None, (f"{given} is in no Git repository with a commit: no code is recorded",)
+    return code, warnings
 
 
 def _artifact(

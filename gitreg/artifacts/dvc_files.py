@@ -79,7 +79,8 @@ class Pipeline:
 class Record:
     """An output as one of DVC's files records it; ``stage`` made it.
 
-    Of one of DVC 2 (``is_old``) the MD5 is not that of the bytes if the file is a text.
+    If DVC 2 recorded it (``is_old``), the MD5 is that of `gitreg.dvc.old_hash` and names no object
+    of DVC 3.
     """
 
     path: Path
@@ -99,24 +100,6 @@ def find_record(source: Path) -> Record | None:
 
     See `gitreg.artifacts.lineage.find_tracked` for where it is looked up, and for the errors.
     """
-    record = _find(source)
-    return None if record is None or record.is_old else record
-
-
-def find_old_record(source: Path) -> Record | None:
-    """Return how DVC 2 recorded ``source``; ``None`` if it did not.
-
-    Raises:
-        InvalidDocument: a file of DVC's does not parse or breaks a rule.
-        WorldError: such a file cannot be read.
-    """
-    if source.suffix == ".dvc":
-        return None
-    record = _find(source)
-    return record if record is not None and record.is_old else None
-
-
-def _find(source: Path) -> Record | None:
     root = next((folder for folder in source.parents if (folder / ".dvc").is_dir()), None)
     if source.suffix == ".dvc" and not source.is_dir():
         return _named(source, root)
@@ -139,10 +122,10 @@ def _named(pointer: Path, root: Path | None) -> Record:
         )
     path, out = outs[0]
     record = _record(path, root, pointer, document, out)
-    if record is None or record.is_old:
+    if record is None:
         raise InvalidRequest(
-            f"{pointer}: its output has no MD5 of DVC 3, or is kept out of the cache",
-            hint="dvc commit records it; dvc cache migrate --dvc-files converts one of DVC 2",
+            f"{pointer}: its output has no MD5, or is kept out of the cache",
+            hint="dvc commit records it",
         )
     return record
 
@@ -167,23 +150,22 @@ def _pointers(document: Fields, pointer: Path) -> Iterator[tuple[Path, Fields]]:
 
 def _record(path: Path, root: Path, file: Path, document: Fields, out: Fields) -> Record | None:
     """Return the record of an output; ``None`` if DVC does not keep it in its cache."""
-    is_old = _is_old(out)
-    md5 = out.text("md5") if is_old else md5_of(out)
+    md5 = md5_of(out)
     if md5 is None or (out.has("cache") and not out.boolean("cache")):
         return None
     files = out.optional_integer("nfiles") if md5.endswith(".dir") else 1
-    return Record(path, root, file, document, md5, out.optional_integer("size"), files, is_old)
+    size, old = out.optional_integer("size"), is_old(out)
+    return Record(path, root, file, document, md5, size, files, old)
 
 
-def _is_old(entry: Fields) -> bool:
-    """Tell whether an entry is one of DVC 2, without ``hash: md5``."""
-    has_hash = entry.has("hash") and not entry.is_text("hash", "md5-dos2unix")
-    return entry.has("md5") and not has_hash
+def is_old(entry: Fields) -> bool:
+    """Tell whether DVC 2 recorded the MD5 of an entry: without ``hash: md5``."""
+    return entry.optional_text("hash") in (None, "md5-dos2unix")
 
 
 def md5_of(entry: Fields) -> str | None:
-    """Return the object of an entry; ``None`` for an entry of DVC 2, without ``hash: md5``."""
-    if not entry.has("md5") or entry.optional_text("hash") != "md5":
+    """Return the MD5 of an entry; ``None`` if it has none, but perhaps another hash."""
+    if not entry.has("md5") or not (is_old(entry) or entry.is_text("hash", "md5")):
         return None
     md5 = entry.text("md5")
     if not _MD5.fullmatch(md5):
@@ -249,6 +231,35 @@ def _command(stage: Fields, command: Value) -> str | None:
     if not isinstance(command, list) or not all(isinstance(line, str) for line in command):
         stage.fail("cmd", "expected text or a list of texts")
     return " && ".join(cast("list[str]", command))
+
+
+def named_by(stage: Stage, pipeline: Pipeline) -> tuple[Path, ...]:
+    """Return what a stage, and the stages that made its dependencies, name: what of it exists.
+
+    These are their dependencies, and the words and modules of their commands.
+    """
+    made = {path: one for one in pipeline.stages for _, path in one.outputs()}
+    waiting, done, found = [stage], [stage], dict[Path, None]()
+    while waiting:
+        one = waiting.pop()
+        deps = [path_of(dep, one.folder) for dep in one.entries("deps")]
+        found |= dict.fromkeys([*deps, *(one.folder / word for word in _words(one.command or ""))])
+        before = [made[path] for dep in deps for path in (dep, *dep.parents) if path in made]
+        new = [each for each in before if each not in done]
+        waiting += new
+        done += new
+    return tuple(path for path in found if os.path.lexists(path))
+
+
+def _words(command: str) -> Iterator[str]:
+    """Yield what in a command may be a path: its words, and the files of ``-m package.module``."""
+    before = ""
+    for word in re.split(r"[\s;&|<>()'\"]+", command):
+        yield word
+        if before == "-m":
+            module = word.replace(".", "/")
+            yield from (f"{module}.py", f"src/{module}.py", f"{module}/__main__.py")
+        before = word
 
 
 def _is_cached(stage: Stage, path: str) -> bool:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import re
 import sys
@@ -22,8 +23,10 @@ from gitreg.git.process import failure, run
 def code_commit(folder: Path) -> CodeCommit | None:
     """Return the commit that is checked out in the Git work tree of ``folder``.
 
-    ``dirty`` means that tracked files differ from it. The repository is the URL of the remote
-    ``origin``, or of the only remote.
+    ``dirty`` means that tracked files differ from it, also those that ``git status`` passes over
+    as configured: in a submodule, or marked with ``git update-index``. The repository is the URL
+    of the remote ``origin``, or of the only remote. `gitreg.artifacts.untracked_code` finds the
+    files that are not tracked.
 
     Returns:
         ``None`` outside of any work tree, and before the first commit.
@@ -33,9 +36,8 @@ def code_commit(folder: Path) -> CodeCommit | None:
         InvalidRequest: the folder does not exist.
     """
     # One process answers both questions: headers begin with '#', each change is a line more.
-    status = run(
-        folder, "status", "--porcelain=v2", "--branch", "--untracked-files=no", check=False
-    )
+    quiet = ("--untracked-files=no", "--ignore-submodules=untracked")
+    status = run(folder, "status", "--porcelain=v2", "--branch", *quiet, check=False)
     if status.returncode != 0:
         if "not a git repository" in status.stderr or "in a work tree" in status.stderr:
             return None
@@ -44,7 +46,24 @@ def code_commit(folder: Path) -> CodeCommit | None:
     if commit is None:
         return None
     dirty = any(not line.startswith("#") for line in status.text.splitlines())
-    return CodeCommit(commit[1], _repository(folder), dirty)
+    return CodeCommit(commit[1], _repository(folder), dirty or _has_hidden_changes(folder))
+
+
+def _has_hidden_changes(folder: Path) -> bool:
+    """Tell whether a file differs that is marked ``assume-unchanged`` or ``skip-worktree``."""
+    top = Path(run(folder, "rev-parse", "--show-toplevel").text)
+    marked = {}
+    for entry in run(top, "ls-files", "-z", "-v", "--stage").stdout.split(b"\0"):
+        facts, _, name = entry.partition(b"\t")
+        # An ordinary file has a capital letter, and S is one that a sparse checkout may leave out.
+        path = top / os.fsdecode(name)
+        if (facts[:1].islower() or facts.startswith(b"S")) and path.is_file():
+            marked[name] = facts.split()[2]
+    if not marked:
+        return False
+    paths = b"\n".join(marked)  # a line break in a name makes Git fail: then it is not clean
+    found = run(top, "hash-object", "--stdin-paths", stdin=paths, check=False).stdout.split()
+    return found != list(marked.values())
 
 
 def _repository(folder: Path) -> str | None:

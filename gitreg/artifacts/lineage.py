@@ -21,9 +21,9 @@ from gitreg.artifacts.dvc_files import (
     Stage,
     absolute_path,
     entries_of,
-    find_old_record,
     find_record,
     md5_of,
+    named_by,
     path_of,
     relative_path,
     working_folder,
@@ -44,7 +44,8 @@ class TrackedOutput:
     """A file or folder that DVC tracks, and what DVC knows about its origin.
 
     Attributes:
-        md5: the object's name in DVC's cache; ends in ``.dir`` for a folder.
+        md5: the object's name in DVC's cache; ends in ``.dir`` for a folder. If ``is_old``, the
+            hash of `gitreg.dvc.old_hash`.
         size: of all files together, in bytes, when recorded.
         files: how many files, when recorded.
         path: where it is (or would be, after ``dvc checkout``) in the work tree; absolute.
@@ -55,6 +56,9 @@ class TrackedOutput:
         params: the stage's parameters, by the names that ``dvc.lock`` gives them.
         metrics: of the stage, of stages that depend on the output, and of no stage.
         warnings: what was left out of the metrics.
+        named: what the stage, and the stages before it, name in command and dependencies, if it
+            exists: scripts and folders of code among it.
+        is_old: whether DVC 2 recorded it.
     """
 
     md5: str
@@ -68,6 +72,8 @@ class TrackedOutput:
     params: Mapping[str, Value] = field(default_factory=dict)
     metrics: Mapping[str, int | float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    named: tuple[Path, ...] = ()
+    is_old: bool = False
 
 
 def find_tracked(source: Path, *, with_metrics: bool = True) -> TrackedOutput | None:
@@ -85,8 +91,7 @@ def find_tracked(source: Path, *, with_metrics: bool = True) -> TrackedOutput | 
         with_metrics: whether to read the metric files of the pipeline.
 
     Returns:
-        ``None`` if DVC does not track it as an output of its own, keeps it out of the cache, or
-        tracks it in the format of DVC 2, which does not hash the bytes of text files.
+        ``None`` if DVC does not track it as an output of its own, or keeps it out of the cache.
 
     Raises:
         NotFound: the ``.dvc`` file does not exist.
@@ -113,25 +118,8 @@ def find_tracked(source: Path, *, with_metrics: bool = True) -> TrackedOutput | 
         params=_params(stage) if stage else {},
         metrics=metrics,
         warnings=warnings,
-    )
-
-
-def lost_lineage(source: Path) -> str | None:
-    """Return a warning if DVC 2 recorded ``source``: its lineage is then not read.
-
-    Raises:
-        InvalidDocument: a file of DVC's does not parse.
-        WorldError: such a file cannot be read.
-    """
-    record = find_old_record(absolute_path(source))
-    if record is None:
-        return None
-    where = relative_path(record.file, record.root)
-    if record.stage:
-        where = f"{where}: {record.stage.name}"
-    return (
-        f"{where} is in the format of DVC 2: its command, data, params and metrics are not "
-        "recorded; convert it before you register: dvc cache migrate --dvc-files"
+        named=named_by(stage, record.pipeline) if stage else (),
+        is_old=record.is_old,
     )
 
 

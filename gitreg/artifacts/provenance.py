@@ -68,6 +68,7 @@ class Provenance:
         version: the requested version number; numbers below it that were never given are marked
             as left out. The next number by default.
         warnings: what the person should know, such as values that were left out.
+        doubts: what they may not have meant, such as code that is not committed.
     """
 
     source: Path | Source | ModelVersion | None = None
@@ -84,6 +85,7 @@ class Provenance:
     created_by: str | None = None
     version: int | None = None
     warnings: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 @contextmanager

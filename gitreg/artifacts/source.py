@@ -5,11 +5,11 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from gitreg.artifacts.files import near_sibling
-from gitreg.artifacts.lineage import TrackedOutput, find_tracked, lost_lineage
+from gitreg.artifacts.lineage import TrackedOutput, find_tracked
 from gitreg.core.model import layout
 from gitreg.core.model.manifest import is_artifact_name
 from gitreg.errors import InvalidRequest, NotFound
@@ -39,8 +39,7 @@ class Source:
         """
         tracked = find_tracked(given, with_metrics=with_metrics)
         if tracked is None:
-            lost = lost_lineage(given)
-            return replace(cls.untracked(given), warnings=(lost,) if lost else ())
+            return cls.untracked(given)
         _check(tracked.path)
         return cls(tracked.path, tracked, tracked.warnings)
 

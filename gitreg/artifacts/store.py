@@ -5,7 +5,7 @@ from __future__ import annotations
 import configparser
 import json
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from gitreg.artifacts.lineage import TrackedOutput
@@ -18,12 +18,11 @@ from gitreg.core.text.urls import has_scheme
 from gitreg.dvc import Audit, DvcProject, digest
 from gitreg.dvc.digest import Progress, TreeDigest
 from gitreg.dvc.foreign import default_remote
+from gitreg.dvc.old_hash import old_md5
 from gitreg.dvc.remote import REPAIR
 from gitreg.errors import DvcError, InvalidRequest, WorldError
 from gitreg.git.copies import copies_folder
 from gitreg.git.repository import GitRepository
-
-DVC_CONFIG = ".dvc/config"
 
 
 class ArtifactStore:
@@ -45,29 +44,58 @@ class ArtifactStore:
         self._projects: dict[str | None, DvcProject] = {}
 
     def project(self, snapshot: Snapshot) -> DvcProject:
-        """Return the DVC project: the work tree's, or one made from the configuration in Git."""
+        """Return the DVC project: the work tree's, or one made from the configuration in Git.
+
+        That is the registry's own, inside the user's. In a registry of the former layout, it is the
+        user's.
+        """
         top = self._repository.top_level
-        key = None if top else snapshot.commit
+        if top is None:
+            return self._once(snapshot.commit, lambda: self._foreign(snapshot))
+        if not (top / layout.DVC_CONFIG).is_file():
+            self._refuse_lost(layout.DVC_CONFIG)
+            if snapshot.read(layout.DVC_CONFIG) is not None:  # HEAD is of the former layout
+                return self._once(snapshot.commit, lambda: self._foreign(snapshot, DvcProject(top)))
+            self._refuse_lost(layout.PROJECT_CONFIG)
+            return self._once(None, lambda: DvcProject(top))
+        around = DvcProject(top) if (top / ".dvc").is_dir() else None
+        project = self._once(None, lambda: DvcProject(top / layout.ROOT, around))
+        if around is None and project.remote_name() is None:
+            self._refuse_lost(layout.PROJECT_CONFIG)
+        return project
+
+    def _once(self, key: str | None, make: Callable[[], DvcProject]) -> DvcProject:
         if key not in self._projects:
-            self._refuse_lost_config()
-            self._projects[key] = DvcProject(top) if top else self._foreign(snapshot)
+            self._projects[key] = make()
         return self._projects[key]
 
-    def _refuse_lost_config(self) -> None:
-        """Refuse to work without the configuration that HEAD has: it names the DVC remote."""
-        restore = self._repository.how_to_restore(DVC_CONFIG)
+    def _refuse_lost(self, config: str) -> None:
+        """Refuse to work without a configuration that HEAD has: it names the DVC remote."""
+        restore = self._repository.how_to_restore(config)
         if restore is not None:
-            raise DvcError(f"{DVC_CONFIG} is in Git but not in the work tree", hint=restore)
+            raise DvcError(f"{config} is in Git but not in the work tree", hint=restore)
 
-    def _foreign(self, snapshot: Snapshot) -> DvcProject:
-        config = snapshot.read(".dvc/config")
-        if config is None:
-            raise DvcError("this repository has no .dvc/config: its artifacts cannot be found")
+    def _foreign(self, snapshot: Snapshot, around: DvcProject | None = None) -> DvcProject:
+        configs = dict(_configs(snapshot))
+        if not configs:
+            raise DvcError(
+                f"this repository has no {layout.DVC_CONFIG}: its artifacts cannot be found"
+            )
         folder = self._own_folder()
-        # A relative remote inside the repository's tree is copied out of Git. Any other relative
-        # remote means nothing without the checkout that it is relative to.
-        base = self._base or (folder / "tree" if _remote_in_tree(config) else None)
-        return DvcProject.from_config(folder / "dvc", config, base)
+        project = around
+        for path, config in reversed(configs.items()):
+            # A relative remote inside the repository's tree is copied out of Git. Any other
+            # relative remote means nothing without the checkout that it is relative to.
+            in_tree = _remote_in_tree(path, config) is not None
+            base = (
+                self._repository.top_level or self._base or (folder / "tree" if in_tree else None)
+            )
+            if around is not None and path == layout.PROJECT_CONFIG:
+                continue
+            place = base and (base / layout.ROOT if path == layout.DVC_CONFIG else base)
+            project = DvcProject.from_config(folder / "dvc", config, place, project)
+        assert project is not None
+        return project
 
     def _own_folder(self) -> Path:
         return copies_folder(str(self._place or self._repository.common_dir))
@@ -79,17 +107,22 @@ class ArtifactStore:
     ) -> Artifact:
         """Bring the bytes of a source into the cache; return the artifact.
 
-        An output that DVC tracks in the same project is taken by its known hash: it is read once,
-        for the SHA-256, and DVC neither copies nor hashes it.
+        An output that DVC tracks in this repository is taken by its known hash: it is read once,
+        for the SHA-256, and linked from DVC's cache where the file system can.
 
         Raises:
             InvalidRequest: the work tree has other bytes than DVC recorded.
             DvcError: the bytes are neither in the work tree, the cache nor on the remote.
         """
-        tracked = _tracked_in(project, source)
-        if tracked is None:
+        _check_old(source, progress)
+        origin, tracked = self._origin(project, source), source.tracked
+        if tracked is None or origin is None:
             return _artifact(source, project.stage(source.path, progress))
-        return _artifact(source, self._take_tracked(source.path, tracked, project, progress))
+        found = _take_tracked(source.path, tracked, origin, progress)
+        project.take_over(found.md5, origin)
+        if not project.owns(found.md5):
+            project.stage(source.path, progress)
+        return _artifact(source, found)
 
     def measure(
         self, source: Source, project: DvcProject, progress: Progress | None = None
@@ -99,31 +132,66 @@ class ArtifactStore:
         Raises:
             InvalidRequest: the bytes are neither in the work tree nor in the cache.
         """
+        _check_old(source, progress)
         if source.path.exists():
             return _artifact(source, digest.hash_tree(source.path, progress, as_source=True))
-        tracked = _tracked_in(project, source)
-        if tracked is None or project.missing(tracked.md5):
+        origin, tracked = self._origin(project, source), source.tracked
+        if origin is None or tracked is None or origin.missing(tracked.md5):
             raise InvalidRequest(
                 f"{source.path} is neither in the work tree nor in DVC's cache",
                 hint="dvc pull brings it",
             )
-        return _artifact(source, project.digest(tracked.md5, progress))
+        return _artifact(source, origin.digest(tracked.md5, progress))
 
-    def _take_tracked(
-        self, path: Path, tracked: TrackedOutput, project: DvcProject, progress: Progress | None
-    ) -> TreeDigest:
-        if not path.exists() or _is_linked(path):
-            project.fetch(tracked.md5, progress)
-            return project.digest(tracked.md5, progress)
-        found = digest.hash_tree(path, progress, as_source=True)
-        if found.md5 != tracked.md5:
-            raise InvalidRequest(
-                f"{path}: differs from what {tracked.origin} records",
-                hint="dvc repro, dvc commit or dvc add brings the record up to date",
+    def _origin(self, project: DvcProject, source: Source) -> DvcProject | None:
+        """Return the project of this repository that has the objects of what DVC tracks.
+
+        That is the registry's, if it has them already, else the one that tracks them; ``None`` for
+        what no project of this repository tracks. What DVC 2 recorded is not the name of an object.
+        """
+        if source.tracked is None or source.tracked.is_old:
+            return None
+        root, top = source.tracked.dvc_root.resolve(), self._repository.top_level
+        if top is None or not root.is_relative_to(top.resolve()):
+            return None
+        if root == project.root.resolve() or project.owns(source.tracked.md5):
+            return project
+        around = project.around
+        return around if around and root == around.root.resolve() else DvcProject(root)
+
+    def move_in(self, state: RegistryState, progress: Progress | None = None) -> tuple[str, ...]:
+        """Bring the bytes of all versions into the registry's own cache and onto its own remote.
+
+        For a registry whose versions were in the project around it.
+
+        Returns:
+            A warning, if the remote does not have all of them afterwards.
+
+        Raises:
+            DvcError: the cache cannot be written.
+        """
+        project = self.project(state.snapshot)
+        md5s = [
+            _md5(state.version(model, number))
+            for model in state.model_names()
+            for number in state.versions(model)
+        ]
+        if project.around is None or not md5s:
+            return ()
+        for md5 in md5s:
+            project.take_over(md5, project.around)
+        if project.remote_name() is None:
+            return ()
+        try:
+            self._refuse_private_remote(state.snapshot)
+            project.push(md5s, progress)
+        except DvcError as error:
+            warning = (
+                f"the registry's DVC remote does not have all bytes yet ({error}): before the next "
+                f"`dvc gc --cloud`, {REPAIR}"
             )
-        if project.missing(tracked.md5):
-            project.stage(path, progress)
-        return found
+            return (warning,)
+        return ()
 
     # Out
 
@@ -224,32 +292,37 @@ class ArtifactStore:
         """Refuse a remote that the commit does not name: no clone would find the bytes there.
 
         Raises:
-            DvcError: the default remote is in the uncommitted ``.dvc/config``, in ``config.local``
+            DvcError: the default remote is in an uncommitted configuration, in ``config.local``
                 or in the user's own configuration; or one of these replaces the committed one.
         """
         top = self._repository.top_level
         name = self.project(snapshot).remote_name() if top is not None else None
         if top is None or name is None:
             return
-        committed = default_remote(snapshot.read(".dvc/config") or b"")
-        if committed == name.lower():
+        committed = {path: default_remote(config) for path, config in _configs(snapshot)}
+        named = next(filter(None, committed.values()), None)
+        if named == name.lower():
             return
-        here = top / ".dvc" / "config"
-        if here.is_file() and default_remote(here.read_bytes()) == name.lower():
+        for path in committed or (layout.DVC_CONFIG,):
+            here = top / path
+            if here.is_file() and default_remote(here.read_bytes()) == name.lower():
+                raise DvcError(
+                    "the DVC remote is not committed: other clones would not find the bytes",
+                    hint=f"git add {path} && git commit, then run it again",
+                )
+        if named is not None:
             raise DvcError(
-                "the DVC remote is not committed: other clones would not find the bytes",
-                hint="git add .dvc/config && git commit, then run it again",
-            )
-        if committed is not None:
-            raise DvcError(
-                f"the default DVC remote is {name} on this machine only, and {committed} for other "
+                f"the default DVC remote is {name} on this machine only, and {named} for other "
                 "clones, which would not find the bytes",
                 hint="dvc config --local --unset core.remote (or --global, if it is set there)",
             )
+        is_own = self.project(snapshot).names_its_remote and layout.DVC_CONFIG in committed
+        path = layout.DVC_CONFIG if is_own else layout.PROJECT_CONFIG
+        folder = f"--cd {layout.ROOT} " if is_own else ""
         raise DvcError(
-            f"the DVC remote {name} is configured on this machine only, as in .dvc/config.local: "
+            f"the DVC remote {name} is configured on this machine only, as in {path}.local: "
             "other clones would not find the bytes",
-            hint=f"dvc remote add --force --default {name} URL && git commit .dvc/config; "
+            hint=f"dvc {folder}remote add --force --default {name} URL && git commit {path}; "
             "passwords and keys stay in config.local",
         )
 
@@ -353,9 +426,12 @@ class ArtifactStore:
         """
         if self._repository.top_level or self._base:
             return
-        folder = _remote_in_tree(snapshot.read(".dvc/config") or b"")
-        if folder is None:
-            return
+        for path, config in _configs(snapshot):
+            folder = _remote_in_tree(path, config)
+            if folder is not None:
+                self._lend_from(folder, snapshot, md5)
+
+    def _lend_from(self, folder: str, snapshot: Snapshot, md5: str) -> None:
         objects = _md5_and_members(snapshot, folder, md5)
         paths = [f"{folder}/files/md5/{oid[:2]}/{oid[2:]}" for oid in objects]
         paths = [path for path in paths if not (self._own_folder() / "tree" / path).exists()]
@@ -373,12 +449,51 @@ def _md5(version: ModelVersion) -> str:
     return version.artifact.md5
 
 
-def _tracked_in(project: DvcProject, source: Source) -> TrackedOutput | None:
-    """Return what DVC knows of a source, if it is this project that tracks it."""
+def _configs(snapshot: Snapshot) -> Iterator[tuple[str, bytes]]:
+    """Yield path and content of DVC's configurations in a commit: the registry's, the project's."""
+    paths = (layout.DVC_CONFIG, layout.PROJECT_CONFIG)
+    for path, config in zip(paths, snapshot.read_many(list(paths)), strict=True):
+        if config is not None:
+            yield path, config
+
+
+def _take_tracked(
+    path: Path, tracked: TrackedOutput, origin: DvcProject, progress: Progress | None
+) -> TreeDigest:
+    """Return the digest of an output; fetch it if the work tree does not have it itself."""
+    if not path.exists() or _is_linked(path):
+        origin.fetch(tracked.md5, progress)
+        return origin.digest(tracked.md5, progress)
+    found = digest.hash_tree(path, progress, as_source=True)
+    if found.md5 != tracked.md5:
+        raise _differs(path, tracked)
+    return found
+
+
+def _check_old(source: Source, progress: Progress | None) -> None:
+    """Refuse a source that is not, or is no longer, what DVC 2 recorded.
+
+    Raises:
+        InvalidRequest: the work tree does not have it, or has other bytes.
+    """
     tracked = source.tracked
-    if tracked is None or tracked.dvc_root.resolve() != project.root.resolve():
-        return None
-    return tracked
+    if tracked is None or not tracked.is_old:
+        return
+    if not source.path.exists():
+        raise InvalidRequest(
+            f"{source.path} is not in the work tree, and DVC 2 recorded it: its bytes must be here",
+            hint="dvc pull brings it",
+        )
+    found = digest.hash_tree(source.path, progress, as_source=True)
+    if tracked.md5 not in (found.md5, old_md5(source.path)):
+        raise _differs(source.path, tracked)
+
+
+def _differs(path: Path, tracked: TrackedOutput) -> InvalidRequest:
+    return InvalidRequest(
+        f"{path}: differs from what {tracked.origin} records",
+        hint="dvc repro, dvc commit or dvc add brings the record up to date",
+    )
 
 
 def _artifact(source: Source, found: TreeDigest) -> Artifact:
@@ -403,12 +518,17 @@ def _default_remote(config: bytes) -> str | None:
         return None
 
 
-def _remote_in_tree(config: bytes) -> str | None:
-    """Return the default DVC remote as a folder of the repository, if it is one."""
+def _remote_in_tree(path: str, config: bytes) -> str | None:
+    """Return the default DVC remote as a folder of the repository, if it is one.
+
+    Args:
+        path: of the configuration, in the repository.
+        config: its content.
+    """
     url = _default_remote(config)
     if url is None:
         return None
-    folder = posixpath.normpath(posixpath.join(".dvc", url))
+    folder = posixpath.normpath(posixpath.join(posixpath.dirname(path), url))
     outside = has_scheme(url) or folder.startswith(("..", "/"))
     return None if outside else folder
 

@@ -16,6 +16,8 @@
 `clone_facts`  those of a move that is about to be made
 `commit_facts` those of a move that a commit made
 `past`         the history before a range
+`line`         what the judged branch did before a commit: moves of its stages, lives of its names
+`origins`      who made a move that a merge brings
 `tags`         the tags that history implies
 `finding`      a finding with commit, file and line
 `resources`    the shell programs of hooks, which `gitreg.hooks` installs

@@ -11,7 +11,8 @@ from gitreg.check.past import IndexedPast, Past
 from gitreg.check.ranges import CheckOptions, CheckReport, check_range
 from gitreg.check.revisions import Range, parse_range
 from gitreg.check.tags import judge_clone
-from gitreg.errors import InvalidRequest
+from gitreg.core.state.state import RegistryState
+from gitreg.errors import InvalidDocument, InvalidRequest, Refused
 from gitreg.git.history_index import HistoryIndex
 from gitreg.git.repository import GitRepository
 
@@ -63,6 +64,34 @@ def check_clone(
         findings=(*report.findings, *tags),
         notes=(*wanted.notes, *report.notes),
     )
+
+
+def refuse_unfit(
+    repository: GitRepository, history: Callable[[], HistoryIndex], base: str | None, head: str
+) -> None:
+    """Return if `gitreg check BASE..HEAD` finds no error, so that the commits may be published.
+
+    A repository that gets its registry with them has no policy yet that judges: of such a range
+    only the new policy is read.
+
+    Raises:
+        Refused: a commit is refused; the message has the first reason.
+    """
+    if base is None or not RegistryState(repository.snapshot(base)).exists():
+        try:
+            _ = RegistryState(repository.snapshot(head)).policy
+        except InvalidDocument as error:
+            raise Refused(f"{error}; nothing was published", hint=error.hint) from None
+        return
+    report = check_range(repository, base, head, CheckOptions(past=IndexedPast(history, base)))
+    errors = [finding for finding in report.findings if finding.is_error]
+    if errors:
+        first = errors[0]
+        more = f", and {len(errors) - 1} more" if errors[1:] else ""
+        raise Refused(
+            f"{first.subject}: {first.message}{more}; nothing was published",
+            hint=f"gitreg check {base[:9]}..{head[:9]} shows which commit, and what to do",
+        )
 
 
 def _whole_history(repository: GitRepository, commits: str | None) -> Range:

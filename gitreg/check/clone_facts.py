@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gitreg.check.facts import RepositoryFacts, StoredBytes
+from gitreg.check.line import Line
+from gitreg.check.past import KnownPast
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitError
 from gitreg.git.repository import GitRepository
@@ -41,7 +43,7 @@ class CloneFacts(RepositoryFacts):
             state.snapshot,
             lambda: state.policy,
             state.commit,
-            history.moves_of,
+            Line(KnownPast(lambda: history)),
             StoredBytes(artifacts, state.snapshot),
         )
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 
 from gitreg.check.facts import Bytes, RepositoryFacts
-from gitreg.check.past import Past
+from gitreg.check.line import Line
 from gitreg.check.step import Step
 from gitreg.git.repository import GitRepository
 
@@ -17,8 +16,7 @@ class CommitFacts(RepositoryFacts):
     Args:
         repository: where to read.
         step: the commit beside its parent.
-        past: the history up to the range's base.
-        entries: since when versions are in stages by what the range did.
+        history: what the branch did before the commit.
         artifacts: what is known of bytes.
         now: the moment at which a server takes the commit; ``None`` judges by the commit's own.
         line: a commit of the branch that is judged: approvals are for the repository of its root,
@@ -29,8 +27,7 @@ class CommitFacts(RepositoryFacts):
         self,
         repository: GitRepository,
         step: Step,
-        past: Past,
-        entries: Callable[[str, int, str], int | None],
+        history: Line,
         artifacts: Bytes,
         now: int | None,
         line: str,
@@ -40,12 +37,11 @@ class CommitFacts(RepositoryFacts):
             step.after.snapshot,
             lambda: step.policy,
             line,
-            past.events,
+            history,
             artifacts,
             is_server=now is not None,
         )
         self._step = step
-        self._entries = entries
         self._now = now
 
     def moment(self) -> int:
@@ -54,14 +50,15 @@ class CommitFacts(RepositoryFacts):
 
     def entered(self, model: str, version: int, stage: str) -> int | None:
         """Return since when a version is in a stage, in seconds since the epoch."""
-        inside = self._entries(model, version, stage)
-        if inside is None:
-            return super().entered(model, version, stage)
+        found = self.history.since(model, version, stage)
+        if found is None:
+            return None
+        moment, is_new = found
         # A server sees it come only now: anybody can write another date into the commit.
-        return inside if self._now is None else self._now
+        return moment if self._now is None or not is_new else self._now
 
     def signer(self) -> str | None:
-        """Return whose key signed the commit, by the policy that judges."""
+        """Return whose key signed the commit that made the moves, by the policy that judges."""
         return self._signer
 
     @cached_property
@@ -73,4 +70,4 @@ class CommitFacts(RepositoryFacts):
         signers = signers_of(self._step.policy)
         if not signers.principals:
             return None
-        return signer_of_commit(self.repository, self._step.commit.oid, signers)
+        return signer_of_commit(self.repository, self._step.made_by.oid, signers)

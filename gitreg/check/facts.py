@@ -9,20 +9,20 @@ in a stage by the earlier commits of their range, which no history index has yet
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from gitreg.check.line import Line
 from gitreg.core.model.model import Artifact, ModelVersion
 from gitreg.core.policy import Policy
-from gitreg.core.state.history import Event, entry_of
 from gitreg.core.state.state import Snapshot
 from gitreg.errors import InvalidRequest, WorldError
 from gitreg.git.branches import is_on_branch
 from gitreg.git.repository import GitRepository
 
 if TYPE_CHECKING:
+    from gitreg.approvals.stored import Approvers
     from gitreg.artifacts.store import ArtifactStore
 
 
@@ -89,7 +89,7 @@ class RepositoryFacts:
         policy: gives the rules that judge.
         line: a commit of the branch: approvals are for the repository of its root. ``None`` before
             the first commit.
-        events: returns the moves of a model's pointer, newest first.
+        history: what the branch did before the move.
         artifacts: what is known of bytes.
         is_server: whether the repository is pushed to now.
     """
@@ -98,14 +98,18 @@ class RepositoryFacts:
     snapshot: Snapshot
     policy: Callable[[], Policy]
     line: str | None
-    events: Callable[[str, str], Sequence[Event]]
+    history: Line
     artifacts: Bytes
     is_server: bool = field(default=False, kw_only=True)
 
     def entered(self, model: str, version: int, stage: str) -> int | None:
         """Return when a version last entered a stage, by the committer's date of that commit."""
-        event = entry_of(self.events(model, f"stages/{stage}"), version)
-        return None if event is None else int(datetime.fromisoformat(event.time).timestamp())
+        found = self.history.since(model, version, stage)
+        return None if found is None else found[0]
+
+    def had_pointers(self, model: str) -> bool:
+        """Tell whether a pointer ever moved under a model's name."""
+        return self.history.had_pointers(model)
 
     def is_reachable(self, commit: str, branch: str) -> bool | None:
         """Tell whether a commit is on a branch; see `gitreg.git.branches.is_on_branch`."""
@@ -127,10 +131,31 @@ class RepositoryFacts:
         Raises:
             GitError: the clone is shallow, or ``ssh-keygen`` cannot be run.
         """
+        found = self._approvers(version, stage, replaces)
+        return () if found is None else found.given
+
+    def spent(
+        self, version: ModelVersion, stage: str, replaces: tuple[int, ...]
+    ) -> Mapping[str, str]:
+        """Return the principals whose approval does not count any more, and why."""
+        found = self._approvers(version, stage, replaces)
+        return {} if found is None else found.spent
+
+    def _approvers(
+        self, version: ModelVersion, stage: str, replaces: tuple[int, ...]
+    ) -> Approvers | None:
         policy = self.policy()
         if not policy.signers or self.line is None:
-            return ()
+            return None
         from gitreg.approvals import stored
+        from gitreg.core.operations.approve import Approval, Entry
 
-        root = self.repository.root_of(self.line)
-        return stored.approvers(self.snapshot, policy, root, version, stage, replaces)
+        root, history = self.repository.root_of(self.line), self.history
+        entry = Entry(history.last_move(version.model, stage), history.life(version.model))
+        wanted = Approval.over(self.snapshot, root, version, stage, replaces, entry)
+        return stored.approvers(
+            self.snapshot,
+            policy,
+            wanted,
+            lambda: not history.was_approved(version.model, version.version, stage),
+        )

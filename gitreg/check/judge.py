@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from gitreg.check import dvc_yaml, lives, paths, pointers, versions
 from gitreg.check.finding import CheckFinding
-from gitreg.check.moves import World, late_moves, moves
+from gitreg.check.moves import World, moves
 from gitreg.check.step import Step
 from gitreg.core.model import layout
 from gitreg.core.policy import Policy
@@ -53,14 +53,18 @@ def judge_step(
     return found
 
 
-def judge_late(step: Step, world: World) -> list[CheckFinding]:
-    """Return the findings on moves that a merge brings onto a branch during a freeze.
+def judge_moves(step: Step, world: World) -> list[CheckFinding]:
+    """Return the findings on the moves of a step.
+
+    A merge could bring other bytes under a number that a pointer names already, if its side deletes
+    the model and begins it anew: that would move no pointer.
 
     Args:
-        step: the merge beside its first parent, with all of their differences.
+        step: a commit beside its first parent, with all of their differences.
         world: what is needed to judge moves.
     """
-    return list(late_moves(step, world))
+    changed = list(versions.immutable(step)) if step.is_merge else []
+    return [*changed, *moves(step, world)]
 
 
 def new_faults(

@@ -2,12 +2,13 @@
 
 A deleted model leaves its tombstone, ``deleted.yaml``, and nothing else. A renamed model is there
 under the name that the tombstone gives, with the same versions: in each manifest the line of the
-model differs, and nothing else. `git revert` of a rename restores the old name without a tombstone.
+model differs, and nothing else. `git revert` of a rename restores the old name without a tombstone,
+where the model is then byte for byte what it was. Any other model whose tombstone goes begins anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -74,11 +75,38 @@ class Lives:
                 found.append(_rename(self._step, model, new))
         return tuple(found)
 
+    @cached_property
+    def back(self) -> tuple[str, ...]:
+        """The names whose latest end the step takes back: the model is what it was before.
+
+        A model that was renamed, and lives on under the other name, is not back beside it.
+        """
+        step = self._step
+        return tuple(
+            model
+            for model in step.models
+            if not step.before.has_model(model) and step.after.has_model(model)
+            if (note := _tombstone(step.before, model)) is not None
+            if note.renamed_to is None or note.renamed_to in self.gone
+            if step.restored(model)
+        )
+
+    @cached_property
+    def ended(self) -> tuple[str, ...]:
+        """The names whose life ends: a later model of the name has nothing of this one's past."""
+        reverted = {one.old for one in self.renames}
+        return tuple(
+            model
+            for model in self.gone
+            if model in reverted
+            or "deleted.yaml" in self._step.after.snapshot.list(layout.model_path(model))
+        )
+
     def _name_before(self, model: str) -> str | None:
-        """Return the name that a model has again where its rename is reverted."""
-        for other in self._step.models:
+        """Return the name that a model has again where its rename is taken back."""
+        for other in self.back:
             note = _tombstone(self._step.before, other)
-            if note is not None and note.renamed_to == model and self._step.after.has_model(other):
+            if note is not None and note.renamed_to == model:
                 return other
         return None
 
@@ -88,22 +116,36 @@ class Lives:
         renamed = [one for one in self.renames if not one.wrong]
         return self.deleted | {name for one in renamed for name in (one.old, one.new)}
 
-    def beside(self, model: str) -> Step | None:
-        """Return the step by which the moves of a model are judged; ``None`` to judge none.
+    def beside(self, model: str, had_pointers: Callable[[str], bool]) -> Step:
+        """Return the step by which the moves of a model are judged.
 
-        A rename promotes nothing: of a renamed model only what moved besides is judged. Where the
-        rules of the new name differ, its versions are judged as if they were promoted now.
+        What a stage holds leaves it under the old name, as it does when its model is deleted. Under
+        a name that never had pointers, and has the same rules, nothing is promoted: only what moved
+        besides is judged. Under any other name people may follow a pointer to something else: its
+        versions are judged as if they were promoted now.
+
+        Args:
+            model: the old or the new name.
+            had_pointers: tells whether a pointer ever moved under a name.
         """
         policy = self._step.policy
         for one in self.renames:
-            if one.wrong or model not in (one.old, one.new):
+            if one.wrong or model != one.new:
                 continue
-            if policy.of(one.old) != policy.of(one.new):
-                return self._step
-            if model == one.old:
-                return None
-            return replace(self._step, before=self._step.before.after(dict(one.expected)))
+            # What moved under the other name is not taken back with the rename.
+            is_new = policy.of(one.old) == policy.of(one.new) and not had_pointers(model)
+            if is_new or model in self.back:
+                return replace(self._step, before=self._step.before.after(dict(one.expected)))
         return self._step
+
+    @property
+    def returning(self) -> frozenset[str]:
+        """The names whose pointers only go back to where they were before the latest end.
+
+        A rename that is taken back leaves the other name, as it came to it.
+        """
+        renames = [one for one in self.renames if one.new in self.back]
+        return (frozenset(self.back) - {one.new for one in renames}) | {one.old for one in renames}
 
 
 def models(step: Step) -> Iterator[CheckFinding]:

@@ -2,13 +2,14 @@
 
 A commit's message proves nothing: a rollback counts when history shows that the stage held the
 version just before the move that is taken back, an override when the policy allows it to its
-author.
+author. What a merge brings is judged as if it were moved by the merge, by all rules.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 from gitreg.check.finding import CheckFinding, line_of
@@ -18,7 +19,6 @@ from gitreg.core.model import layout
 from gitreg.core.model.model import ModelVersion
 from gitreg.core.model.names import NO_STAGE, format_version
 from gitreg.core.policy import Case, Facts, Verdict
-from gitreg.core.policy.verdict import FREEZE
 from gitreg.core.state.change import OVERRIDE, trailers_of
 from gitreg.core.state.decision import (
     Held,
@@ -29,7 +29,7 @@ from gitreg.core.state.decision import (
     may_return,
     moves_between,
 )
-from gitreg.core.state.history import Values
+from gitreg.core.state.history import CommitInfo, Values
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError, InvalidDocument, NotFound
 from gitreg.findings import Severity
@@ -46,13 +46,23 @@ class World(Protocol):
     def moves(self, model: str, stage: str) -> Iterable[Values]:
         """Return the moves of a model's stage before the commit that is judged, oldest first."""
 
-    def is_restored(self, step: Step, model: str) -> bool:
-        """Tell whether a step brings a model back as it was before a commit that ended it."""
+    def had_pointers(self, model: str) -> bool:
+        """Tell whether a pointer ever moved under a name before the commit that is judged."""
+
+    def maker(self, move: Move) -> CommitInfo | None:
+        """Return the commit that made a move which a merge brings; see `gitreg.check.origins`."""
 
 
 def moves(step: Step, world: World) -> Iterator[CheckFinding]:
-    """Find moves that the policy refuses, and those that it cannot judge here."""
-    for model, judged in _judged(step):
+    """Find moves that the policy refuses, and those that it cannot judge here.
+
+    Args:
+        step: a commit beside its first parent; of a merge, with all that it brings.
+        world: what is needed to judge moves.
+    """
+    lives = Lives(step)
+    for model in filter(partial(_moved, step), step.models):
+        judged = lives.beside(model, world.had_pointers)
         try:
             found = moves_between(judged.before, judged.after, model)
         except InvalidDocument as error:
@@ -63,30 +73,6 @@ def moves(step: Step, world: World) -> Iterator[CheckFinding]:
             yield from _move(judged, move, facts, world)
         for verdict in judge_aliases(judged.policy, judged.before, judged.after, model):
             yield _finding(judged, verdict, layout.model_path(model), None, "policy")
-
-
-def late_moves(step: Step, world: World) -> Iterator[CheckFinding]:
-    """Find moves that a merge brings onto a branch during a freeze, wherever they were made."""
-    if not step.policy.freeze and not any(rules.freeze for rules in step.policy.models.values()):
-        return
-    for model, judged in _judged(step):
-        try:
-            found = moves_between(judged.before, judged.after, model)
-        except InvalidDocument:
-            continue  # reported where the pointer broke
-        facts = world.facts(judged)
-        for move in found:
-            verdicts = [v for v in _verdicts(judged, move, facts, world) if v.rule == FREEZE]
-            yield from _findings(judged, move, verdicts, "policy")
-
-
-def _judged(step: Step) -> Iterator[tuple[str, Step]]:
-    """Yield each model whose pointers changed, with the step by which it is judged."""
-    lives = Lives(step)
-    for model in step.models:
-        judged = lives.beside(model) if _moved(step, model) else None
-        if judged is not None:
-            yield model, judged
 
 
 def _moved(step: Step, model: str) -> bool:
@@ -108,12 +94,22 @@ def _move(step: Step, move: Move, facts: Facts, world: World) -> Iterator[CheckF
     verdicts = _verdicts(step, move, facts, world)
     if all(verdict.passed for verdict in verdicts):
         return
+    overridden = _may_override(step, move, facts)
+    maker = world.maker(move) if step.is_merge else None
+    if maker is not None and not overridden:
+        made = replace(step, maker=maker)
+        facts = world.facts(made)
+        verdicts = _verdicts(made, move, facts, world)
+        overridden = _may_override(made, move, facts)
+    yield from _findings(step, move, verdicts, "overridden" if overridden else "policy")
+
+
+def _may_override(step: Step, move: Move, facts: Facts) -> bool:
+    """Tell whether a move overrides the policy, and its author may."""
+    if not trailers_of(step.made_by.message).get(OVERRIDE):
+        return False
     case = _case(step, move, facts)
-    overridden = trailers_of(step.commit.message).get(OVERRIDE)
-    if overridden and case is not None and may_override(step.policy, case).passed:
-        yield from _findings(step, move, verdicts, "overridden")
-    else:
-        yield from _findings(step, move, verdicts, "policy")
+    return case is not None and may_override(step.policy, case).passed
 
 
 def _findings(
@@ -173,7 +169,7 @@ def _case(step: Step, move: Move, facts: Facts, *, returns: bool = False) -> Cas
         move.came_from,
         Held(step.before, move.model),
         move.replaces,
-        step.commit.author,
+        step.made_by.author,
         facts,
         returns,
     )
@@ -187,12 +183,13 @@ def _version(state: RegistryState, move: Move) -> ModelVersion | None:
 
 
 def _returns(step: Step, move: Move, world: World) -> bool:
-    message = step.commit.message
-    claims = "rollback" in trailers_of(message).get("Gitreg-Action", ()) or any(
-        words in message for words in _TAKES_BACK
-    )
-    if not claims:
-        return False
-    return may_return(step.policy, move, step.after, world.moves) or world.is_restored(
-        step, move.model
-    )
+    if move.model in Lives(step).returning:
+        return True
+    claims = any(_claims_to_return(commit.message) for commit in (step.commit, step.made_by))
+    return claims and may_return(step.policy, move, step.after, world.moves)
+
+
+def _claims_to_return(message: str) -> bool:
+    """Tell whether a message says that its commit takes something back."""
+    claimed = "rollback" in trailers_of(message).get("Gitreg-Action", ())
+    return claimed or any(words in message for words in _TAKES_BACK)

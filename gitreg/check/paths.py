@@ -25,11 +25,13 @@ _KINDS = {
 _IGNORED_BY_HFS = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 _GIT_FOLDER = re.compile(r"\.git[ .]*(?::.*)?|git~\d+[ .]*", re.IGNORECASE)
 _TOP = frozenset({layout.POLICY, layout.GITIGNORE})
+# What makes `registry/` a DVC project. `.dvcignore` is what `dvc init --subdir` makes with it.
+_DVC = frozenset({layout.DVC_CONFIG, layout.DVC_IGNORE, f"{layout.ROOT}/.dvcignore"})
 _STRUCTURE = ("versions", "stages", "aliases")
 # The names that are fixed, by depth. Deeper, every stray is an error anyway.
 _FIXED = (
     frozenset({layout.ROOT, layout.DVC_YAML}),
-    frozenset(path.rpartition("/")[2] for path in _TOP),
+    frozenset({".dvc", *(path.rpartition("/")[2] for path in _TOP)}),
     frozenset({*_STRUCTURE, "model.yaml"}),
 )
 
@@ -137,7 +139,7 @@ def _is_below_a_file(path: str) -> bool:
 
 
 def _belongs(change: Difference) -> bool:
-    if change.path in _TOP:
+    if change.path in _TOP or change.path in _DVC:
         return True
     if _is_below_a_file(change.path):
         return False
@@ -155,13 +157,21 @@ def smuggled(step: Step) -> Iterator[CheckFinding]:
     """Find files outside the registry that changed in the same commit.
 
     The artifacts of ``dvc.yaml`` may change: gitreg changes them. The commit that makes a registry
-    (gitreg init) may bring DVC's own files.
+    (gitreg init) may bring DVC's own files. Another DVC remote is a change of its own; the first
+    one comes with what is published first.
     """
     if not step.registry_changes:
         return
     starts = not step.before.exists()
     for change in step.changes:
         path = change.path
+        if path == layout.DVC_CONFIG and len(step.registry_changes) > 1 and _repoints(step):
+            yield step.found(
+                "smuggled",
+                path,
+                "it says where the registry's bytes are, and changed in the same commit",
+                remedy="commit it in another commit than the rest of the registry",
+            )
         if is_registry(path) or (starts and path.partition("/")[0] in (".dvc", ".dvcignore")):
             continue
         if path == layout.DVC_YAML and _same_pipeline(step):
@@ -172,6 +182,11 @@ def smuggled(step: Step) -> Iterator[CheckFinding]:
             "this file is not part of the registry, and changed in the same commit",
             remedy="commit it in another commit than the registry",
         )
+
+
+def _repoints(step: Step) -> bool:
+    """Tell whether the registry had a DVC remote before."""
+    return b"url" in (step.before.snapshot.read(layout.DVC_CONFIG) or b"")
 
 
 def _same_pipeline(step: Step) -> bool:

@@ -1,42 +1,49 @@
 """Judges ranges of commits: reads them from Git for the checks, which are pure.
 
 Every commit is judged against each of its parents under the policy of the range's base; a policy
-that changes inside the range applies after it. Without a base (all of history) each commit is
-judged under the policy of the branch that it came onto: that of its first parent, and for merged
-commits that of the merge's first parent.
+that changes inside the range applies after it. Moves are those of the branch, which is the line of
+first parents: what a merge brings is judged as moved by the merge. A head whose first parents do
+not lead to the base, as of a branch that the base was merged into, is judged as if it were merged.
+Without a base (all of history) each commit is judged under the policy of the branch that it came
+onto: that of its first parent, and for merged commits that of the merge's first parent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import PurePosixPath
 
 from gitreg.check.commit_facts import CommitFacts
 from gitreg.check.facts import Bytes, NoBytes
 from gitreg.check.finding import CheckFinding
-from gitreg.check.judge import judge_late, judge_step, new_faults
+from gitreg.check.judge import judge_moves, judge_step, new_faults
+from gitreg.check.line import Line
 from gitreg.check.lives import Lives
+from gitreg.check.origins import maker_of
 from gitreg.check.past import Past
 from gitreg.check.revisions import check_base
 from gitreg.check.step import Step, is_registry, models_of
 from gitreg.check.versions import new_versions
 from gitreg.core.model import layout
 from gitreg.core.policy import DEFAULT, Facts, Policy
-from gitreg.core.state.change import reverted_by
-from gitreg.core.state.decision import moves_between
-from gitreg.core.state.history import Event, Values
+from gitreg.core.state.decision import Move
+from gitreg.core.state.history import CommitInfo, Values
 from gitreg.core.state.state import RegistryState
-from gitreg.errors import GitregError, InvalidDocument, InvalidRequest
+from gitreg.errors import GitregError
 from gitreg.git.objects import CommitSnapshot
 from gitreg.git.repository import GitRepository
+from gitreg.git.restored import is_restored
 from gitreg.git.steps import (
     Difference,
     ReadCommit,
+    differences_between,
     is_sound_tree,
     read_commit_info,
     read_steps,
 )
+from gitreg.git.valid_policy import policy_in_force
 
 _REMEMBERED = 1000
 """How many commits' states are cached while a history is judged."""
@@ -159,6 +166,7 @@ def _judged(
     for commit in read_steps(repository, bases, head):
         findings += judge.commit(commit)
         count += 1
+    findings += judge.merged(head)
     findings += judge.unshared(head)
     notes = tuple(dict.fromkeys(judge.notes))
     return CheckReport(base, head, count, tuple(findings), notes)
@@ -170,40 +178,22 @@ class _Known:
 
     Attributes:
         given: by model, how many lives of the name ended, and the highest number since.
-        entered: when versions entered stages, by model, version and stage.
-        moved: the moves along its first parents, oldest first, by model and stage.
+        ended: by model, the commit that ended its name last.
         children: how many commits still need it.
     """
 
     given: dict[str, tuple[int, int]] = field(default_factory=dict)
-    entered: dict[tuple[str, int, str], int] = field(default_factory=dict)
-    moved: dict[tuple[str, str], tuple[Values, ...]] = field(default_factory=dict)
+    ended: dict[str, str] = field(default_factory=dict)
     children: int = 0
 
     def copy(self) -> _Known:
-        return _Known(dict(self.given), dict(self.entered), dict(self.moved))
+        return _Known(dict(self.given), dict(self.ended))
 
     def add(self, other: _Known) -> None:
         for model, number in other.given.items():
             self.given[model] = max(self.given.get(model, (0, 0)), number)
-        for entry, moment in other.entered.items():
-            self.entered[entry] = max(self.entered.get(entry, moment), moment)
-
-
-class _LivingPast(Past):
-    """The history before a range, without models whose name was freed inside the range."""
-
-    def __init__(self, past: Past, began_anew: Callable[[str], bool]) -> None:
-        self._past = past
-        self._began_anew = began_anew
-
-    def highest(self, model: str) -> int:
-        """Return the highest number that a version of a model ever had; 0 for none."""
-        return 0 if self._began_anew(model) else self._past.highest(model)
-
-    def events(self, model: str, pointer: str) -> Sequence[Event]:
-        """Return the moves of a pointer, newest first."""
-        return () if self._began_anew(model) else self._past.events(model, pointer)
+        for model, commit in other.ended.items():
+            self.ended.setdefault(model, commit)
 
 
 class _Judge:
@@ -214,16 +204,18 @@ class _Judge:
     ) -> None:
         self._repository = repository
         self._base = base
-        self._line = base or head
+        self._root_of = base or head
         self._options = options
-        self._past = _LivingPast(options.past, self._began_anew)
+        self._line = Line(options.past)
+        self._is_line: bool | None = None
         self._states: dict[str | None, RegistryState] = {}
         self._known: dict[str, _Known] = {}
         self._latest = _Known()
+        self._parents: tuple[str, ...] = ()
         self._registered: dict[tuple[str, int], str] = {}
-        self._rules = None if base is None else _policy_of(self._state(base))
-        self._in_force: dict[str, Policy] = {}
         self.notes: list[str] = []
+        self._rules = None if base is None else self._rules_of(base)
+        self._in_force: dict[str, Policy] = {}
 
     def _state(self, commit: str | None) -> RegistryState:
         if commit not in self._states:
@@ -232,16 +224,23 @@ class _Judge:
             self._states[commit] = RegistryState(CommitSnapshot(self._repository.reader, commit))
         return self._states[commit]
 
+    def _rules_of(self, base: str) -> Policy:
+        """Return the rules in force at the base; note where they are not its own."""
+        found = policy_in_force(self._repository, self._state(base))
+        self.notes += found.warnings
+        return found.policy
+
     def commit(self, read: ReadCommit) -> Iterator[CheckFinding]:
         """Yield the findings on a commit, each once."""
+        brings = any(parent in self._known for parent in read.parents[1:])
         self._inherit(read)
         told: set[tuple[str, str]] = set()
         steps = list(self._steps(read))
-        late = self._late(read)
+        moving = self._moving(read, steps[0], brings=brings)
         for step in steps:
-            found = judge_step(step, only_registry=self._options.only_registry, world=self)
-            if late is not None and step is steps[0]:
-                found += judge_late(late, self)
+            found = judge_step(step, only_registry=self._options.only_registry)
+            if moving is not None and step is steps[0]:
+                found += judge_moves(moving, self)
             for finding in found:
                 key = finding.code, finding.subject
                 if not read.parents[1:] or key not in told:
@@ -250,10 +249,43 @@ class _Judge:
         yield from self._faults(read)
         yield from self._dates(read)
         yield from self._trees(read)
-        for step in steps:
-            self._learn(step)
-        self._learn_moves(read)
+        if moving is not None:
+            self._line.learn(moving)
+        self._learn(read, steps)
         self._remember_policy(read)
+
+    def _moving(self, read: ReadCommit, step: Step, *, brings: bool) -> Step | None:
+        """Return a commit of the branch beside its first parent, with all that it brings.
+
+        ``None`` for a commit that a merge brings, whose moves the merge makes.
+        """
+        if self._is_line is None:  # the first commit tells where the line of first parents begins
+            self._is_line = self._base is None or read.onto == self._base
+        if not read.on_line or not self._is_line:
+            return None
+        if not brings:  # what a merge of older commits brings is known already
+            return step
+        before = self._state(read.parents[0])
+        return replace(step, changes=read.differences[0], before=before)
+
+    def merged(self, head: str) -> Iterator[CheckFinding]:
+        """Yield the findings on what a head would move, where it is no continuation of its base."""
+        if self._is_line is not False:
+            return
+        self._parents = (str(self._base), head)
+        found = self._repository.reader.get(head)
+        assert found is not None
+        step = Step(
+            read_commit_info(found),
+            self._base,
+            differences_between(self._repository, str(self._base), head),
+            self._state(self._base),
+            self._state(head),
+            self._rules or DEFAULT,
+            is_merge=True,
+            restored=lambda model: self._is_restored(head, model, self._options.past.end(model)),
+        )
+        yield from map(self._graded, judge_moves(step, self))
 
     def _graded(self, finding: CheckFinding) -> CheckFinding:
         if self._options.strict and finding.code.startswith("unknown-"):
@@ -267,8 +299,7 @@ class _Judge:
         would not fit into memory.
         """
         known: list[_Known] = []
-        first = self._known.get(read.parents[0]) if read.parents else None
-        moved = {} if first is None else dict(first.moved)
+        self._parents = read.parents
         for parent in dict.fromkeys(read.parents):
             found = self._known.get(parent)
             if found is None:  # outside the range
@@ -279,11 +310,9 @@ class _Judge:
                 known.append(found)
             else:
                 known.append(found.copy())
-        mine = max(known, key=lambda one: len(one.entered), default=_Known())
-        for other in known:
-            if other is not mine:
-                mine.add(other)
-        mine.moved = moved
+        mine = known[0] if known else _Known()
+        for other in known[1:]:
+            mine.add(other)
         mine.children = read.children
         self._known[read.info.oid] = mine
         self._latest = mine
@@ -326,48 +355,19 @@ class _Judge:
                     file=path,
                 )
 
-    def _learn(self, step: Step) -> None:
+    def _learn(self, read: ReadCommit, steps: Sequence[Step]) -> None:
         """Record what later commits have to know about this one."""
-        given, entered = self._latest.given, self._latest.entered
-        for model in Lives(step).gone:
-            given[model] = (given.get(model, (0, 0))[0] + 1, 0)
-            for entry in [entry for entry in entered if entry[0] == model]:
-                del entered[entry]
-        for model, numbers in new_versions(step):
-            for number in numbers:
-                self._registered[model, number] = step.commit.oid
-            lives, last = given.get(model, (0, 0))
-            given[model] = (lives, max(last, *numbers))
-        for model in step.models:
-            try:
-                found = moves_between(step.before, step.after, model)
-            except InvalidDocument:
-                continue
-            for move in found:
-                if move.stage is not None:
-                    entered[model, move.version, move.stage] = step.commit.time
-
-    def _learn_moves(self, read: ReadCommit) -> None:
-        """Record the moves of a commit relative to its first parent, as history tells them."""
-        if not read.differences:
-            return
-        before = self._state(read.parents[0] if read.parents else None)
-        after = self._state(read.info.oid)
-        moved = self._latest.moved
-        for entry in read.differences[0]:
-            place = layout.locate(entry.path) if is_registry(entry.path) else None
-            if place is None or place.kind != "stages":
-                continue
-            key = place.model, str(place.name)
-            if not after.has_model(place.model):
-                moved.pop(key, None)  # a later model of the name has a life of its own
-                continue
-            try:
-                values = before.stage(*key), after.stage(*key)
-            except InvalidDocument:
-                continue
-            if values[0] != values[1]:
-                moved[key] = (*moved.get(key, ()), values)
+        given = self._latest.given
+        ended = [model for step in steps for model in Lives(step).ended]
+        for step in steps:
+            for model in Lives(step).gone:
+                given[model] = (given.get(model, (0, 0))[0] + 1, 0)
+            for model, numbers in new_versions(step):
+                for number in numbers:
+                    self._registered[model, number] = step.commit.oid
+                lives, last = given.get(model, (0, 0))
+                given[model] = (lives, max(last, *numbers))
+        self._latest.ended |= dict.fromkeys(ended, read.info.oid)
 
     # What moves are judged by
 
@@ -377,54 +377,35 @@ class _Judge:
         return CommitFacts(
             self._repository,
             step,
-            self._past,
-            self._since,
+            self._line,
             options.artifacts,
             options.now,
-            self._line,
+            self._root_of,
         )
-
-    def _since(self, model: str, version: int, stage: str) -> int | None:
-        return self._latest.entered.get((model, version, stage))
 
     def moves(self, model: str, stage: str) -> Iterator[Values]:
         """Yield the moves of a model's stage before the commit that is judged, oldest first."""
-        for event in reversed(self._past.events(model, f"stages/{stage}")):
-            yield event.before, event.after
-        yield from self._latest.moved.get((model, stage), ())
+        return self._line.values(model, stage)
+
+    def had_pointers(self, model: str) -> bool:
+        """Tell whether a pointer ever moved under a name before the commit that is judged."""
+        return self._line.had_pointers(model)
+
+    def maker(self, move: Move) -> CommitInfo | None:
+        """Return the commit that made a move which a merge brings, if it still counts."""
+        stage = move.stage or move.came_from or ""
+        known = self._line.last_move(move.model, stage), self._line.life(move.model)
+        since = [commit for commit in known if commit is not None]
+        return maker_of(self._repository, self._state, self._parents, move, since)
 
     def _began_anew(self, model: str) -> bool:
         """Tell whether a name was freed in the range: its earlier history is another model's."""
         return self._latest.given.get(model, (0, 0))[0] > 0
 
-    def is_restored(self, step: Step, model: str) -> bool:
-        """Tell whether a step restores a model as it was before a commit deleted or renamed it."""
-        told = reverted_by(step.commit.message)
-        reverted = None if told is None else self._repository.commit_of(told)
-        if reverted is None or step.parent is None or step.before.has_model(model):
-            return False
-        if not self._repository.is_ancestor(reverted, step.parent):
-            return False
-        folder = layout.model_path(model)
-        specs = [f"{reverted}^:{folder}", f"{step.commit.oid}:{folder}"]
-        was, now = self._repository.reader.get_many(specs)
-        ended = not self._state(reverted).has_model(model)
-        return ended and was is not None and now is not None and was.oid == now.oid
-
-    def _late(self, read: ReadCommit) -> Step | None:
-        """Return all that a merge brings onto the branch of its first parent, as one step."""
-        if not read.parents[1:]:
-            return None
-        parent = read.parents[0]
-        return Step(
-            read.info,
-            parent,
-            read.differences[0],
-            self._state(parent),
-            self._state(read.info.oid),
-            self._policy(read),
-            is_merge=True,
-        )
+    def _is_restored(self, commit: str, model: str, ended_in: str | None = None) -> bool:
+        """Tell whether a model is at a commit what it was before its latest end."""
+        known = ended_in or self._latest.ended.get(model) or self._options.past.end(model)
+        return is_restored(self._repository, known, commit, model)
 
     def _dates(self, read: ReadCommit) -> Iterator[CheckFinding]:
         """Find commits with impossible dates: freezes and soaking rely on them."""
@@ -501,6 +482,7 @@ class _Judge:
                 self._policy(read),
                 highest=self._highest,
                 is_merge=is_merge,
+                restored=partial(self._is_restored, read.info.oid),
             )
 
     def _policy(self, read: ReadCommit) -> Policy:
@@ -529,7 +511,8 @@ class _Judge:
             )
 
     def _highest(self, model: str) -> int:
-        return max(self._past.highest(model), self._latest.given.get(model, (0, 0))[1])
+        past = 0 if self._began_anew(model) else self._options.past.highest(model)
+        return max(past, self._latest.given.get(model, (0, 0))[1])
 
     def _faults(self, read: ReadCommit) -> Iterator[CheckFinding]:
         """Yield the faults of a commit's state that none of its parents has."""
@@ -561,19 +544,3 @@ def _contents(
         path: None if path in gone else content if content is not None else b""
         for path, content in zip(paths, contents, strict=True)
     }
-
-
-def _policy_of(state: RegistryState) -> Policy:
-    """Return the rules of a state.
-
-    Raises:
-        InvalidRequest: the policy does not parse.
-    """
-    try:
-        return state.policy
-    except GitregError as error:
-        raise InvalidRequest(
-            f"the policy at {str(state.commit)[:9]} does not parse, and nothing can be judged by "
-            f"it: {error}",
-            hint="repair registry/policy.yaml on the branch first, with the hook switched off",
-        ) from None

@@ -21,6 +21,10 @@ def _nothing_known(_model: str) -> int:
     return 0
 
 
+def _never(_model: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class VersionFile:
     """A path inside the folder of a version; ``name`` is the rest of it, ``model/weights.bin``."""
@@ -63,6 +67,10 @@ class Step:
         policy: the rules that it is judged by, which are not those of the commit.
         highest: tells the highest number that a version of a model had before, by history.
         is_merge: whether the commit has several parents.
+        restored: tells whether a model is, after the step, byte for byte what it was before its
+            latest end, by history.
+        maker: the commit that made the moves, where a merge only brings them; see
+            `gitreg.check.origins`.
     """
 
     commit: CommitInfo
@@ -73,6 +81,13 @@ class Step:
     policy: Policy
     highest: Callable[[str], int] = field(default=_nothing_known)
     is_merge: bool = False
+    restored: Callable[[str], bool] = field(default=_never)
+    maker: CommitInfo | None = None
+
+    @property
+    def made_by(self) -> CommitInfo:
+        """The commit whose author, message and signature count for the moves."""
+        return self.maker or self.commit
 
     @cached_property
     def registry_changes(self) -> tuple[Difference, ...]:

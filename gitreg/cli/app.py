@@ -13,8 +13,8 @@ import typer
 from typer.core import TyperGroup
 
 from gitreg import __version__
-from gitreg.cli.output import complain
-from gitreg.errors import GitregError
+from gitreg.cli.output import complain, complain_verbatim
+from gitreg.errors import GitregError, ServerRefused
 
 BROKEN_PIPE, INTERRUPTED = 141, 130
 """The exit codes that a shell reports for a process ended by SIGPIPE or SIGINT, as for Git."""
@@ -30,6 +30,11 @@ def _errors_in_one_place() -> Iterator[None]:
     try:
         yield
         sys.stdout.flush()  # a full disk is reported here, not by Python at exit
+    except ServerRefused as error:
+        for said in error.lines:
+            complain_verbatim("remote", said)
+        complain(error.summary, error.hint)
+        raise typer.Exit(error.exit_code) from None
     except GitregError as error:
         complain(str(error), error.hint)
         raise typer.Exit(error.exit_code) from None

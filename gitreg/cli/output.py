@@ -36,6 +36,13 @@ def complain(message: str, hint: str | None) -> None:
     typer.echo(as_text.errors_text(message, hint), err=True)
 
 
+def complain_verbatim(who: str, said: str) -> None:
+    """Print a line that another program printed, on stderr."""
+    from gitreg.render import terminal
+
+    typer.echo(f"{who}: {terminal.line(said)}".rstrip(), err=True)
+
+
 def warn(warnings: tuple[str, ...]) -> None:
     """Print warnings on stderr."""
     from gitreg.render import terminal
@@ -59,6 +66,8 @@ def opened(
                 registry.state()
                 warn(registry.warnings)
             yield registry
+            if registry.moment is not None:
+                typer.echo(registry.moment, err=True)
         finally:
             if registry.warnings and not streams:  # printing imports more
                 warn(registry.warnings)
@@ -94,16 +103,18 @@ def print_outcome(outcome: Outcome, shared: WriteArguments, **more: object) -> N
     if shared.json:
         print_json({**as_json.outcome_json(outcome), **more})
     else:
-        show_verdicts(outcome.change.judgements)
+        show_verdicts(outcome.change.judgements, waiting=shared.pr)
         typer.echo(as_text.outcome_text(outcome, dry_run=shared.dry_run))
+    for consequence in as_text.consequences(outcome):
+        typer.echo(consequence, err=True)
 
 
-def show_verdicts(judgements: tuple[Judgement, ...]) -> None:
-    """Print the policy's verdicts on stderr."""
+def show_verdicts(judgements: tuple[Judgement, ...], *, waiting: bool = False) -> None:
+    """Print the policy's verdicts on stderr; of a proposal, approvals that it waits for."""
     from gitreg.render import as_text
 
     if judgements:
-        typer.echo(as_text.verdicts_text(judgements), err=True)
+        typer.echo(as_text.verdicts_text(judgements, waiting=waiting), err=True)
 
 
 @contextmanager

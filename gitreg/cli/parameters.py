@@ -102,7 +102,8 @@ AtOption = Annotated[
     typer.Option(
         "--at",
         metavar="TIME",
-        help="Read the registry as of then: 2026-11-22T20:25Z, '3 days ago'.",
+        help="Read the registry as of then, in UTC: 2026-11-22T20:25, '3 days ago', "
+        "'2026-11-22 20:25 local'.",
     ),
 ]
 

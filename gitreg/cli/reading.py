@@ -74,11 +74,12 @@ def show(
     with opened(shared.repo, shared.allow_rewind) as registry:
         version = registry.show(reference, **shared.options)
         approvals = registry.approvals(reference, rev=version.read_from)
+        given = registry.given_approvals(reference, rev=version.read_from)
     if shared.json:
         answer = as_json.version_json(version)
-        print_json(answer | {"approvals": as_json.approvals_json(approvals)})
+        print_json(answer | as_json.approvals_json(approvals, given))
     else:
-        typer.echo(as_text.version_text(version, terminal_width(), approvals))
+        typer.echo(as_text.version_text(version, terminal_width(), approvals, given))
 
 
 @app.command()

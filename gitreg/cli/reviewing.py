@@ -115,21 +115,24 @@ def policy_show(
 def policy_test(
     references: ReferencesArgument,
     to: ToStageOption,
+    policy: Annotated[
+        Optional[str], option("FILE", "Judge by this file, before it is committed.")
+    ] = None,
     *,
     shared: ReadArguments,
 ) -> None:
     """Show the policy's verdicts on a promotion, and do nothing.
 
     Exits 1 when the promotion would be refused. With --rev, such as a branch, the policy and the
-    versions of that commit are used.
+    versions of that commit are used. Exits 2, with the line, when the policy does not parse.
 
-    Example: gitreg policy test churn-predictor@2 --to production
+    Example: gitreg policy test churn-predictor@2 --to production --policy registry/policy.yaml
     """
     from gitreg.render import as_json, as_text
 
     with opened(shared.repo, shared.allow_rewind) as registry:
-        judgements = registry.test_policy(*references, stage=to, **shared.options)
-        if shared.is_current:
+        judgements = registry.test_policy(*references, stage=to, policy=policy, **shared.options)
+        if shared.is_current and policy is None:
             warn(registry.uncommitted_policy())
     if shared.json:
         print_json(as_json.verdicts_json(judgements))

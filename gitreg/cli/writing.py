@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
 
 from gitreg.cli.app import alias_app, app
-from gitreg.cli.output import print_outcome, progress_bar, showing_refusals, warn
+from gitreg.cli.output import (
+    print_json,
+    print_outcome,
+    progress_bar,
+    showing_refusals,
+    terminal_width,
+    warn,
+)
 from gitreg.cli.parameters import (
     JsonOption,
     OverrideOption,
@@ -113,8 +121,6 @@ def register(
         )
     number = outcome.versions[0].version
     print_outcome(outcome, shared, model=name, version=number)
-    if outcome.commit and not outcome.pushed:
-        typer.echo("not shared yet: publish with --push, or gitreg push", err=True)
 
 
 @app.command()
@@ -140,13 +146,17 @@ def promote(
         bool, flag("--else-archive", "Archive a candidate that a metric refuses.")
     ] = False,
     override: OverrideOption = None,
+    force: Annotated[
+        bool, flag("--force", "Move a version even if that leaves its stage empty.")
+    ] = False,
     *,
     shared: WriteArguments,
 ) -> None:
     """Put versions into a stage, if the policy allows it.
 
     Makes one commit. Each rule's verdict is shown and recorded in the commit. Exits 1 if a rule
-    refuses or a metric is not better. A version has at most one stage; promoting it moves it there.
+    refuses or a metric is not better. A version has at most one stage; promoting it moves it there,
+    unless that leaves production (or another later stage of the policy) empty.
 
     Example: gitreg promote churn-predictor@2 --to production --if-better roc_auc --alias champion
     """
@@ -162,6 +172,7 @@ def promote(
             if_lower=if_lower or (),
             else_archive=else_archive,
             override=override,
+            force=force,
             **shared.options,
         )
     print_outcome(outcome, shared)
@@ -232,19 +243,20 @@ def alias_delete(
 def rollback(
     names: Annotated[list[str], argument("NAME...", "One or more models.", complete_model)],
     to: Annotated[
-        Optional[int], typer.Option("--to", metavar="N", help="The version to go back to.")
+        Optional[str], typer.Option("--to", metavar="N", help="The version to go back to.")
     ] = None,
     stage: Annotated[str, option("STAGE", "The stage to roll back.")] = "production",
     restage: Annotated[
         bool, flag("--restage", "Put the withdrawn version where it came from, as git revert does.")
     ] = False,
+    list_: Annotated[bool, flag("--list", "Show what it may go back to, and do nothing.")] = False,
     *,
     shared: WriteArguments,
 ) -> None:
     """Bring back the version that was in production before.
 
     Aliases that moved with it move back too. The withdrawn version is archived. Running it twice
-    goes back two versions.
+    goes back two versions. --list shows what was there, when, with metrics, and how to go back.
 
     Example: gitreg rollback churn-predictor -m "predictions drifted"
     """
@@ -253,8 +265,12 @@ def rollback(
     for name in names:
         check_model_argument(name, "gitreg rollback {model} --to {version}")
     with Registry(shared.repo) as registry, showing_refusals(json=shared.json):
+        if list_:
+            _print_tenures(registry, names, stage, json=shared.json)
+            return
+        number = None if to is None else _version_to(to, names)
         outcome, plan = registry.rollback(
-            *names, to=to, stage=stage, restage=restage, **shared.options
+            *names, to=number, stage=stage, restage=restage, **shared.options
         )
     if not shared.json:
         for title, versions in (("withdrawn", plan.withdrawn), ("restored", plan.restored)):
@@ -266,6 +282,40 @@ def rollback(
         withdrawn=[as_json.moved_json(version) for version in plan.withdrawn],
         restored=[as_json.moved_json(version) for version in plan.restored],
     )
+
+
+def _version_to(text: str, names: Sequence[str]) -> int:
+    """Return the number that ``--to`` names: ``5``, ``v5`` or ``churn-predictor@5``."""
+    from gitreg.core.model.names import parse_reference
+
+    plain = text.removeprefix("v")
+    if plain.isascii() and plain.isdigit() and len(plain) < 10 and int(plain):
+        return int(plain)
+    wanted = parse_reference(text)
+    if wanted.version is None:
+        raise InvalidRequest(f"--to {text!a} is no version", hint="--to 5, say")
+    if list(names) != [wanted.model]:
+        raise InvalidRequest(f"--to {wanted} is not a version of {', '.join(names)}")
+    return wanted.version
+
+
+def _print_tenures(registry: Registry, names: Sequence[str], stage: str, *, json: bool) -> None:
+    """Print what a rollback of each model may go back to."""
+    from gitreg.render import as_json, as_text
+
+    answers: list[dict[str, Any]] = []
+    for name in names:
+        found = [
+            (tenure, registry.version_if_any(name, tenure.version))
+            for tenure in registry.tenures(name, stage=stage)
+        ]
+        answers += [as_json.tenure_json(name, *one) for one in found]
+        if not json and found:
+            typer.echo(as_text.tenures_text(name, stage, found, terminal_width()))
+        elif not json:
+            typer.echo(f"{name}: no other version was in {stage}", err=True)
+    if json:
+        print_json(answers)
 
 
 @app.command()

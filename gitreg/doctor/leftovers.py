@@ -59,7 +59,8 @@ def locks(inspection: Inspection) -> Iterator[Finding]:
         yield _lock(inspection, code, lock, "Git")
     top = inspection.repository.top_level
     if top is not None:
-        yield from _dvc_locks(top / ".dvc" / "tmp")
+        for project in (top, top / layout.ROOT):
+            yield from _dvc_locks(project / ".dvc" / "tmp")
     rubbish = list(_git_rubbish(inspection))
     if rubbish:
         yield Finding(
@@ -245,11 +246,9 @@ def unfinished_files(inspection: Inspection) -> Iterator[Path]:
     if top is None:
         return
     # gitreg writes a temporary file beside its target.
-    for name in (layout.DVC_YAML, ".dvcignore", ".dvc/config", ".dvc/.gitignore"):
-        target = top / name
-        temporary = target.with_name(f".{target.name}.gitreg")
-        if temporary.is_file() and not temporary.is_symlink():
-            yield temporary
+    temporary = top / f".{layout.DVC_YAML}.gitreg"
+    if temporary.is_file() and not temporary.is_symlink():
+        yield temporary
     yield from _below(top / layout.ROOT)
 
 

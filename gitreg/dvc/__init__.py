@@ -11,22 +11,24 @@ gitreg takes no lock of DVC: an object appears in the cache by an atomic rename 
 content. Two writers of the same object therefore write the same bytes, and DVC never sees an
 incomplete object. Only ``dvc gc`` removes objects: those that the work tree does not name.
 
-================  ==========================================================
-`project`         `DvcProject`: the interface for the rest of gitreg
-`cache`           objects on this machine
-`remote`          objects on a DVC remote
-`folder`          uploads to a remote that is a folder
-`checksums`       checksums that an object store reports
-`digest`          digests of files and folders
-`member_paths`    which paths the files of an artifact may have
-`ignoring`        what `.dvcignore` leaves out of a folder
-`links`           which symbolic links in a folder are followed
-`audit`           reads a whole remote and checks every object
-`listing`         object names, and the rules for a folder's listing
-`configuration`   the configuration of the user's own project
-`foreign`         the configuration of a repository that is not the user's
-`door`            translates DVC's errors into gitreg's
-================  ==========================================================
+=================  =========================================================
+`project`          `DvcProject`: the interface for the rest of gitreg
+`cache`            objects on this machine
+`remote`           objects on a DVC remote
+`upload`           uploads what a remote does not have
+`folder`           uploads to a remote that is a folder
+`checksums`        checksums that an object store reports
+`digest`           digests of files and folders
+`member_paths`     which paths the files of an artifact may have
+`ignoring`         what `.dvcignore` leaves out of a folder
+`links`            which symbolic links in a folder are followed
+`audit`            reads a whole remote and checks every object
+`listing`          object names, and the rules for a folder's listing
+`configuration`    the configuration of the user's own project
+`registry_config`  the configuration of the registry's project
+`foreign`          the configuration of a repository that is not the user's
+`door`             translates DVC's errors into gitreg's
+=================  =========================================================
 
 Importing this package does not import DVC; that happens at the first use.
 """
@@ -35,6 +37,6 @@ from __future__ import annotations
 
 from gitreg.dvc.audit import Audit, Fault
 from gitreg.dvc.listing import Member, ObjectId, read_listing
-from gitreg.dvc.project import DvcProject, init
+from gitreg.dvc.project import DvcProject
 
-__all__ = ["Audit", "DvcProject", "Fault", "Member", "ObjectId", "init", "read_listing"]
+__all__ = ["Audit", "DvcProject", "Fault", "Member", "ObjectId", "read_listing"]

@@ -45,9 +45,12 @@ class Cache:
     Args:
         folder: DVC's ``cache.dir``.
         settings: the rest of the section ``cache`` of DVC's configuration.
+        beside: a cache in which objects are found that are missing here; it is only read.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, settings: Mapping[str, Any], beside: Cache | None = None
+    ) -> None:
         with door("cannot open DVC's cache"):
             from dvc.fs import LocalFileSystem
             from dvc_data.hashfile.db.local import LocalHashFileDB
@@ -57,15 +60,24 @@ class Cache:
             self._objects = LocalHashFileDB(self.file_system, path, hash_name="md5", **settings)
         # Beside `md5`, not in it: there DVC would list unfinished files among the objects.
         self._scratch = folder.absolute() / "files"
+        is_same = beside is not None and beside._scratch == self._scratch  # noqa: SLF001
+        self._beside = None if is_same else beside
         # The file state of each hashed object, so that a push right after a registration does not
         # hash a gigabyte again.
         self._hashed: dict[ObjectId, tuple[int, ...]] = {}
         # A listing is named by its content, so it needs to be read only once.
         self._listings: dict[ObjectId, tuple[Member, ...]] = {}
 
-    def path(self, oid: ObjectId) -> Path:
-        """Return the path of an object, whether or not it exists."""
+    def own_path(self, oid: ObjectId) -> Path:
+        """Return the path of an object in this cache, whether or not it exists."""
         return Path(self._objects.oid_to_path(check_object_id(oid)))
+
+    def path(self, oid: ObjectId) -> Path:
+        """Return where an object is found; its path in this cache if it is missing."""
+        own = self.own_path(oid)
+        if self._beside is None or own.is_file() or not self._beside.holds(oid):
+            return own
+        return self._beside.path(oid)
 
     def size(self, oid: ObjectId) -> int | None:
         """Return an object's size in bytes; ``None`` when it is missing or obviously damaged."""
@@ -73,6 +85,12 @@ class Cache:
             path = self.path(oid)
             size = path.stat().st_size if path.is_file() else None
             return size if may_have_size(oid, size) else None
+
+    def owns(self, oid: ObjectId) -> bool:
+        """Return whether an object exists in this cache itself; its bytes are not checked."""
+        with door(f"cannot look for {oid} in DVC's cache"):
+            path = self.own_path(oid)
+            return path.is_file() and may_have_size(oid, path.stat().st_size)
 
     def holds(self, oid: ObjectId) -> bool:
         """Return whether an object exists; its bytes are not checked."""
@@ -101,6 +119,33 @@ class Cache:
                 temporary.write_bytes(data)
             self._keep(temporary, oid)
 
+    def adopt(self, oid: ObjectId, other: Cache) -> bool:
+        """Bring an object here from another cache: by a link where the file system can.
+
+        An object that is read-only there was checked and is not read; any other is, and is copied
+        only if its bytes have the MD5 of its name.
+
+        Returns:
+            Whether the object is here afterwards.
+
+        Raises:
+            DvcError: this cache cannot be written.
+        """
+        if self.owns(oid):
+            return True
+        source = other.own_path(oid)
+        with door(f"cannot write {oid} to DVC's cache"):
+            if not other.owns(oid):
+                return False
+            with self._temporary() as temporary:
+                if not (_is_checked(source) and _linked(source, temporary)):
+                    if digest.copy_and_md5(source, temporary, Meter(None)) != md5_of(oid):
+                        return False
+                    temporary.chmod(CHECKED)
+                self._objects.makedirs(str(self.own_path(oid).parent))
+                temporary.replace(self.own_path(oid))
+        return True
+
     @contextmanager
     def _temporary(self) -> Iterator[Path]:
         """Yield a path for a new file in the cache's file system; remove the file afterwards."""
@@ -123,7 +168,7 @@ class Cache:
 
     def _keep(self, temporary: Path, oid: ObjectId) -> None:
         """Rename a checked file to the object ``oid``, unless the cache has the object already."""
-        path = self.path(oid)
+        path = self.own_path(oid)
         with door(f"cannot write {oid} to DVC's cache"):
             if not _has_same_bytes(path, temporary, oid):
                 self._objects.makedirs(str(path.parent))
@@ -212,16 +257,16 @@ class Cache:
         kept = set()
         for oid in oids:
             with door(f"cannot remove {oid} from DVC's cache"):
-                if _is_checked(self.path(oid)):
+                if _is_checked(self.own_path(oid)):
                     kept.add(oid)
                 else:
-                    self.path(oid).unlink()
+                    self.own_path(oid).unlink()
         return kept
 
     def vouch(self, oids: Iterable[ObjectId]) -> None:
         """Mark objects as checked: make them read-only, by DVC's convention."""
-        for oid in oids:
-            self._objects.protect(str(self.path(oid)))
+        for oid in filter(self.owns, oids):
+            self._objects.protect(str(self.own_path(oid)))
 
 
 def _has_same_bytes(path: Path, temporary: Path, oid: ObjectId) -> bool:
@@ -236,6 +281,23 @@ def _has_same_bytes(path: Path, temporary: Path, oid: ObjectId) -> bool:
             f"DVC's cache has different bytes with the same MD5, {oid}: DVC cannot store both",
             hint=f"compare the file with {path}; somebody made one of them to collide",
         )
+    return False
+
+
+def _linked(source: Path, target: Path) -> bool:
+    """Make ``target`` a file that shares the bytes of ``source``; return whether that is possible.
+
+    A clone of its blocks is better than a hard link: a change of one does not reach the other.
+    """
+    from dvc_objects.fs.system import hardlink, reflink
+
+    for link in (reflink, hardlink):
+        try:
+            link(str(source), str(target))
+        except OSError:
+            target.unlink(missing_ok=True)
+        else:
+            return True
     return False
 
 

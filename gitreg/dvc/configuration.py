@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gitreg.dvc.door import load
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """Return the configuration of the project whose ``.dvc`` is ``folder``, in DVC's form.
+@dataclass(frozen=True)
+class Levels:
+    """The configuration of a DVC project, in DVC's form.
 
-    It is made of the files of the machine, the user, the project and the clone. A process without
-    HOME whose user id has no entry in the machine's list (a container) has no file of the user.
+    Attributes:
+        merged: all levels together: the machine's, the user's, the project's and the clone's.
+        repo: ``.dvc/config`` alone.
+        local: ``.dvc/config.local`` alone.
+    """
+
+    merged: dict[str, Any]
+    repo: dict[str, Any]
+    local: dict[str, Any]
+
+
+def read_levels(folder: Path) -> Levels:
+    """Return the configuration of the project whose ``.dvc`` is ``folder``.
+
+    A process without HOME whose user id has no entry in the machine's list (a container) has no
+    file of the user.
 
     Raises:
         Exception: any of DVC's; see `gitreg.dvc.door.door`.
@@ -32,5 +48,5 @@ def read_config(folder: Path) -> dict[str, Any]:
         def files(self) -> dict[str, str]:
             return {level: path for level, path in super().files.items() if path != self.CONFIG}
 
-    found: dict[str, Any] = AnyUser(str(folder))
-    return found
+    merged = AnyUser(str(folder))
+    return Levels(merged, merged.load_one("repo"), merged.load_one("local"))

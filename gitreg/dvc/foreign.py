@@ -58,7 +58,7 @@ def read_foreign_config(text: bytes, base: Path | None) -> dict[str, Any]:
 
     Args:
         text: the content of the file.
-        base: the folder of the repository's tree, for a remote that is a folder beside it.
+        base: the folder that contains ``.dvc``, for a remote that is a folder beside it.
 
     Raises:
         DvcError: the file does not parse, or sets an option of the default remote that is refused.
@@ -66,7 +66,7 @@ def read_foreign_config(text: bytes, base: Path | None) -> dict[str, Any]:
     load()
     from dvc.config import Config
 
-    sections = _parse(text)
+    sections = parse(text)
     core = sections.get("core")
     name = core.get("remote") if isinstance(core, dict) else None
     remotes: dict[str, dict[str, str]] = {}
@@ -83,9 +83,8 @@ def default_remote(text: bytes) -> str | None:
     A name whose URL is elsewhere, as in ``config.local``, is none; nor is one in a file that does
     not parse.
     """
-    load()
     try:
-        sections = _parse(text)
+        sections = parse(text)
     except DvcError:
         return None
     core = sections.get("core")
@@ -119,7 +118,12 @@ def _take(
         _take(url.netloc.lower(), sections, base, remotes)
 
 
-def _parse(text: bytes) -> dict[str, Any]:
+def parse(text: bytes) -> dict[str, Any]:
+    """Return the sections of a ``.dvc/config``, with names in lower case.
+
+    Raises:
+        DvcError: it does not parse, or is larger than `SIZE_LIMIT`.
+    """
     from configobj import ConfigObj, ConfigObjError
 
     if len(text) > SIZE_LIMIT:

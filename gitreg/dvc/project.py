@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ from typing import Any
 from gitreg.dvc import digest, member_paths
 from gitreg.dvc.audit import Audit, audit, repair
 from gitreg.dvc.cache import Cache
-from gitreg.dvc.configuration import read_config
+from gitreg.dvc.configuration import Levels, read_levels
 from gitreg.dvc.digest import FileDigest, Meter, Progress, TreeDigest
-from gitreg.dvc.door import door, load
+from gitreg.dvc.door import door
 from gitreg.dvc.foreign import read_foreign_config
 from gitreg.dvc.listing import (
     Member,
@@ -24,92 +23,36 @@ from gitreg.dvc.listing import (
     objects_of,
     read_listing,
 )
-from gitreg.dvc.remote import REPAIR, Remote, StoredObject
+from gitreg.dvc.registry_config import FOLDER, effective_config
+from gitreg.dvc.remote import AbsentObjectsError, Remote
+from gitreg.dvc.upload import missing_among, upload
 from gitreg.errors import DvcError
-
-_ADD_REMOTE = "configure one: dvc remote add -d NAME URL"
-
-
-_MADE = (".dvc/.gitignore", ".dvc/config", ".dvcignore")
-_IGNORED = "/config.local\n/tmp\n/cache\n"
-"""What DVC writes into ``.dvc/.gitignore``."""
-
-
-def init(root: Path, note: Path | None = None) -> list[str]:
-    """Make the Git repository at ``root`` a DVC project; return the new files, relative to it.
-
-    The files are the same as those of ``dvc init``, but nothing is added to Git's index.
-
-    Args:
-        root: the root of the repository.
-        note: a file that marks an unfinished call; it is written before the first new file. The
-            caller removes it after committing the files. While it exists, another call finishes
-            the work and returns the same files, even after a kill.
-
-    Raises:
-        DvcError: DVC failed.
-    """
-    with door("cannot set up DVC"):
-        is_ours = note is not None and note.exists()
-        if (root / ".dvc").exists() and not is_ours:
-            return []  # the user's own DVC project, which they commit themselves
-        existing = [path for path in _MADE if (root / path).exists()]
-        if note is not None and is_ours:
-            existing = note.read_text("utf-8").splitlines()
-        elif note is not None:
-            _write_note(note, existing)
-        _make(root, existing)
-    return [path for path in _MADE if path not in existing and (root / path).exists()]
-
-
-def _make(root: Path, existing: Sequence[str]) -> None:
-    """Create the missing files of a DVC project, or none on failure."""
-    if not (root / ".git").exists():
-        raise DvcError(f"cannot set up DVC: {root} is not a git repository")
-    is_new = not (root / ".dvc").exists()
-    try:
-        load()
-        import dvc.ignore
-
-        # The files of dvc.repo.init.init. That also stages them in the user's index, and opens the
-        # repository, for which DVC needs a name for the user's id.
-        (root / ".dvc").mkdir(exist_ok=True)
-        (root / ".dvc" / "config").touch()
-        if not (root / ".dvc" / ".gitignore").exists():
-            (root / ".dvc" / ".gitignore").write_text(_IGNORED, "utf-8")
-        dvc.ignore.init(str(root))
-    except BaseException:
-        if is_new:
-            shutil.rmtree(root / ".dvc", ignore_errors=True)
-            if ".dvcignore" not in existing:
-                with suppress(OSError):
-                    (root / ".dvcignore").unlink(missing_ok=True)
-        raise
-
-
-def _write_note(note: Path, existing: Sequence[str]) -> None:
-    """Store the list of files that existed before, atomically."""
-    fresh = note.with_name(f"{note.name}.new")
-    fresh.write_text("".join(f"{path}\n" for path in existing), "utf-8")
-    fresh.replace(note)
 
 
 class DvcProject:
     """A DVC project: its cache and its default remote.
+
+    The registry's project lies inside the user's. Objects that only the project around it has, in
+    its cache or on its default remote, are found there: those of versions that were registered
+    before the registry had a project of its own, and those that DVC has hashed already.
 
     Creating the object reads nothing; the first call that needs the configuration reads it. An
     *artifact* is named by its object: a file's MD5, or the name of a folder's listing.
 
     Args:
         root: the folder that contains ``.dvc``.
+        around: the project around it, if it has one.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, around: DvcProject | None = None) -> None:
         self.root = root.absolute()
+        self.around = around
         self._given: dict[str, Any] | None = None
 
     @classmethod
-    def from_config(cls, folder: Path, config: bytes, base: Path | None) -> DvcProject:
+    def from_config(
+        cls, folder: Path, config: bytes, base: Path | None, around: DvcProject | None = None
+    ) -> DvcProject:
         """Return a project for a repository without a checkout (bare, or read by URL).
 
         `gitreg.dvc.foreign` decides which settings of ``config`` are used. The user's own DVC
@@ -118,47 +61,79 @@ class DvcProject:
 
         Args:
             folder: a folder of gitreg; an existing cache in it is used again.
-            config: the content of the repository's ``.dvc/config``.
-            base: the folder of the repository's tree, for a remote with a relative path.
+            config: the content of the project's ``.dvc/config``.
+            base: the folder that contains ``.dvc``, for a remote with a relative path.
+            around: the project around it, if it has one.
 
         Raises:
             DvcError: the configuration does not parse, or has a setting that is not allowed.
         """
-        project = cls(folder)
+        project = cls(folder, around)
         with door("the repository's .dvc/config"):
             project._given = read_foreign_config(config, base)
         return project
 
     @cached_property
-    def _config(self) -> dict[str, Any]:
+    def _levels(self) -> Levels:
         if self._given is not None:
-            return self._given
+            return Levels(self._given, self._given, {"core": {}, "remote": {}})
         if not (self.root / ".dvc").is_dir():
             raise DvcError(
                 f"{member_paths.shown(str(self.root))} is not a DVC project", hint="gitreg init"
             )
-        with door("cannot read DVC's configuration", hint="correct .dvc/config"):
-            return read_config(self.root / ".dvc")
+        config = "registry/.dvc/config" if self.around else ".dvc/config"
+        with door("cannot read DVC's configuration", hint=f"correct {config}"):
+            return read_levels(self.root / ".dvc")
+
+    @cached_property
+    def _config(self) -> dict[str, Any]:
+        own = self._levels
+        if self.around is None:
+            return own.merged
+        around = self.around._levels  # noqa: SLF001  the same class
+        return effective_config(own.merged, own.repo, own.local, around.merged, around.local)
 
     @cached_property
     def _cache(self) -> Cache:
-        settings = dict(self._config["cache"])
+        settings = dict(self._levels.merged["cache"])
         folder = settings.pop("dir", None)
-        return Cache(Path(folder) if folder else self.root / ".dvc" / "cache", settings)
+        beside = None if self.around is None else self.around._cache  # noqa: SLF001
+        return Cache(Path(folder) if folder else self.root / ".dvc" / "cache", settings, beside)
 
     @cached_property
     def _remote(self) -> Remote | None:
         name = self.remote_name()
         return None if name is None else Remote(name, self._config)
 
+    @cached_property
+    def _remote_around(self) -> Remote | None:
+        """The default remote of the project around, unless it is the same place."""
+        remote = None if self.around is None else self.around._remote  # noqa: SLF001
+        same = remote is not None and self._remote is not None and remote.is_at(self._remote)
+        return None if same else remote
+
     def remote_name(self) -> str | None:
         """Return the name of the default remote; ``None`` when none is configured."""
         name: str | None = self._config["core"].get("remote")
         return name or None
 
+    @property
+    def names_its_remote(self) -> bool:
+        """Whether the default remote is its own choice, not the one of the project around."""
+        return self.around is None or self.around.remote_name() is None
+
     def cache_path(self, oid: ObjectId) -> Path:
         """Return the path of an object in the cache, whether or not it exists."""
         return self._cache.path(oid)
+
+    @property
+    def add_remote(self) -> str:
+        """What a person does to give the project a remote."""
+        alone = self.around is None and self.root.name == FOLDER
+        where, config = (
+            (f"--cd {FOLDER} ", f"{FOLDER}/.dvc/config") if alone else ("", ".dvc/config")
+        )
+        return f"dvc {where}remote add -d NAME URL, and commit {config}"
 
     # Members and objects of an artifact
 
@@ -197,6 +172,14 @@ class DvcProject:
             return [md5]
         return [oid for oid in self.objects(md5) if not self._cache.holds(oid)]
 
+    def owns(self, md5: ObjectId) -> bool:
+        """Return whether its own cache has every object of an artifact.
+
+        Raises:
+            DvcError: the listing in the cache is damaged or breaks a rule.
+        """
+        return not self.missing(md5) and all(map(self._cache.owns, self.objects(md5)))
+
     def _objects_anywhere(self, md5: ObjectId) -> list[ObjectId] | None:
         """Return the objects of an artifact; ``None`` when its listing is nowhere.
 
@@ -214,10 +197,18 @@ class DvcProject:
         if not is_listing(check_object_id(md5)):
             return (Member("", md5),)
         members = self._cache.members(md5)
-        if members is None and self._remote is not None:
-            listing = self._remote.listing(md5)
-            members = None if listing is None else read_listing(listing, md5)
+        for remote in self._remotes() if members is None else ():
+            listing = remote.listing(md5)
+            if listing is not None:
+                return read_listing(listing, md5)
         return members
+
+    def _remotes(self) -> Iterator[Remote]:
+        """Yield the remotes that may have objects: its own, and that of the project around."""
+        if self._remote is not None:
+            yield self._remote
+        if self._remote_around is not None:
+            yield self._remote_around
 
     # Into the cache
 
@@ -246,8 +237,23 @@ class DvcProject:
             self._cache.add_bytes(digest.dir_listing(members), tree.md5)
         return tree
 
+    def take_over(self, md5: ObjectId, origin: DvcProject) -> None:
+        """Link an artifact's objects from another project's cache into this one, or copy them.
+
+        An object that is read-only there was checked by DVC, and is not read. What is in neither
+        cache is left out. The listing comes last.
+
+        Raises:
+            DvcError: this cache cannot be written, or the listing is damaged or breaks a rule.
+        """
+        for oid in origin.objects(md5) if md5 not in origin.missing(md5) else ():
+            self._cache.adopt(oid, origin._cache)
+
     def fetch(self, md5: ObjectId, progress: Progress | None = None) -> set[ObjectId]:
-        """Fetch the missing objects of an artifact from the default remote into the cache.
+        """Bring the objects of an artifact that the cache does not have into it.
+
+        They come from the cache of the project around, if it has them, else from the default
+        remote, else from the default remote of the project around.
 
         Only a listing is checked here. Files stay writable, which is DVC's mark of unchecked
         bytes; call `vouch` after checking them.
@@ -259,35 +265,73 @@ class DvcProject:
             DvcError: no remote is configured, the remote cannot be reached, an object is missing
                 there, or a listing is damaged or breaks a rule.
         """
-        absent = self.missing(md5)
-        if not absent:
-            return set()
-        if self._remote is None:
-            raise DvcError(
-                f"DVC object {absent[0]} is not in the cache, and no DVC remote is configured",
-                hint=_ADD_REMOTE,
-            )
-        fetched = set()
-        if is_listing(md5) and absent == [md5]:
-            self._fetch_listing(md5, self._remote)
+        fetched: set[ObjectId] = set()
+        if is_listing(check_object_id(md5)) and not self._has_listing(md5):
+            self._fetch_listing(md5)
             fetched.add(md5)
-            absent = self.missing(md5)
+        absent = [oid for oid in self.objects(md5) if not self._has(oid)]
         if absent:
-            self._remote.download(absent, self._cache, progress)
+            self._download(absent, progress)
         return fetched | set(absent)
 
-    def _fetch_listing(self, md5: ObjectId, remote: Remote) -> None:
-        listing = remote.listing(md5)
-        if listing is None:
-            raise remote.missing_error([md5])
-        read_listing(listing, md5)  # a bad listing must not get into the cache
-        self._cache.add_bytes(listing, md5)
+    def _has(self, oid: ObjectId) -> bool:
+        """Return whether the cache has an object, after a look into the one of the project around.
+
+        Raises:
+            DvcError: the cache cannot be written.
+        """
+        if self._cache.owns(oid):
+            return True
+        around = None if self.around is None else self.around._cache  # noqa: SLF001
+        return around is not None and self._cache.adopt(oid, around)
+
+    def _has_listing(self, md5: ObjectId) -> bool:
+        return self._has(md5) and self._cache.members(md5) is not None
+
+    def _fetch_listing(self, md5: ObjectId) -> None:
+        remotes = list(self._remotes())
+        if not remotes:
+            raise self._without_remote(md5)
+        for remote in remotes:
+            listing = remote.listing(md5)
+            if listing is not None:
+                read_listing(listing, md5)  # a bad listing must not get into the cache
+                self._cache.add_bytes(listing, md5)
+                return
+        raise remotes[0].missing_error([md5])
+
+    def _download(self, absent: Sequence[ObjectId], progress: Progress | None) -> None:
+        remotes = list(self._remotes())
+        if not remotes:
+            raise self._without_remote(absent[0])
+        first: AbsentObjectsError | None = None
+        for remote in remotes:
+            try:
+                remote.download(absent, self._cache, progress)
+            except AbsentObjectsError as error:
+                first = first or error
+                absent = [oid for oid in absent if not self._cache.owns(oid)]
+            else:
+                return
+        assert first is not None
+        raise first
+
+    def _without_remote(self, oid: ObjectId) -> DvcError:
+        return DvcError(
+            f"DVC object {oid} is not in the cache, and no DVC remote is configured",
+            hint=self.add_remote,
+        )
 
     # Objects on the remote
 
     def missing_folder(self) -> Path | None:
-        """Return the default remote's folder if it does not exist; ``None`` otherwise."""
-        return None if self._remote is None else self._remote.missing_folder
+        """Return the default remote's folder if it does not exist; ``None`` otherwise.
+
+        Inside the folder of the remote of the project around, which exists, it is only new.
+        """
+        folder = None if self._remote is None else self._remote.missing_folder
+        is_new = folder is not None and self._remote_around is not None and folder.parent.is_dir()
+        return None if is_new else folder
 
     def available(self, md5: ObjectId) -> bool:
         """Return whether every object of an artifact is in the cache or on the default remote.
@@ -301,20 +345,36 @@ class DvcProject:
         if objects is None:
             return False
         absent = [oid for oid in objects if not self._cache.holds(oid)]
-        if not absent:
-            return True
-        return self._remote is not None and len(self._remote.look(absent)) == len(absent)
+        for remote in self._remotes():
+            present = remote.look(absent) if absent else {}
+            absent = [oid for oid in absent if oid not in present]
+        return not absent
 
     def not_on_remote(self, md5s: Iterable[ObjectId]) -> list[ObjectId]:
-        """Return the artifacts' objects missing from the default remote; all if there is no remote.
+        """Return the artifacts' objects that no remote has; all if there is no remote.
 
-        An object with another size on the remote than in the cache counts as missing.
+        An object with another size on the remote than in the cache counts as missing. The remote of
+        the project around counts too.
 
         Raises:
             DvcError: the remote cannot be reached, or a listing is damaged or breaks a rule.
         """
         objects = self._objects_of_all(md5s)
-        return objects if self._remote is None else self._missing_among(objects, self._remote)
+        for remote in self._remotes():
+            objects = self._missing_among(objects, remote) if objects else []
+        return objects
+
+    def only_around(self, oids: Iterable[ObjectId]) -> set[ObjectId]:
+        """Return those of some objects that the remote of the project around has.
+
+        There, ``dvc gc --cloud`` in that project removes them.
+
+        Raises:
+            DvcError: that remote cannot be reached.
+        """
+        wanted = sorted(set(oids))
+        remote = self._remote_around if wanted else None
+        return set() if remote is None else set(wanted) - set(self._missing_among(wanted, remote))
 
     def missing_by_artifact(self, md5s: Iterable[ObjectId]) -> dict[ObjectId, list[ObjectId]]:
         """Return, for each artifact, its objects that are missing on the default remote.
@@ -358,26 +418,13 @@ class DvcProject:
         return sorted(objects, key=is_listing)
 
     def _missing_among(self, objects: Sequence[ObjectId], remote: Remote) -> list[ObjectId]:
-        seen = remote.look(objects)
-        return [oid for oid in objects if oid not in seen or self._differs(oid, seen[oid])]
-
-    def _differs(self, oid: ObjectId, seen: StoredObject) -> bool:
-        """Return whether an object has different sizes on the remote and in the cache."""
-        return seen.size is not None and self._cache.size(oid) not in (None, seen.size)
+        return missing_among(objects, remote, self._cache)
 
     def push(self, md5s: Iterable[ObjectId], progress: Progress | None = None) -> int:
-        """Make sure that the default remote has some artifacts; return the number of uploads.
+        """Make sure that the default remote has some artifacts; return the number of new objects.
 
-        1. Look up every object on the remote; the presence of a folder's listing proves nothing.
-           On a remote that is a folder, read and hash each object, once per process. Elsewhere a
-           reported MD5 proves an object (S3, GCS, Azure; `gitreg.dvc.checksums`); an object whose
-           reported MD5 or size differs is read and hashed. *Without a reported MD5* (SSH, HTTP, S3
-           in several parts) *the size decides*; `audit` reads everything.
-        2. Check the absent and damaged objects against their MD5 in the cache before any upload,
-           so that no damaged object is uploaded.
-        3. Upload members first and listings last, so that every listing on the remote has its
-           members. Replace a damaged object, never remove it.
-        4. Check every uploaded object again in the same way.
+        See `gitreg.dvc.upload` for how. What the remote of the project around has, and the store
+        can copy, is not uploaded.
 
         Raises:
             DvcError: no remote is configured, the remote cannot be reached or written, or an
@@ -385,65 +432,32 @@ class DvcProject:
                 uploaded.
         """
         remote = self._needed_remote()
-        absent, damaged = self._unfit(self._objects_of_all(md5s), remote, progress)  # 1
-        wanted = sorted({*absent, *damaged}, key=is_listing)
 
-        def check(oid: ObjectId) -> None:
-            self._check_before_upload(oid, remote, is_there=oid in damaged)
+        def copy_over(absent: Iterable[ObjectId]) -> set[ObjectId]:
+            return self._copy_over(absent, remote, progress)
 
-        digest.each(check, wanted, Meter(None))  # 2
-        for listings in (False, True):  # 3
-            chosen = [oid for oid in wanted if is_listing(oid) is listings]
-            remote.upload(chosen, self._cache, progress)
-        left = set().union(*self._unfit(wanted, remote, None))  # 4
-        if left:
-            raise DvcError(
-                f"gitreg uploaded {min(left)} to DVC remote {remote.name}, but the remote does not "
-                "have it",
-                hint="run the command again; it uploads only missing objects",
-            )
-        return len(wanted)
+        return upload(self._objects_of_all(md5s), self._cache, remote, copy_over, progress)
+
+    def _copy_over(
+        self, absent: Iterable[ObjectId], remote: Remote, progress: Progress | None
+    ) -> set[ObjectId]:
+        """Copy objects from the remote of the project around; return those that are there now.
+
+        Where the store cannot copy, what the cache does not have is brought into it, to upload it.
+        """
+        there = sorted(self.only_around(absent), key=is_listing)
+        if self._remote_around is None or not there:
+            return set()
+        copied = remote.copy_from(self._remote_around, there)
+        absent = [oid for oid in there if oid not in copied and not self._has(oid)]
+        if absent:
+            self._remote_around.download(absent, self._cache, progress)
+        return copied
 
     def _needed_remote(self) -> Remote:
         if self._remote is None:
-            raise DvcError("no DVC remote is configured", hint=_ADD_REMOTE)
+            raise DvcError("no DVC remote is configured", hint=self.add_remote)
         return self._remote
-
-    def _unfit(
-        self, objects: Sequence[ObjectId], remote: Remote, progress: Progress | None
-    ) -> tuple[set[ObjectId], set[ObjectId]]:
-        """Return the objects that are missing on a remote, and those that are damaged there."""
-        seen = remote.look(objects)
-        doubtful = [oid for oid in objects if oid in seen and self._is_doubtful(oid, seen, remote)]
-        return set(objects) - set(seen), remote.damaged(doubtful, progress)
-
-    def _is_doubtful(
-        self, oid: ObjectId, seen: Mapping[ObjectId, StoredObject], remote: Remote
-    ) -> bool:
-        """Return whether an object on a remote must be read to know that it is intact."""
-        if remote.is_proven(oid, seen[oid]):
-            return False
-        return remote.is_folder or seen[oid].md5 is not None or self._differs(oid, seen[oid])
-
-    def _check_before_upload(self, oid: ObjectId, remote: Remote, *, is_there: bool) -> None:
-        """Refuse an object that is missing or damaged in the cache.
-
-        Raises:
-            DvcError: the object is missing or damaged in the cache.
-        """
-        if self._cache.is_intact(oid):
-            return
-        is_cached = self._cache.holds(oid)
-        if is_there:
-            where = "damaged in the cache too" if is_cached else "not in the cache"
-            raise DvcError(
-                f"DVC object {oid} is damaged on remote {remote.name}, and {where}", hint=REPAIR
-            )
-        if not is_cached:
-            raise DvcError(
-                f"DVC object {oid} is neither in the cache nor on remote {remote.name}", hint=REPAIR
-            )
-        raise self._cache.damage(oid)
 
     def audit(
         self, md5s: Iterable[ObjectId], progress: Progress | None = None
@@ -465,9 +479,21 @@ class DvcProject:
         Raises:
             DvcError: no remote is configured, or it cannot be reached, read or written.
         """
+        remote = self._needed_remote()
         wrong = {oid: found for oid, found in audits.items() if found.faults}
-        repair(self._needed_remote(), self._cache, wrong.values(), progress)
+        absent = self._missing_among(self._objects_of_all(wrong), remote) if wrong else []
+        copied = self._copy_over(absent, remote, progress)
+        repair(remote, self._cache, (self._left(a, copied) for a in wrong.values()), progress)
         return {**audits, **(self.audit(wrong, progress) if wrong else {})}
+
+    def _left(self, audit: Audit, copied: set[ObjectId]) -> Audit:
+        """Return an audit without the objects that were copied; others may be in the cache now."""
+        faults = (
+            replace(fault, in_cache=self._cache.is_intact(fault.oid))
+            for fault in audit.faults
+            if fault.oid not in copied
+        )
+        return replace(audit, faults=tuple(faults))
 
     # Checks of the cache
 

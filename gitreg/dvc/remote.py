@@ -40,8 +40,15 @@ _BLOCKS = {
 }
 """The block size of fsspec's reads by protocol, in bytes; fsspec's own default for the others."""
 
+_COPYING = ("s3", "gs", "azure")
+"""The protocols of stores that copy an object on their side."""
+
 _SECRET = re.compile(r"password|passphrase|secret|token|_key$|_key_id$|customer_key|connection_str")
 _SECRET_LENGTH = 4  # hiding shorter ones would remove ordinary words from messages
+
+
+class AbsentObjectsError(DvcError):
+    """A remote answered that it does not have an object."""
 
 
 @dataclass(frozen=True)
@@ -266,11 +273,11 @@ class Remote:
                     self._objects.fs,
                     [self._objects.oid_to_path(oid) for oid in oids],
                     cache.file_system,
-                    [str(cache.path(oid)) for oid in oids],
+                    [str(cache.own_path(oid)) for oid in oids],
                     callback=_callback(progress),
                 )
         except DvcError:
-            absent = [oid for oid in oids if not cache.holds(oid)]
+            absent = [oid for oid in oids if not cache.owns(oid)]
             present = self.look(absent)
             if len(present) == len(absent):
                 raise
@@ -299,6 +306,50 @@ class Remote:
                 verify=False,
             )
 
+    def copy_from(self, other: Remote, oids: Sequence[ObjectId]) -> set[ObjectId]:
+        """Copy objects from another remote of the same store, without a transfer through here.
+
+        In a folder they are linked, after their bytes were read; S3, GCS and Azure copy them. The
+        caller has looked them up over there, and checks them here afterwards.
+
+        Returns:
+            The copied objects; the others have to be uploaded.
+
+        Raises:
+            DvcError: an object over there cannot be read.
+        """
+        if self.is_folder and other.is_folder:
+            damaged = other.damaged(oids, None)
+            return {oid for oid in oids if oid not in damaged and self._linked(other, oid)}
+        if self._protocol != other._protocol or self._protocol not in _COPYING:
+            return set()
+        if self._objects.fs.fs_args != other._objects.fs.fs_args:
+            return set()  # another account or endpoint
+        return {oid for oid in oids if self._copied(other, oid)}
+
+    def _linked(self, other: Remote, oid: ObjectId) -> bool:
+        target = self._path(oid)
+        self._objects.makedirs(str(target.parent))
+        try:
+            os.link(other._path(oid), target)
+        except OSError:  # another file system, or one without links
+            return False
+        self._proven[oid] = file_state(target)
+        return True
+
+    def _copied(self, other: Remote, oid: ObjectId) -> bool:
+        source, target = other._objects.oid_to_path(oid), self._objects.oid_to_path(oid)
+        try:
+            self._objects.fs.fs.cp_file(source, target)
+        except Exception:  # noqa: BLE001  a login may upload and not copy: then it is uploaded
+            return False
+        return True
+
+    def is_at(self, other: Remote) -> bool:
+        """Return whether another remote is the same place."""
+        mine, theirs = self._objects, other._objects
+        return bool(mine.path == theirs.path and self._protocol == other._protocol)
+
     def _fill_folder(
         self, oids: Sequence[ObjectId], cache: Cache, progress: Progress | None
     ) -> None:
@@ -323,10 +374,10 @@ class Remote:
         meter = Meter(progress)
         digest.each(put, oids, meter)
 
-    def missing_error(self, oids: Sequence[ObjectId]) -> DvcError:
+    def missing_error(self, oids: Sequence[ObjectId]) -> AbsentObjectsError:
         """Return the error that names missing objects."""
         which = oids[0] if len(oids) == 1 else f"{oids[0]} and {len(oids) - 1} more"
-        return DvcError(
+        return AbsentObjectsError(
             f"DVC remote {self.name} does not have {which}",
             hint=REPAIR,
         )

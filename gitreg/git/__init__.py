@@ -18,6 +18,8 @@
 `log`             reads commits along the first parents
 `steps`           reads each commit of a range beside each of its parents
 `history_index`   `HistoryIndex`: events and tags of a branch, in SQLite
+`history_lives`   the lives of models' names in it
+`restored`        whether a model is back as it was before its name ended
 `events`          the events that concern a model, a pointer or a version
 `copies`          cached copies of repositories that are read by URL
 `light`           a copy of one commit that fetches files on demand

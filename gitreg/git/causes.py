@@ -91,6 +91,18 @@ def when_reading(stderr: str) -> Cause | None:
     return _first((*_BEFORE_SENDING, *_WHEN_READING), stderr)
 
 
+def server_lines(stderr: str) -> tuple[str, ...]:
+    """Return what the remote's hooks printed, as they printed it."""
+    lines = [
+        line.removeprefix("remote:").removeprefix(" ").rstrip()
+        for line in stderr.splitlines()
+        if line.startswith("remote:")
+    ]
+    while lines and not lines[-1]:
+        lines.pop()
+    return tuple(lines)
+
+
 def _first(known: tuple[tuple[str, str, str], ...], stderr: str) -> Cause | None:
     for pattern, text, hint in known:
         found = re.search(pattern, stderr, re.MULTILINE)

@@ -6,7 +6,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 
-FORMAT = 16
+FORMAT = 17
 """Increased when events or tables change: an index of another format is rebuilt."""
 
 _TABLES = """

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -34,6 +34,7 @@ _INSERTS = {
 }
 
 Row = tuple[Any, ...]
+Restored = Callable[["str | None", str, str], bool]
 
 
 class Fold:
@@ -44,10 +45,14 @@ class Fold:
 
     Args:
         db: the index.
+        restored: tells whether a commit restores a model, byte for byte, as before the commit that
+            ended its name; see `gitreg.git.restored.is_restored`.
     """
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, restored: Restored = lambda *_: False) -> None:
         self._db = db
+        self._restored = restored
+        self._ends: dict[int, str] = {}
         last = db.execute("SELECT seq, second, moment FROM commits ORDER BY seq DESC LIMIT 1")
         self._last: tuple[int, int, int] | None = last.fetchone()
         self._is_new = self._last is None
@@ -77,6 +82,24 @@ class Fold:
     def _life(self, model: str) -> int:
         lives = self._lives_of(model)
         return lives[-1][1] if lives else 0
+
+    def _end_of(self, model: str) -> str | None:
+        """Return the commit that ended a name last, unless a later one took that back."""
+        lives = self._lives_of(model)
+        if not lives or lives[-1][0] != lives[-1][1]:
+            return None
+        seq = lives[-1][0]
+        if seq not in self._ends:
+            self._ends[seq] = self._ask("SELECT oid FROM commits WHERE seq = ?", seq)[0][0]
+        return self._ends[seq]
+
+    def _events_of(self, commit: CommitInfo, changes: Sequence[FileChange]) -> list[Event]:
+        """Return what a commit on top of the last one does."""
+
+        def restored(model: str) -> bool:
+            return self._restored(self._end_of(model), commit.oid, model)
+
+        return events_of(commit, changes, self.held, restored)
 
     def held(self, model: str, pointer: str) -> tuple[int, ...]:
         """Return what a pointer holds by its last move."""
@@ -142,11 +165,11 @@ class Fold:
 
     def plan(self, commit: CommitInfo, changes: Sequence[FileChange]) -> list[Tag]:
         """Return the tags that a commit on top of the last one would imply."""
-        return tags_of(commit, events_of(commit, changes, self.held), self)
+        return tags_of(commit, self._events_of(commit, changes), self)
 
     def add(self, commit: CommitInfo, changes: Sequence[FileChange]) -> None:
         """Add a commit on top of the last one."""
-        events = events_of(commit, changes, self.held)
+        events = self._events_of(commit, changes)
         tags = tags_of(commit, events, self)
         seq = 1 if self._last is None else self._last[0] + 1
         moment = moment_of(commit.time, None if self._last is None else self._last[1:])
@@ -216,6 +239,7 @@ class Fold:
             return  # the first such event of a commit decides
         life = seq if event.ends_the_model else (lives[-2][1] if len(lives) > 1 else 0)
         lives.append((seq, life))
+        self._ends[seq] = event.commit
         self._rows["lives"].append((event.model, seq, life))
         if life != seq:
             self.write()  # the moves of the life that goes on are asked for again

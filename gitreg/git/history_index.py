@@ -19,14 +19,16 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from gitreg.core.model.names import is_taggable
-from gitreg.core.state.history import CommitInfo, Event, FileChange, entry_of, events_of, named_by
+from gitreg.core.state.history import CommitInfo, Event, FileChange, events_of, named_by
 from gitreg.core.state.tags import Tag, tags_of
 from gitreg.core.state.timestamps import Timestamps
 from gitreg.git.history_database import clear, open_database, transaction, truncate
 from gitreg.git.history_fold import Fold
+from gitreg.git.history_lives import NameLives
 from gitreg.git.log import first_parents_reach, read_commits
 from gitreg.git.model_tags import FAR, Tags, TagsHere, are_registrations, ledgers
 from gitreg.git.repository import GitRepository
+from gitreg.git.restored import is_restored
 from gitreg.git.sharing import share
 
 _EVENT = (
@@ -43,6 +45,7 @@ _ACTIVITY_SINCE = (
     "SELECT version, min(created), max(updated) FROM changes INDEXED BY changes_in_order "
     "WHERE model = ? AND life = ? AND seq > ? AND seq <= ? GROUP BY version"
 )
+_TAG = "SELECT name, model, version, target, tagger, time, zone, message FROM tags"
 _VERSION = "FROM versions WHERE model = ? AND life = ? AND version = ?"
 
 _MOST_CACHED = 100
@@ -152,7 +155,7 @@ class HistoryIndex:
                 if not exact and self._seen(db, tip):
                     return
                 known = self._step_back(db, known, tip)
-            fold = Fold(db)
+            fold = self._fold(db)
             for commit, changes in read_commits(self._repository, known, tip):
                 fold.add(commit, changes)
             fold.write()
@@ -190,7 +193,7 @@ class HistoryIndex:
                 with transaction(db):
                     if self._tip(db) == commit.parent:
                         self._aim = None
-                        fold = Fold(db)
+                        fold = self._fold(db)
                         fold.add(commit, changes)
                         fold.write()
                         db.execute("UPDATE meta SET tip = ?", (commit.oid,))
@@ -216,7 +219,10 @@ class HistoryIndex:
                 return planned
         self._settle()
         with self._lock:
-            return Fold(self._open()).plan(commit, changes)
+            return self._fold(self._open()).plan(commit, changes)
+
+    def _fold(self, db: sqlite3.Connection) -> Fold:
+        return Fold(db, lambda *end: is_restored(self._repository, *end))
 
     def _plan_by_tags(
         self, tip: str, commit: CommitInfo, changes: Sequence[FileChange]
@@ -245,11 +251,14 @@ class HistoryIndex:
 
     # Queries
 
+    @property
+    def names(self) -> NameLives:
+        """The lives of models' names."""
+        return NameLives(self._ask, self._last_seen)
+
     def _life(self, model: str, last: int = 2**62) -> int:
         """Return the life of a model: the sequence number of the tombstone that began it."""
-        query = "SELECT life FROM lives WHERE model = ? AND seq <= ? ORDER BY seq DESC LIMIT 1"
-        rows = self._ask(query, (model, last))
-        return int(rows[0][0]) if rows else 0
+        return NameLives(self._ask, last).number(model)
 
     def highest_number(self, model: str) -> int:
         """Return the highest number that a version of a model ever had; 0 for none.
@@ -327,12 +336,13 @@ class HistoryIndex:
             times.setdefault(name, []).append((row[0], row[1], row[2]))
         return {name: Timestamps().then(rows) for name, rows in times.items()}
 
-    def moves_of(self, model: str, pointer: str) -> list[Event]:
+    def moves_of(self, model: str, pointer: str, *, back: bool = False) -> list[Event]:
         """Return the moves of a model's pointer, newest first, since it got its name.
 
-        Moves of an earlier model of this name, which was deleted, do not count.
+        Moves of an earlier model of this name, which was deleted, do not count; with ``back``, they
+        do again, as after a commit that takes the deletion back.
         """
-        life = self._life(model, self._last_seen)
+        life = self.names.number(model, back=back)
         query = (
             f"{_EVENT} WHERE model = ? AND pointer = ? AND seq > ? AND seq <= ? "
             "ORDER BY seq DESC, place"
@@ -359,11 +369,6 @@ class HistoryIndex:
         query = f"{_EVENT} WHERE {' AND '.join(where)} ORDER BY seq DESC, place LIMIT ?"
         return [_event(row) for row in self._ask(query, (*values, limit))]
 
-    def held_before(self, model: str, version: int, stage: str) -> tuple[int, ...]:
-        """Return what a stage held before a version last entered it, ascending; else nothing."""
-        event = entry_of(self.moves_of(model, f"stages/{stage}"), version)
-        return () if event is None else event.before
-
     def events_of_commit(self, commit: str, model: str | None = None) -> list[Event]:
         """Return the events of a commit, of one model or of all."""
         query = f"{_EVENT} WHERE oid = ? AND model = ifnull(?, model) ORDER BY place"
@@ -379,30 +384,19 @@ class HistoryIndex:
 
     def tags(self, since: str | None = None) -> list[Tag]:
         """Return the tags that history implies, oldest first; ``since`` a commit, later ones."""
-        query = (
-            "SELECT name, model, version, target, tagger, time, zone, message FROM tags "
-            "WHERE seq > ? AND seq <= ? ORDER BY seq, time"
-        )
+        query = f"{_TAG} WHERE seq > ? AND seq <= ? ORDER BY seq, time"
         rows = self._ask(query, (self._position(since), self._last_seen))
         return [Tag(*row) for row in rows]
 
     def tags_of_commit(self, commit: str) -> list[Tag]:
         """Return the tags that one commit implies."""
-        query = (
-            "SELECT name, model, version, target, tagger, time, zone, message FROM tags "
-            "JOIN commits USING (seq) WHERE oid = ? ORDER BY time"
-        )
+        query = f"{_TAG} JOIN commits USING (seq) WHERE oid = ? ORDER BY time"
         return [Tag(*row) for row in self._ask(query, (commit,))]
 
     def versions_since(self, since: str | None) -> list[tuple[str, int]]:
         """Return the versions registered after a commit; all for ``None``."""
         query = "SELECT DISTINCT model, version FROM versions WHERE seq > ? ORDER BY model, version"
         return [(row[0], row[1]) for row in self._ask(query, (self._position(since),))]
-
-    def ended_since(self, since: str | None) -> set[str]:
-        """Return the names of models that were deleted or renamed after a commit."""
-        query = "SELECT DISTINCT model FROM lives WHERE seq > ?"
-        return {row[0] for row in self._ask(query, (self._position(since),))}
 
     def _position(self, commit: str | None) -> int:
         """Return the sequence number of the last indexed commit up to ``commit``."""

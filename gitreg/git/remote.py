@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from gitreg.core.text.urls import hide_credentials
-from gitreg.errors import GitError, LostRace, UnknownOutcome
+from gitreg.errors import GitError, LostRace, ServerRefused, UnknownOutcome
 from gitreg.git import causes, pre_push, process, submodules
 from gitreg.git.remote_settings import chosen_remote, remote_settings, remote_urls
 from gitreg.git.repository import GitRepository, Tip
@@ -408,7 +408,7 @@ def _push_failure(upstream: Upstream, done: process.Completed) -> GitError:
     # A line "! from:to [rejected] (why)" is the remote's verdict on a reference, or the client's,
     # which then sent nothing. Without such a line the result is unknown.
     if re.search(r"^!\t\S+\t\[(?:remote )?rejected\]", report, re.MULTILINE):
-        return GitError(message, hint="nothing was published")
+        return _refusal(upstream, cause, message, done)
     known = causes.before_sending(done.stderr)
     if known is not None:
         told = f"the push to {upstream.shown} failed: {known.text}" if known.text else message
@@ -417,6 +417,15 @@ def _push_failure(upstream: Upstream, done: process.Completed) -> GitError:
             hint=f"nothing was published; {known.hint}",
         )
     return UnknownOutcome(message)
+
+
+def _refusal(upstream: Upstream, cause: str, message: str, done: process.Completed) -> GitError:
+    """Return the error for a remote that rejected a push: by a hook's decision, or for a fault."""
+    nothing = "nothing was published"
+    if "declined" not in cause:
+        return GitError(message, hint=nothing)
+    lines = causes.server_lines(done.stderr)
+    return ServerRefused(f"{upstream.shown} refused the push: {cause}", lines, hint=nothing)
 
 
 def _rejection(report: str, done: process.Completed) -> str:
@@ -429,12 +438,8 @@ def _rejection(report: str, done: process.Completed) -> str:
 
 def _remote_words(stderr: str) -> list[str]:
     """Return the first lines that the remote's hooks printed, without purely decorative ones."""
-    lines = [
-        line.removeprefix("remote:").strip()
-        for line in stderr.splitlines()
-        if line.startswith("remote:")
-    ]
-    return [line for line in lines if re.search(r"\w", line)][:_REMOTE_LINES]
+    lines = causes.server_lines(stderr)
+    return [line.strip() for line in lines if re.search(r"\w", line)][:_REMOTE_LINES]
 
 
 def _fetch(repository: GitRepository, place: str, *refspecs: str) -> process.Completed:

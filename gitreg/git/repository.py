@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -429,7 +430,7 @@ class GitRepository:
             return None
         # `S` marks a file that a sparse checkout leaves out.
         listed = self.run_at_root("ls-files", "-t", "-z", "--", path, check=False).text
-        folder = path.partition("/")[0]
+        folder = posixpath.dirname(path) or path
         if listed[:1] == "S":
             return f"git sparse-checkout add {folder}"
         return f"git restore {folder}" if listed else f"git restore --source=HEAD {folder}"

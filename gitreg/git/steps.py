@@ -60,6 +60,7 @@ class ReadCommit:
         children: how many commits of the range have this commit as a parent.
         onto: the commit of the first-parent line on which this one landed: its own first parent,
             or for a merged commit the first parent of the merge; ``None`` at the start of history.
+        on_line: whether it is on that line itself.
     """
 
     info: CommitInfo
@@ -68,6 +69,7 @@ class ReadCommit:
     brought: tuple[frozenset[str], ...] = ()
     children: int = 0
     onto: str | None = None
+    on_line: bool = False
 
 
 def is_sound_tree(data: bytes) -> bool:
@@ -130,17 +132,20 @@ def read_steps(repository: GitRepository, bases: Sequence[str], head: str) -> It
     )
     commits = [line.split() for line in listing.text.splitlines()]
     _refuse_cut(repository, commits)
-    place, onto = _places(commits)
+    place, line = _places(commits)
+    onto = [next(iter(parents), None) for _, *parents in line]
     commits.sort(key=lambda words: place[words[0]])
     # In chunks, so that the history need not fit into memory.
     children = Counter(parent for _, *parents in commits for parent in dict.fromkeys(parents))
     for start in range(0, len(commits), 500):
         for read in _read(repository, commits[start : start + 500], children):
-            yield replace(read, onto=onto[place[read.info.oid]])
+            number = place[read.info.oid]
+            on_line = line[number][0] == read.info.oid
+            yield replace(read, onto=onto[number], on_line=on_line)
 
 
-def _places(commits: Sequence[Sequence[str]]) -> tuple[dict[str, int], list[str | None]]:
-    """Return each commit's place on the first-parent line, and the commit below each place.
+def _places(commits: Sequence[Sequence[str]]) -> tuple[dict[str, int], list[list[str]]]:
+    """Return each commit's place on the first-parent line, and that line's commits with parents.
 
     Args:
         commits: each with its parents, which come before it; the last is the end of the line.
@@ -158,7 +163,7 @@ def _places(commits: Sequence[Sequence[str]]) -> tuple[dict[str, int], list[str 
             if parent in parents:
                 # A commit that two merges contain belongs to the first merge.
                 place[parent] = min(place.get(parent, place[oid]), place[oid])
-    return place, [next(iter(parents[oid]), None) for oid in line]
+    return place, [[oid, *parents[oid]] for oid in line]
 
 
 def _refuse_cut(repository: GitRepository, commits: Sequence[Sequence[str]]) -> None:
@@ -228,6 +233,13 @@ def _differences(
         if current is not None:  # a header ends the previous commit
             yield tuple(current)
         current = []
+
+
+def differences_between(
+    repository: GitRepository, before: str, after: str
+) -> tuple[Difference, ...]:
+    """Return the paths at which two commits differ."""
+    return next(iter(_differences(repository, [(after, before)])))
 
 
 def _difference(head: bytes, path: bytes) -> Difference:

@@ -26,13 +26,19 @@ from mlflow.prompt.constants import PROMPT_TEXT_TAG_KEY
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.store.artifact.utils.models import _parse_model_uri
 from mlflow.tracking.client import MlflowClient
-from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_GIT_DIRTY, MLFLOW_GIT_REPO_URL
+from mlflow.utils.mlflow_tags import (
+    MLFLOW_GIT_COMMIT,
+    MLFLOW_GIT_DIRTY,
+    MLFLOW_GIT_REPO_URL,
+    MLFLOW_SOURCE_NAME,
+)
 
 from gitreg.artifacts.mlmodel import MLMODEL
 from gitreg.artifacts.provenance import Provenance
+from gitreg.artifacts.untracked_code import code_at
 from gitreg.core.model import model as records
 from gitreg.core.text.urls import without_credentials
-from gitreg.errors import InvalidRequest
+from gitreg.errors import GitregError, InvalidRequest
 from gitreg.mlflow.artifact_repository import LINK, own_artifact
 from gitreg.mlflow.reading import Reading
 from gitreg.mlflow.run_metrics import metrics_of
@@ -371,12 +377,29 @@ def server_of(tracking_uri: str | None) -> str | None:
 
 
 def code_of(tags: Mapping[str, str]) -> records.CodeCommit | None:
-    """Return the commit of the code from the tags of a run."""
+    """Return the commit of the code from the tags of a run.
+
+    MLflow's tags name the commit that was checked out, and rarely whether it has the code. If it is
+    still checked out where the run's script is, the script's repository says so.
+    """
     commit = tags.get(MLFLOW_GIT_COMMIT, "")
     if not _COMMIT.fullmatch(commit):
         return None
     dirty = tags.get(MLFLOW_GIT_DIRTY, "").lower() == "true"
-    return records.CodeCommit(commit, tags.get(MLFLOW_GIT_REPO_URL), dirty)
+    code = records.CodeCommit(commit, tags.get(MLFLOW_GIT_REPO_URL), dirty)
+    script = Path(tags.get(MLFLOW_SOURCE_NAME) or "").absolute()
+    if not script.is_file():
+        return code
+    try:
+        here, warnings = code_at(script.parent, script.parent / "mlruns", [script])
+    except GitregError as error:
+        _logger.warning("whether the code is clean is not known: %s", error)
+        return code
+    if here is None or here.commit != commit:
+        return code
+    for warning in warnings:
+        _logger.warning("%s", warning)
+    return replace(code, dirty=code.dirty or here.dirty, untracked=here.untracked)
 
 
 def data_of(run: Any) -> tuple[records.DataDependency, ...]:

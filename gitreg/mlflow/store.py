@@ -374,6 +374,7 @@ class GitregStore(AbstractStore):
                 stage=canonical.lower(),
                 keep_existing=not archive_existing_versions,
                 replaced_to=ARCHIVE if archive_existing_versions else None,
+                force=True,  # as MLflow does
                 reason=reason,
                 push=self._push,
             ),

@@ -11,8 +11,8 @@ remote.
 `clone`        `Clone`: the local branch beside the remote branch, and how one follows
 `retry`        how often and how long a publication is retried
 `outcome`      `Outcome` and the other results that callers get
+`unshared`     what others still see after a change that is not published
 `sameness`     whether two changes do the same
-`invariants`   what must not be published, even when a person committed it by hand
 `tags`         ``gitreg tags sync``: the tags that history implies
 `init`         ``gitreg init``: a registry in a folder
 =============  =======================================================================

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
-from gitreg.core.model import layout
 from gitreg.core.state.history import CommitInfo, FileChange
-from gitreg.core.state.state import RegistryState
 from gitreg.core.state.tags import Tag
 from gitreg.errors import GitError, GitregError, UnknownOutcome
 from gitreg.git import publish, remote, rewinds, worktree
@@ -18,10 +16,13 @@ from gitreg.git.history_index import HistoryIndex
 from gitreg.git.log import first_parents_reach
 from gitreg.git.remote import Upstream
 from gitreg.git.repository import GitRepository, Tip
-from gitreg.publishing.invariants import refuse_broken_invariants
 
 _WITHDRAWN = "refs/gitreg/withdrawn"
 """The last local commit that the remote took back, while unpublished ones are on top of it."""
+
+
+Judge = Callable[[str | None, str], None]
+"""Raises `Refused` if the commits between two must not be published."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ class Clone:
     Args:
         repository: the clone.
         history: its index.
+        judge: raises `Refused` for commits that must not be published.
         url: where it is published, for gitreg's own copies, which have no remote configured.
         branch: the full name of the branch there, where the copy's has another name.
     """
@@ -118,11 +120,13 @@ class Clone:
         self,
         repository: GitRepository,
         history: HistoryIndex,
+        judge: Judge,
         url: str | None = None,
         branch: str | None = None,
     ) -> None:
         self._repository = repository
         self._history = history
+        self._judge = judge
         self._url = url
         self._branch = branch
         self._asked: dict[str, str] = {}
@@ -228,26 +232,16 @@ class Clone:
                 "renamed to that",
             )
 
-    def refuse_broken_invariants(self, status: BranchStatus) -> None:
-        """Refuse to publish the clone's own commits when they would break the registry.
+    def refuse_unfit(self, status: BranchStatus) -> None:
+        """Refuse to publish the clone's own commits when `gitreg check` refuses them.
 
         Raises:
-            Refused: see `gitreg.publishing.invariants.refuse_broken_invariants`.
+            Refused: it does; the message has the reason.
         """
-        published, local = status.published, str(status.local.commit)
-        if published is None:
-            return
-        before, after = (self._repository.snapshot(oid) for oid in (published, local))
-        paths = [
-            path
-            for path in self._repository.changed_paths(published, local)
-            if path.startswith(f"{layout.ROOT}/")
-        ]
-        contents = zip(paths, before.read_many(paths), after.read_many(paths), strict=True)
-        changes = [FileChange(*change) for change in contents]
-        refuse_broken_invariants(
-            RegistryState(after), changes, self._history.ended_since(published)
-        )
+        self._repository.refuse_shallow()
+        local = str(status.local.commit)
+        self._judge(status.published, local)
+        self._history.advance(local, exact=True)  # the judge looked at the published commit
 
     def _withdrawn(
         self, local: str | None, published: str | None, gone: Sequence[str]
@@ -344,6 +338,35 @@ class Clone:
         default = self._default_branches()[upstream.remote]
         main = self._repository.commit_of(f"refs/remotes/{upstream.remote}/{default}")
         return None if main is None else self._repository.merge_base(tip.commit, main)
+
+    def default_beside(self, branch: str, *, fetch: bool = False) -> tuple[str, str | None] | None:
+        """Return the default branch and its last known commit, if ``branch`` is another one.
+
+        Args:
+            branch: the checked-out branch, ``refs/heads/feature``.
+            fetch: ask the remote for the commit.
+
+        Raises:
+            GitError: the remote cannot be reached.
+        """
+        if self.is_tagged(branch):
+            return None
+        upstream = self.upstream(Tip(branch, None))
+        default = self._default_branches()[upstream.remote]
+        beside = _beside(upstream, f"refs/heads/{default}")
+        known = f"refs/remotes/{upstream.remote}/{default}"
+        found = remote.fetch_tip if fetch else lambda on, _: on.commit_of(known)
+        return default, found(self._repository, beside)
+
+    def last_published(self, branch: str) -> str | None:
+        """Return the last known commit of the published branch; ``None`` before its first.
+
+        Raises:
+            GitError: no remote is configured, or several could be meant.
+        """
+        upstream = self.upstream(Tip(branch, None))
+        seen = remote.last_seen(self._repository, upstream)
+        return seen or remote.tracked(self._repository, upstream)
 
     def publish(self, status: BranchStatus, commit: str, tags: dict[str, str]) -> None:
         """Publish a commit that follows the published one, with tags; see `remote.push`."""

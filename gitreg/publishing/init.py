@@ -1,33 +1,45 @@
-"""Init: creates a registry in a folder, with `git init` and `dvc init` as needed."""
+"""Init: creates a registry in a folder, with `git init` as needed."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
-from gitreg import dvc
 from gitreg.core.model import layout
 from gitreg.core.policy import DEFAULT, write_policy
 from gitreg.core.state.change import Change, Edit
-from gitreg.core.state.state import RegistryState
+from gitreg.core.state.state import RegistryState, Snapshot
+from gitreg.dvc.foreign import default_remote
+from gitreg.dvc.registry_config import registry_config
 from gitreg.errors import GitError, InvalidRequest, WorldError
 from gitreg.git import process, publish, worktree
 from gitreg.git.repository import GitRepository
+from gitreg.publishing.dvc_remote import remote_edit
 from gitreg.publishing.outcome import Outcome
 
+_PROJECT_IGNORE = ".dvc/.gitignore"
 _LEFT_LOCK = re.compile(r"could not lock config file (.*): File exists")
 
 
 def initialise(folder: Path) -> Outcome:
     """Create and commit what a registry still needs in the repository that holds ``folder``.
 
-    1. `git init` when there is no repository. 2. `dvc init` when there is no DVC project.
-    3. One commit with the policy, the ignore file, and what `dvc init` made.
+    1. `git init` when there is no repository. 2. One commit with the policy, the ignore file, and
+    ``registry/.dvc``: the registry is a DVC project of its own, inside the user's. Its remote is
+    derived from the project's, if that is committed.
+
+    An empty folder becomes a whole project: a DVC project around the registry, too. A project that
+    has files and no DVC gets none.
+
+    A registry of the former layout, whose versions are in the user's DVC project, moves by the same
+    commit; its versions do not change.
 
     Raises:
         InvalidRequest: the repository is bare.
         GitError: HEAD is detached, Git has no identity, or a path has uncommitted changes.
         WorldError: the folder cannot be written.
+        DvcError: the project's ``.dvc/config`` does not parse.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -43,63 +55,67 @@ def initialise(folder: Path) -> Outcome:
     tip = repository.tip()
     repository.signature("COMMITTER")  # raises before anything is written
     state = RegistryState(repository.snapshot(tip.commit))
-    wanted = {layout.POLICY: write_policy(DEFAULT), layout.GITIGNORE: layout.GITIGNORE_TEXT}
-    missing = {path: text for path, text in wanted.items() if state.snapshot.read(path) is None}
+    wanted = _wanted(state.snapshot, top)
     with publish.exclusive(repository.private_dir):
         worktree.finish(repository)
-        if missing:  # without a path, Git would look at all of them
-            worktree.refuse_dirty(repository, dict.fromkeys(missing))
-        note = repository.private_dir / "dvc-init"
-        made = _dvc_init(repository, top, note)
-        edits = [Edit(path, text) for path, text in missing.items()]
-        edits += [
-            Edit(path, (top / path).read_bytes())
-            for path in made
-            if state.snapshot.read(path)
-            is None  # else an earlier run was killed right after its commit
-        ]
-        change = Change(
-            "start a model registry", tuple(edits), trailers=(("Gitreg-Action", "init"),)
-        )
+        if wanted:  # without a path, Git would look at all of them
+            worktree.refuse_dirty(repository, {p: state.snapshot.read(p) for p in wanted})
+        edits = tuple(Edit(path, text) for path, text in wanted.items())
+        change = Change(_subject(state), edits, trailers=(("Gitreg-Action", "init"),))
         if not edits:
-            note.unlink(missing_ok=True)
-            return Outcome(change, warnings=_lost(repository))
+            return Outcome(change, warnings=_warnings(repository, top, state.snapshot))
         prepared = publish.prepare(repository, tip, change)
         warnings = publish.publish(repository, prepared, {})
-        note.unlink(missing_ok=True)
-    warnings += _lost(repository)
-    if not made and state.snapshot.read(".dvc/config") is None:
-        warnings += (".dvc/config is not committed yet: without it, no clone finds the artifacts",)
+    warnings += _warnings(repository, top, state.snapshot)
     return Outcome(change, prepared.commit.oid, warnings=warnings)
 
 
-_DVC_CONFIG = ".dvc/config"
+def _subject(state: RegistryState) -> str:
+    if not state.exists():
+        return "start a model registry"
+    if state.snapshot.read(layout.DVC_CONFIG) is None:
+        return "make the model registry a DVC project of its own"
+    return "complete the model registry"
 
 
-def _dvc_init(repository: GitRepository, top: Path, note: Path) -> list[str]:
-    """Make a DVC project, unless Git has one: a new configuration would replace it.
+def _wanted(snapshot: Snapshot, top: Path) -> Mapping[str, bytes]:
+    """Return the files that a commit does not have yet, or has without a DVC remote."""
+    is_empty = snapshot.commit is None and {path.name for path in top.iterdir()} == {".git"}
+    wanted = {
+        **(
+            {layout.PROJECT_CONFIG: b"", _PROJECT_IGNORE: layout.DVC_IGNORE_TEXT}
+            if is_empty
+            else {}
+        ),
+        layout.POLICY: write_policy(DEFAULT),
+        layout.GITIGNORE: layout.GITIGNORE_TEXT,
+        layout.DVC_IGNORE: layout.DVC_IGNORE_TEXT,
+        layout.DVC_CONFIG: registry_config(None, snapshot.read(layout.PROJECT_CONFIG)),
+    }
+    missing = {path: text for path, text in wanted.items() if snapshot.read(path) is None}
+    edit = remote_edit(snapshot)
+    if edit is not None and edit.content is not None:
+        missing[edit.path] = edit.content
+    return missing
 
-    The work tree may be without it: in a sparse checkout, or because it was lost.
-    """
-    if not note.exists():
-        known = repository.run_at_root("ls-files", "-z", "--", _DVC_CONFIG).stdout
-        head = repository.snapshot(repository.head_commit())
-        if known or head.read(_DVC_CONFIG) is not None:
-            return []
-        if head.read(".dvcignore") is not None and not (top / ".dvcignore").exists():
-            raise InvalidRequest(
-                ".dvcignore is in Git but not in the work tree; nothing was made",
-                hint=repository.how_to_restore(".dvcignore"),
+
+def _warnings(repository: GitRepository, top: Path, snapshot: Snapshot) -> tuple[str, ...]:
+    """Return what the user should know of DVC's files in the work tree."""
+    warnings = []
+    for path in (layout.DVC_CONFIG, layout.PROJECT_CONFIG):
+        restore = repository.how_to_restore(path)
+        if restore is not None:
+            warnings.append(
+                f"{path} is in Git but not in the work tree; to bring it back: {restore}"
             )
-    return dvc.init(top, note)
-
-
-def _lost(repository: GitRepository) -> tuple[str, ...]:
-    """Return a warning when the work tree has no DVC configuration but HEAD does."""
-    restore = repository.how_to_restore(_DVC_CONFIG)
-    if restore is None:
-        return ()
-    return (f"{_DVC_CONFIG} is in Git but not in the work tree; to bring it back: {restore}",)
+    here = top / layout.PROJECT_CONFIG
+    is_committed = default_remote(snapshot.read(layout.PROJECT_CONFIG) or b"") is not None
+    if here.is_file() and not is_committed and default_remote(here.read_bytes()) is not None:
+        warnings.append(
+            f"the DVC remote in {layout.PROJECT_CONFIG} is not committed yet: commit it, so that "
+            "the registry can use it"
+        )
+    return tuple(warnings)
 
 
 def _git_init(folder: Path) -> GitRepository:

@@ -50,6 +50,9 @@ class Outcome:
         operation: the id of the operation; ``None`` when there was nothing to write.
         repeated: whether it was done before under the same id.
         review: where it waits for review; ``None`` when it took effect at once.
+        branch: the branch that has the commit, where it is not the remote's default branch.
+        unshared: what everybody else still sees, while the commit is not published; ``None`` when
+            it is, or when there is nowhere to publish.
     """
 
     change: Change
@@ -60,6 +63,8 @@ class Outcome:
     operation: str | None = None
     repeated: bool = False
     review: Review | None = None
+    branch: str | None = None
+    unshared: str | None = None
 
     @property
     def versions(self) -> tuple[Reference, ...]:

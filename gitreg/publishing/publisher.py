@@ -47,6 +47,7 @@ from gitreg.git.history_index import HistoryIndex
 from gitreg.git.log import read_commits
 from gitreg.git.objects import NO_OBJECT
 from gitreg.git.repository import GitRepository, Tip
+from gitreg.git.valid_policy import policy_in_force
 from gitreg.publishing.clone import BranchStatus, Clone
 from gitreg.publishing.outcome import Draft, Outcome, Overtaken, ReviewBranch
 from gitreg.publishing.retry import until_done
@@ -258,7 +259,7 @@ class Publisher:
             return Outcome(change, pushed=True, warnings=(*change.warnings, *warnings))
         moved = self._moves_unless_overtaken(status, state, change)
         if status.is_ahead:
-            self._clone.refuse_broken_invariants(status)
+            self._clone.refuse_unfit(status)
         prepared, tags = self._prepare(run, status.local, status.base, change, moved)  # 5
         self._send(status, state, moved)  # 4, after what can be refused without bytes moving
         earlier = self._earlier_tags(status)
@@ -406,7 +407,7 @@ class Publisher:
             since: see `Clone.publish_missing_tags`.
         """
         if status.is_ahead:
-            self._clone.refuse_broken_invariants(status)
+            self._clone.refuse_unfit(status)
             self._send(status, state, ())
             commit = str(status.base.commit)
             self._clone.publish(status, commit, self._earlier_tags(status))
@@ -532,7 +533,8 @@ class Publisher:
         how_to_see: str,
     ) -> None:
         """Refuse to move a pointer that somebody else moved since the user last looked."""
-        place = first_conflict(decided_at.snapshot.read, now.policy, moved)
+        rules = policy_in_force(self._repository, now).policy
+        place = first_conflict(decided_at.snapshot.read, rules, moved)
         if place is not None:
             raise self._overtaken(place, how_to_see)
 

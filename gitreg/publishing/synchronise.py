@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from gitreg.approvals import stored
 from gitreg.core.model import layout, manifest
@@ -24,7 +25,9 @@ from gitreg.errors import GitregError, Refused, UnknownOutcome, WorldError
 from gitreg.git import publish
 from gitreg.git.history_index import HistoryIndex
 from gitreg.git.repository import GitRepository, Tip
+from gitreg.git.valid_policy import policy_in_force
 from gitreg.publishing.clone import BranchStatus, Clone
+from gitreg.publishing.dvc_remote import SUBJECT, give_remote, remote_edit
 from gitreg.publishing.publisher import SendBytes
 from gitreg.publishing.retry import until_done
 from gitreg.publishing.sameness import file_changes, is_the_same, named_versions
@@ -217,9 +220,11 @@ class Synchroniser:
 
     def _push_line(self, status: BranchStatus, report: PushReport, *, dry_run: bool) -> PushReport:
         """Publish the clone's commits unchanged."""
+        if not dry_run:
+            status = self._give_remote(status)
         commit = str(status.local.commit)
         state = self._state_at(commit)
-        self._clone.refuse_broken_invariants(status)
+        self._clone.refuse_unfit(status)
         unpublished = self._repository.commits_between(status.published, commit)
         sent = tuple(Sent(self._repository.subject_of(oid), oid) for oid in unpublished)
         if not dry_run:
@@ -229,6 +234,15 @@ class Synchroniser:
             self._clone.publish(status, commit, publish.write_tags(self._repository, tags))
             self._clone.remember_published(status, commit)
         return replace(report, commit=commit, sent=sent)
+
+    def _give_remote(self, status: BranchStatus) -> BranchStatus:
+        """Commit the registry's DVC remote on top of what is published next, if it has none yet."""
+        change = give_remote(RegistryState(self._repository.snapshot(status.local.commit)))
+        if not change.edits:
+            return status
+        prepared = publish.prepare(self._repository, status.local, change)
+        publish.publish(self._repository, prepared, {})
+        return replace(status, local=replace(status.local, commit=prepared.commit.oid))
 
     def _push_again(self, status: BranchStatus, *, dry_run: bool) -> PushReport:
         """Redo the unpublished operations on the published commit, and publish the result."""
@@ -270,7 +284,7 @@ class Synchroniser:
                 continue
             recorded = self._recorded(commit)
             if not self._is_operation(recorded):
-                own.append(commit)
+                own += () if _gives_remote(recorded) else (commit,)
                 numbers |= dict.fromkeys(recorded.registered)
                 continue
             there = self._history.operation(_operation_of(recorded))
@@ -283,14 +297,14 @@ class Synchroniser:
                     left.append(Left(commit, self._repository.subject_of(commit), why))
                     numbers |= dict.fromkeys(recorded.registered)
                 continue
-            state = base.after(edits)
+            state = self._ruled(base.after(edits), recorded)
             try:
                 change, new = reapply(
                     state,
                     recorded,
                     numbers,
                     lambda model: 0 if model in ended else self._history.highest_number(model),
-                    lambda on, place, data: stored.holds(on, self._root(status), place, data),
+                    partial(self._holds, str(status.published), tuple(steps)),
                     self._mover(state, self._repository.author_of(commit).person),
                     self._moves(steps),
                 )
@@ -310,7 +324,16 @@ class Synchroniser:
                 change = change.with_trailer(OPERATION, _operation_of(recorded))
             steps.append(_Step(recorded, change, tuple(file_changes(state, change))))
             edits.update((edit.path, edit.content) for edit in change.edits)
-        return _Plan(tuple(steps), tuple(left), tuple(own), base.after(edits))
+        return _Plan(_with_remote(steps, base), tuple(left), tuple(own), base.after(edits))
+
+    def _ruled(self, state: RegistryState, recorded: Recorded) -> RegistryState:
+        """Return the state by whose policy an operation is judged again.
+
+        A rollback goes by the last policy that parses, as it did when it was made.
+        """
+        if trailers_of(recorded.message).get("Gitreg-Action") != ("rollback",):
+            return state
+        return state.ruled_by(policy_in_force(self._repository, state).policy)
 
     def _moves(self, steps: Sequence[_Step]) -> Moves:
         """Return a function that returns the moves of a stage, those of the steps included."""
@@ -330,8 +353,20 @@ class Synchroniser:
 
         return moves
 
-    def _root(self, status: BranchStatus) -> str:
-        return self._repository.root_of(str(status.published))
+    def _holds(
+        self,
+        published: str,
+        steps: Sequence[_Step],
+        state: RegistryState,
+        place: layout.Place,
+        data: bytes,
+    ) -> bool:
+        """Tell whether an approval holds after the steps, which have no commits yet."""
+        path = layout.stage_path(place.model, str(place.name))
+        if any(change.path == path for step in steps for change in step.moved):
+            return False
+        root = self._repository.root_of(published)
+        return stored.holds(state, self._history, root, place, data)
 
     def _recorded(self, commit: str) -> Recorded:
         """Return what a commit did relative to its first parent."""
@@ -441,6 +476,21 @@ class Synchroniser:
     def _state_at(self, commit: str) -> RegistryState:
         self._history.advance(commit, exact=True)
         return RegistryState(self._repository.snapshot(commit))
+
+
+def _with_remote(steps: Sequence[_Step], base: RegistryState) -> tuple[_Step, ...]:
+    """Let the first step also give the registry its DVC remote, if that is still missing."""
+    edit = remote_edit(base.snapshot) if steps else None
+    if edit is None:
+        return tuple(steps)
+    first = replace(steps[0].change, edits=(*steps[0].change.edits, edit))
+    return replace(steps[0], change=first), *steps[1:]
+
+
+def _gives_remote(recorded: Recorded) -> bool:
+    """Tell whether a commit gave the registry its DVC remote, and did nothing else."""
+    paths = [file.path for file in recorded.files]
+    return recorded.message.startswith(SUBJECT) and paths == [layout.DVC_CONFIG]
 
 
 def _unknown(error: Exception) -> UnknownOutcome:

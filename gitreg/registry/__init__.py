@@ -4,7 +4,8 @@ The class is built in a line, each part on top of the one before.
 
 ============  ======================================================================
 `facade`      `Registry`, with what concerns a clone: synchronise, check, doctor
-`writing`     its methods that commit: register, promote, roll back, approve, delete
+`writing`     its methods that commit: register, annotate, approve, rename, delete
+`moving`      its methods that move pointers: promote, archive, roll back, set an alias
 `reading`     its methods that answer: resolve, show, log, pull, verify, policy
 `parts`       what they work with: repository, history index, artifacts, publisher
 `options`     the options that all reads and all writes share

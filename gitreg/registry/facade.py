@@ -12,15 +12,17 @@ A version is named by a reference (``"churn-predictor@champion"``, see
 prompts for nothing, and changes nothing outside the repository.
 
 The class is built in a line, each part on top of the one before: `gitreg.registry.parts` (what it
-works with), `reading`, `writing`, and here what concerns the clone as a whole.
+works with), `reading`, `moving`, `writing`, and here what concerns the clone as a whole.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitreg.core.model import layout
 from gitreg.errors import InvalidRequest
 from gitreg.registry.references import existing
 from gitreg.registry.writing import Writing
@@ -54,14 +56,21 @@ class Registry(Writing):
 
     @classmethod
     def init(cls, location: str | os.PathLike[str] = ".") -> Outcome:
-        """Create a registry: ``git init`` and ``dvc init`` as needed, the policy, one commit.
+        """Create a registry: ``git init`` as needed, policy and ``registry/.dvc``, one commit.
+
+        A registry whose versions are in the user's own DVC project moves to one of its own.
 
         Returns:
             The commit; an outcome without edits if the registry exists.
         """
         from gitreg.publishing.init import initialise
 
-        return initialise(Path(location))
+        outcome = initialise(Path(location))
+        if outcome.commit is None or layout.DVC_CONFIG not in outcome.change.paths:
+            return outcome
+        with cls(location) as registry:
+            warnings = registry._artifacts.move_in(registry.state())
+        return replace(outcome, warnings=(*outcome.warnings, *warnings))
 
     def fetch(self, *, allow_rewind: bool = False) -> FetchReport:
         """Fast-forward the clone to what is published, without touching the user's work.

@@ -22,7 +22,7 @@ class ReadOptions(TypedDict, total=False):
 
     Attributes:
         rev: a commit: a branch, a tag, a hash, ``HEAD~2``.
-        at: a moment, for the commit that was the branch's tip then; see
+        at: a moment, for the commit that was the branch's tip then; UTC without an offset, see
             `gitreg.core.text.times.parse_instant`. Not together with ``rev``.
     """
 

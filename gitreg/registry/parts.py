@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from gitreg.git.copies import Copy
     from gitreg.git.history_index import HistoryIndex
     from gitreg.git.objects import CommitSnapshot
-    from gitreg.publishing.clone import Clone
+    from gitreg.publishing.clone import Clone, Judge
     from gitreg.publishing.outcome import Outcome
     from gitreg.publishing.publisher import Publisher
     from gitreg.publishing.synchronise import Synchroniser
@@ -55,6 +56,7 @@ class Parts:
         self._base: Path | None = None
         self._allow_rewind = allow_rewind
         self._last_state: RegistryState | None = None
+        self._moment: str | None = None
         if not isinstance(location, (str, os.PathLike)):
             raise InvalidRequest(f"a registry is at a path or a URL, not {type(location).__name__}")
         # An empty text is a variable that was not set. Path.is_dir raises for a name too long.
@@ -118,7 +120,7 @@ class Parts:
         Raises:
             InvalidRequest: Git cannot store this name or address.
         """
-        with self._repository.authored_by(name, email):
+        with self._written.authored_by(name, email):
             yield
 
     # The parts, made when they are first needed
@@ -193,7 +195,22 @@ class Parts:
 
         light = isinstance(self._written, LightRepository)
         branch = default_branch(self._light) if light else None
-        return Clone(self._written, self._write_index, self._url, branch)
+        return Clone(
+            self._written,
+            self._write_index,
+            self._judge(self._written, lambda: self._write_index),
+            self._url,
+            branch,
+        )
+
+    @staticmethod
+    def _judge(repository: GitRepository, history: Callable[[], HistoryIndex]) -> Judge:
+        def judge(base: str | None, head: str) -> None:
+            from gitreg.check.clone_check import refuse_unfit
+
+            refuse_unfit(repository, history, base, head)
+
+        return judge
 
     @property
     def _whole_clone(self) -> Clone:
@@ -203,7 +220,8 @@ class Parts:
         whole = self._repository  # before `_written`, which is then the same
         if self._written is whole:
             return self._clone
-        return Clone(whole, self._history, self._url)
+        judge = self._judge(whole, lambda: self._history)
+        return Clone(whole, self._history, judge, self._url)
 
     @cached_property
     def _publisher(self) -> Publisher:
@@ -229,7 +247,13 @@ class Parts:
         return Synchroniser(self._repository, self._history, self._clone, self._send, self._mover)
 
     def _send(self, state: RegistryState, versions: Iterable[tuple[str, int]]) -> None:
-        self._artifacts.send(state, versions, self._progress)
+        pairs = list(versions)
+        self._artifacts.send(state, pairs, self._progress)
+        top = None if self._url else self._repository.top_level
+        if top is not None and pairs:
+            from gitreg.artifacts.training_data import send_data
+
+            send_data(top, [state.version(*pair) for pair in pairs], self._progress)
 
     def _mover(
         self,
@@ -279,12 +303,25 @@ class Parts:
         else:
             commit = self._repository.head_commit()
         if at is not None and commit is not None:
-            from gitreg.core.text.times import parse_instant
-
-            commit = self._repository.tip_at(commit, parse_instant(at))
-            if commit is None:
-                raise NotFound(f"no commit is as old as {at}")
+            commit = self._as_of(commit, at)
         return self._state_of(self._repository.snapshot(commit))
+
+    def _as_of(self, tip: str, at: str) -> str:
+        """Return the commit that was the branch's tip at a moment, and note which one it is."""
+        from gitreg.core.text.times import parse_instant, utc
+
+        moment = parse_instant(at)
+        commit = self._repository.tip_at(tip, moment)
+        if commit is None:
+            raise NotFound(f"no commit is as old as {utc(moment)}")
+        made = int(self._repository.run("log", "-1", "--format=%ct", commit).text)
+        self._moment = f"as of {utc(moment)}: {commit[:9]}, committed {utc(made)}"
+        return commit
+
+    @property
+    def moment(self) -> str | None:
+        """Which moment and commit the last read with ``at`` used; ``None`` without such a read."""
+        return self._moment
 
     def _state_of(self, snapshot: CommitSnapshot) -> RegistryState:
         if self._last_state is None or self._last_state.snapshot is not snapshot:
@@ -335,6 +372,10 @@ class Parts:
             topic: for a pull request, tells operations apart whose branches would have one name.
             authored_at: when it was first done elsewhere, in seconds since the epoch.
         """
+        if self._publishes(settings):
+            from gitreg.publishing.dvc_remote import with_remote
+
+            operation = with_remote(operation)
         if settings.pr:
             return self._reviewer.propose(
                 operation,
@@ -345,17 +386,46 @@ class Parts:
             )
         if settings.dry_run:
             return self._publisher.plan(operation, settings.reason)
-        return self._publisher.apply(
+        outcome = self._publisher.apply(
             operation,
             settings.reason,
             push=self._publishes(settings),
             op_id=settings.op_id,
             authored_at=authored_at,
         )
+        return self._placed(outcome) if outcome.commit else outcome
+
+    def _placed(self, outcome: Outcome) -> Outcome:
+        """Return the outcome with its branch, and with what others still see."""
+        tip = self._written.tip()
+        beside = self._clone.default_beside(tip.branch)
+        if beside is not None:
+            outcome = replace(outcome, branch=tip.branch.removeprefix("refs/heads/"))
+        if outcome.pushed:
+            return outcome
+        from gitreg.publishing.unshared import unshared
+
+        try:
+            published = self._clone.last_published(tip.branch)
+        except GitError:
+            return outcome  # there is nowhere to publish
+        state = RegistryState(self._written.snapshot(published or (beside and beside[1])))
+        return replace(outcome, unshared=unshared(state, outcome.change))
 
     def _publishes(self, settings: WriteSettings) -> bool:
         """Tell whether a write goes to the remotes: nobody would publish a URL's copy later."""
         return settings.push or settings.pr or self._url is not None
+
+    def _default_beside(self, *, fetch: bool) -> Callable[[], tuple[str, RegistryState] | None]:
+        """Return a function that reads the default branch, if another one is checked out."""
+
+        def read() -> tuple[str, RegistryState] | None:
+            found = self._clone.default_beside(self._written.tip().branch, fetch=fetch)
+            if found is None:
+                return None
+            return found[0], RegistryState(self._written.snapshot(found[1]))
+
+        return read
 
     def _published_tags(self, model: str) -> Callable[[], Mapping[str, str]]:
         """Return a function that lists the remote's version tags of a model and their commits."""
@@ -371,4 +441,4 @@ class Parts:
 def _work_tree_of(url: str) -> Path | None:
     """Return the work tree behind a ``file://`` URL: a relative DVC remote is found from there."""
     path = Path(url.removeprefix("file://"))
-    return path if url.startswith("file:///") and (path / ".dvc").is_dir() else None
+    return path if url.startswith("file:///") and (path / ".git").exists() else None

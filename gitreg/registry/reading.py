@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gitreg.core.model import layout
 from gitreg.core.model.model import Model, ModelVersion, Resolved
-from gitreg.core.model.names import Reference, check_model_name
+from gitreg.core.model.names import Reference, check_model_name, check_stage_name
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError, InvalidDocument, InvalidRequest
 from gitreg.registry.options import revision_and_time
@@ -28,8 +28,10 @@ from gitreg.registry.references import (
 if TYPE_CHECKING:
     from typing_extensions import Unpack  # in typing itself since Python 3.11
 
+    from gitreg.approvals.given import GivenApproval
     from gitreg.approvals.giving import ApprovalPreview
     from gitreg.approvals.stored import StoredApproval
+    from gitreg.core.operations.rollback import Tenure
     from gitreg.core.policy import Judgement, Policy
     from gitreg.core.state.compare import Comparison
     from gitreg.core.state.history import Event
@@ -86,6 +88,11 @@ class Reading(Parts):
         revision_and_time(options)
         wanted = reference_of(reference, name, version, alias, stage)
         return self._show(self.state(**options), wanted)
+
+    def version_if_any(self, name: str, version: int) -> ModelVersion | None:
+        """Return a version, or ``None`` if there is no such version any more."""
+        state = self.state()
+        return state.version(name, version) if state.has_version(name, version) else None
 
     def _show(self, state: RegistryState, wanted: Reference) -> ModelVersion:
         found = state.version(wanted.model, number_of(state, wanted))
@@ -152,11 +159,21 @@ class Reading(Parts):
         found = state.version(wanted.model, number_of(state, wanted))
         past = self._past(state)
         return stored_approvals(
-            state,
-            lambda: self._repository.root_of(str(state.commit)),
-            found,
-            lambda stage: past.held_before(found.model, found.version, stage),
+            state, past, lambda: self._repository.root_of(str(state.commit)), found
         )
+
+    def given_approvals(
+        self, reference: ReferenceLike, **options: Unpack[ReadOptions]
+    ) -> list[GivenApproval]:
+        """Return when a version was approved and by which key, withdrawals too, newest first."""
+        from gitreg.approvals.given import given
+        from gitreg.git.events import events_about
+
+        revision_and_time(options)
+        state = self.state(**options)
+        wanted = reference_of(reference)
+        numbered = Reference(wanted.model, version=number_of(state, wanted))
+        return list(given(self._repository, events_about(self._past(state), state, numbered, None)))
 
     def preview_approval(self, reference: ReferenceLike, *, stage: str) -> ApprovalPreview:
         """Return what an approval of a version for a stage would cover; nothing is signed.
@@ -167,8 +184,9 @@ class Reading(Parts):
         """
         from gitreg.approvals.giving import preview
 
-        wanted = reference_of(reference)
-        return preview(self._repository, self.state(), wanted, checked_text(stage, "a stage"))
+        state, wanted = self.state(), reference_of(reference)
+        stage = checked_text(stage, "a stage")
+        return preview(self._repository, state, self._history, wanted, stage)
 
     def compare(
         self, a: ReferenceLike, b: ReferenceLike, **options: Unpack[ReadOptions]
@@ -201,7 +219,33 @@ class Reading(Parts):
 
         state = self.state(**options)
         wanted = None if reference is None else reference_of(reference)
-        return events_about(self._past(state), state, wanted, limit)
+        events = events_about(self._past(state), state, wanted, limit)
+        if not any(event.action in ("approve", "withdraw") for event in events):
+            return events
+        from gitreg.approvals.given import with_principals
+
+        return with_principals(self._repository, events)
+
+    def tenures(
+        self, name: str, *, stage: str = "production", **options: Unpack[ReadOptions]
+    ) -> list[Tenure]:
+        """Return the versions that a stage held before, the last one first; see `rollback`.
+
+        Args:
+            name: the model.
+            stage: the stage.
+            **options: see `ReadOptions`.
+
+        Raises:
+            NotFound: there is no such model or stage.
+        """
+        from gitreg.core.operations.rollback import tenures
+
+        state = existing(self.state(**options))
+        model = state.check_model(checked_text(name, "a model"))
+        held = state.stage(model, check_stage_name(checked_text(stage, "a stage")))
+        past = self._past(state)
+        return tenures(past.moves_of(model, f"stages/{stage.lower()}"), held)
 
     def activity(self, name: str, *, rev: str | None = None) -> Timestamps:
         """Return when a model and its versions were created and last changed, from history.
@@ -349,6 +393,7 @@ class Reading(Parts):
         if_better: Sequence[str] = (),
         if_lower: Sequence[str] = (),
         override: str | None = None,
+        policy: str | os.PathLike[str] | None = None,
         **options: Unpack[ReadOptions],
     ) -> tuple[Judgement, ...]:
         """Return what `promote` would decide and why, and write nothing.
@@ -359,6 +404,7 @@ class Reading(Parts):
             if_better: metrics that must be higher than the incumbent's, besides the policy.
             if_lower: metrics that must be lower.
             override: the reason that ``promote`` would get as ``override``.
+            policy: a file with the policy to judge by, instead of the committed one.
             **options: which registry and policy to read, see `ReadOptions`; the move is judged as
                 if it were made now.
 
@@ -367,6 +413,8 @@ class Reading(Parts):
 
         Raises:
             Refused: a protected alias would move without its stage.
+            InvalidDocument: ``policy`` breaks a rule; the message has the line.
+            InvalidRequest: that file cannot be read.
         """
         from gitreg.core.operations.judging import GateRefused
         from gitreg.core.operations.promote import Promotion, promote
@@ -379,8 +427,19 @@ class Reading(Parts):
             override=override,
         )
         state = existing(self.state(**options))
+        if policy is not None:
+            state = state.ruled_by(_policy_in_file(Path(policy)))
         mover = self._mover(state, history=self._past(state))
         try:
             return promote(state, request, mover).judgements
         except GateRefused as refused:
             return refused.judgements
+
+
+def _policy_in_file(path: Path) -> Policy:
+    from gitreg.core.policy import read_policy
+
+    try:
+        return read_policy(path.read_bytes(), str(path))
+    except OSError as error:
+        raise InvalidRequest(f"{path}: {error.strerror}") from None

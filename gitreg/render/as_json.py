@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from gitreg.render.terminal import escape_invisible
 
 if TYPE_CHECKING:
+    from gitreg.approvals.given import GivenApproval
     from gitreg.approvals.stored import StoredApproval
     from gitreg.core.model.model import Model, ModelVersion, Resolved
+    from gitreg.core.operations.rollback import Tenure
     from gitreg.core.policy import Judgement
     from gitreg.core.state.compare import Comparison
     from gitreg.core.state.history import Event
@@ -78,9 +80,28 @@ def model_json(model: Model) -> dict[str, Any]:
     }
 
 
-def approvals_json(approvals: Sequence[StoredApproval]) -> list[dict[str, Any]]:
-    """Return the approvals as ``show --json`` prints them."""
-    return [asdict(approval) for approval in approvals]
+def approvals_json(
+    approvals: Sequence[StoredApproval], given: Sequence[GivenApproval]
+) -> dict[str, Any]:
+    """Return the approvals, and how they came and went, as ``show --json`` prints them."""
+    return {
+        "approvals": [asdict(approval) for approval in approvals],
+        "approval_events": [asdict(event) for event in given],
+    }
+
+
+def tenure_json(model: str, tenure: Tenure, version: ModelVersion | None) -> dict[str, Any]:
+    """Return an entry of what ``rollback --list --json`` prints."""
+    from gitreg.core.text.times import utc
+
+    return {
+        "model": model,
+        **asdict(tenure),
+        "began": tenure.began and utc(tenure.began),
+        "ended": utc(tenure.ended),
+        "deleted": version is None,
+        "metrics": {} if version is None else dict(version.metrics),
+    }
 
 
 def event_json(event: Event) -> dict[str, Any]:
@@ -89,8 +110,9 @@ def event_json(event: Event) -> dict[str, Any]:
     ``before`` and ``after`` are lists of a stage, a number or null of an alias, else null.
     """
     from gitreg.core.state.history import named_by  # not for `resolve`, whose start counts
+    from gitreg.core.text.times import utc
 
-    found = asdict(event)
+    found = asdict(event) | {"time": utc(event.time)}
     if not (event.pointer or "").startswith("stages/"):
         found |= {"before": named_by(event.before), "after": named_by(event.after)}
     return found
@@ -112,6 +134,8 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "files": [edit.path for edit in outcome.change.edits],
         "tags": list(outcome.tags),
         "pushed": outcome.pushed,
+        "branch": outcome.branch,
+        "unshared": outcome.unshared,
         "operation": outcome.operation,
         "repeated": outcome.repeated,
         "unchanged": outcome.is_unchanged,

@@ -9,11 +9,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from gitreg.core.policy.verdict import APPROVALS
 from gitreg.core.state.compare import flatten, metrics_beside
+from gitreg.core.text.times import utc
 from gitreg.render.terminal import (
     SHORT,
     cell,
@@ -26,10 +28,12 @@ from gitreg.render.terminal import (
 
 # For types only: printing a value does not need its class.
 if TYPE_CHECKING:
+    from gitreg.approvals.given import GivenApproval
     from gitreg.approvals.giving import ApprovalPreview
     from gitreg.approvals.stored import StoredApproval
     from gitreg.core.model.model import Model, ModelVersion
-    from gitreg.core.policy import Judgement, Policy
+    from gitreg.core.operations.rollback import Tenure
+    from gitreg.core.policy import Judgement, Policy, Verdict
     from gitreg.core.state.change import Change
     from gitreg.core.state.compare import Comparison
     from gitreg.core.state.history import Event
@@ -74,7 +78,10 @@ def versions_text(versions: Sequence[ModelVersion], width: int) -> str:
 
 
 def version_text(
-    version: ModelVersion, width: int, approvals: Sequence[StoredApproval] = ()
+    version: ModelVersion,
+    width: int,
+    approvals: Sequence[StoredApproval] = (),
+    given: Sequence[GivenApproval] = (),
 ) -> str:
     """Return everything that is known about a version."""
     code, run, artifact = version.lineage.code, version.lineage.run, version.artifact
@@ -95,9 +102,11 @@ def version_text(
         rows += [(f"{label} {name}", value) for name, value in values.items()]
     rows.append(("source", version.lineage.source))
     if code:
-        dirty = ", with uncommitted changes" if code.dirty else ""
+        missing = f", with {code.unrecorded}" if code.unrecorded else ""
         place = f" of {code.repository}" if code.repository else ""
-        rows.append(("code", f"{code.commit[:SHORT]}{place}{dirty}"))
+        rows.append(("code", f"{code.commit[:SHORT]}{place}{missing}"))
+    else:
+        rows.append(("code", "not known"))
     rows += [(f"data {item.path}", item.state) for item in version.lineage.data]
     if version.lineage.command:
         rows.append(("command", version.lineage.command))
@@ -107,21 +116,55 @@ def version_text(
         rows += [("run's page", run.link)] if run.link else []
     if version.lineage.logged_model:
         rows.append(("logged model", version.lineage.logged_model))
-    given = asdict(version.signature) if version.signature else {}
-    rows += [(f"signature {name}", _columns(text)) for name, text in given.items() if text]
+    signature = asdict(version.signature) if version.signature else {}
+    rows += [(f"signature {name}", _columns(text)) for name, text in signature.items() if text]
     environment = version.environment
     known = [word for word in (environment.python, environment.platform) if word]
     rows.append(("environment", ", ".join(["python " + known[0], *known[1:]]) if known else None))
-    rows += [(f"approved for {given.stage}", _approval(given)) for given in approvals]
+    rows += [(f"approved for {one.stage}", _approval(one, given)) for one in approvals]
+    rows += _withdrawn(approvals, given)
     rows.append(("registered in", version.commit and version.commit[:SHORT]))
     rows.append(("read from", version.read_from and version.read_from[:SHORT]))
     return table(("", ""), rows, width).lstrip("\n")
 
 
-def _approval(given: StoredApproval) -> str:
-    if given.verified:
-        return f"{given.principal}, verified"
-    return f"{given.principal}, does not verify: {given.reason}"
+def _approval(stored: StoredApproval, given: Sequence[GivenApproval]) -> str:
+    """Return whose approval counts, or why not, and when it was signed with which key."""
+    verdict = "verified" if stored.verified else f"does not verify: {stored.reason}"
+    who = (stored.stage, stored.principal)
+    came = next((one for one in given if (one.stage, one.principal) == who), None)
+    return f"{stored.principal}, {verdict}" + (f"; {_told(came)}" if came else "")
+
+
+def _told(one: GivenApproval) -> str:
+    by = one.committer.partition(" <")[0]
+    key = f", key {one.key}" if one.key else ""
+    return f"{one.time} in {one.commit[:SHORT]}, committed by {by}{key}"
+
+
+def _withdrawn(
+    approvals: Sequence[StoredApproval], given: Sequence[GivenApproval]
+) -> Iterator[tuple[str, object]]:
+    """Yield the approvals that are there no more, with what withdrew them."""
+    told = {(one.stage, one.principal) for one in approvals}
+    for place, one in enumerate(given):
+        who = one.stage, one.principal
+        if who in told:
+            continue
+        told.add(who)
+        came = next(
+            (
+                other
+                for other in given[place:]
+                if other.action == "approve" and (other.stage, other.principal) == who
+            ),
+            None,
+        )
+        gone = f"withdrawn {one.time} in {one.commit[:SHORT]}"
+        yield (
+            f"was approved for {one.stage}",
+            f"{one.principal}" + (f", {_told(came)}" if came else "") + f"; {gone}",
+        )
 
 
 def preview_text(preview: ApprovalPreview) -> str:
@@ -143,8 +186,8 @@ def events_text(events: Sequence[Event], width: int) -> str:
     """Return history as a table: when, who, what, from, to, why, commit."""
     rows = [
         (
-            event.time[:19].replace("T", " "),
-            event.author.partition(" <")[0],
+            utc(event.time).replace("T", " "),
+            _who_did(event),
             event.action + (" (override)" if event.override else ""),
             event.model + (f"@{event.version}" if event.version is not None else ""),
             (event.pointer or event.stage or "-").replace("aliases/", "@").replace("stages/", ""),
@@ -156,6 +199,12 @@ def events_text(events: Sequence[Event], width: int) -> str:
     ]
     headers = ("WHEN", "WHO", "WHAT", "VERSION", "POINTER", "FROM → TO", "WHY", "COMMIT")
     return table(headers, rows, width, folds="WHY")
+
+
+def _who_did(event: Event) -> str:
+    """Return who did it: of an approval whose key signed it, and who committed that."""
+    committer = event.author.partition(" <")[0]
+    return f"{event.principal}, committed by {committer}" if event.principal else committer
 
 
 def _from_to(event: Event) -> str:
@@ -216,20 +265,43 @@ def outcome_text(outcome: Outcome, *, dry_run: bool = False) -> str:
         return _review_text(outcome, outcome.review, dry_run=dry_run)
     if dry_run:
         return change_text(outcome.change, outcome.tags)
-    pushed = (", pushed" if outcome.pushed else "") + (", done before" if outcome.repeated else "")
+    pushed = ", pushed" if outcome.pushed else ""
+    pushed += f" to {outcome.branch}" if outcome.pushed and outcome.branch else ""
+    pushed += ", done before" if outcome.repeated else ""
     replaced = ", ".join(str(version) for version in outcome.replaced)
     instead = f" instead of {replaced}" if replaced and not outcome.change.reverts else ""
     return f"[{str(outcome.commit)[:SHORT]}{pushed}] {subject}{line(instead)}"
 
 
-def verdicts_text(judgements: Sequence[Judgement]) -> str:
-    """Return the policy's verdicts, one a line."""
+def consequences(outcome: Outcome) -> list[str]:
+    """Return what a write has not done yet, as the last lines that a command prints."""
+    lines = []
+    if outcome.unshared is not None:
+        lines.append(f"not shared yet: {outcome.unshared}. Publish: gitreg push")
+    elif outcome.branch is not None and outcome.pushed and outcome.review is None:
+        lines.append(f"on the branch {outcome.branch}: no other branch has it until it is merged")
+    return list(map(line, lines))
+
+
+def verdicts_text(judgements: Sequence[Judgement], *, waiting: bool = False) -> str:
+    """Return the policy's verdicts, one a line.
+
+    Args:
+        judgements: the verdicts, version by version.
+        waiting: whether what is judged waits for a review, which brings the approvals.
+    """
     several = len(judgements) > 1
     return "\n".join(
-        line((f"{judgement.reference}  " if several else "") + verdict.text)
+        line((f"{judgement.reference}  " if several else "") + _verdict(verdict, waiting=waiting))
         for judgement in judgements
         for verdict in judgement.verdicts
     )
+
+
+def _verdict(verdict: Verdict, *, waiting: bool) -> str:
+    if waiting and verdict.rule == APPROVALS and not verdict.passed:
+        return f"waiting  {verdict.rule}: {verdict.line}"
+    return verdict.text
 
 
 def policy_text(policy: Policy) -> str:
@@ -342,6 +414,41 @@ def change_text(change: Change, tags: Sequence[str]) -> str:
 
 def _indented(text: str) -> list[str]:
     return [f"    {part}".rstrip() for part in visible(text).split("\n")]
+
+
+def tenures_text(
+    model: str,
+    stage: str,
+    found: Sequence[tuple[Tenure, ModelVersion | None]],
+    width: int,
+) -> str:
+    """Return what a rollback may go back to.
+
+    Args:
+        model: the model.
+        stage: its stage.
+        found: what was in the stage, the last one first, each with the version if it still exists.
+        width: of the table.
+    """
+    rows = []
+    for tenure, version in found:
+        if version is None:
+            how = "deleted"
+        elif tenure.is_previous:
+            how = f"gitreg rollback {model}"
+        else:
+            how = f"--to {tenure.version}"
+            how += "" if tenure.stands else ", judged as a promotion: it was withdrawn"
+        began = "?" if tenure.began is None else utc(tenure.began)
+        rows.append(
+            (
+                f"{model}@{tenure.version}",
+                f"{began.replace('T', ' ')} to {utc(tenure.ended).replace('T', ' ')}",
+                "  ".join(_metrics(version)[:4]) or "-" if version else "-",
+                how,
+            )
+        )
+    return table(("VERSION", f"IN {stage.upper()}", "METRICS", "GO BACK"), rows, width)
 
 
 def versions_with_metrics(title: str, versions: Iterable[ModelVersion]) -> str:

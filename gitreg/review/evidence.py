@@ -248,7 +248,7 @@ def _code(commit: CodeCommit | None, host: Host | None) -> str:
         url = None  # a registry must not send people to hosts of its choice
     shown = link(code(commit.commit[:12]), url)
     whose = f" of {code(commit.repository)}" if commit.repository and url is None else ""
-    return f"{shown}{whose}{', with uncommitted changes' if commit.dirty else ''}"
+    return f"{shown}{whose}{f', with {commit.unrecorded}' if commit.unrecorded else ''}"
 
 
 _WAY_BACK = ("### Roll back after the merge",)

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from gitreg import Registry
-from gitreg.approvals.stored import approvers
+from gitreg.approvals.stored import approvers, entries_of
 from gitreg.core.model import layout
 from gitreg.core.model.keys import parse_key
-from gitreg.core.operations.approve import Approval, approval_of
+from gitreg.core.operations.approve import Approval, Entry, approval_of
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitError, InvalidRequest, NotFound, Refused
+from gitreg.git.history_index import HistoryIndex
+from gitreg.git.repository import GitRepository
 from gitreg.publishing.outcome import Outcome
 from tests.conftest import git, write_model
 from tests.support.clones import check
@@ -57,13 +59,21 @@ def who_approves(
         state = registry.state()
         found = state.version("churn", version)
         root = root or git(folder, "rev-list", "--max-parents=0", "HEAD")
-        return approvers(state.snapshot, state.policy, root, found, stage, replaces)
+        entry = entry_of(folder, stage)
+        asked = Approval.over(state.snapshot, root, found, stage, replaces, entry)
+        return approvers(state.snapshot, state.policy, asked, lambda: False).given
+
+
+def entry_of(folder: Path, stage: str = "production") -> Entry:
+    history = HistoryIndex(GitRepository(folder))
+    history.advance(git(folder, "rev-parse", "HEAD"))
+    return entries_of(history)("churn", stage)
 
 
 def wanted(folder: Path, version: int = 3, stage: str = "production") -> Approval:
     with Registry(folder) as registry:
         root = git(folder, "rev-list", "--max-parents=0", "HEAD")
-        return approval_of(registry.state(), root, "churn", version, stage)
+        return approval_of(registry.state(), root, "churn", version, stage, entry_of(folder, stage))
 
 
 def keep(folder: Path, name: str, signature: bytes, version: int = 3) -> None:
@@ -92,10 +102,14 @@ def test_an_approval_is_a_file_and_a_commit(team: Path, keys: dict[str, Key]) ->
     # The text is what the contract says, so that anybody can verify it without gitreg.
     root = git(team, "rev-list", "--max-parents=0", "HEAD")
     manifest = git(team, "show", "HEAD:registry/churn/versions/3/manifest.yaml") + "\n"
+    dvc = (team / "registry/churn/versions/3/model.dvc").read_bytes()
+    production = "registry/churn/stages/production.yaml"
+    moved = git(team, "log", "-1", "--format=%H", "--", production)
     assert wanted(team).text.decode() == (
-        f"gitreg-approval 1\nrepository: {root}\nmodel: churn\nversion: 3\n"
+        f"gitreg-approval 2\nrepository: {root}\nmodel: churn\nlife: first\nversion: 3\n"
         f"manifest: {hashlib.sha256(manifest.encode()).hexdigest()}\n"
-        "stage: production\nreplaces: 2\n"
+        f"dvc: {hashlib.sha256(dvc).hexdigest()}\n"
+        f"stage: production\nreplaces: 2\nmoved: {moved}\n"
     )
     again = approve(team)
     assert again.is_unchanged
@@ -518,7 +532,11 @@ def test_squash_and_rebase_keep_it(team: Path) -> None:
     git(team, "switch", "--quiet", "main")
     git(team, "merge", "--quiet", "--squash", "review")
     git(team, "commit", "--quiet", "-m", "squashed")
-    assert who_approves(team) == (GRACE,)
+    assert check(team, "HEAD~1..HEAD").findings == ()
+    with Registry(team) as registry:
+        (stored,) = registry.approvals("churn@3")
+    assert (stored.verified, stored.principal) == (True, GRACE)
+    assert who_approves(team) == ()  # for another entry it does not count
 
 
 def test_names_and_paths(team: Path) -> None:
@@ -569,6 +587,7 @@ def test_the_state_before_is_asked(team: Path) -> None:
     with Registry(team) as registry:
         state: RegistryState = registry.state()
         with pytest.raises(NotFound):
-            approval_of(state, "0" * 40, "churn", 9, "production")
-        assert approval_of(state, "0" * 40, "churn", 2, "production").replaces == ()
+            approval_of(state, "0" * 40, "churn", 9, "production", Entry())
+        asked = approval_of(state, "0" * 40, "churn", 2, "production", Entry())
+        assert asked.replaces == ()
     write_model(team, "weights 4")

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from gitreg.artifacts import dvc_files
 from gitreg.artifacts.lineage import TrackedOutput, find_tracked
-from gitreg.artifacts.source import Source
 from gitreg.core.model.model import DataDependency
 from gitreg.errors import GitregError, InvalidDocument, InvalidRequest, NotFound, WorldError
 from tests.artifacts.dvc_files import OUT, md5, tracked, write
@@ -45,8 +44,7 @@ def test_a_small_pipeline(tmp_path: Path) -> None:
         ('stages: {train: {cmd: x, outs: ["${m}": {}, "${n}.pkl": {cache: no}]}}', lock()),
         ('stages: {train: {cmd: x, wdir: "${w}", outs: [model.pkl]}}', lock()),
         (TRAIN, "schema: '2.0'"),
-        (TRAIN, lock(f"[{{path: model.pkl, md5: {OUT}}}]")),
-        (TRAIN, lock(f"[{{path: model.pkl, md5: {OUT}, hash: md5-dos2unix}}]")),
+        (TRAIN, lock(f"[{{path: model.pkl, md5: {OUT}, hash: sha256}}]")),
         (TRAIN, lock("[{path: model.pkl, hash: md5}]")),
         (TRAIN, lock("[{path: model.pkl, files: []}]")),
         (TRAIN, "# model.pkl\n"),
@@ -59,19 +57,22 @@ def test_a_lock_that_does_not_say_enough(tmp_path: Path, definition: str, record
 
 
 @pytest.mark.parametrize("kind", ["", ", hash: md5-dos2unix"])
-def test_the_lineage_of_dvc_2_is_not_lost_silently(tmp_path: Path, kind: str) -> None:
-    write(tmp_path, {".dvc/config": "", "model.pkl": "model", "other.pkl": "other"})
-    assert Source.of(tmp_path / "model.pkl", with_metrics=True).warnings == ()
-    recorded = lock(f"[{{path: model.pkl, md5: {OUT}{kind}}}]")
-    write(tmp_path, {"dvc.yaml": TRAIN, "dvc.lock": recorded})
-    (warning,) = Source.of(tmp_path / "model.pkl", with_metrics=False).warnings
-    assert warning.startswith(
-        "dvc.lock: train is in the format of DVC 2: its command, data, params"
-    )
-    assert warning.endswith(" register: dvc cache migrate --dvc-files")
-    write(tmp_path, {"other.pkl.dvc": f"outs: [{{path: other.pkl, md5: {OUT}{kind}}}]"})
-    (warning,) = Source.of(tmp_path / "other.pkl", with_metrics=True).warnings
-    assert warning.startswith("other.pkl.dvc is in the format of DVC 2: ")
+def test_what_dvc_2_recorded_is_read(tmp_path: Path, kind: str) -> None:
+    out = f"[{{path: model.pkl, md5: {OUT}{kind}, size: 5, isexec: true}}]"
+    deps = f", deps: [{{path: data.csv, md5: {OUT}{kind}, size: 5}}], params: {{p.yaml: {{lr: 1}}}}"
+    write(tmp_path, {".dvc/config": "", "dvc.yaml": TRAIN, "dvc.lock": lock(out, deps)})
+    found = tracked(tmp_path / "model.pkl")
+    assert (found.md5, found.is_old, found.command) == (OUT, True, "python train.py")
+    assert (found.data, found.params) == ((DataDependency("data.csv", OUT, 5),), {"lr": 1})
+    write(tmp_path, {"other.pkl.dvc": f"outs: [{{path: other.pkl, md5: {OUT}{kind}, size: 5}}]"})
+    assert tracked(tmp_path / "other.pkl").is_old
+    assert tracked(tmp_path / "other.pkl.dvc") == tracked(tmp_path / "other.pkl")
+    assert not tracked_by_dvc_3(tmp_path).is_old
+
+
+def tracked_by_dvc_3(folder: Path) -> TrackedOutput:
+    write(folder, {"dvc.lock": lock()})
+    return tracked(folder / "model.pkl")
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ def test_paths_are_relative_to_the_git_repository_around(tmp_path: Path) -> None
     write(tmp_path / "git", {"sub/dvc.lock": lock(more=f", deps: {deps}")})
     assert tracked(tmp_path / "git" / "sub" / "model.pkl").data == (
         DataDependency("data.csv", OUT, 5),
-        DataDependency("sub/train.py"),
+        DataDependency("sub/train.py", OUT),
         DataDependency("../outside.csv"),
         DataDependency("/mnt/data.csv"),
         DataDependency("https://example.com/x.csv"),
@@ -279,9 +280,8 @@ def test_a_dvc_file_with_a_working_folder_and_dependencies(tmp_path: Path) -> No
     "text",
     [
         pointer(path="other.pkl"),
-        pointer("size: 5"),
-        pointer("hash: md5-dos2unix"),
         pointer("hash: md5, cache: false"),
+        pointer("cache: false"),
         "outs: [{path: model.pkl}]",
         "",
     ],
@@ -299,7 +299,7 @@ def test_a_dvc_file_given_itself_must_point_at_one_cached_output(tmp_path: Path)
     with pytest.raises(NotFound, match="no such file") as caught:
         find_tracked(path)
     assert caught.value.hint == "did you mean 'model.pt.dvc'?"
-    for text, said in ((pointer("size: 5"), "no MD5 of DVC 3"), ("outs: []", "has 0 outputs")):
+    for text, said in ((pointer("cache: false"), "no MD5, or"), ("outs: []", "has 0 outputs")):
         path.write_text(text)
         with pytest.raises(InvalidRequest, match=said):
             find_tracked(path)

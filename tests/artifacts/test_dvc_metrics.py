@@ -14,7 +14,7 @@ from gitreg.dvc.digest import hash_tree
 from gitreg.errors import InvalidRequest
 from gitreg.registry import Registry
 from tests.artifacts.dvc_files import OUT, md5, tracked, write
-from tests.conftest import git
+from tests.conftest import dvc_project, git
 
 PIPELINE = """
 stages:
@@ -59,6 +59,7 @@ def stage(metric: str, text: str, more: str = "") -> dict[str, str]:
 
 def test_what_dvc_lists_is_taken(folder: Path) -> None:
     dvc = [sys.executable, "-m", "dvc"]
+    dvc_project(folder)
     write(
         folder,
         {
@@ -147,7 +148,8 @@ def test_what_was_left_out_is_a_warning_of_the_registration(folder: Path) -> Non
         (warning,) = outcome.warnings
         assert warning.startswith("dvclive/metrics.json: left out, not a number: kind; ")
         assert registry.show("churn@1").metrics == {"loss": 0.1}
-        assert registry.register("churn", folder / "best.ckpt", metrics={"a": 1}).warnings == ()
+        again = registry.register("churn", folder / "best.ckpt", metrics={"a": 1})
+        assert again.warnings == ("the same bytes as churn@1",)
 
 
 def _with_folder(folder: Path, listed: str) -> Path:

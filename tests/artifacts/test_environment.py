@@ -70,6 +70,23 @@ def test_a_tree_is_dirty_when_a_tracked_file_differs(repository: Path) -> None:
     assert found.dirty
 
 
+@pytest.mark.parametrize("mark", ["assume-unchanged", "skip-worktree"])
+def test_a_change_that_status_is_told_to_pass_over_is_dirty(repository: Path, mark: str) -> None:
+    (repository / "line\nbreak.py").write_text("")
+    git(repository, "add", ".")
+    git(repository, "commit", "-qm", "more")
+    git(repository, "update-index", f"--{mark}", "train.py")
+    found = [code_commit(repository)]
+    (repository / "train.py").write_text("changed\n")
+    found.append(code_commit(repository))
+    assert git(repository, "status", "--porcelain") == ""
+    (repository / "train.py").unlink()  # as a sparse checkout has it
+    found.append(code_commit(repository))
+    git(repository, "update-index", f"--{mark}", "line\nbreak.py")
+    found.append(code_commit(repository))
+    assert [code and code.dirty for code in found] == [False, True, False, True]
+
+
 def test_a_detached_head_and_a_linked_work_tree(repository: Path, tmp_path: Path) -> None:
     git(repository, "worktree", "add", "-q", "--detach", str(tmp_path / "linked"))
     assert code_commit(tmp_path / "linked") == code_commit(repository)

@@ -58,14 +58,18 @@ def test_what_only_resembles_a_pointer_is_registered(registry: Registry, folder:
             "m/__init__.py": "",
         },
     )
-    assert registry.register("churn", folder / "m").warnings == ()
+    assert registry.register("churn", folder / "m", metrics={"auc": 1}).warnings == ()
 
 
 def test_empty_weights_are_a_warning(registry: Registry, folder: Path, tmp_path: Path) -> None:
     write(folder, {"m/a.PT": "", "m/deep/b.onnx": "", "m/c.txt": "", "m/d.bin": "x", "model": ""})
     said = "empty, although a model's bytes belong there: "
-    assert registry.register("churn", folder / "m").warnings == (f"{said}a.PT, deep/b.onnx",)
-    assert registry.register("churn", folder / "model").warnings == (f"{said}{folder / 'model'}",)
+    assert registry.register("churn", folder / "m", metrics={"auc": 1}).warnings == (
+        f"{said}a.PT, deep/b.onnx",
+    )
+    assert registry.register("churn", folder / "model", metrics={"auc": 1}).warnings == (
+        f"{said}{folder / 'model'}",
+    )
     assert check_pointers(tmp_path / "nothing") == ()
 
 
@@ -74,4 +78,4 @@ def test_lost_execute_bits_are_a_warning(registry: Registry, folder: Path) -> No
     for name in ("w.bin", "run.sh"):
         (folder / "m" / name).chmod(0o755)
     expected = ("a version does not keep execute bits: run.sh",)
-    assert registry.register("churn", folder / "m").warnings == expected
+    assert registry.register("churn", folder / "m", metrics={"auc": 1}).warnings == expected

@@ -95,7 +95,7 @@ def test_a_version_shares_the_bytes_of_another(stocked: Path) -> None:
         assert copy.artifact == given.artifact
         assert (copy.metrics, outcome.warnings) == ({}, ())
         assert registry.check(history=True).passed
-        shutil.rmtree(stocked / ".dvc" / "cache")
+        shutil.rmtree(stocked / "registry" / ".dvc" / "cache")
         assert registry.pull(copy, stocked / "out").is_dir()  # the remote has them
         with pytest.raises(NotFound, match="no churn@9"):
             registry.register_artifact("copy", Provenance(source=replace(given, version=9)))

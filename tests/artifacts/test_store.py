@@ -12,14 +12,15 @@ from gitreg import Registry
 from gitreg.artifacts.provenance import Provenance
 from gitreg.artifacts.source import Source
 from gitreg.errors import DvcError, InvalidRequest, NotFound
-from tests.conftest import git, write_model
+from tests.conftest import dvc_project, git, write_model
 
 
-def track(source: Path, *, md5: str | None = None) -> Path:
+def track(project: Path, source: Path, *, md5: str | None = None) -> Path:
     """Write the ``.dvc`` file that ``dvc add`` writes for a file."""
     data = source.read_bytes()
     md5 = md5 or hashlib.md5(data).hexdigest()
     pointer = source.with_name(f"{source.name}.dvc")
+    dvc_project(project)
     pointer.write_text(
         f"outs:\n- md5: {md5}\n  size: {len(data)}\n  hash: md5\n  path: {source.name}\n"
     )
@@ -27,7 +28,7 @@ def track(source: Path, *, md5: str | None = None) -> Path:
 
 
 def cache_of(folder: Path, md5: str) -> Path:
-    return folder / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
+    return folder / "registry" / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
 
 
 # In
@@ -81,7 +82,7 @@ def test_what_is_no_model_is_refused(registry: Registry, folder: Path) -> None:
 def test_what_dvc_tracks_is_registered_by_its_known_hash(stocked: Path, tmp_path: Path) -> None:
     source = stocked / "models" / "tiny.pkl"
     source.write_text("tiny")
-    pointer = track(source)
+    pointer = track(stocked, source)
     with Registry(stocked) as registry:
         registry.register("tiny", source)
         registry.register("tiny", pointer)
@@ -95,7 +96,7 @@ def test_what_dvc_tracks_is_registered_by_its_known_hash(stocked: Path, tmp_path
 def test_what_is_in_the_cache_alone_is_registered(stocked: Path) -> None:
     source = stocked / "models" / "tiny.pkl"
     source.write_text("tiny")
-    track(source)
+    track(stocked, source)
     with Registry(stocked) as registry:
         registry.register("tiny", source)
         source.unlink()
@@ -127,7 +128,7 @@ def test_a_link_into_the_cache_is_registered(stocked: Path) -> None:
 def test_bytes_that_differ_from_dvc_s_record_are_refused(stocked: Path) -> None:
     source = stocked / "models" / "tiny.pkl"
     source.write_text("tiny")
-    track(source, md5=hashlib.md5(b"other").hexdigest())
+    track(stocked, source, md5=hashlib.md5(b"other").hexdigest())
     before = git(stocked, "for-each-ref")
     with Registry(stocked) as registry, pytest.raises(InvalidRequest, match=r"tiny\.pkl\.dvc"):
         registry.register("tiny", source)
@@ -137,7 +138,10 @@ def test_bytes_that_differ_from_dvc_s_record_are_refused(stocked: Path) -> None:
 def test_bytes_that_are_nowhere_are_refused(stocked: Path) -> None:
     source = stocked / "models" / "tiny.pkl"
     source.write_text("tiny")
-    track(source)
+    track(stocked, source)
+    (stocked / ".dvc" / "config").write_text(
+        "[core]\nremote = store\n['remote \"store\"']\nurl = ../../dvc-remote\n"
+    )
     source.unlink()
     with Registry(stocked) as registry, pytest.raises(DvcError, match="does not have"):
         registry.register("tiny", source)
@@ -148,7 +152,7 @@ def test_a_source_of_another_project_is_copied(stocked: Path, tmp_path: Path) ->
     Registry.init(other)
     source = other / "tiny.pkl"
     source.write_text("tiny")
-    track(source)
+    track(other, source)
     with Registry(stocked) as registry:
         registry.register("tiny", source, push=True)
         shown = registry.show("tiny@1")
@@ -159,14 +163,14 @@ def test_a_source_of_another_project_is_copied(stocked: Path, tmp_path: Path) ->
 def test_a_dry_run_takes_nothing(stocked: Path) -> None:
     source = stocked / "fresh.bin"
     source.write_text("fresh")
-    cache = sorted((stocked / ".dvc" / "cache").rglob("*"))
+    cache = sorted((stocked / "registry" / ".dvc" / "cache").rglob("*"))
     with Registry(stocked) as registry:
         outcome = registry.register("fresh", source, dry_run=True)
     assert outcome.commit is None
     assert hashlib.sha256(b"fresh").hexdigest().encode() in b"".join(
         edit.content or b"" for edit in outcome.change.edits
     )
-    assert sorted((stocked / ".dvc" / "cache").rglob("*")) == cache
+    assert sorted((stocked / "registry" / ".dvc" / "cache").rglob("*")) == cache
 
 
 # Out
@@ -237,7 +241,7 @@ def test_missing_bytes_are_found(shared: Path) -> None:
 
 def test_a_repository_without_dvc_s_configuration(shared: Path) -> None:
     work = shared / "work"
-    git(work, "rm", "--quiet", "--cached", ".dvc/config")
+    git(work, "rm", "--quiet", "--cached", "registry/.dvc/config", ".dvc/config")
     git(work, "commit", "--quiet", "-m", "no configuration")
     git(work, "push", "--quiet")
     with (
@@ -261,13 +265,13 @@ def test_a_repository_without_dvc_s_configuration(shared: Path) -> None:
 def test_only_a_folder_of_the_tree_is_lent_from_git(config: bytes) -> None:
     from gitreg.artifacts.store import _remote_in_tree
 
-    assert _remote_in_tree(config) is None
+    assert _remote_in_tree(".dvc/config", config) is None
 
 
 def test_a_listing_that_lies_lends_nothing(shared: Path) -> None:
     """What a remote inside the tree holds is read from Git, and then believed no more than any."""
     work = shared / "work"
-    (work / ".dvc" / "config").write_text(
+    (work / "registry" / ".dvc" / "config").write_text(
         "[core]\n    remote = here\n['remote \"here\"']\n    url = ../bytes\n"
     )
     with Registry(work) as registry:
@@ -276,7 +280,7 @@ def test_a_listing_that_lies_lends_nothing(shared: Path) -> None:
     place.parent.mkdir(parents=True)
     for listing in (b'[{"md5": "../../../x", "relpath": "y"}]', b"{}", b"[1]", b"not JSON"):
         place.write_bytes(listing)
-        git(work, "add", "bytes", ".dvc/config")
+        git(work, "add", "bytes", "registry/.dvc/config")
         git(work, "commit", "--quiet", "-m", "a lie")
         git(work, "push", "--quiet")
         with Registry(shared / "origin.git") as registry, pytest.raises(DvcError):

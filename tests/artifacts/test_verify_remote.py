@@ -37,7 +37,7 @@ def codes(*arguments: str) -> dict[str, list[str]]:
 
 
 def test_all_is_well_and_nothing_is_written(shared: Path, work: Path) -> None:
-    shutil.rmtree(work / ".dvc" / "cache")
+    shutil.rmtree(work / "registry" / ".dvc" / "cache")
     before = everything(work)
     store = {path: path.stat().st_mtime_ns for path in (shared / "dvc-remote").rglob("*")}
     ran = gitreg("verify", "--remote")
@@ -45,7 +45,7 @@ def test_all_is_well_and_nothing_is_written(shared: Path, work: Path) -> None:
     assert gitreg("verify", "--remote", "--json").json == []
     after = everything(work)
     assert {**after, "status": None} == {**before, "status": None}
-    assert not (work / ".dvc" / "cache").exists()
+    assert not (work / "registry" / ".dvc" / "cache").exists()
     assert {path: path.stat().st_mtime_ns for path in store} == store
 
 
@@ -192,7 +192,7 @@ def test_the_request_is_wrong(work: Path) -> None:
 
 
 def test_no_remote(work: Path) -> None:
-    (work / ".dvc" / "config").write_text("")
+    (work / "registry" / ".dvc" / "config").write_text("")
     assert "no DVC remote is configured" in error("verify", "--remote", code=3)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +28,7 @@ ADA, GRACE = "ada@example.com", "grace@example.com"
 MANIFEST = "registry/churn/versions/3/manifest.yaml"
 ALIAS = "registry/churn/aliases/champion.yaml"
 PRODUCTION = "registry/churn/stages/production.yaml"
+SIGNED_FILE = f"registry/churn/versions/3/approvals/production.{GRACE}.sig"
 ALL_YEAR = "{from: 2020-01-01T00:00:00Z, until: 2090-01-01T00:00:00Z}"
 LONG_AGO = "{from: 2020-01-01T00:00:00Z, until: 2020-01-02T00:00:00Z}"
 CODE = re.compile(r"\b(policy|unknown|overridden)-([a-z-]+)")
@@ -50,7 +51,7 @@ class Place:
     def git(self, *args: str) -> str:
         return git(self.work, *args)
 
-    def commit(self, files: dict[str, str | None], *args: str) -> None:
+    def commit(self, files: Mapping[str, str | None], *args: str) -> None:
         for path, text in files.items():
             if text is None:
                 (self.work / path).unlink()
@@ -219,6 +220,29 @@ def approved_beside_another(place: Place) -> None:
     place.commit({PRODUCTION: "versions:\n- 1\n"})
 
 
+def overtaken(place: Place) -> None:
+    """Production has held something else since, and holds the same again."""
+    approved(place)
+    place.commit({PRODUCTION: "versions:\n- 1\n"})
+    place.commit({PRODUCTION: "versions:\n- 2\n"})
+
+
+def approved_in_the_earlier_form(place: Place) -> None:
+    approved(place)
+    with Registry(place.work) as registry:
+        text = registry.preview_approval("churn@3", stage="production").approval.earlier
+    place.git("reset", "--quiet", "--hard", "HEAD~1")
+    place.commit({SIGNED_FILE: place.keys[GRACE].sign(text).decode()})
+
+
+def overtaken_in_the_earlier_form(place: Place) -> None:
+    approved_in_the_earlier_form(place)
+    signature = (place.work / SIGNED_FILE).read_text()
+    place.commit({PRODUCTION: "versions:\n- 1\n"})
+    place.commit({PRODUCTION: "versions:\n- 2\n", SIGNED_FILE: None})
+    place.commit({SIGNED_FILE: signature})
+
+
 def signing(who: str) -> Callable[[Place], None]:
     def prepare(place: Place) -> None:
         use_ssh(place.work, str(place.keys[who].file), commits=True)
@@ -340,6 +364,11 @@ CASES: dict[str, Case] = {
     "approvals: none": Case(APPROVALS, failed={"approvals": "failed"}),
     "approvals: one's own": Case(APPROVALS, approved_by_its_mover, {"approvals": "failed"}),
     "approvals: of another move": Case(APPROVALS, approved_beside_another, {"approvals": "failed"}),
+    "approvals: spent": Case(APPROVALS, overtaken, {"approvals": "failed"}),
+    "approvals: in the earlier form": Case(APPROVALS, approved_in_the_earlier_form),
+    "approvals: spent in the earlier form": Case(
+        APPROVALS, overtaken_in_the_earlier_form, {"approvals": "failed"}
+    ),
     "signed": Case(SIGNED, signing(GRACE)),
     "signed: by another": Case(SIGNED, signing(ADA), {"signed": "failed"}),
     "signed: by nobody": Case(SIGNED, failed={"signed": "failed"}),

@@ -96,7 +96,7 @@ def test_files_are_listed_from_cache_or_remote(stocked: Path) -> None:
         artifact = registry.show("churn@3").artifact
         assert sorted(facts(registry).files(artifact) or ()) == ["features.json", "model.pkl"]
         assert facts(registry).is_on_remote(artifact) is True
-    shutil.rmtree(stocked / ".dvc" / "cache")
+    shutil.rmtree(stocked / "registry" / ".dvc" / "cache")
     with Registry(stocked) as registry:
         assert sorted(facts(registry).files(artifact) or ()) == ["features.json", "model.pkl"]
     shutil.rmtree(stocked.parent / "dvc-remote")

@@ -68,21 +68,26 @@ def test_a_branch_has_no_say_in_the_policy_that_history_judges_it_by(stocked: Pa
     assert check(stocked, history=True).findings == ()
     git(stocked, "switch", "--quiet", "-c", "cunning")
     commit(stocked, {"registry/policy.yaml": loose})
-    bad = commit(stocked, {production: "versions:\n- 1\n", archived: "versions:\n- 2\n- 3\n"})
+    commit(stocked, {production: "versions:\n- 1\n", archived: "versions:\n- 2\n- 3\n"})
     commit(stocked, {"registry/policy.yaml": strict})
     git(stocked, "switch", "--quiet", "main")
     commit(stocked, {"notes.md": "code goes on\n"})
     git(stocked, "merge", "--quiet", "--no-edit", "cunning")
     found = check(stocked, history=True).findings
-    assert [(finding.code, finding.commit) for finding in found] == [("policy-metric", bad)]
+    merge = git(stocked, "rev-parse", "HEAD")
+    assert [(finding.code, finding.commit) for finding in found] == [("policy-metric", merge)]
 
 
-def test_a_policy_that_does_not_parse_judges_nothing(stocked: Path) -> None:
+def test_after_a_policy_that_does_not_parse_the_last_valid_one_judges(stocked: Path) -> None:
+    valid = commit(stocked, {"registry/policy.yaml": "format: 1\nstages: {production: {}}\n"})
     commit(stocked, {"registry/policy.yaml": "format: 7\n"})
     commit(stocked, {"registry/churn/model.yaml": "owner: x\n"})
-    with pytest.raises(InvalidRequest, match="nothing can be judged"):
-        check(stocked, "HEAD~1..HEAD")
-    assert [finding.code for finding in check(stocked, history=True).findings] == ["bad-policy"]
+    commit(stocked, {"registry/churn/stages/staging.yaml": "versions:\n- 3\n"})
+    report = check(stocked, "HEAD~2..HEAD")
+    assert [finding.code for finding in report.findings] == ["unknown-stage"]
+    assert f"the policy of {valid[:9]} is in force" in report.notes[0]
+    whole = [finding.code for finding in check(stocked, history=True).findings]
+    assert whole == ["bad-policy", "unknown-stage"]
 
 
 def test_ranges_that_are_none(stocked: Path, tmp_path: Path) -> None:
@@ -173,23 +178,21 @@ def test_a_merge_in_a_freeze_brings_no_move(
     assert sorted({finding.code for finding in report.findings}) == found
 
 
-def test_a_soak_begins_anew_on_a_branch_that_is_merged(
+def test_a_soak_begins_with_the_merge_that_brings_it(
     stocked: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What main knows of staging is older than what the merged branch did to it."""
+    """What a branch does to staging before it is merged is nothing that main has seen."""
 
     def at(hours: int) -> None:
         moment = int(git(stocked, "log", "-1", "--format=%ct", base)) + hours * 3600
         monkeypatch.setenv("GIT_COMMITTER_DATE", f"{moment} +0000")
 
     base = commit(stocked, {"registry/policy.yaml": SOAKED})
-    at(0)
     staging = "registry/churn/stages/staging.yaml"
-    commit(stocked, {staging: "versions:\n- 3\n"})
     git(stocked, "switch", "--quiet", "--create", "side")
-    at(20)
-    commit(stocked, {staging: None})
+    at(0)
     commit(stocked, {staging: "versions:\n- 3\n"})
+    at(20)
     git(stocked, "switch", "--quiet", "main")
     commit(stocked, {"notes.md": "as it goes\n"})
     git(stocked, "merge", "--quiet", "--no-ff", "--no-edit", "side")

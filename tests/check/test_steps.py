@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from gitreg.check.finding import line_in_error
-from gitreg.check.judge import judge_late, judge_step, new_faults
+from gitreg.check.judge import judge_moves, judge_step, new_faults
 from gitreg.check.past import Past
 from gitreg.check.step import Step
 from gitreg.core.model.manifest import Tombstone
@@ -404,8 +404,11 @@ def test_a_broken_pointer_of_one_model_hides_no_move_of_another() -> None:
         b"freeze: [{from: 1970-01-01T00:00:00Z, until: 2090-01-01T00:00:00Z}]\n",
         "policy.yaml",
     )
-    (late,) = judge_late(step(broken, changes, policy=frozen), World())
-    assert (late.code, late.subject) == ("policy-freeze", PRODUCTION)
+    found = judge_moves(step(broken, changes, policy=frozen), World())
+    assert {(finding.code, finding.subject) for finding in found} == {
+        ("policy-freeze", PRODUCTION),
+        ("unknown-moves", "registry/a"),
+    }
 
 
 def test_a_past_of_which_nothing_is_known() -> None:

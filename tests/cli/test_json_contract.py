@@ -60,7 +60,7 @@ def answer(*args: str, code: int = 0) -> Any:
 def shown(reference: str) -> Any:
     """Return a version as ``show`` gives it, but for the approvals, which it alone verifies."""
     found = answer("show", reference)
-    del found["approvals"]
+    del found["approvals"], found["approval_events"]
     return found
 
 
@@ -84,6 +84,7 @@ def test_show_of_a_version_of_which_everything_is_known(full: Path) -> None:
         "commit",
         "read_from",
         "approvals",
+        "approval_events",
     ]
     assert found["approvals"] == []
     assert (found["model"], found["version"], found["stage"]) == ("full", 1, "staging")
@@ -108,7 +109,7 @@ def test_show_of_a_version_of_which_everything_is_known(full: Path) -> None:
     }
     lineage = found["lineage"]
     assert lineage["source"] == "models/churn/model.pkl"
-    assert set(lineage["code"]) == {"commit", "repository", "dirty"}
+    assert set(lineage["code"]) == {"commit", "repository", "dirty", "untracked"}
     assert lineage["code"]["dirty"] is False
     assert lineage["data"] == [
         {
@@ -258,6 +259,8 @@ def test_writes(full: Path) -> None:
         "files": ["registry/full/stages/production.yaml"],
         "tags": ["full#production#4"],
         "pushed": False,
+        "branch": None,
+        "unshared": None,
         "operation": None,
         "repeated": False,
         "unchanged": False,

@@ -123,7 +123,7 @@ def test_a_terminal_sees_progress(
     work: Path, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_model(work, "much")
-    shutil.rmtree(work / ".dvc" / "cache")
+    shutil.rmtree(work / "registry" / ".dvc" / "cache")
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setattr(sys, "argv", ["gitreg", *line.split()])

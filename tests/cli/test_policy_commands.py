@@ -96,7 +96,7 @@ def test_bytes_that_are_not_shared_are_refused(work: Path) -> None:
     policy(work, "gates: [{artifact: on_remote}]")
     gitreg("register", "churn", str(write_model(work, "fresh")))
     assert "is not on the DVC remote" in error("promote", "churn@4", "--to", "production", code=1)
-    (work / ".dvc" / "config").write_text("")
+    (work / "registry" / ".dvc" / "config").write_text("")
     said = gitreg("promote", "churn@4", "--to", "production", code=1).err
     assert said.startswith("unknown  remote: the DVC remote cannot be asked")
 
@@ -336,7 +336,7 @@ def test_a_policy_that_does_not_parse_stops_a_promotion(work: Path) -> None:
         "promote churn@3 --to production",
     ):
         said = error(*words.split())
-        assert "registry/policy.yaml: stages.production.gate: unknown key" in said
+        assert "registry/policy.yaml: line 7: stages.production.gate: unknown key" in said
         assert "did you mean 'gates'?" in said
 
 

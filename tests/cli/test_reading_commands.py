@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,32 @@ def test_reads_of_another_commit_time_and_place(
         assert "no commit is as old" in error("list", *repo, "--at", "2001-01-01")
 
 
+def test_a_time_copied_from_the_log_names_the_same_moment_anywhere(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "America/New_York")
+        time.tzset()
+        for hour, version in (("12", "churn@3"), ("14", "churn@1")):
+            patch.setenv("GIT_COMMITTER_DATE", f"2037-03-01T{hour}:30:00Z")
+            gitreg("promote", version, "--to", "production")
+        head = git(work, "rev-parse", "--short=9", "HEAD~1")
+        assert "2037-03-01 12:30:00Z" in gitreg("log", "churn@3").out
+        assert gitreg("log", "-n", "1", "--json").json[0]["time"] == "2037-03-01T14:30:00Z"
+        for at, moment in (
+            ("2037-03-01 12:30:00Z", "2037-03-01T12:30:00Z"),
+            ("2037-03-01 12:30:00", "2037-03-01T12:30:00Z"),
+            ("2037-03-01 08:00 local", "2037-03-01T13:00:00Z"),
+            ("2037-03-01 08:00-05:00", "2037-03-01T13:00:00Z"),
+        ):
+            for command in ("resolve", "show"):
+                ran = gitreg(command, "churn/production", "--at", at, "--json")
+                assert ran.json["version"] == 3, at
+                used = f"as of {moment}: {head}, committed 2037-03-01T12:30:00Z\n"
+                assert ran.err == used
+    time.tzset()
+
+
 @pytest.mark.parametrize("given", ["--rev", "--at"])
 def test_pull_and_verify_of_the_past(
     work: Path, given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -58,7 +85,7 @@ def test_pull_and_verify_of_the_past(
     past = {"--rev": "HEAD^^", "--at": "now"}[given]
     wanted = {"--rev": "churn@1", "--at": "churn@2"}[given]
     ran = gitreg("pull", "churn/production", given, past, "-o", str(tmp_path / "out"))
-    assert ran.err.startswith(f"{wanted}, read from ")
+    assert ran.err.splitlines()[-1].startswith(f"{wanted}, read from ")
     assert Path(ran.out.strip()) == tmp_path / "out" / "model"
     assert (tmp_path / "out/model/model.pkl").read_text() == f"weights {wanted[-1]}"
     assert gitreg("verify", "churn/production", given, past).out == f"{wanted}: ok\n"
@@ -91,7 +118,7 @@ def test_verify_counts_versions_not_findings(work: Path) -> None:
 
 def test_a_missing_remote_or_cache_exits_3(work: Path) -> None:
     (work.parent / "dvc-remote").rename(work.parent / "gone")
-    (work / ".dvc" / "cache").rename(work.parent / "cache-gone")
+    (work / "registry" / ".dvc" / "cache").rename(work.parent / "cache-gone")
     error("pull", "churn@1", code=3)
     assert "nothing was changed" in error("rollback", "churn", code=3)
     git(work, "remote", "remove", "origin")

@@ -57,7 +57,10 @@ def test_register_promote_compare_and_roll_back(
         "trained",
     )
     assert ran.out.endswith("] register churn@1\n")
-    assert ran.err == "not shared yet: publish with --push, or gitreg push\n"
+    assert ran.err == (
+        "warning: train.csv is tracked neither by DVC nor by Git: its hash is recorded, but "
+        "nothing keeps its bytes; dvc add train.csv\n"
+    )
     write_model(folder, "two")
     done = gitreg(*register, "--metric", "roc_auc=0.95", "--json").json
     assert (done["model"], done["version"], done["tags"]) == ("churn", 2, ["churn@v2.0.0"])

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gitreg import Registry
 from gitreg.findings import Finding
-from tests.conftest import git, write_model
+from tests.conftest import dvc_project, git, write_model
 from tests.doctor.test_doctor import commit, objects_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -193,7 +193,7 @@ def registration_killed_long_ago(shared: Path) -> None:
     work = shared / "work"
     write_model(work, "new bytes")
     killed(work, "Path.replace", "register('churn', 'models/churn')")
-    left = list((work / ".dvc/cache/files").glob(".gitreg-*.tmp"))
+    left = list((work / "registry/.dvc/cache/files").glob(".gitreg-*.tmp"))
     assert left
     for path in left:
         aged(path, 2 * 3600)
@@ -324,6 +324,7 @@ def dvc_killed(shared: Path) -> None:
     work = shared / "work"
     text = 'stages:\n  slow:\n    cmd: "touch started; sleep 60"\n    outs: [out.txt]\n'
     (work / "dvc.yaml").write_text(text)
+    dvc_project(work)
     process = subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro", "slow"],
         cwd=work,
@@ -340,14 +341,16 @@ def dvc_killed(shared: Path) -> None:
 
 
 def dvc_list_cut_off(shared: Path) -> None:
-    path = shared / "work/.dvc/tmp/rwlock"
-    path.parent.mkdir(exist_ok=True)
+    path = shared / "work/registry/.dvc/tmp/rwlock"
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text('{"write": {"/a": {"pid": 1')
 
 
 def dvc_number_given_away(shared: Path) -> None:
     dvc_list_cut_off(shared)
-    (shared / "work/.dvc/tmp/rwlock").write_text('{"write": {"/a": {"pid": 1, "cmd": "dvc add"}}}')
+    (shared / "work/registry/.dvc/tmp/rwlock").write_text(
+        '{"write": {"/a": {"pid": 1, "cmd": "dvc add"}}}'
+    )
 
 
 def bad_index(shared: Path) -> None:
@@ -442,8 +445,8 @@ STATES: dict[Callable[[Path], None], Told] = {
     shallow_lock: Told("git-lock", "warning", ".git/shallow.lock"),
     git_rubbish: Told("git-rubbish", "note", "tmp_obj_x1y2z3"),
     dvc_killed: Told("dvc-lock", "note", ".dvc/tmp/rwlock"),
-    dvc_list_cut_off: Told("dvc-lock", "warning", ".dvc/tmp/rwlock"),
-    dvc_number_given_away: Told("dvc-lock", "warning", ".dvc/tmp/rwlock"),
+    dvc_list_cut_off: Told("dvc-lock", "warning", "registry/.dvc/tmp/rwlock"),
+    dvc_number_given_away: Told("dvc-lock", "warning", "registry/.dvc/tmp/rwlock"),
     bad_index: Told("bad-index", "warning", "history.sqlite", fixed=True),
     tag_lost: Told("missing-tag", "warning", "churn@v2.0.0", fixed=True),
     tag_moved: Told("wrong-tag", "error", "churn@v2.0.0"),

@@ -199,21 +199,21 @@ def test_bytes_that_are_nowhere(shared: Path) -> None:
     work = shared / "work"
     for path in objects_of(work, "churn@2"):
         (shared / "dvc-remote" / path).unlink()
-        (work / ".dvc" / "cache" / path).unlink()
+        (work / "registry" / ".dvc" / "cache" / path).unlink()
     assert findings(work)["artifact-missing"].subject == "churn@2"
 
 
 def test_bytes_without_a_remote(shared: Path) -> None:
     work = shared / "work"
-    (work / ".dvc" / "config").write_text("")
+    (work / "registry" / ".dvc" / "config").write_text("")
     assert findings(work)["no-dvc-remote"].severity == "note"
     for path in objects_of(work, "churn@2"):
-        (work / ".dvc" / "cache" / path).unlink()
+        (work / "registry" / ".dvc" / "cache" / path).unlink()
     assert findings(work)["artifact-missing"].subject == "churn@2"
 
 
 def test_a_dvc_that_cannot_be_asked(stocked: Path) -> None:
-    (stocked / ".dvc" / "config").write_text("[core\n")
+    (stocked / "registry" / ".dvc" / "config").write_text("[core\n")
     found = findings(stocked)["dvc"]
     assert found.severity == "error"
-    assert found.subject == ".dvc/config"
+    assert found.subject == "registry/.dvc/config"

@@ -364,14 +364,14 @@ def _thousands(work: Path) -> None:
 def _listing(work: Path) -> None:
     with Registry(work) as registry:
         md5 = str(registry.show("churn@2").artifact.md5)
-    path = work / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+    path = work / "registry/.dvc/cache/files/md5" / md5[:2] / md5[2:]
     path.chmod(0o644)
     path.write_bytes(b"{")
     path.chmod(0o444)
 
 
 def _lock_folder(work: Path) -> None:
-    (work / ".dvc/tmp/rwlock").mkdir(parents=True)
+    (work / "registry/.dvc/tmp/rwlock").mkdir(parents=True)
     (work / ".git/gitreg/history.sqlite").unlink()
     (work / ".git/gitreg/history.sqlite").mkdir()
 

@@ -302,9 +302,10 @@ class TestListing:
         def refuse(path: Path) -> None:
             raise PermissionError(13, "Permission denied", str(path))
 
-        monkeypatch.setattr(os, "scandir", refuse)
-        with pytest.raises(WorldError, match=f"{tmp_path.name}.*: Permission denied"):
-            digest.list_files(tmp_path)
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "scandir", refuse)
+            with pytest.raises(WorldError, match=f"{tmp_path.name}.*: Permission denied"):
+                digest.list_files(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gitreg.dvc import DvcProject, Member, digest, init
+from gitreg.dvc import DvcProject, Member, digest
 from gitreg.dvc.digest import FileDigest
 from gitreg.dvc.door import cause
 from gitreg.dvc.remote import _callback
@@ -31,45 +31,6 @@ from tests.dvc.projects import (
 
 # DVC 3.67 itself meets this one.
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")
-
-
-class TestInit:
-    def test_is_what_dvc_init_does_but_leaves_the_index_alone(self, tmp_path: Path) -> None:
-        from dvc.repo import Repo
-
-        for name in ("ours", "theirs"):
-            subprocess.run(["git", "init", "-q", tmp_path / name], check=True)
-        created = init(tmp_path / "ours")
-        Repo.init(str(tmp_path / "theirs")).close()
-        assert created == [".dvc/.gitignore", ".dvc/config", ".dvcignore"]
-        for path in created:
-            assert (tmp_path / "ours" / path).read_bytes() == (
-                tmp_path / "theirs" / path
-            ).read_bytes()
-        status = subprocess.run(
-            ["git", "status", "--porcelain"],
-            cwd=tmp_path / "ours",
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        assert status.stdout == "?? .dvc/\n?? .dvcignore\n"
-        assert init(tmp_path / "ours") == []
-
-    def test_keeps_an_ignore_file_that_is_there(self, tmp_path: Path) -> None:
-        subprocess.run(["git", "init", "-q", tmp_path], check=True)
-        (tmp_path / ".dvcignore").write_text("*.tmp\n")
-        assert init(tmp_path) == [".dvc/.gitignore", ".dvc/config"]
-        assert (tmp_path / ".dvcignore").read_text() == "*.tmp\n"
-
-    def test_that_fails_leaves_nothing_half_made(self, tmp_path: Path) -> None:
-        with pytest.raises(DvcError, match=r"cannot set up DVC: .* is not a git repository"):
-            init(tmp_path)
-        assert list(tmp_path.iterdir()) == []
-        (tmp_path / ".dvcignore").write_text("*.tmp\n")
-        with pytest.raises(DvcError):
-            init(tmp_path)
-        assert list(tmp_path.iterdir()) == [tmp_path / ".dvcignore"]
 
 
 class TestOpening:

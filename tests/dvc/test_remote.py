@@ -232,7 +232,7 @@ class TestRemote:
         assert lonely.not_on_remote([tree.md5]) == lonely.objects(tree.md5)
         with pytest.raises(DvcError, match="no DVC remote is configured") as error:
             lonely.push([tree.md5])
-        assert error.value.hint == "configure one: dvc remote add -d NAME URL"
+        assert error.value.hint == "dvc remote add -d NAME URL, and commit .dvc/config"
         lonely.cache_path(EMPTY).unlink()
         assert not lonely.available(tree.md5)
         assert not lonely.available(f"{ABSENT}.dir")

@@ -43,8 +43,8 @@ def test_a_url_of_a_work_tree_pulls(shared: Path, tmp_path: Path) -> None:
 
 def test_a_url_of_a_bare_repository_with_an_absolute_store(shared: Path, tmp_path: Path) -> None:
     work = shared / "work"
-    config = work / ".dvc" / "config"
-    config.write_text(config.read_text().replace("../../dvc-remote", str(shared / "dvc-remote")))
+    config = work / "registry" / ".dvc" / "config"
+    config.write_text(config.read_text().replace("../../../dvc-remote", str(shared / "dvc-remote")))
     git(work, "commit", "--quiet", "-am", "absolute")
     git(work, "push", "--quiet")
     with Registry(f"file://{shared / 'origin.git'}") as registry:
@@ -60,14 +60,14 @@ def test_a_url_of_a_bare_repository_with_an_absolute_store(shared: Path, tmp_pat
 def carried(shared: Path) -> Path:
     """A bare repository that carries the bytes itself: its DVC remote is a folder of its tree."""
     work = shared / "work"
-    (work / ".dvc" / "config").write_text(
+    (work / "registry" / ".dvc" / "config").write_text(
         "[core]\n    remote = here\n['remote \"here\"']\n    url = ../bytes\n"
     )
     with Registry(work) as registry:
         git(work, "commit", "--quiet", "-am", "keep the bytes here")
     with Registry(work) as registry:
         for number in (1, 2, 3):
-            registry.promote(f"churn@{number}", stage="staging", push=True)
+            registry.promote(f"churn@{number}", stage="staging", push=True, force=True)
         registry.register("single", work / "registry/policy.yaml", push=True)
     git(work, "add", "bytes")
     git(work, "commit", "--quiet", "-m", "the bytes")

@@ -221,9 +221,9 @@ def test_a_cold_pull_from_an_absolute_store(
     origin: Path, url: str, tmp_path: Path, traced: Trace
 ) -> None:
     work = origin.parent / "work"
-    config = work / ".dvc" / "config"
+    config = work / "registry" / ".dvc" / "config"
     config.write_text(
-        config.read_text().replace("../../dvc-remote", str(work.parent / "dvc-remote"))
+        config.read_text().replace("../../../dvc-remote", str(work.parent / "dvc-remote"))
     )
     git(work, "commit", "--quiet", "-am", "absolute")
     git(work, "push", "--quiet")

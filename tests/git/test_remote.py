@@ -10,7 +10,7 @@ import pytest
 
 from gitreg import Registry
 from gitreg.dvc.remote import Remote as DvcRemote
-from gitreg.errors import DvcError, GitError, GitregError, LostRace, NotFound
+from gitreg.errors import DvcError, GitError, GitregError, LostRace, NotFound, ServerRefused
 from gitreg.git import remote
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.publishing import retry
@@ -185,20 +185,20 @@ def _store_is_no_folder(shared: Path) -> None:
 
 
 def _no_store(shared: Path) -> None:
-    (shared / "work" / ".dvc" / "config").write_text("")
+    (shared / "work" / "registry" / ".dvc" / "config").write_text("")
     git(shared / "work", "commit", "--quiet", "-am", "no remote")
 
 
 def _no_bytes(shared: Path) -> None:
-    shutil.rmtree(shared / "work" / ".dvc" / "cache")
+    shutil.rmtree(shared / "work" / "registry" / ".dvc" / "cache")
     shutil.rmtree(shared / "dvc-remote")
     (shared / "dvc-remote").mkdir()
 
 
 REFUSALS: list[tuple[Callable[[Path], None], type[GitregError], str]] = [
-    (_veto, GitError, "pre-receive hook declined: not on a Friday: ask ada$"),
+    (_veto, ServerRefused, "hook declined\n=====\nnot on a Friday\nask ada\nor grace$"),
     (_lock_over_there, GitError, "Unable to create"),
-    (_veto_of_one_tag, GitError, "hook declined|atomic"),
+    (_veto_of_one_tag, ServerRefused, "hook declined|atomic"),
     (_rewritten, GitError, "went backwards"),
     (_gone, GitError, "cannot read the remote"),
     (_no_remote, GitError, "no Git remote"),
@@ -227,7 +227,7 @@ def test_nothing_moves_when_publishing_is_refused(
         with pytest.raises(error, match=message) as refused:
             registry.promote("churn@3", stage="production", push=True)
         assert registry.resolve("churn/production").version == 2
-    assert refused.value.exit_code == 3
+    assert refused.value.exit_code == (1 if error is ServerRefused else 3)
     assert refused.value.hint is not None
     assert local(shared / "work") == here
     if there is not None:

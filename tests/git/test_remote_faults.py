@@ -142,10 +142,14 @@ def test_an_ssh_host_that_is_not_ours(
 
 
 def test_a_hook_that_says_no(anywhere: Place) -> None:
-    anywhere.hook("pre-receive", "echo not on a Friday >&2\nexit 1\n")
+    lines = ("a: first finding", "  its remedy", "b: second finding", "c: third: finding")
+    echoes = "".join(f"echo '{line}' >&2\n" for line in lines)
+    anywhere.hook("pre-receive", f"{echoes}exit 1\n")
     here, there = local(anywhere.work), published(anywhere)
-    said = error(*PUSH, str(anywhere.work), code=3)
-    assert "pre-receive hook declined: not on a Friday" in said
+    said = gitreg(*PUSH, str(anywhere.work), code=1).err.splitlines()
+    assert said[: len(lines)] == [f"remote: {line}" for line in lines]
+    assert said[len(lines)].endswith("refused the push: pre-receive hook declined")
+    assert said[len(lines) + 1 :] == ["  nothing was published"]
     assert (local(anywhere.work), published(anywhere)) == (here, there)
 
 
@@ -372,7 +376,7 @@ def _without_bytes(place: Place, config: str) -> str:
     secret = "store-secret-0815"
     point_dvc_to(place.work, Store(config, dict, lambda _name, _content: None))
     if "s3:" in config:
-        (place.work / ".dvc" / "config.local").write_text(
+        (place.work / "registry" / ".dvc" / "config.local").write_text(
             f"['remote \"store\"']\n    access_key_id = KEY-ID\n    secret_access_key = {secret}\n"
         )
     source = write_model(place.work, "weights 4")

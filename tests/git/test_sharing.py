@@ -112,7 +112,8 @@ def test_a_lock_that_somebody_else_made_is_held(
             raise PermissionError(13, "Permission denied")
         return real(path, flags, mode)
 
-    monkeypatch.setattr(os, "open", refuse)
-    with publish.exclusive(tmp_path):
-        assert publish.is_busy(tmp_path)
-    assert not publish.is_busy(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refuse)
+        with publish.exclusive(tmp_path):
+            assert publish.is_busy(tmp_path)
+        assert not publish.is_busy(tmp_path)

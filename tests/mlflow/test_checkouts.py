@@ -200,7 +200,7 @@ def test_a_target_that_cannot_be_written_is_told(trained: Path, tmp_path: Path) 
 def test_damaged_bytes_are_not_handed_out(trained: Path) -> None:
     place = handed_out(trained)
     (place / "model.pkl").unlink()
-    for path in (trained / ".dvc" / "cache" / "files").rglob("*"):
+    for path in (trained / "registry" / ".dvc" / "cache" / "files").rglob("*"):
         if path.is_file() and path.read_text() == "weights":
             path.chmod(0o600)
             path.write_text("poison!")

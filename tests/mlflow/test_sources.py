@@ -6,7 +6,7 @@ import http.server
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import mlflow
@@ -22,6 +22,7 @@ from sklearn.linear_model import LogisticRegression
 
 from gitreg import Registry
 from gitreg.core.model.model import CodeCommit, DataDependency, Run
+from gitreg.mlflow.sources import code_of
 from gitreg.mlflow.store import GitregStore
 from tests.conftest import git, write_model
 
@@ -301,6 +302,28 @@ def test_a_tracking_server_is_asked_for_the_run(folder: Path, remote: str, tmp_p
     assert (found.metrics, found.params) == ({"auc": 0.75}, {"C": "2"})
     assert found.lineage.code == CodeCommit(COMMIT)
     assert found.lineage.run == Run("e" * 32, remote)  # it means something on other machines
+
+
+def test_the_script_of_a_run_is_looked_at_where_it_is(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet", "work")
+    script = tmp_path / "work" / "train.py"
+    script.write_text("")
+    git(script.parent, "add", ".")
+    git(script.parent, "commit", "--quiet", "-m", "train")
+    tags = {
+        "mlflow.source.git.commit": git(script.parent, "rev-parse", "HEAD"),
+        "mlflow.source.name": str(script),
+    }
+    clean = CodeCommit(tags["mlflow.source.git.commit"])
+    assert code_of(tags) == clean
+    script.write_text("changed")
+    (script.parent / "try.ipynb").write_text("")
+    assert code_of(tags) == replace(clean, dirty=True, untracked=True)
+    git(script.parent, "commit", "--quiet", "-am", "another commit says nothing of the run")
+    for name in (str(script), str(tmp_path / "gone.py"), ""):
+        assert code_of({**tags, "mlflow.source.name": name}) == clean
+    (script.parent / ".git" / "index").write_bytes(b"junk")
+    assert code_of(tags) == clean
 
 
 @pytest.mark.parametrize(

@@ -352,8 +352,8 @@ def test_a_fork_has_registries_of_its_own(filled: GitregStore) -> None:
 
 def test_by_url_every_write_is_published(shared: Path) -> None:
     origin = shared / "origin.git"
-    config = shared / "work" / ".dvc" / "config"
-    config.write_text(config.read_text().replace("../../dvc-remote", str(shared / "dvc-remote")))
+    config = shared / "work" / "registry" / ".dvc" / "config"
+    config.write_text(config.read_text().replace("../../../dvc-remote", str(shared / "dvc-remote")))
     git(shared / "work", "commit", "--quiet", "-am", "absolute")
     git(shared / "work", "push", "--quiet")
     store = GitregStore(f"gitreg+file://{origin}")
@@ -376,8 +376,8 @@ def test_by_url_every_write_is_published(shared: Path) -> None:
 
 
 def test_what_others_have_just_made_is_there(shared: Path) -> None:
-    config = shared / "work" / ".dvc" / "config"
-    config.write_text(config.read_text().replace("../../dvc-remote", str(shared / "dvc-remote")))
+    config = shared / "work" / "registry" / ".dvc" / "config"
+    config.write_text(config.read_text().replace("../../../dvc-remote", str(shared / "dvc-remote")))
     git(shared / "work", "commit", "--quiet", "-am", "absolute")
     git(shared / "work", "push", "--quiet")
     store = GitregStore(f"gitreg+file://{shared / 'origin.git'}")

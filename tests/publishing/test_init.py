@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gitreg import Registry, dvc
+from gitreg import Registry
 from gitreg.errors import GitError, InvalidRequest, WorldError
 from gitreg.git import publish
-from tests.conftest import git, write_model
+from tests.conftest import dvc_project, git, write_model
 
 
 def test_an_empty_folder_becomes_a_registry(tmp_path: Path) -> None:
@@ -19,7 +19,8 @@ def test_an_empty_folder_becomes_a_registry(tmp_path: Path) -> None:
     assert git(folder, "ls-files").split("\n") == [
         ".dvc/.gitignore",
         ".dvc/config",
-        ".dvcignore",
+        "registry/.dvc/.gitignore",
+        "registry/.dvc/config",
         "registry/.gitignore",
         "registry/policy.yaml",
     ]
@@ -66,18 +67,38 @@ def test_a_subfolder_makes_it_at_the_root(tmp_path: Path) -> None:
     assert git(tmp_path, "status", "--porcelain") == ""
 
 
-def test_a_dvc_project_that_is_not_committed_is_told(tmp_path: Path) -> None:
+REMOTE = "[core]\n    remote = store\n['remote \"store\"']\n    url = ../../store\n"
+
+
+def test_a_dvc_remote_that_is_not_committed_is_told(tmp_path: Path) -> None:
     git(tmp_path, "init", "--quiet", "-b", "main", ".")
-    dvc.init(tmp_path)
+    dvc_project(tmp_path, REMOTE)
     outcome = Registry.init(tmp_path)
-    assert any(".dvc/config is not committed" in warning for warning in outcome.warnings)
-    assert outcome.commit is not None
+    assert any("in .dvc/config is not committed" in warning for warning in outcome.warnings)
+    assert "remote" not in git(tmp_path, "show", "HEAD:registry/.dvc/config")
+    git(tmp_path, "add", ".dvc")
+    git(tmp_path, "commit", "--quiet", "-m", "dvc init")
+    again = Registry.init(tmp_path)
+    assert again.change.paths == ("registry/.dvc/config",)
+    assert again.warnings == ()
+    assert "../../../store/registry" in git(tmp_path, "show", "HEAD:registry/.dvc/config")
+    assert Registry.init(tmp_path).is_unchanged
 
 
-def test_dvc_init_that_was_committed_is_used(tmp_path: Path) -> None:
+def test_a_project_without_dvc_gets_none(tmp_path: Path) -> None:
+    (tmp_path / "train.py").touch()
+    Registry.init(tmp_path)
+    assert not (tmp_path / ".dvc").exists()
+    with Registry(tmp_path) as registry:
+        registry.register("churn", write_model(tmp_path))
+        assert (registry.pull("churn@1") / "model.pkl").read_text() == "weights"
+    assert not (tmp_path / ".dvc").exists()
+
+
+def test_a_dvc_project_is_left_alone(tmp_path: Path) -> None:
     git(tmp_path, "init", "--quiet", "-b", "main", ".")
-    dvc.init(tmp_path)
-    git(tmp_path, "add", ".dvc", ".dvcignore")
+    dvc_project(tmp_path, REMOTE)
+    git(tmp_path, "add", ".dvc")
     git(tmp_path, "commit", "--quiet", "-m", "dvc init")
     outcome = Registry.init(tmp_path)
     assert outcome.warnings == ()
@@ -85,6 +106,7 @@ def test_dvc_init_that_was_committed_is_used(tmp_path: Path) -> None:
     assert all(path.startswith("registry/") for path in outcome.change.paths)
     with Registry(tmp_path) as registry:
         assert registry.register("churn", write_model(tmp_path)).commit is not None
+    assert not (tmp_path / ".dvc" / "cache").exists()
 
 
 def test_what_is_refused_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +164,6 @@ class Killed(BaseException):
 def test_what_was_killed_is_finished_in_one_commit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    """Between `dvc init` and the commit, and after the commit."""
     done = getattr(publish, step)
 
     def kill(*args: object) -> object:
@@ -158,20 +179,6 @@ def test_what_was_killed_is_finished_in_one_commit(
     assert git(tmp_path, "rev-list", "--count", "main") == "1"
     assert git(tmp_path, "status", "--porcelain", "--untracked-files=all") == ""
     assert Registry.init(tmp_path).is_unchanged
-
-
-def test_half_of_a_dvc_project_is_completed(tmp_path: Path) -> None:
-    git(tmp_path, "init", "--quiet", "-b", "main", ".")
-    note = tmp_path / ".git" / "gitreg" / "dvc-init"
-    note.parent.mkdir()
-    note.write_text(".dvcignore\n")
-    (tmp_path / ".dvcignore").write_text("*.tmp\n")
-    (tmp_path / ".dvc").mkdir()
-    (tmp_path / ".dvc" / "config").write_text("[core]\n    autostage = false\n")
-    outcome = Registry.init(tmp_path)
-    assert {".dvc/config", ".dvc/.gitignore"} < set(outcome.change.paths)
-    assert ".dvcignore" not in outcome.change.paths  # the user's own
-    assert "autostage" in git(tmp_path, "show", "main:.dvc/config")
 
 
 def test_a_lock_of_a_git_init_that_was_killed_is_named(tmp_path: Path) -> None:

@@ -154,8 +154,8 @@ def test_a_push_by_url_has_no_hooks(
     shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work = shared / "work"
-    config = work / ".dvc" / "config"
-    config.write_text(config.read_text().replace("../../dvc-remote", str(shared / "dvc-remote")))
+    config = work / "registry" / ".dvc" / "config"
+    config.write_text(config.read_text().replace("../../../dvc-remote", str(shared / "dvc-remote")))
     git(work, "commit", "--quiet", "-am", "an absolute path, so that it can be reached by URL")
     git(work, "push", "--quiet")
     settings = tmp_path / "gitconfig"

@@ -17,11 +17,13 @@ MACHINE = "on this machine only"
 
 
 def dvc(work: Path, *args: str) -> None:
-    subprocess.run([sys.executable, "-m", "dvc", *args], cwd=work, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "dvc", *args], cwd=work / "registry", check=True, capture_output=True
+    )
 
 
 def committed(work: Path, text: str) -> None:
-    (work / ".dvc" / "config").write_text(text)
+    (work / "registry" / ".dvc" / "config").write_text(text)
     git(work, "commit", "--quiet", "-am", "configure DVC")
 
 
@@ -36,7 +38,7 @@ def only_the_url(work: Path) -> None:
 
 
 def only_the_name(work: Path) -> None:
-    committed(work, "['remote \"store\"']\n    url = ../../dvc-remote\n")
+    committed(work, "['remote \"store\"']\n    url = ../../../dvc-remote\n")
     dvc(work, "config", "--local", "core.remote", "store")
 
 
@@ -82,14 +84,14 @@ def test_a_remote_of_the_user_s_own_configuration(
 COMMENTED = """[core]
     remote = Store  # ours
 ['remote "store"']
-    url = "../../dvc-remote"
+    url = "../../../dvc-remote"
 """
 REFERRING = """[core]
 remote = store
 [remote "store"]
 url = remote://base
 ['remote "base"']
-url = ../../dvc-remote
+url = ../../../dvc-remote
 """
 
 

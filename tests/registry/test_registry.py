@@ -129,7 +129,7 @@ def test_a_version_whose_bytes_are_gone_is_not_rolled_back_to(shared: Path) -> N
     work = shared / "work"
     with Registry(work) as registry:
         md5 = str(registry.show("churn@1").artifact.md5)
-        for base in (work / ".dvc" / "cache", shared / "dvc-remote"):
+        for base in (work / "registry" / ".dvc" / "cache", shared / "dvc-remote"):
             (base / "files" / "md5" / md5[:2] / md5[2:]).unlink(missing_ok=True)
         before = git(work, "for-each-ref")
         with pytest.raises(DvcError, match="churn@1"):

@@ -18,8 +18,8 @@ from tests.support.commands import error, gitreg
 def hosted(shared: Path) -> str:
     """The URL of a registry whose bytes are at an absolute place, as in a bucket."""
     work = shared / "work"
-    config = work / ".dvc" / "config"
-    config.write_text(config.read_text().replace("../../dvc-remote", str(shared / "dvc-remote")))
+    config = work / "registry" / ".dvc" / "config"
+    config.write_text(config.read_text().replace("../../../dvc-remote", str(shared / "dvc-remote")))
     git(work, "commit", "--quiet", "-am", "absolute")
     git(work, "push", "--quiet")
     return f"file://{shared / 'origin.git'}"

@@ -109,6 +109,9 @@ def test_json_has_no_numbers_of_its_own() -> None:
         as_json.to_json(float("nan"))
 
 
+WHEN = "2026-11-22T20:25:06+01:00"
+
+
 def test_hostile_text_everywhere() -> None:
     version = ModelVersion(
         HOSTILE,
@@ -133,9 +136,7 @@ def test_hostile_text_everywhere() -> None:
         HOSTILE,
         HOSTILE,
     )
-    event = Event(
-        HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, 1, HOSTILE, (), (1,), HOSTILE, HOSTILE
-    )
+    event = Event(HOSTILE, WHEN, HOSTILE, HOSTILE, HOSTILE, 1, HOSTILE, (), (1,), HOSTILE, HOSTILE)
     change = Change(
         HOSTILE, (Edit(HOSTILE + ".yaml", HOSTILE.encode("utf-8", "replace")),), HOSTILE
     )
@@ -256,7 +257,7 @@ def test_events() -> None:
         ],
         WIDE,
     ).splitlines()
-    when = "2026-11-22 20:25:06 Ada promote churn@2"
+    when = "2026-11-22 19:25:06Z Ada promote churn@2"
     assert words(lines[1]) == f"{when} production 1, 3 → 2 why ddddddddd"
     assert words(lines[2]) == f"{when} @champion - → 2 - ddddddddd"
     assert words(lines[3]) == f"{when} - - - ddddddddd"

@@ -311,8 +311,8 @@ def test_two_annotations_are_two_requests(stocked: Path) -> None:
 
 
 def test_by_url_alone(shared: Path) -> None:
-    config = shared / "work" / ".dvc" / "config"
-    config.write_text(config.read_text().replace("../../dvc-remote", str(shared / "dvc-remote")))
+    config = shared / "work" / "registry" / ".dvc" / "config"
+    config.write_text(config.read_text().replace("../../../dvc-remote", str(shared / "dvc-remote")))
     git(shared / "work", "commit", "--quiet", "-am", "the bytes are at an absolute place")
     git(shared / "work", "push", "--quiet")
     main = at(shared, "main")

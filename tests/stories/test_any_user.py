@@ -40,7 +40,7 @@ def test_a_session_of_a_user_without_a_name_and_a_home(tmp_path: Path) -> None:
     work, origin = tmp_path / "work", tmp_path / "origin.git"
     Registry.init(work)
     (tmp_path / "bytes").mkdir()
-    (work / ".dvc" / "config").write_text(
+    (work / "registry" / ".dvc" / "config").write_text(
         f"[core]\n    remote = store\n['remote \"store\"']\n    url = {tmp_path / 'bytes'}\n"
     )
     git(work, "commit", "--quiet", "-am", "remote")
@@ -84,7 +84,7 @@ def test_without_a_home_no_other_file_is_the_user_s_configuration(
     (tmp_path / "config").write_text("[core]\n    remote = elsewhere\n")
     monkeypatch.chdir(tmp_path)
     assert DvcProject(stocked).remote_name() == "store"
-    (stocked / ".dvc" / "config").write_text("")
+    (stocked / "registry" / ".dvc" / "config").write_text("")
     assert DvcProject(stocked).remote_name() is None
 
 

@@ -57,11 +57,11 @@ def there(shared: Path, oid: str) -> Path:
 
 
 def here(work: Path, oid: str) -> Path:
-    return work / ".dvc" / "cache" / "files" / "md5" / oid[:2] / oid[2:]
+    return work / "registry" / ".dvc" / "cache" / "files" / "md5" / oid[:2] / oid[2:]
 
 
 def use_remote(work: Path, url: str) -> None:
-    (work / ".dvc" / "config").write_text(
+    (work / "registry" / ".dvc" / "config").write_text(
         f"[core]\n    remote = store\n['remote \"store\"']\n    url = {url}\n"
     )
     git(work, "commit", "--quiet", "-am", "another remote")

@@ -106,7 +106,7 @@ def test_every_move_is_the_same_to_all_three(stocked: Path) -> None:
             lambda: registry.set_alias("churn@3", "champion"),
             lambda: registry.rollback("churn"),
             lambda: registry.rollback("churn"),
-            lambda: registry.promote("churn@2", stage="staging", alias="challenger"),
+            lambda: registry.promote("churn@2", stage="staging", alias="challenger", force=True),
             lambda: registry.promote(
                 "churn@2", "tokenizer@1", stage="production", alias="champion"
             ),

@@ -101,7 +101,9 @@ def test_ctrl_c_leaves_nothing_half_done(folder: Path) -> None:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     deadline = time.monotonic() + 30
-    while not any(path.stat().st_size for path in (folder / ".dvc" / "cache").rglob("*.tmp")):
+    while not any(
+        path.stat().st_size for path in (folder / "registry" / ".dvc" / "cache").rglob("*.tmp")
+    ):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -42,7 +42,7 @@ def raced(request: pytest.FixtureRequest) -> Place:
 
 def cached(clone: Path) -> set[str]:
     """Return the objects in a clone's cache."""
-    base = clone / ".dvc" / "cache" / "files" / "md5"
+    base = clone / "registry" / ".dvc" / "cache" / "files" / "md5"
     return {"".join(path.relative_to(base).parts) for path in base.rglob("*") if path.is_file()}
 
 

@@ -187,7 +187,11 @@ class RegistryMachine(RuleBasedStateMachine):
         expected.move(after)
         self.wrote(
             self.registry.promote(
-                f"{model}@{version}", stage=stage, alias=alias or (), keep_existing=keep
+                f"{model}@{version}",
+                stage=stage,
+                alias=alias or (),
+                keep_existing=keep,
+                force=True,
             ),
             model,
         )

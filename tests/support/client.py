@@ -8,8 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gitreg.approvals.stored import entries_of
 from gitreg.core.operations.approve import approval_of
 from gitreg.core.state.state import RegistryState
+from gitreg.git.history_index import HistoryIndex
 from gitreg.git.repository import GitRepository
 
 PEOPLE = ("ada", "grace", "mallory")
@@ -145,7 +147,11 @@ class Client:
         repository = GitRepository(self.folder)
         head = str(repository.commit_of("HEAD"))
         state = RegistryState(repository.snapshot(head))
-        approval = approval_of(state, repository.root_of(head), model, version, "production")
+        history = HistoryIndex(repository)
+        history.advance(head)
+        entry = entries_of(history)(model, "production")
+        approval = approval_of(state, repository.root_of(head), model, version, "production", entry)
+        history.close()
         repository.close()
         return {self.approval_path(who, version, model): self.sign(who, approval.text)}
 

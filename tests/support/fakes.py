@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gitreg.core.model.manifest import Tombstone
@@ -36,6 +36,7 @@ class FakeFacts:
     names: Sequence[str] | None = None
     approved: Callable[[ModelVersion, str, tuple[int, ...]], Sequence[str]] | None = None
     signed_by: str | None = None
+    pointed: Collection[str] = ()
     asked: list[str] = field(default_factory=list)
 
     def moment(self) -> int:
@@ -45,6 +46,9 @@ class FakeFacts:
     def entered(self, model: str, version: int, stage: str) -> int | None:
         self.asked.append("entered")
         return self.since.get((model, version, stage))
+
+    def had_pointers(self, model: str) -> bool:
+        return model in self.pointed
 
     def is_reachable(self, commit: str, branch: str) -> bool | None:
         self.asked.append("is_reachable")
@@ -63,6 +67,11 @@ class FakeFacts:
     ) -> Sequence[str]:
         self.asked.append("approvers")
         return () if self.approved is None else self.approved(version, stage, replaces)
+
+    def spent(
+        self, version: ModelVersion, stage: str, replaces: tuple[int, ...]
+    ) -> Mapping[str, str]:
+        return {}
 
     def signer(self) -> str | None:
         self.asked.append("signer")
@@ -249,6 +258,7 @@ class FakeBranch:
         if_lower: tuple[str, ...] = (),
         override: str | None = None,
         replaced_to: str | None = None,
+        force: bool = False,
     ) -> Change:
         request = promotion(
             *references,
@@ -259,6 +269,7 @@ class FakeBranch:
             if_lower=if_lower,
             override=override,
             replaced_to=replaced_to,
+            force=force,
         )
         change = promote(self.state, request, self.mover)
         self.commit(change)
@@ -323,9 +334,11 @@ def promotion(
     if_lower: tuple[str, ...] = (),
     override: str | None = None,
     replaced_to: str | None = None,
+    force: bool = False,
 ) -> Promotion:
     parsed: tuple[Reference, ...] = tuple(map(parse_reference, references))
-    return Promotion(parsed, to, aliases, keep_existing, if_better, if_lower, override, replaced_to)
+    gates = if_better, if_lower
+    return Promotion(parsed, to, aliases, keep_existing, *gates, override, replaced_to, force)
 
 
 def trailers(change: Change, key: str) -> list[str]:

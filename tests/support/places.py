@@ -134,10 +134,10 @@ def place_of(request: pytest.FixtureRequest, git_kind: str, dvc_kind: str) -> Pl
 
 def point_dvc_to(work: Path, store: Store) -> None:
     """Let a clone's committed configuration name a DVC remote."""
-    (work / ".dvc" / "config").write_text(
+    (work / "registry" / ".dvc" / "config").write_text(
         f"[core]\n    remote = store\n['remote \"store\"']\n    {store.config}\n"
     )
-    git(work, "commit", "--quiet", "-m", "where the bytes are", ".dvc/config")
+    git(work, "commit", "--quiet", "-m", "where the bytes are", "registry/.dvc/config")
 
 
 def _store(request: pytest.FixtureRequest, kind: str, shared: Path) -> Store:

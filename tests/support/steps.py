@@ -8,6 +8,7 @@ from gitreg.check.judge import judge_step
 from gitreg.check.step import Step
 from gitreg.core.model.model import Artifact
 from gitreg.core.policy import DEFAULT, Policy
+from gitreg.core.state.decision import Move
 from gitreg.core.state.history import CommitInfo, Values
 from gitreg.core.state.state import RegistryState
 from gitreg.git.steps import Difference
@@ -34,6 +35,9 @@ class NoFacts:
     def entered(self, model: str, version: int, stage: str) -> int | None:
         return None
 
+    def had_pointers(self, model: str) -> bool:
+        return False
+
     def is_reachable(self, commit: str, branch: str) -> bool | None:
         return None
 
@@ -45,6 +49,9 @@ class NoFacts:
 
     def approvers(self, version: object, stage: str, replaces: tuple[int, ...]) -> Sequence[str]:
         return ()
+
+    def spent(self, version: object, stage: str, replaces: tuple[int, ...]) -> Mapping[str, str]:
+        return {}
 
     def signer(self) -> str | None:
         return None
@@ -62,8 +69,11 @@ class World:
     def moves(self, model: str, stage: str) -> Sequence[Values]:
         return self.been.get((model, stage), ())
 
-    def is_restored(self, step: Step, model: str) -> bool:
+    def had_pointers(self, model: str) -> bool:
         return False
+
+    def maker(self, move: Move) -> CommitInfo | None:
+        return None
 
 
 def step(

@@ -182,6 +182,28 @@ def _quoted_text(line: str, start: int) -> tuple[str, int]:
     return text, end
 
 
+def line_of_field(data: bytes, field: str) -> int | None:
+    """Return the line of a field in a document, from 1; of its nearest part that is found.
+
+    >>> line_of_field(b"stages:\\n  production:\\n    holds: x\\n", "stages.production.holds")
+    3
+    """
+    lines = data.decode("utf-8", "replace").split("\n")
+    found: int | None = None
+    start = 0
+    for name, entry in re.findall(r"([^.\[\]]+)|\[(\d+)\]", field):
+        if entry:
+            items = [n for n in range(start, len(lines)) if lines[n].lstrip().startswith("- ")]
+            here = next(iter(items[int(entry) :]), None)
+        else:
+            key = re.compile(rf"(?<![\w.-]){re.escape(name)}[\"']?[ \t]*:")
+            here = next((n for n in range(start, len(lines)) if key.search(lines[n])), None)
+        if here is None:
+            break
+        found, start = here + 1, here
+    return found
+
+
 def kind(value: object) -> str:
     """Return the word for a value's type that a message uses."""
     if value is None:

@@ -30,6 +30,10 @@ ROOT = "registry"
 POLICY = f"{ROOT}/policy.yaml"
 GITIGNORE = f"{ROOT}/.gitignore"
 DVC_YAML = "dvc.yaml"
+DVC_CONFIG = f"{ROOT}/.dvc/config"
+DVC_IGNORE = f"{ROOT}/.dvc/.gitignore"
+PROJECT_CONFIG = ".dvc/config"
+"""The configuration of the user's own DVC project, around the registry's."""
 REQUIREMENTS = "requirements.txt"
 
 GITIGNORE_TEXT = b"""\
@@ -39,6 +43,9 @@ GITIGNORE_TEXT = b"""\
 !/*/versions/*/model.dvc
 !/*/versions/*/model.*.dvc
 """
+
+DVC_IGNORE_TEXT = b"/config.local\n/tmp\n/cache\n"
+"""What DVC itself writes into a project's ``.dvc/.gitignore``."""
 
 Kind = Literal[
     "stages",

@@ -89,7 +89,12 @@ def write_manifest(version: ModelVersion) -> bytes:
     code, run, environment = version.lineage.code, version.lineage.run, version.environment
     lineage = _present(
         source=version.lineage.source,
-        code=_present(commit=code.commit, repository=code.repository, dirty=code.dirty)
+        code=_present(
+            commit=code.commit,
+            repository=code.repository,
+            dirty=code.dirty,
+            untracked=code.untracked or None,
+        )
         if code
         else None,
         data=[
@@ -218,9 +223,12 @@ def check_artifact_path(fields: Fields, name: str) -> str:
 def _read_lineage(fields: Fields) -> Lineage:
     code = run = None
     if fields.has("code"):
-        inner = fields.fields("code").only(("commit", "repository", "dirty"))
+        inner = fields.fields("code").only(("commit", "repository", "dirty", "untracked"))
         code = CodeCommit(
-            inner.text("commit"), inner.optional_text("repository"), inner.boolean("dirty")
+            inner.text("commit"),
+            inner.optional_text("repository"),
+            inner.boolean("dirty"),
+            inner.boolean("untracked") if inner.has("untracked") else False,
         )
     if fields.has("run"):
         inner = fields.fields("run").only(_RUN)

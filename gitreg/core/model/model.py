@@ -45,11 +45,19 @@ class CodeCommit:
         commit: 40 hex digits.
         repository: URL of the remote, without credentials, or ``None`` when there is none.
         dirty: whether tracked files differed from the commit.
+        untracked: whether there were code files that Git does not track.
     """
 
     commit: str
     repository: str | None = None
     dirty: bool = False
+    untracked: bool = False
+
+    @property
+    def unrecorded(self) -> str | None:
+        """What the commit does not hold of the code, in words; ``None`` for a clean one."""
+        kinds = ((self.dirty, "uncommitted changes"), (self.untracked, "untracked code files"))
+        return " and ".join(words for present, words in kinds if present) or None
 
 
 @dataclass(frozen=True)

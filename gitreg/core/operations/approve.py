@@ -1,17 +1,25 @@
 """Approve: a signature in the tree by which somebody approves a version for a stage.
 
-Anybody can rebuild the signed text from the state of the registry before the move. An approval
-therefore holds for one version, stage, incumbent and repository only, and it survives squash,
-rebase and cherry-pick.
+Anybody can rebuild the signed text from the registry and its history before the move. An approval
+therefore holds for one entry only: of these bytes, into this stage, in place of what it holds since
+its last move. Once the stage moves, the approval is spent, whatever moves the stage back. It
+survives squash, rebase and cherry-pick.
 
->>> print(Approval("4b65…", "churn", 5, "9f2c…", "production", (4,)).text.decode(), end="")
-gitreg-approval 1
+>>> approval = Approval("4b65…", "churn", 5, "9f2c…", "1c8a…", "production", (4,), Entry("77e0…"))
+>>> print(approval.text.decode(), end="")
+gitreg-approval 2
 repository: 4b65…
 model: churn
+life: first
 version: 5
 manifest: 9f2c…
+dvc: 1c8a…
 stage: production
 replaces: 4
+moved: 77e0…
+
+Approvals in the earlier form (`Approval.earlier`) do not name the last move. They count only where
+nothing could have used them before.
 """
 
 from __future__ import annotations
@@ -21,11 +29,31 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from gitreg.core.model import layout, manifest
+from gitreg.core.model.model import ModelVersion
 from gitreg.core.model.names import format_version
 from gitreg.core.state.change import Change, Edit
 from gitreg.core.state.compare import metrics_beside
 from gitreg.core.state.state import RegistryState, Snapshot
 from gitreg.errors import NotFound, Refused
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Which entry into a stage an approval is for, by history.
+
+    Attributes:
+        moved: the commit of the branch that moved the stage last, 40 hex digits; ``None`` where
+            none did.
+        life: the commit that ended the model's name before, and so began this life of it; ``None``
+            for the first life.
+    """
+
+    moved: str | None = None
+    life: str | None = None
+
+
+Entries = Callable[[str, str], Entry]
+"""Returns the next entry into a stage of a model."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +65,10 @@ class Approval:
         model: the model.
         version: which one is to move.
         manifest: SHA-256 of its ``manifest.yaml``, which has that of the bytes; 64 hex digits.
+        dvc: SHA-256 of its ``.dvc`` file, by which DVC finds the bytes; 64 hex digits.
         stage: where to.
         replaces: the versions in the stage before the move, ascending.
+        entry: which entry into the stage.
         withdrawn: how often this person's approval of it was withdrawn before: a signature from
             then, taken out of history again, does not count.
     """
@@ -47,47 +77,75 @@ class Approval:
     model: str
     version: int
     manifest: str
+    dvc: str
     stage: str
     replaces: tuple[int, ...] = ()
+    entry: Entry = Entry()
     withdrawn: int = 0
 
     @classmethod
     def over(
         cls,
-        document: bytes,
+        snapshot: Snapshot,
         repository: str,
-        model: str,
-        version: int,
+        version: ModelVersion,
         stage: str,
         held: Iterable[int],
+        entry: Entry,
     ) -> Approval:
         """Return the approval of a version for a stage, to be signed or looked up.
 
         Args:
-            document: the content of the version's ``manifest.yaml``.
+            snapshot: the files, with those of the version.
             repository: the first commit of its history, 40 hex digits.
-            model: the model.
             version: which one is to move.
             stage: where to.
             held: the versions in the stage before; a version does not replace itself.
+            entry: which entry into the stage.
         """
-        replaces = tuple(sorted(other for other in held if other != version))
-        digest = hashlib.sha256(document).hexdigest()
-        return cls(repository, model, version, digest, stage, replaces)
+        model, number = version.model, version.version
+        replaces = tuple(sorted(other for other in held if other != number))
+        document = _sha256(snapshot, layout.manifest_path(model, number))
+        dvc = _sha256(snapshot, layout.dvc_pointer_path(model, number, version.artifact.path))
+        return cls(repository, model, number, document, dvc, stage, replaces, entry)
 
     @property
     def text(self) -> bytes:
         """The text that is signed."""
-        replaces = ", ".join(map(str, self.replaces)) or "none"
-        return (
-            "gitreg-approval 1\n"
-            f"repository: {self.repository}\n"
-            f"model: {self.model}\n"
-            f"version: {self.version}\n"
-            f"manifest: {self.manifest}\n"
-            f"stage: {self.stage}\n"
-            f"replaces: {replaces}\n" + (f"withdrawn: {self.withdrawn}\n" if self.withdrawn else "")
-        ).encode()
+        return self._statement(
+            "gitreg-approval 2",
+            ("repository", self.repository),
+            ("model", self.model),
+            ("life", self.entry.life or "first"),
+            ("version", self.version),
+            ("manifest", self.manifest),
+            ("dvc", self.dvc),
+            ("stage", self.stage),
+            ("replaces", self._replaced),
+            ("moved", self.entry.moved or "never"),
+        )
+
+    @property
+    def earlier(self) -> bytes:
+        """The text that was signed before approvals named the entry: it may recur."""
+        return self._statement(
+            "gitreg-approval 1",
+            ("repository", self.repository),
+            ("model", self.model),
+            ("version", self.version),
+            ("manifest", self.manifest),
+            ("stage", self.stage),
+            ("replaces", self._replaced),
+        )
+
+    @property
+    def _replaced(self) -> str:
+        return ", ".join(map(str, self.replaces)) or "none"
+
+    def _statement(self, first: str, *fields: tuple[str, object]) -> bytes:
+        withdrawn = (("withdrawn", self.withdrawn),) if self.withdrawn else ()
+        lines = (f"{key}: {value}" for key, value in (*fields, *withdrawn))
+        return "".join(f"{line}\n" for line in (first, *lines)).encode()
 
     def by(self, principal: str, snapshot: Snapshot) -> Approval:
         """Return the approval as a principal has to sign it.
@@ -136,21 +194,27 @@ def all_taken_away(state: RegistryState, model: str, version: int, stage: str) -
             yield from taken_away(state, path)
 
 
+def _sha256(snapshot: Snapshot, path: str) -> str:
+    content = snapshot.read(path)
+    return "none" if content is None else hashlib.sha256(content).hexdigest()
+
+
 def approval_of(
-    state: RegistryState, repository: str, model: str, version: int, stage: str
+    state: RegistryState,
+    repository: str,
+    model: str,
+    version: int,
+    stage: str,
+    entry: Entry,
 ) -> Approval:
     """Return the approval that a move from this state needs.
 
     Raises:
         NotFound: no such version.
     """
-    path = layout.manifest_path(model, version)
-    document = state.snapshot.read(path)
-    if document is None:
-        state.check_version(model, version)
-        raise NotFound(f"{path}: not there")
     held = state.stage(model, stage)
-    return Approval.over(document, repository, model, version, stage, held)
+    found = state.version(model, version)
+    return Approval.over(state.snapshot, repository, found, stage, held, entry)
 
 
 @dataclass(frozen=True)
@@ -162,6 +226,7 @@ class Approve:
         principal: who approves.
         sign: returns the signature; called if one is needed.
         holds: tells whether a stored signature is this principal's over this approval.
+        entries: returns the next entry into a stage, by the history up to the state.
         warnings: what the approver should know.
     """
 
@@ -169,6 +234,7 @@ class Approve:
     principal: str
     sign: Callable[[], bytes]
     holds: Callable[[bytes], bool]
+    entries: Entries
     warnings: tuple[str, ...] = ()
 
 
@@ -182,7 +248,8 @@ def approve(state: RegistryState, request: Approve) -> Change:
     seen = request.approval
     model, version, stage = seen.model, seen.version, seen.stage
     state.policy.stage(stage)
-    now = approval_of(state, seen.repository, model, version, stage)
+    entry = request.entries(model, stage)
+    now = approval_of(state, seen.repository, model, version, stage, entry)
     now = now.by(request.principal, state.snapshot)
     if now != seen:
         held = ", ".join(format_version(model, other) for other in now.replaces) or "nothing"

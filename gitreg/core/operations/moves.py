@@ -89,10 +89,14 @@ class PointerMoves:
             )
         self._aliases[alias] = version
 
+    def emptied_warnings(self) -> list[str]:
+        """Return a warning for each of the stages that are `emptied`."""
+        return [f"{self.model}/{stage} now holds no version" for stage in self.emptied()]
+
     def emptied(self) -> list[str]:
-        """Return a warning for each bounded stage that is now empty: clients may serve from it."""
+        """Return the bounded stages that are now empty: clients may serve from them."""
         return [
-            f"{self.model}/{stage} now holds no version"
+            stage
             for stage, rule in self._policy.stages.items()
             if rule.holds is not None and self._stages_before.get(stage) and not self.holders(stage)
         ]

@@ -23,7 +23,7 @@ from gitreg.core.policy.verdict import HOLDS, METRIC
 from gitreg.core.state.change import OVERRIDE, Change, Edit
 from gitreg.core.state.compare import metrics_beside
 from gitreg.core.state.state import RegistryState
-from gitreg.errors import InvalidRequest
+from gitreg.errors import InvalidRequest, Refused
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Promotion:
         override: the reason to override a refusal; ``None`` for no override.
         replaced_to: the stage, or `NO_STAGE`, that all other versions in the stage go to. By
             default only as many leave as must make room, and the policy says where they go.
+        force: move a version out of a stage even if that leaves the stage empty.
     """
 
     references: tuple[Reference, ...]
@@ -50,6 +51,7 @@ class Promotion:
     if_lower: tuple[str, ...] = ()
     override: str | None = None
     replaced_to: str | None = None
+    force: bool = False
 
     @property
     def gates(self) -> tuple[MetricBetter, ...]:
@@ -68,7 +70,8 @@ def promote(state: RegistryState, request: Promotion, mover: Mover) -> Change:
         NotFound: a reference or a stage is unknown.
         InvalidRequest: the request contradicts itself or names no version.
         GateRefused: the policy or a gate refuses; the message has the numbers.
-        Refused: a protected alias would move without its stage.
+        Refused: a protected alias would move without its stage; or, without force, a stage that
+            clients may serve from would be left empty.
     """
     stage = request.stage.lower()
     if stage != NO_STAGE:
@@ -97,6 +100,8 @@ def promote(state: RegistryState, request: Promotion, mover: Mover) -> Change:
         trailers.append(("Gitreg-Stage", stage))
         trailers += [("Gitreg-Alias", alias) for alias in aliases]
         trailers += [("Gitreg-Replaces", str(version)) for version in replaced]
+    if stage not in (NO_STAGE, ARCHIVE) and not request.force:
+        _refuse_to_empty(state, moves, candidates, stage)
     change = Change(
         _subject(state, candidates, stage),
         (
@@ -106,7 +111,7 @@ def promote(state: RegistryState, request: Promotion, mover: Mover) -> Change:
         trailers=(("Gitreg-Action", "archive" if stage == ARCHIVE else "promote"), *trailers),
         warnings=(
             *_crowded(state, moves, stage),
-            *(warning for move in moves.values() for warning in move.emptied()),
+            *(warning for move in moves.values() for warning in move.emptied_warnings()),
             *_still_served(moves, candidates, stage),
         ),
     )
@@ -235,14 +240,44 @@ def _crowded(state: RegistryState, moves: Mapping[str, PointerMoves], stage: str
     return warnings
 
 
+def _refuse_to_empty(
+    state: RegistryState,
+    moves: Mapping[str, PointerMoves],
+    candidates: Sequence[tuple[str, int]],
+    stage: str,
+) -> None:
+    """Refuse to take the only version out of a stage as a side effect of moving it back.
+
+    A version on its way forth, as the policy lists the stages, leaves canary for production.
+
+    Raises:
+        Refused: production, or another later stage, would be left empty.
+    """
+    for model, move in moves.items():
+        order = list(state.policy.of(model).stages)
+        for left in move.emptied():
+            if left != "production" and order.index(left) < order.index(stage):
+                continue
+            name = names_of(one for one in candidates if one[0] == model)
+            served = "".join(
+                f", and @{alias} still names {format_version(model, version)}"
+                for one, version in candidates
+                if one == model
+                for alias in move.aliases_of(version)
+            )
+            raise Refused(
+                f"{name} is what {model}/{left} holds: in {stage}, it leaves {left} empty{served}",
+                hint=f"promote another version to {left} first, or confirm with --force",
+            )
+
+
 def _still_served(
     moves: Mapping[str, PointerMoves], candidates: Sequence[tuple[str, int]], stage: str
 ) -> list[str]:
-    if stage not in (NO_STAGE, ARCHIVE):
-        return []
     return [
         f"@{alias} still names {format_version(model, version)} and serves it"
         for model, version in candidates
+        if stage in (NO_STAGE, ARCHIVE) or moves[model].emptied()
         for alias in moves[model].aliases_of(version)
     ]
 

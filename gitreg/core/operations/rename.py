@@ -9,7 +9,7 @@ from __future__ import annotations
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.dvc_yaml import is_others, rename_artifact
 from gitreg.core.model.manifest import Tombstone
-from gitreg.core.model.names import format_version, is_taggable
+from gitreg.core.model.names import NO_STAGE, format_version, is_taggable
 from gitreg.core.operations.create import check_free_name, tombstone_edit
 from gitreg.core.operations.judging import Demand, Mover, judged
 from gitreg.core.operations.register import dvc_yaml_edit
@@ -22,8 +22,9 @@ def rename_model(
 ) -> Change:
     """Return the change that renames a model; it has no edits when it already has that name.
 
-    If the same rules hold for both names, its versions only move along. Otherwise each version
-    counts as promoted under the new name, and the rules of the new name decide.
+    What a stage holds leaves it: freezes and demands for signatures apply. If the same rules hold
+    for both names, and nobody follows a pointer of the new one, its versions then only move along.
+    Otherwise each version counts as promoted under the new name, and the rules of that name decide.
 
     Args:
         state: the registry.
@@ -36,7 +37,7 @@ def rename_model(
         AlreadyExists: another model has the new name.
         InvalidRequest: it is malformed, or differs from another only by case or Unicode form.
         InvalidDocument: the line with the name cannot be found in a manifest.
-        GateRefused: the rules of the new name refuse.
+        GateRefused: the rules of either name refuse.
     """
     new = str(tombstone.renamed_to)
     state.check_model(name)
@@ -113,22 +114,29 @@ def _left_behind(files: dict[str, bytes]) -> tuple[str, ...]:
 
 
 def _judged(state: RegistryState, change: Change, name: str, new: str, mover: Mover) -> Change:
-    """Return the change, if the rules of the new name allow its versions in their stages."""
-    if state.policy.of(name) == state.policy.of(new):
+    """Return the change, if the rules of both names allow it.
+
+    What a stage holds leaves it under the old name. Under a new name with other rules, or one whose
+    pointers people may follow, it is promoted.
+    """
+    places = ((edit, layout.locate(edit.path)) for edit in change.edits)
+    pointers = [(edit, place.model) for edit, place in places if place and place.pointer]
+    held = state.stages(name)
+    stages = " and ".join(held)
+    leaving = [edit for edit, model in pointers if model == name]
+    named = tuple((name, version) for versions in held.values() for version in versions)
+    change = judged(state, change, mover, Demand(named), NO_STAGE, leaving)
+    if state.policy.of(name) == state.policy.of(new) and not mover.facts.had_pointers(new):
         return change
-    is_pointer = {
-        edit.path: bool((place := layout.locate(edit.path)) and place.pointer)
-        for edit in change.edits
-    }
+    arriving = [edit for edit, model in pointers if model == new]
+    paths = {edit.path for edit, _ in pointers}
     # The state with the versions under the new name, and in no stage yet.
     arrived = state.after(
         {
             edit.path: edit.content
             for edit in change.edits
-            if edit.content is not None and not is_pointer[edit.path]
+            if edit.content is not None and edit.path not in paths
         }
     )
-    pointers = [edit for edit in change.edits if is_pointer[edit.path]]
-    held = state.stages(name)
-    named = tuple((new, version) for versions in held.values() for version in versions)
-    return judged(arrived, change, mover, Demand(named), " and ".join(held), pointers)
+    named = tuple((new, version) for _, version in named)
+    return judged(arrived, change, mover, Demand(named), stages, arriving)

@@ -14,6 +14,7 @@ from gitreg.core.operations.moves import PointerMoves
 from gitreg.core.state.change import Change, Edit
 from gitreg.core.state.history import Event, Values, named_by, stack_of
 from gitreg.core.state.state import RegistryState
+from gitreg.core.text.times import utc
 from gitreg.errors import InvalidRequest, Refused
 
 
@@ -128,7 +129,7 @@ def _step(state: RegistryState, past: Past, request: Rollback, model: str) -> _S
     current = moves.holders(request.stage)
     events = past.moves_of(model, f"stages/{request.stage}")
     if request.to is None:
-        undone = _back_to_something(stack_of(reversed(events)), current, request.stage, model)
+        undone = _back_to_something(events, current, request.stage, model)
         target = undone[-1].before
     else:
         target = (state.check_version(model, request.to),)
@@ -153,7 +154,7 @@ def _step(state: RegistryState, past: Past, request: Rollback, model: str) -> _S
             name = format_version(model, version)
             stayed.setdefault(alias, f"@{alias} still names {name}: another commit moved it")
     warnings = [
-        *moves.emptied(),
+        *moves.emptied_warnings(),
         *stayed.values(),
         *(
             f"{other} moved in the same commit {event.commit[:9]}: it stays where it is"
@@ -186,14 +187,24 @@ def _unapproved(
 
 
 def _back_to_something(
-    stack: Sequence[Event], current: tuple[int, ...], stage: str, model: str
+    events: Sequence[Event], current: tuple[int, ...], stage: str, model: str
 ) -> list[Event]:
     """Return the moves to undo, newest first, until the stage holds other versions."""
     undone: list[Event] = []
-    for event in reversed(stack):
+    for event in reversed(stack_of(reversed(events))):
         undone.append(event)
         if event.before and event.before != current:
             return undone
+    withdrawn = [one for one in tenures(events, current) if not one.stands]
+    if withdrawn:
+        last = withdrawn[0]
+        name = format_version(model, last.version)
+        raise Refused(
+            f"{model}: no version was in {stage} before that still may go back; {name} was, and "
+            f"was withdrawn in {last.ended_in[:9]} at {utc(last.ended)}",
+            hint=f"gitreg rollback {model} --list shows all; --to {last.version} brings it back, "
+            "judged as a promotion",
+        )
     was = next((event.renamed_from for event in undone if event.renamed_from), None)
     since = "" if was is None else f" since it was called {was}"
     raise Refused(
@@ -202,6 +213,59 @@ def _back_to_something(
         if was is None
         else f"gitreg log {was} shows what was; gitreg promote brings it back",
     )
+
+
+@dataclass(frozen=True)
+class Tenure:
+    """The last time that a version was in a stage, which is over.
+
+    Attributes:
+        version: which.
+        began: when it entered, ISO 8601; ``None`` where history does not say.
+        ended: when it left.
+        ended_in: the commit in which it left.
+        stands: whether a rollback may go back to it; otherwise it was withdrawn, and its return
+            is judged as a promotion.
+        is_previous: whether a rollback without a version goes back to it.
+    """
+
+    version: int
+    began: str | None
+    ended: str
+    ended_in: str
+    stands: bool
+    is_previous: bool
+
+
+def tenures(events: Sequence[Event], current: tuple[int, ...]) -> list[Tenure]:
+    """Return the versions that a stage held and does not hold now, the last one first.
+
+    Args:
+        events: all moves of the stage, newest first.
+        current: what it holds now.
+    """
+    standing = [event for event in reversed(stack_of(reversed(events))) if event.before]
+    back = next((event.before for event in standing if event.before != current), ())
+    reachable = {version for event in standing for version in event.before}
+    found: dict[int, Tenure] = {}
+    for place, event in enumerate(events):
+        for version in sorted(set(event.before) - set(event.after), reverse=True):
+            if version in found or version in current:
+                continue
+            entry = next((e for e in events[place + 1 :] if version in _came(e)), None)
+            found[version] = Tenure(
+                version,
+                None if entry is None else entry.time,
+                event.time,
+                event.commit,
+                version in reachable,
+                version in back,
+            )
+    return list(found.values())
+
+
+def _came(event: Event) -> set[int]:
+    return set(event.after) - set(event.before)
 
 
 def _back_to(

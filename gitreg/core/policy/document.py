@@ -50,6 +50,7 @@ _NO_BRANCH = re.compile(
     r"[ ~^:?*\[\\]|\.\.|//|@\{|/\.|\.lock(?:/|$)|^[-/.]|[/.]$|^@$|^HEAD$|[\x00-\x1f\x7f]"
 )
 _MOST_APPROVALS = 100
+_FIELD = re.compile(r"[^\s:]+(?=: )")
 
 
 @lru_cache(maxsize=64)
@@ -63,7 +64,19 @@ def read_policy(data: bytes | None, where: str) -> rules.Policy:
     """
     if data is None:
         return rules.DEFAULT
-    fields = Fields(yaml.parse(data, where), where).only(_KEYS)
+    document = yaml.parse(data, where)
+    try:
+        return _policy(Fields(document, where).only(_KEYS))
+    except InvalidDocument as error:
+        field = _FIELD.match(str(error), len(where) + 2)
+        line = None if field is None else yaml.line_of_field(data, field[0])
+        if line is None:
+            raise
+        found = f"{where}: line {line}: {str(error).removeprefix(f'{where}: ')}"
+        raise InvalidDocument(found, hint=error.hint) from None
+
+
+def _policy(fields: Fields) -> rules.Policy:
     if fields.integer("format") != FORMAT:
         fields.fail("format", f"expected {FORMAT}")
     people = _People.read(fields)

@@ -158,18 +158,18 @@ def _exact(value: float) -> Decimal:
 
 @dataclass(frozen=True)
 class CodeClean:
-    """The code's commit is known, and the code had no uncommitted changes."""
+    """The code's commit is known, and the code was committed, all of it."""
 
     def __str__(self) -> str:
-        return "the code's commit is known, without uncommitted changes"
+        return "the code's commit is known, without uncommitted changes or untracked code"
 
     def judge(self, case: Case) -> Verdict:
         """Return the verdict on the candidate's lineage."""
         code = case.candidate.lineage.code
         if code is None:
             return Verdict(codes.CODE, passed=False, line="the code's commit is not known")
-        state = "with uncommitted changes" if code.dirty else "clean"
-        return Verdict(codes.CODE, not code.dirty, f"code {code.commit[:SHORT]} {state}")
+        state = f"with {code.unrecorded}" if code.unrecorded else "clean"
+        return Verdict(codes.CODE, not code.unrecorded, f"code {code.commit[:SHORT]} {state}")
 
 
 @dataclass(frozen=True)

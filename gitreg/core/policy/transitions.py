@@ -101,6 +101,10 @@ class Approved:
         own_ones = [who for who in given if fold(who) in own]
         if own_ones and not passed:
             line += f" (one's own does not count: {', '.join(own_ones)})"
+        spent = {} if passed else case.facts.spent(case.candidate, case.stage, held)
+        for who, why in spent.items():
+            if who in self.members and fold(who) not in own:
+                line += f"; the approval by {who} {why}; approve again"
         return Verdict(codes.APPROVALS, passed, line)
 
 

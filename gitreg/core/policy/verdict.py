@@ -77,6 +77,9 @@ class Facts(Protocol):
     def entered(self, model: str, version: int, stage: str) -> int | None:
         """Return when a version last entered its stage, in seconds since the epoch."""
 
+    def had_pointers(self, model: str) -> bool:
+        """Tell whether a pointer ever moved under a model's name, in any life of the name."""
+
     def is_reachable(self, commit: str, branch: str) -> bool | None:
         """Tell whether a commit is on a branch; see `gitreg.git.branches`."""
 
@@ -93,6 +96,11 @@ class Facts(Protocol):
 
         ``replaces`` are the other versions that the stage holds before the move, ascending.
         """
+
+    def spent(
+        self, version: ModelVersion, stage: str, replaces: tuple[int, ...]
+    ) -> Mapping[str, str]:
+        """Return the principals whose approval does not count any more, and why: ``was …``."""
 
     def signer(self) -> str | None:
         """Return the principal that signs the move, if any does."""

@@ -107,6 +107,7 @@ class Event:
         renamed_from: the model's old name, in the events of a rename under the new name.
         renamed_to: the new name, in the events of a rename under the old name, and where a rename
             is reverted.
+        principal: whose approval was given or withdrawn; `gitreg.approvals.given` adds it.
     """
 
     commit: str
@@ -125,6 +126,7 @@ class Event:
     override: str | None = None
     renamed_from: str | None = None
     renamed_to: str | None = None
+    principal: str | None = None
 
     @property
     def ends_the_model(self) -> bool:
@@ -161,15 +163,23 @@ Held = Callable[[str, str], tuple[int, ...]]
 """Returns what a model's pointer holds by its moves so far."""
 
 
+Restored = Callable[[str], bool]
+"""Tells whether a model whose name had ended is back, byte for byte, as before its latest end."""
+
+
 def events_of(
-    commit: CommitInfo, changes: Iterable[FileChange], held: Held = lambda *_: ()
+    commit: CommitInfo,
+    changes: Iterable[FileChange],
+    held: Held = lambda *_: (),
+    restored: Restored = lambda _: False,
 ) -> list[Event]:
     """Return the events of a commit, model by model: registrations first, then pointers.
 
     A pointer file that does not parse is no event: nothing moved. The commit that repairs it moves
-    the pointer from what it ``held`` before it broke.
+    the pointer from what it ``held`` before it broke. Only the files tell whether a commit takes
+    back the end of a model: a message that says so proves nothing.
     """
-    told = _Told.of(commit, changes)
+    told = _Told.of(commit, changes, restored)
     found = [e for place, change in told.changes for e in _event(told, place, change, held)]
     found += [told.event(name, "rename", None) for name in told.renamed.values()]
     found += [told.event(name, "revert", None) for name in told.named_back]
@@ -187,6 +197,7 @@ class _Told:
         ended: the models that got a tombstone.
         renamed: those of them that were renamed, old name to new name.
         moved: the versions whose manifests went.
+        back: the models that are there again as before their latest end.
     """
 
     commit: CommitInfo
@@ -195,21 +206,20 @@ class _Told:
     ended: frozenset[str]
     renamed: Mapping[str, str]
     moved: frozenset[tuple[str, int | None]]
+    back: frozenset[str]
 
     @cached_property
     def named_back(self) -> Mapping[str, str]:
         """The reverted renames: the name that went, to the name that is back."""
-        went = {place.model for place, change in self.changes if change.after is None}
-        back = {
+        return {
             new: place.model
             for place, change in self.changes
-            if self.is_revert and _is_tombstone(place) and change.after is None
+            if place.model in self.back and _is_tombstone(place)
             if (new := _new_name(change.before, change.path)) is not None
         }
-        return {new: old for new, old in back.items() if new in went and new not in self.ended}
 
     @classmethod
-    def of(cls, commit: CommitInfo, changes: Iterable[FileChange]) -> _Told:
+    def of(cls, commit: CommitInfo, changes: Iterable[FileChange], restored: Restored) -> _Told:
         located = ((layout.locate(change.path), change) for change in changes)
         found = tuple(
             (place, change) for place, change in located if place and place.kind != "other"
@@ -220,6 +230,7 @@ class _Told:
             if _is_tombstone(place) and change.before is None
         }
         came = {place.model for place, change in found if change.before is None}
+        went = {place.model for place, change in found if change.after is None} - set(ended)
         return cls(
             commit,
             found,
@@ -230,6 +241,14 @@ class _Told:
                 (place.model, place.version)
                 for place, change in found
                 if place.kind == "manifest" and change.after is None
+            ),
+            frozenset(
+                place.model
+                for place, change in found
+                if _is_tombstone(place) and change.after is None
+                # A model that lives on under another name is not back beside it.
+                if (new := _new_name(change.before, change.path)) is None or new in went
+                if restored(place.model)
             ),
         )
 
@@ -300,7 +319,7 @@ def _event(told: _Told, place: layout.Place, change: FileChange, held: Held) -> 
             stage = place.name if place.kind == "approval" else None
             yield told.event(place.model, action, place.version, stage=stage)
         return
-    before, after = (_value(place, data) for data in (change.before, change.after))
+    before, after = (held_in(place, data) for data in (change.before, change.after))
     if before is None:
         before = held(place.model, place.pointer)
     if after is not None and before != after:
@@ -334,7 +353,7 @@ def _order(event: Event) -> tuple[str, int, bool, bool, str, int]:
     )
 
 
-def _value(place: layout.Place, data: bytes | None) -> tuple[int, ...] | None:
+def held_in(place: layout.Place, data: bytes | None) -> tuple[int, ...] | None:
     """Return what a pointer file holds; ``None`` if it does not parse, as `check` reports."""
     try:
         if place.kind == "stages":
@@ -386,7 +405,8 @@ def _file_action(told: _Told, place: layout.Place, change: FileChange) -> str | 
 
 def _word_action(told: _Told, place: layout.Place, change: FileChange) -> str | None:
     """Return the action on an annotation, approval or description."""
-    if place.kind in ("annotations", "approval") and told.claimed in ("register", "delete"):
+    goes_along = place.kind == "annotations" or (place.kind == "approval" and change.after is None)
+    if goes_along and told.claimed in ("register", "delete"):
         return None  # written or removed with its version, which has its own event
     if place.kind == "withdrawal":
         return None  # beside the removed approval, whose event tells it
@@ -413,7 +433,7 @@ def _tombstone_action(told: _Told, place: layout.Place, change: FileChange) -> s
         return "rename" if place.model in told.renamed else "delete"
     if change.after is not None or told.old_name(place.model) is not None:
         return None
-    return "revert" if told.is_revert else "create"
+    return "revert" if place.model in told.back else "create"
 
 
 def _creates(told: _Told, model: str) -> bool:

@@ -127,7 +127,18 @@ class RegistryState:
         Args:
             files: path to its new content, ``None`` to remove it.
         """
-        return RegistryState(_Overlaid(self.snapshot, files))
+        later = RegistryState(_Overlaid(self.snapshot, files))
+        return later if layout.POLICY in files else later._ruled_like(self)
+
+    def ruled_by(self, policy: Policy) -> RegistryState:
+        """Return the same state under another policy, such as one that is not committed yet."""
+        other = RegistryState(self.snapshot)
+        other._policy = policy
+        return other
+
+    def _ruled_like(self, other: RegistryState) -> RegistryState:
+        self._policy = other._policy
+        return self
 
     def exists(self) -> bool:
         """Tell whether there is a registry at this commit."""

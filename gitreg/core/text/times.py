@@ -15,6 +15,7 @@ from gitreg.errors import InvalidRequest
 
 _AGO = re.compile(r"(?P<count>\d{1,6}) (?P<unit>second|minute|hour|day|week)s? ago")
 # Later Pythons also read 20261122 and 2026-W47-7: what follows a date sets the time apart.
+_LOCAL = re.compile(r"\s+local$", re.IGNORECASE)
 _HAS_TIME = re.compile(r"\d[^\dW-]\d")
 
 
@@ -22,8 +23,8 @@ def parse_instant(text: str, now: datetime | None = None) -> int:
     """Return a point in time in seconds since the epoch.
 
     Args:
-        text: ISO 8601 (local time without a zone; the end of the day for a date alone),
-            ``3 days ago``, ``yesterday`` or ``now``.
+        text: ISO 8601, in UTC unless it has an offset or ends in `` local`` (the end of the day for
+            a date alone), ``3 days ago``, ``yesterday`` or ``now``.
         now: the present, for tests.
 
     Raises:
@@ -38,16 +39,47 @@ def parse_instant(text: str, now: datetime | None = None) -> int:
         if ago:
             elapsed = timedelta(**{ago["unit"] + "s": int(ago["count"])})
             return int((present - elapsed).timestamp())
-        # Python 3.10 does not read the Z of UTC.
-        moment = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text.strip()))
-        if not _HAS_TIME.search(text.strip()):
-            moment += timedelta(days=1, seconds=-1)
-        return int(moment.timestamp())
+        return int(_written(text.strip()).timestamp())
     except (ValueError, OverflowError, OSError):
         raise InvalidRequest(
             f"{text[:60]!a} is not a date or time",
-            hint="write 2026-11-22, 2026-11-22T20:25:06Z, '3 days ago' or yesterday",
+            hint="write 2026-11-22, 2026-11-22T20:25:06Z, '2026-11-22 20:25 local', '3 days ago' "
+            "or yesterday",
         ) from None
+
+
+def _written(text: str) -> datetime:
+    """Return the moment of ISO 8601; a naive one is in local time.
+
+    Raises:
+        ValueError: it is none.
+    """
+    given = _LOCAL.sub("", text)
+    # Python 3.10 does not read the Z of UTC.
+    moment = datetime.fromisoformat(re.sub(" ?[zZ]$", "+00:00", given))
+    if not _HAS_TIME.search(given):
+        moment += timedelta(days=1, seconds=-1)
+    if given == text:
+        return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    if moment.tzinfo is not None:
+        raise ValueError(text)
+    return moment
+
+
+def utc(moment: str | int) -> str:
+    """Return a moment in UTC, as every message and every JSON has it.
+
+    Args:
+        moment: ISO 8601 with an offset, as in an event, or seconds since the epoch.
+
+    >>> utc("2026-11-22T21:25:06+01:00"), utc(1795379106)
+    ('2026-11-22T20:25:06Z', '2026-11-22T20:25:06Z')
+    """
+    if isinstance(moment, int):
+        found = datetime.fromtimestamp(moment, timezone.utc)
+    else:
+        found = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", moment)).astimezone(timezone.utc)
+    return f"{found:%Y-%m-%dT%H:%M:%S}Z"
 
 
 def ago(seconds: float) -> str:

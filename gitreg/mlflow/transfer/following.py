@@ -207,6 +207,7 @@ class Follower:
                 stage=stage or NO_STAGE,
                 alias=along,
                 keep_existing=keep,
+                force=True,
                 reason=self.reason,
                 op_id=self._next_id(name, stage, group),
             )

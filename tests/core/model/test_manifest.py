@@ -193,6 +193,16 @@ def test_what_is_absent_is_not_written() -> None:
     assert list(keys) == ["format", "model", "version", "created_at", "created_by", "artifact"]
 
 
+def test_untracked_code_is_written_where_it_is_true_alone() -> None:
+    code = CodeCommit("4b652c8" * 5 + "00000", untracked=True)
+    version = replace(WHOLE, lineage=Lineage(code=code))
+    written = manifest.write_manifest(version)
+    assert b"    dirty: false\n    untracked: true\n" in written
+    assert manifest.read_manifest(written, "m").lineage.code == code
+    denied = written.replace(b"untracked: true", b"untracked: false")
+    assert manifest.read_manifest(denied, "m").lineage.code == replace(code, untracked=False)
+
+
 def broken(path: str, value: object) -> bytes:
     """Return the whole manifest in which one field, named by a dotted path, has another value."""
     document: Any = yaml.parse(manifest.write_manifest(WHOLE), "m")
@@ -246,6 +256,8 @@ def broken(path: str, value: object) -> bytes:
         ("lineage.source", 5, "lineage.source: expected text, found an integer"),
         ("lineage.code.dirty", "no", "lineage.code.dirty: expected true or false, found text"),
         ("lineage.code.dirty", 0, "lineage.code.dirty: expected true or false, found an integer"),
+        ("lineage.code.untracked", 1, "lineage.code.untracked: expected true or false, found an"),
+        ("lineage.code.untracked", ["a.py"], "lineage.code.untracked: expected true or false, fou"),
         ("lineage.code.commit", ..., "lineage.code.commit: missing"),
         ("lineage.code.url", "x", "lineage.code.url: unknown key"),
         ("lineage.run", {}, "lineage.run: expected one of id, tracking_uri, link"),

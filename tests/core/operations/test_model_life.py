@@ -280,7 +280,7 @@ stages:
 """
 
 
-def test_what_is_frozen_is_not_deleted(stocked: Path) -> None:
+def test_what_is_frozen_is_neither_deleted_nor_renamed(stocked: Path) -> None:
     rules(
         stocked,
         f"{STAGES}freeze:\n- {{from: '2000-01-01T00:00:00Z', until: '2100-01-01T00:00:00Z', "
@@ -291,8 +291,10 @@ def test_what_is_frozen_is_not_deleted(stocked: Path) -> None:
             registry.delete("churn@2", force=True)
         with pytest.raises(GateRefused, match="frozen"):
             registry.delete_model("churn", force=True)
-        registry.rename_model("churn", "leavers")
-        registry.delete_model("tokenizer")
+        with pytest.raises(GateRefused, match="frozen"):
+            registry.rename_model("churn", "leavers")
+        registry.rename_model("tokenizer", "words")
+        registry.delete_model("words")
 
 
 def test_a_protected_alias_goes_with_its_stage(stocked: Path) -> None:

@@ -82,7 +82,7 @@ def test_a_version_leaves_its_old_stage(branch: FakeBranch) -> None:
     change = branch.promote("churn@1")
     assert (branch.holds("staging"), branch.holds("production")) == ((2,), (1,))
     assert len(change.edits) == 2
-    change = branch.promote("churn@1", to="staging")
+    change = branch.promote("churn@1", to="staging", force=True)
     assert change.paths == (
         layout.stage_path("churn", "production"),
         layout.stage_path("churn", "staging"),
@@ -397,9 +397,29 @@ def test_the_evidence_is_kept_short() -> None:
     assert change.evidence[3] == "m3 3, was 3 (churn@1)"
 
 
-def test_a_stage_that_is_left_empty_is_told() -> None:
+def test_a_version_leaves_an_earlier_stage_empty_on_its_way_forth() -> None:
     branch = branch_with({}, {})
-    branch.promote("churn@1")
-    change = branch.promote("churn@1", to="staging")
-    assert change.warnings == ("churn/production now holds no version",)
+    policy = Policy({"canary": StageRule(1), "live": StageRule(1), "shadow": StageRule()})
+    branch.write({layout.POLICY: write_policy(policy)})
+    branch.promote("churn@1", to="canary")
+    branch.promote("churn@1", to="live")
+    with pytest.raises(Refused, match="leaves live empty"):
+        branch.promote("churn@1", to="canary")
+    assert branch.promote("churn@2", to="live").warnings == ()
+
+
+def test_a_promotion_elsewhere_leaves_no_stage_empty_by_accident() -> None:
+    branch = branch_with({}, {})
+    branch.promote("churn@1", aliases=("champion",))
+    with pytest.raises(Refused) as refused:
+        branch.promote("churn@1", to="staging")
+    assert str(refused.value) == (
+        "churn@1 is what churn/production holds: in staging, it leaves production empty, "
+        "and @champion still names churn@1"
+    )
+    change = branch.promote("churn@1", to="staging", force=True)
+    assert change.warnings == (
+        "churn/production now holds no version",
+        "@champion still names churn@1 and serves it",
+    )
     assert branch.promote("churn@2", to="staging").warnings == ()

@@ -244,7 +244,7 @@ def test_a_stage_that_the_policy_has_no_more() -> None:
     ours = base()
     theirs = fork(ours)
     theirs.write({layout.POLICY: write_policy(Policy({"production": StageRule(1)}))})
-    ours.promote("churn@2", to="staging")
+    ours.promote("churn@2", to="staging", force=True)
     with pytest.raises(NotFound, match="no stage 'staging'"):
         Rebase(theirs).one(recorded(ours))
 

@@ -210,6 +210,14 @@ def test_code() -> None:
         False,
         "code 4b4b4b4b4 with uncommitted changes",
     )
+    untracked = CodeCommit(COMMIT, untracked=True)
+    assert told(CodeClean(), case(made(code=untracked))) == (
+        False,
+        "code 4b4b4b4b4 with untracked code files",
+    )
+    assert told(CodeClean(), case(made(code=replace(untracked, dirty=True))))[1] == (
+        "code 4b4b4b4b4 with uncommitted changes and untracked code files"
+    )
     assert told(CodeClean(), case()) == (False, "the code's commit is not known")
 
 

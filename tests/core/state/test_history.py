@@ -274,7 +274,7 @@ def test_a_rename_and_its_revert_say_both_names(branch: FakeBranch) -> None:
     branch.git_revert(renamed)
     names = {
         (event.model, event.pointer): (event.action, event.renamed_from, event.renamed_to)
-        for event in events_of(*branch.commits[-1])
+        for event in events_of(*branch.commits[-1], restored=lambda model: model == "churn")
         if event.version is None or event.pointer
     }
     assert names["leavers", None] == ("revert", None, "churn")

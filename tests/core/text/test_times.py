@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timezone
 
 import pytest
@@ -27,6 +28,9 @@ def utc(*parts: int) -> int:
         ("2026-11-22T20:25", utc(2026, 11, 22, 20, 25)),
         ("2026-11-22", utc(2026, 11, 22, 23, 59, 59)),
         ("2026-11-22T00:00", utc(2026, 11, 22)),
+        ("2026-11-22 20:25:06 Z", utc(2026, 11, 22, 20, 25, 6)),
+        ("2026-11-22 20:25:06 local", utc(2026, 11, 23, 1, 25, 6)),
+        ("2026-11-22  local", utc(2026, 11, 23, 4, 59, 59)),
         ("now", utc(2026, 11, 22, 20, 25, 6)),
         ("Yesterday", utc(2026, 11, 21, 20, 25, 6)),
         ("3 days ago", utc(2026, 11, 19, 20, 25, 6)),
@@ -36,8 +40,14 @@ def utc(*parts: int) -> int:
         ("6 seconds ago", utc(2026, 11, 22, 20, 25)),
     ],
 )
-def test_moments(text: str, moment: int) -> None:
-    assert parse_instant(text, NOW) == moment
+def test_moments(text: str, moment: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert parse_instant(text, NOW) == moment
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize("text", ["20261122", "2026-W47-7"])
@@ -74,6 +84,9 @@ def test_now_is_now() -> None:
         "999999 weeks ago",
         "9999999 days ago",
         "0000-01-01",
+        "local",
+        "2026-11-22T20:25:06Z local",
+        "2026-11-22T20:25:06+01:00 local",
         "--output=F",
         "\x1b[0m",
         "x" * 1000,

@@ -194,7 +194,7 @@ def test_links_go_over_and_what_cannot_be_had_waits(
     found = store_of(target.uri).search_model_versions("name = 'lost'")
     assert {version.source for version in found} == {"s3://bucket/one", "s3://bucket/two"}
     store_of(target.uri).delete_model_version("lost", "1")
-    shutil.rmtree(folder / ".dvc" / "cache")
+    shutil.rmtree(folder / "registry" / ".dvc" / "cache")
     shutil.rmtree(folder / "registry" / "churn" / "versions", ignore_errors=True)
     git(folder, "checkout", "-q", ".")
     report = take(folder, target, "lost", "churn")

@@ -43,9 +43,9 @@ def test_what_comes_is_published(stocked: Path, source: Place) -> None:
         str(stocked),
         code=1,
     )  # churn is another model there
-    config = stocked / ".dvc" / "config"
+    config = stocked / "registry" / ".dvc" / "config"
     remote = stocked.parent / "dvc-remote"
-    config.write_text(config.read_text().replace("../../dvc-remote", str(remote)))
+    config.write_text(config.read_text().replace("../../../dvc-remote", str(remote)))
     git(stocked, "commit", "-qam", "the bytes are at the same place for all")
     git(stocked, "push", "-q")
     by_url = f"file://{origin}"

@@ -20,7 +20,7 @@ def registry(stage: Stage, *, pushes: bool) -> Iterator[str]:
     for folder in (stage.work, stage.origin):
         yield from fsck(folder)
     yield from versions(stage.work)
-    yield from objects(stage.work / ".dvc" / "cache", only_vouched=True)
+    yield from objects(stage.work / "registry" / ".dvc" / "cache", only_vouched=True)
     yield from objects(stage.store, only_vouched=False)
     yield from published_bytes(stage)
     yield from tags(stage, pushes=pushes)

@@ -108,10 +108,10 @@ def _fetched(stage: Stage) -> Iterator[str]:
 
 def _cold_cache(stage: Stage) -> None:
     """Let the bytes be on the remote alone, as on another machine."""
-    for folder, _, files in os.walk(stage.work / ".dvc" / "cache"):
+    for folder, _, files in os.walk(stage.work / "registry" / ".dvc" / "cache"):
         for name in files:
             os.chmod(os.path.join(folder, name), 0o644)  # noqa: PTH101, PTH118
-    shutil.rmtree(stage.work / ".dvc" / "cache")
+    shutil.rmtree(stage.work / "registry" / ".dvc" / "cache")
 
 
 def _something_there(stage: Stage) -> None:
@@ -136,8 +136,8 @@ def _no_repository(stage: Stage) -> None:
 def _initialised(stage: Stage) -> Iterator[str]:
     committed = set(git(stage.work, "ls-tree", "-r", "--name-only", "main").splitlines())
     wanted = {
-        ".dvc/.gitignore",
-        ".dvc/config",
+        "registry/.dvc/.gitignore",
+        "registry/.dvc/config",
         ".dvcignore",
         "registry/.gitignore",
         "registry/policy.yaml",

@@ -65,13 +65,14 @@ def build(root: Path, server: Server) -> Stage:
     git(root, "init", "--quiet", "--bare", "--initial-branch=main", "--template=", "origin.git")
     git(work, "remote", "add", "origin", "../origin.git")
     stage.set_up("init")
-    (work / ".dvc" / "config").write_text(
-        "[core]\n    remote = store\n['remote \"store\"']\n    url = ../../dvc-remote\n"
+    (work / "registry" / ".dvc" / "config").write_text(
+        "[core]\n    remote = store\n[cache]\n    dir = cache\n"
+        "['remote \"store\"']\n    url = ../../../../dvc-remote\n"
     )
     (work / ".gitignore").write_text("/models/\n")
     for name in ("notes.md", "train.py"):
         (work / name).write_text("first\n")
-    git(work, "add", ".dvc/config", ".gitignore", "notes.md", "train.py")
+    git(work, "add", "registry/.dvc/config", ".gitignore", "notes.md", "train.py")
     git(work, "commit", "--quiet", "-m", "share the bytes")
     for number in (1, 2, 3):
         write_model(work, f"weights {number}")
