@@ -9,6 +9,8 @@
 `reviewing`   approvals, the policy, the check, hooks, files for Git hosts
 `sharing`     fetch, push, tags, doctor
 `mlflow`      MLflow's web pages, import and export
+`gto`         the import of a project that used GTO
+`transfers`   prints what was imported or exported
 ============  =================================================================
 
 Each module adds its commands to `app.app`. A process runs one command, so `main` imports the module
@@ -36,6 +38,7 @@ COMMANDS = {
     "reviewing": ("approve", "policy", "check", "hook", "ci", "codeowners"),
     "sharing": ("fetch", "push", "tags", "doctor"),
     "mlflow": ("ui", "import", "export"),
+    "gto": (),
 }
 """The commands of each module; `gitreg --help` lists the modules in this order."""
 

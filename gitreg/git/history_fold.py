@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from gitreg.core.model.names import RegistryTag, parse_tag
+from gitreg.core.model.gto_tags import parse_gto_tag
+from gitreg.core.model.names import RegistryTag
 from gitreg.core.state.change import OPERATION
-from gitreg.core.state.history import CommitInfo, Event, FileChange, events_of
-from gitreg.core.state.tags import Tag, tags_of
+from gitreg.core.state.history import CommitInfo, Event, FileChange, adopted_in, events_of
+from gitreg.core.state.tags import Tag, draft_of, tags_of
 from gitreg.core.state.timestamps import changed_in, moment_of
 
 _MOST_ROWS = 20_000
@@ -26,14 +27,15 @@ _INSERTS = {
     "commits": "INSERT INTO commits VALUES (?, ?, ?, ?)",
     "operations": "INSERT OR IGNORE INTO operations VALUES (?, ?)",
     "events": "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    "versions": "INSERT OR IGNORE INTO versions VALUES (?, ?, ?, ?, ?, ?)",
+    "versions": "INSERT OR IGNORE INTO versions VALUES (?, ?, ?, ?, ?, ?, ?)",
     "lives": "INSERT OR IGNORE INTO lives VALUES (?, ?, ?)",
     "changes": "INSERT OR REPLACE INTO changes VALUES (?, ?, ?, ?, ?, ?)",
-    "counters": "INSERT OR REPLACE INTO counters VALUES (?, ?, ?)",
-    "tags": "INSERT OR IGNORE INTO tags VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "counters": "INSERT OR REPLACE INTO counters VALUES (?, ?, ?, ?, ?)",
+    "tags": "INSERT OR IGNORE INTO tags VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 }
 
 Row = tuple[Any, ...]
+Adopted = Mapping[tuple[str, int], tuple[str, str]]
 Restored = Callable[["str | None", str, str], bool]
 
 
@@ -60,9 +62,9 @@ class Fold:
         self._count = 0
         self._lives: dict[str, list[tuple[int, int]]] = {}
         self._pointers: dict[tuple[str, str], tuple[int, ...]] = {}
-        self._versions: dict[tuple[str, int, int], tuple[str, str | None]] = {}
+        self._versions: dict[tuple[str, int, int], tuple[str, str | None, str]] = {}
         self._missing: set[tuple[str, int, int]] = set()
-        self._counters: dict[str, tuple[int, int]] = {}
+        self._counters: dict[str, tuple[int, int, int]] = {}
         self._stacks: dict[tuple[str, str], dict[int, None]] = {}
         self._names: set[str] = set()
 
@@ -115,17 +117,18 @@ class Fold:
             known = self._pointers[model, pointer] = tuple(json.loads(rows[0][0])) if rows else ()
         return known
 
-    def _version(self, model: str, version: int) -> tuple[str, str | None] | None:
-        """Return the commit that registered a version, and the one that its tag is on."""
+    def _version(self, model: str, version: int) -> tuple[str, str | None, str] | None:
+        """Return a version's commit, the commit that its tag is on, and the tag's name."""
         key = (model, self._life(model), version)
         known = self._versions.get(key)
         if known is None and key not in self._missing:
             self._missing.add(key)
-            for oid, tagged in self._ask(
-                "SELECT oid, tagged FROM versions WHERE model = ? AND life = ? AND version = ?",
+            for oid, tagged, named in self._ask(
+                "SELECT oid, tagged, named FROM versions "
+                "WHERE model = ? AND life = ? AND version = ?",
                 *key,
             ):
-                known = self._versions[key] = (oid, tagged)
+                known = self._versions[key] = (oid, tagged, named)
         return known
 
     def registered(self, model: str, version: int) -> str | None:
@@ -133,16 +136,29 @@ class Fold:
         known = self._version(model, version)
         return None if known is None else known[1]
 
+    def tag_name(self, model: str, version: int) -> str:
+        """Return the name of a version's tag: gitreg's own, or GTO's that it had before."""
+        known = self._version(model, version)
+        return str(RegistryTag(model, version=version)) if known is None else known[2]
+
     def is_taken(self, name: str) -> bool:
         """Tell whether there is a tag of that name, even one of a deleted model."""
         return name in self._names or bool(self._ask("SELECT 1 FROM tags WHERE name = ?", name))
 
     def moves(self, model: str) -> tuple[int, int]:
-        """Return how many tags with a counter a model has, and the time of its last tag."""
+        """Return the highest counter of a model's tags, and the time of its last tag."""
+        return self._counter(model)[:2]
+
+    def _counter(self, model: str) -> tuple[int, int, int]:
+        """Return the same, and the highest counter of GTO's tags."""
         known = self._counters.get(model)
         if known is None:
-            rows = self._ask("SELECT moves, last FROM counters WHERE model = ?", model)
-            known = self._counters[model] = rows[0][:2] if rows else (0, 0)
+            rows = self._ask(
+                "SELECT moves, last, others FROM counters WHERE model = ? "
+                "ORDER BY seq DESC LIMIT 1",
+                model,
+            )
+            known = self._counters[model] = (*rows[0],) if rows else (0, 0, 0)
         return known
 
     def standing(self, model: str, pointer: str) -> Sequence[int]:
@@ -158,19 +174,20 @@ class Fold:
                 model,
                 pointer,
             ):
-                _play(known, parse_tag(name), version)
+                _play(known, name, version)
         return known
 
     # What a commit adds
 
     def plan(self, commit: CommitInfo, changes: Sequence[FileChange]) -> list[Tag]:
         """Return the tags that a commit on top of the last one would imply."""
-        return tags_of(commit, self._events_of(commit, changes), self)
+        return tags_of(commit, self._events_of(commit, changes), self, adopted_in(changes))
 
     def add(self, commit: CommitInfo, changes: Sequence[FileChange]) -> None:
         """Add a commit on top of the last one."""
         events = self._events_of(commit, changes)
-        tags = tags_of(commit, events, self)
+        adopted = adopted_in(changes)
+        draft = draft_of(commit, events, self, adopted)
         seq = 1 if self._last is None else self._last[0] + 1
         moment = moment_of(commit.time, None if self._last is None else self._last[1:])
         self._last = (seq, commit.time, moment)
@@ -180,22 +197,34 @@ class Fold:
             rows["operations"].append((name, commit.oid))
         for place, event in enumerate(events):
             rows["events"].append(_event_row(seq, place, event))
-        self._add_events(seq, moment, events, {tag.name for tag in tags})
+        named = dict(adopted.values())
+        named |= {tag.name: tag.target for tag in draft.tags if "#" not in tag.name}
+        self._add_events(seq, moment, events, adopted, named)
         for model, version in changed_in(events, changes):
             row = (model, self._life(model), version or 0, seq, moment, moment)
             rows["changes"].append(row)
-        for tag in tags:
-            self._add_tag(seq, tag)
-        self._count += len(events) + len(tags) + 1
+        for model in sorted({event.model for event in events}):
+            others = max(draft.above, self._counter(model)[2])
+            self._counters[model] = (*draft.counter_of(model), others)
+            rows["counters"].append((model, seq, *self._counters[model]))
+        for is_adopted, made in ((0, draft.tags), (1, draft.adopted)):
+            for tag in made:
+                self._add_tag(seq, tag, is_adopted)
+        self._count += len(events) + len(draft.tags) + 1
         if self._count > _MOST_ROWS:
             self.write()
 
     def _add_events(
-        self, seq: int, moment: int, events: Sequence[Event], tags: Collection[str]
+        self,
+        seq: int,
+        moment: int,
+        events: Sequence[Event],
+        adopted: Adopted,
+        tagged: Mapping[str, str],
     ) -> None:
         for event in events:
             if event.is_birth:
-                self._born(seq, event, tags)
+                self._born(seq, event, adopted, tagged)
             elif event.renamed_from is not None and event.version is None:
                 self._moves_along(seq, event, moment)
         for event in events:
@@ -204,7 +233,7 @@ class Fold:
         for event in events:  # last: the loop above reads the lives that end here
             self._begin_life(seq, event)
 
-    def _born(self, seq: int, event: Event, tags: Collection[str]) -> None:
+    def _born(self, seq: int, event: Event, adopted: Adopted, tagged: Mapping[str, str]) -> None:
         """Store a version: the commit that registered it, and the one that is tagged."""
         assert event.version is not None
         if self._version(event.model, event.version) is not None:
@@ -213,11 +242,11 @@ class Fold:
         if event.renamed_from is not None:
             before = self._version(event.renamed_from, event.version)
             oid = oid if before is None else before[0]
-        tag = str(RegistryTag(event.model, version=event.version))
-        tagged = event.commit if tag in tags else None
+        own = str(RegistryTag(event.model, version=event.version))
+        name = adopted.get((event.model, event.version), (own,))[0]
         key = (event.model, self._life(event.model), event.version)
-        self._versions[key] = (oid, tagged)
-        self._rows["versions"].append((*key, seq, oid, tagged))
+        self._versions[key] = (oid, tagged.get(name), name)
+        self._rows["versions"].append((*key, seq, *self._versions[key]))
 
     def _moves_along(self, seq: int, event: Event, moment: int) -> None:
         """Copy the creation times of a renamed model and its versions."""
@@ -250,14 +279,11 @@ class Fold:
             else:
                 del self._pointers[pointer]
 
-    def _add_tag(self, seq: int, tag: Tag) -> None:
-        parsed = parse_tag(tag.name)
-        pointer = parsed.pointer if parsed else None
-        count = self.moves(tag.model)[0]
-        self._counters[tag.model] = (count + ("#" in tag.name), tag.time)
-        self._rows["counters"].append((tag.model, *self._counters[tag.model]))
-        if pointer is not None:
-            _play(self._stack(tag.model, pointer), parsed, tag.version)
+    def _add_tag(self, seq: int, tag: Tag, is_adopted: int) -> None:
+        parsed = parse_gto_tag(tag.name)
+        pointer = parsed.stage if parsed else None
+        if pointer is not None and not self.is_taken(tag.name):
+            _play(self._stack(tag.model, pointer), tag.name, tag.version)
         self._names.add(tag.name)
         self._rows["tags"].append(
             (
@@ -271,6 +297,7 @@ class Fold:
                 tag.zone,
                 tag.message,
                 pointer,
+                is_adopted,
             )
         )
 
@@ -283,10 +310,10 @@ class Fold:
         self._count = 0
 
 
-def _play(stack: dict[int, None], tag: RegistryTag | None, version: int) -> None:
+def _play(stack: dict[int, None], name: str, version: int) -> None:
     """Apply a tag to the versions that its pointer has."""
     stack.pop(version, None)
-    if tag is not None and not tag.cancelled:
+    if "!" not in name:
         stack[version] = None
 
 

@@ -9,7 +9,6 @@ duration of the command.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sqlite3
 import threading
@@ -19,10 +18,28 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from gitreg.core.model.names import is_taggable
-from gitreg.core.state.history import CommitInfo, Event, FileChange, events_of, named_by
+from gitreg.core.state.change import ADOPTED, COUNTER
+from gitreg.core.state.history import (
+    CommitInfo,
+    Event,
+    FileChange,
+    adopted_in,
+    events_of,
+    named_by,
+)
+from gitreg.core.state.ledger import Ledgers
 from gitreg.core.state.tags import Tag, tags_of
 from gitreg.core.state.timestamps import Timestamps
-from gitreg.git.history_database import clear, open_database, transaction, truncate
+from gitreg.git.history_database import (
+    ACTIVITIES,
+    ACTIVITY_SINCE,
+    EVENT,
+    clear,
+    event_of,
+    open_database,
+    transaction,
+    truncate,
+)
 from gitreg.git.history_fold import Fold
 from gitreg.git.history_lives import NameLives
 from gitreg.git.log import first_parents_reach, read_commits
@@ -31,20 +48,6 @@ from gitreg.git.repository import GitRepository
 from gitreg.git.restored import is_restored
 from gitreg.git.sharing import share
 
-_EVENT = (
-    "SELECT oid, time, author, model, action, version, pointer, before, after, reason, subject, "
-    "reverts, stage, override, renamed_from, renamed_to FROM events JOIN commits USING (seq)"
-)
-# A version 0 is the model itself.
-_ACTIVITIES = (
-    "SELECT model, version, min(created), max(updated) FROM changes WHERE seq <= ?1 "
-    "AND life = ifnull((SELECT life FROM lives WHERE lives.model = changes.model AND seq <= ?1 "
-    "ORDER BY seq DESC LIMIT 1), 0) GROUP BY model, life, version"
-)
-_ACTIVITY_SINCE = (
-    "SELECT version, min(created), max(updated) FROM changes INDEXED BY changes_in_order "
-    "WHERE model = ? AND life = ? AND seq > ? AND seq <= ? GROUP BY version"
-)
 _TAG = "SELECT name, model, version, target, tagger, time, zone, message FROM tags"
 _VERSION = "FROM versions WHERE model = ? AND life = ? AND version = ?"
 
@@ -228,13 +231,21 @@ class HistoryIndex:
         self, tip: str, commit: CommitInfo, changes: Sequence[FileChange]
     ) -> list[Tag] | None:
         """Return the tags of a commit by those of its models; ``None`` if these prove nothing."""
+        if adopted_in(changes) or {ADOPTED, COUNTER} & set(commit.trailers):
+            return None  # an import of GTO's tags
         events = events_of(commit, changes)
         models: dict[str, set[int]] = {event.model: set() for event in events}
         for event in events:
             models[event.model].update(filter(None, (event.version, named_by(event.after))))
         known = self._tags()
-        found = None if known is None else ledgers(self._repository, tip, models, known)
-        if known is None or found is None or not found.cover(events):
+        key = (tip, repr(sorted((model, sorted(numbers)) for model, numbers in models.items())))
+        last: tuple[object, Ledgers | None] = getattr(self._views, "told", (None, None))
+        if known is None:
+            return None
+        if last[0] != key:  # a change is planned before it is made
+            last = self._views.told = (key, ledgers(self._repository, tip, models, known))
+        found = last[1]
+        if found is None or not found.cover(events):
             return None
         tags = tags_of(commit, events, found)
         proven = are_registrations(self._repository, tip, tags, commit.oid, known)
@@ -259,6 +270,12 @@ class HistoryIndex:
     def _life(self, model: str, last: int = 2**62) -> int:
         """Return the life of a model: the sequence number of the tombstone that began it."""
         return NameLives(self._ask, last).number(model)
+
+    def others_counter(self, model: str) -> int:
+        """Return the highest counter of GTO's tags of a model that gitreg's own are above."""
+        query = "SELECT others FROM counters WHERE model = ? ORDER BY seq DESC LIMIT 1"
+        rows = self._ask(query, (model,))
+        return int(rows[0][0]) if rows else 0
 
     def highest_number(self, model: str) -> int:
         """Return the highest number that a version of a model ever had; 0 for none.
@@ -309,7 +326,7 @@ class HistoryIndex:
             begun = self._cached.get(model)
             if begun is None or begun.life != life or not self._leads_on(begun, seq):
                 begun = _Cached("", 0, life, Timestamps())
-            rows = self._ask(_ACTIVITY_SINCE, (model, life, begun.seq, seq))
+            rows = self._ask(ACTIVITY_SINCE, (model, life, begun.seq, seq))
             cached = _Cached(oid, seq, life, begun.activity.then(rows))
             if len(self._cached) >= _MOST_CACHED:
                 self._cached.clear()
@@ -332,7 +349,7 @@ class HistoryIndex:
     def activities(self) -> dict[str, Timestamps]:
         """Return when all models and their versions were created and last changed."""
         times: dict[str, list[tuple[int, int, int]]] = {}
-        for name, *row in self._ask(_ACTIVITIES, (self._last_seen,)):
+        for name, *row in self._ask(ACTIVITIES, (self._last_seen,)):
             times.setdefault(name, []).append((row[0], row[1], row[2]))
         return {name: Timestamps().then(rows) for name, rows in times.items()}
 
@@ -344,11 +361,11 @@ class HistoryIndex:
         """
         life = self.names.number(model, back=back)
         query = (
-            f"{_EVENT} WHERE model = ? AND pointer = ? AND seq > ? AND seq <= ? "
+            f"{EVENT} WHERE model = ? AND pointer = ? AND seq > ? AND seq <= ? "
             "ORDER BY seq DESC, place"
         )
         rows = self._ask(query, (model, pointer, life, self._last_seen))
-        return [_event(row) for row in rows]
+        return [event_of(row) for row in rows]
 
     def events(
         self, model: str | None = None, pointer: str | None = None, limit: int = -1
@@ -366,13 +383,13 @@ class HistoryIndex:
             if value is not None:
                 where.append(f"{column} = ?")
                 values.append(value)
-        query = f"{_EVENT} WHERE {' AND '.join(where)} ORDER BY seq DESC, place LIMIT ?"
-        return [_event(row) for row in self._ask(query, (*values, limit))]
+        query = f"{EVENT} WHERE {' AND '.join(where)} ORDER BY seq DESC, place LIMIT ?"
+        return [event_of(row) for row in self._ask(query, (*values, limit))]
 
     def events_of_commit(self, commit: str, model: str | None = None) -> list[Event]:
         """Return the events of a commit, of one model or of all."""
-        query = f"{_EVENT} WHERE oid = ? AND model = ifnull(?, model) ORDER BY place"
-        return [_event(row) for row in self._ask(query, (commit, model))]
+        query = f"{EVENT} WHERE oid = ? AND model = ifnull(?, model) ORDER BY place"
+        return [event_of(row) for row in self._ask(query, (commit, model))]
 
     def models_of_commit(self, commit: str) -> list[str]:
         """Return the models whose pointers a commit moved."""
@@ -384,14 +401,19 @@ class HistoryIndex:
 
     def tags(self, since: str | None = None) -> list[Tag]:
         """Return the tags that history implies, oldest first; ``since`` a commit, later ones."""
-        query = f"{_TAG} WHERE seq > ? AND seq <= ? ORDER BY seq, time"
+        query = f"{_TAG} WHERE seq > ? AND seq <= ? AND adopted = 0 ORDER BY seq, time"
         rows = self._ask(query, (self._position(since), self._last_seen))
         return [Tag(*row) for row in rows]
 
     def tags_of_commit(self, commit: str) -> list[Tag]:
         """Return the tags that one commit implies."""
-        query = f"{_TAG} JOIN commits USING (seq) WHERE oid = ? ORDER BY time"
+        query = f"{_TAG} JOIN commits USING (seq) WHERE oid = ? AND adopted = 0 ORDER BY time"
         return [Tag(*row) for row in self._ask(query, (commit,))]
+
+    def adopted_tags(self) -> dict[str, str]:
+        """Return GTO's tags of imported versions and moves, name to the commit that each is on."""
+        query = "SELECT name, target FROM tags WHERE adopted = 1 AND seq <= ?"
+        return dict(self._ask(query, (self._last_seen,)))
 
     def versions_since(self, since: str | None) -> list[tuple[str, int]]:
         """Return the versions registered after a commit; all for ``None``."""
@@ -485,26 +507,3 @@ class HistoryIndex:
 
 _inherited: list[sqlite3.Connection | None] = []
 """Databases that a parent process opened before a fork: kept, so that nothing closes them."""
-
-
-def _event(row: tuple[Any, ...]) -> Event:
-    *facts, before, after, reason, subject, reverts, stage, override, was, became = row
-    commit, time, author, model, action, version, pointer = facts
-    return Event(
-        commit,
-        time,
-        author,
-        model,
-        action,
-        version,
-        pointer,
-        tuple(json.loads(before)),
-        tuple(json.loads(after)),
-        reason,
-        subject,
-        reverts,
-        stage,
-        override,
-        was,
-        became,
-    )

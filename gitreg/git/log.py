@@ -11,11 +11,12 @@ from typing import NamedTuple
 from gitreg.core.model import layout
 from gitreg.core.state.change import OPERATION
 from gitreg.core.state.history import CommitInfo, FileChange
+from gitreg.git.commit_info import read_commit_info
 from gitreg.git.objects import NO_OBJECT
 from gitreg.git.repository import GitRepository
 
-_FORMAT = "%H%x00%P%x00%an <%ae>%x00%cn <%ce>%x00%ct%x00%cd%x00%B%x00"
-"""The fields of a commit; a NUL ends each."""
+_FORMAT = "%H%x00%P%x00"
+"""Which commits, and their parents; a NUL ends each. The rest is read from the objects."""
 # The user's `git log` settings must not change the result. Command-line options override the other
 # settings; these two have no option.
 _DEFAULT_LOG = ("-c", "log.showRoot=true", "-c", "log.follow=false")
@@ -86,7 +87,7 @@ def _log(
     first_parents = ("--first-parent", "--diff-merges=first-parent")
     listing = _list(repository, folder, end, *(f"^{start}" for start in since), *first_parents)
     cut = set(repository.shallow_commits())
-    commits = _parse(listing)
+    commits = _parse(repository, listing)
     commits.reverse()
     return [
         (_credit_merged(repository, commit, parents, changes), changes)
@@ -109,9 +110,6 @@ def _list(repository: GitRepository, folder: str, *revisions: str) -> bytes:
         "--no-relative",
         "--no-abbrev",
         "--no-color",
-        "--encoding=UTF-8",
-        "--date=raw",
-        "--no-mailmap",
         "--no-notes",
         "--no-decorate",
         f"--format=tformat:{_FORMAT}",
@@ -121,40 +119,30 @@ def _list(repository: GitRepository, folder: str, *revisions: str) -> bytes:
     ).stdout
 
 
-def _parse(listing: bytes) -> list[tuple[CommitInfo, list[str], list[RawChange]]]:
+def _parse(
+    repository: GitRepository, listing: bytes
+) -> list[tuple[CommitInfo, list[str], list[RawChange]]]:
     """Return commits with their parents and changes, in the order of the listing."""
     fields = iter(listing.split(b"\0"))
-    commits: list[tuple[CommitInfo, list[str], list[RawChange]]] = []
+    found: list[tuple[str, list[str], list[RawChange]]] = []
     for field in fields:
-        text = field.lstrip(b"\n")
-        if text.startswith(b":"):
-            _, _, before, after, _ = text.decode("ascii").split(" ")
+        text = field.lstrip(b"\n").decode("ascii")
+        if text.startswith(":"):
+            _, _, before, after, _ = text.split(" ")
             raw = RawChange(
                 os.fsdecode(next(fields)),
                 None if before == NO_OBJECT else before,
                 None if after == NO_OBJECT else after,
             )
-            commits[-1][2].append(raw)
+            found[-1][2].append(raw)
         elif text:
-            commits.append((*_commit(text, fields), []))
-    return commits
-
-
-def _commit(oid: bytes, fields: Iterator[bytes]) -> tuple[CommitInfo, list[str]]:
-    names, author, committer, time, date, message = (
-        next(fields).decode("utf-8", "replace") for _ in range(6)
-    )
-    parents = names.split()
-    commit = CommitInfo(
-        oid.decode("ascii"),
-        parents[0] if parents else None,
-        author,
-        committer,
-        int(time),
-        date.split()[1],
-        message,
-    )
-    return commit, parents
+            found.append((text, next(fields).decode("ascii").split(), []))
+    objects = repository.reader.get_many([oid for oid, _, _ in found])
+    return [
+        (replace(read_commit_info(commit), parent=next(iter(parents), None)), parents, changes)
+        for (_, parents, changes), commit in zip(found, objects, strict=True)
+        if commit is not None
+    ]
 
 
 def _credit_merged(
@@ -173,7 +161,7 @@ def _credit_merged(
     side = _list(repository, layout.ROOT, f"{parents[0]}..{parents[1]}", "--no-merges")
     sources = [
         source
-        for source, _, changed in _parse(side)
+        for source, _, changed in _parse(repository, side)
         if OPERATION in source.trailers and _event_changes(changed) == merged
     ]
     if len(sources) != 1:
@@ -200,6 +188,8 @@ def _with_contents(
     for place, raw in (change for commit in located for change in commit):
         if place.pointer is not None or _is_tombstone(place):
             wanted.update((oid, b"") for oid in (raw.before, raw.after) if oid)
+        elif place.kind == "manifest" and raw.before is None and raw.after is not None:
+            wanted[raw.after] = b""  # it may name a tag that the version has already
     oids = list(wanted)
     repository.bring(oids)
     for oid, found in zip(oids, repository.reader.get_many(oids), strict=True):

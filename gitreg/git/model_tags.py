@@ -123,7 +123,7 @@ class PublishedTags:
         refs = [f"refs/tags/{name}" for name in names]
         done = self._repository.fetch_some(self._upstream().place, *depth, refs=refs)
         if done.returncode != 0:
-            raise unreadable(self._upstream(), "fetch", done)
+            raise unreadable(self._repository, self._upstream(), "fetch", done)
 
     def _has_commit(self, commit: str | None) -> bool:
         """Tell whether a commit and its first parent are here already; nothing is fetched."""

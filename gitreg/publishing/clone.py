@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NoReturn
 
 from gitreg.core.state.history import CommitInfo, FileChange
 from gitreg.core.state.tags import Tag
 from gitreg.errors import GitError, GitregError, UnknownOutcome
-from gitreg.git import publish, remote, rewinds, worktree
+from gitreg.git import (
+    interrupted,
+    own_references,
+    path_remotes,
+    publish,
+    remote,
+    rewinds,
+    worktree,
+)
 from gitreg.git.copies import copies_folder
 from gitreg.git.history_index import HistoryIndex
 from gitreg.git.log import first_parents_reach
@@ -137,7 +146,8 @@ class Clone:
         Git moves branch and tags in one transaction, but a kill in the middle leaves the branch
         moved and tags missing. The caller holds the lock.
         """
-        unfinished = worktree.finish(self._repository)
+        worktree.refuse_damaged_index(self._repository)
+        unfinished = interrupted.finish(self._repository)
         tip = self._repository.tip()
         if tip.commit is None or self._repository.is_shallow or not self.is_tagged(tip.branch):
             return
@@ -166,7 +176,8 @@ class Clone:
             GitError: no remote is configured, or several could be meant.
         """
         if self._url is not None:
-            return Upstream(self._url, self._branch or tip.branch, runs_hooks=False)
+            branch = self._branch or tip.branch
+            return Upstream(self._url, branch, runs_hooks=False, url=self._url)
         return remote.upstream_of(self._repository, tip)
 
     def fetch_status(self, *, allow_rewind: bool = False) -> BranchStatus:
@@ -184,6 +195,8 @@ class Clone:
         tracked = None if seen else remote.tracked(self._repository, upstream)
         known = rewinds.known_tips(self._repository, upstream)  # the fetch moves some of them
         published = remote.fetch_tip(self._repository, upstream)
+        with suppress(OSError):
+            self.asked_at.touch()
         self._ask_default_branch(upstream)
         gone: tuple[str, ...] = ()
         if published is not None or seen is not None:
@@ -191,7 +204,7 @@ class Clone:
         if gone and not allow_rewind:
             self._refuse_rewound(upstream, gone, published)
         if published is None and tracked is not None:
-            self._refuse_renamed(upstream)
+            remote.refuse_renamed(self._repository, upstream)
         fork = self._fork(local.commit, published)
         if self._url is not None and fork != local.commit:
             raise GitError(
@@ -220,17 +233,6 @@ class Clone:
             f"and {now}; nothing was published",
             hint="if that is right: gitreg fetch --allow-rewind",
         )
-
-    def _refuse_renamed(self, upstream: Upstream) -> None:
-        """Refuse to create a branch again that the remote had before, when it has others now."""
-        others = remote.branches(self._repository, upstream)
-        if others:
-            raise GitError(
-                f"{upstream.shown} no longer has the branch {upstream.short_branch}, but has "
-                f"{', '.join(others[:3])}; nothing was published",
-                hint=f"git branch --set-upstream-to={upstream.remote}/{others[0]}, if it was "
-                "renamed to that",
-            )
 
     def refuse_unfit(self, status: BranchStatus) -> None:
         """Refuse to publish the clone's own commits when `gitreg check` refuses them.
@@ -283,7 +285,7 @@ class Clone:
     def remember_seen(self, status: BranchStatus) -> None:
         """Store the remote branch's commit as the last one that the user has seen."""
         if status.withdrawn is not None:
-            self._repository.run("update-ref", _WITHDRAWN, status.withdrawn)
+            own_references.write(self._repository, _WITHDRAWN, status.withdrawn)
         if status.published is not None:
             remote.remember(self._repository, status.upstream, status.published)
             rewinds.accept(self._repository, status.upstream, status.gone)
@@ -358,6 +360,11 @@ class Clone:
         found = remote.fetch_tip if fetch else lambda on, _: on.commit_of(known)
         return default, found(self._repository, beside)
 
+    @property
+    def asked_at(self) -> Path:
+        """A file that is as old as the last answer of the remote."""
+        return self._repository.private_dir / "fetched"
+
     def last_published(self, branch: str) -> str | None:
         """Return the last known commit of the published branch; ``None`` before its first.
 
@@ -366,7 +373,10 @@ class Clone:
         """
         upstream = self.upstream(Tip(branch, None))
         seen = remote.last_seen(self._repository, upstream)
-        return seen or remote.tracked(self._repository, upstream)
+        tracked = remote.tracked(self._repository, upstream)
+        if seen is None or tracked is None:
+            return seen or tracked
+        return tracked if self._leads_to(seen, tracked) else seen
 
     def publish(self, status: BranchStatus, commit: str, tags: dict[str, str]) -> None:
         """Publish a commit that follows the published one, with tags; see `remote.push`."""
@@ -401,6 +411,14 @@ class Clone:
         """
         with suppress(GitError):
             remote.remember(self._repository, status.upstream, commit)
+
+    def folder_of_remote(self) -> Path | None:
+        """Return the Git folder that the branch is pushed to, if it is on this machine."""
+        try:
+            base = self._repository.top_level or self._repository.folder
+            return path_remotes.folder_of(self.push_url(), base)
+        except GitError:
+            return None
 
     def push_url(self) -> str:
         """Return the URL that the clone's branch is pushed to; it may hold credentials."""
@@ -446,11 +464,7 @@ class Clone:
     ) -> tuple[str, ...]:
         """Publish tags that the remote is missing for commits published since the last fetch.
 
-        A push that was interrupted on the remote can leave the branch without its tags.
-
-        Args:
-            status: the clone beside the remote branch.
-            since: the commit before the first one that may lack tags, where nothing was seen yet.
+        An interrupted push can leave the branch without its tags, after ``since`` at the latest.
 
         Returns:
             Warnings about tags on the remote that name something else.
@@ -459,10 +473,9 @@ class Clone:
             GitError: the remote cannot be reached, or refused the push.
         """
         since = status.seen or since
-        if status.published is None or since == status.published:
+        is_known = since is not None or not self._history.is_far(str(status.published))
+        if status.published is None or since == status.published or not is_known:
             return ()
-        if since is None and self._history.is_far(status.published):
-            return ()  # nobody interrupted anything here
         self._history.advance(status.published, exact=True)
         tags = self.tags(status.local.branch, None if status.rewound else since)
         objects = publish.write_tags(self._repository, tags)
@@ -555,15 +568,13 @@ class Clone:
         their operations were redone as other commits, are removed.
 
         Raises:
-            Refused: uncommitted work is in the way; nothing was changed.
-            GitError: Git refused; nothing was changed.
+            Refused, GitError: uncommitted work is in the way, or Git refused; nothing was changed.
         """
         local = status.local
         if local.commit == commit:
             return ()
         worktree.refuse_to_move(self._repository, local.commit, commit)
-        if self._repository.is_shallow:
-            # History is cut off, and would give the tags of others wrong numbers.
+        if self._repository.is_shallow:  # history that is cut off gives the tags wrong numbers
             return publish.switch(self._repository, local, commit, dict(made or {}))
         lost: list[Tag] = []
         # When the published commit came in by a merge, the first-parent lines fork before it.
@@ -580,7 +591,7 @@ class Clone:
         stale = {name: oid for name, oid in here.items() if objects.get(name) != oid}
         warnings = publish.switch(self._repository, local, commit, objects, stale)
         if status.withdrawn is not None and self._repository.commit_of(_WITHDRAWN):
-            self._repository.run("update-ref", "-d", _WITHDRAWN)
+            own_references.delete(self._repository, _WITHDRAWN)
         return warnings
 
 

@@ -83,7 +83,7 @@ def test_without_a_home_no_other_file_is_the_user_s_configuration(
 ) -> None:
     (tmp_path / "config").write_text("[core]\n    remote = elsewhere\n")
     monkeypatch.chdir(tmp_path)
-    assert DvcProject(stocked).remote_name() == "store"
+    assert DvcProject(stocked / "registry").remote_name() == "store"
     (stocked / "registry" / ".dvc" / "config").write_text("")
     assert DvcProject(stocked).remote_name() is None
 

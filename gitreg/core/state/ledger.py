@@ -60,6 +60,10 @@ class Ledger:
         """Return the commit that the tag of a version is on, if it has one."""
         return self.targets.get(version)
 
+    def tag_name(self, model: str, version: int) -> str:
+        """Return the name of a version's tag."""
+        return str(RegistryTag(model, version=version))
+
     def is_taken(self, name: str) -> bool:
         """Tell whether there is a tag of that name."""
         return name in self.names
@@ -129,6 +133,10 @@ class Ledgers:
     def registered(self, model: str, version: int) -> str | None:
         """Return the commit that the tag of a version is on, if it has one."""
         return self.of[model].registered(model, version)
+
+    def tag_name(self, model: str, version: int) -> str:
+        """Return the name of a version's tag."""
+        return self.of[model].tag_name(model, version)
 
     def is_taken(self, name: str) -> bool:
         """Tell whether there is a tag of that name."""
