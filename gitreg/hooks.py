@@ -22,6 +22,7 @@ from gitreg.check.past import IndexedPast, Past
 from gitreg.check.ranges import CheckOptions, check_commit
 from gitreg.check.step import is_registry
 from gitreg.core.model import layout
+from gitreg.core.text.counts import quantity
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import GitError, GitregError, InvalidRequest, NotFound
 from gitreg.git.repository import GitRepository
@@ -256,7 +257,7 @@ def _post_merge() -> tuple[int, list[str]]:
             report = registry.sync_tags()
         except NotFound:
             return 0, []  # a branch under review has no tags
-    lines = [f"gitreg: {len(report.made)} tag(s) made"] if report.made else []
+    lines = [f"gitreg: made {quantity(len(report.made), 'tag')}"] if report.made else []
     lines += [f"gitreg: {line(name)} is not the tag that history implies" for name in report.wrong]
     return 0, lines
 

@@ -11,16 +11,14 @@ import base64
 import binascii
 import re
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 
 from gitreg.core.model.keys import PublicKey, Signers, key_of_blob, split_fields
 from gitreg.errors import GitError, InvalidDocument, InvalidRequest, Refused, WorldError
-from gitreg.git import process
+from gitreg.git import process, scratch
 from gitreg.git.repository import GitRepository
 
 APPROVAL = "gitreg-approval"
@@ -128,8 +126,8 @@ def verify(text: bytes, signature: bytes, namespace: str, signers: Signers) -> s
 @lru_cache(maxsize=4096)
 def _is_good(text: bytes, signature: SshSignature) -> bool:
     try:
-        with tempfile.TemporaryDirectory(prefix="gitreg-") as place:
-            allowed, armored = Path(place, "signers"), Path(place, "signature")
+        with scratch.temporary("verify") as place:
+            allowed, armored = place / "signers", place / "signature"
             line = f'{_WHO} namespaces="{signature.namespace}" {signature.key}\n'
             allowed.write_text(line, "ascii")
             armored.write_bytes(signature.armored)

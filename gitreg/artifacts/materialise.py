@@ -13,18 +13,17 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from gitreg.artifacts import swap
 from gitreg.core.model.model import Artifact
 from gitreg.dvc import DvcProject, Member, digest
-from gitreg.dvc.cache import TEMPORARY
 from gitreg.dvc.digest import FileDigest, Meter, Progress, translated
 from gitreg.dvc.member_paths import shown
 from gitreg.errors import DvcError, InvalidRequest, WorldError
+from gitreg.git import scratch
 
 
 def deliver(
@@ -174,12 +173,12 @@ def _workshop(destination: Path, *, is_folder: bool) -> Iterator[Path]:
         destination.parent.mkdir(parents=True, exist_ok=True)
         inside = is_folder and swap.is_an_island(destination)
         place = destination if inside else destination.parent
-        workshop = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=place))
-    try:
-        with swap.only_one(destination, workshop):
-            yield workshop
-    finally:
-        shutil.rmtree(workshop, ignore_errors=True)
+    with ExitStack() as stack:
+        with _delivering(destination):
+            workshop = stack.enter_context(scratch.beside(place))
+        if inside:
+            swap.refuse_others(destination, {workshop})
+        yield workshop
 
 
 def _copy(
@@ -266,16 +265,19 @@ def _put(copy: Path, destination: Path, hashes: Mapping[str, str]) -> None:
 
 def _rename(copy: Path, destination: Path) -> None:
     # Not inside the workshop: that is always removed, and this may be the only copy.
-    aside = copy.parent.with_name(copy.parent.name + swap.ASIDE)
+    place = copy.parent.with_name(copy.parent.name + swap.ASIDE)
+    aside = place / destination.name
     try:
         # A file replaces a file in one step; a folder needs a free place.
         if destination.is_dir() or (copy.is_dir() and destination.exists()):
+            place.mkdir()
+            scratch.hide(place)
             destination.rename(aside)
         copy.replace(destination)
     except BaseException:
         if aside.exists() and not destination.exists():
             aside.rename(destination)
+        if not aside.exists():
+            shutil.rmtree(place, ignore_errors=True)
         raise
-    shutil.rmtree(aside, ignore_errors=True)
-    with suppress(OSError):
-        aside.unlink()
+    shutil.rmtree(place, ignore_errors=True)

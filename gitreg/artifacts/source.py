@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from gitreg.artifacts.lineage import TrackedOutput, find_tracked
 from gitreg.core.model import layout
 from gitreg.core.model.manifest import is_artifact_name
 from gitreg.errors import InvalidRequest, NotFound
+from gitreg.git import scratch
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ def text_source(name: str, content: str) -> Iterator[Source]:
         raise InvalidRequest(
             f"{name!a} is not an artifact's name: expected 'model.' and an extension"
         )
-    with tempfile.TemporaryDirectory(prefix="gitreg-") as folder:
-        path = Path(folder).resolve() / name
+    with scratch.temporary("text") as folder:
+        path = folder.resolve() / name
         path.write_text(content, "utf-8", newline="")
         yield Source(path)
 

@@ -41,23 +41,12 @@ def is_unfinished(destination: Path) -> bool:
     return any(name.endswith(ASIDE) for name in left) or (left != [] and left == names)
 
 
-@contextmanager
-def only_one(destination: Path, workshop: Path) -> Iterator[None]:
-    """Hold a lock on a workshop inside a destination while the ``with`` block runs.
+def refuse_others(destination: Path, ours: set[Path]) -> None:
+    """Refuse to deliver to a folder in which another process holds a folder of its own.
 
     Raises:
         WorldError: another process is delivering to the same destination.
     """
-    if workshop.parent != destination:
-        yield
-        return
-    with _handle(workshop) as mine:
-        fcntl.flock(mine, fcntl.LOCK_EX)
-        _refuse_others(destination, {workshop})
-        yield
-
-
-def _refuse_others(destination: Path, ours: set[Path]) -> None:
     if any(_is_held(left) for left in _left(destination, ours)):
         raise WorldError(
             f"another gitreg is delivering to {member_paths.shown(str(destination))}",
@@ -110,7 +99,7 @@ def exchange(copy: Path, destination: Path, hashes: Mapping[str, str]) -> None:
     with _handle(aside) as mine:
         fcntl.flock(mine, fcntl.LOCK_EX)
         try:
-            _refuse_others(destination, ours)
+            refuse_others(destination, ours)
         except WorldError:
             aside.rmdir()
             raise

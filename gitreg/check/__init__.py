@@ -20,6 +20,7 @@
 `dvc_yaml`     the artifacts in ``dvc.yaml``
 `guarded`      changes of the policy itself, and of what decides whether it holds
 `moves`        moves between stages, by the policy
+`taken_back`   pointers that a commit takes back without saying so
 `facts`        the answers to the rules' questions, once for all
 `clone_facts`  those of a move that is about to be made
 `commit_facts` those of a move that a commit made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from gitreg.check.claims import Update, read_references
 from gitreg.check.finding import CheckFinding
@@ -58,7 +58,7 @@ class PushedTags:
         waiting = self._waiting(born) if born else {}
         if not named and not waiting:
             return
-        implied = self._implied()
+        implied, adopted = self._implied()
         others = self._others(named)
         ends = [oid for update in named.values() for oid in (update.old, update.new) if oid]
         objects = self._objects([*ends, *waiting.values()])
@@ -70,10 +70,11 @@ class PushedTags:
             )
             for name, update in named.items()
         ]
-        yield from judge_tags(changes, implied, others)
+        yield from judge_tags(changes, implied, others, adopted)
         for name in [name for name in waiting if name in pushed]:
             del waiting[name]  # judged above as it is after the push
-        yield from judge_born({name: objects.get(oid) for name, oid in waiting.items()}, implied)
+        present = {name: objects.get(oid) for name, oid in waiting.items()}
+        yield from judge_born(present, implied, adopted, self._versions(waiting))
 
     def _objects(self, oids: Sequence[str]) -> dict[str, GitObject]:
         """Return objects by name; of one that is too large to be a tag of ours, only the kind."""
@@ -129,13 +130,25 @@ class PushedTags:
         found = read_references(self._repository, names)
         return {name.removeprefix(_TAGS): there.oid for name, there in found.items()}
 
-    def _implied(self) -> list[Tag]:
-        """Return the tags that the history up to the tip implies; it is not accepted yet."""
+    def _versions(self, names: Iterable[str]) -> set[tuple[str, int]]:
+        """Return the versions at the tip of the models that tags are about."""
+        state = RegistryState(self._repository.snapshot(self._tip))
+        return {
+            (model, number)
+            for model in {str(model_of_tag(name)) for name in names}
+            for number in state.numbers(model)
+        }
+
+    def _implied(self) -> tuple[list[Tag], dict[str, str]]:
+        """Return the tags that the history up to the tip implies, and GTO's that it adopted.
+
+        The tip is not accepted yet.
+        """
         history = self._history()
         try:
             if self._old_tip is not None:
                 history.advance(self._old_tip)
-            return [] if self._tip is None else _tried(history, self._tip)
+            return ([], {}) if self._tip is None else _tried(history, self._tip)
         finally:
             history.close()
 
@@ -144,14 +157,16 @@ def _missing(oid: str) -> GitObject:
     return GitObject(oid, "missing", b"")
 
 
-def _tried(history: HistoryIndex, tip: str) -> list[Tag]:
+def _tried(history: HistoryIndex, tip: str) -> tuple[list[Tag], dict[str, str]]:
     """Return the tags up to a tip, and roll the index back: another hook may still refuse it."""
     implied: list[Tag] = []
+    adopted: dict[str, str] = {}
     with contextlib.suppress(_OnlyTried), history.tentative():
         history.advance(tip)
         implied += history.tags()
+        adopted |= history.adopted_tags()
         raise _OnlyTried
-    return implied
+    return implied, adopted
 
 
 class _OnlyTried(Exception):

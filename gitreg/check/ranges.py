@@ -26,10 +26,11 @@ from gitreg.check.judge import judge_moves, judge_step, new_faults
 from gitreg.check.limits import limits
 from gitreg.check.line import Line
 from gitreg.check.lives import Lives
-from gitreg.check.origins import maker_of
+from gitreg.check.origins import Makers
 from gitreg.check.past import Past
 from gitreg.check.revisions import check_base
 from gitreg.check.step import Step, is_registry, models_of
+from gitreg.check.taken_back import Operations
 from gitreg.check.versions import new_versions
 from gitreg.core.model import layout
 from gitreg.core.policy import DEFAULT, Facts, Policy
@@ -228,8 +229,10 @@ class _Judge:
         self._digests = Digests(repository, base)
         self._arrived: list[str] = []
         self.is_over = False  # a limit is: nothing more can be judged
+        self._operations = Operations(repository)
         self._line = Line(options.past)
         self._is_line: bool | None = None
+        self._makers = Makers(repository, self._state)
         self._states: dict[str | None, RegistryState] = {}
         self._known: dict[str, _Known] = {}
         self._latest = _Known()
@@ -266,8 +269,10 @@ class _Judge:
         moving = self._moving(read, steps[0], brings=brings)
         for step in steps:
             found = judge_step(step, only_registry=self._options.only_registry)
-            if moving is not None and step is steps[0]:
-                found += judge_moves(moving, self)
+            if step is steps[0]:
+                found += self._operations.undone(step)
+                if moving is not None:
+                    found += judge_moves(moving, self)
             found += self._digests.judge(step)
             if step.policy.guard is not None:
                 found += guarded(step, self.facts(step).signer, self._approve_change)
@@ -449,7 +454,7 @@ class _Judge:
         stage = move.stage or move.came_from or ""
         known = self._line.last_move(move.model, stage), self._line.life(move.model)
         since = [commit for commit in known if commit is not None]
-        return maker_of(self._repository, self._state, self._parents, move, since)
+        return self._makers.maker_of(self._parents, move, since)
 
     def _began_anew(self, model: str) -> bool:
         """Tell whether a name was freed in the range: its earlier history is another model's."""

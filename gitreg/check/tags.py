@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitreg.check.finding import CheckFinding
 from gitreg.core.model.names import model_of_tag
-from gitreg.core.state.tags import Tag
+from gitreg.core.state.tags import Tag, major_of
 from gitreg.git.history_index import HistoryIndex
 from gitreg.git.objects import GitObject
 from gitreg.git.publish import is_tag
 from gitreg.git.repository import GitRepository
+
+_OBJECT = re.compile(rb"object ([0-9a-f]{40})\n")
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,10 @@ def is_ours(name: str) -> bool:
 
 
 def judge_tags(
-    updates: Sequence[TagUpdate], implied: Sequence[Tag], others: Collection[str] = ()
+    updates: Sequence[TagUpdate],
+    implied: Sequence[Tag],
+    others: Collection[str] = (),
+    adopted: Mapping[str, str] | None = None,
 ) -> Iterator[CheckFinding]:
     """Find updates that make a tag something else than history implies.
 
@@ -47,6 +53,7 @@ def judge_tags(
         updates: what happens to tags.
         implied: the tags that history implies, at the branch's tip afterwards.
         others: the artifacts that are another tool's, by ``dvc.yaml``: their tags are none of ours.
+        adopted: GTO's tags of imported versions and moves, name to the commit that each is on.
     """
     by_name: Mapping[str, Tag] = {tag.name: tag for tag in implied}
     for update in updates:
@@ -54,7 +61,10 @@ def judge_tags(
         if model is None:
             continue
         wanted = by_name.get(update.name)
-        if wanted is None:
+        target = (adopted or {}).get(update.name)
+        if wanted is None and target is not None:
+            yield from _judge_adopted(update, target)
+        elif wanted is None:
             if update.after is not None and model not in others:
                 yield _finding(
                     "tag-not-implied",
@@ -71,23 +81,54 @@ def judge_tags(
             yield _finding(code, update.name, "it is not the tag that history implies")
 
 
+def _judge_adopted(update: TagUpdate, target: str) -> Iterator[CheckFinding]:
+    """Find an update by which GTO's tag of something imported would go, or be elsewhere."""
+    if update.after is None:
+        yield _finding(
+            "tag-deleted", update.name, "GTO's tag was imported: it cannot be deleted", None
+        )
+    elif _target(update.after) != target:
+        code = "tag-not-implied" if update.before is None else "tag-moved"
+        message = f"GTO's tag was imported from {target[:9]}, and this is another commit"
+        yield _finding(code, update.name, message, None)
+
+
+def _target(tag: GitObject) -> str:
+    """Return the commit that a tag is on: its own name where the tag is lightweight."""
+    found = _OBJECT.match(tag.data) if tag.kind == "tag" else None
+    return found[1].decode() if found else tag.oid
+
+
 def judge_born(
-    present: Mapping[str, GitObject | None], implied: Sequence[Tag]
+    present: Mapping[str, GitObject | None],
+    implied: Sequence[Tag],
+    adopted: Mapping[str, str],
+    versions: Collection[tuple[str, int]],
 ) -> Iterator[CheckFinding]:
     """Find tags that were there before their model, and would now say something about it.
+
+    A version's tag of another tool says nothing about a number that the model does not have.
 
     Args:
         present: the tags of models that are new, with their objects.
         implied: the tags that history implies.
+        adopted: GTO's tags of imported versions and moves, name to the commit that each is on.
+        versions: the models' versions, by the names of the tags.
     """
     by_name: Mapping[str, Tag] = {tag.name: tag for tag in implied}
     for name, found in present.items():
-        wanted = by_name.get(name)
+        wanted, model = by_name.get(name), str(model_of_tag(name))
+        if found is not None and name in adopted and _target(found) == adopted[name]:
+            continue
+        number = major_of(name, model)
+        if number is not None and (model, number) not in versions:
+            continue
         if wanted is None or found is None or not is_tag(found, wanted):
             yield _finding(
                 "tag-not-implied",
                 name,
                 "it was there before its model, and no event in history implies it",
+                f"gitreg import gto --model {shlex.quote(model)}, if it is a record of GTO's; else "
                 f"git push origin {shlex.quote(f':refs/tags/{name}')}",
             )
 
@@ -109,6 +150,6 @@ def judge_clone(
 
 
 def _finding(
-    code: str, name: str, message: str, remedy: str = "gitreg tags sync --force"
+    code: str, name: str, message: str, remedy: str | None = "gitreg tags sync --force"
 ) -> CheckFinding:
     return CheckFinding(code, "error", f"refs/tags/{name}", message, remedy)

@@ -103,6 +103,29 @@ def _is_forgotten(step: Step, change: Difference) -> bool:
         return False  # the check of documents reports it, and no approval counts
 
 
+def withdrawals(step: Step) -> Iterator[CheckFinding]:
+    """Find approvals that are gone, without the file that remembers it: they could come back."""
+    honest = Lives(step).honest
+    for (model, number), files in step.versions.items():
+        listing = step.after.snapshot.list(layout.version_path(model, number))
+        if model in honest or _MANIFEST not in listing:
+            continue
+        for _, change in files:
+            place = layout.locate(change.path)
+            if change.mode or place is None or place.kind != "approval":
+                continue
+            path = layout.withdrawal_path(change.path)
+            is_counted = any(entry.path == path for entry in step.registry_changes)
+            if step.after.snapshot.read(path) is None or not (is_counted or step.is_merge):
+                yield step.found(
+                    "immutable",
+                    change.path,
+                    f"the approval is gone, and no {path.rpartition('/')[2]} remembers it",
+                    remedy=f"gitreg approve {format_version(model, number)} --to {place.name} "
+                    "--withdraw",
+                )
+
+
 def _how(change: Difference) -> str:
     if change.mode == 0:
         return "this file is gone"

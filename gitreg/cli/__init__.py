@@ -9,6 +9,8 @@
 `reviewing`   approvals, the policy, the check, hooks, files for Git hosts
 `sharing`     fetch, push, tags, doctor
 `mlflow`      MLflow's web pages, import and export
+`gto`         the import of a project that used GTO
+`transfers`   prints what was imported or exported
 ============  =================================================================
 """
 
@@ -23,6 +25,8 @@ from gitreg.cli import sharing  # isort: split
 
 from gitreg.cli import mlflow  # isort: split
 
+from gitreg.cli import gto  # isort: split
+
 from gitreg.cli.app import app, main
 
-__all__ = ["app", "main", "mlflow", "reading", "reviewing", "sharing", "writing"]
+__all__ = ["app", "gto", "main", "mlflow", "reading", "reviewing", "sharing", "writing"]

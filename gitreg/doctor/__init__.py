@@ -5,6 +5,7 @@ the history index, and objects that no reference names. Only `fixes` repairs, an
 
 ==============  =======================================================
 `inspection`    `Inspection`: what is examined
+`damage`        files of Git's that a power cut left empty
 `clone`         the clone and its remote branch
 `worktree`      index and work tree beside the commit
 `tags`          tags beside what history implies
@@ -25,14 +26,26 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
 
-from gitreg.doctor import clone, contents, delivered, fixes, leftovers, past, stored_bytes, tags
+from gitreg.doctor import (
+    clone,
+    contents,
+    damage,
+    delivered,
+    fixes,
+    leftovers,
+    past,
+    stored_bytes,
+    tags,
+)
 from gitreg.doctor import worktree as files
 from gitreg.doctor.inspection import Inspection
 from gitreg.errors import GitregError
 from gitreg.findings import Finding
 from gitreg.git import publish
+from gitreg.git.repository import GitRepository
+from gitreg.publishing.clone import Clone
 
-__all__ = ["Inspection", "examine", "mend"]
+__all__ = ["Inspection", "damaged", "examine", "mend"]
 
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 
@@ -59,6 +72,7 @@ def examine(inspection: Inspection) -> list[Finding]:
         yield from findings
 
     examinations: dict[str, _Examination] = {
+        "Git's files": lambda: damage.examine(repository, inspection.clone),
         "clone": lambda: clone.examine(inspection),
         "registry": lambda: contents.examine(inspection),
         "locks": lambda: leftovers.locks(inspection),
@@ -89,6 +103,11 @@ def examine(inspection: Inspection) -> list[Finding]:
     for what, examination in examinations.items():
         found += _guarded(what, examination)
     return sorted(found, key=lambda finding: _ORDER[finding.severity])
+
+
+def damaged(repository: GitRepository, clone: Clone) -> list[Finding]:
+    """Return the damaged files of Git's, of a repository whose commit cannot be read."""
+    return list(damage.examine(repository, clone))
 
 
 def _guarded(what: str, examination: _Examination, code: str = "not-examined") -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from gitreg.doctor import leftovers
 from gitreg.doctor import worktree as files
 from gitreg.doctor.inspection import Inspection
 from gitreg.findings import Finding
-from gitreg.git import worktree
+from gitreg.git import interrupted, worktree
 from gitreg.publishing.tags import compare_tags, sync_tags, tagged_tip
 
 
@@ -31,24 +31,25 @@ def _index(inspection: Inspection) -> Iterator[Finding]:
 def _work_tree(inspection: Inspection) -> Iterator[Finding]:
     """Update index and files to the commit that is published already."""
     repository = inspection.repository
-    if (
-        repository.top_level is None
-        or repository.head_branch() is None
-        or (repository.git_dir / "index.lock").exists()  # reported; it must go first
-    ):
+    if repository.top_level is None or repository.head_branch() is None:
         return
+    lock = repository.git_dir / "index.lock"
+    if lock.exists() and not worktree.is_own_lock(lock):
+        return  # reported; it must go first
     with inspection.clone.exclusive():
-        announcement = repository.git_dir / worktree.ANNOUNCEMENT
+        announcement = repository.git_dir / interrupted.ANNOUNCEMENT
         was_announced = announcement.exists()
-        worktree.finish(repository)
+        interrupted.finish(repository)
         if was_announced and not announcement.exists():
-            yield _fixed("work tree", "updated to the publication that was interrupted")
+            yield _fixed(
+                "work tree",
+                "brought to the commit of HEAD, after a publication that was interrupted",
+            )
         outdated = files.behind(inspection)
         if outdated:
-            warnings = worktree.catch_up(repository, outdated)
-            if not warnings:
-                for edit in outdated:
-                    yield _fixed(edit.path, "updated index and file to the commit")
+            worktree.write(repository, outdated)
+            for edit in outdated:
+                yield _fixed(edit.path, "updated index and file to the commit")
 
 
 def _tags(inspection: Inspection) -> Iterator[Finding]:

@@ -17,11 +17,10 @@ from gitreg.core.model.model import Artifact, ModelVersion
 from gitreg.core.state.state import RegistryState
 from gitreg.doctor.forms import Filled, Forms
 from gitreg.errors import GitregError
+from gitreg.git import locks
 from gitreg.git.history_index import HistoryIndex
 from gitreg.git.repository import GitRepository
 from gitreg.publishing.clone import Clone
-
-_PROCESSES = Path("/proc")
 
 
 @dataclass(frozen=True)
@@ -89,20 +88,8 @@ class Inspection:
 
     @cached_property
     def open_files(self) -> Mapping[str, int] | None:
-        """The open files of processes, real path to process; ``None`` where this is unknown.
-
-        Linux lists them for the user's own processes, and for all processes to the administrator.
-        """
-        if not (_PROCESSES / "self" / "fd").is_dir():
-            return None
-        found = {}
-        for folder in _PROCESSES.glob("[0-9]*/fd"):
-            try:
-                for handle in folder.iterdir():
-                    found[os.readlink(handle)] = int(folder.parent.name)  # noqa: PTH115  fast
-            except OSError:
-                continue  # the process ended, or belongs to another user
-        return found
+        """The result of `gitreg.git.locks.open_files`."""
+        return locks.open_files()
 
     def holder(self, path: Path) -> int | None:
         """Return a process with this file, or a file below this folder, open; ``None`` if none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain, islice
@@ -13,12 +14,16 @@ from pathlib import Path
 from gitreg.core.model import layout
 from gitreg.core.model.model import ModelVersion
 from gitreg.core.model.names import format_version
+from gitreg.core.text.counts import quantity
 from gitreg.core.text.times import ago
 from gitreg.doctor.inspection import Inspection, age
 from gitreg.dvc.cache import TEMPORARY
 from gitreg.errors import DvcError
 from gitreg.findings import Finding
-from gitreg.git.worktree import ANNOUNCEMENT
+from gitreg.git import locks as git_locks
+from gitreg.git import scratch
+from gitreg.git.interrupted import ANNOUNCEMENT
+from gitreg.git.worktree import is_own_lock
 
 ABANDONED = 3600.0
 """After how many seconds without a write an unfinished file counts as abandoned, provided that no
@@ -29,6 +34,9 @@ ABANDONED_UNSEEN = 24 * 3600.0
 
 _ASIDE = "-replaced"
 _REFERENCES = ("HEAD.lock", "packed-refs.lock")
+_BRIEFLY = 0.2
+"""How long a Git at work holds a lock, in seconds."""
+
 _LISTED = 20
 """How many findings of one kind are listed one by one."""
 
@@ -50,13 +58,11 @@ def index(inspection: Inspection) -> Iterator[Finding]:
 
 def locks(inspection: Inspection) -> Iterator[Finding]:
     """Yield the locks of Git and DVC, with their age and holder."""
-    for lock in islice(_git_locks(inspection), _LISTED):
-        if lock.name == "index.lock":
-            code = "index-lock"
-        else:
-            is_reference = "refs" in lock.parts or lock.name in _REFERENCES
-            code = "reference-lock" if is_reference else "git-lock"
-        yield _lock(inspection, code, lock, "Git")
+    folders = {inspection.repository.git_dir, inspection.repository.common_dir}
+    remote = inspection.clone.folder_of_remote()
+    for folder in (*sorted(folders), *([remote] if remote is not None else [])):
+        for lock in islice(_git_locks(folder), _LISTED):
+            yield from _lock(inspection, _code_of(lock), lock)
     top = inspection.repository.top_level
     if top is not None:
         for project in (top, top / layout.ROOT):
@@ -67,18 +73,26 @@ def locks(inspection: Inspection) -> Iterator[Finding]:
             "git-rubbish",
             "note",
             str(rubbish[0]),
-            f"{len(rubbish)} unfinished object(s) of a killed Git process take up space; git gc "
+            "unfinished work of a killed Git process takes up space "
+            f"({quantity(len(rubbish), 'object')}); git gc "
             "removes those older than two weeks",
             "git gc --quiet",
         )
 
 
-def _git_locks(inspection: Inspection) -> Iterator[Path]:
-    """Yield Git's lock files; each blocks writers as long as it exists."""
-    for folder in sorted({inspection.repository.git_dir, inspection.repository.common_dir}):
-        yield from sorted(folder.glob("*.lock"))
-        yield from sorted((folder / "refs").rglob("*.lock"))
-        yield from sorted((folder / "objects" / "info").rglob("*.lock"))
+def _git_locks(folder: Path) -> Iterator[Path]:
+    """Yield the lock files in a Git folder; each blocks writers as long as it exists."""
+    for lock in sorted(folder.glob("*.lock")):
+        if not is_own_lock(lock):
+            yield lock
+    yield from sorted((folder / "refs").rglob("*.lock"))
+    yield from sorted((folder / "objects" / "info").rglob("*.lock"))
+
+
+def _code_of(lock: Path) -> str:
+    if lock.name == "index.lock":
+        return "index-lock"
+    return "reference-lock" if "refs" in lock.parts or lock.name in _REFERENCES else "git-lock"
 
 
 def _git_rubbish(inspection: Inspection) -> Iterator[Path]:
@@ -86,25 +100,29 @@ def _git_rubbish(inspection: Inspection) -> Iterator[Path]:
     yield from chain(objects.glob("[0-9a-f][0-9a-f]/tmp_obj_*"), objects.glob("pack/tmp_*"))
 
 
-def _lock(inspection: Inspection, code: str, lock: Path, program: str) -> Finding:
-    process = inspection.holder(lock)
-    when = ago(age(lock))
-    if process is not None:
-        return Finding(
+def _lock(inspection: Inspection, code: str, path: Path) -> Iterator[Finding]:
+    lock = git_locks.look_at(path, inspection.open_files)
+    if lock is not None and lock.age < _BRIEFLY:
+        time.sleep(_BRIEFLY)  # a push of somebody else's, whose processes nobody can see
+        lock = git_locks.look_at(path, inspection.open_files)
+    if lock is None:
+        return  # its process just ended
+    if lock.process is not None:
+        yield Finding(
             code,
             "warning",
-            str(lock),
-            f"process {process} holds it; it was last written {when}: wait until the process ends",
-            f"ps -fp {process}",
+            str(path),
+            f"{lock.text}: wait until that process ends",
+            lock.remedy,
         )
-    known = "" if inspection.open_files is None else " and no process of yours has it open"
-    return Finding(
+        return
+    yield Finding(
         code,
-        "warning",
-        str(lock),
-        f"last written {when}{known}: a {program} process is still at work, or was killed and left "
-        "this file, which blocks the next one; if no such process is running, remove it",
-        f"rm {shlex.quote(str(lock))}",
+        "error",
+        str(path),
+        f"{lock.text}: a Git process was killed and left this file, which stops every write; if "
+        "no such process is running, remove it",
+        lock.remedy,
     )
 
 
@@ -187,8 +205,9 @@ def unfinished(inspection: Inspection) -> Iterator[Finding]:
             "unfinished",
             "warning",
             str(abandoned[0]),
-            f"{len(abandoned)} unfinished file(s) of a gitreg that was killed take up space; the "
-            f"first was last written {ago(age(abandoned[0]))}",
+            "unfinished work of a gitreg that was killed takes up space "
+            f"({quantity(len(abandoned), 'file')}); the first was last written "
+            f"{ago(age(abandoned[0]))}",
             "gitreg doctor --fix",
         )
     for path in islice((path for path in paths if path not in abandoned), _LISTED):
@@ -204,7 +223,11 @@ def unfinished(inspection: Inspection) -> Iterator[Finding]:
         )
     for version in inspection.versions:
         for aside in _children(inspection, version, f"{TEMPORARY}*{_ASIDE}"):
-            yield _set_aside(inspection, version, aside)
+            # Earlier releases renamed the model itself to this name.
+            inner = aside / inspection.artifacts.own_place(version).name
+            if inner.exists() or not scratch.is_hidden(aside):
+                place = inner if scratch.is_hidden(aside) else aside
+                yield _set_aside(inspection, version, place)
 
 
 def _set_aside(inspection: Inspection, version: ModelVersion, aside: Path) -> Finding:
@@ -282,5 +305,7 @@ def _children(inspection: Inspection, version: ModelVersion, pattern: str) -> li
 
 def is_abandoned(inspection: Inspection, path: Path) -> bool:
     """Return whether no process can still be writing an unfinished file."""
+    if path.is_dir() and scratch.is_hidden(path):
+        return scratch.is_nobodys(path)
     patience = ABANDONED_UNSEEN if inspection.open_files is None else ABANDONED
     return age(path) >= patience and inspection.holder(path) is None

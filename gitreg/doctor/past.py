@@ -13,6 +13,7 @@ from gitreg.core.model import layout
 from gitreg.core.model.manifest import read_tombstone
 from gitreg.core.model.names import format_version
 from gitreg.core.state.change import OPERATION, trailers_of
+from gitreg.core.state.taken_back import TakenBack, Undone, is_pointer
 from gitreg.doctor.inspection import Inspection
 from gitreg.errors import InvalidDocument
 from gitreg.findings import Finding
@@ -34,9 +35,15 @@ def examine(inspection: Inspection) -> Iterator[Finding]:
         return
     written: _Written = {}
     operations: dict[str, list[str]] = defaultdict(list)
+    known = TakenBack()
+    undone: dict[str, Undone] = {}
     for info, changes in read_paths(repository, commit):
         for name in dict.fromkeys(trailers_of(info.message).get(OPERATION, ())):
             operations[name].append(info.oid)
+        moved = [(c.path, c.before, c.after) for c in changes if is_pointer(c.path)]
+        for path, *_ in moved:
+            undone.pop(path, None)
+        undone |= {one.path: one for one in known.read(info.oid, info.message, moved)}
         for model in _ended_models(repository, changes):
             folder = f"{layout.model_path(model)}/"
             written = {
@@ -46,6 +53,7 @@ def examine(inspection: Inspection) -> Iterator[Finding]:
             if change.after is not None and _is_immutable(change.path):
                 written.setdefault(change.path, (info.oid, change.after))
     yield from _done_twice(operations)
+    yield from _taken_back(repository, undone)
     yield from _changed(inspection, written, _blobs(repository, commit))
 
 
@@ -89,6 +97,19 @@ def _done_twice(operations: Mapping[str, list[str]]) -> Iterator[Finding]:
                 f"{', '.join(short)}",
                 f"git --no-pager show {' '.join(short)}",
             )
+
+
+def _taken_back(repository: GitRepository, undone: Mapping[str, Undone]) -> Iterator[Finding]:
+    for path, one in undone.items():
+        yield Finding(
+            "taken-back",
+            "warning",
+            path,
+            f"{one.commit[:9]} ({repository.subject_of(one.commit)}) brought it back to what it "
+            f"was before {one.operation[:9]} ({repository.subject_of(one.operation)}), and does "
+            "not say so: a commit after a crash, or with an old index?",
+            f"git --no-pager show {one.commit[:12]} -- {shlex.quote(path)}",
+        )
 
 
 def _blobs(repository: GitRepository, commit: str) -> dict[str, str]:

@@ -9,9 +9,10 @@ from itertools import islice
 
 from gitreg.core.model import layout
 from gitreg.core.state.change import Edit
+from gitreg.core.text.counts import quantity
 from gitreg.doctor.inspection import Inspection
 from gitreg.findings import Finding
-from gitreg.git import worktree
+from gitreg.git import interrupted, worktree
 from gitreg.git.repository import GitRepository, Tip
 
 _LOOK_BACK = 50
@@ -45,7 +46,7 @@ def examine(inspection: Inspection) -> Iterator[Finding]:
             "work-tree-behind",
             "warning",
             paths[0],
-            f"{len(paths)} file(s) still have the content of an earlier commit: a write was "
+            f"{quantity(len(paths), 'file')} with the content of an earlier commit: a write was "
             "interrupted, or another program moved the branch; git status shows this as if you "
             "had reverted the change",
             f"git restore --staged --worktree -- {shlex.join(paths)}",
@@ -56,8 +57,8 @@ def examine(inspection: Inspection) -> Iterator[Finding]:
             "missing-file",
             "warning",
             gone[0],
-            f"{len(gone)} file(s) of the registry are missing in the work tree, but still in Git: "
-            "gitreg refuses to write them",
+            "missing in the work tree, but still in Git: "
+            f"{quantity(len(gone), 'file')} of the registry: gitreg refuses to write them",
             f"git restore -- {shlex.join(gone)}",
         )
     own = [path for path in dirty if path not in outdated and path not in gone]
@@ -66,26 +67,28 @@ def examine(inspection: Inspection) -> Iterator[Finding]:
             "uncommitted",
             "note",
             own[0],
-            f"{len(own)} file(s) of the registry have your uncommitted changes: gitreg refuses to "
-            "write them until you commit or revert the changes",
+            f"your uncommitted changes in {quantity(len(own), 'file')} of the registry: gitreg "
+            "refuses to write them until you commit or revert the changes",
             f"git status --short -- {shlex.join(own)}",
         )
 
 
 def _interrupted(repository: GitRepository) -> str | None:
     """Return the message about a publication that was announced and not finished, if any."""
-    if not (repository.git_dir / worktree.ANNOUNCEMENT).exists():
+    if not (repository.git_dir / interrupted.ANNOUNCEMENT).exists():
         return None
-    found = worktree.announced(repository)
+    found = interrupted.announced(repository)
     if found is None:
         return "a gitreg was killed just before it published something; nothing is lost"
-    if repository.head_branch() != found.branch or repository.tip() != Tip(
-        found.branch, found.after
-    ):
-        return "a gitreg was killed before it published its announced change; nothing is lost"
+    if repository.tip() == Tip(found.branch, found.after):
+        return (
+            f"a gitreg was killed just after it published {found.after[:9]}: index and files are "
+            "not updated yet, so git status shows the change as if you had reverted it"
+        )
     return (
-        f"a gitreg was killed just after it published {found.after[:9]}: index and files are not "
-        "updated yet, so git status shows the change as if you had reverted it"
+        f"a gitreg was killed before the branch had {found.after[:9]}: index and files may have "
+        "the change already, and a git commit of yours would contain it; run the same gitreg "
+        "command again, or take the change back"
     )
 
 
@@ -137,7 +140,7 @@ def behind(inspection: Inspection) -> Sequence[Edit]:
         changed = set(_ours(repository.changed_paths(commit, tip)))
         if not changed or not changed <= paths:
             continue
-        outdated = worktree.lagging(repository, commit, tip)
+        outdated = interrupted.lagging(repository, commit, tip)
         if len(outdated) == len(changed) and len(outdated) > len(best):
             best = outdated
     return best

@@ -8,12 +8,17 @@
 `publish`         writes a `Change`; moves branch and tags in one compare-and-swap
 `remote`          talks to remotes: fetch, push, list
 `remote_settings` which remote a branch is published to
+`path_remotes`    the folder of a remote that is on this machine
+`push_failures`   why a push failed
+`own_references`  ``refs/gitreg/…``: written without lock files that stay
+`locks`           Git's lock files: who holds one, how old it is
 `causes`          failures of a remote that a retry does not help against
 `pre_push`        the user's pre-push hook: what it needs, whether it refused
 `submodules`      what a push does with submodules
 `rewinds`         the commits that a remote branch had: what tells that it went backwards
 `branches`        which commits are on a branch, by the evidence of the repository
-`worktree`        the user's work tree and index, and how they follow the branch
+`worktree`        the user's work tree and index, and how they move beside the branch
+`interrupted`     finishes a publication that failed between work tree and branch
 `index`           whether a file is in index and work tree as a commit has it
 `log`             reads commits along the first parents
 `steps`           reads each commit of a range beside each of its parents
@@ -25,6 +30,8 @@
 `light`           a copy of one commit that fetches files on demand
 `last_seen`       the last known state of a repository that is read by URL
 `heads`           where HEAD is, from Git's own files
+`damage`          files of Git's that a power cut left empty
+`scratch`         temporary folders that Git ignores and the next run removes
 `sharing`         modes of files in a repository that a group shares
 `signing`         signs commits and tags as the user configured
 ================  ================================================================

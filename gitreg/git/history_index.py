@@ -13,37 +13,33 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from gitreg.core.model.names import RegistryTag, parse_tag
+from gitreg.core.model.gto_tags import parse_gto_tag
+from gitreg.core.model.names import RegistryTag
 from gitreg.core.state.change import OPERATION, trailers_of
-from gitreg.core.state.history import CommitInfo, Event, FileChange, events_of
-from gitreg.core.state.tags import Tag, tags_of
+from gitreg.core.state.history import CommitInfo, Event, FileChange, adopted_in, events_of
+from gitreg.core.state.tags import Tag, draft_of, tags_of
 from gitreg.core.state.timestamps import Timestamps, changed_in, moment_of
-from gitreg.git.history_database import clear, open_database, transaction, truncate
+from gitreg.git.history_database import (
+    ACTIVITIES,
+    ACTIVITY_SINCE,
+    EVENT,
+    clear,
+    event_of,
+    open_database,
+    transaction,
+    truncate,
+)
 from gitreg.git.history_lives import NameLives
 from gitreg.git.log import first_parents_reach, read_commits
 from gitreg.git.repository import GitRepository
 from gitreg.git.restored import is_restored
 from gitreg.git.sharing import share
 
-_EVENT = (
-    "SELECT oid, time, author, model, action, version, pointer, before, after, reason, subject, "
-    "reverts, stage, override, renamed_from, renamed_to FROM events JOIN commits USING (seq)"
-)
-# A version 0 is the model itself.
-_ACTIVITIES = (
-    "SELECT model, version, min(created), max(updated) FROM changes WHERE seq <= ?1 "
-    "AND life = ifnull((SELECT life FROM lives WHERE lives.model = changes.model AND seq <= ?1 "
-    "ORDER BY seq DESC LIMIT 1), 0) GROUP BY model, life, version"
-)
-_ACTIVITY_SINCE = (
-    "SELECT version, min(created), max(updated) FROM changes INDEXED BY changes_in_order "
-    "WHERE model = ? AND life = ? AND seq > ? AND seq <= ? GROUP BY version"
-)
 _TAG = "SELECT name, model, version, target, tagger, time, zone, message FROM tags"
 _VERSION = "FROM versions WHERE model = ? AND life = ? AND version = ?"
 
@@ -159,7 +155,7 @@ class HistoryIndex:
 
     def plan_tags(self, commit: CommitInfo, changes: Sequence[FileChange]) -> list[Tag]:
         """Return the tags that a commit on top of the tip would imply, and store nothing."""
-        return tags_of(commit, self._events_of(commit, changes), self)
+        return tags_of(commit, self._events_of(commit, changes), self, adopted_in(changes))
 
     def _events_of(self, commit: CommitInfo, changes: Iterable[FileChange]) -> list[Event]:
         """Return what a commit on top of the tip does."""
@@ -181,8 +177,11 @@ class HistoryIndex:
             "INSERT INTO commits (oid, second, moment) VALUES (?, ?, ?)",
             (commit.oid, commit.time, moment),
         ).lastrowid
-        tags = tags_of(commit, events, self)
-        names = {tag.name for tag in tags}
+        adopted = adopted_in(changes)
+        draft = draft_of(commit, events, self, adopted)
+        tags = draft.tags
+        named = dict(adopted.values())
+        named |= {tag.name: tag.target for tag in tags if "#" not in tag.name}
         db.executemany(
             "INSERT OR IGNORE INTO operations VALUES (?, ?)",
             [(name, commit.oid) for name in trailers_of(commit.message).get(OPERATION, ())],
@@ -214,7 +213,7 @@ class HistoryIndex:
         )
         for event in events:
             if event.is_birth:
-                self._born(db, seq, event, names)
+                self._born(db, seq, event, adopted, named)
             elif event.renamed_from is not None and event.version is None:
                 self._moves_along(db, seq, event, moment)
         for event in events:  # last: the loop above reads the lives that end here
@@ -226,15 +225,15 @@ class HistoryIndex:
                 for model, version in changed_in(events, changes)
             ],
         )
-        for tag in tags:
-            moved = "#" in tag.name
-            db.execute(
-                "INSERT INTO counters VALUES (?, ?, ?) ON CONFLICT (model) DO UPDATE "
-                "SET moves = moves + excluded.moves, last = excluded.last",
-                (tag.model, int(moved), tag.time),
-            )
         db.executemany(
-            "INSERT OR IGNORE INTO tags VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO counters VALUES (?, ?, ?, ?, ?)",
+            [
+                (model, seq, *draft.counter_of(model), max(draft.above, self.others_counter(model)))
+                for model in sorted({event.model for event in events})
+            ],
+        )
+        db.executemany(
+            "INSERT OR IGNORE INTO tags VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     tag.name,
@@ -247,13 +246,20 @@ class HistoryIndex:
                     tag.zone,
                     tag.message,
                     _pointer_of(tag),
+                    is_adopted,
                 )
-                for tag in tags
+                for is_adopted, made in ((0, tags), (1, draft.adopted))
+                for tag in made
             ],
         )
 
     def _born(
-        self, db: sqlite3.Connection, seq: int | None, event: Event, tags: Collection[str]
+        self,
+        db: sqlite3.Connection,
+        seq: int | None,
+        event: Event,
+        adopted: Mapping[tuple[str, int], tuple[str, str]],
+        tagged: Mapping[str, str],
     ) -> None:
         """Store a version: the commit that registered it, and the one that is tagged."""
         assert event.version is not None
@@ -261,11 +267,12 @@ class HistoryIndex:
         if event.renamed_from is not None:
             before = (event.renamed_from, self._life(event.renamed_from), event.version)
             oid = (db.execute(f"SELECT oid {_VERSION}", before).fetchone() or (oid,))[0]
-        tag = str(RegistryTag(event.model, version=event.version))
+        own = str(RegistryTag(event.model, version=event.version))
+        name = adopted.get((event.model, event.version), (own,))[0]
         life = self._life(event.model)
         db.execute(
-            "INSERT OR IGNORE INTO versions VALUES (?, ?, ?, ?, ?, ?)",
-            (event.model, life, event.version, seq, oid, event.commit if tag in tags else None),
+            "INSERT OR IGNORE INTO versions VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (event.model, life, event.version, seq, oid, tagged.get(name), name),
         )
 
     def _moves_along(
@@ -322,14 +329,26 @@ class HistoryIndex:
         rows = self._ask(f"SELECT tagged {_VERSION}", key)
         return rows[0][0] if rows else None
 
+    def tag_name(self, model: str, version: int) -> str:
+        """Return the name of a version's tag: gitreg's own, or GTO's that it had before."""
+        rows = self._ask(f"SELECT named {_VERSION}", (model, self._life(model), version))
+        return str(rows[0][0]) if rows else str(RegistryTag(model, version=version))
+
     def is_taken(self, name: str) -> bool:
         """Tell whether there is a tag of that name, even one of a deleted model."""
         return bool(self._ask("SELECT 1 FROM tags WHERE name = ?", (name,)))
 
     def moves(self, model: str) -> tuple[int, int]:
-        """Return how many tags with a counter a model has, and the time of its last tag."""
-        rows = self._ask("SELECT moves, last FROM counters WHERE model = ?", (model,))
+        """Return the highest counter of a model's tags, and the time of its last tag."""
+        query = "SELECT moves, last FROM counters WHERE model = ? ORDER BY seq DESC LIMIT 1"
+        rows = self._ask(query, (model,))
         return (rows[0][0], rows[0][1]) if rows else (0, 0)
+
+    def others_counter(self, model: str) -> int:
+        """Return the highest counter of GTO's tags of a model that gitreg's own are above."""
+        query = "SELECT others FROM counters WHERE model = ? ORDER BY seq DESC LIMIT 1"
+        rows = self._ask(query, (model,))
+        return int(rows[0][0]) if rows else 0
 
     def standing(self, model: str, pointer: str) -> list[int]:
         """Return the versions that a pointer has by its tags, the oldest first."""
@@ -337,8 +356,7 @@ class HistoryIndex:
         versions: dict[int, None] = {}
         for name, version in self._ask(query, (model, pointer)):
             versions.pop(version, None)
-            tag = parse_tag(name)
-            if tag is not None and not tag.cancelled:
+            if "!" not in name:
                 versions[version] = None
         return list(versions)
 
@@ -384,7 +402,7 @@ class HistoryIndex:
             begun = self._cached.get(model)
             if begun is None or begun.life != life or not self._leads_on(begun, seq):
                 begun = _Cached("", 0, life, Timestamps())
-            rows = self._ask(_ACTIVITY_SINCE, (model, life, begun.seq, seq))
+            rows = self._ask(ACTIVITY_SINCE, (model, life, begun.seq, seq))
             cached = _Cached(oid, seq, life, begun.activity.then(rows))
             if len(self._cached) >= _MOST_CACHED:
                 self._cached.clear()
@@ -407,7 +425,7 @@ class HistoryIndex:
     def activities(self) -> dict[str, Timestamps]:
         """Return when all models and their versions were created and last changed."""
         times: dict[str, list[tuple[int, int, int]]] = {}
-        for name, *row in self._ask(_ACTIVITIES, (self._last_seen,)):
+        for name, *row in self._ask(ACTIVITIES, (self._last_seen,)):
             times.setdefault(name, []).append((row[0], row[1], row[2]))
         return {name: Timestamps().then(rows) for name, rows in times.items()}
 
@@ -419,11 +437,11 @@ class HistoryIndex:
         """
         life = self.names.number(model, back=back)
         query = (
-            f"{_EVENT} WHERE model = ? AND pointer = ? AND seq > ? AND seq <= ? "
+            f"{EVENT} WHERE model = ? AND pointer = ? AND seq > ? AND seq <= ? "
             "ORDER BY seq DESC, place"
         )
         rows = self._ask(query, (model, pointer, life, self._last_seen))
-        return [_event(row) for row in rows]
+        return [event_of(row) for row in rows]
 
     def events(
         self, model: str | None = None, pointer: str | None = None, limit: int = -1
@@ -441,13 +459,13 @@ class HistoryIndex:
             if value is not None:
                 where.append(f"{column} = ?")
                 values.append(value)
-        query = f"{_EVENT} WHERE {' AND '.join(where)} ORDER BY seq DESC, place LIMIT ?"
-        return [_event(row) for row in self._ask(query, (*values, limit))]
+        query = f"{EVENT} WHERE {' AND '.join(where)} ORDER BY seq DESC, place LIMIT ?"
+        return [event_of(row) for row in self._ask(query, (*values, limit))]
 
     def events_of_commit(self, commit: str, model: str | None = None) -> list[Event]:
         """Return the events of a commit, of one model or of all."""
-        query = f"{_EVENT} WHERE oid = ? AND model = ifnull(?, model) ORDER BY place"
-        return [_event(row) for row in self._ask(query, (commit, model))]
+        query = f"{EVENT} WHERE oid = ? AND model = ifnull(?, model) ORDER BY place"
+        return [event_of(row) for row in self._ask(query, (commit, model))]
 
     def models_of_commit(self, commit: str) -> list[str]:
         """Return the models whose pointers a commit moved."""
@@ -459,14 +477,19 @@ class HistoryIndex:
 
     def tags(self, since: str | None = None) -> list[Tag]:
         """Return the tags that history implies, oldest first; ``since`` a commit, later ones."""
-        query = f"{_TAG} WHERE seq > ? AND seq <= ? ORDER BY seq, time"
+        query = f"{_TAG} WHERE seq > ? AND seq <= ? AND adopted = 0 ORDER BY seq, time"
         rows = self._ask(query, (self._position(since), self._last_seen))
         return [Tag(*row) for row in rows]
 
     def tags_of_commit(self, commit: str) -> list[Tag]:
         """Return the tags that one commit implies."""
-        query = f"{_TAG} JOIN commits USING (seq) WHERE oid = ? ORDER BY time"
+        query = f"{_TAG} JOIN commits USING (seq) WHERE oid = ? AND adopted = 0 ORDER BY time"
         return [Tag(*row) for row in self._ask(query, (commit,))]
+
+    def adopted_tags(self) -> dict[str, str]:
+        """Return GTO's tags of imported versions and moves, name to the commit that each is on."""
+        query = "SELECT name, target FROM tags WHERE adopted = 1 AND seq <= ?"
+        return dict(self._ask(query, (self._last_seen,)))
 
     def versions_since(self, since: str | None) -> list[tuple[str, int]]:
         """Return the versions registered after a commit; all for ``None``."""
@@ -561,28 +584,5 @@ _inherited: list[sqlite3.Connection | None] = []
 
 
 def _pointer_of(tag: Tag) -> str | None:
-    parsed = parse_tag(tag.name)
-    return parsed.pointer if parsed else None
-
-
-def _event(row: tuple[Any, ...]) -> Event:
-    *facts, before, after, reason, subject, reverts, stage, override, was, became = row
-    commit, time, author, model, action, version, pointer = facts
-    return Event(
-        commit,
-        time,
-        author,
-        model,
-        action,
-        version,
-        pointer,
-        tuple(json.loads(before)),
-        tuple(json.loads(after)),
-        reason,
-        subject,
-        reverts,
-        stage,
-        override,
-        was,
-        became,
-    )
+    parsed = parse_gto_tag(tag.name)
+    return parsed.stage if parsed else None

@@ -179,8 +179,12 @@ def _with_contents(
     wanted: dict[str, bytes] = {}
     for raw in (change for commit in commits for change in commit):
         place = layout.locate(raw.path)
-        if place is not None and (place.pointer is not None or _is_tombstone(place)):
+        if place is None:
+            continue
+        if place.pointer is not None or _is_tombstone(place):
             wanted.update((oid, b"") for oid in (raw.before, raw.after) if oid)
+        elif place.kind == "manifest" and raw.before is None and raw.after is not None:
+            wanted[raw.after] = b""  # it may name a tag that the version has already
     oids = list(wanted)
     for oid, found in zip(oids, repository.reader.get_many(oids), strict=True):
         # The commit of a submodule is not in this repository, and it is no pointer.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import select
 import subprocess
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gitreg.core.text.urls import hide_credentials
 from gitreg.errors import GitError, InvalidRequest
-from gitreg.git import process
+from gitreg.git import damage, process
 from gitreg.git.sharing import share
 
 if TYPE_CHECKING:
@@ -101,7 +102,25 @@ class ObjectReader:
             running.stdin.flush()
         except BrokenPipeError:
             raise self._death(running) from None
-        return [self._answer(running) for _ in requests]
+        found = [self._answer(running) for _ in requests]
+        if None in found:
+            self._refuse_damage(running)
+        return found
+
+    def _refuse_damage(self, running: subprocess.Popen[bytes]) -> None:
+        """Refuse to take an object that cannot be read for one that is not there.
+
+        Git answers the same for both, and names the damaged file on standard error before.
+
+        Raises:
+            Damaged: Git named a damaged object.
+        """
+        assert running.stderr is not None
+        if select.select([running.stderr], [], [], 0)[0]:
+            said = os.read(running.stderr.fileno(), 65_536).decode("utf-8", "replace")
+            harm = damage.in_output(said, self._folder)
+            if harm is not None:
+                raise damage.Damaged(harm)
 
     def _answer(self, running: subprocess.Popen[bytes]) -> GitObject | None:
         assert running.stdout is not None
@@ -147,7 +166,7 @@ class ObjectReader:
         return self._failure(process.Completed(running.wait(), b"", message))
 
     def _failure(self, completed: process.Completed) -> GitError | InvalidRequest:
-        return process.failure("cat-file", completed)
+        return process.failure("cat-file", completed, self._folder)
 
     def _stop(self) -> None:
         running, self._process = self._process, None
@@ -328,7 +347,7 @@ class ObjectWriter:
         header = f"{kind} {len(data)}\0".encode()
         oid = hashlib.sha1(header + data, usedforsecurity=False).hexdigest()
         path = Path(self._store.db_path(self._store.object_path(oid)))
-        if path.is_file():
+        if _is_whole(path):
             # Somebody else may have written it: gitdb would change its mode, which fails.
             with suppress(OSError):
                 os.utime(path)  # it is in use again: git gc removes what is old and has no name
@@ -340,6 +359,10 @@ class ObjectWriter:
             share(self._objects.parent, path.parent, path)
         self._unsynced.append(path)
         return oid
+
+    def sync_later(self, paths: Sequence[Path]) -> None:
+        """Let the next `sync` sync these files, too."""
+        self._unsynced += paths
 
     def sync(self) -> None:
         """Make the written objects survive a power cut.
@@ -413,6 +436,17 @@ class ObjectWriter:
 
     def _write(self, kind: str, data: bytes) -> GitObject:
         return GitObject(self.write(kind, data), kind, data)
+
+
+def _is_whole(path: Path) -> bool:
+    """Return whether an object exists; one that a power cut left empty is removed."""
+    try:
+        if path.stat().st_size:
+            return True
+        path.unlink()
+    except OSError:
+        return False
+    return False
 
 
 def _sync(path: Path) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from gitreg.errors import GitError
+from gitreg.git import scratch
 from gitreg.git.process import Completed
 
 _LINES = 12
@@ -89,9 +89,9 @@ def watched() -> Iterator[Watch]:
     Raises:
         GitError: there is no room for temporary files.
     """
-    try:
-        folder = tempfile.TemporaryDirectory(prefix="gitreg-", ignore_cleanup_errors=True)
-    except OSError as error:
-        raise GitError(f"no temporary file can be made: {error.strerror}") from None
-    with folder as name:
-        yield Watch(Path(name) / "trace")
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(scratch.temporary("push"))
+        except OSError as error:
+            raise GitError(f"no temporary file can be made: {error.strerror}") from None
+        yield Watch(folder / "trace")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gitreg.core.text.urls import hide_credentials
 from gitreg.errors import GitError, InvalidRequest
-from gitreg.git import given_settings
+from gitreg.git import damage, given_settings
 
 # What a caller's environment may tell Git: who commits and when, how to reach a remote, which
 # configuration files to read. Everything else that starts with GIT_ is dropped: inside a hook
@@ -30,6 +30,9 @@ _FIXED = {
     "GIT_LITERAL_PATHSPECS": "1",  # a model's name is a path, never a pattern
     "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",  # ext:: and fd:: run commands
 }
+DURABLE = "core.fsync=committed,loose-object,reference"
+"""What Git syncs to the disk; by default it does so neither for commits nor for references."""
+
 _OPTIONS = (
     "-c",
     "core.fsmonitor=false",  # a repository's configuration may name any program there
@@ -38,7 +41,7 @@ _OPTIONS = (
     "-c",
     "log.showSignature=false",  # puts gpg's words into the output that is parsed
     "-c",
-    "core.fsync=committed,loose-object,reference",  # none is Git's default for commits
+    DURABLE,
 )
 _NAMED = ("-c", "safe.bareRepository=all")
 
@@ -141,7 +144,7 @@ def run(
         done.returncode, done.stdout, hide_credentials(done.stderr.decode("utf-8", "replace"))
     )
     if check and completed.returncode != 0:
-        raise failure(_subcommand(args), completed)
+        raise failure(_subcommand(args), completed, cwd)
     return completed
 
 
@@ -224,8 +227,19 @@ def no_git(cwd: Path, error: OSError) -> GitError | InvalidRequest:
     return GitError(f"git cannot be run: {error.strerror}", hint="install Git 2.34 or later")
 
 
-def failure(subcommand: str, completed: Completed) -> GitError | InvalidRequest:
-    """Return the error for a Git process that failed, with the line that gives the reason."""
+def failure(
+    subcommand: str, completed: Completed, cwd: Path | None = None
+) -> GitError | InvalidRequest:
+    """Return the error for a Git process that failed, with the line that gives the reason.
+
+    Args:
+        subcommand: the Git command.
+        completed: its result.
+        cwd: where it ran; with it, a damaged repository is recognised.
+    """
+    harm = None if cwd is None else damage.in_output(completed.stderr, cwd)
+    if harm is not None:
+        return damage.Damaged(harm)
     lines = [line.strip() for line in completed.stderr.splitlines() if line.strip()]
     words = ("fatal:", "error:", "! [", "remote:")
     telling = [line for line in lines if line.startswith(words)] or lines or ["no message"]
@@ -233,6 +247,9 @@ def failure(subcommand: str, completed: Completed) -> GitError | InvalidRequest:
         # The message of ssh itself stands before it.
         telling = [lines[lines.index(telling[0]) - 1]]
     if "not a git repository" in completed.stderr:
+        harm = None if cwd is None else damage.of_head(cwd)
+        if harm is not None:
+            return damage.Damaged(harm)
         return InvalidRequest("not a Git repository", hint="gitreg init makes one here")
     if "dubious ownership" in completed.stderr:
         return GitError(

@@ -7,17 +7,18 @@ import errno
 import fcntl
 import hashlib
 import os
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gitreg.core.model import layout
+from gitreg.core.model.gto_tags import parse_gto_tag
 from gitreg.core.state.change import Change
 from gitreg.core.state.history import CommitInfo
 from gitreg.core.state.tags import Tag
-from gitreg.errors import GitError, LostRace, WorldError
-from gitreg.git import worktree
+from gitreg.errors import GitError, GitregError, LostRace, WorldError
+from gitreg.git import damage, interrupted, locks, worktree
 from gitreg.git.objects import NO_OBJECT, GitObject
 from gitreg.git.repository import GitRepository, Signature, Tip
 from gitreg.git.sharing import share
@@ -30,7 +31,6 @@ _TAKEN = (
     "tag {} already exists for another commit, perhaps on another branch: GTO and DVC may give "
     "wrong answers until you run: gitreg tags sync --force"
 )
-_LEFT_LOCK = re.compile(r"Unable to create '([^']*\.lock)': File exists")
 _LOST = ("incorrect old value", "but expected", "reference already exists")
 
 
@@ -188,6 +188,18 @@ def is_tag(found: GitObject, tag: Tag) -> bool:
     return found.kind == "tag" and split_signature(found.data)[0] == tag.content
 
 
+def is_another_tools(repository: GitRepository, name: str) -> bool:
+    """Return whether a tag for a model is another tool's, such as GTO's.
+
+    gitreg's own tags are on commits that have versions of the model in the registry.
+    """
+    parsed = parse_gto_tag(name)
+    commit = repository.commit_of(f"refs/tags/{name}")
+    if parsed is None or commit is None:
+        return False
+    return not repository.snapshot(commit).list(layout.versions_path(parsed.artifact))
+
+
 def write_tags(
     repository: GitRepository, tags: Sequence[Tag], *, sign: bool = False
 ) -> dict[str, str]:
@@ -213,10 +225,8 @@ def write_tags(
     return {tag.name: objects[tag.name] for tag in tags}
 
 
-def publish(
-    repository: GitRepository, prepared: Prepared, tags: dict[str, str], seen: str | None = None
-) -> tuple[str, ...]:
-    """Move branch and tags in one reference transaction, then update the work tree.
+def publish(repository: GitRepository, prepared: Prepared, tags: dict[str, str]) -> tuple[str, ...]:
+    """Update index and work tree, then move branch and tags in one reference transaction.
 
     A tag that exists stays as it is, with a warning when history implies another one: only the
     branch is the truth, and another branch may use the name.
@@ -225,7 +235,6 @@ def publish(
         repository: the repository whose branch moves.
         prepared: the commit to publish.
         tags: short name to object.
-        seen: the reference for the last known remote commit, if the remote is at this commit now.
 
     Returns:
         Warnings for the user, one line each.
@@ -235,17 +244,42 @@ def publish(
         GitError: Git refused; nothing was published.
     """
     fresh, taken = _free_and_taken(repository, tags)
-    worktree.announce(repository, prepared.base, prepared.commit.oid)
-    move_references(
-        repository,
-        {prepared.base.branch: (prepared.commit.oid, prepared.base.commit)},
-        fresh,
-        prepared.change.subject,
-        {seen: prepared.commit.oid} if seen else None,
-    )
+    with _following(repository, prepared.base, prepared.commit.oid) as follows:
+        if follows:
+            worktree.write(repository, prepared.change.edits)
+        move_references(
+            repository,
+            {prepared.base.branch: (prepared.commit.oid, prepared.base.commit)},
+            fresh,
+            prepared.change.subject,
+        )
     repository.keep_snapshot(prepared.base.commit, prepared.commit.oid, prepared.objects)
-    warnings = worktree.follow(repository, prepared.base, prepared.change.edits)
-    return (*warnings, *(_TAKEN.format(name) for name in taken))
+    return (*_stays(repository, follows), *(_TAKEN.format(name) for name in taken))
+
+
+@contextlib.contextmanager
+def _following(repository: GitRepository, base: Tip, commit: str) -> Iterator[bool]:
+    """Announce a publication; yield whether index and work tree follow the branch.
+
+    When the ``with`` block fails, they are brought back to where the branch is.
+    """
+    if repository.top_level is None or repository.head_branch() != base.branch:
+        yield False
+        return
+    interrupted.announce(repository, base, commit)
+    try:
+        yield True
+    except Exception:
+        with contextlib.suppress(GitregError):  # else the next writer tries it
+            interrupted.finish(repository)
+        raise
+    interrupted.forget(repository)
+
+
+def _stays(repository: GitRepository, follows: bool) -> tuple[str, ...]:  # noqa: FBT001
+    if follows or repository.top_level is None:
+        return ()
+    return ("another branch was checked out in the meantime: the work tree stays as it is",)
 
 
 def switch(
@@ -255,7 +289,7 @@ def switch(
     tags: dict[str, str],
     stale: Mapping[str, str] | None = None,
 ) -> tuple[str, ...]:
-    """Move the branch to a published commit, and update index and work tree.
+    """Move index and work tree to a published commit, and then the branch.
 
     Call `gitreg.git.worktree.refuse_to_move` first.
 
@@ -272,7 +306,6 @@ def switch(
     # A stale tag that somebody has since moved to another object is theirs and stays.
     kept, theirs = _free_and_taken(repository, dict(stale or {}))
     gone = {n: oid for n, oid in (stale or {}).items() if n not in kept and n not in theirs}
-    worktree.announce(repository, base, commit)
     lines = [f"update {base.branch}\0{commit}\0{base.commit or NO_OBJECT}"]
     lines += [f"create refs/tags/{name}\0{oid}" for name, oid in fresh.items()]
     for name, oid in gone.items():
@@ -280,9 +313,14 @@ def switch(
             lines.append(f"update refs/tags/{name}\0{tags[name]}\0{oid}")
         else:
             lines.append(f"delete refs/tags/{name}\0{oid}")
-    _transaction(repository, lines, "follow the published branch", {base.branch: commit})
-    warnings = worktree.move(repository, base, commit)
-    return (*warnings, *(_TAKEN.format(name) for name in taken if name not in gone))
+    with _following(repository, base, commit) as follows:
+        if follows:
+            worktree.move(repository, base.commit, commit)
+        _transaction(repository, lines, "follow the published branch", {base.branch: commit})
+    return (
+        *_stays(repository, follows),
+        *(_TAKEN.format(name) for name in taken if name not in gone),
+    )
 
 
 def _free_and_taken(
@@ -320,7 +358,6 @@ def move_references(
     branches: dict[str, tuple[str, str | None]],
     tags: dict[str, str],
     why: str,
-    others: Mapping[str, str] | None = None,
 ) -> None:
     """Move branches from their expected commits, and create tags, all or nothing.
 
@@ -329,7 +366,6 @@ def move_references(
         branches: full name to (new commit, expected commit); expect ``None`` to create a branch.
         tags: short name to object.
         why: the line for the reflog.
-        others: references to set regardless of their old values, full name to commit.
 
     Raises:
         LostRace: a reference is not at its expected commit.
@@ -337,7 +373,6 @@ def move_references(
     """
     lines = [f"update {name}\0{new}\0{old or NO_OBJECT}" for name, (new, old) in branches.items()]
     lines += [f"create refs/tags/{name}\0{oid}" for name, oid in tags.items()]
-    lines += [f"update {name}\0{oid}\0" for name, oid in (others or {}).items()]
     _transaction(repository, lines, why, {name: new for name, (new, _) in branches.items()})
 
 
@@ -370,12 +405,11 @@ def _transaction(
                 f"written as {commit[:9]}, but Git did not finish: {cause}",
                 hint="run the command again to finish",
             )
-    lock = _LEFT_LOCK.search(cause)
-    if lock:
-        raise GitError(
-            f"another Git process holds {lock[1]}; nothing was written",
-            hint="wait for it to end; if no Git is running, remove that file",
-        )
+    lock = locks.named_in(cause)
+    if lock is not None:
+        raise locks.failure(repository.git_dir / lock, "nothing was written")
+    for harm in damage.of_references(repository.common_dir):
+        raise damage.Damaged(harm)
     if any(words in cause for words in _LOST):
         raise LostRace(
             f"the branch moved while this ran: {cause}",

@@ -7,41 +7,26 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from gitreg.core.text.urls import hide_credentials
-from gitreg.errors import GitError, LostRace, ServerRefused, UnknownOutcome
-from gitreg.git import causes, pre_push, process, submodules
+from gitreg.errors import GitError
+from gitreg.git import (
+    causes,
+    damage,
+    locks,
+    own_references,
+    path_remotes,
+    pre_push,
+    process,
+    submodules,
+)
+from gitreg.git.push_failures import push_failure
 from gitreg.git.remote_settings import chosen_remote, remote_settings, remote_urls
 from gitreg.git.repository import GitRepository, Tip
 
-_RACED = (
-    "fetch first",
-    "non-fast-forward",
-    "stale info",
-    "failed to update ref",
-    "cannot lock ref",
-    "incorrect old value",
-    "remote ref updated since checkout",
-    "reference already exists",
-)
 _NO_OPTIONS = "does not support push options"
-_NO_RACE = (
-    "No space left",
-    "Disk quota",
-    "Permission denied",
-    "Read-only file system",
-    "Input/output",
-    "exists; cannot create",
-    "hook declined",
-)
-_REMOTE_LINES = 2
-_INCOMING = "refs/gitreg/incoming"
-_OUTGOING = "refs/gitreg/outgoing/"
 _ON_A_COMMAND_LINE = 500
-
-
-class Locked(GitError):
-    """The remote has a lock file: another push is running there, or was killed."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +39,8 @@ class Upstream:
         seen: the reference that stores the last known commit of the remote branch; ``None`` when
             it is stored elsewhere.
         push_url: where pushes go, when the configuration gives a separate URL for them.
+        url: the remote's URL as it is configured; empty when ``remote.NAME.receivepack`` names the
+            program there.
         runs_hooks: whether a push runs the user's pre-push hook. Not in gitreg's own copies, which
             have nothing of the user's.
     """
@@ -63,6 +50,7 @@ class Upstream:
     seen: str | None = None
     push_url: str | None = None
     runs_hooks: bool = True
+    url: str = ""
 
     @property
     def place(self) -> str:
@@ -109,7 +97,9 @@ def upstream_of(repository: GitRepository, tip: Tip) -> Upstream:
     # The name depends on the URL: after a change of URL, the old repository's commit is no guide.
     place = f"{urls.get(remote, remote)}\n{branch}".encode("utf-8", "surrogateescape")
     seen = f"refs/gitreg/seen/{hashlib.sha256(place).hexdigest()[:24]}"
-    return Upstream(remote, branch, seen, settings.get(f"remote.{remote}.pushurl"))
+    to = settings.get(f"remote.{remote}.pushurl")
+    is_plain = f"remote.{remote}.receivepack" not in settings
+    return Upstream(remote, branch, seen, to, url=urls.get(remote, remote) if is_plain else "")
 
 
 def tracked_remotes(repository: GitRepository) -> list[str]:
@@ -175,22 +165,42 @@ def fetch_tip(repository: GitRepository, upstream: Upstream) -> str | None:
     Raises:
         GitError: the remote cannot be reached.
     """
-    done = _fetch(repository, upstream.place, f"+{upstream.branch}:{_INCOMING}")
-    if done.returncode == 0:
-        return repository.commit_of(_INCOMING)
+    with own_references.temporary(repository) as folder:
+        done = _fetch(repository, upstream.place, f"+{upstream.branch}:{folder}/incoming")
+        if done.returncode == 0:
+            return repository.commit_of(f"{folder}/incoming")
     if "couldn't find remote ref" in done.stderr:
         return None
-    raise _unreadable(upstream, "fetch", done)
+    raise _unreadable(repository, upstream, "fetch", done)
 
 
-def _unreadable(upstream: Upstream, subcommand: str, done: process.Completed) -> GitError:
+def _unreadable(
+    repository: GitRepository, upstream: Upstream, subcommand: str, done: process.Completed
+) -> GitError:
     """Return the error for a remote that could not be read."""
+    lock = locks.named_in(done.stderr)
+    if lock is not None:
+        return locks.failure(repository.git_dir / lock)  # the clone's: nothing locks to be read
+    harm = _damage(repository, upstream)
+    if harm is not None:
+        return damage.Damaged(harm)
     cause = causes.when_reading(done.stderr)
     what = cause.text if cause and cause.text else process.failure(subcommand, done)
     return GitError(
         f"cannot read the remote {upstream.shown}: {what}",
         hint=cause.hint if cause else "try again when it can be reached",
     )
+
+
+def _damage(repository: GitRepository, upstream: Upstream) -> damage.Damage | None:
+    """Return an empty reference, in the clone or in a remote that is a folder, if there is one."""
+    here = next(damage.of_references(repository.common_dir), None)
+    there = _folder(repository, upstream)
+    if here is not None or there is None:
+        return here
+    seen = last_seen(repository, upstream) or tracked(repository, upstream)
+    known = {upstream.branch: seen} if seen else {}
+    return next(damage.of_references(there, known, is_remote=True), None)
 
 
 def last_seen(repository: GitRepository, upstream: Upstream) -> str | None:
@@ -266,7 +276,7 @@ def remember(repository: GitRepository, upstream: Upstream, commit: str) -> None
         GitError: the reference cannot be written.
     """
     if upstream.seen is not None and last_seen(repository, upstream) != commit:
-        repository.run("update-ref", upstream.seen, commit)
+        own_references.write(repository, upstream.seen, commit)
 
 
 def push(
@@ -311,7 +321,7 @@ def push(
     with _refspecs(repository, tags, "+" if force_tags else "") as refspecs:
         done = _push(repository, upstream, options, push_options, [*branch, *refspecs])
     if done.returncode != 0:
-        raise _push_failure(upstream, done)
+        raise push_failure(upstream.shown, done, repository.git_dir, _folder(repository, upstream))
     words = [line for line in done.stderr.splitlines() if line.startswith("remote:")]
     return "\n".join(line.removeprefix("remote:").strip() for line in words)
 
@@ -325,9 +335,14 @@ def _push(
 ) -> process.Completed:
     """Run ``git push``, with the user's pre-push hook; the caller looks at the exit status.
 
+    Git passes no ``-c`` to the receive-pack of a folder, so that program is named. A server that is
+    reached over a network runs a program of its own choice.
+
     Raises:
         GitError: the hook refused.
     """
+    if upstream.url and _folder(repository, upstream) is not None:
+        options = [*options, f"--receive-pack=git -c {process.DURABLE} receive-pack"]
 
     def run(*more: str) -> process.Completed:
         with pre_push.watched() as watch:
@@ -357,6 +372,12 @@ def _push(
     return done
 
 
+def _folder(repository: GitRepository, upstream: Upstream) -> Path | None:
+    """Return the Git folder that is pushed to, if it is on this machine."""
+    base = repository.top_level or repository.folder
+    return path_remotes.folder_of(upstream.push_url or upstream.url or upstream.remote, base)
+
+
 @contextmanager
 def _refspecs(
     repository: GitRepository, tags: Mapping[str, str], force: str
@@ -368,78 +389,8 @@ def _refspecs(
     if len(tags) <= _ON_A_COMMAND_LINE:
         yield [f"{force}{oid}:refs/tags/{name}" for name, oid in tags.items()]
         return
-    outgoing = [f"update {_OUTGOING}{name}\0{oid}\0" for name, oid in tags.items()]
-    _update_references(repository, outgoing)
-    try:
-        yield [f"{force}{_OUTGOING}*:refs/tags/*"]
-    finally:
-        _update_references(repository, [f"delete {_OUTGOING}{name}\0" for name in tags])
-
-
-def _update_references(repository: GitRepository, lines: Iterable[str]) -> None:
-    script = "\0".join(["start", *lines, "prepare", "commit", ""])
-    repository.run("update-ref", "--stdin", "-z", stdin=script.encode("utf-8", "surrogateescape"))
-
-
-def _push_failure(upstream: Upstream, done: process.Completed) -> GitError:
-    """Return the error for a push that failed."""
-    report = hide_credentials(done.stdout.decode("utf-8", "replace"))
-    output = done.stderr + report
-    lock = re.search(r"Unable to create '[^']*\.lock': File exists", output)
-    if lock:
-        return Locked(
-            f"the push to {upstream.shown} failed: {lock[0]}: another push is running there, or "
-            "was killed and left that file"
-        )
-    # A hook's own words are no report of Git's, even when they sound alike.
-    hooks = "\n".join(re.findall(r"^remote: (?!error: |fatal: ).*$", done.stderr, re.MULTILINE))
-    from_git = "\n".join(line for line in output.splitlines() if line not in hooks.splitlines())
-    if any(words in from_git for words in _RACED) and not any(w in from_git for w in _NO_RACE):
-        return LostRace(f"{upstream.shown} moved: somebody else published at the same time")
-    taken = re.search(r"refs/tags/(\S+)\s+\[rejected\] \(already exists\)", output)
-    if taken:
-        return GitError(
-            f"{upstream.shown} has a different tag {taken[1]}; nothing was published",
-            hint="gitreg doctor",
-        )
-    cause = _rejection(report, done)
-    words = [text for text in _remote_words(done.stderr) if text not in cause]
-    message = f"the push to {upstream.shown} failed: {': '.join([cause, *words])}"
-    # A line "! from:to [rejected] (why)" is the remote's verdict on a reference, or the client's,
-    # which then sent nothing. Without such a line the result is unknown.
-    if re.search(r"^!\t\S+\t\[(?:remote )?rejected\]", report, re.MULTILINE):
-        return _refusal(upstream, cause, message, done)
-    known = causes.before_sending(done.stderr)
-    if known is not None:
-        told = f"the push to {upstream.shown} failed: {known.text}" if known.text else message
-        return GitError(
-            told,
-            hint=f"nothing was published; {known.hint}",
-        )
-    return UnknownOutcome(message)
-
-
-def _refusal(upstream: Upstream, cause: str, message: str, done: process.Completed) -> GitError:
-    """Return the error for a remote that rejected a push: by a hook's decision, or for a fault."""
-    nothing = "nothing was published"
-    if "declined" not in cause:
-        return GitError(message, hint=nothing)
-    lines = causes.server_lines(done.stderr)
-    return ServerRefused(f"{upstream.shown} refused the push: {cause}", lines, hint=nothing)
-
-
-def _rejection(report: str, done: process.Completed) -> str:
-    """Return why a push failed: the remote's reason, else Git's message."""
-    causes = re.findall(r"\[remote rejected\] \((.*)\)", report)
-    # In an atomic push one reference has the real reason; the others are rejected along with it.
-    telling = [cause for cause in causes if "atomic" not in cause] or causes
-    return telling[0] if telling else str(process.failure("push", done))
-
-
-def _remote_words(stderr: str) -> list[str]:
-    """Return the first lines that the remote's hooks printed, without purely decorative ones."""
-    lines = causes.server_lines(stderr)
-    return [line.strip() for line in lines if re.search(r"\w", line)][:_REMOTE_LINES]
+    with own_references.temporary(repository, tags) as folder:
+        yield [f"{force}{folder}/*:refs/tags/*"]
 
 
 def _fetch(repository: GitRepository, place: str, *refspecs: str) -> process.Completed:
@@ -523,7 +474,7 @@ def _list_references(
         interactive=True,
     )
     if done.returncode != 0:
-        raise _unreadable(upstream, "ls-remote", done)
+        raise _unreadable(repository, upstream, "ls-remote", done)
     lines = (line.partition("\t") for line in done.text.splitlines())
     return {name: oid for oid, _, name in lines}
 

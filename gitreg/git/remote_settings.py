@@ -31,7 +31,7 @@ def chosen_remote(settings: Mapping[str, str], short: str) -> str | None:
 def remote_settings(repository: GitRepository) -> dict[str, str]:
     """Return the configuration of branches and remotes; of repeated keys, the last value."""
     wanted = (
-        r"^((branch|remote)\..*\.(remote|merge|url|pushurl|pushremote)"
+        r"^((branch|remote)\..*\.(remote|merge|url|pushurl|pushremote|receivepack)"
         r"|push\.default|remote\.pushdefault)$"
     )
     listing = repository.run("config", "-z", "--get-regexp", wanted, check=False)

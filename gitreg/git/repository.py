@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from gitreg.core.text.invisible import has_invisible
 from gitreg.errors import GitError, InvalidRequest, NotFound
-from gitreg.git import process
+from gitreg.git import damage, process
 from gitreg.git.heads import Head, Unreadable
 from gitreg.git.objects import CommitSnapshot, GitObject, ObjectReader, ObjectWriter
 
@@ -198,7 +198,7 @@ class GitRepository:
                 "HEAD is detached: a commit made here would be on no branch",
                 hint="git switch BRANCH",
             )
-        return Tip(branch, self.commit_of(branch))
+        return Tip(branch, self._commit_of_branch(branch))
 
     def head_branch(self) -> str | None:
         """Return the full name of the checked-out branch; ``None`` when HEAD is detached."""
@@ -223,11 +223,25 @@ class GitRepository:
         only when their place is known already; a single `resolve` does not wait for that process.
         """
         if "_places" not in self.__dict__:
-            return self.commit_of("HEAD")
+            return self._commit_of_branch("HEAD")
         try:
             return self._files.commit()
         except Unreadable:
-            return self.commit_of("HEAD")
+            return self._commit_of_branch("HEAD")
+
+    def _commit_of_branch(self, name: str) -> str | None:
+        """Return the commit of ``HEAD`` or a branch; ``None`` before the first commit.
+
+        Raises:
+            Damaged: a power cut left the branch's file empty: it has commits, but Git knows none.
+        """
+        found = self.commit_of(name)
+        if found is None:
+            branch = self.head_branch() if name == "HEAD" else name
+            for harm in damage.of_references(self.common_dir):
+                if branch is not None and harm.path == self.common_dir / branch:
+                    raise damage.Damaged(harm)
+        return found
 
     @cached_property
     def _files(self) -> Head:

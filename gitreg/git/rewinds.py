@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gitreg.git import remote
+from gitreg.git import own_references, remote
 from gitreg.git.remote import Upstream
 from gitreg.git.repository import GitRepository
 
@@ -92,7 +92,7 @@ def accept(repository: GitRepository, upstream: Upstream, gone: Sequence[str]) -
         GitError: the references cannot be written.
     """
     for oid in gone if upstream.seen is not None else ():
-        repository.run("update-ref", f"{_accepted(upstream)}/{oid}", oid)
+        own_references.write(repository, f"{_accepted(upstream)}/{oid}", oid)
 
 
 def _accepted(upstream: Upstream) -> str:

@@ -11,13 +11,12 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
-import tempfile
 from functools import cached_property
 from pathlib import Path
 
 from gitreg.core.model.keys import PublicKey, parse_key
 from gitreg.errors import GitError, InvalidRequest, NotFound
-from gitreg.git import process
+from gitreg.git import process, scratch
 
 _WANTED = (
     r"^((commit|tag)\.gpgsign|tag\.forcesignannotated|user\.signingkey"
@@ -151,14 +150,14 @@ class Signing:
                 no terminal).
         """
         program = self._program("ssh")
-        with tempfile.TemporaryDirectory(prefix="gitreg-") as place:
+        with scratch.temporary("sign") as place:
             literal = _literal(self._chosen(key))
             if literal is None:
                 file = self._file(self._chosen(key))
             else:
-                file = Path(place, "key")
+                file = place / "key"
                 file.write_text(literal + "\n", "utf-8")
-            buffer = Path(place, "text")
+            buffer = place / "text"
             buffer.write_bytes(text)
             # In a file, as Git does it: replacements for ssh-keygen support nothing else.
             args = ["-Y", "sign", "-n", namespace, "-f", str(file), str(buffer)]

@@ -1,39 +1,45 @@
-"""Updates index and work tree after a publication, without touching the user's own work.
+"""Moves index and work tree beside the branch, without touching the user's own work.
 
-A publication moves the branch first, and then updates the files. If gitreg is killed in between,
-`git status` shows the publication as if the user had reverted it. Therefore gitreg announces the
-publication in a small file before the branch moves, and the next writer finishes it where index
-and files are still exactly as before.
+Index and files move first, and the branch last. So at no moment does the branch have a publication
+that index and files do not have: a `git commit` of the user's then would take it back. What a
+killed writer leaves is `gitreg.git.interrupted`'s.
 """
 
 from __future__ import annotations
 
-import json
+import errno
 import os
 import re
+import secrets
+import shutil
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gitreg.core.model import layout
 from gitreg.core.state.change import Edit
 from gitreg.errors import GitError, Refused
-from gitreg.git import process
+from gitreg.git import damage, locks, process
 from gitreg.git.index import possibly_dirty
 from gitreg.git.objects import NO_OBJECT, CommitSnapshot
-from gitreg.git.repository import EMPTY_TREE, GitRepository, Tip
-
-ANNOUNCEMENT = "gitreg-following.json"
-"""The file in the work tree's ``.git`` that announces a publication."""
+from gitreg.git.repository import EMPTY_TREE, GitRepository
 
 OURS = (layout.ROOT, layout.DVC_YAML, ".dvc", ".dvcignore")
 """The paths that gitreg writes; only `init` writes the last two."""
 
+SCRATCH = "gitreg-scratch"
+"""The folder in the work tree's ``.git`` with the files that are about to be renamed into place."""
+
 _PATIENCE = 1.0
 """How long to wait for a locked index, in seconds: an editor's ``git status`` takes the lock for a
 few milliseconds, again and again."""
+
+_ATTEMPTS = 20
+"""How often an update of the index starts again because another Git process changed the index."""
+
+_SIGN = b"gitreg\n"
+"""The content of an ``index.lock`` of gitreg's own."""
 
 
 def refuse_dirty(repository: GitRepository, paths: Mapping[str, bytes | None]) -> None:
@@ -51,7 +57,8 @@ def refuse_dirty(repository: GitRepository, paths: Mapping[str, bytes | None]) -
     top = repository.top_level
     if top is None:
         return
-    _refuse_locked_index(repository)
+    refuse_locked_index(repository)
+    refuse_damaged_index(repository)
     for path in paths:
         _refuse_obstacle(top, path)
     dirty = []
@@ -71,15 +78,28 @@ def refuse_dirty(repository: GitRepository, paths: Mapping[str, bytes | None]) -
         )
 
 
-def _refuse_locked_index(repository: GitRepository) -> None:
+def refuse_locked_index(repository: GitRepository) -> None:
+    """Refuse to go on while Git's ``index.lock`` exists, after a short wait.
+
+    Raises:
+        GitError: another process holds the index, or was killed and left that file.
+    """
+    lock = repository.git_dir / "index.lock"
     until = time.monotonic() + _PATIENCE
-    while (repository.git_dir / "index.lock").exists():
+    while lock.exists():
         if time.monotonic() >= until:
-            raise GitError(
-                "another Git process holds the index (.git/index.lock)",
-                hint="wait for it to end; if no Git is running, remove that file",
-            )
+            raise locks.failure(lock)
         time.sleep(0.01)
+
+
+def refuse_damaged_index(repository: GitRepository) -> None:
+    """Refuse to go on with an index that a power cut left empty.
+
+    Raises:
+        Damaged: the index is an empty file.
+    """
+    for harm in damage.of_index(repository.git_dir):
+        raise damage.Damaged(harm)
 
 
 def _refuse_obstacle(top: Path, path: str) -> None:
@@ -103,42 +123,6 @@ def _is_changed(file: Path, before: bytes | None) -> bool:
     return file.read_bytes().replace(b"\r\n", b"\n") != before.replace(b"\r\n", b"\n")
 
 
-def announce(repository: GitRepository, base: Tip, commit: str) -> None:
-    """Store that index and work tree are to move from a tip to a commit.
-
-    If an earlier announcement is still open, its start is kept: the work tree is still there.
-    """
-    if repository.top_level is None:
-        return
-    earlier = announced(repository)
-    behind = earlier is not None and (earlier.branch, earlier.after) == (base.branch, base.commit)
-    before = earlier.before if earlier is not None and behind else base.commit
-    text = json.dumps({"branch": base.branch, "before": before, "after": commit})
-    place = repository.git_dir / ANNOUNCEMENT
-    fresh = place.with_name(f"{ANNOUNCEMENT}.new")
-    try:
-        fresh.write_text(text, "utf-8")
-        fresh.replace(place)
-    except OSError as error:
-        raise GitError(f"cannot write to {repository.git_dir}: {error.strerror}") from None
-
-
-def follow(repository: GitRepository, base: Tip, edits: Sequence[Edit]) -> tuple[str, ...]:
-    """Update the edited paths in work tree and index to the commit that was just published.
-
-    A failure is a warning, not an error, because the change is published already.
-    """
-    if repository.top_level is None:
-        return ()
-    if repository.head_branch() != base.branch:
-        _clear_announcement(repository)
-        return ("another branch was checked out in the meantime: the work tree stays as it is",)
-    warnings = _apply(repository.top_level, edits)
-    if not warnings:  # else the next writer tries again
-        _clear_announcement(repository)
-    return warnings
-
-
 def refuse_to_move(repository: GitRepository, before: str | None, after: str) -> None:
     """Refuse to move index and work tree between two commits when the user's work is in the way.
 
@@ -148,7 +132,8 @@ def refuse_to_move(repository: GitRepository, before: str | None, after: str) ->
     """
     if repository.top_level is None:
         return
-    _refuse_locked_index(repository)
+    refuse_locked_index(repository)
+    refuse_damaged_index(repository)
     untracked = _untracked_in_the_way(repository, repository.top_level, before, after)
     if untracked is not None:
         raise Refused(
@@ -165,23 +150,27 @@ def refuse_to_move(repository: GitRepository, before: str | None, after: str) ->
         )
 
 
-def move(repository: GitRepository, base: Tip, after: str) -> tuple[str, ...]:
-    """Update index and work tree to a commit that the branch was just moved to.
+def move(repository: GitRepository, before: str | None, after: str) -> None:
+    """Move index and work tree from one commit to another, all or nothing.
 
-    Call `refuse_to_move` first. A failure here is a warning, not an error.
+    Call `refuse_to_move` first.
+
+    Raises:
+        GitError: Git refused.
     """
     if repository.top_level is None:
-        return ()
-    if repository.head_branch() != base.branch:
-        _clear_announcement(repository)
-        return ("another branch was checked out in the meantime: the work tree stays as it is",)
-    done = _read_trees(repository, base.commit, after)
-    if done.returncode == 0:
-        _clear_announcement(repository)
-        return ()
-    return (
-        f"the work tree was not updated ({_obstacle(done.stderr)}); to try again: gitreg fetch",
-    )
+        return
+    done = _read_trees(repository, before, after)
+    if done.returncode != 0:
+        lock = locks.named_in(done.stderr)
+        if lock is not None:
+            raise locks.failure(repository.git_dir / lock)
+        raise GitError(f"the work tree cannot be updated: {_obstacle(done.stderr)}")
+
+
+def is_ours(path: str) -> bool:
+    """Return whether gitreg writes a path; such a file has no filter and no special mode."""
+    return path in OURS or path.startswith(tuple(f"{place}/" for place in OURS))
 
 
 def _untracked_in_the_way(
@@ -211,9 +200,25 @@ def _untracked_in_the_way(
                 untracked = next((name for name in others if name not in gone), None)
                 if untracked is not None:
                     return untracked
-            elif os.path.lexists(place) and _file(place) != _read(new, path):
+            elif os.path.lexists(place) and file_at(place) != read_at(new, path):
                 return path
     return None
+
+
+def read_at(snapshot: CommitSnapshot, path: str) -> bytes | None:
+    """Return a file of a commit; ``None`` for a file that is too large to compare."""
+    try:
+        return snapshot.read(path)
+    except GitError:
+        return None
+
+
+def file_at(path: Path) -> bytes | None:
+    """Return the content of a plain file; ``None`` when there is none, or a link."""
+    try:
+        return None if path.is_symlink() else path.read_bytes()
+    except OSError:
+        return None
 
 
 def _read_trees(
@@ -238,208 +243,144 @@ def _obstacle(stderr: str) -> str:
     return first.removeprefix("error: ").strip() or "git read-tree failed"
 
 
-@dataclass(frozen=True)
-class Announced:
-    """A publication that was announced: the branch, its old commit and its new commit."""
+def write(repository: GitRepository, edits: Sequence[Edit]) -> None:
+    """Put edits into index and files, in a few renames while Git's lock on the index is held.
 
-    branch: str
-    before: str | None
-    after: str
-
-
-def announced(repository: GitRepository) -> Announced | None:
-    """Return the announced publication; ``None`` when there is none, or it cannot be read."""
-    try:
-        found = json.loads((repository.git_dir / ANNOUNCEMENT).read_text("utf-8"))
-        return Announced(found["branch"], found["before"], found["after"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def finish(repository: GitRepository) -> Announced | None:
-    """Update the work tree for a publication whose writer failed or was killed.
-
-    If that fails again (a stale Git lock, a full disk), the announcement stays.
-
-    Returns:
-        The announced publication; ``None`` when there is nothing to finish.
-    """
-    found = announced(repository)
-    if found is None or repository.tip() != Tip(found.branch, found.after):
-        _clear_announcement(repository)
-        return None
-    top = repository.top_level
-    if top is not None and not (repository.git_dir / "index.lock").exists():
-        _finish(repository, top, found)
-    return found
-
-
-def _finish(repository: GitRepository, top: Path, announced: Announced) -> None:
-    # Git itself can update everything while index and files are as before. If a file was already
-    # written and the index was not, Git takes the file for the user's work; gitreg handles these.
-    paths = repository.changed_paths(announced.before, announced.after)
-    if _move_with_git(repository, top, announced):
-        _sweep(top, paths)
-    else:
-        edits = _untouched(repository, top, announced, paths)
-        if _apply(top, [edit for edit in edits if _is_ours(edit.path)]):
-            return
-        _restore(repository, top, edits)
-        _move_with_git(repository, top, announced)
-    _clear_announcement(repository)
-
-
-def lagging(repository: GitRepository, before: str, after: str) -> list[Edit]:
-    """Return the edits of gitreg's files between two commits that the index does not have yet.
-
-    The index has the old content, and the file has the old content, the new content or what a
-    killed writer leaves. Everything else is the user's work and is left out.
-    """
-    top = repository.top_level
-    if top is None:
-        return []
-    publication = Announced("", before, after)
-    paths = [path for path in repository.changed_paths(before, after) if _is_ours(path)]
-    edits = _untouched(repository, top, publication, paths)
-    old, staged = repository.snapshot(before), _staged(repository, paths)
-    return [
-        edit
-        for edit in edits
-        if staged.get(edit.path) == repository.blob_name(_read(old, edit.path))
-    ]
-
-
-def catch_up(repository: GitRepository, edits: Sequence[Edit]) -> tuple[str, ...]:
-    """Apply the edits from `lagging` to index and work tree; return warnings.
+    All content is written before the first rename. The caller holds the lock of the clone.
 
     Raises:
-        GitError: another process holds the index.
+        GitError: another process holds the index, or the disk refuses; see
+            `gitreg.git.interrupted.finish` for what may be left.
     """
-    if repository.top_level is None:
-        return ()
-    _refuse_locked_index(repository)
-    return _apply(repository.top_level, edits)
-
-
-def _move_with_git(repository: GitRepository, top: Path, announced: Announced) -> bool:
-    before, after = announced.before, announced.after
-    if _untracked_in_the_way(repository, top, before, after) is not None:
-        return False
-    return _read_trees(repository, before, after).returncode == 0
-
-
-def _is_ours(path: str) -> bool:
-    """Return whether gitreg writes a path; such a file has no filter and no special mode."""
-    return path in OURS or path.startswith(tuple(f"{place}/" for place in OURS))
-
-
-def _untouched(
-    repository: GitRepository, top: Path, announced: Announced, paths: Sequence[str]
-) -> list[Edit]:
-    """Return the edits between two commits at paths without work of the user.
-
-    There, index and file have the old content, the new content or what a killed writer leaves. Git
-    removes the old file before it writes the new one, which can then be incomplete.
-    """
-    old, new = repository.snapshot(announced.before), repository.snapshot(announced.after)
-    staged = _staged(repository, paths)
-    found = []
-    for path in paths:
-        was, content = _read(old, path), _read(new, path)
-        index, file = staged.get(path), _file(top / path)
-        as_before = index == repository.blob_name(was)
-        if (as_before and (file == was or _may_be_partial(top / path, content))) or (
-            index in (repository.blob_name(was), repository.blob_name(content))
-            and file in (was, content)
-        ):
-            found.append(Edit(path, content))
-    return found
-
-
-def _staged(repository: GitRepository, paths: Sequence[str]) -> dict[str, str]:
-    """Return the paths that the index has, each with its object name."""
-    entries = repository.run_at_root("ls-files", "-s", "-z", "--", *paths).stdout if paths else b""
-    return {
-        os.fsdecode(path): fields.split()[1].decode("ascii")
-        for fields, _, path in (entry.partition(b"\t") for entry in entries.split(b"\0") if entry)
-    }
-
-
-def _read(snapshot: CommitSnapshot, path: str) -> bytes | None:
-    """Return a file of a commit; ``None`` for a file that is too large to compare."""
+    top = repository.top_level
+    if top is None or not edits:
+        return
     try:
-        return snapshot.read(path)
-    except GitError:
-        return None
+        with _scratch(repository.git_dir) as scratch:
+            fresh = _written(scratch, edits)
+            for _ in range(_ATTEMPTS):
+                stamp = _stamp(repository.git_dir / "index")
+                index = _new_index(repository, top, scratch, edits)
+                with _locked(repository):
+                    if _stamp(repository.git_dir / "index") != stamp:
+                        continue  # the user has just staged something
+                    for edit in edits:
+                        _place(top, edit.path, fresh.get(edit.path))
+                    index.replace(repository.git_dir / "index")
+                break
+            else:
+                raise GitError("other Git processes keep changing the index; nothing was written")
+    except OSError as error:
+        place = Path(os.fsdecode(error.filename2 or error.filename or repository.git_dir))
+        shown = place.relative_to(top) if place.is_relative_to(top) else place
+        raise GitError(f"the work tree cannot be updated: {shown}: {error.strerror}") from None
+    names = [edit.path for edit in edits if edit.content is not None]
+    repository.writer.sync_later([repository.git_dir / "index", *(top / name for name in names)])
 
 
-def _restore(repository: GitRepository, top: Path, edits: Sequence[Edit]) -> None:
-    """Restore the old content of files that a killed Git wrote, completely or in part."""
-    paths = [edit.path for edit in edits if not _is_ours(edit.path)]
-    known = _staged(repository, paths)
-    for path in paths:
-        if path not in known and _file(top / path) is not None:
-            with suppress(OSError):  # else Git reports that the file is in the way
-                (top / path).unlink()
-    # A path outside the index would make Git discard its index refresh for the others.
-    repository.run_at_root(
-        "checkout-index",
-        "--force",
-        "--index",
-        "--quiet",
-        "-z",
-        "--stdin",
-        check=False,
-        stdin=b"".join(os.fsencode(path) + b"\0" for path in known),
-    )
-
-
-def _may_be_partial(path: Path, content: bytes | None) -> bool:
-    """Return whether a file is missing, or has only the beginning of its new content."""
-    file = _file(path)
-    if file is None:
-        return not os.path.lexists(path)
-    return content is not None and content.startswith(file)
-
-
-def _sweep(top: Path, paths: Sequence[str]) -> None:
-    """Remove the temporary files of a killed writer."""
-    for path in filter(_is_ours, paths):
-        with suppress(OSError):
-            _temporary(top / path).unlink(missing_ok=True)
-
-
-def _file(path: Path) -> bytes | None:
+def is_own_lock(lock: Path) -> bool:
+    """Return whether an ``index.lock`` is gitreg's own: the next writer removes it."""
     try:
-        return None if path.is_symlink() else path.read_bytes()
+        return lock.read_bytes() == _SIGN
     except OSError:
-        return None
+        return False
 
 
-def _clear_announcement(repository: GitRepository) -> None:
-    with suppress(OSError):  # the next writer then finds that nothing is left to do
-        (repository.git_dir / ANNOUNCEMENT).unlink(missing_ok=True)
+def remove_own_lock(repository: GitRepository) -> None:
+    """Remove an ``index.lock`` that a killed `write` left; the caller holds the clone's lock."""
+    lock = repository.git_dir / "index.lock"
+    if is_own_lock(lock):
+        with suppress(OSError):
+            lock.unlink()
 
 
-def _apply(top: Path, edits: Sequence[Edit]) -> tuple[str, ...]:
-    if not edits:
-        return ()
-    for edit in edits:
+@contextmanager
+def _locked(repository: GitRepository) -> Iterator[None]:
+    """Hold Git's lock on the index.
+
+    Raises:
+        GitError: another process holds it.
+    """
+    lock = repository.git_dir / "index.lock"
+    fresh = repository.git_dir / SCRATCH / "lock"
+    fresh.write_bytes(_SIGN)
+    until = time.monotonic() + _PATIENCE
+    while True:
         try:
-            _write_file(top, edit)
-        except OSError as error:
-            return (_left_behind(edits, f"{edit.path}: {error.strerror}"),)
-    # The blobs are given by name. Reading them from the files would apply the user's filters, and
-    # `git reset` with paths takes four times as long in a large index.
-    stdin = b"".join(_index_line(edit) for edit in edits)
-    top_repository = GitRepository(top)
-    for pause in (0.05, 0.1, 0.2, 0.4, 0.8, 0.0):
-        done = top_repository.run("update-index", "-z", "--index-info", stdin=stdin, check=False)
-        if done.returncode == 0:
-            return ()
-        # Another Git process of the user (an editor, a prompt) briefly holds index.lock.
-        time.sleep(pause)
-    return (_left_behind(edits, done.stderr.strip()),)
+            _create(fresh, lock)
+            break
+        except FileExistsError:
+            if time.monotonic() >= until:
+                raise locks.failure(lock) from None
+            time.sleep(0.01)
+    try:
+        yield
+    finally:
+        lock.unlink()
+
+
+def _create(fresh: Path, lock: Path) -> None:
+    """Create the lock with its content at once: the next gitreg must know its own."""
+    try:
+        os.link(fresh, lock)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        with lock.open("xb") as file:
+            file.write(_SIGN)
+
+
+@contextmanager
+def _scratch(git_dir: Path) -> Iterator[Path]:
+    """Yield an empty folder in ``.git``; what a killed writer left in it is removed."""
+    scratch = git_dir / SCRATCH
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _written(scratch: Path, edits: Sequence[Edit]) -> dict[str, Path]:
+    """Write the new files into the scratch folder; return path to file."""
+    fresh = {}
+    for number, edit in enumerate(edits):
+        if edit.content is not None:
+            file = fresh[edit.path] = scratch / str(number)
+            file.write_bytes(edit.content)
+    return fresh
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _new_index(repository: GitRepository, top: Path, scratch: Path, edits: Sequence[Edit]) -> Path:
+    """Return a copy of the index with the edits in it.
+
+    The blobs are given by name. Reading them from the files would apply the user's filters, and
+    `git reset` with paths takes four times as long in a large index.
+    """
+    index = scratch / "index"
+    with suppress(FileNotFoundError):
+        shutil.copyfile(repository.git_dir / "index", index)
+    done = process.run(
+        top,
+        "update-index",
+        "-z",
+        "--index-info",
+        stdin=b"".join(_index_line(edit) for edit in edits),
+        check=False,
+        extra_env={"GIT_INDEX_FILE": str(index)},
+    )
+    if done.returncode != 0:
+        raise process.failure("update-index", done)
+    return index
 
 
 def _index_line(edit: Edit) -> bytes:
@@ -449,34 +390,33 @@ def _index_line(edit: Edit) -> bytes:
     return f"{mode} {name}\t".encode() + os.fsencode(edit.path) + b"\0"
 
 
-def _left_behind(edits: Sequence[Edit], cause: str) -> str:
-    paths = " ".join(edit.path for edit in edits)
-    return (
-        f"published, but the work tree was not updated ({cause}); to update it: "
-        f"git restore --staged --worktree -- {paths}"
-    )
-
-
-def _write_file(top: Path, edit: Edit) -> None:
-    target = top / edit.path
-    if edit.content is None:
+def _place(top: Path, path: str, fresh: Path | None) -> None:
+    """Rename a new file into place, or remove the file where there is no new one."""
+    target = top / path
+    if fresh is None:
         target.unlink(missing_ok=True)
-        for folder in list(target.parents)[: edit.path.count("/")]:
+        for folder in list(target.parents)[: path.count("/")]:
             try:
                 folder.rmdir()
             except OSError:
                 return  # not empty: other files are there
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(target)
     try:
-        temporary.write_bytes(edit.content)
-        temporary.replace(target)
-    except OSError:
-        with suppress(OSError):  # a failing disk may refuse this, too
-            temporary.unlink()
-        raise
+        fresh.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _place_from_afar(fresh, target)
 
 
-def _temporary(target: Path) -> Path:
-    return target.with_name(f".{target.name}.gitreg")
+def _place_from_afar(fresh: Path, target: Path) -> None:
+    """Do the same when ``.git`` is in another file system, by a folder that Git ignores."""
+    beside = target.parent / f".gitreg-{secrets.token_hex(8)}"
+    try:
+        beside.mkdir()
+        (beside / ".gitignore").write_text("*\n")
+        shutil.copyfile(fresh, beside / target.name)
+        (beside / target.name).replace(target)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)

@@ -16,10 +16,9 @@ import json
 import os
 import shutil
 import stat
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -27,9 +26,9 @@ from gitreg.artifacts.mlmodel import MLMODEL
 from gitreg.core.model.names import Reference
 from gitreg.core.text.urls import has_scheme, without_credentials
 from gitreg.dvc import digest
-from gitreg.dvc.cache import TEMPORARY
 from gitreg.dvc.digest import FileDigest, Meter
 from gitreg.errors import NotFound, WorldError
+from gitreg.git import scratch
 from gitreg.git.copies import cache_folder, place_name
 from gitreg.mlflow.pool import FRESH
 from gitreg.mlflow.uri import check_path, undecoded_folder
@@ -40,9 +39,6 @@ META_FILE = "registered_model_meta"
 
 _ATTEMPTS = 5
 """How often a copy is repaired that another process keeps changing."""
-
-_ABANDONED = 24 * 60 * 60.0
-"""After how many seconds an unfinished copy counts as abandoned."""
 
 _LISTING = "files.json"
 _FILES = "files"
@@ -341,12 +337,5 @@ def _is_plain_file(path: Path) -> bool:
 def _workshop(folder: Path) -> Iterator[Path]:
     """Yield a private folder beside the checkouts, so that a rename between them is atomic."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for left in folder.glob(f"{TEMPORARY}*"):  # of killed processes
-        with suppress(FileNotFoundError):
-            if time.time() - left.stat().st_mtime > _ABANDONED:
-                shutil.rmtree(left, ignore_errors=True)
-    workshop = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=folder))
-    try:
+    with scratch.beside(folder) as workshop:
         yield workshop
-    finally:
-        shutil.rmtree(workshop, ignore_errors=True)

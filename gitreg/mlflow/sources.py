@@ -12,7 +12,6 @@ import contextlib
 import json
 import logging
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,6 +38,7 @@ from gitreg.artifacts.untracked_code import code_at
 from gitreg.core.model import model as records
 from gitreg.core.text.urls import without_credentials
 from gitreg.errors import GitregError, InvalidRequest
+from gitreg.git import scratch
 from gitreg.mlflow.artifact_repository import LINK, own_artifact
 from gitreg.mlflow.reading import Reading
 from gitreg.mlflow.run_metrics import metrics_of
@@ -199,8 +199,8 @@ def _bytes(given: Provenance, origin: _Origin, stack: contextlib.ExitStack) -> _
         location = _location(location, tracking_uri)
         path = _local_path(location)
         if path is None:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gitreg-mlflow-"))
-            path = _downloaded(location, folder, tracking_uri)
+            folder = stack.enter_context(scratch.temporary("mlflow"))
+            path = _downloaded(location, str(folder), tracking_uri)
     except Exception as error:  # noqa: BLE001  each store has its own, and a missing package too
         return _Bytes(None, f"{type(error).__name__}: {_without_secrets(str(error), location)}")
     if not path.exists():

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NoReturn
 
 from gitreg.core.state.history import CommitInfo, FileChange
 from gitreg.core.state.tags import Tag
 from gitreg.errors import GitError, GitregError, UnknownOutcome
-from gitreg.git import publish, remote, rewinds, worktree
+from gitreg.git import (
+    interrupted,
+    own_references,
+    path_remotes,
+    publish,
+    remote,
+    rewinds,
+    worktree,
+)
 from gitreg.git.copies import copies_folder
 from gitreg.git.history_index import HistoryIndex
 from gitreg.git.log import first_parents_reach
@@ -134,7 +143,8 @@ class Clone:
         Git moves branch and tags in one transaction, but a kill in the middle leaves the branch
         moved and tags missing. The caller holds the lock.
         """
-        unfinished = worktree.finish(self._repository)
+        worktree.refuse_damaged_index(self._repository)
+        unfinished = interrupted.finish(self._repository)
         tip = self._repository.tip()
         if tip.commit is None or self._repository.is_shallow or not self.is_tagged(tip.branch):
             return
@@ -161,7 +171,7 @@ class Clone:
             GitError: no remote is configured, or several could be meant.
         """
         if self._url is not None:
-            return Upstream(self._url, tip.branch, runs_hooks=False)
+            return Upstream(self._url, tip.branch, runs_hooks=False, url=self._url)
         return remote.upstream_of(self._repository, tip)
 
     def fetch_status(self, *, allow_rewind: bool = False) -> BranchStatus:
@@ -180,6 +190,8 @@ class Clone:
         tracked = None if seen else remote.tracked(self._repository, upstream)
         known = rewinds.known_tips(self._repository, upstream)  # the fetch moves some of them
         published = remote.fetch_tip(self._repository, upstream)
+        with suppress(OSError):
+            self.asked_at.touch()
         self._ask_default_branch(upstream)
         gone: tuple[str, ...] = ()
         if published is not None or seen is not None:
@@ -278,7 +290,7 @@ class Clone:
     def remember_seen(self, status: BranchStatus) -> None:
         """Store the remote branch's commit as the last one that the user has seen."""
         if status.withdrawn is not None:
-            self._repository.run("update-ref", _WITHDRAWN, status.withdrawn)
+            own_references.write(self._repository, _WITHDRAWN, status.withdrawn)
         if status.published is not None:
             remote.remember(self._repository, status.upstream, status.published)
             rewinds.accept(self._repository, status.upstream, status.gone)
@@ -353,6 +365,11 @@ class Clone:
         found = remote.fetch_tip if fetch else lambda on, _: on.commit_of(known)
         return default, found(self._repository, beside)
 
+    @property
+    def asked_at(self) -> Path:
+        """A file that is as old as the last answer of the remote."""
+        return self._repository.private_dir / "fetched"
+
     def last_published(self, branch: str) -> str | None:
         """Return the last known commit of the published branch; ``None`` before its first.
 
@@ -361,7 +378,10 @@ class Clone:
         """
         upstream = self.upstream(Tip(branch, None))
         seen = remote.last_seen(self._repository, upstream)
-        return seen or remote.tracked(self._repository, upstream)
+        tracked = remote.tracked(self._repository, upstream)
+        if seen is None or tracked is None:
+            return seen or tracked
+        return tracked if self._leads_to(seen, tracked) else seen
 
     def publish(self, status: BranchStatus, commit: str, tags: dict[str, str]) -> None:
         """Publish a commit that follows the published one, with tags; see `remote.push`."""
@@ -396,6 +416,14 @@ class Clone:
         """
         with suppress(GitError):
             remote.remember(self._repository, status.upstream, commit)
+
+    def folder_of_remote(self) -> Path | None:
+        """Return the Git folder that the branch is pushed to, if it is on this machine."""
+        try:
+            base = self._repository.top_level or self._repository.folder
+            return path_remotes.folder_of(self.push_url(), base)
+        except GitError:
+            return None
 
     def push_url(self) -> str:
         """Return the URL that the clone's branch is pushed to; it may hold credentials."""
@@ -563,7 +591,7 @@ class Clone:
         stale = {name: oid for name, oid in here.items() if objects.get(name) != oid}
         warnings = publish.switch(self._repository, local, commit, objects, stale)
         if status.withdrawn is not None and self._repository.commit_of(_WITHDRAWN):
-            self._repository.run("update-ref", "-d", _WITHDRAWN)
+            own_references.delete(self._repository, _WITHDRAWN)
         return warnings
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,14 +11,13 @@ from gitreg.core.state.change import Change, Edit
 from gitreg.core.state.state import RegistryState, Snapshot
 from gitreg.dvc.foreign import default_remote
 from gitreg.dvc.registry_config import registry_config
-from gitreg.errors import GitError, InvalidRequest, WorldError
-from gitreg.git import process, publish, worktree
+from gitreg.errors import InvalidRequest, WorldError
+from gitreg.git import interrupted, locks, process, publish, worktree
 from gitreg.git.repository import GitRepository
 from gitreg.publishing.dvc_remote import remote_edit
 from gitreg.publishing.outcome import Outcome
 
 _PROJECT_IGNORE = ".dvc/.gitignore"
-_LEFT_LOCK = re.compile(r"could not lock config file (.*): File exists")
 
 
 def initialise(folder: Path) -> Outcome:
@@ -57,7 +55,7 @@ def initialise(folder: Path) -> Outcome:
     state = RegistryState(repository.snapshot(tip.commit))
     wanted = _wanted(state.snapshot, top)
     with publish.exclusive(repository.private_dir):
-        worktree.finish(repository)
+        interrupted.finish(repository)
         if wanted:  # without a path, Git would look at all of them
             worktree.refuse_dirty(repository, {p: state.snapshot.read(p) for p in wanted})
         edits = tuple(Edit(path, text) for path, text in wanted.items())
@@ -127,13 +125,10 @@ def _git_init(folder: Path) -> GitRepository:
         raise process.failure("rev-parse", asked)
     options = () if repository.config("init.defaultBranch") else ("--initial-branch=main",)
     done = repository.run("init", "--quiet", *options, check=False)
-    lock = _LEFT_LOCK.search(done.stderr)
-    if lock:
+    lock = locks.named_in(done.stderr)
+    if lock is not None:
         # gitreg doctor cannot report it: there is no repository yet.
-        raise GitError(
-            f"another Git process holds {lock[1]}.lock; nothing was made",
-            hint="wait for it; if none is running, remove that file",
-        )
+        raise locks.failure(folder / lock, "nothing was made")
     if done.returncode != 0:
         raise process.failure("init", done)
     return repository

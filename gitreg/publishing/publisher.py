@@ -17,11 +17,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from gitreg.core.model.gto_tags import parse_gto_tag
 from gitreg.core.model.layout import Place
 from gitreg.core.model.names import Reference, check_operation_id, format_version
 from gitreg.core.operations import Operation
 from gitreg.core.operations.judging import GateRefused
 from gitreg.core.state.change import (
+    COUNTER,
     OPERATION,
     Change,
     check_reason,
@@ -41,13 +43,14 @@ from gitreg.errors import (
     UnknownOutcome,
     WorldError,
 )
-from gitreg.git import publish, worktree
+from gitreg.git import interrupted, publish, worktree
 from gitreg.git.history_index import HistoryIndex
 from gitreg.git.objects import NO_OBJECT
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.git.valid_policy import policy_in_force
 from gitreg.publishing.clone import BranchStatus, Clone
 from gitreg.publishing.outcome import Draft, Outcome, Overtaken, ReviewBranch
+from gitreg.publishing.repeated import refuse_if_taken_back
 from gitreg.publishing.retry import until_done
 from gitreg.publishing.sameness import file_changes, is_the_same, is_the_same_file, named_versions
 
@@ -103,6 +106,7 @@ class Publisher:
         if change.edits and base.commit:
             moved = file_changes(state, change)
             # The hash is unknown until the commit is written; tags only need a placeholder.
+            change = self._above_others(base, change, moved)
             unborn = CommitInfo(NO_OBJECT, base.commit, "", "", 0, "+0000", change.message())
             tags = self._clone.plan_tags(base.branch, unborn, moved)
         return Outcome(change, tags=tuple(tag.name for tag in tags), warnings=change.warnings)
@@ -212,8 +216,9 @@ class Publisher:
         base = self._repository.tip()
         self._repository.refuse_shallow()
         state = self._state_at(base)
-        done = self._history.operation(run.id)
+        done = self._done(run, base)
         if done is not None:
+            refuse_if_taken_back(self._repository, run.id, done, str(base.commit))
             return self._done_before(run, done)
         change = run.change_on(state)
         if not change.edits:
@@ -237,7 +242,7 @@ class Publisher:
     def _try_published(self, run: _Run) -> Outcome:
         status = self._clone.fetch_status()  # 2
         state = self._state_at(status.base)
-        done = self._history.operation(run.id)  # 3
+        done = self._done(run, status.base)  # 3
         if done is not None:
             return self._published_before(run, status, state, done)
         change = run.change_on(state)  # 4
@@ -366,19 +371,17 @@ class Publisher:
         """Finish a publication that was interrupted after its commit was made."""
         outcome = self._done_before(run, done)
         self._history.advance(str(status.base.commit), exact=True)
-        try:
-            warnings = self._publish_rest(status, state)
-        except GitError as error:
-            if status.is_ahead:
-                raise
-            raise GitError(
-                f"published as {done[:9]}; its tags are missing on the remote: {error}",
-                hint="gitreg tags sync --push",
-            ) from None
+        warnings = self._publish_rest(status, state, done)
+        refuse_if_taken_back(self._repository, run.id, done, str(status.base.commit))
         return replace(outcome, pushed=True, warnings=(*outcome.warnings, *warnings))
 
-    def _publish_rest(self, status: BranchStatus, state: RegistryState) -> tuple[str, ...]:
-        """Publish earlier commits of this clone, or update the clone to what is published."""
+    def _publish_rest(
+        self, status: BranchStatus, state: RegistryState, done: str | None = None
+    ) -> tuple[str, ...]:
+        """Publish earlier commits of this clone, or update the clone to what is published.
+
+        With ``done``, the commit of an operation that is published, an error says so.
+        """
         if status.is_ahead:
             self._clone.refuse_unfit(status)
             self._send(status, state, ())
@@ -386,7 +389,15 @@ class Publisher:
             self._clone.publish(status, commit, self._earlier_tags(status))
             self._clone.remember_published(status, commit)
             return ()
-        warnings = self._clone.publish_missing_tags(status)  # 8
+        try:
+            warnings = self._clone.publish_missing_tags(status)  # 8
+        except GitError as error:
+            if done is None:
+                raise
+            raise GitError(
+                f"published as {done[:9]}; its tags are missing on the remote: {error}",
+                hint=error.hint or "gitreg tags sync --push",
+            ) from None
         self._clone.remember_seen(status)
         return warnings + self._clone.follow(status, str(status.base.commit))  # 9
 
@@ -415,14 +426,13 @@ class Publisher:
         moved: Sequence[FileChange],
         tags: dict[str, str],
     ) -> tuple[str, ...]:
+        self._clone.remember_published(status, prepared.commit.oid)
         if status.local.commit != prepared.base.commit:
-            self._clone.remember_published(status, prepared.commit.oid)
             self._history.append(prepared.commit, moved)
             return self._clone.follow(status, prepared.commit.oid, tags)
         try:
-            warnings = publish.publish(self._repository, prepared, tags, seen=status.upstream.seen)
-        except GitError as error:
-            self._clone.remember_published(status, prepared.commit.oid)
+            warnings = publish.publish(self._repository, prepared, tags)
+        except GitregError as error:
             return (f"published, but this clone could not follow ({error}): gitreg fetch",)
         self._history.append(prepared.commit, moved)
         return warnings
@@ -448,11 +458,36 @@ class Publisher:
         if run.authored_at is not None:
             who = self._repository.signature("AUTHOR")
             author = replace(who, time=run.authored_at, zone="+0000")
+        change = self._above_others(base, change, moved)
         prepared = publish.prepare(
             self._repository, base, change.with_trailer(OPERATION, run.id), author
         )
         planned = self._clone.plan_tags(base.branch, prepared.commit, moved)
         return prepared, publish.write_tags(self._repository, planned, sign=True)
+
+    def _above_others(self, base: Tip, change: Change, moved: Sequence[FileChange]) -> Change:
+        """Return a change whose tags have other names than those that another tool made here.
+
+        GTO counts its tags, too. The commit says above which counter gitreg's own are, so that
+        every clone derives the same ones.
+        """
+        unborn = CommitInfo(NO_OBJECT, base.commit, "", "", 0, "+0000", change.message())
+        planned = self._clone.plan_tags(base.branch, unborn, moved)
+        models = {
+            tag.model
+            for tag in planned
+            if "#" in tag.name and publish.is_another_tools(self._repository, tag.name)
+        }
+        if not models:
+            return change
+        tags = filter(None, map(parse_gto_tag, self._repository.tags()))
+        counters = [tag.counter or 0 for tag in tags if tag.artifact in models]
+        return change.with_trailer(COUNTER, str(max(counters)))
+
+    def _done(self, run: _Run, base: Tip) -> str | None:
+        """Return the commit of an operation that was done before under the same id, if any."""
+        done = self._history.operation(run.id)
+        return done or interrupted.absorbed(self._repository, run.id, base.commit)
 
     def _done_before(self, run: _Run, commit: str) -> Outcome:
         """Return the outcome of an operation that was done before under the same id.

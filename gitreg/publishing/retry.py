@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from gitreg.errors import GitError, LostRace, UnknownOutcome, WorldError
-from gitreg.git.remote import Locked
+from gitreg.git.push_failures import Locked
 from gitreg.publishing.outcome import Overtaken
 
 RETRY_BUDGET = 60.0
@@ -88,9 +88,10 @@ class _Budget:
         """
         budget = RETRY_BUDGET if isinstance(error, LostRace) else LOCK_BUDGET
         if time.monotonic() - self._started > budget:
-            why = "the branch keeps moving" if isinstance(error, LostRace) else str(error)
-            raise type(error)(
-                f"{why}: given up after {budget:.0f} s, nothing was published",
+            if isinstance(error, Locked):
+                raise error
+            raise LostRace(
+                f"the branch keeps moving: given up after {budget:.0f} s, nothing was published",
                 hint="run it again when fewer others push",
             )
         time.sleep(random.uniform(0, _JITTER))  # noqa: S311  no secret

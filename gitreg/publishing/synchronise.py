@@ -21,8 +21,9 @@ from gitreg.core.state.change import OPERATION, Change, trailers_of
 from gitreg.core.state.decision import Moves
 from gitreg.core.state.history import Event, FileChange, Values
 from gitreg.core.state.state import RegistryState
+from gitreg.core.text.counts import quantity
 from gitreg.errors import GitregError, Refused, UnknownOutcome, WorldError
-from gitreg.git import publish
+from gitreg.git import own_references, publish
 from gitreg.git.history_index import HistoryIndex
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.git.valid_policy import policy_in_force
@@ -170,16 +171,17 @@ class Synchroniser:
         what = "has moved"
         if status.withdrawn is not None:
             gone = self._repository.commits_between(status.published, status.withdrawn)
-            what = f"took back {len(gone)} commit(s) that this clone has"
+            what = f"took back {quantity(len(gone), 'commit')} that this clone has"
         return Refused(
-            f"{status.name} {what}, and this clone has {own} commit(s) that are not published",
+            f"{status.name} {what}, and this clone has {quantity(own, 'commit')} of its own, "
+            "not published",
             hint="gitreg push redoes them on top of it and reports what no longer applies",
         )
 
     def _remember(self, status: BranchStatus) -> None:
         """Store the remote branch's commit; forget a branch whose removal the user accepted."""
         if status.published is None and status.rewound and status.upstream.seen is not None:
-            self._repository.run("update-ref", "-d", status.upstream.seen)
+            own_references.delete(self._repository, status.upstream.seen)
         self._clone.remember_seen(status)
 
     def _events_between(self, start: str | None, end: str) -> tuple[Event, ...]:
@@ -259,7 +261,7 @@ class Synchroniser:
         if not plan.left and not plan.own:
             warnings = self._replace_line(status, commit, made)
         else:
-            self._repository.run("update-ref", LEFT, str(status.local.commit))
+            own_references.write(self._repository, LEFT, str(status.local.commit))
         if (plan.left or plan.own) and self._repository.top_level is not None:
             # The index entries that gitreg wrote have no file times. `git reset --keep`, which
             # the user is about to run, would take those files for changed.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gitreg.artifacts.store import ArtifactStore
     from gitreg.core.operations import Operation
     from gitreg.core.operations.judging import Mover
+    from gitreg.core.state.change import Change
     from gitreg.dvc.digest import Progress
     from gitreg.git.copies import Copy
     from gitreg.git.history_index import HistoryIndex
@@ -56,6 +57,7 @@ class Parts:
         self._base: Path | None = None
         self._allow_rewind = allow_rewind
         self._last_state: RegistryState | None = None
+        self._repeated: tuple[tuple[tuple[str, str], ...], int | None] = ((), None)
         self._moment: str | None = None
         if not isinstance(location, (str, os.PathLike)):
             raise InvalidRequest(f"a registry is at a path or a URL, not {type(location).__name__}")
@@ -122,6 +124,24 @@ class Parts:
         """
         with self._repository.authored_by(name, email):
             yield
+
+    @contextmanager
+    def repeating(
+        self, trailers: Sequence[tuple[str, str]], at: int | None = None
+    ) -> Iterator[None]:
+        """Date the commits inside the ``with`` block back, and add trailers to their messages.
+
+        An import calls this: its commits repeat what was done elsewhere.
+
+        Args:
+            trailers: keys and values.
+            at: the author date, in seconds since the epoch; now by default.
+        """
+        before, self._repeated = self._repeated, (tuple(trailers), at)
+        try:
+            yield
+        finally:
+            self._repeated = before
 
     # The parts, made when they are first needed
 
@@ -306,6 +326,10 @@ class Parts:
             topic: for a pull request, tells operations apart whose branches would have one name.
             authored_at: when it was first done elsewhere, in seconds since the epoch.
         """
+        trailers, at = self._repeated
+        if trailers:
+            operation = _with_trailers(operation, trailers)
+        authored_at = at if authored_at is None else authored_at
         if self._publishes(settings):
             from gitreg.publishing.dvc_remote import with_remote
 
@@ -376,3 +400,11 @@ def _work_tree_of(url: str) -> Path | None:
     """Return the work tree behind a ``file://`` URL: a relative DVC remote is found from there."""
     path = Path(url.removeprefix("file://"))
     return path if url.startswith("file:///") and (path / ".git").exists() else None
+
+
+def _with_trailers(operation: Operation, trailers: Sequence[tuple[str, str]]) -> Operation:
+    def repeated(state: RegistryState) -> Change:
+        change = operation(state)
+        return replace(change, trailers=(*change.trailers, *trailers))
+
+    return repeated

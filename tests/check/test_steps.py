@@ -9,6 +9,7 @@ import pytest
 
 from gitreg.check.finding import line_in_error
 from gitreg.check.judge import judge_moves, judge_step, new_faults
+from gitreg.check.lives import Lives
 from gitreg.check.past import Past
 from gitreg.check.step import Step
 from gitreg.core.model.manifest import Tombstone
@@ -427,3 +428,13 @@ def test_lines_of_errors() -> None:
     assert line_in_error(text, "x.yaml: line 3: not YAML") == 3
     assert line_in_error(text, "x.yaml: artifact.size: expected an integer") == 4
     assert line_in_error(text, "larger than 64 KiB") is None
+
+
+TOMBSTONE = b"deleted_at: '2026-11-22T20:25:06Z'\ndeleted_by: Ada <ada@example.com>\n"
+
+
+def test_a_tombstone_ends_a_life_also_where_a_squash_never_showed_the_model() -> None:
+    """The history index says so, too: an approval names the commit that ended the life before."""
+    path = "registry/leavers/deleted.yaml"
+    assert Lives(step(ONE, {path: TOMBSTONE})).ended == ("leavers",)
+    assert Lives(step({**ONE, path: TOMBSTONE}, {path: TOMBSTONE + b"reason: bad\n"})).ended == ()

@@ -51,9 +51,11 @@ def test_the_commands_are_those_that_are_promised() -> None:
         "rename",
         "ui",
         "import mlflow",
+        "import gto",
         "export mlflow",
         "doctor",
         "fetch",
+        "status",
         "push",
         "approve",
         "policy schema",
@@ -193,3 +195,10 @@ def test_the_completion_script() -> None:
     command = f"{shlex.quote(sys.executable)} -m gitreg --show-completion; exit $?"
     shown = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert "_GITREG_COMPLETE=complete_bash" in shown.stdout
+
+
+def test_help_and_version_in_every_usual_spelling() -> None:
+    assert gitreg("-h").out == gitreg("--help").out == gitreg("help").out
+    assert gitreg("help", "promote").out == gitreg("promote", "-h").out
+    assert gitreg("help", "alias", "set").out == gitreg("alias", "set", "--help").out
+    assert gitreg("version").out == gitreg("--version").out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from gitreg import Registry
 from gitreg.findings import Finding
+from gitreg.git.interrupted import ANNOUNCEMENT
 from tests.conftest import dvc_project, git, write_model
 from tests.doctor.test_doctor import commit, objects_of
 
@@ -51,10 +53,11 @@ def run(work: Path, command: str, bin_folder: Path) -> None:
     assert done.returncode == 0, (command, done)
 
 
-def killed(work: Path, failpoint: str, call: str, *, only: str = "") -> None:
+def killed(work: Path, failpoint: str, call: str, *, only: str = "", nth: int = 1) -> None:
     """Run a call of `Registry` in a process that is killed at a failpoint, a function's call.
 
-    With ``only`` it is killed when that stands in the function's first argument.
+    With ``only`` it is killed when that stands in the function's first argument, and with ``nth``
+    at the nth of these calls.
     """
     script = (
         "import os, signal, sys\n"
@@ -62,9 +65,10 @@ def killed(work: Path, failpoint: str, call: str, *, only: str = "") -> None:
         "from gitreg import Registry\n"
         "import gitreg.artifacts.materialise, gitreg.git.worktree, gitreg.git.publish\n"
         "import gitdb.db.loose\n"
-        f"real = {failpoint}\n"
+        f"real, left = {failpoint}, [0] * {nth}\n"
         "def die(*args, **options):\n"
-        f"    if {only!r} in str(args[:1]):\n"
+        f"    left.pop() if {only!r} in str(args[:1]) else 0\n"
+        "    if not left:\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "    return real(*args, **options)\n"
         f"{failpoint} = die\n"
@@ -143,13 +147,31 @@ def remote_tag_extra(shared: Path) -> None:
 
 
 def not_followed(shared: Path) -> None:
-    killed(shared / "work", "gitreg.git.worktree._apply", "promote('churn@3', stage='production')")
+    """An earlier release was killed when the branch had moved, and index and files had not."""
+    work = shared / "work"
+    before = git(work, "rev-parse", "HEAD")
+    with Registry(work) as registry:
+        registry.promote("churn@3", stage="production")
+    after = git(work, "rev-parse", "HEAD")
+    git(work, "reset", "--quiet", "--hard", before)
+    git(work, "update-ref", "refs/heads/main", after)
+    text = json.dumps({"branch": "refs/heads/main", "before": before, "after": after})
+    (work / ".git" / ANNOUNCEMENT).write_text(text)
 
 
 def not_followed_half(shared: Path) -> None:
     """The files are written, the index is not."""
+    not_followed(shared)
+    git(shared / "work", "restore", "--source=HEAD", "--worktree", "registry")
+
+
+def files_killed_by_half(shared: Path) -> None:
+    """gitreg's own lock on the index is left, and a part of the files is written."""
     killed(
-        shared / "work", "gitreg.git.worktree._index_line", "promote('churn@3', stage='production')"
+        shared / "work",
+        "gitreg.git.worktree._place",
+        "promote('churn@3', stage='production')",
+        nth=2,
     )
 
 
@@ -213,11 +235,9 @@ def pointer_write_killed_long_ago(shared: Path) -> None:
     work = shared / "work"
     with Registry(work) as registry:
         registry.set_alias("churn@3", "next")
-    killed(work, "Path.replace", "set_alias('churn@1', 'next')", only=".next.yaml.gitreg")
-    (left,) = (work / "registry/churn/aliases").glob(".*.gitreg")
+    left = work / "registry/churn/aliases/.next.yaml.gitreg"  # of an earlier release
+    left.write_text("version: 1\n")
     aged(left, 2 * 3600)
-    git(work, "reset", "--quiet", "--hard")
-    (work / ".git/gitreg-following.json").unlink()
 
 
 def changed_pull(shared: Path) -> Path:
@@ -417,6 +437,7 @@ STATES: dict[Callable[[Path], None], Told] = {
     remote_tag_extra: Told("remote-foreign-tag", "warning", "churn@v9.0.0", mends=False),
     not_followed: Told("not-followed", "warning", "work tree", fixed=True),
     not_followed_half: Told("not-followed", "warning", "work tree", fixed=True),
+    files_killed_by_half: Told("not-followed", "warning", "work tree", fixed=True),
     announced_only: Told("not-followed", "warning", "work tree", fixed=True),
     announced_by_half: Told("not-followed", "warning", "work tree", fixed=True),
     behind_in_the_files: Told(
@@ -424,7 +445,7 @@ STATES: dict[Callable[[Path], None], Told] = {
     ),
     pointer_deleted: Told("missing-file", "warning", "registry/churn/aliases/champion.yaml"),
     edited: Told("uncommitted", "note", "registry/churn/aliases/champion.yaml", mends=False),
-    pull_killed: Told("unfinished", "note", "versions/2/.gitreg-"),
+    pull_killed: Told("unfinished", "warning", "versions/2/.gitreg-", fixed=True),
     pull_killed_long_ago: Told("unfinished", "warning", "versions/2/.gitreg-", fixed=True),
     registration_killed_long_ago: Told("unfinished", "warning", "files/.gitreg-", fixed=True),
     object_killed_long_ago: Told("unfinished", "warning", ".git/objects/obj", fixed=True),
@@ -439,10 +460,10 @@ STATES: dict[Callable[[Path], None], Told] = {
     version_changed: Told("version-changed", "error", "churn@2"),
     two_stages: Told("two-stages", "error", "churn@2"),
     dangling_alias: Told("dangling-pointer", "error", "churn@next"),
-    index_lock: Told("index-lock", "warning", ".git/index.lock"),
-    tag_lock: Told("reference-lock", "warning", "refs/tags/churn@v7.0.0.lock"),
-    config_lock: Told("git-lock", "warning", ".git/config.lock"),
-    shallow_lock: Told("git-lock", "warning", ".git/shallow.lock"),
+    index_lock: Told("index-lock", "error", ".git/index.lock"),
+    tag_lock: Told("reference-lock", "error", "refs/tags/churn@v7.0.0.lock"),
+    config_lock: Told("git-lock", "error", ".git/config.lock"),
+    shallow_lock: Told("git-lock", "error", ".git/shallow.lock"),
     git_rubbish: Told("git-rubbish", "note", "tmp_obj_x1y2z3"),
     dvc_killed: Told("dvc-lock", "note", ".dvc/tmp/rwlock"),
     dvc_list_cut_off: Told("dvc-lock", "warning", "registry/.dvc/tmp/rwlock"),

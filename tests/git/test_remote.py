@@ -197,7 +197,7 @@ def _no_bytes(shared: Path) -> None:
 
 REFUSALS: list[tuple[Callable[[Path], None], type[GitregError], str]] = [
     (_veto, ServerRefused, "hook declined\n=====\nnot on a Friday\nask ada\nor grace$"),
-    (_lock_over_there, GitError, "Unable to create"),
+    (_lock_over_there, GitError, r"refs/heads/main\.lock is in the way: last written"),
     (_veto_of_one_tag, ServerRefused, "hook declined|atomic"),
     (_rewritten, GitError, "went backwards"),
     (_gone, GitError, "cannot read the remote"),

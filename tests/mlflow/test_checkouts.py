@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pytest
 
 from gitreg import Registry
 from gitreg.errors import DvcError, NotFound, WorldError
+from gitreg.git import scratch
 from gitreg.mlflow import checkouts
 from gitreg.mlflow.checkouts import META_FILE, Entry, checkout
 
@@ -133,15 +133,15 @@ def test_the_cache_folder_may_be_removed_at_any_time(trained: Path, tmp_path: Pa
     assert files_of(tmp_path / "there") == {"MLmodel": MODEL["MLmodel"]}
 
 
-def test_what_a_killed_process_left_is_removed_some_day(trained: Path) -> None:
+def test_what_a_killed_process_left_is_removed(trained: Path) -> None:
     place = handed_out(trained)
-    left, fresh = (place.parents[1] / f".gitreg-{name}" for name in ("left", "fresh"))
+    left = place.parents[1] / ".gitreg-leftover"
     left.mkdir()
-    fresh.mkdir()
-    os.utime(left, (0, 0))
+    scratch.hide(left)
     (place / "MLmodel").unlink()
-    assert handed_out(trained) == place
-    assert (left.exists(), fresh.exists()) == (False, True)
+    with scratch.beside(place.parents[1]) as at_work:
+        assert handed_out(trained) == place
+        assert (left.exists(), at_work.exists()) == (False, True)
 
 
 def test_only_what_is_asked_for_is_compared(trained: Path) -> None:

@@ -185,7 +185,7 @@ def test_a_lock_of_a_git_init_that_was_killed_is_named(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     lock = tmp_path / ".git" / "config.lock"
     lock.touch()
-    with pytest.raises(GitError, match=r"another Git process holds .*/config\.lock") as held:
+    with pytest.raises(GitError, match=r"Git's lock .*/config\.lock is in the way") as held:
         Registry.init(tmp_path)
     assert held.value.hint is not None
     lock.unlink()

@@ -1,11 +1,10 @@
-"""A process that is killed while it publishes: the next one finishes its work."""
+"""A process that is killed while it publishes: the next one goes on."""
 
 from __future__ import annotations
 
 import errno
 import json
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +12,9 @@ import pytest
 
 from gitreg import Registry
 from gitreg.errors import GitError
-from gitreg.git import worktree
-from tests.conftest import git
+from gitreg.git import interrupted, publish, worktree
+from gitreg.publishing.outcome import Outcome
+from tests.conftest import git, write_model
 from tests.publishing.by_hand import commit_by_hand, refs
 
 
@@ -22,34 +22,93 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing of ours handles it."""
 
 
-@pytest.fixture
-def killed(stocked: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A clone whose writer was killed when the branch had moved and the files had not."""
+POINTER = "registry/churn/stages/production.yaml"
 
-    def kill(*_args: object) -> tuple[str, ...]:
+
+def kill_before_the_branch_moves(folder: Path, action: Callable[[Registry], object]) -> None:
+    """Let a writer die when index and files have moved, and the branch has not."""
+
+    def kill(*_args: object) -> None:
         raise Killed
 
-    with monkeypatch.context() as patch:
-        patch.setattr(worktree, "follow", kill)
-        with Registry(stocked) as registry, pytest.raises(Killed):
-            registry.promote("churn@3", stage="production", alias="busy")
-    assert git(stocked, "log", "--format=%s", "-1").startswith("promote churn@3")
-    assert git(stocked, "status", "--porcelain") != ""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(publish, "move_references", kill)
+        with Registry(folder) as registry, pytest.raises(Killed):
+            action(registry)
+
+
+def promote(registry: Registry) -> Outcome:
+    return registry.promote("churn@3", stage="production", alias="busy", op_id="promote-3")
+
+
+@pytest.fixture
+def killed(stocked: Path) -> Path:
+    """A clone whose writer was killed when index and files had moved, and the branch had not."""
+    before = git(stocked, "rev-parse", "HEAD")
+    kill_before_the_branch_moves(stocked, promote)
+    assert git(stocked, "rev-parse", "HEAD") == before
+    assert "M  registry/churn/stages/production.yaml" in git(stocked, "status", "--porcelain")
     return stocked
 
 
-def test_the_next_writer_finishes_what_was_killed(killed: Path) -> None:
+def test_the_next_writer_takes_back_what_was_not_published(killed: Path) -> None:
     with Registry(killed) as registry:
         assert registry.annotate("churn", owner="Ada").commit is not None
+        assert registry.resolve("churn/production").version == 2
+    assert git(killed, "status", "--porcelain") == ""
+
+
+def test_the_same_command_publishes_it(killed: Path) -> None:
+    with Registry(killed) as registry:
+        assert promote(registry).commit == git(killed, "rev-parse", "HEAD")
+    assert git(killed, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("options", [("-a",), ()])
+def test_a_commit_of_the_users_makes_the_whole_change(killed: Path, options: list[str]) -> None:
+    """Then the same command makes no second one."""
+    (killed / ".gitignore").write_text("/models/\n/data/\n")
+    git(killed, "commit", "--quiet", *options, "-m", "my own work")
+    with Registry(killed) as registry:
+        again = promote(registry)
+        assert registry.resolve("churn/production").version == 3
+        assert registry.resolve("churn@busy").version == 3
+    assert (again.repeated, again.commit) == (True, git(killed, "rev-parse", "HEAD"))
+    assert git(killed, "status", "--porcelain", "registry") == ""
+
+
+def test_a_registration_in_a_commit_of_the_users_is_not_made_twice(stocked: Path) -> None:
+    source = write_model(stocked, "weights 4")
+
+    def register(registry: Registry) -> Outcome:
+        return registry.register("churn", source, op_id="register-4")
+
+    kill_before_the_branch_moves(stocked, register)
+    git(stocked, "commit", "--quiet", "-m", "my own work")
+    mine = git(stocked, "rev-parse", "HEAD")
+    (stocked / "code.py").write_text("more\n")
+    git(stocked, "add", "code.py")
+    git(stocked, "commit", "--quiet", "-m", "more")
+    with Registry(stocked) as registry:
+        for _ in range(2):
+            assert (register(registry).repeated, register(registry).commit) == (True, mine)
+        assert registry.resolve("churn@latest").version == 4
+
+
+def test_a_part_that_the_user_committed_is_completed_to_nothing_else(killed: Path) -> None:
+    git(killed, "commit", "--quiet", "-m", "only this", "--", "registry/churn/aliases/busy.yaml")
+    with Registry(killed) as registry:
+        assert registry.resolve("churn@busy").version == 3
+        assert not promote(registry).repeated
+        assert registry.resolve("churn/production").version == 3
     assert git(killed, "status", "--porcelain") == ""
 
 
 def test_what_the_user_did_since_stays(killed: Path) -> None:
-    pointer = "registry/churn/stages/production.yaml"
-    (killed / pointer).write_text("mine\n")
+    (killed / POINTER).write_text("mine\n")
     with Registry(killed) as registry:
         registry.annotate("churn", owner="Ada")
-    assert (killed / pointer).read_text() == "mine\n"
+    assert (killed / POINTER).read_text() == "mine\n"
     assert "registry/churn/aliases/busy.yaml" not in git(killed, "status", "--porcelain")
 
 
@@ -57,31 +116,52 @@ def test_what_cannot_be_finished_yet_stays_announced(
     killed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A killed Git's own lock on the index, which a person removes."""
-    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(worktree, "_PATIENCE", 0.0)
     lock = killed / ".git" / "index.lock"
     lock.touch()
     with Registry(killed) as registry:
-        for _ in range(2):
-            with pytest.raises(GitError, match=r"index\.lock"):
-                registry.annotate("churn", owner="Ada")
+        for action in (lambda: registry.annotate("churn", owner="Ada"), registry.fetch):
+            with pytest.raises(GitError, match=r"index\.lock .*last written less") as stopped:
+                action()
+            assert str(stopped.value.hint).endswith(f"rm {lock}")
         lock.unlink()
         registry.annotate("churn", owner="Ada")
     assert git(killed, "status", "--porcelain") == ""
 
 
-def test_a_disk_that_is_full_leaves_no_scraps_and_the_next_writer_follows(
-    stocked: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_git_refuses_while_a_part_is_there_and_the_next_writer_goes_on(stocked: Path) -> None:
+    """gitreg holds Git's lock while it renames files, and removes its own lock later."""
+    place = worktree._place
+
+    def kill(top: Path, path: str, fresh: Path | None) -> None:
+        if path == POINTER:
+            raise Killed
+        place(top, path, fresh)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worktree, "_place", kill)
+        patch.setattr(Path, "unlink", lambda *_args, **_options: None)  # as SIGKILL: no clean-up
+        with Registry(stocked) as registry, pytest.raises(Killed):
+            promote(registry)
+    assert " M registry/churn/stages/" in git(stocked, "status", "--porcelain")
+    with pytest.raises(AssertionError, match=r"index\.lock': File exists"):
+        git(stocked, "commit", "-a", "-m", "my own work")
+    with Registry(stocked) as registry:
+        assert not promote(registry).repeated
+    assert git(stocked, "status", "--porcelain") == ""
+
+
+def test_a_disk_that_is_full_leaves_nothing(stocked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_room(*_args: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+    before = refs(stocked)
     with Registry(stocked) as registry:
         with monkeypatch.context() as patch:
             patch.setattr(Path, "replace", _unless_a_pointer(Path.replace, no_room))
-            (warning,) = registry.promote("churn@3", stage="production").warnings
-        assert "stages/archived.yaml: No space left on device" in warning
-        assert not list(stocked.rglob("*.gitreg"))
-        # Two commits ahead of the work tree by now.
+            with pytest.raises(GitError, match="No space left on device"):
+                registry.promote("churn@3", stage="production")
+        assert refs(stocked) == before
         registry.annotate("churn", owner="Ada")
     assert git(stocked, "status", "--porcelain") == ""
 
@@ -97,29 +177,31 @@ def _unless_a_pointer(
     return patched
 
 
-def test_what_waits_is_not_forgotten_over_the_next_publication(
-    killed: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(worktree, "finish", lambda _repository: None)
-        with Registry(killed) as registry:
-            patch.setattr(worktree, "follow", lambda *_args: ("not yet",))
-            registry.annotate("churn", owner="Ada")
-    with Registry(killed) as registry:
-        registry.annotate("tokenizer", owner="Ada")
-    assert git(killed, "status", "--porcelain") == ""
+@pytest.fixture
+def overtaken(stocked: Path) -> Path:
+    """What gitreg 0.1 left: the branch had moved, and index and files had not."""
+    before = git(stocked, "rev-parse", "HEAD")
+    with Registry(stocked) as registry:
+        promote(registry)
+    after = git(stocked, "rev-parse", "HEAD")
+    git(stocked, "reset", "--quiet", "--hard", before)
+    git(stocked, "update-ref", "refs/heads/main", after)
+    text = json.dumps({"branch": "refs/heads/main", "before": before, "after": after})
+    (stocked / ".git" / "gitreg-following.json").write_text(text)
+    return stocked
 
 
 @pytest.mark.parametrize("half", ["nothing", "an empty file", "a part"])
-def test_a_file_that_git_wrote_by_half_is_written_anew(killed: Path, half: str) -> None:
+def test_a_file_that_git_wrote_by_half_is_written_anew(overtaken: Path, half: str) -> None:
     """It takes the old file away first."""
-    pointer = killed / "registry/churn/stages/production.yaml"
+    pointer = overtaken / POINTER
     pointer.unlink()
     if half != "nothing":
         pointer.write_text("" if half == "an empty file" else "versions:\n- ")
-    with Registry(killed) as registry:
+    with Registry(overtaken) as registry:
         registry.annotate("churn", owner="Ada")
-    assert git(killed, "status", "--porcelain") == ""
+        assert registry.resolve("churn/production").version == 3
+    assert git(overtaken, "status", "--porcelain") == ""
 
 
 @pytest.fixture
@@ -148,20 +230,20 @@ def test_what_git_wrote_by_half_it_writes_again(killed_fetch: Path) -> None:
     assert (killed_fetch / "code.py").read_text() == "second\n"
 
 
-def test_what_git_wrote_by_half_is_taken_back_where_it_cannot_follow(killed_fetch: Path) -> None:
+def test_what_git_wrote_by_half_it_writes_again_beside_the_users_work(killed_fetch: Path) -> None:
     (killed_fetch / "theirs.py").write_text("mine\n")
     with Registry(killed_fetch) as registry:
         registry.annotate("churn", owner="Ada")
     assert (killed_fetch / "theirs.py").read_text() == "mine\n"
-    assert (killed_fetch / "code.py").read_text() == "first\n"
-    assert not (killed_fetch / "new.py").exists()
+    assert (killed_fetch / "code.py").read_text() == "second\n"
+    assert (killed_fetch / "new.py").read_text() == "second\n"
 
 
 def test_what_was_killed_on_another_branch_is_forgotten(killed: Path) -> None:
     git(killed, "reset", "--quiet", "--hard", "HEAD~1")
     with Registry(killed) as registry:
         registry.annotate("churn", owner="Ada")
-        assert registry.resolve("churn/production").version == 2
+        assert registry.resolve("churn/production").version == 1
     assert git(killed, "status", "--porcelain") == ""
     assert not (killed / ".git" / "gitreg-following.json").exists()
 
@@ -175,7 +257,7 @@ def test_an_announcement_cut_off_is_forgotten(stocked: Path) -> None:
 
 def test_an_announcement_that_cannot_be_written_stops_the_writer(stocked: Path) -> None:
     before = refs(stocked)
-    announcement = stocked / ".git" / worktree.ANNOUNCEMENT
+    announcement = stocked / ".git" / interrupted.ANNOUNCEMENT
     announcement.with_name(f"{announcement.name}.new").mkdir(parents=True)
     with (
         Registry(stocked) as registry,

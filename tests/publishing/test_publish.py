@@ -18,7 +18,7 @@ import pytest
 
 from gitreg import Registry
 from gitreg.errors import GitError, LostRace, NotFound, WorldError
-from gitreg.git import publish
+from gitreg.git import publish, worktree
 from gitreg.git.objects import GitObject, ObjectReader
 from gitreg.git.repository import GitRepository
 from gitreg.publishing import retry
@@ -298,21 +298,37 @@ def test_a_hook_that_vetoes_is_told(stocked: Path) -> None:
     assert git(stocked, "status", "--porcelain") == ""
 
 
-def test_the_work_tree_that_cannot_follow_is_a_warning(
+def test_an_index_that_stays_locked_stops_a_local_write(
+    stocked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worktree, "_PATIENCE", 0.0)
+    lock = stocked / ".git" / "index.lock"
+    before = git(stocked, "rev-parse", "HEAD")
+    meanwhile(monkeypatch, lock.touch)
+    with Registry(stocked) as registry:
+        with pytest.raises(GitError, match=r"index\.lock is in the way: last written") as stopped:
+            registry.set_alias("churn@3", "busy")
+        assert str(stopped.value.hint).startswith("nothing was written; ")
+        assert str(stopped.value.hint).endswith(f": rm {lock}")
+        lock.unlink()
+        assert git(stocked, "rev-parse", "HEAD") == before
+        assert git(stocked, "status", "--porcelain") == ""
+
+
+def test_an_index_that_stays_locked_is_a_warning_after_a_push(
     stocked: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The publication stands by then: to fail would be to lie."""
-    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
-    meanwhile(monkeypatch, (stocked / ".git" / "index.lock").touch)
+    monkeypatch.setattr(worktree, "_PATIENCE", 0.0)
+    lock = stocked / ".git" / "index.lock"
+    meanwhile(monkeypatch, lock.touch)
     with Registry(stocked) as registry:
-        outcome = registry.set_alias("churn@3", "busy")
-        assert registry.resolve("churn@busy").version == 3
+        outcome = registry.set_alias("churn@3", "busy", push=True)
+        (warning,) = outcome.warnings
+        assert warning.startswith("published, but this clone could not follow (Git's lock")
+        lock.unlink()
+        registry.fetch()
     assert outcome.commit == git(stocked, "rev-parse", "HEAD")
-    (warning,) = outcome.warnings
-    assert "was not updated" in warning
-    (stocked / ".git" / "index.lock").unlink()
-    remedy = warning.partition("to update it: ")[2].split()
-    git(stocked, *remedy[1:])
     assert git(stocked, "status", "--porcelain") == ""
 
 
@@ -325,14 +341,19 @@ def test_the_index_is_tried_again(stocked: Path, monkeypatch: pytest.MonkeyPatch
     assert git(stocked, "status", "--porcelain") == ""
 
 
-def test_a_file_that_cannot_be_replaced_is_a_warning(
+def test_a_file_that_cannot_be_replaced_stops_a_local_write(
     stocked: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = stocked / "registry/churn/aliases/busy.yaml"
+    before = git(stocked, "rev-parse", "HEAD")
     meanwhile(monkeypatch, place.mkdir)
-    with Registry(stocked) as registry:
-        (warning,) = registry.set_alias("churn@3", "busy").warnings
-    assert "was not updated" in warning
+    with (
+        Registry(stocked) as registry,
+        pytest.raises(GitError, match=r"aliases/busy\.yaml: Is a directory"),
+    ):
+        registry.set_alias("churn@3", "busy")
+    assert git(stocked, "rev-parse", "HEAD") == before
+    assert git(stocked, "status", "--porcelain") == ""
 
 
 # What it costs
@@ -370,7 +391,7 @@ def test_a_warm_promotion_in_a_bare_repository_starts_one_process(
     with Registry(shared / "origin.git") as registry:
         registry.promote("churn@3", stage="production")
         cold = len(started)
-        registry.promote("churn@1", stage="production")
+        assert registry.promote("churn@1", stage="production").warnings == ()
     assert len(started) - cold <= 1, started[cold:]
 
 

@@ -104,6 +104,7 @@ def write_manifest(version: ModelVersion) -> bytes:
         command=version.lineage.command,
         run=_present(id=run.id, tracking_uri=run.tracking_uri, link=run.link) if run else None,
         logged_model=version.lineage.logged_model,
+        tag=version.lineage.tag,
     )
     signature = version.signature or ModelSignature()
     return _dump(
@@ -177,7 +178,7 @@ def read_manifest(data: bytes, where: str) -> ModelVersion:
         params=dict(fields.mapping("params")),
         lineage=_read_lineage(
             fields.fields("lineage").only(
-                ("source", "code", "data", "command", "run", "logged_model")
+                ("source", "code", "data", "command", "run", "logged_model", "tag")
             )
         ),
         environment=_read_environment(
@@ -259,6 +260,7 @@ def _read_lineage(fields: Fields) -> Lineage:
         fields.optional_text("command"),
         run,
         fields.optional_text("logged_model"),
+        fields.optional_text("tag"),
     )
 
 

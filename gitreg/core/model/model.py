@@ -109,6 +109,8 @@ class Lineage:
         command: the command line of the pipeline stage that made it.
         run: the tracking run, when known.
         logged_model: MLflow's id of the model that was registered, ``m-…``.
+        tag: GTO's tag of a version that `gitreg import gto` brought, ``churn@v1.2.0``; it is on the
+            commit of the code.
     """
 
     source: str | None = None
@@ -117,6 +119,7 @@ class Lineage:
     command: str | None = None
     run: Run | None = None
     logged_model: str | None = None
+    tag: str | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@
 `tags`       the tags that events imply, in GTO's grammar
 `decision`   the verdicts of a policy on moves
 `conflicts`  what changed since an operation was decided on
+`taken_back` commits that take an operation back without saying so
 `compare`    what differs between two versions
 `timestamps` when models and versions were created and last changed
 ============ ============================================================================

@@ -23,6 +23,12 @@ OPERATION = "Gitreg-Op"
 OVERRIDE = "Gitreg-Override"
 """The trailer with the reason for an override of the policy."""
 
+ADOPTED = "Gitreg-Tag"
+"""The trailer with GTO's tag of a move that an import repeats: the move needs no tag of its own."""
+
+COUNTER = "Gitreg-Counter"
+"""The trailer with the highest counter that tags of others have: gitreg's own are above it."""
+
 _TRAILER_LIKE = re.compile(r"^(\s*)(Gitreg-[\w-]+\s*:)", re.IGNORECASE | re.MULTILINE)
 # Git's words; abbreviated by `git revert --reference`, and followed by more after a merge.
 _REVERTS = re.compile(r"^This reverts commit ([0-9a-f]{7,64})\b", re.MULTILINE)

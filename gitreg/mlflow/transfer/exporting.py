@@ -11,7 +11,6 @@ may have to be deleted again are marked. So an interrupted export can continue.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -20,18 +19,18 @@ from mlflow.entities.model_registry import ModelVersionTag, RegisteredModelTag
 from gitreg.core.model.model import Model, ModelVersion
 from gitreg.core.model.names import NO_STAGE
 from gitreg.errors import DvcError, InvalidRequest, Refused
+from gitreg.git import scratch
 from gitreg.mlflow.artifact_repository import LINK
 from gitreg.mlflow.sources import PROMPT
-from gitreg.mlflow.transfer.following import one_line
 from gitreg.mlflow.transfer.foreign import (
     ForeignModel,
     ForeignRegistry,
     ForeignVersion,
     is_the_same,
 )
-from gitreg.mlflow.transfer.report import ModelMoved, Progress, Report, Tell, chosen
 from gitreg.mlflow.transfer.runs import SHA256, Runs
 from gitreg.registry import Registry
+from gitreg.transfer.report import ModelMoved, Progress, Report, Tell, chosen, one_line
 
 STAGES = {"staging": "Staging", "production": "Production", "archived": "Archived"}
 """The stages that MLflow knows, and its names for them."""
@@ -200,7 +199,7 @@ class _Export:
             source = str(source) if known else _PROMPT_SOURCE
             self._create_version(mine, source, None, marked=marked)
             return
-        with tempfile.TemporaryDirectory(prefix="gitreg-export-") as folder:
+        with scratch.temporary("export") as folder:
             path = self._registry.pull(mine, folder)
             if mine.artifact.path == LINK:
                 run = self._runs.run_for(mine, None, made)

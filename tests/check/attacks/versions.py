@@ -5,8 +5,13 @@ from __future__ import annotations
 import hashlib
 
 from gitreg import Registry
+from gitreg.core.model.manifest import Tombstone
+from gitreg.core.operations import rename as renaming
+from gitreg.core.state.state import RegistryState
+from gitreg.git.repository import GitRepository
 from tests.check.attacks.moves import signed_and_approved
 from tests.support.client import LIVE, MANIFEST, PRODUCTION, STAGING, Client
+from tests.support.fakes import ADA, CREATED
 
 GONE = "deleted_at: '2026-11-22T20:25:06Z'\ndeleted_by: Ada <ada@example.com>\nreason: leaked\n"
 
@@ -223,6 +228,17 @@ def garbage_in_the_policy(client: Client) -> None:
 def rename_model(client: Client) -> None:
     with Registry(client.folder) as registry:
         registry.rename_model("churn", "leavers")
+
+
+def rename_what_is_live(client: Client) -> None:
+    """Take the signed production of a model away, unsigned, by another name."""
+    go_live(client)
+    repository = GitRepository(client.folder)
+    state = RegistryState(repository.snapshot(str(repository.commit_of("HEAD"))))
+    note = Tombstone(CREATED, ADA, None, renamed_to="words")
+    edits = renaming.rename_model(state, "tokenizer", note, None).edits
+    repository.close()
+    client.commit({e.path: None if e.content is None else e.content.decode() for e in edits})
 
 
 def rename_and_change(client: Client) -> None:

@@ -20,7 +20,7 @@ from tests.conftest import isolate
 from tests.support.crash import shim
 from tests.support.crash.commands import COMMANDS, Command
 from tests.support.crash.shim import Mode
-from tests.support.crash.trial import Bench, Result, Verdict
+from tests.support.crash.trial import Bench, Result, Then, Verdict
 
 
 def _options() -> argparse.Namespace:
@@ -29,6 +29,7 @@ def _options() -> argparse.Namespace:
         "--command", action="append", choices=[command.name for command in COMMANDS]
     )
     parser.add_argument("--mode", action="append", choices=[mode.word for mode in Mode])
+    parser.add_argument("--then", action="append", choices=[then.word for then in Then])
     parser.add_argument("--point", type=int, action="append", help="only this one; may repeat")
     parser.add_argument("--every", type=int, default=1, metavar="K", help="only each Kth point")
     parser.add_argument("--jobs", type=int, default=2)
@@ -58,24 +59,31 @@ class _Benches:
         return bench
 
 
-def _line(command: Command, mode: Mode, verdicts: Sequence[Verdict], seconds: float) -> str:
+def _line(
+    command: Command, mode: Mode, then: Then, verdicts: Sequence[Verdict], seconds: float
+) -> str:
     counts = Counter(verdict.result for verdict in verdicts)
     reached = len(verdicts) - counts[Result.MISSED]
     return (
-        f"{command.name:22} {mode.word:16} {reached:5} tried"
-        f" {counts[Result.RECOVERED] + counts[Result.UNLOCKED]:5} recovered"
-        f" ({counts[Result.UNLOCKED]} after a lock was removed)"
+        f"{command.name:22} {mode.word:16} {then.word:10} {reached:5} tried"
+        f" {counts[Result.RECOVERED]:5} recovered at once,"
+        f" {counts[Result.UNLOCKED]:3} after a lock that was named,"
+        f" {counts[Result.NAMED]:3} damaged and named,"
         f" {counts[Result.FAILED]:4} failed {seconds:6.0f} s"
     )
 
 
-def _plan(options: argparse.Namespace) -> Iterator[tuple[Command, Mode]]:
+def _plan(options: argparse.Namespace) -> Iterator[tuple[Command, Mode, Then]]:
     for command in COMMANDS:
         for mode in command.modes:
-            if (not options.command or command.name in options.command) and (
-                not options.mode or mode.word in options.mode
-            ):
-                yield command, mode
+            for then in Then:
+                if (
+                    command.allows(mode, then.word)
+                    and (not options.command or command.name in options.command)
+                    and (not options.mode or mode.word in options.mode)
+                    and (not options.then or then.word in options.then)
+                ):
+                    yield command, mode, then
 
 
 def _try_all(options: argparse.Namespace, folder: Path) -> list[Verdict]:
@@ -83,7 +91,7 @@ def _try_all(options: argparse.Namespace, folder: Path) -> list[Verdict]:
     with ExitStack() as stack, ThreadPoolExecutor(options.jobs) as pool:
         benches = _Benches(folder, stack)
         here = benches.mine()
-        for command, mode in _plan(options):
+        for command, mode, then in _plan(options):
             if not here.knows(command):
                 print(f"{command.name:22} this gitreg has no such command")
                 continue
@@ -96,18 +104,18 @@ def _try_all(options: argparse.Namespace, folder: Path) -> list[Verdict]:
             start = time.monotonic()
             verdicts = list(
                 pool.map(
-                    lambda moment, command=command, mode=mode: benches.mine().crash(
-                        command, mode, moment
+                    lambda moment, command=command, mode=mode, then=then: benches.mine().crash(
+                        command, mode, moment, then
                     ),
                     chosen,
                 )
             )
             found += verdicts
-            print(_line(command, mode, verdicts, time.monotonic() - start), flush=True)
+            print(_line(command, mode, then, verdicts, time.monotonic() - start), flush=True)
             for verdict in verdicts:
                 if verdict.result is Result.FAILED:
                     print(verdict, flush=True)
-        if not options.trace and not options.mode:
+        if not options.trace and not options.mode and not options.then:
             found += _losses(options, here)
     return found
 
@@ -142,9 +150,9 @@ def main() -> int:
         shutil.rmtree(folder, ignore_errors=True)
     counts = Counter(verdict.result for verdict in found)
     reached = len(found) - counts[Result.MISSED]
-    recovered = counts[Result.RECOVERED] + counts[Result.UNLOCKED]
-    print(f"{reached} points tried, {recovered} recovered ({counts[Result.UNLOCKED]} of them after")
-    print(f"a lock of Git's was removed that gitreg named), {counts[Result.FAILED]} failed")
+    print(f"{reached} points tried, {counts[Result.RECOVERED]} recovered at once,")
+    print(f"{counts[Result.UNLOCKED]} after a lock of Git's was removed that gitreg named,")
+    print(f"{counts[Result.NAMED]} damaged and named, {counts[Result.FAILED]} failed")
     return 1 if counts[Result.FAILED] else 0
 
 

@@ -15,15 +15,19 @@ from tests.support.crash.stage import Stage
 _MD5 = re.compile(r"md5: ([0-9a-f]{32}(?:\.dir)?)")
 
 
-def registry(stage: Stage, *, pushes: bool) -> Iterator[str]:
-    """Check what lies in Git, in the cache and on the DVC remote."""
+def registry(stage: Stage, *, pushes: bool, parted: bool = False) -> Iterator[str]:
+    """Check what lies in Git, in the cache and on the DVC remote.
+
+    In a clone that has ``parted`` from its remote, the tags of its own commits are others.
+    """
     for folder in (stage.work, stage.origin):
         yield from fsck(folder)
     yield from versions(stage.work)
     yield from objects(stage.work / "registry" / ".dvc" / "cache", only_vouched=True)
     yield from objects(stage.store, only_vouched=False)
     yield from published_bytes(stage)
-    yield from tags(stage, pushes=pushes)
+    if not parted:
+        yield from tags(stage, pushes=pushes)
     yield from doctor(stage)
 
 
@@ -115,10 +119,42 @@ def in_step(stage: Stage) -> Iterator[str]:
 
 
 def pointer(stage: Stage, path: str, ending: str) -> Iterator[str]:
-    """Check what a pointer of churn's names on the branch of the clone."""
-    text = git(stage.work, "show", f"main:registry/churn/{path}", check=False)
+    """Check what a pointer of churn's names on the branch that has to have it."""
+    text = git(stage.root / stage.judged, "show", f"main:registry/churn/{path}", check=False)
     if not text.endswith(ending):
         yield f"{path}: {text!r}, not {ending!r}"
+
+
+def nothing_taken_back(stage: Stage) -> Iterator[str]:
+    """Check by plain Git that no commit without an operation brings a pointer back."""
+    for folder in (stage.work, stage.origin):
+        written: dict[str, tuple[str, str]] = {}
+        log = git(
+            folder,
+            "log",
+            "--reverse",
+            "--first-parent",
+            "--raw",
+            "--no-abbrev",
+            "--no-renames",
+            "--format=commit %(trailers:key=Gitreg-Op,valueonly,separator=%x2C)",
+            "main",
+            "--",
+            "registry/churn/stages",
+            "registry/churn/aliases",
+        )
+        operation = ""
+        for line in log.splitlines():
+            if line.startswith("commit"):
+                operation = line.removeprefix("commit").strip()
+                continue
+            words = line.split()
+            if len(words) < 6:
+                continue
+            before, after, path = words[2], words[3], words[5]
+            if not operation and written.get(path) == (after, before):
+                yield f"{path} was taken back in {folder.name}"
+            written[path] = (before, after)
 
 
 DELIVERED = {"model.pkl": "weights 2", "features.json": '["age"]'}

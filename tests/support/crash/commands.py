@@ -62,6 +62,19 @@ class Command:
     is_write: bool = True
     has_registry: bool = True
 
+    def allows(self, mode: Mode, then: str) -> bool:
+        """Return whether it makes sense that something happens after a crash in a mode.
+
+        People go on after a kill of a command that changes the registry.
+        """
+        if then == "nothing":
+            return True
+        if mode is not Mode.KILL or not self.has_registry or self.served:
+            return False
+        if then == "power-cut":
+            return True
+        return self.is_write and (then == "plain-git" or self.argv[0] != "rollback")
+
 
 def _registered(stage: Stage) -> Iterator[str]:
     yield from pointer(stage, "stages/production.yaml", "- 2")

@@ -130,6 +130,21 @@ static int at_path(const char *call, int kind, int folder, const char *path) {
     return answer;
 }
 
+/* The same for a rename: the trace has both names, so that it tells which file the new one is. */
+static int at_two_paths(const char *call, int f, const char *a, int g, const char *b) {
+    char from[PATH_MAX] = "", words[ENTRY];
+    int saved = errno;
+    if (control == NULL || a == NULL) return 0;
+    if (*a != '/' && (f == AT_FDCWD ? getcwd(from, PATH_MAX - 1) == NULL : !name_of(f, from, PATH_MAX - 1)))
+        from[0] = 0;
+    if (*a != '/') strcat(from, "/");
+    strncat(from, a, PATH_MAX - 1 - strlen(from));
+    errno = saved;
+    snprintf(words, sizeof words, "%s %s >", call,
+             is_inside(from) ? from + strlen(control->folder) : "elsewhere");
+    return at_path(words, ROOM, g, b);
+}
+
 /* The same for a call on an open file: a regular one, or for SEND a socket that leads elsewhere. */
 static int at_file(const char *call, int kind, int file) {
     char name[PATH_MAX];
@@ -255,6 +270,10 @@ WRITE(pwrite64, "pwrite", (int fd, const void *b, size_t n, off64_t o),
       TYPES(int, const void *, size_t, off64_t), (fd, b, n, o), (fd, b, n / 2, o), fd)
 WRITE(writev, "writev", (int fd, const struct iovec *v, int n),
       TYPES(int, const struct iovec *, int), (fd, v, n), (fd, v, n / 2), fd)
+WRITE(pwritev, "pwritev", (int fd, const struct iovec *v, int n, off_t o),
+      TYPES(int, const struct iovec *, int, off_t), (fd, v, n, o), (fd, v, n / 2, o), fd)
+WRITE(pwritev64, "pwritev", (int fd, const struct iovec *v, int n, off64_t o),
+      TYPES(int, const struct iovec *, int, off64_t), (fd, v, n, o), (fd, v, n / 2, o), fd)
 WRITE(send, "send", (int fd, const void *b, size_t n, int f), TYPES(int, const void *, size_t, int),
       (fd, b, n, f), (fd, b, n / 2, f), fd)
 WRITE(sendto, "send",
@@ -293,13 +312,22 @@ EXPORT int ioctl(int file, unsigned long request, ...) {
         FAIL_IF(at_file(#name, kind, file), -1);                                                   \
         return next arguments;                                                                     \
     }
+EXPORT int rename (const char *a, const char *b) {
+    NEXT(int, rename, const char *, const char *);
+    FAIL_IF(at_two_paths("rename", AT_FDCWD, a, AT_FDCWD, b), -1);
+    return next (a, b);
+}
+EXPORT int renameat (int f, const char *a, int g, const char *b) {
+    NEXT(int, renameat, int, const char *, int, const char *);
+    FAIL_IF(at_two_paths("renameat", f, a, g, b), -1);
+    return next (f, a, g, b);
+}
+EXPORT int renameat2 (int f, const char *a, int g, const char *b, unsigned o) {
+    NEXT(int, renameat2, int, const char *, int, const char *, unsigned);
+    FAIL_IF(at_two_paths("renameat2", f, a, g, b), -1);
+    return next (f, a, g, b, o);
+}
 /* Of two paths the new one tells more. */
-ON_PATH(rename, ROOM, (const char *a, const char *b), TYPES(const char *, const char *), (a, b),
-        AT_FDCWD, b)
-ON_PATH(renameat, ROOM, (int f, const char *a, int g, const char *b),
-        TYPES(int, const char *, int, const char *), (f, a, g, b), g, b)
-ON_PATH(renameat2, ROOM, (int f, const char *a, int g, const char *b, unsigned o),
-        TYPES(int, const char *, int, const char *, unsigned), (f, a, g, b, o), g, b)
 ON_PATH(link, ROOM, (const char *a, const char *b), TYPES(const char *, const char *), (a, b),
         AT_FDCWD, b)
 ON_PATH(linkat, ROOM, (int f, const char *a, int g, const char *b, int o),
@@ -323,6 +351,10 @@ ON_PATH(fchmodat, 0, (int f, const char *p, mode_t m, int o),
         TYPES(int, const char *, mode_t, int), (f, p, m, o), f, p)
 ON_FILE(ftruncate, ROOM, (int file, off_t n), TYPES(int, off_t), (file, n))
 ON_FILE(ftruncate64, ROOM, (int file, off64_t n), TYPES(int, off64_t), (file, n))
+ON_FILE(fallocate, ROOM, (int file, int m, off_t o, off_t n), TYPES(int, int, off_t, off_t),
+        (file, m, o, n))
+ON_FILE(fallocate64, ROOM, (int file, int m, off64_t o, off64_t n),
+        TYPES(int, int, off64_t, off64_t), (file, m, o, n))
 ON_FILE(fchmod, 0, (int file, mode_t m), TYPES(int, mode_t), (file, m))
 ON_FILE(fsync, ROOM, (int file), TYPES(int), (file))
 ON_FILE(fdatasync, ROOM, (int file), TYPES(int), (file))
@@ -336,6 +368,16 @@ ON_FILE(fdatasync, ROOM, (int file), TYPES(int), (file))
 TEMPORARY(mkdtemp, char *, NULL)
 TEMPORARY(mkstemp, int, -1)
 TEMPORARY(mkstemp64, int, -1)
+#define TEMPORARY_WITH(name, parameters, types, arguments)                                         \
+    EXPORT int name parameters {                                                                   \
+        NEXT(int, name, types);                                                                    \
+        FAIL_IF(at_path(#name, ROOM, AT_FDCWD, pattern), -1);                                      \
+        return next arguments;                                                                     \
+    }
+TEMPORARY_WITH(mkostemp, (char *pattern, int o), TYPES(char *, int), (pattern, o))
+TEMPORARY_WITH(mkostemp64, (char *pattern, int o), TYPES(char *, int), (pattern, o))
+TEMPORARY_WITH(mkstemps, (char *pattern, int n), TYPES(char *, int), (pattern, n))
+TEMPORARY_WITH(mkostemps, (char *pattern, int n, int o), TYPES(char *, int, int), (pattern, n, o))
 
 EXPORT int connect(int file, const struct sockaddr *to, socklen_t length) {
     NEXT(int, connect, int, const struct sockaddr *, socklen_t);

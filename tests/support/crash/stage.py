@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.conftest import git, write_model
@@ -19,6 +19,8 @@ class Stage:
 
     root: Path
     server: Server
+    judged: str = "work"
+    """The repository whose branch has to have what a command leads to."""
 
     @property
     def work(self) -> Path:
@@ -48,7 +50,7 @@ class Stage:
         assert ran.code == 0, (argv, ran)
 
     def copy(self, root: Path) -> Stage:
-        return Stage(Path(shutil.copytree(self.root, root, symlinks=True)), self.server)
+        return replace(self, root=Path(shutil.copytree(self.root, root, symlinks=True)))
 
 
 def build(root: Path, server: Server) -> Stage:
@@ -67,7 +69,7 @@ def build(root: Path, server: Server) -> Stage:
     stage.set_up("init")
     (work / "registry" / ".dvc" / "config").write_text(
         "[core]\n    remote = store\n[cache]\n    dir = cache\n"
-        "['remote \"store\"']\n    url = ../../../../dvc-remote\n"
+        "['remote \"store\"']\n    url = ../../../dvc-remote\n"
     )
     (work / ".gitignore").write_text("/models/\n")
     for name in ("notes.md", "train.py"):

@@ -9,13 +9,13 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
 from tests.conftest import git
-from tests.support.crash import checks
+from tests.support.crash import aftermath, checks
 from tests.support.crash.commands import Command
 from tests.support.crash.server import Ran, Server
 from tests.support.crash.shim import NEVER, Mode, controlled
@@ -32,7 +32,22 @@ class Result(Enum):
     MISSED = "not reached"
     RECOVERED = "recovered"
     UNLOCKED = "recovered after a lock of Git's was removed that gitreg named"
+    NAMED = "damage that gitreg named, with its remedy"
     FAILED = "failed"
+
+
+class Then(Enum):
+    """What happens between the crash and the same command."""
+
+    NOTHING = "at once"
+    PLAIN_GIT = "after a commit and a push of the user's"
+    COLLEAGUE = "after a publication of a colleague's"
+    POWER_CUT = "after what was written last is empty"
+
+    @property
+    def word(self) -> str:
+        """As it is typed, ``plain-git``."""
+        return self.name.lower().replace("_", "-")
 
 
 @dataclass(frozen=True)
@@ -41,6 +56,7 @@ class Verdict:
 
     Attributes:
         command: its name.
+        then: what happened after the crash.
         mode: how it was crashed, a word.
         moment: at which call.
         call: what that was.
@@ -54,9 +70,11 @@ class Verdict:
     call: str
     result: Result
     problems: tuple[str, ...] = ()
+    then: Then = Then.NOTHING
 
     def __str__(self) -> str:
-        lines = [f"{self.command} {self.mode} {self.moment}, at {self.call}: {self.result.value}"]
+        when = f"{self.command} {self.mode} {self.moment}, at {self.call}, {self.then.value}"
+        lines = [f"{when}: {self.result.value}"]
         return "\n    ".join([*lines, *self.problems])
 
 
@@ -163,22 +181,26 @@ class Bench:
             assert ran.code == 0, (command.name, ran)
             return [control.call(number) for number in range(1, control.count + 1)]
 
-    def crash(self, command: Command, mode: Mode, moment: int) -> Verdict:
-        """Crash a command at its Nth call, and run it again."""
+    def crash(
+        self, command: Command, mode: Mode, moment: int, then: Then = Then.NOTHING
+    ) -> Verdict:
+        """Crash a command at its Nth call, let something happen, and run it again."""
         with self.stage(command) as stage:
             scene = _Scene(self, stage, command, self._argv(command))
             with controlled(self._control, stage.root, mode, moment) as control:
                 crashed = stage.gitreg(*scene.argv, control=self._control)
                 hit, call = control.is_hit, control.call(moment)
+                calls = [control.call(number) for number in range(1, moment)]
             if not hit:
                 return Verdict(command.name, mode.word, moment, call, Result.MISSED)
             problems = list(scene.after_the_crash(crashed, mode))
+            scene.let(then, calls)
             result, more = scene.recover()
             problems += more
             if problems:
                 result = Result.FAILED
                 problems.append(f"crashed, it said ({crashed.code}): {crashed.err.strip()}")
-        return Verdict(command.name, mode.word, moment, call, result, tuple(problems))
+        return Verdict(command.name, mode.word, moment, call, result, tuple(problems), then)
 
     def lose_acknowledgement(self, command: Command, state: str, signal: str) -> Verdict:
         """Let the remote die once, before or after its branch has moved, without a word.
@@ -225,6 +247,7 @@ class _Scene:
         self.argv = argv
         self._here, self._there = self._tips()
         self._users = work_of_the_users(stage.work) if command.has_registry else ""
+        self._then = Then.NOTHING
 
     def _tips(self) -> tuple[str, str]:
         here, there = (
@@ -250,10 +273,18 @@ class _Scene:
         if self._command.argv[0] == "pull":
             yield from checks.delivered(self._stage, may_be_absent=True)
 
+    def let(self, then: Then, calls: Sequence[str]) -> None:
+        """Let something happen between the crash and the same command."""
+        self._then = then
+        aftermath.let(then.word, self._stage, calls)
+
     def recover(self) -> tuple[Result, list[str]]:
         """Run the command again; return how that ended, and what is wrong."""
         result = Result.RECOVERED
         ran = self._stage.gitreg(*self.argv)
+        if self._then is Then.POWER_CUT and aftermath.mend(self._stage, ran):
+            result = Result.NAMED
+            ran = self._stage.gitreg(*self.argv)
         if (ran.code != 0 or self._locks()) and self._unlock(ran.err):
             result = Result.UNLOCKED
             ran = self._stage.gitreg(*self.argv)
@@ -278,27 +309,31 @@ class _Scene:
 
     def _unlock(self, said: str) -> bool:
         """Do what a person would: remove the locks that the error and doctor name."""
-        named = re.search(r"another Git process holds (\S+\.lock)", said)
+        named = re.search(r": rm (\S+\.lock)$", said.strip())
         removed = named is not None
         if named is not None:
             (self._stage.work / named[1]).unlink(missing_ok=True)
-        for place in (".", "../origin.git"):
-            ran = self._stage.gitreg("doctor", "--json", "--repo", place)
-            if not ran.out.startswith("["):
-                continue
-            for finding in ran.json:
-                if finding["code"].endswith("-lock"):
-                    (self._stage.work / finding["subject"]).unlink()
-                    removed = True
+        ran = self._stage.gitreg("doctor", "--json")
+        for finding in ran.json if ran.out.startswith("[") else ():
+            if finding["code"].endswith("-lock"):
+                (self._stage.work / finding["subject"]).unlink()
+                removed = True
         return removed
 
     def _wrong(self) -> Iterator[str]:
         stage, command = self._stage, self._command
         if command.has_registry:
-            if (users := work_of_the_users(stage.work)) != self._users:
+            users = work_of_the_users(stage.work)
+            if self._then is not Then.PLAIN_GIT and users != self._users:
                 yield f"the user's work: {users!r} was {self._users!r}"
+            here, there = self._tips()
+            # The remote rejected the user's commit: their clone waits for a git pull --rebase.
+            parted = self._then is Then.PLAIN_GIT and command.pushes and here != there
+            stage = replace(stage, judged="origin.git") if parted else stage
             yield from self._wrong_commits()
-            yield from checks.registry(stage, pushes=command.pushes)
+            yield from checks.registry(stage, pushes=command.pushes, parted=parted)
+            if self._then in (Then.PLAIN_GIT, Then.COLLEAGUE):
+                yield from checks.nothing_taken_back(stage)
         else:
             if git(stage.work, "rev-list", "--count", "main") != "1":
                 yield "not one commit"
@@ -311,15 +346,26 @@ class _Scene:
         if git(place, "rev-list", f"main..{base}"):
             yield "commits were lost"
         made = git(place, "rev-list", f"{base}..main").split()
+        if self._then in (Then.PLAIN_GIT, Then.COLLEAGUE):
+            yield from self._wrong_operation(place)
+            return
         if command.argv[0] != "fetch" and len(made) != command.commits:
             yield f"{len(made)} commits were made, not {command.commits}"
         if git(place, "rev-list", "--merges", f"{base}..main"):
             yield "history is not linear"
-        if self._bench.knows_operations and command.is_write and command.has_registry:
-            ids = git(place, "log", "--format=%(trailers:key=Gitreg-Op,valueonly)", "main")
-            if ids.split().count(OPERATION) != 1:
-                yield f"{ids.split().count(OPERATION)} commits have the operation's id"
+        yield from self._wrong_operation(place)
         if command.pushes:
             yield from checks.in_step(stage)
         elif self._tips()[1] != self._there:
             yield "the remote has moved"
+
+    def _wrong_operation(self, place: Path) -> Iterator[str]:
+        """Check that the operation is there once; the user may have committed it as their own."""
+        command = self._command
+        if self._bench.knows_operations and command.is_write and command.has_registry:
+            ids = git(place, "log", "--format=%(trailers:key=Gitreg-Op,valueonly)", "main")
+            count = ids.split().count(OPERATION)
+            absorbed = self._stage.work / ".git/gitreg/absorbed.json"
+            is_theirs = absorbed.exists() and OPERATION in absorbed.read_text()
+            if count != 1 and not (count == 0 and is_theirs):
+                yield f"{count} commits have the operation's id"
