@@ -262,6 +262,9 @@ def write(repository: GitRepository, edits: Sequence[Edit]) -> None:
             for _ in range(_ATTEMPTS):
                 stamp = _stamp(repository.git_dir / "index")
                 index = _new_index(repository, top, scratch, edits)
+                # Before the renames: else a power cut can leave empty files under these names.
+                repository.writer.sync_later([index, *fresh.values()])
+                repository.writer.sync()
                 with _locked(repository):
                     if _stamp(repository.git_dir / "index") != stamp:
                         continue  # the user has just staged something
@@ -275,8 +278,6 @@ def write(repository: GitRepository, edits: Sequence[Edit]) -> None:
         place = Path(os.fsdecode(error.filename2 or error.filename or repository.git_dir))
         shown = place.relative_to(top) if place.is_relative_to(top) else place
         raise GitError(f"the work tree cannot be updated: {shown}: {error.strerror}") from None
-    names = [edit.path for edit in edits if edit.content is not None]
-    repository.writer.sync_later([repository.git_dir / "index", *(top / name for name in names)])
 
 
 def is_own_lock(lock: Path) -> bool:
