@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -65,9 +66,9 @@ def who_approves(
 
 
 def entry_of(folder: Path, stage: str = "production") -> Entry:
-    history = HistoryIndex(GitRepository(folder))
-    history.advance(git(folder, "rev-parse", "HEAD"))
-    return entries_of(history)("churn", stage)
+    with closing(HistoryIndex(GitRepository(folder))) as history:
+        history.advance(git(folder, "rev-parse", "HEAD"))
+        return entries_of(history)("churn", stage)
 
 
 def wanted(folder: Path, version: int = 3, stage: str = "production") -> Approval:
