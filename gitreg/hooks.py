@@ -9,11 +9,9 @@ for a server's hook: it imports only what it needs.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,19 +19,17 @@ from typing import TYPE_CHECKING
 
 from gitreg.check.finding import CheckFinding
 from gitreg.check.past import IndexedPast, Past
-from gitreg.check.ranges import CheckOptions, CheckReport, check_commit, judge_range
+from gitreg.check.ranges import CheckOptions, check_commit
 from gitreg.check.step import is_registry
 from gitreg.core.model import layout
+from gitreg.core.text.counts import quantity
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import GitError, GitregError, InvalidRequest, NotFound
-from gitreg.git.log import first_parents_reach
-from gitreg.git.objects import NO_OBJECT
 from gitreg.git.repository import GitRepository
 from gitreg.render.reports import finding_line
 from gitreg.render.terminal import line
 
 if TYPE_CHECKING:
-    from gitreg.core.state.tags import Tag
     from gitreg.git.history_index import HistoryIndex
 
 NAMES = ("pre-receive", "pre-commit", "post-merge")
@@ -183,221 +179,18 @@ def _variables(names: Sequence[str]) -> dict[str, str]:
     return {name: os.environ[name] for name in names if name in os.environ}
 
 
-@dataclass(frozen=True)
-class _Update:
-    """What a push does to one reference; ``None`` where it is created or deleted."""
-
-    old: str | None
-    new: str | None
-    name: str
-
-
-def _updates(stdin: Iterable[str]) -> list[_Update]:
-    found = []
-    for entry in stdin:
-        old, _, rest = entry.rstrip("\n").partition(" ")
-        new, _, name = rest.partition(" ")
-        if name:
-            found.append(
-                _Update(None if old == NO_OBJECT else old, None if new == NO_OBJECT else new, name)
-            )
-    return found
-
-
 def _pre_receive(stdin: Iterable[str]) -> tuple[int, list[str]]:
+    from gitreg.check.receive import receive
+
     variables = _variables(_RECEIVING)
     git_dir = Path(variables.get("GIT_DIR", ".")).absolute()
     variables["GIT_DIR"] = str(git_dir)
     repository = GitRepository(git_dir, variables)
     try:
-        findings, notes = _received(repository, _updates(stdin))
+        findings, notes = receive(repository, stdin, variables.get("GIT_QUARANTINE_PATH"))
     finally:
         repository.close()
     return _answer("push", findings, notes)
-
-
-def _received(
-    repository: GitRepository, updates: Sequence[_Update]
-) -> tuple[list[CheckFinding], list[str]]:
-    """Return the findings on a push, and notes.
-
-    1. Replacements of objects. 2. The guarded branch: deleted, rewound or with another line of
-    first parents; else every new commit. 3. Other branches, if `gitreg.checkBranches` is set.
-    4. Tags with gitreg's names, against the history that the guarded branch has afterwards.
-    """
-    settings = _settings(repository)
-    guarded, options = settings.branch, CheckOptions(settings.only_registry, now=int(time.time()))
-    findings: list[CheckFinding] = []
-    notes: list[str] = []
-    tip = old_tip = repository.commit_of(guarded)
-    for given in updates:
-        update = replace(given, name=_target(repository, given, guarded, old_tip))
-        if update.name.startswith("refs/replace/"):
-            if update.new is not None:
-                findings.append(
-                    _refused(
-                        "replace-ref", update.name, "it would replace the content of an object"
-                    )
-                )
-        elif update.name == guarded:
-            refused = _refuse_move(repository, update)
-            findings += refused
-            if refused:
-                continue
-            report = _judge(repository, update.old, str(update.new), options)
-            tip = update.new
-            findings += report.findings
-            notes += report.notes
-        elif (
-            settings.every_branch
-            and update.name.startswith("refs/heads/")
-            and update.new is not None
-        ):
-            base = None if old_tip is None else repository.merge_base(old_tip, update.new)
-            report = _judge(repository, base, update.new, options)
-            findings += report.findings
-            notes += report.notes
-    if not any(finding.is_error for finding in findings):
-        findings += _tags(repository, updates, old_tip, tip)
-    return findings, notes
-
-
-@dataclass(frozen=True)
-class _Settings:
-    """The server's configuration.
-
-    Attributes:
-        branch: the guarded one, ``refs/heads/main``.
-        every_branch: whether the other branches are judged, too.
-        only_registry: see `CheckOptions`.
-    """
-
-    branch: str
-    every_branch: bool
-    only_registry: bool
-
-
-def _settings(repository: GitRepository) -> _Settings:
-    asked = repository.run("config", "-z", "--get-regexp", r"^gitreg\.", check=False)
-    entries = (entry.partition("\n") for entry in asked.text.split("\0") if entry)
-    told = {key: value if separator else "true" for key, separator, value in entries}
-    branch = told.get("gitreg.branch")
-    if branch is not None:
-        guarded = branch if branch.startswith("refs/") else f"refs/heads/{branch}"
-    else:
-        # A push cannot change a server's HEAD, which names the default branch.
-        asked = repository.run("symbolic-ref", "--quiet", "HEAD", check=False)
-        guarded = asked.text or "refs/heads/main"
-    every_branch, only_registry = (
-        told.get(key, "false").lower() in ("true", "yes", "on", "1")
-        for key in ("gitreg.checkbranches", "gitreg.onlyregistry")
-    )
-    return _Settings(guarded, every_branch, only_registry)
-
-
-def _target(repository: GitRepository, update: _Update, guarded: str, old_tip: str | None) -> str:
-    """Return the reference that an update moves: that behind a symbolic one."""
-    if update.name == guarded or update.old is None or update.old != old_tip:
-        return update.name
-    named = repository.run("symbolic-ref", "--quiet", "--", update.name, check=False).text
-    return guarded if named == guarded else update.name
-
-
-def _refuse_move(repository: GitRepository, update: _Update) -> list[CheckFinding]:
-    """Return why a guarded branch may not move like this, whatever its commits."""
-    if update.new is None:
-        return [_refused("branch-deleted", update.name, "the registry's branch cannot be deleted")]
-    if update.old is None:
-        return []
-    if first_parents_reach(repository, update.old, update.new):
-        return []
-    if not repository.is_ancestor(update.old, update.new):
-        return [
-            _refused(
-                "force-push",
-                update.name,
-                f"the branch would lose commits up to {update.old[:9]}: published commits stay",
-                "git pull --rebase, or gitreg fetch, and push again without --force",
-            )
-        ]
-    return [
-        _refused(
-            "first-parent",
-            update.name,
-            f"{update.old[:9]} would leave the branch's line of first parents, which is the order "
-            "of history: the merge has its parents in the wrong order",
-            "git pull --rebase, and push again",
-        )
-    ]
-
-
-def _refused(code: str, name: str, message: str, remedy: str | None = None) -> CheckFinding:
-    return CheckFinding(code, "error", name, message, remedy)
-
-
-def _judge(
-    repository: GitRepository, base: str | None, head: str, options: CheckOptions
-) -> CheckReport:
-    if base is not None:
-        options = replace(options, past=IndexedPast(lambda: _history(repository), base))
-    return judge_range(repository, base, head, options)
-
-
-def _history(repository: GitRepository) -> HistoryIndex:
-    from gitreg.git.history_index import HistoryIndex
-
-    return HistoryIndex(repository)
-
-
-def _tags(
-    repository: GitRepository, updates: Sequence[_Update], old_tip: str | None, tip: str | None
-) -> list[CheckFinding]:
-    """Return the findings on the tags that are pushed."""
-    tags = {
-        update.name.removeprefix("refs/tags/"): update
-        for update in updates
-        if update.name.startswith("refs/tags/")
-    }
-    if not tags or tip is None:
-        return []
-    from gitreg.check.tags import TagUpdate, is_ours, judge_tags
-
-    named = [
-        TagUpdate(
-            name, update.old, None if update.new is None else repository.reader.get(update.new)
-        )
-        for name, update in tags.items()
-        if is_ours(name)
-    ]
-    if not named:
-        return []
-    implied = _implied_tags(repository, old_tip, tip)
-    return list(judge_tags(named, implied, sorted({tag.model for tag in implied})))
-
-
-def _implied_tags(repository: GitRepository, old_tip: str | None, tip: str) -> list[Tag]:
-    """Return the tags that the history up to a tip implies; the tip is not accepted yet."""
-    history = _history(repository)
-    try:
-        if old_tip is not None:
-            history.advance(old_tip)
-        return _tried(history, tip)
-    finally:
-        history.close()
-
-
-def _tried(history: HistoryIndex, tip: str) -> list[Tag]:
-    """Return the tags up to a tip, and roll the index back: another hook may still refuse it."""
-    implied: list[Tag] = []
-    with contextlib.suppress(_OnlyTried), history.tentative():
-        history.advance(tip)
-        implied += history.tags()
-        raise _OnlyTried
-    return implied
-
-
-class _OnlyTried(Exception):
-    """Rolls the index back."""
 
 
 def _pre_commit() -> tuple[int, list[str]]:
@@ -439,6 +232,12 @@ def _pre_commit() -> tuple[int, list[str]]:
     return _answer("commit", findings, [])
 
 
+def _history(repository: GitRepository) -> HistoryIndex:
+    from gitreg.git.history_index import HistoryIndex
+
+    return HistoryIndex(repository)
+
+
 def _parents_to_be(repository: GitRepository) -> list[str]:
     """Return the parents that a commit would have now: several while a merge is under way."""
     head = repository.commit_of("HEAD")
@@ -458,7 +257,7 @@ def _post_merge() -> tuple[int, list[str]]:
             report = registry.sync_tags()
         except NotFound:
             return 0, []  # a branch under review has no tags
-    lines = [f"gitreg: {len(report.made)} tag(s) made"] if report.made else []
+    lines = [f"gitreg: made {quantity(len(report.made), 'tag')}"] if report.made else []
     lines += [f"gitreg: {line(name)} is not the tag that history implies" for name in report.wrong]
     return 0, lines
 

@@ -13,7 +13,7 @@ from gitreg.approvals.signatures import APPROVAL, parse_signature
 from gitreg.approvals.stored import entries_of, is_same_person, signers_of, why_not
 from gitreg.core.model.keys import PublicKey
 from gitreg.core.model.model import ModelVersion
-from gitreg.core.model.names import Reference, check_stage_name, format_version
+from gitreg.core.model.names import Reference, check_stage_name
 from gitreg.core.operations.approve import Approval, Approve, approval_of, approve, withdraw
 from gitreg.core.state.change import Change
 from gitreg.core.state.state import RegistryState
@@ -157,7 +157,7 @@ def withdrawing(
     if public is None:
         raise NotFound(
             "the configured signing key has no public key file, so its owner is unknown",
-            hint=f"gitreg show {format_version(wanted.model, version)} lists them; git rm the file",
+            hint="gitreg approve … --withdraw --key FILE, with the public key in FILE.pub",
         )
     principal = _principal(state, public)
     return lambda now: withdraw(now, wanted.model, version, stage, principal)

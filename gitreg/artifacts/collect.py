@@ -205,7 +205,8 @@ def found_out(  # noqa: PLR0913  the keywords of `Registry.register`
     dependencies = {item.path: item for item in (tracked.data if tracked else ())}
     dependencies |= {item.path: item for item in (data_dependency(path, top) for path in data)}
     frozen, listed = _environment(requirements)
-    code, unrecorded = _code(place, source)
+    folder = _code_folder(place, source)
+    code, unrecorded = _code(place, folder)
     return Provenance(
         source=place,
         metrics=known_metrics,
@@ -223,7 +224,7 @@ def found_out(  # noqa: PLR0913  the keywords of `Registry.register`
         tags=tags,
         warnings=(*place.warnings, *unrecorded),
         doubts=(
-            *(doubts.uncommitted(place.path.parent) if code and code.dirty else ()),
+            *(doubts.uncommitted(folder) if folder and code and code.dirty else ()),
             *doubts.untracked(repository, data),
             *doubts.metrics_doubt(
                 place,
@@ -234,17 +235,20 @@ def found_out(  # noqa: PLR0913  the keywords of `Registry.register`
     )
 
 
-def _code(place: Source, given: Path) -> tuple[CodeCommit | None, tuple[str, ...]]:
-    """Return the commit of a source's code, and a warning if it does not hold all of the code."""
+def _code_folder(place: Source, given: Path) -> Path | None:
+    """Return a folder of the work tree that has a source's code; ``None`` without a commit."""
     # A link in a repository may lead to a source outside of it; DVC may not have brought a folder.
     places = (place.path, absolute_path(given))
     folders = [next(filter(Path.is_dir, path.parents), path.parent) for path in places]
-    folder = next(filter(code_commit, dict.fromkeys(folders)), None)
-    named = place.tracked.named if place.tracked else ()
-    code, warnings = (None, ()) if folder is None else code_at(folder, place.path, named)
-    if code is None:
-        return None, (f"{given} is in no Git repository with a commit: no code is recorded",)
-    return code, warnings
+    return next(filter(code_commit, dict.fromkeys(folders)), None)
+
+
+def _code(place: Source, folder: Path | None) -> tuple[CodeCommit | None, tuple[str, ...]]:
+    """Return the commit of a source's code, and a warning if it does not hold all of the code."""
+    if folder is None:
+        where = f"{place.path} is in no Git repository with a commit"
+        return None, (f"{where}: no code is recorded",)
+    return code_at(folder, place.path, place.tracked.named if place.tracked else ())
 
 
 def _artifact(

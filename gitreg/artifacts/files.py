@@ -6,7 +6,7 @@ import errno
 from pathlib import Path
 
 from gitreg.core.documents.yaml import SIZE_LIMIT
-from gitreg.core.text.suggest import did_you_mean
+from gitreg.core.text.suggest import near_misses
 from gitreg.errors import InvalidDocument, InvalidRequest, NotFound, WorldError
 
 
@@ -58,6 +58,8 @@ def read_bytes(path: Path, kind: str) -> bytes:
 def near_sibling(path: Path) -> str | None:
     """Return ``did you mean …?`` for the files beside ``path``, or ``None``."""
     try:
-        return did_you_mean(path.name, [entry.name for entry in path.parent.iterdir()])
+        names = near_misses(path.name, [entry.name for entry in path.parent.iterdir()])
     except OSError:
         return None
+    found = " or ".join(repr(str(path.with_name(name))) for name in names)
+    return f"did you mean {found}?" if found else None

@@ -3,14 +3,22 @@
 ============== ==============================================================================
 `ranges`       ranges of commits, and what later commits need to know of earlier ones
 `clone_check`  `Registry.check`: the range that a person names, remote bytes, the clone's tags
+`receive`      a push, before a server takes it: the pre-receive hook
+`claims`       what a client says of references, held against the repository
+`pushed_tags`  the tags of a push, and those that wait for a model
+`arrivals`     when commits arrived at a server
+`commits`      commit objects, dates and trees
 `revisions`    what a person may write as a range
 `judge`        the checks of one commit and of the state that it leads to
 `step`         a commit beside one of its parents
 `paths`        names, types of files, files outside the registry
 `versions`     immutable, numbered, complete versions
+`digests`      one SHA-256 means one MD5
+`limits`       how much a check reads, and a push may bring
 `lives`        models that are deleted, renamed and created again
 `pointers`     stages, aliases and documents
 `dvc_yaml`     the artifacts in ``dvc.yaml``
+`guarded`      changes of the policy itself, and of what decides whether it holds
 `moves`        moves between stages, by the policy
 `taken_back`   pointers that a commit takes back without saying so
 `facts`        the answers to the rules' questions, once for all

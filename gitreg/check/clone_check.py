@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from gitreg.artifacts.store import ArtifactStore
 from gitreg.check.facts import NoBytes, StoredBytes
@@ -14,6 +15,7 @@ from gitreg.check.tags import judge_clone
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import InvalidDocument, InvalidRequest, Refused
 from gitreg.git.history_index import HistoryIndex
+from gitreg.git.remote import default_branches, registry_branch, tracked_remotes
 from gitreg.git.repository import GitRepository
 
 
@@ -53,6 +55,7 @@ def check_clone(
         remote,
         Past() if base is None else IndexedPast(clone.history, base),
         StoredBytes(clone.artifacts, clone.repository.snapshot(head)) if remote else NoBytes(),
+        unpublished=_Unpublished(clone.repository, base, head),
     )
     report = check_range(clone.repository, base, head, options)
     tip: str | None = head if history else None
@@ -64,6 +67,37 @@ def check_clone(
         findings=(*report.findings, *tags),
         notes=(*wanted.notes, *report.notes),
     )
+
+
+class _Unpublished:
+    """The commits of a range that the published branch does not have; read when first asked.
+
+    All of history, and a clone without a remote, have none: these commits landed when they say.
+    """
+
+    def __init__(self, repository: GitRepository, base: str | None, head: str) -> None:
+        self._repository = repository
+        self._base = base
+        self._head = head
+
+    def __contains__(self, commit: object) -> bool:
+        return commit in self._commits
+
+    @cached_property
+    def _commits(self) -> frozenset[str]:
+        published = [] if self._base is None else list(self._published())
+        if not published:
+            return frozenset()
+        without = [f"^{commit}" for commit in (self._base, *published)]
+        return frozenset(self._repository.run("rev-list", self._head, *without, "--").text.split())
+
+    def _published(self) -> Iterator[str]:
+        defaults = default_branches(self._repository)
+        for remote in tracked_remotes(self._repository):
+            branch = defaults.get(remote) or registry_branch(self._repository)
+            tip = self._repository.commit_of(f"refs/remotes/{remote}/{branch}")
+            if tip is not None:
+                yield tip
 
 
 def refuse_unfit(

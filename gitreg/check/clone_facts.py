@@ -6,7 +6,7 @@ DVC to promote, and one without signatures runs no ``ssh-keygen``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from gitreg.check.facts import RepositoryFacts, StoredBytes
@@ -54,6 +54,10 @@ class CloneFacts(RepositoryFacts):
             GitError: no identity is configured.
         """
         return self.repository.signature("COMMITTER").time
+
+    def moments(self) -> Sequence[int]:
+        """Return every time at which a freeze must not be: now."""
+        return (self.moment(),)
 
     def signer(self) -> str | None:
         """Return the principal whose key a commit would be signed with now, if it counts."""

@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from gitreg.check.line import Line
+from gitreg.check.line import Line, Moved
 from gitreg.core.model.model import Artifact, ModelVersion
 from gitreg.core.policy import Policy
-from gitreg.core.state.state import Snapshot
-from gitreg.errors import InvalidRequest, WorldError
+from gitreg.core.state.state import RegistryState, Snapshot
+from gitreg.errors import GitregError, InvalidRequest, WorldError
 from gitreg.git.branches import is_on_branch
 from gitreg.git.repository import GitRepository
 
@@ -92,6 +92,7 @@ class RepositoryFacts:
         history: what the branch did before the move.
         artifacts: what is known of bytes.
         is_server: whether the repository is pushed to now.
+        arrived: gives when a commit arrived here, where a server noted it.
     """
 
     repository: GitRepository
@@ -101,11 +102,44 @@ class RepositoryFacts:
     history: Line
     artifacts: Bytes
     is_server: bool = field(default=False, kw_only=True)
+    arrived: Callable[[str], int | None] | None = field(default=None, kw_only=True)
 
     def entered(self, model: str, version: int, stage: str) -> int | None:
-        """Return when a version last entered a stage, by the committer's date of that commit."""
+        """Return when a version last entered a stage.
+
+        A server has noted when the commit arrived. The committer's date counts where it has not.
+        """
         found = self.history.since(model, version, stage)
-        return None if found is None else found[0]
+        return None if found is None else self.moment_of(found[0])
+
+    def moment_of(self, move: Moved) -> int:
+        """Return when a move of the branch was made, in seconds since the epoch."""
+        arrived = None if self.arrived is None else self.arrived(move.commit)
+        return move.time if arrived is None else arrived
+
+    def last_held(self, model: str, stage: str) -> Sequence[ModelVersion] | None:
+        """Return the versions that a stage held before it became empty; none if it never held any.
+
+        They are read where they were then: since, one may have been deleted.
+        """
+        move = self.history.emptied(model, stage)
+        if move is None:
+            return ()
+        # A pointer that does not parse empties a stage without a move.
+        revision, versions = (
+            (move.commit, move.after) if move.after else (f"{move.commit}^", move.before)
+        )
+        commit = self.repository.commit_of(revision)
+        state = RegistryState(self.repository.snapshot(commit)) if commit is not None else None
+        try:
+            return None if state is None else [state.manifest(model, n) for n in versions]
+        except GitregError:
+            return None
+
+    def has_commit(self, commit: str) -> bool | None:
+        """Tell whether a commit is in this repository; ``None`` where nothing of that name is."""
+        found = self.repository.reader.get(commit)
+        return None if found is None else found.kind == "commit"
 
     def had_pointers(self, model: str) -> bool:
         """Tell whether a pointer ever moved under a model's name."""

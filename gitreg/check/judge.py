@@ -27,6 +27,7 @@ CHECKS: tuple[Check, ...] = (
     paths.strays,
     lives.models,
     versions.immutable,
+    versions.withdrawals,
     versions.numbers,
     versions.manifests,
     pointers.documents,

@@ -83,14 +83,18 @@ class Line:
         last = self._life(model).last(stage)
         return None if last is None else last.commit
 
-    def since(self, model: str, version: int, stage: str) -> tuple[int, bool] | None:
-        """Return when a version last entered a stage, and whether inside the range."""
+    def emptied(self, model: str, stage: str) -> Moved | None:
+        """Return the last move of a stage, by which a stage that is empty became so."""
+        return self._life(model).last(stage)
+
+    def since(self, model: str, version: int, stage: str) -> tuple[Moved, bool] | None:
+        """Return the move by which a version last entered a stage, and whether in the range."""
         life = self._life(model)
         entry = _entry(life.moves.get(stage, ()), version)
         if entry is not None:
-            return entry.time, True
+            return entry, True
         entry = _entry(life.past(stage), version)
-        return None if entry is None else (entry.time, False)
+        return None if entry is None else (entry, False)
 
     def was_approved(self, model: str, version: int, stage: str) -> bool:
         """Tell whether a version was approved for a stage before the stage moved last."""

@@ -97,10 +97,15 @@ class Lives:
         reverted = {one.old for one in self.renames}
         return tuple(
             model
-            for model in self.gone
-            if model in reverted
-            or "deleted.yaml" in self._step.after.snapshot.list(layout.model_path(model))
+            for model in self._step.models
+            if (model in reverted and model in self.gone) or self._gets_tombstone(model)
         )
+
+    def _gets_tombstone(self, model: str) -> bool:
+        """Tell whether a name gets a tombstone, also where a squash never showed its model."""
+        path = layout.model_tombstone_path(model)
+        before, after = (s.snapshot.read(path) for s in (self._step.before, self._step.after))
+        return before is None and after is not None
 
     def _name_before(self, model: str) -> str | None:
         """Return the name that a model has again where its rename is taken back."""

@@ -34,6 +34,7 @@ from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError, InvalidDocument, NotFound
 from gitreg.findings import Severity
 
+_LENIENT = "check where that is known, or let the policy say `unknown: warn` for this rule"
 _TAKES_BACK = ('Revert "', "\nThis reverts commit ", "roll back ")
 
 
@@ -92,7 +93,7 @@ def _unjudged(step: Step, model: str, error: GitregError) -> CheckFinding:
 
 def _move(step: Step, move: Move, facts: Facts, world: World) -> Iterator[CheckFinding]:
     verdicts = _verdicts(step, move, facts, world)
-    if all(verdict.passed for verdict in verdicts):
+    if all(verdict.passed and verdict.known for verdict in verdicts):
         return
     overridden = _may_override(step, move, facts)
     maker = world.maker(move) if step.is_merge else None
@@ -116,7 +117,7 @@ def _findings(
     step: Step, move: Move, verdicts: list[Verdict], prefix: str
 ) -> Iterator[CheckFinding]:
     for verdict in verdicts:
-        if verdict.passed:
+        if verdict.passed and verdict.known:
             continue
         stage = move.stage or move.came_from or NO_STAGE
         path = layout.stage_path(move.model, stage)
@@ -129,10 +130,15 @@ def _findings(
 def _finding(
     step: Step, verdict: Verdict, path: str, line: int | None, prefix: str, where: str = ""
 ) -> CheckFinding:
-    severity: Severity = "error" if prefix == "policy" and verdict.known else "warning"
-    kind = prefix if verdict.known or prefix == "overridden" else "unknown"
+    severity: Severity = "error" if prefix == "policy" and not verdict.passed else "warning"
+    is_unknown = not verdict.known and (verdict.passed or prefix == "policy")
     return step.found(
-        f"{kind}-{verdict.rule}", path, f"{where}{verdict.line}", line=line, severity=severity
+        f"{'unknown' if is_unknown else prefix}-{verdict.rule}",
+        path,
+        f"{where}{verdict.line}",
+        line=line,
+        severity=severity,
+        remedy=_LENIENT if is_unknown and not verdict.passed else None,
     )
 
 

@@ -129,8 +129,18 @@ def strays(step: Step) -> Iterator[CheckFinding]:
             "stray-file",
             change.path,
             "this file belongs to no model, version or pointer",
-            severity="error" if is_inside or _is_below_a_file(change.path) else "warning",
+            severity="error"
+            if is_inside or _is_below_a_file(change.path) or _is_dvcs(change.path)
+            else "warning",
         )
+
+
+def _is_dvcs(path: str) -> bool:
+    """Tell whether DVC reads a file in the registry's project: commands, remotes, what to pull."""
+    if path.startswith(f"{layout.ROOT}/.dvc/"):
+        return fold(path) == f"{layout.ROOT}/.dvc/config.local"
+    name = path.rpartition("/")[2]
+    return name.endswith(".dvc") or fold(name) in ("dvc.yaml", "dvc.lock", ".dvcignore", ".dvc")
 
 
 def _is_below_a_file(path: str) -> bool:
@@ -139,7 +149,7 @@ def _is_below_a_file(path: str) -> bool:
 
 
 def _belongs(change: Difference) -> bool:
-    if change.path in _TOP or change.path in _DVC:
+    if change.path in (*_TOP, *_DVC) or layout.is_change_approval(change.path):
         return True
     if _is_below_a_file(change.path):
         return False

@@ -10,18 +10,23 @@ onto: that of its first parent, and for merged commits that of the merge's first
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import PurePosixPath
 
+from gitreg.check import commits
+from gitreg.check.arrivals import Arrivals
 from gitreg.check.commit_facts import CommitFacts
+from gitreg.check.digests import Digests
 from gitreg.check.facts import Bytes, NoBytes
 from gitreg.check.finding import CheckFinding
+from gitreg.check.guarded import guarded, statement_of
 from gitreg.check.judge import judge_moves, judge_step, new_faults
+from gitreg.check.limits import limits
 from gitreg.check.line import Line
 from gitreg.check.lives import Lives
-from gitreg.check.origins import maker_of
+from gitreg.check.origins import Makers
 from gitreg.check.past import Past
 from gitreg.check.revisions import check_base
 from gitreg.check.step import Step, is_registry, models_of
@@ -33,24 +38,21 @@ from gitreg.core.state.decision import Move
 from gitreg.core.state.history import CommitInfo, Values
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError
+from gitreg.git.commit_info import read_commit_info
 from gitreg.git.objects import CommitSnapshot
 from gitreg.git.repository import GitRepository
 from gitreg.git.restored import is_restored
 from gitreg.git.steps import (
+    MOST_PARENTS,
     Difference,
     ReadCommit,
     differences_between,
-    is_sound_tree,
-    read_commit_info,
     read_steps,
 )
 from gitreg.git.valid_policy import policy_in_force
 
 _REMEMBERED = 1000
 """How many commits' states are cached while a history is judged."""
-
-CLOCK_SLACK = 3600
-"""How much the clocks of people's machines may differ, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class CheckReport:
         commits: how many commits were judged.
         findings: what was found, in the order of the commits.
         notes: how it was judged, where that may surprise, one line each.
+        to_note: the commits whose arrival a server notes: the last one, and those that moved
+            stages; each with the newest date of it and its ancestors.
     """
 
     base: str | None
@@ -70,6 +74,7 @@ class CheckReport:
     commits: int
     findings: tuple[CheckFinding, ...] = ()
     notes: tuple[str, ...] = ()
+    to_note: tuple[tuple[str, int], ...] = field(default=(), compare=False, repr=False)
 
     @property
     def passed(self) -> bool:
@@ -90,6 +95,9 @@ class CheckOptions:
         artifacts: what is known of bytes.
         now: when a server receives the commits, in seconds since the epoch; ``None`` judges by
             their own dates.
+        arrivals: when earlier commits arrived, on a server.
+        unpublished: the commits of a clone that are still to be published; no freeze may be now.
+        most_commits: the most commits that are judged; ``None`` for any number.
     """
 
     only_registry: bool = False
@@ -98,6 +106,9 @@ class CheckOptions:
     past: Past = field(default_factory=Past)
     artifacts: Bytes = field(default_factory=NoBytes)
     now: int | None = None
+    arrivals: Arrivals | None = None
+    unpublished: Container[str] = ()
+    most_commits: int | None = None
 
 
 def check_range(
@@ -164,13 +175,16 @@ def _judged(
     judge = _Judge(repository, base, head, options or CheckOptions())
     findings: list[CheckFinding] = []
     count = 0
-    for commit in read_steps(repository, bases, head):
+    most = None if options is None else options.most_commits
+    for commit in read_steps(repository, bases, head, most=most):
         findings += judge.commit(commit)
         count += 1
+        if judge.is_over:
+            return CheckReport(base, head, count, tuple(findings))
     findings += judge.merged(head)
     findings += judge.unshared(head)
     notes = tuple(dict.fromkeys(judge.notes))
-    return CheckReport(base, head, count, tuple(findings), notes)
+    return CheckReport(base, head, count, tuple(findings), notes, judge.to_note(head))
 
 
 @dataclass
@@ -207,9 +221,18 @@ class _Judge:
         self._base = base
         self._root_of = base or head
         self._options = options
+        clock = int(time.time()) if options.now is None else options.now
+        noted = None if options.arrivals is None else options.arrivals.newest
+        self._dates = commits.Dates(
+            repository, clock, is_server=options.now is not None, noted=noted
+        )
+        self._digests = Digests(repository, base)
+        self._arrived: list[str] = []
+        self.is_over = False  # a limit is: nothing more can be judged
         self._operations = Operations(repository)
         self._line = Line(options.past)
         self._is_line: bool | None = None
+        self._makers = Makers(repository, self._state)
         self._states: dict[str | None, RegistryState] = {}
         self._known: dict[str, _Known] = {}
         self._latest = _Known()
@@ -234,6 +257,11 @@ class _Judge:
 
     def commit(self, read: ReadCommit) -> Iterator[CheckFinding]:
         """Yield the findings on a commit, each once."""
+        over = list(limits(read, self._policy(read).guard))
+        if over:
+            self.is_over = True
+            yield from over
+            return
         brings = any(parent in self._known for parent in read.parents[1:])
         self._inherit(read)
         told: set[tuple[str, str]] = set()
@@ -245,14 +273,20 @@ class _Judge:
                 found += self._operations.undone(step)
                 if moving is not None:
                     found += judge_moves(moving, self)
+            found += self._digests.judge(step)
+            if step.policy.guard is not None:
+                found += guarded(step, self.facts(step).signer, self._approve_change)
             for finding in found:
                 key = finding.code, finding.subject
                 if not read.parents[1:] or key not in told:
                     told.add(key)
                     yield self._graded(finding)
         yield from self._faults(read)
-        yield from self._dates(read)
-        yield from self._trees(read)
+        yield from commits.faults(read)
+        yield from self._dates.judge(read, counts=self._state(read.info.oid).exists)
+        yield from commits.trees(self._repository, read)
+        if any(layout.is_stage(entry.path) for found in read.differences for entry in found):
+            self._arrived.append(read.info.oid)
         if moving is not None:
             self._line.learn(moving)
         self._learn(read, steps)
@@ -321,6 +355,11 @@ class _Judge:
         self._known[read.info.oid] = mine
         self._latest = mine
 
+    def to_note(self, head: str) -> tuple[tuple[str, int], ...]:
+        """Return the commits whose arrival a server notes, each with the newest date up to it."""
+        noted = dict.fromkeys((*self._arrived, head))
+        return tuple((oid, self._dates.newest(oid)) for oid in noted)
+
     def unshared(self, head: str) -> Iterator[CheckFinding]:
         """Yield the versions of the range whose bytes are not on the DVC remote."""
         if not self._options.remote:
@@ -385,7 +424,22 @@ class _Judge:
             options.artifacts,
             options.now,
             self._root_of,
+            arrived=None if options.arrivals is None else options.arrivals.arrived,
+            lands=self._lands(step),
         )
+
+    def _approve_change(self, step: Step, changes: Sequence[Difference]) -> Sequence[str]:
+        from gitreg.approvals.changes import change_approvers
+
+        text = statement_of(self._repository.root_of(self._root_of), step, changes)
+        return change_approvers(step.after.snapshot, step.policy, text)
+
+    def _lands(self, step: Step) -> int | None:
+        """Return when a commit lands at the earliest; only freezes ask."""
+        policy = step.policy
+        if not policy.freeze and not any(rules.freeze for rules in policy.models.values()):
+            return None
+        return int(time.time()) if step.commit.oid in self._options.unpublished else None
 
     def moves(self, model: str, stage: str) -> Iterator[Values]:
         """Yield the moves of a model's stage before the commit that is judged, oldest first."""
@@ -400,7 +454,7 @@ class _Judge:
         stage = move.stage or move.came_from or ""
         known = self._line.last_move(move.model, stage), self._line.life(move.model)
         since = [commit for commit in known if commit is not None]
-        return maker_of(self._repository, self._state, self._parents, move, since)
+        return self._makers.maker_of(self._parents, move, since)
 
     def _began_anew(self, model: str) -> bool:
         """Tell whether a name was freed in the range: its earlier history is another model's."""
@@ -411,68 +465,17 @@ class _Judge:
         known = ended_in or self._latest.ended.get(model) or self._options.past.end(model)
         return is_restored(self._repository, known, commit, model)
 
-    def _dates(self, read: ReadCommit) -> Iterator[CheckFinding]:
-        """Find commits with impossible dates: freezes and soaking rely on them."""
-        if not any(is_registry(entry.path) for found in read.differences for entry in found):
-            return
-        newest = max((self._time(parent) for parent in read.parents), default=read.info.time)
-        now = self._options.now
-        message = None
-        if read.info.time < newest - CLOCK_SLACK:
-            message = f"its date is {newest - read.info.time} s before that of its parent"
-        elif now is not None and read.info.time > now + CLOCK_SLACK:
-            message = f"its date is {read.info.time - now} s ahead of this server's clock"
-        if message is not None:
-            yield CheckFinding(
-                "wrong-date",
-                "error",
-                read.info.oid[:9],
-                message,
-                "git commit --amend --reset-author --no-edit, once the clock is right",
-                commit=read.info.oid,
-            )
-
-    def _trees(self, read: ReadCommit) -> Iterator[CheckFinding]:
-        """Find folders with doubled or unsorted entries, which programs read differently.
-
-        Git accepts such trees, made by hand, unless `receive.fsckObjects` is set.
-        """
-        changed = {
-            str(folder)
-            for found in read.differences
-            for entry in found
-            if (is_registry(entry.path) or entry.path == layout.DVC_YAML)
-            and entry.mode
-            and "\n" not in entry.path
-            for folder in PurePosixPath(entry.path).parents
-        }
-        folders = sorted(changed)
-        specs = [f"{read.info.oid}:{'' if folder == '.' else folder}" for folder in folders]
-        for folder, tree in zip(folders, self._repository.reader.get_many(specs), strict=True):
-            if tree is not None and tree.kind == "tree" and not is_sound_tree(tree.data):
-                yield CheckFinding(
-                    "bad-tree",
-                    "error",
-                    folder,
-                    "its entries are doubled or out of order",
-                    "git config receive.fsckObjects true, on the server",
-                    commit=read.info.oid,
-                    file=folder,
-                )
-
-    def _time(self, commit: str) -> int:
-        found = self._repository.reader.get(commit)
-        return 0 if found is None else read_commit_info(found).time
-
     def _steps(self, read: ReadCommit) -> Iterator[Step]:
         parents: tuple[str | None, ...] = read.parents or (None,)
         is_merge = len(parents) > 1
+        if len(parents) > MOST_PARENTS:  # it changes no registry: see `limits`
+            parents = parents[:1]
         after = self._state(read.info.oid)
-        for place, (parent, differences) in enumerate(zip(parents, read.differences, strict=True)):
+        for place, (parent, differences) in enumerate(zip(parents, read.differences, strict=False)):
             before = self._state(parent)
             changes = differences
             if is_merge:
-                brought = read.brought[place]
+                brought = read.brought[place] if read.brought else frozenset()
                 changes = tuple(entry for entry in differences if entry.path not in brought)
                 if any(is_registry(entry.path) for entry in changes):
                     before = before.after(_contents(after, differences, brought))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 
 from gitreg.check.finding import CheckFinding, line_in_error, line_of
@@ -102,6 +103,29 @@ def _is_forgotten(step: Step, change: Difference) -> bool:
         return False  # the check of documents reports it, and no approval counts
 
 
+def withdrawals(step: Step) -> Iterator[CheckFinding]:
+    """Find approvals that are gone, without the file that remembers it: they could come back."""
+    honest = Lives(step).honest
+    for (model, number), files in step.versions.items():
+        listing = step.after.snapshot.list(layout.version_path(model, number))
+        if model in honest or _MANIFEST not in listing:
+            continue
+        for _, change in files:
+            place = layout.locate(change.path)
+            if change.mode or place is None or place.kind != "approval":
+                continue
+            path = layout.withdrawal_path(change.path)
+            is_counted = any(entry.path == path for entry in step.registry_changes)
+            if step.after.snapshot.read(path) is None or not (is_counted or step.is_merge):
+                yield step.found(
+                    "immutable",
+                    change.path,
+                    f"the approval is gone, and no {path.rpartition('/')[2]} remembers it",
+                    remedy=f"gitreg approve {format_version(model, number)} --to {place.name} "
+                    "--withdraw",
+                )
+
+
 def _how(change: Difference) -> str:
     if change.mode == 0:
         return "this file is gone"
@@ -194,7 +218,8 @@ def _manifest(
             line=line_of(data, field),
         )
     wanted = [f"{version.artifact.path}.dvc"]
-    if version.environment.requirements:
+    digest = version.environment.requirements_digest
+    if version.environment.requirements or digest is not None:
         wanted.append(layout.REQUIREMENTS)
     for file in wanted:
         if file not in listing:
@@ -202,6 +227,20 @@ def _manifest(
                 "missing-file",
                 layout.version_path(model, number, file),
                 f"{format_version(model, number)} has a manifest, but not this file",
+            )
+    for file in listing:
+        if file.endswith(".dvc") and file != wanted[0]:
+            yield step.found(
+                "stray-file",
+                layout.version_path(model, number, file),
+                f"a version has one .dvc file, and this one's is {wanted[0]}",
+            )
+    if digest is not None and layout.REQUIREMENTS in listing:
+        frozen = layout.version_path(model, number, layout.REQUIREMENTS)
+        found = hashlib.sha256(step.after.snapshot.read(frozen) or b"").hexdigest()
+        if found != digest:
+            yield step.found(
+                "requirements-mismatch", frozen, f"its SHA-256 is {found}, not that of the manifest"
             )
     if wanted[0] in listing:
         yield from _dvc_file(step, version, layout.version_path(model, number, wanted[0]))
@@ -223,10 +262,12 @@ def _dvc_file(step: Step, version: ModelVersion, path: str) -> Iterator[CheckFin
     artifact = version.artifact
     facts = {
         "path": (said["path"], artifact.path),
-        "size": (said.get("size", artifact.size), artifact.size),
-        "nfiles": (said.get("nfiles", artifact.files), artifact.files),
+        "size": (said.get("size"), artifact.size),
     }
-    if not md5.endswith(".dir"):
+    if md5.endswith(".dir"):
+        facts["nfiles"] = (said.get("nfiles"), artifact.files)
+    else:
+        facts["nfiles"] = (said.get("nfiles"), None)
         facts["files"] = (1, artifact.files)
     for key, (here, there) in facts.items():
         if here != there:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -13,7 +13,12 @@ import typer
 from typer.core import TyperGroup
 
 from gitreg import __version__
-from gitreg.cli.output import complain, complain_verbatim
+from gitreg.cli.output import (
+    begin_command,
+    complain,
+    complain_verbatim,
+    print_json_error,
+)
 from gitreg.errors import GitregError, ServerRefused
 
 BROKEN_PIPE, INTERRUPTED = 141, 130
@@ -25,7 +30,7 @@ UsageError: Any = typer.BadParameter.__mro__[1]
 
 
 @contextmanager
-def _errors_in_one_place() -> Iterator[None]:
+def _errors_in_one_place(given: Sequence[str]) -> Iterator[None]:
     """Turn every error into one or two lines on stderr and an exit code."""
     try:
         yield
@@ -34,13 +39,16 @@ def _errors_in_one_place() -> Iterator[None]:
         for said in error.lines:
             complain_verbatim("remote", said)
         complain(error.summary, error.hint)
+        print_json_error(given, str(error), error.hint, error.exit_code)
         raise typer.Exit(error.exit_code) from None
     except GitregError as error:
         complain(str(error), error.hint)
+        print_json_error(given, str(error), error.hint, error.exit_code)
         raise typer.Exit(error.exit_code) from None
     except UsageError as error:
-        command = error.ctx.command_path if error.ctx else "gitreg"
-        complain(error.format_message().rstrip("."), f"{command} --help shows how")
+        message, hint = _usage(error, given)
+        complain(message, hint)
+        print_json_error(given, message, hint, 2)
         raise typer.Exit(2) from None
     except BrokenPipeError:
         # The reader (`| head`) has seen enough. Python would fail to flush at exit.
@@ -62,6 +70,21 @@ def _errors_in_one_place() -> Iterator[None]:
         raise typer.Exit(3) from None
 
 
+def _usage(error: Any, given: Sequence[str]) -> tuple[str, str]:
+    """Return what is wrong with a command line, and what was probably meant."""
+    from gitreg.cli.meant import meant_option
+
+    command = error.ctx.command_path if error.ctx else "gitreg"
+    message = error.format_message().rstrip(".")
+    hint = getattr(error, "meant", None)
+    option = getattr(error, "option_name", None)
+    if option is not None and error.ctx is not None:
+        known = {name for one in error.ctx.command.params for name in one.opts}
+        hint = meant_option(option, known, given)
+        message = message.partition(" (Possible")[0] if hint else message
+    return message, hint or f"{command} --help shows how"
+
+
 def _give_up_stdout() -> None:
     """Discard unwritten output: Python would try to write it again at exit, and fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -70,9 +93,13 @@ def _give_up_stdout() -> None:
 class ErrorsInOnePlace(TyperGroup):
     """A command group that reports errors as gitreg does; without arguments it prints its help."""
 
+    _given: Sequence[str] = ()
+
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         """Parse the options in front of the command."""
-        with _errors_in_one_place():
+        begin_command()
+        self._given = list(args[1] if args[1:] else kwargs.get("args", ()))
+        with _errors_in_one_place(self._given):
             return super().make_context(*args, **kwargs)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -80,17 +107,35 @@ class ErrorsInOnePlace(TyperGroup):
         if not args and not ctx.resilient_parsing:
             typer.echo(ctx.get_help(), err=True)
             raise typer.Exit(2)
+        if ctx.parent is None and args[:1] == ["help"]:
+            args = [*args[1:], "--help"]
+        elif ctx.parent is None and args == ["version"]:
+            args = ["--version"]
         return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that is named; an unknown one gets a hint of what was meant."""
+        if args and self.get_command(ctx, args[0]) is None:
+            from gitreg.cli.meant import meant_command
+
+            error = UsageError(f"No such command {args[0]!a}", ctx)
+            error.meant = meant_command(args[0], self.list_commands(ctx))
+            raise error
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
-        with _errors_in_one_place():
+        with _errors_in_one_place(self._given):
             return super().invoke(ctx)
 
 
 def _group(words: str) -> typer.Typer:
     return typer.Typer(
-        cls=ErrorsInOnePlace, rich_markup_mode=None, pretty_exceptions_enable=False, help=words
+        cls=ErrorsInOnePlace,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        help=words,
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
 
 

@@ -6,12 +6,12 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import Annotated, Optional
 
 import typer
 
 from gitreg.cli.app import app, export_app, import_app
-from gitreg.cli.output import drawn_bar, opened, print_json, terminal_width, warn
+from gitreg.cli.output import opened, warn
 from gitreg.cli.parameters import (
     DryRunOption,
     JsonOption,
@@ -22,11 +22,9 @@ from gitreg.cli.parameters import (
     flag,
     with_repository_options,
 )
+from gitreg.cli.transfers import counting, print_move
 from gitreg.errors import InvalidRequest
 from gitreg.registry import Registry
-
-if TYPE_CHECKING:
-    from gitreg.mlflow.transfer.report import Report, Tell
 
 
 @app.command()
@@ -118,33 +116,6 @@ def _with_mlflow() -> Iterator[None]:
     yield
 
 
-@contextmanager
-def _counting(words: str) -> Iterator[Tell | None]:
-    """Give a callback that draws how many are done, or ``None`` outside a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-
-    from gitreg.render import terminal
-
-    shown = TextColumn("{task.fields[next]}", markup=False)
-    with drawn_bar(words, BarColumn(), MofNCompleteColumn(), shown) as update:
-        yield lambda done, total, name: update(
-            completed=done, total=total, next=terminal.line(name)
-        )
-
-
-def _print_move(report: Report, *, json: bool) -> None:
-    """Print the result of a transfer; exit with 1 if something is missing from it."""
-    if json:
-        print_json(move_json(report))
-    else:
-        typer.echo(move_text(report, terminal_width()))
-    if not report.is_complete:
-        raise typer.Exit(1)
-
-
 @import_app.command("mlflow")
 def import_mlflow(
     uri: UriOption,
@@ -175,7 +146,7 @@ def import_mlflow(
         from gitreg.mlflow.transfer.foreign import ForeignRegistry
         from gitreg.mlflow.transfer.importing import ImportOptions, import_registry
 
-        with _counting("import") as tell:
+        with counting("import") as tell:
             report = import_registry(
                 registry,
                 ForeignRegistry(uri, tracking_uri),
@@ -183,7 +154,7 @@ def import_mlflow(
                 ImportOptions(reason, dry_run, push, not no_links, tell),
             )
         warn(registry.warnings)
-    _print_move(report, json=json)
+    print_move(report, json=json)
 
 
 @export_app.command("mlflow")
@@ -210,7 +181,7 @@ def export_mlflow(
         from gitreg.mlflow.transfer.exporting import export_registry
         from gitreg.mlflow.transfer.foreign import ForeignRegistry
 
-        with _counting("export") as tell:
+        with counting("export") as tell:
             report = export_registry(
                 registry,
                 ForeignRegistry(uri, tracking_uri, make=not dry_run),
@@ -218,52 +189,4 @@ def export_mlflow(
                 dry_run=dry_run,
                 tell=tell,
             )
-    _print_move(report, json=shared.json)
-
-
-def move_json(report: Report) -> dict[str, Any]:
-    """Return the result of an import or an export, for JSON."""
-    models = [
-        {
-            "name": model.name,
-            "brought": list(model.brought),
-            "present": list(model.present),
-            "changed": list(model.changed),
-        }
-        for model in report.models
-    ]
-    remarks = [
-        {
-            "model": remark.model,
-            "version": remark.version,
-            "left": remark.is_left,
-            "text": remark.text,
-        }
-        for remark in report.remarks
-    ]
-    return {
-        "address": report.address,
-        "dry_run": report.dry_run,
-        "pushed": report.pushed,
-        "complete": report.is_complete,
-        "models": models,
-        "remarks": remarks,
-    }
-
-
-def move_text(report: Report, width: int) -> str:
-    """Return the result of an import or an export: a table, then each remark."""
-    from gitreg.render.terminal import line, spans, table
-
-    rows = [
-        (model.name, spans(model.brought), spans(model.present), model.changed)
-        for model in report.models
-    ]
-    headers = ("model", "would be copied" if report.dry_run else "copied", "present", "changed")
-    lines = [table(headers, rows, width, folds="changed")]
-    for remark in report.remarks:
-        kind = "incomplete" if remark.is_left else "note"
-        lines.append(line(f"{kind}: {remark.subject}: {remark.text}"))
-    if report.is_unchanged:
-        lines.append("nothing to do" if report.is_complete else "nothing could be done")
-    return "\n".join(lines)
+    print_move(report, json=shared.json)

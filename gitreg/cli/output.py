@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -80,9 +82,45 @@ def terminal_width() -> int:
     return PIPE_WIDTH
 
 
+def page(text: str) -> None:
+    """Print an answer; one that is longer than the terminal through a pager, as Git does.
+
+    GIT_PAGER or PAGER names the pager, else it is ``less``; ``cat`` or an empty text is none.
+    """
+    rows = shutil.get_terminal_size().lines
+    pager = os.environ.get("GIT_PAGER", os.environ.get("PAGER", "less"))
+    if not sys.stdout.isatty() or text.count("\n") + 2 < rows or pager in ("", "cat"):
+        typer.echo(text)
+        return
+    command = shlex.split(pager)
+    if shutil.which(command[0]) is None:
+        typer.echo(text)
+        return
+    variables = {"LESS": "FRX", **os.environ}
+    encoded = f"{text}\n".encode(sys.stdout.encoding or "utf-8", "backslashreplace")
+    subprocess.run(command, input=encoded, env=variables, check=False)
+
+
+def print_json_error(given: Sequence[str], message: str, hint: str | None, code: int) -> None:
+    """Print an error as JSON too, if the command line asks for JSON and has printed none."""
+    if "--json" in given and not _JSON_PRINTED:
+        print_json({"error": message, "hint": hint, "exit_code": code})
+
+
+_JSON_PRINTED: list[bool] = []
+"""Whether the command has printed its JSON; one document is all that a script reads."""
+
+
+def begin_command() -> None:
+    """Forget what an earlier command of this process printed."""
+    _JSON_PRINTED.clear()
+
+
 def print_json(value: object) -> None:
     """Print a value as JSON."""
     from gitreg.render import as_json
+
+    _JSON_PRINTED.append(True)
 
     encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
     # Escapes other than JSON's own would not be JSON.

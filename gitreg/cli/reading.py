@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from gitreg.cli.app import app
-from gitreg.cli.output import opened, print_json, progress_bar, terminal_width, warn
+from gitreg.cli.output import opened, page, print_json, progress_bar, terminal_width, warn
 from gitreg.cli.parameters import (
     ReadArguments,
     ReferenceArgument,
@@ -16,46 +16,133 @@ from gitreg.cli.parameters import (
     check_model_argument,
     complete_model,
     complete_reference,
+    complete_stage,
     flag,
+    option,
     with_read_options,
 )
-from gitreg.errors import GitError, GitregError, InvalidDocument, Refused
+from gitreg.core.model.names import NO_STAGE
+from gitreg.core.text.suggest import did_you_mean
+from gitreg.errors import (
+    GitError,
+    GitregError,
+    InvalidDocument,
+    InvalidRequest,
+    NotFound,
+    Refused,
+)
+
+if TYPE_CHECKING:
+    from gitreg.core.model.model import Model
+    from gitreg.registry import Registry
 
 
 @app.command("list")
 @with_read_options
 def list_(
-    name: Annotated[Optional[str], argument("NAME", "The model.", complete_model)] = None,
+    name: Annotated[
+        Optional[str], argument("NAME", "The model, or a pattern: 'churn-*'.", complete_model)
+    ] = None,
+    stage: Annotated[
+        Optional[str],
+        typer.Option(
+            "--stage", metavar="STAGE", help="Only what is there.", autocompletion=complete_stage
+        ),
+    ] = None,
+    metric: Annotated[
+        Optional[list[str]], option("METRIC", "A column for a metric of versions; may repeat.")
+    ] = None,
+    sort: Annotated[
+        Optional[str], option("METRIC", "Versions with the highest value first.")
+    ] = None,
     *,
     shared: ReadArguments,
 ) -> None:
     """List the models, or the versions of one, newest first.
 
-    Example: gitreg list churn-predictor
+    Example: gitreg list churn-predictor --metric roc_auc --sort roc_auc
     """
-    from gitreg.render import as_json, as_text, terminal
-
-    if name is not None:
-        check_model_argument(name, "gitreg list {model}, or gitreg show {reference}")
-    with opened(shared.repo, shared.allow_rewind) as registry:
-        broken: list[GitregError] = []
-        models = registry.models(broken, **shared.options) if name is None else []
-        versions = [] if name is None else registry.versions(name, broken, **shared.options)
-    if shared.json:
-        entries = [as_json.model_json(model) for model in models]
-        print_json(entries + [as_json.version_json(version) for version in versions])
-    elif models:
-        typer.echo(as_text.models_text(models, terminal_width()))
-    elif versions:
-        typer.echo(as_text.versions_text(versions, terminal_width()))
-    elif not broken:
-        none = "no models yet" if name is None else f"no versions of {terminal.line(name)} are left"
-        typer.echo(f"{none}: gitreg register {terminal.line(name or 'NAME')} PATH", err=True)
+    of_models = name is None or any(sign in name for sign in "*?[")
+    if of_models and (metric or sort):
+        raise InvalidRequest("--metric and --sort are about versions: gitreg list NAME")
+    broken: list[GitregError] = []
+    if of_models:
+        _list_models(name, stage, shared, broken)
+    else:
+        check_model_argument(str(name), "gitreg list {model}, or gitreg show {reference}")
+        columns = list(dict.fromkeys([*(metric or ()), *([sort] if sort else [])]))
+        _list_versions(str(name), stage, columns, sort, shared, broken)
     if broken:
         raise InvalidDocument(
             "; ".join(map(str, broken)),
             hint="what does not parse is left out above; gitreg log shows who changed it",
         )
+
+
+def _list_models(
+    pattern: str | None, stage: str | None, shared: ReadArguments, broken: list[GitregError]
+) -> None:
+    from gitreg.render import as_json, as_text
+
+    with opened(shared.repo, shared.allow_rewind) as registry:
+        _check_stage(registry, stage, shared)
+        every = registry.models(broken, **shared.options)
+    models = [one for one in every if _is_listed(one, pattern, stage)]
+    if shared.json:
+        print_json([as_json.model_json(model) for model in models])
+    elif models:
+        page(as_text.models_text(models, terminal_width()))
+    elif every:
+        typer.echo("nothing matches", err=True)
+    elif not broken:
+        typer.echo("no models yet: gitreg register NAME PATH", err=True)
+
+
+def _list_versions(
+    name: str,
+    stage: str | None,
+    columns: list[str],
+    sort: str | None,
+    shared: ReadArguments,
+    broken: list[GitregError],
+) -> None:
+    from gitreg.render import as_json, as_text, terminal
+
+    with opened(shared.repo, shared.allow_rewind) as registry:
+        _check_stage(registry, stage, shared)
+        every = registry.versions(name, broken, **shared.options)
+    known = {metric for version in every for metric in version.metrics}
+    for metric in columns:
+        if every and metric not in known:
+            raise NotFound(f"no version has a metric {metric!a}", hint=did_you_mean(metric, known))
+    wanted = None if stage is None or stage.lower() == NO_STAGE else stage.lower()
+    versions = [one for one in every if stage is None or one.stage == wanted]
+    if sort is not None:
+        versions.sort(key=lambda one: one.metrics.get(sort, float("-inf")), reverse=True)
+    if shared.json:
+        print_json([as_json.version_json(version) for version in versions])
+    elif versions:
+        page(as_text.versions_text(versions, terminal_width(), columns))
+    elif every:
+        typer.echo("nothing matches", err=True)
+    elif not broken:
+        shown = terminal.line(name)
+        typer.echo(f"no versions of {shown} are left: gitreg register {shown} PATH", err=True)
+
+
+def _check_stage(registry: Registry, stage: str | None, shared: ReadArguments) -> None:
+    """Refuse a stage that the policy does not have; the error names the near misses."""
+    if stage is not None and stage.lower() != NO_STAGE:
+        registry.policy(**shared.options).stage(stage.lower())
+
+
+def _is_listed(model: Model, pattern: str | None, stage: str | None) -> bool:
+    """Tell whether a model matches a pattern and has a version in a stage."""
+    from fnmatch import fnmatchcase
+
+    if pattern is not None and not fnmatchcase(model.name, pattern):
+        return False
+    return stage is None or bool(model.stages.get(stage.lower()))
 
 
 @app.command()
@@ -65,21 +152,52 @@ def show(
     *,
     shared: ReadArguments,
 ) -> None:
-    """Show everything known about a version.
+    """Show a model, or everything known about a version.
+
+    Of a model (MODEL): its stages and aliases, last moves and latest versions. Of a stage
+    (MODEL/production): since when it holds what, by whom and why, and how to go back.
 
     Example: gitreg show churn-predictor@champion
     """
-    from gitreg.render import as_json, as_text
+    from gitreg.core.model.names import parse_reference
+    from gitreg.render import as_json, as_text, pages
 
+    if parse_reference(reference).is_model:
+        _show_model(reference, shared)
+        return
     with opened(shared.repo, shared.allow_rewind) as registry:
         version = registry.show(reference, **shared.options)
         approvals = registry.approvals(reference, rev=version.read_from)
         given = registry.given_approvals(reference, rev=version.read_from)
+        held = registry.held(reference, rev=version.read_from)
+        age = registry.age if shared.is_current else None
     if shared.json:
-        answer = as_json.version_json(version)
-        print_json(answer | as_json.approvals_json(approvals, given))
+        answer = as_json.version_json(version) | as_json.approvals_json(approvals, given)
+        print_json(answer | ({} if held is None else {"held": as_json.held_json(held[0])}))
     else:
-        typer.echo(as_text.version_text(version, terminal_width(), approvals, given))
+        if held is not None:
+            typer.echo(f"{pages.held_text(*held)}\n")
+        typer.echo(as_text.version_text(version, terminal_width(), approvals, given, age=age))
+
+
+def _show_model(name: str, shared: ReadArguments) -> None:
+    """Print a model's page."""
+    from gitreg.render import as_json, pages
+
+    broken: list[GitregError] = []
+    with opened(shared.repo, shared.allow_rewind) as registry:
+        model = registry.model(name, **shared.options)
+        versions = registry.versions(name, broken, **shared.options)
+        events = registry.log(name, **shared.options)
+    moves = [event for event in events if event.pointer is not None]
+    if shared.json:
+        answer = as_json.model_json(model)
+        answer["versions"] = [as_json.version_json(version) for version in versions]
+        print_json(
+            answer | {"moves": [as_json.event_json(event) for event in moves[: pages.SHOWN]]}
+        )
+    else:
+        page(pages.model_page(model, versions, moves, terminal_width()))
 
 
 @app.command()
@@ -93,19 +211,32 @@ def log(
         Optional[int],
         typer.Option("-n", "--limit", min=1, metavar="N", help="Show at most N events."),
     ] = None,
+    since: Annotated[Optional[str], option("TIME", "Nothing earlier; see --at.")] = None,
+    until: Annotated[Optional[str], option("TIME", "Nothing later.")] = None,
+    author: Annotated[
+        Optional[str], option("WHO", "A part of the name or address of who did it.")
+    ] = None,
     *,
     shared: ReadArguments,
 ) -> None:
     """Show events, newest first.
 
-    When, who, what, from which version to which, why, and in which commit.
+    When, who, what, from which version to which, why, and in which commit. A promotion is one row;
+    --json has every pointer that moved.
 
-    Example: gitreg log churn-predictor/production
+    Example: gitreg log churn-predictor/production --since 2026-11-01
     """
     from gitreg.render import as_json, as_text
 
     with opened(shared.repo, shared.allow_rewind) as registry:
-        events = registry.log(reference, limit=limit, **shared.options)
+        events = registry.log(
+            reference,
+            limit=limit if shared.json else None,  # rows are counted when they are made
+            since=since,
+            until=until,
+            author=author,
+            **shared.options,
+        )
         if registry.is_shallow and not events:
             raise GitError(
                 "no events: this clone is shallow and has no older history",
@@ -116,7 +247,7 @@ def log(
     if shared.json:
         print_json([as_json.event_json(event) for event in events])
     elif events:
-        typer.echo(as_text.events_text(events, terminal_width()))
+        page(as_text.events_text(events, terminal_width(), limit))
     else:
         typer.echo("no events", err=True)
 
@@ -145,21 +276,22 @@ def resolve(
 @app.command()
 @with_read_options
 def compare(
-    a: ReferenceArgument,
-    b: ReferenceArgument,
+    base: Annotated[str, argument("BASE", "What it is compared with.", complete_reference)],
+    candidate: Annotated[str, argument("CANDIDATE", "The other version.", complete_reference)],
     *,
     shared: ReadArguments,
 ) -> None:
     """Show how two versions differ.
 
-    Metrics, params, data, code and environment; DIFFERENCE is the second minus the first.
+    Metrics, params, data, code and environment. DIFFERENCE is CANDIDATE minus BASE. Of code, the
+    files outside the registry that differ between the two commits.
 
-    Example: gitreg compare churn-predictor@2 churn-predictor/production
+    Example: gitreg compare churn-predictor/production churn-predictor@2
     """
     from gitreg.render import as_json, as_text
 
     with opened(shared.repo, shared.allow_rewind) as registry:
-        comparison = registry.compare(a, b, **shared.options)
+        comparison = registry.compare(base, candidate, **shared.options)
     if shared.json:
         print_json(as_json.comparison_json(comparison))
     else:
@@ -180,9 +312,9 @@ def pull(
     *,
     shared: ReadArguments,
 ) -> None:
-    """Download a version's files, verify them, and print their path.
+    """Download a version, verify it, and print its path: a folder, or one file.
 
-    The files appear at that path only after they match the manifest's SHA-256.
+    It appears at that path only after it matches the manifest's SHA-256.
 
     Example: gitreg pull churn-predictor@champion -o /srv/model
     """
@@ -195,10 +327,12 @@ def pull(
         resolved = registry.resolve(reference, **shared.options)
         path = registry.pull(resolved, output, replace_existing=force, rev=resolved.read_from)
         sha256 = registry.sha256(resolved, rev=resolved.read_from)
-    typer.echo(f"{resolved}, read from {resolved.read_from[: terminal.SHORT]}", err=True)
+    kind = "folder" if path.is_dir() else "file"
+    said = f"{resolved}, read from {resolved.read_from[: terminal.SHORT]}: a {kind}"
+    typer.echo(said, err=True)
     if shared.json:
         answer = as_json.resolved_json(resolved)
-        print_json(answer | {"path": str(path), "sha256": sha256})
+        print_json(answer | {"path": str(path), "kind": kind, "sha256": sha256})
     else:
         typer.echo(str(path))
 
@@ -244,7 +378,7 @@ def verify(
         for version, found in verified:
             count += 1
             bad += any(finding.severity == "error" for finding in found)
-            findings += found
+            findings += found or [as_text.well(version)]
             if not shared.json:
                 typer.echo(
                     as_text.findings_text(found) or f"{terminal.line(version.reference)}: ok"

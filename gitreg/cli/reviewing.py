@@ -145,13 +145,29 @@ def policy_test(
         raise Refused(f"it would be refused: {failed} of {every} rules say no")
 
 
+@policy_app.command("statement")
+def policy_statement(
+    commit: Annotated[str, argument("COMMIT", "The commit that makes the change.")] = "HEAD",
+    repo: RepoPathOption = ".",
+) -> None:
+    """Print what approvers of a policy change sign.
+
+    Sign it with "ssh-keygen -Y sign -n gitreg-approval", and amend the commit with the signature
+    as registry/.approvals/policy.YOUR-EMAIL.sig.
+
+    Example: gitreg policy statement HEAD
+    """
+    with Registry(repo) as registry:
+        typer.echo(registry.change_statement(commit), nl=False)
+
+
 @policy_app.command("schema")
 def policy_schema(
     manifest: Annotated[
         bool, flag("--manifest", "The schema of a version's manifest.yaml instead.")
     ] = False,
 ) -> None:
-    """Print the JSON Schema of policy.yaml, for editors and other tools.
+    """Print the JSON Schema of policy.yaml, for editors.
 
     Write it to a file; an editor then completes and checks a policy whose first line is
     "# yaml-language-server: $schema=FILE". gitreg also checks what a schema cannot express.

@@ -15,6 +15,7 @@ from gitreg.cli.parameters import (
     with_clone_options,
     with_repository_options,
 )
+from gitreg.core.text.counts import quantity
 from gitreg.errors import Refused
 from gitreg.registry import Registry
 
@@ -43,6 +44,28 @@ def fetch(
         print_json(as_json.fetch_json(report))
     else:
         typer.echo(as_text.fetch_text(report, terminal_width()))
+
+
+@app.command()
+@with_clone_options
+def status(
+    *,
+    shared: CloneArguments,
+) -> None:
+    """Show where this clone stands, without asking the remote.
+
+    What is not published, what is in service and since when, and which branches wait for review.
+
+    Example: gitreg status
+    """
+    from gitreg.render import as_json, pages
+
+    with Registry(shared.repo) as registry:
+        found = registry.status()
+    if shared.json:
+        print_json(as_json.status_json(found))
+    else:
+        typer.echo(pages.status_text(found, terminal_width()))
 
 
 @app.command()
@@ -79,7 +102,7 @@ def push(
             else "the command above, which keeps your own commits"
         )
         raise Refused(
-            f"{len(report.left)} operation(s) no longer apply and were not pushed",
+            f"not pushed, because no longer applicable: {quantity(len(report.left), 'operation')}",
             hint=f"they stay on this branch; to undo them: {take_back}",
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Optional
@@ -57,10 +58,21 @@ def init(
         raise InvalidRequest(f"{standing} is not a folder")
     outcome = Registry.init(path)
     if not json and outcome.is_unchanged:
-        typer.echo("nothing to do: there is a registry already")
+        typer.echo(f"nothing to do: there is a registry already, in {_top_of(path)}")
         warn(outcome.warnings)
         return
     print_outcome(outcome, WriteArguments(json=json))
+    top = _top_of(path)
+    if top != folder.resolve():
+        warn((f"the registry is in {top}, the root of the Git repository",))
+
+
+def _top_of(path: str) -> Path:
+    """Return the root of the work tree that holds a folder."""
+    from gitreg.git.repository import GitRepository
+
+    folder = Path(path)
+    return (GitRepository(folder).top_level or folder).resolve()
 
 
 @app.command()
@@ -98,6 +110,11 @@ def register(
         read_params,
     )
 
+    if not os.path.lexists(source) and ("/" in name or Path(name).suffix) and os.path.exists(name):  # noqa: PTH110
+        raise InvalidRequest(
+            f"{name} is a path, and {source} is not there: the model's name comes first",
+            hint=f"gitreg register {shlex.quote(source)} {shlex.quote(name)}",
+        )
     known_metrics: Any = metrics
     if metric:
         known_metrics = read_metrics(Path(metrics)) if metrics else {}

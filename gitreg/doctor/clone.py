@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from gitreg.core.text.counts import quantity
 from gitreg.doctor.inspection import Inspection
 from gitreg.errors import GitError
 from gitreg.findings import Finding
@@ -145,7 +146,7 @@ def _differences(
             "unpublished",
             "note",
             name,
-            f"{own} commit(s) here are not published yet",
+            f"not published yet: {quantity(own, 'commit')}",
             "gitreg push",
         )
         return
@@ -155,7 +156,7 @@ def _differences(
             "behind",
             "warning",
             name,
-            f"it has {new} commit(s) that are not here, so this clone shows an old state",
+            f"it has {quantity(new, 'commit')} more than this clone, which shows an old state",
             "gitreg fetch",
         )
         return
@@ -163,7 +164,8 @@ def _differences(
         "diverged",
         "warning",
         name,
-        f"it has {new} commit(s) that are not here, and {own} commit(s) here are not published; "
+        f"it has {quantity(new, 'commit')} more than this clone, which has "
+        f"{quantity(own, 'commit')} of its own, not published; "
         "gitreg push repeats your operations on top of it",
         "gitreg push",
     )

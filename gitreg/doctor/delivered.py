@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gitreg.artifacts.materialise import check_delivered
 from gitreg.core.model.model import Artifact, ModelVersion
+from gitreg.core.text.counts import quantity
 from gitreg.doctor.inspection import Inspection
 from gitreg.errors import WorldError
 from gitreg.findings import Finding
@@ -60,7 +61,8 @@ def _shape(place: Path, artifact: Artifact) -> str | None:
         if files > artifact.files or size > artifact.size:
             break
     if files != artifact.files:
-        return f"{'more' if files > artifact.files else 'fewer'} than {artifact.files} file(s)"
+        word = "more" if files > artifact.files else "fewer"
+        return f"{word} than {quantity(artifact.files, 'file')}"
     if size != artifact.size:
         return f"{'more' if size > artifact.size else 'fewer'} than {artifact.size} bytes"
     return None

@@ -14,6 +14,7 @@ from pathlib import Path
 from gitreg.core.model import layout
 from gitreg.core.model.model import ModelVersion
 from gitreg.core.model.names import format_version
+from gitreg.core.text.counts import quantity
 from gitreg.core.text.times import ago
 from gitreg.doctor.inspection import Inspection, age
 from gitreg.dvc.cache import TEMPORARY
@@ -72,7 +73,8 @@ def locks(inspection: Inspection) -> Iterator[Finding]:
             "git-rubbish",
             "note",
             str(rubbish[0]),
-            f"{len(rubbish)} unfinished object(s) of a killed Git process take up space; git gc "
+            "unfinished work of a killed Git process takes up space "
+            f"({quantity(len(rubbish), 'object')}); git gc "
             "removes those older than two weeks",
             "git gc --quiet",
         )
@@ -203,8 +205,9 @@ def unfinished(inspection: Inspection) -> Iterator[Finding]:
             "unfinished",
             "warning",
             str(abandoned[0]),
-            f"{len(abandoned)} unfinished file(s) of a gitreg that was killed take up space; the "
-            f"first was last written {ago(age(abandoned[0]))}",
+            "unfinished work of a gitreg that was killed takes up space "
+            f"({quantity(len(abandoned), 'file')}); the first was last written "
+            f"{ago(age(abandoned[0]))}",
             "gitreg doctor --fix",
         )
     for path in islice((path for path in paths if path not in abandoned), _LISTED):

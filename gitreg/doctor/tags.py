@@ -6,12 +6,13 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from gitreg.core.model.names import parse_tag
+from gitreg.core.text.counts import quantity
 from gitreg.core.text.urls import hide_credentials
 from gitreg.doctor.clone import RemoteState
 from gitreg.doctor.inspection import Inspection
 from gitreg.findings import Finding
 from gitreg.git import publish
-from gitreg.publishing.tags import compare_tags, tagged_tip
+from gitreg.publishing.tags import compare_tags, tagged_tip, without_known
 
 
 def in_clone(inspection: Inspection) -> Iterator[Finding]:
@@ -22,7 +23,7 @@ def in_clone(inspection: Inspection) -> Iterator[Finding]:
         return
     report = compare_tags(repository, history, tip)
     yield from _counted(
-        "missing-tag", report.made, "that history implies are missing here", "gitreg tags sync"
+        "missing-tag", report.made, "that history implies: missing here", "gitreg tags sync"
     )
     for name in report.wrong:
         yield Finding(
@@ -35,7 +36,7 @@ def in_clone(inspection: Inspection) -> Iterator[Finding]:
     yield from _counted(
         "abandoned-tag",
         report.abandoned,
-        "name commits that are no longer on any branch",
+        "on commits that no branch has any more",
         "gitreg tags sync",
     )
     for name in report.foreign:
@@ -70,7 +71,7 @@ def on_remote(inspection: Inspection, remote_state: RemoteState) -> Iterator[Fin
     yield from _counted(
         "remote-missing-tag",
         missing,
-        f"of the published history are missing on {remote}",
+        f"of the published history: missing on {remote}",
         sync,
     )
     for name in wrong:
@@ -87,6 +88,7 @@ def on_remote(inspection: Inspection, remote_state: RemoteState) -> Iterator[Fin
         for name in present
         if name not in wanted and (parsed := parse_tag(name)) and parsed.model in models
     ]
+    extra = without_known(inspection.repository, history, extra)
     yield from _foreign(remote_state.upstream.remote, extra)
     history.advance(str(inspection.state.commit), exact=True)
 
@@ -94,7 +96,7 @@ def on_remote(inspection: Inspection, remote_state: RemoteState) -> Iterator[Fin
 def _counted(code: str, names: Sequence[str], words: str, remedy: str) -> Iterator[Finding]:
     """Yield one warning about all of these tags, if there are any."""
     if names:
-        yield Finding(code, "warning", names[0], f"{len(names)} tag(s) {words}", remedy)
+        yield Finding(code, "warning", names[0], f"{quantity(len(names), 'tag')} {words}", remedy)
 
 
 def _foreign(remote: str, names: Sequence[str]) -> Iterator[Finding]:

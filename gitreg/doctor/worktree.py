@@ -9,6 +9,7 @@ from itertools import islice
 
 from gitreg.core.model import layout
 from gitreg.core.state.change import Edit
+from gitreg.core.text.counts import quantity
 from gitreg.doctor.inspection import Inspection
 from gitreg.findings import Finding
 from gitreg.git import interrupted, worktree
@@ -45,7 +46,7 @@ def examine(inspection: Inspection) -> Iterator[Finding]:
             "work-tree-behind",
             "warning",
             paths[0],
-            f"{len(paths)} file(s) still have the content of an earlier commit: a write was "
+            f"{quantity(len(paths), 'file')} with the content of an earlier commit: a write was "
             "interrupted, or another program moved the branch; git status shows this as if you "
             "had reverted the change",
             f"git restore --staged --worktree -- {shlex.join(paths)}",
@@ -56,8 +57,8 @@ def examine(inspection: Inspection) -> Iterator[Finding]:
             "missing-file",
             "warning",
             gone[0],
-            f"{len(gone)} file(s) of the registry are missing in the work tree, but still in Git: "
-            "gitreg refuses to write them",
+            "missing in the work tree, but still in Git: "
+            f"{quantity(len(gone), 'file')} of the registry: gitreg refuses to write them",
             f"git restore -- {shlex.join(gone)}",
         )
     own = [path for path in dirty if path not in outdated and path not in gone]
@@ -66,8 +67,8 @@ def examine(inspection: Inspection) -> Iterator[Finding]:
             "uncommitted",
             "note",
             own[0],
-            f"{len(own)} file(s) of the registry have your uncommitted changes: gitreg refuses to "
-            "write them until you commit or revert the changes",
+            f"your uncommitted changes in {quantity(len(own), 'file')} of the registry: gitreg "
+            "refuses to write them until you commit or revert the changes",
             f"git status --short -- {shlex.join(own)}",
         )
 

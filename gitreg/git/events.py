@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from gitreg.core.model.names import Reference
 from gitreg.core.state.history import Event
 from gitreg.core.state.state import RegistryState
+from gitreg.core.text.times import parse_instant
 from gitreg.errors import InvalidRequest
 from gitreg.git.history_index import HistoryIndex
 
@@ -44,6 +48,45 @@ def events_about(
     if number is None or number not in state.numbers(model):  # a deleted one has a past, too
         number = state.resolve(wanted)
     return [event for event in history.events(model) if _concerns(event, number)][:limit]
+
+
+@dataclass(frozen=True)
+class EventFilter:
+    """Which events a person asks for.
+
+    Attributes:
+        since: seconds since the epoch; no earlier ones.
+        until: no later ones.
+        author: a part of who did it, in lower case.
+    """
+
+    since: int | None = None
+    until: int | None = None
+    author: str | None = None
+
+    @classmethod
+    def of(cls, since: str | None, until: str | None, author: str | None) -> EventFilter | None:
+        """Return the filter that a person typed; ``None`` for none.
+
+        Raises:
+            InvalidRequest: a moment is malformed.
+        """
+        if since is None and until is None and author is None:
+            return None
+        return cls(
+            None if since is None else parse_instant(since, first=True),
+            None if until is None else parse_instant(until),
+            None if author is None else author.casefold(),
+        )
+
+    def takes(self, event: Event) -> bool:
+        """Tell whether an event is asked for."""
+        moment = datetime.fromisoformat(event.time).timestamp()
+        return (
+            (self.since is None or moment >= self.since)
+            and (self.until is None or moment <= self.until)
+            and (self.author is None or self.author in event.author.casefold())
+        )
 
 
 def _concerns(event: Event, version: int) -> bool:

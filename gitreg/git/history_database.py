@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 from collections.abc import Iterator
+from typing import Any
 
-FORMAT = 17
+from gitreg.core.state.history import Event
+
+FORMAT = 18
 """Increased when events or tables change: an index of another format is rebuilt."""
 
 _TABLES = """
@@ -25,7 +29,7 @@ CREATE TABLE lives (
     model TEXT, seq INTEGER, life INTEGER, PRIMARY KEY (model, seq)
 ) WITHOUT ROWID;
 CREATE TABLE versions (
-    model TEXT, life INTEGER, version INTEGER, seq INTEGER, oid TEXT, tagged TEXT,
+    model TEXT, life INTEGER, version INTEGER, seq INTEGER, oid TEXT, tagged TEXT, named TEXT,
     PRIMARY KEY (model, life, version)
 ) WITHOUT ROWID;
 CREATE TABLE changes (
@@ -33,13 +37,32 @@ CREATE TABLE changes (
     PRIMARY KEY (model, life, version, seq)
 ) WITHOUT ROWID;
 CREATE INDEX changes_in_order ON changes (model, life, seq);
-CREATE TABLE counters (model TEXT PRIMARY KEY, moves INTEGER, last INTEGER) WITHOUT ROWID;
+CREATE TABLE counters (
+    model TEXT, seq INTEGER, moves INTEGER, last INTEGER, others INTEGER,
+    PRIMARY KEY (model, seq)
+) WITHOUT ROWID;
 CREATE TABLE tags (
     name TEXT PRIMARY KEY, seq INTEGER, model TEXT, version INTEGER, target TEXT, tagger TEXT,
-    time INTEGER, zone TEXT, message TEXT, pointer TEXT
+    time INTEGER, zone TEXT, message TEXT, pointer TEXT, adopted INTEGER
 ) WITHOUT ROWID;
 CREATE INDEX tags_of_pointer ON tags (model, pointer, time);
 """
+EVENT = (
+    "SELECT oid, time, author, model, action, version, pointer, before, after, reason, subject, "
+    "reverts, stage, override, renamed_from, renamed_to FROM events JOIN commits USING (seq)"
+)
+"""Reads events; `event_of` makes one of a row."""
+
+# A version 0 is the model itself.
+ACTIVITIES = (
+    "SELECT model, version, min(created), max(updated) FROM changes WHERE seq <= ?1 "
+    "AND life = ifnull((SELECT life FROM lives WHERE lives.model = changes.model AND seq <= ?1 "
+    "ORDER BY seq DESC LIMIT 1), 0) GROUP BY model, life, version"
+)
+ACTIVITY_SINCE = (
+    "SELECT version, min(created), max(updated) FROM changes INDEXED BY changes_in_order "
+    "WHERE model = ? AND life = ? AND seq > ? AND seq <= ? GROUP BY version"
+)
 _FORGET = """
 DELETE FROM versions WHERE seq > ?;
 DELETE FROM lives WHERE seq > ?;
@@ -48,8 +71,7 @@ DELETE FROM operations WHERE oid IN (SELECT oid FROM commits WHERE seq > ?);
 DELETE FROM events WHERE seq > ?;
 DELETE FROM tags WHERE seq > ?;
 DELETE FROM commits WHERE seq > ?;
-DELETE FROM counters;
-INSERT INTO counters SELECT model, sum(instr(name, '#') > 0), max(time) FROM tags GROUP BY model
+DELETE FROM counters WHERE seq > ?
 """
 
 
@@ -107,3 +129,27 @@ def truncate(db: sqlite3.Connection, last: int) -> None:
     """Remove everything after a commit of the index, given by its sequence number."""
     for statement in _FORGET.strip().split(";\n"):
         db.execute(statement, (last,) if "?" in statement else ())
+
+
+def event_of(row: tuple[Any, ...]) -> Event:
+    """Return the event in a row of `EVENT`."""
+    *facts, before, after, reason, subject, reverts, stage, override, was, became = row
+    commit, time, author, model, action, version, pointer = facts
+    return Event(
+        commit,
+        time,
+        author,
+        model,
+        action,
+        version,
+        pointer,
+        tuple(json.loads(before)),
+        tuple(json.loads(after)),
+        reason,
+        subject,
+        reverts,
+        stage,
+        override,
+        was,
+        became,
+    )

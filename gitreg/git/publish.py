@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gitreg.core.model import layout
+from gitreg.core.model.gto_tags import parse_gto_tag
 from gitreg.core.state.change import Change
 from gitreg.core.state.history import CommitInfo
 from gitreg.core.state.tags import Tag
@@ -184,6 +186,18 @@ def present_tags(repository: GitRepository, tags: Sequence[Tag]) -> dict[str, st
 def is_tag(found: GitObject, tag: Tag) -> bool:
     """Return whether an object is the tag that history implies, signed or not."""
     return found.kind == "tag" and split_signature(found.data)[0] == tag.content
+
+
+def is_another_tools(repository: GitRepository, name: str) -> bool:
+    """Return whether a tag for a model is another tool's, such as GTO's.
+
+    gitreg's own tags are on commits that have versions of the model in the registry.
+    """
+    parsed = parse_gto_tag(name)
+    commit = repository.commit_of(f"refs/tags/{name}")
+    if parsed is None or commit is None:
+        return False
+    return not repository.snapshot(commit).list(layout.versions_path(parsed.artifact))
 
 
 def write_tags(

@@ -7,23 +7,24 @@ Renames are never guessed. Three Git processes list plain differences with modes
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TypeAlias
 
+from gitreg.core.model import layout
 from gitreg.core.state.history import CommitInfo
-from gitreg.errors import GitError
+from gitreg.errors import GitError, InvalidRequest
 from gitreg.git import process
-from gitreg.git.objects import NO_OBJECT, GitObject, parse_tree
+from gitreg.git.commit_info import fault_of_commit, read_commit_info
+from gitreg.git.objects import NO_OBJECT, parse_tree
 from gitreg.git.repository import GitRepository
+from gitreg.git.sizes import headers
 
 _Bases: TypeAlias = "list[tuple[tuple[str, str], str | None]]"
 _Touched: TypeAlias = "dict[tuple[str, str | None], frozenset[str]]"
 
-_PERSON = re.compile(r"(?P<who>.*?<[^<>]*>)(?: (?P<time>-?\d{1,15}) (?P<zone>[-+]\d{1,8}))?.*")
 _DIFF = (
     "-r",
     "-z",
@@ -34,6 +35,15 @@ _DIFF = (
     "--ignore-submodules=none",
     "-O/dev/null",
 )
+
+
+MOST_PARENTS = 16
+"""The most parents of a merge that changes the registry: each pair of sides is compared."""
+
+MOST_BYTES = 2 * 1024 * 1024
+"""The largest file of the registry, or commit object, that a check reads."""
+
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,8 @@ class ReadCommit:
         children: how many commits of the range have this commit as a parent.
         onto: the commit of the first-parent line on which this one landed: its own first parent,
             or for a merged commit the first parent of the merge; ``None`` at the start of history.
+        fault: why programs read the commit object differently, or ``None``.
+        large: the files of the registry that are larger than `MOST_BYTES`: they are not to be read.
         on_line: whether it is on that line itself.
     """
 
@@ -69,6 +81,8 @@ class ReadCommit:
     brought: tuple[frozenset[str], ...] = ()
     children: int = 0
     onto: str | None = None
+    fault: str | None = None
+    large: tuple[str, ...] = ()
     on_line: bool = False
 
 
@@ -83,31 +97,9 @@ def is_sound_tree(data: bytes) -> bool:
     return keys == sorted(keys) and len({e.name for e in entries}) == len(entries)
 
 
-def read_commit_info(found: GitObject) -> CommitInfo:
-    """Return the fields of a commit object, even of a malformed one."""
-    header, _, message = found.data.partition(b"\n\n")
-    values: dict[str, str] = {}
-    parents = []
-    for line in header.decode("utf-8", "replace").split("\n"):
-        key, _, value = line.partition(" ")
-        if key == "parent":
-            parents.append(value)
-        elif key:
-            values.setdefault(key, value)
-    people = {role: _PERSON.fullmatch(values.get(role, "")) for role in ("author", "committer")}
-    author, committer = people["author"], people["committer"]
-    return CommitInfo(
-        found.oid,
-        parents[0] if parents else None,
-        author["who"] if author else values.get("author", ""),
-        committer["who"] if committer else values.get("committer", ""),
-        int(committer["time"] or 0) if committer else 0,
-        (committer["zone"] or "+0000") if committer else "+0000",
-        message.decode("utf-8", "replace"),
-    )
-
-
-def read_steps(repository: GitRepository, bases: Sequence[str], head: str) -> Iterator[ReadCommit]:
+def read_steps(
+    repository: GitRepository, bases: Sequence[str], head: str, *, most: int | None = None
+) -> Iterator[ReadCommit]:
     """Yield the commits of ``head`` that no commit of ``bases`` has, parents before children.
 
     A commit that landed on a commit of the first-parent line also comes after that one.
@@ -116,8 +108,10 @@ def read_steps(repository: GitRepository, bases: Sequence[str], head: str) -> It
         repository: where to read.
         bases: commits; empty for the whole history.
         head: a commit.
+        most: the most commits that are read.
 
     Raises:
+        InvalidRequest: there are more.
         GitError: the boundary of a shallow clone is inside the range, so the changes of its first
             commits are unknown.
     """
@@ -126,19 +120,25 @@ def read_steps(repository: GitRepository, bases: Sequence[str], head: str) -> It
         "--parents",
         "--topo-order",
         "--reverse",
+        *(() if most is None else (f"--max-count={most + 1}",)),
         head,
         *(f"^{base}" for base in bases),
         "--",
     )
     commits = [line.split() for line in listing.text.splitlines()]
+    if most is not None and len(commits) > most:
+        raise InvalidRequest(
+            f"more than {most} commits up to {head[:9]}",
+            hint="push them in parts, or on the server: git config gitreg.mostCommits",
+        )
     _refuse_cut(repository, commits)
     place, line = _places(commits)
     onto = [next(iter(parents), None) for _, *parents in line]
     commits.sort(key=lambda words: place[words[0]])
     # In chunks, so that the history need not fit into memory.
     children = Counter(parent for _, *parents in commits for parent in dict.fromkeys(parents))
-    for start in range(0, len(commits), 500):
-        for read in _read(repository, commits[start : start + 500], children):
+    for start in range(0, len(commits), _AT_ONCE):
+        for read in _read(repository, commits[start : start + _AT_ONCE], children):
             number = place[read.info.oid]
             on_line = line[number][0] == read.info.oid
             yield replace(read, onto=onto[number], on_line=on_line)
@@ -182,12 +182,20 @@ def _refuse_cut(repository: GitRepository, commits: Sequence[Sequence[str]]) -> 
 def _read(
     repository: GitRepository, commits: Sequence[Sequence[str]], children: Mapping[str, int]
 ) -> Iterator[ReadCommit]:
-    bases = {words[0]: _merge_bases(repository, words[1:]) for words in commits if words[2:]}
-    touched = _touched(repository, bases.values())
     pairs: list[tuple[str, str | None]] = []
     for oid, *parents in commits:
         pairs += [(oid, parent) for parent in parents] or [(oid, None)]
     differences = dict(zip(pairs, _differences(repository, pairs), strict=True))
+    known = headers(repository, _to_measure(commits, differences.values()))
+    bases = {
+        oid: _merge_bases(repository, parents, [differences[oid, parent] for parent in parents])
+        for oid, *parents in commits
+        if 1 < len(parents) <= MOST_PARENTS
+    }
+    touched = _touched(repository, bases.values())
+    for oid, *_ in commits:
+        if oid in known and known[oid].size > MOST_BYTES:
+            raise InvalidRequest(f"commit {oid[:9]} is larger than {MOST_BYTES} bytes")
     objects = repository.reader.get_many([words[0] for words in commits])
     for (oid, *parents), commit in zip(commits, objects, strict=True):
         if commit is None:
@@ -195,14 +203,50 @@ def _read(
         from_each = tuple(differences[oid, parent] for parent in parents or (None,))
         brought = _brought(parents, from_each, bases[oid], touched) if oid in bases else ()
         yield ReadCommit(
-            read_commit_info(commit), tuple(parents), from_each, brought, children.get(oid, 0)
+            read_commit_info(commit),
+            tuple(parents),
+            from_each,
+            brought,
+            children.get(oid, 0),
+            fault=fault_of_commit(commit.data),
+            large=tuple(
+                entry.path
+                for entry in dict.fromkeys(entry for found in from_each for entry in found)
+                if entry.blob in known and known[entry.blob].size > MOST_BYTES
+            ),
         )
 
 
-def _merge_bases(repository: GitRepository, parents: Sequence[str]) -> _Bases:
-    """Return the merge bases of every pair of parents; ``None`` for a pair without one."""
+def _to_measure(
+    commits: Sequence[Sequence[str]], differences: Iterable[Sequence[Difference]]
+) -> Iterator[str]:
+    """Yield the commits, and the files of the registry that they bring."""
+    yield from (words[0] for words in commits)
+    for entry in (entry for found in differences for entry in found):
+        if entry.blob is not None and (
+            entry.path.startswith(f"{layout.ROOT}/") or entry.path == layout.DVC_YAML
+        ):
+            yield entry.blob
+
+
+def _merge_bases(
+    repository: GitRepository,
+    parents: Sequence[str],
+    differences: Sequence[Sequence[Difference]],
+) -> _Bases:
+    """Return the merge bases of pairs of parents; ``None`` for a pair without one.
+
+    A pair matters only where the merge differs from one of the two and not from the other: so a
+    merge of many sides, of which one did something, asks once for each side.
+    """
     found: _Bases = []
+    differing = {
+        parent: {entry.path for entry in entries}
+        for parent, entries in zip(parents, differences, strict=True)
+    }
     for one, other in combinations(dict.fromkeys(parents), 2):
+        if differing[one] == differing[other]:
+            continue
         done = repository.run("merge-base", "--all", one, other, check=False)
         if done.returncode not in (0, 1):
             raise process.failure("merge-base", done)

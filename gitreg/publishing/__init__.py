@@ -11,6 +11,7 @@ remote.
 `clone`        `Clone`: the local branch beside the remote branch, and how one follows
 `retry`        how often and how long a publication is retried
 `outcome`      `Outcome` and the other results that callers get
+`status`       where a clone stands, by what it knows
 `repeated`     whether an operation that is run again under its id still holds
 `unshared`     what others still see after a change that is not published
 `sameness`     whether two changes do the same

@@ -21,6 +21,7 @@ from gitreg.core.state.change import OPERATION, Change, trailers_of
 from gitreg.core.state.decision import Moves
 from gitreg.core.state.history import Event, FileChange, Values
 from gitreg.core.state.state import RegistryState
+from gitreg.core.text.counts import quantity
 from gitreg.errors import GitregError, Refused, UnknownOutcome, WorldError
 from gitreg.git import own_references, publish
 from gitreg.git.history_index import HistoryIndex
@@ -143,6 +144,7 @@ class Synchroniser:
             Refused: the clone has unpublished commits, or uncommitted work is in the way.
             GitError: the remote cannot be reached, or its branch went backwards.
         """
+        self._repository.refuse_shallow()
         with self._clone.exclusive():
             self._clone.finish_interrupted()
             status = self._clone.fetch_status(allow_rewind=allow_rewind)
@@ -170,9 +172,10 @@ class Synchroniser:
         what = "has moved"
         if status.withdrawn is not None:
             gone = self._repository.commits_between(status.published, status.withdrawn)
-            what = f"took back {len(gone)} commit(s) that this clone has"
+            what = f"took back {quantity(len(gone), 'commit')} that this clone has"
         return Refused(
-            f"{status.name} {what}, and this clone has {own} commit(s) that are not published",
+            f"{status.name} {what}, and this clone has {quantity(own, 'commit')} of its own, "
+            "not published",
             hint="gitreg push redoes them on top of it and reports what no longer applies",
         )
 
@@ -196,6 +199,7 @@ class Synchroniser:
             GitError: the remote cannot be reached, refuses, or its branch keeps moving.
             DvcError: the bytes of a version cannot be uploaded to the DVC remote.
         """
+        self._repository.refuse_shallow()
         with self._clone.exclusive():
             self._clone.finish_interrupted()
             return until_done(lambda: self._push(dry_run=dry_run), _unknown)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gitreg.core.model.names import parse_tag
+from gitreg.core.model.gto_tags import parse_gto_tag
+from gitreg.core.model.names import model_of_tag, parse_tag
 from gitreg.core.state.tags import Tag
 from gitreg.errors import GitError, NotFound
 from gitreg.git import own_references, publish, remote
@@ -65,10 +66,15 @@ def compare_tags(repository: GitRepository, history: HistoryIndex, tip: str) -> 
         if name not in wanted
         and (name in names_left or ((parsed := parse_tag(name)) and parsed.model in models))
     )
+    foreign = without_known(repository, history, foreign)
     abandoned = {
         name
         for name in (*wrong, *foreign)
-        if name in taken_back or repository.is_abandoned(f"refs/tags/{name}")
+        if name in taken_back
+        or (
+            repository.is_abandoned(f"refs/tags/{name}")
+            and not publish.is_another_tools(repository, name)
+        )
     }
     return TagReport(
         made=tuple(name for name in wanted if name not in present),
@@ -77,6 +83,26 @@ def compare_tags(repository: GitRepository, history: HistoryIndex, tip: str) -> 
         foreign=tuple(name for name in foreign if name not in abandoned),
         abandoned=tuple(name for name in (*wrong, *foreign) if name in abandoned),
     )
+
+
+def without_known(
+    repository: GitRepository, history: HistoryIndex, names: Sequence[str]
+) -> list[str]:
+    """Return the tags that are neither gitreg's nor tags of GTO's that an import has seen."""
+    adopted = history.adopted_tags()
+    models = {model_of_tag(name) for name in adopted}
+
+    def is_known(name: str) -> bool:
+        tag = parse_gto_tag(name)
+        if name in adopted or tag is None:
+            return name in adopted
+        return (
+            tag.artifact in models
+            and (tag.counter or 0) <= history.others_counter(tag.artifact)
+            and publish.is_another_tools(repository, name)
+        )
+
+    return [name for name in names if not is_known(name)]
 
 
 def _tags_left(repository: GitRepository, history: HistoryIndex, tip: str) -> list[Tag]:

@@ -23,16 +23,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitreg.core.model import layout
+from gitreg.core.model.names import ARCHIVE, NO_STAGE
 from gitreg.errors import GitError, InvalidRequest
-from gitreg.registry.references import existing
+from gitreg.registry.options import revision_and_time
+from gitreg.registry.references import ReferenceLike, existing, number_of, reference_of
 from gitreg.registry.writing import Writing
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack  # in typing itself since Python 3.11
+
     from gitreg.check import CheckReport
+    from gitreg.core.operations.rollback import Tenure
     from gitreg.findings import Finding
     from gitreg.publishing.outcome import Outcome
+    from gitreg.publishing.status import CloneStatus, Held
     from gitreg.publishing.synchronise import FetchReport, PushReport
     from gitreg.publishing.tags import TagReport
+    from gitreg.registry.options import ReadOptions
     from gitreg.review.workflows import HostFile
 
 
@@ -158,7 +165,7 @@ class Registry(Writing):
             self._repository,
             lambda: self._history,
             lambda: self._artifacts,
-            lambda: tagged_tip(self._repository, self._clone),
+            lambda: tagged_tip(self._repository, self._whole_clone),
         )
         return check_clone(
             clone,
@@ -168,6 +175,21 @@ class Registry(Writing):
             strict=strict,
             remote=remote,
         )
+
+    def change_statement(self, commit: str = "HEAD") -> bytes:
+        """Return what an approval of a change of the policy signs.
+
+        Args:
+            commit: which commit changes the policy, or what else the policy guards.
+
+        Raises:
+            NotFound: there is no such commit.
+            InvalidRequest: it changes nothing that its parent's policy guards.
+            GitError: the clone is shallow.
+        """
+        from gitreg.check.guarded import statement_of_commit
+
+        return statement_of_commit(self._repository, commit)
 
     def workflow(
         self, host: str, *, install: str = "", write: bool = False, force: bool = False
@@ -216,6 +238,54 @@ class Registry(Writing):
             raise InvalidRequest("there is no work tree to write into", hint="in a clone: --repo")
         return top
 
+    def status(self) -> CloneStatus:
+        """Return where this clone stands, by what it knows; no remote is asked.
+
+        Raises:
+            InvalidRequest: the registry is used by URL.
+            GitError: HEAD is detached.
+        """
+        from gitreg.publishing.status import status
+
+        if self._url is not None:
+            raise InvalidRequest("a registry that is used by URL is never behind or ahead")
+        state = existing(self.state())
+        return status(self._repository, self._past(state), self._clone, state)
+
+    @property
+    def age(self) -> float | None:
+        """How many seconds ago this clone last read its remote; ``None`` without one."""
+        from gitreg.publishing.status import age
+
+        branch = None if self._url is not None else self._repository.head_branch()
+        return None if branch is None else age(self._repository, self._clone, branch)
+
+    def held(
+        self, reference: ReferenceLike, **options: Unpack[ReadOptions]
+    ) -> tuple[Held, Tenure | None] | None:
+        """Return what a stage holds since when, and what a rollback would go back to.
+
+        Args:
+            reference: a stage of a model; for any other reference the answer is ``None``.
+            **options: see `ReadOptions`.
+
+        Raises:
+            NotFound: the stage is empty, or there is no such stage.
+        """
+        from gitreg.core.operations.rollback import tenures
+        from gitreg.publishing.status import held
+
+        revision_and_time(options)
+        wanted = reference_of(reference)
+        if wanted.stage is None or wanted.stage in (NO_STAGE, ARCHIVE):
+            return None
+        state = existing(self.state(**options))
+        number_of(state, wanted)
+        versions = state.stage(wanted.model, wanted.stage)
+        moves = self._past(state).moves_of(wanted.model, f"stages/{wanted.stage}")
+        before = [one for one in tenures(moves, versions) if one.is_previous]
+        return held(moves, wanted.model, wanted.stage, versions), next(iter(before), None)
+
     def doctor(self, *, fix: bool = False) -> list[Finding]:
         """Return the problems of the registry, of this clone and of its remotes, with remedies.
 
@@ -236,12 +306,12 @@ class Registry(Writing):
         try:
             state = self.state()
         except GitError:
-            found = damaged(self._repository, self._clone)
+            found = damaged(self._repository, self._whole_clone)
             if not found:
                 raise
             return found  # nothing else can be examined
         inspection = Inspection(
-            self._repository, state, self._history, self._artifacts, self._clone
+            self._repository, state, self._history, self._artifacts, self._whole_clone
         )
         done = mend(inspection) if fix else []
         return done + examine(inspection)

@@ -191,13 +191,21 @@ class Reading(Parts):
     def compare(
         self, a: ReferenceLike, b: ReferenceLike, **options: Unpack[ReadOptions]
     ) -> Comparison:
-        """Return the differences between two versions, of one model or of two."""
+        """Return the differences between two versions, of one model or of two.
+
+        Args:
+            a: the base, such as the version in production.
+            b: the candidate: a difference of metrics is how much it has more.
+            **options: see `ReadOptions`.
+        """
         from gitreg.core.state.compare import compare
+        from gitreg.git.code import code_files
 
         state = self.state(**options)
         sides = [self._show(state, reference_of(given)) for given in (a, b)]
         frozen = [state.requirements(side.model, side.version) for side in sides]
-        return compare(sides[0], sides[1], *frozen)
+        found = compare(sides[0], sides[1], *frozen)
+        return replace(found, code_files=code_files(self._repository, *sides))
 
     # History
 
@@ -206,6 +214,9 @@ class Reading(Parts):
         reference: ReferenceLike | None = None,
         *,
         limit: int | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        author: str | None = None,
         **options: Unpack[ReadOptions],
     ) -> list[Event]:
         """Return the events of all models, of one, or of one pointer or version, newest first.
@@ -213,13 +224,19 @@ class Reading(Parts):
         Args:
             reference: a model (``churn-predictor``), a stage or an alias of one, or one version.
             limit: the most events to return.
+            since: a moment; no earlier events. See `gitreg.core.text.times.parse_instant`; a date
+                alone is the beginning of its day.
+            until: a moment; no later events.
+            author: a part of the name or e-mail address of who did it.
             **options: which commit's history to read, see `ReadOptions`.
         """
-        from gitreg.git.events import events_about
+        from gitreg.git.events import EventFilter, events_about
 
         state = self.state(**options)
         wanted = None if reference is None else reference_of(reference)
-        events = events_about(self._past(state), state, wanted, limit)
+        about = EventFilter.of(since, until, author)
+        events = events_about(self._past(state), state, wanted, None if about else limit)
+        events = [event for event in events if about.takes(event)][:limit] if about else events
         if not any(event.action in ("approve", "withdraw") for event in events):
             return events
         from gitreg.approvals.given import with_principals
@@ -429,9 +446,9 @@ class Reading(Parts):
         state = existing(self.state(**options))
         if policy is not None:
             state = state.ruled_by(_policy_in_file(Path(policy)))
-        self._past(state)
+        mover = self._mover(state, history=self._past(state))
         try:
-            return promote(state, request, self._mover(state)).judgements
+            return promote(state, request, mover).judgements
         except GateRefused as refused:
             return refused.judgements
 

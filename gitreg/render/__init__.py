@@ -4,6 +4,7 @@ Text from a registry is escaped here, so that it cannot control a terminal or fo
 
 ==========  ==================================================================
 `as_text`   results for people: sentences and tables
+`pages`     a model's page, what a stage holds, where a clone stands
 `as_json`   results for ``--json``
 `reports`   what ``gitreg check`` found: text, Markdown, SARIF, GitHub, GitLab
 `terminal`  escaping, tables, sizes and ranges of numbers

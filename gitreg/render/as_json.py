@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gitreg.core.state.history import Event
     from gitreg.findings import Finding
     from gitreg.publishing.outcome import Outcome
+    from gitreg.publishing.status import CloneStatus, Held
     from gitreg.publishing.synchronise import FetchReport, PushReport
     from gitreg.publishing.tags import TagReport
 
@@ -102,6 +103,18 @@ def tenure_json(model: str, tenure: Tenure, version: ModelVersion | None) -> dic
         "deleted": version is None,
         "metrics": {} if version is None else dict(version.metrics),
     }
+
+
+def held_json(held: Held) -> dict[str, Any]:
+    """Return what a stage holds, as ``status --json`` and ``show --json`` print it."""
+    from gitreg.core.text.times import utc
+
+    return asdict(held) | {"since": held.since and utc(held.since)}
+
+
+def status_json(status: CloneStatus) -> dict[str, Any]:
+    """Return what ``status --json`` prints."""
+    return asdict(status) | {"held": [held_json(one) for one in status.held]}
 
 
 def event_json(event: Event) -> dict[str, Any]:

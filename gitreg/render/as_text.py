@@ -11,16 +11,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import groupby
 from typing import TYPE_CHECKING
 
+from gitreg.core.model.names import ARCHIVE
 from gitreg.core.policy.verdict import APPROVALS
 from gitreg.core.state.compare import flatten, metrics_beside
-from gitreg.core.text.times import utc
+from gitreg.core.text.counts import quantity
+from gitreg.core.text.times import ago, utc
 from gitreg.render.terminal import (
     SHORT,
     cell,
+    few,
+    figure,
     line,
-    quantity,
     size,
     table,
     visible,
@@ -42,6 +46,9 @@ if TYPE_CHECKING:
     from gitreg.publishing.synchronise import FetchReport, PushReport
     from gitreg.publishing.tags import TagReport
 
+FEW = 3
+"""How many versions of a pointer are shown; of more, those that came and left."""
+
 SHOWN_COLUMNS = 5
 """How many columns of a signature are shown."""
 
@@ -52,7 +59,7 @@ def models_text(models: Sequence[Model], width: int) -> str:
         (
             model.name,
             model.latest,
-            "  ".join(f"{s}: {cell(v)}" for s, v in model.stages.items()) or "-",
+            "  ".join(f"{s}: {_held(s, v)}" for s, v in model.stages.items()) or "-",
             "  ".join(f"@{alias}: {number}" for alias, number in model.aliases.items()) or "-",
             (model.description or "-").partition("\n")[0],
         )
@@ -61,20 +68,33 @@ def models_text(models: Sequence[Model], width: int) -> str:
     return table(("MODEL", "LATEST", "STAGES", "ALIASES", "DESCRIPTION"), rows, width)
 
 
-def versions_text(versions: Sequence[ModelVersion], width: int) -> str:
-    """Return the list of a model's versions."""
+def _held(stage: str, versions: Sequence[int]) -> str:
+    """Return what a stage holds; of the archive, how much."""
+    return str(len(versions)) if stage == ARCHIVE else few(versions)
+
+
+def versions_text(versions: Sequence[ModelVersion], width: int, metrics: Sequence[str] = ()) -> str:
+    """Return the list of a model's versions, with columns of their own for some metrics."""
     rows = [
         (
             version.reference,
             version.stage,
             " ".join(f"@{alias}" for alias in version.aliases) or "-",
-            "  ".join(_metrics(version)[:4]) or "-",
+            *(
+                [_figure(version.metrics.get(name)) for name in metrics]
+                or ["  ".join(_metrics(version)[:4]) or "-"]
+            ),
             version.created_at,
             version.created_by.partition(" <")[0],
         )
         for version in versions
     ]
-    return table(("VERSION", "STAGE", "ALIASES", "METRICS", "CREATED", "BY"), rows, width)
+    shown = tuple(name.upper() for name in metrics) or ("METRICS",)
+    return table(("VERSION", "STAGE", "ALIASES", *shown, "CREATED", "BY"), rows, width)
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else figure(value)
 
 
 def version_text(
@@ -82,6 +102,8 @@ def version_text(
     width: int,
     approvals: Sequence[StoredApproval] = (),
     given: Sequence[GivenApproval] = (),
+    *,
+    age: float | None = None,
 ) -> str:
     """Return everything that is known about a version."""
     code, run, artifact = version.lineage.code, version.lineage.run, version.artifact
@@ -95,7 +117,7 @@ def version_text(
         ("sha256", artifact.sha256),
     ]
     for label, values in (
-        ("metric", version.metrics),
+        ("metric", {name: figure(value) for name, value in version.metrics.items()}),
         ("param", flatten(version.params)),
         ("tag", version.tags),
     ):
@@ -114,6 +136,8 @@ def version_text(
         where = f" at {run.tracking_uri}" if run.tracking_uri else ""
         rows.append(("run", (run.id or "") + where or None))
         rows += [("run's page", run.link)] if run.link else []
+    if version.lineage.tag:
+        rows.append(("GTO's tag", version.lineage.tag))
     if version.lineage.logged_model:
         rows.append(("logged model", version.lineage.logged_model))
     signature = asdict(version.signature) if version.signature else {}
@@ -124,7 +148,8 @@ def version_text(
     rows += [(f"approved for {one.stage}", _approval(one, given)) for one in approvals]
     rows += _withdrawn(approvals, given)
     rows.append(("registered in", version.commit and version.commit[:SHORT]))
-    rows.append(("read from", version.read_from and version.read_from[:SHORT]))
+    fetched = "" if age is None else f", fetched {ago(age)}"
+    rows.append(("read from", version.read_from and f"{version.read_from[:SHORT]}{fetched}"))
     return table(("", ""), rows, width).lstrip("\n")
 
 
@@ -182,23 +207,50 @@ def preview_text(preview: ApprovalPreview) -> str:
     return "\n".join([line(lines[0]), *(f"    {line(text)}" for text in lines[1:])])
 
 
-def events_text(events: Sequence[Event], width: int) -> str:
-    """Return history as a table: when, who, what, from, to, why, commit."""
+def events_text(events: Sequence[Event], width: int, limit: int | None = None) -> str:
+    """Return history as a table: when, who, what, from, to, why, commit; one row an event.
+
+    A promotion moves several pointers in one commit. It is one row: the archive is left out, and
+    the aliases that moved along stand beside the stage.
+    """
     rows = [
         (
             utc(event.time).replace("T", " "),
             _who_did(event),
             event.action + (" (override)" if event.override else ""),
             event.model + (f"@{event.version}" if event.version is not None else ""),
-            (event.pointer or event.stage or "-").replace("aliases/", "@").replace("stages/", ""),
+            ", ".join(filter(None, (_pointer(event), *map(_pointer, along)))) or "-",
             _from_to(event),
             (event.reason or event.override or "-").partition("\n")[0],
             event.commit[:SHORT],
         )
-        for event in events
+        for event, along in _told_together(events)[:limit]
     ]
     headers = ("WHEN", "WHO", "WHAT", "VERSION", "POINTER", "FROM → TO", "WHY", "COMMIT")
     return table(headers, rows, width, folds="WHY")
+
+
+def _told_together(events: Sequence[Event]) -> list[tuple[Event, list[Event]]]:
+    """Return the events that get a row, each with the aliases that moved along with it."""
+    found: list[tuple[Event, list[Event]]] = []
+    for _, several in groupby(events, key=lambda event: (event.commit, event.model)):
+        group = list(several)
+        stages = [one for one in group if (one.pointer or "").startswith("stages/")]
+        served = [one for one in stages if one.pointer != f"stages/{ARCHIVE}"]
+        moved = served or stages
+        if not moved or any(one.action == "rename" for one in group):
+            found += [(one, []) for one in group]
+            continue
+        aliases = [one for one in group if (one.pointer or "").startswith("aliases/")]
+        main = next((one for one in moved if set(one.after) - set(one.before)), moved[0])
+        rest = [one for one in served if one is not main and one.version != main.version]
+        others = [one for one in group if one.pointer is None and one.action != "withdraw"]
+        found += [(main, aliases), *((one, []) for one in (*rest, *others))]
+    return found
+
+
+def _pointer(event: Event) -> str:
+    return (event.pointer or event.stage or "").replace("aliases/", "@").replace("stages/", "")
 
 
 def _who_did(event: Event) -> str:
@@ -210,7 +262,11 @@ def _who_did(event: Event) -> str:
 def _from_to(event: Event) -> str:
     """Return what moved, or the names of a renamed model."""
     if event.pointer:
-        return f"{cell(event.before)} → {cell(event.after)}"
+        if max(len(event.before), len(event.after)) <= FEW:
+            return f"{cell(event.before)} → {cell(event.after)}"
+        came = [f"+{one}" for one in sorted(set(event.after) - set(event.before))]
+        left = [f"-{one}" for one in sorted(set(event.before) - set(event.after))]
+        return " ".join((*came[:FEW], *left[:FEW]))
     if event.renamed_from or event.renamed_to:
         return f"{event.renamed_from or event.model} → {event.renamed_to or event.model}"
     return "-"
@@ -229,16 +285,46 @@ def comparison_text(comparison: Comparison, width: int) -> str:
     for title, differences in (
         ("PARAM", comparison.params),
         ("DATA", comparison.data),
-        ("CODE", comparison.code),
+        ("CODE", {} if comparison.code_files is not None else comparison.code),
         ("ENVIRONMENT", comparison.environment),
         ("SIGNATURE", comparison.signature),
     ):
         if differences:
             pairs = [(name, pair.a, pair.b) for name, pair in differences.items()]
             parts.append(table((title, a, b), pairs, width))
-    if not any((comparison.params, comparison.data, comparison.code, comparison.environment)):
+    if comparison.code_files is not None:
+        parts.append(_code_text(comparison))
+        if not any((comparison.params, comparison.data, comparison.environment)):
+            parts.append("params, data and environment are the same")
+    elif not any((comparison.params, comparison.data, comparison.code, comparison.environment)):
         parts.append("params, data, code and environment are the same")
     return "\n\n".join(parts)
+
+
+def _code_text(comparison: Comparison) -> str:
+    """Return whether code changed, and the command that shows how."""
+    files = comparison.code_files or ()
+    codes = [side.lineage.code for side in (comparison.a, comparison.b)]
+    dirty = [
+        f"{side.reference} was trained with uncommitted changes"
+        for side, code in zip((comparison.a, comparison.b), codes, strict=True)
+        if code is not None and code.dirty
+    ]
+    if not files:
+        return "\n".join(["code: no file outside registry/ differs", *map(line, dirty)])
+    shown = ", ".join(files[:SHOWN_COLUMNS])
+    more = f" and {len(files) - SHOWN_COLUMNS} more" if files[SHOWN_COLUMNS:] else ""
+    commits = " ".join(code.commit[:SHORT] for code in codes if code is not None)
+    return "\n".join(
+        map(
+            line,
+            [
+                f"code: {quantity(len(files), 'file')} outside registry/: {shown}{more}",
+                f"    git diff {commits} -- . ':!registry'",
+                *dirty,
+            ],
+        )
+    )
 
 
 def _columns(signature: str) -> str:
@@ -372,7 +458,7 @@ def fetch_text(report: FetchReport, width: int) -> str:
         return "\n".join(
             [line(moved), *([events_text(report.events, width)] if report.events else [])]
         )
-    unpublished = f"; {report.unpublished} commit(s) are not published: gitreg push"
+    unpublished = f"; not published: {quantity(report.unpublished, 'commit')}: gitreg push"
     return line(f"up to date with {report.upstream}{unpublished if report.unpublished else ''}")
 
 
@@ -395,7 +481,7 @@ def own_commits_text(report: PushReport) -> str:
     """Return how the user moves their own commits on top of the published one."""
     names = " ".join(commit[:SHORT] for commit in report.own)
     return line(
-        f"{len(report.own)} commit(s) of your own are not published; move them with: "
+        f"not published: {quantity(len(report.own), 'commit')} of your own; to move: "
         f"git reset --keep {str(report.commit)[:SHORT]} && git cherry-pick {names} "
         "&& gitreg tags sync"
     )
@@ -460,7 +546,7 @@ def versions_with_metrics(title: str, versions: Iterable[ModelVersion]) -> str:
 
 
 def _metrics(version: ModelVersion) -> list[str]:
-    return [f"{name} {cell(value)}" for name, value in version.metrics.items()]
+    return [f"{name} {figure(value)}" for name, value in version.metrics.items()]
 
 
 def findings_text(findings: Sequence[Finding]) -> str:
@@ -472,6 +558,13 @@ def findings_text(findings: Sequence[Finding]) -> str:
         if finding.remedy:
             lines.append(f"    {line(finding.remedy)}")
     return "\n".join(lines)
+
+
+def well(version: ModelVersion) -> Finding:
+    """Return the finding on a version whose bytes match its manifest, for ``verify --json``."""
+    from gitreg.findings import Finding
+
+    return Finding("ok", "note", version.reference, "its bytes match its manifest")
 
 
 def tags_text(report: TagReport, *, dry_run: bool) -> str:

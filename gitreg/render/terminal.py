@@ -16,6 +16,12 @@ NARROWEST = 40
 """The smallest width of a table: below it, the terminal's own folding reads better."""
 
 
+GAP = 2
+"""The blanks between columns."""
+
+LONGEST_WORD = 64
+"""How long a word is kept whole: a SHA-256."""
+
 # Printable ASCII is visible; only other characters need a look-up.
 _SUSPECT = re.compile(r"[^\x20-\x7e]")
 
@@ -47,29 +53,28 @@ def table(
 ) -> str:
     """Return aligned columns, folded to ``width`` cells, but at least `NARROWEST`.
 
-    If the other columns fit, only the column ``folds`` is folded.
+    Text is folded between words: where the words of a row do not fit, the row is longer. The column
+    ``folds`` is folded first.
     """
-    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    grid = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
+    grid = Table(box=None, pad_edge=False, show_edge=False, padding=(0, GAP, 0, 0))
     # Only the first cell must stay on one line: further lines of the others are indented.
     lines = [
         [line(cell(first)), *(visible(cell(value)) for value in others)] for first, *others in rows
     ]
-    widths = [max(map(cell_len, column)) + 2 for column in zip(headers, *lines, strict=True)]
-    rest = sum(cells for header, cells in zip(headers, widths, strict=True) if header != folds)
-    has_room = folds in headers and rest + NARROWEST // 3 <= width
-    for header in headers:
-        title = Text(line(header))
-        grid.add_column(title, overflow="fold", no_wrap=has_room and header != folds)
-    for cells in lines:
-        grid.add_row(*map(Text, cells))
+    titles = list(map(line, headers))
+    first = headers.index(folds) if folds in headers else None
+    widths = _widths([titles, *lines], max(width, NARROWEST), first)
+    for title, cells in zip(titles, widths, strict=True):
+        grid.add_column(Text(title), overflow="fold", width=cells)
+    for row in lines:
+        grid.add_row(*map(Text, row))
     console = Console(
         file=io.StringIO(),
-        width=max(width, NARROWEST),
+        width=max(width, NARROWEST, sum(widths) + GAP * len(widths)),
         color_system=None,
         markup=False,
         emoji=False,
@@ -79,6 +84,60 @@ def table(
     with console.capture() as captured:
         console.print(grid)
     return "\n".join(row.rstrip() for row in captured.get().split("\n")).rstrip("\n")
+
+
+def _widths(rows: Sequence[Sequence[str]], width: int, first: int | None) -> list[int]:
+    """Return the widths of columns that fit, if their words do.
+
+    Args:
+        rows: all cells, headers too.
+        width: of the table.
+        first: the column that is folded first.
+    """
+    from rich.cells import cell_len
+
+    columns = list(zip(*rows, strict=True))
+    wanted = [max(cell_len(part) for text in one for part in text.split("\n")) for one in columns]
+    words = [max(map(_longest_word, one)) for one in columns]
+    excess = sum(wanted) + GAP * (len(wanted) - 1) - width
+    if first is not None:
+        taken = max(0, min(excess, wanted[first] - max(words[first], NARROWEST // 3)))
+        wanted[first] -= taken
+        excess -= taken
+    while excess > 0:
+        place = max(range(len(wanted)), key=lambda one: wanted[one] - words[one])
+        if wanted[place] <= words[place]:
+            break  # the words are what does not fit
+        wanted[place] -= 1
+        excess -= 1
+    return wanted
+
+
+def _longest_word(text: str) -> int:
+    """Return the width of the longest word; scripts without blanks break anywhere."""
+    from rich.cells import cell_len
+
+    lengths = (cell_len(w) if w.isascii() else min(cell_len(w), 8) for w in text.split())
+    return min(LONGEST_WORD, max(lengths, default=0))
+
+
+def figure(value: float) -> str:
+    """Return a number with as many digits as people compare by; JSON has all.
+
+    >>> figure(0.9213333333333), figure(12), figure(1234567)
+    ('0.921333', '12', '1234567')
+    """
+    return str(value) if isinstance(value, int) else f"{value:.6g}"
+
+
+def few(numbers: Sequence[int], most: int = 3) -> str:
+    """Return the highest numbers of a list, and how many more there are.
+
+    >>> few((1, 2)), few(range(1, 26))
+    ('1, 2', '23, 24, 25 +22')
+    """
+    shown = ", ".join(map(str, numbers[-most:])) or "-"
+    return shown if len(numbers) <= most else f"{shown} +{len(numbers) - most}"
 
 
 def cell(value: object) -> str:
@@ -107,11 +166,6 @@ def size(count: float) -> str:
     while count >= 1024 and (larger := next(units, None)):
         count, unit = count / 1024, larger
     return f"{count:.1f} {unit}"
-
-
-def quantity(number: int, what: str) -> str:
-    """Return a number and its noun, as ``1 file`` or ``2 files``."""
-    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def spans(numbers: Iterable[int]) -> str:

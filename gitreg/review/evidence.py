@@ -14,6 +14,7 @@ from gitreg.core.model.names import ARCHIVE, NO_STAGE, format_version
 from gitreg.core.state.change import OPERATION, Change
 from gitreg.core.state.compare import Comparison, compare
 from gitreg.core.state.state import RegistryState
+from gitreg.core.text.counts import quantity
 from gitreg.core.text.markdown import block, code, link, table
 from gitreg.review.hosts import Host, host_of
 
@@ -173,7 +174,9 @@ def _beside(
     parts.append(
         "\n".join(f"- code of {code(v.reference)}: {_code(commit, host)}" for v, commit in codes)
     )
-    made = f"{new.artifact.files} file(s), {new.artifact.size} bytes, sha256 {new.artifact.sha256}"
+    artifact = new.artifact
+    files = quantity(artifact.files, "file")
+    made = f"{files}, {artifact.size} bytes, sha256 {artifact.sha256}"
     parts[-1] += f"\n- artifact: {code(made)}\n- registered by {code(new.created_by)}"
     parts[-1] += f" at {code(new.created_at)}"
     return parts

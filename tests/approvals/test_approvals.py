@@ -283,6 +283,15 @@ def test_what_was_seen_is_what_is_signed(team: Path) -> None:
     assert who_approves(team) == ()
 
 
+def test_a_stage_that_moved_and_holds_the_same_is_looked_at_again(team: Path) -> None:
+    with Registry(team) as registry:
+        preview = registry.preview_approval("churn@3", stage="production")
+        registry.rollback("churn")
+        git(team, "revert", "--no-edit", "HEAD")
+        with pytest.raises(Refused, match="production has moved, and holds churn@2 again"):
+            registry.approve(preview)
+
+
 def test_an_approval_that_does_not_hold_any_more_is_made_anew(team: Path) -> None:
     approve(team)
     with Registry(team) as registry:
@@ -408,7 +417,11 @@ def test_what_show_and_log_say(team: Path) -> None:
     row = next(
         text for text in gitreg("log", "--repo", str(team)).out.splitlines() if " approve " in text
     )
-    assert row.split()[4:8] == ["approve", "churn@3", "production", "-"]
+    assert row.split()[2:-1] == [
+        f"{GRACE},",
+        *("committed", "by", "Ada", "Lovelace"),
+        *("approve", "churn@3", "production", "-", "-"),
+    ]
     assert error("approve", "churn@2", "--to", "production", "--repo", str(team), code=1)
 
 

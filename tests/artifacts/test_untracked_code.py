@@ -13,7 +13,7 @@ from gitreg.artifacts import untracked_code as module
 from gitreg.artifacts.lineage import find_tracked
 from gitreg.artifacts.untracked_code import is_code_name, untracked_code
 from gitreg.core.operations.judging import GateRefused
-from gitreg.errors import GitError
+from gitreg.errors import DvcError, GitError
 from tests.artifacts.dvc_files import OUT, write
 from tests.conftest import git, write_model
 from tests.support.commands import gitreg
@@ -172,6 +172,14 @@ def test_ignored_code_that_the_pipeline_names(top: Path) -> None:
     assert found(top, *named) == ()
 
 
+def test_a_model_whose_folder_is_not_there(folder: Path) -> None:
+    lock = LOCK.replace(f"- {{path: generated.py, hash: md5, md5: {OUT}}}", "")
+    write(folder, {"dvc.yaml": PIPELINE, "dvc.lock": lock, "fit.py": ""})
+    git(folder, "add", "dvc.yaml")
+    with Registry(folder) as registry, pytest.raises(DvcError, match="cache"):
+        registry.register("churn", folder / "models" / "m.pkl")
+
+
 def test_named_paths_that_git_does_not_take(top: Path, tmp_path: Path) -> None:
     write(tmp_path, {"outside/lib.py": ""})
     (top / "link").symlink_to(tmp_path / "outside")
@@ -211,7 +219,7 @@ def test_a_version_says_so_and_the_gate_refuses_it(folder: Path) -> None:
         git(folder, "add", ".")
         git(folder, "commit", "--quiet", "-m", "the rest")
         write_model(folder, "better")
-        assert registry.register("churn", model).warnings == ()
+        assert registry.register("churn", model, metrics={"auc": 1}).warnings == ()
         registry.promote("churn@2", stage="production")
         assert registry.compare("churn@1", "churn@2").code["untracked"].b is False
     assert "untracked" not in (folder / "registry/churn/versions/2/manifest.yaml").read_text()
@@ -223,7 +231,8 @@ def test_a_source_outside_of_any_repository_has_no_code(folder: Path, tmp_path: 
     assert "code           not known\n" in gitreg("show", "churn@1", "--repo", str(folder)).out
     (folder / "linked").symlink_to(tmp_path / "models" / "churn")
     with Registry(folder) as registry:
-        assert registry.register("churn", folder / "linked").warnings == ()
+        (warning,) = registry.register("churn", folder / "linked", metrics={"auc": 1}).warnings
+        assert "same bytes" in warning
         assert registry.show("churn@2").lineage.code is not None
 
 
@@ -235,7 +244,7 @@ def test_what_cannot_be_listed_is_not_clean(
 
     monkeypatch.setattr(module, "run_for", slow)
     with Registry(folder) as registry:
-        outcome = registry.register("churn", top / "models" / "m.pkl")
+        outcome = registry.register("churn", top / "models" / "m.pkl", metrics={"auc": 1})
         code = registry.show("churn@1").lineage.code
     assert outcome.warnings == ("untracked code is recorded: git ls-files: no answer in 60 s",)
     assert code is not None

@@ -227,5 +227,5 @@ def test_json_and_bad_formats(stocked: Path) -> None:
     assert "did you mean 'markdown'?" in near
     ranged = error("check", "HEAD~1..HEAD", "--history", "--repo", str(stocked))
     assert "'HEAD~1..HEAD' is a range" in ranged
-    both = error("check", "--json", "--format", "sarif", "--repo", str(stocked))
+    both = gitreg("check", "--json", "--format", "sarif", "--repo", str(stocked), code=2).err
     assert "--json and --format sarif exclude each other" in both

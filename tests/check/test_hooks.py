@@ -243,20 +243,6 @@ def test_nothing_comes_along_where_a_server_says_so(shared: Path) -> None:
     assert call(work, "git", "push", "-q")[0] == 0
 
 
-def test_a_symbolic_reference_moves_the_branch_that_it_names(shared: Path) -> None:
-    work, server = shared / "work", shared / "origin.git"
-    install(server, "pre-receive")
-    git(server, "symbolic-ref", "refs/heads/trunk", "refs/heads/main")
-    commit(work, DANGLING)
-    assert "dangling-pointer" in call(work, "git", "push", "-q", "origin", "HEAD:trunk")[1]
-    assert "branch-deleted" in call(work, "git", "push", "-q", "origin", ":trunk")[1]
-    commit(work, SOUND)
-    git(work, "reset", "--quiet", "--soft", "HEAD~2")
-    git(work, "commit", "--quiet", "-m", "by hand")
-    assert call(work, "git", "push", "-q", "origin", "HEAD:trunk")[0] == 0
-    assert git(server, "rev-parse", "main") == git(work, "rev-parse", "HEAD")
-
-
 def test_a_branch_whose_name_is_no_text(shared: Path) -> None:
     work = shared / "work"
     head = git(work, "rev-parse", "HEAD")
@@ -377,7 +363,7 @@ def test_post_merge_makes_tags(shared: Path) -> None:
     git(shared / "work", "push", "--quiet", "origin", "main")
     code, said = call(shared / "other", "git", "pull", "-q", "--no-tags")
     assert code == 0
-    assert "tag(s) made" in said
+    assert "gitreg: made " in said
     assert "churn#production#" in git(shared / "other", "tag")
     git(shared / "other", "tag", "-f", "churn@v1.0.0", "HEAD")
     commit(shared / "work", SOUND)

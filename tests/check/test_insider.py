@@ -8,7 +8,6 @@ have.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 import pytest
 
 from gitreg import Registry
-from gitreg.check import origins
+from gitreg.check.origins import Makers
 from gitreg.core.operations.judging import GateRefused
 from gitreg.core.state.history import CommitInfo
 from tests.check.attacks.insider import (
@@ -67,16 +66,16 @@ from tests.check.test_contract import (
     ALL_YEAR,
     APPROVALS,
     GRACE,
+    PRODUCTION,
     SIGNED,
     Case,
-    Place,
-    Verdicts,
     begin,
     gate,
     keys,
     place,
 )
 from tests.conftest import git
+from tests.support.contract import Place, Verdicts
 
 __all__ = ["keys", "place"]
 
@@ -305,18 +304,18 @@ def test_check_costs_one_look_at_a_side_where_a_merge_alone_does_not_pass(
     pull_request(place)
     merge(place)
     asked: list[str] = []
-    real = origins.maker_of
+    real = Makers.look
 
-    def counted(*args: Any) -> CommitInfo | None:
-        asked.append(str(args[3]))
-        return real(*args)
+    def counted(makers: Makers, *args: Any) -> CommitInfo | None:
+        asked.append(str(args[2]))
+        return real(makers, *args)
 
-    monkeypatch.setattr("gitreg.check.ranges.maker_of", counted)
+    monkeypatch.setattr(Makers, "look", counted)
     assert checked(place.work, "HEAD~1") == (True, {})
     assert asked == []  # the merge passes by itself
     place.git("commit", "--quiet", "--amend", "--no-edit", f"--author=Grace <{GRACE}>")
     assert checked(place.work, "HEAD~1") == (True, {})
-    assert len(asked) == 1
+    assert asked == [PRODUCTION]
 
 
 def test_an_approval_in_the_earlier_form_counts_once(place: Place) -> None:
@@ -335,11 +334,16 @@ def test_an_approval_in_the_earlier_form_counts_once(place: Place) -> None:
     publish(place)
     place.commit(TO_3)
     assert said(place, git(place.server, "rev-parse", "main")) == NO_APPROVAL
+
+
+def test_an_approval_is_not_taken_out_to_come_back(place: Place) -> None:
+    """Its signature stays in history, and would be good for the same entry again."""
+    base = begin(place, APPROVED)
+    approve(place, "churn@3")
+    place.commit({f"registry/churn/versions/3/approvals/production.{GRACE}.sig": None})
+    assert checked(place.work, base) == (False, {"immutable": "failed"})
+    assert not place.hook()[0]
     place.git("reset", "--quiet", "--hard", "HEAD~1")
-    place.commit({signed: None})
-    place.commit({signed: signature})
-    place.commit(TO_3)
-    assert said(place, git(place.server, "rev-parse", "main")) == NO_APPROVAL
-    shutil.rmtree(place.work / ".git/gitreg", ignore_errors=True)
     with Registry(place.work) as registry:
-        assert registry.check("HEAD~5..HEAD").passed is False
+        registry.withdraw_approval("churn@3", stage="production")
+    assert said(place, base) == {}

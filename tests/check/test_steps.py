@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
 from gitreg.check.finding import line_in_error
 from gitreg.check.judge import judge_moves, judge_step, new_faults
+from gitreg.check.lives import Lives
 from gitreg.check.past import Past
 from gitreg.check.step import Step
 from gitreg.core.model.manifest import Tombstone
 from gitreg.core.operations.rename import rename_model
 from gitreg.core.policy import DEFAULT, read_policy
+from gitreg.core.policy.gates import ArtifactOnRemote, Lenient
 from tests.support.fakes import ADA, CREATED, FakeBranch
 from tests.support.steps import (
     COMMIT,
@@ -305,10 +308,15 @@ def test_moves_are_judged_by_the_policy() -> None:
     assert found[0].message.startswith("churn@1 to production: ")
 
 
-def test_what_cannot_be_known_is_a_warning() -> None:
+def test_what_cannot_be_known_is_an_error_unless_the_policy_says_otherwise() -> None:
     live = {"registry/churn/stages/live.yaml": b"versions:\n- 1\n"}
     (found,) = judge_step(step(TWO, live, policy=GATED), world=World())
-    assert (found.code, found.severity) == ("unknown-remote", "warning")
+    assert (found.code, found.severity) == ("unknown-remote", "error")
+    assert "unknown: warn" in str(found.remedy)
+    lenient = Lenient(ArtifactOnRemote())
+    stages = {**GATED.stages, "live": replace(GATED.stages["live"], gates=(lenient,))}
+    (found,) = judge_step(step(TWO, live, policy=replace(GATED, stages=stages)), world=World())
+    assert (found.code, found.severity, found.remedy) == ("unknown-remote", "warning", None)
 
 
 def test_a_rollback_is_one_when_history_says_so() -> None:
@@ -420,3 +428,13 @@ def test_lines_of_errors() -> None:
     assert line_in_error(text, "x.yaml: line 3: not YAML") == 3
     assert line_in_error(text, "x.yaml: artifact.size: expected an integer") == 4
     assert line_in_error(text, "larger than 64 KiB") is None
+
+
+TOMBSTONE = b"deleted_at: '2026-11-22T20:25:06Z'\ndeleted_by: Ada <ada@example.com>\n"
+
+
+def test_a_tombstone_ends_a_life_also_where_a_squash_never_showed_the_model() -> None:
+    """The history index says so, too: an approval names the commit that ended the life before."""
+    path = "registry/leavers/deleted.yaml"
+    assert Lives(step(ONE, {path: TOMBSTONE})).ended == ("leavers",)
+    assert Lives(step({**ONE, path: TOMBSTONE}, {path: TOMBSTONE + b"reason: bad\n"})).ended == ()

@@ -230,6 +230,7 @@ def test_compare() -> None:
         "code",
         "environment",
         "signature",
+        "code_files",
     ]
     assert (found["a"], found["b"]) == (shown("full@1"), shown("churn@3"))
     assert found["metrics"]["auc"] == {"a": 0.5, "b": 0.9, "delta": pytest.approx(0.4)}
@@ -244,10 +245,19 @@ def test_compare() -> None:
 
 def test_pull_and_verify(full: Path) -> None:
     pulled = answer("pull", "full@best")
-    assert set(pulled) == {"model", "version", "read_from", "path", "sha256"}
+    assert set(pulled) == {"model", "version", "read_from", "path", "kind", "sha256"}
+    assert pulled["kind"] == "file"
     assert Path(pulled["path"]).read_text() == "all"
     assert pulled["sha256"] == answer("show", "full@1")["artifact"]["sha256"]
-    assert answer("verify", "full") == []
+    assert {(one["code"], one["severity"]) for one in answer("verify", "full")} == {("ok", "note")}
+
+
+def test_an_error_is_json_too(full: Path) -> None:
+    for words, code in ((("show", "nope@1"), 2), (("show",), 2), (("rollback", "tokenizer"), 1)):
+        found = gitreg(*words, "--json", code=code)
+        assert set(found.json) == {"error", "hint", "exit_code"}
+        assert found.json["exit_code"] == code
+        assert found.err.startswith(f"gitreg: {found.json['error']}")
 
 
 def test_writes(full: Path) -> None:
@@ -278,8 +288,3 @@ def test_tags_and_doctor() -> None:
     assert "full@v1.0.0" in report["kept"]
     for finding in answer("doctor"):
         assert list(finding) == ["code", "severity", "subject", "message", "remedy"]
-
-
-def test_an_error_leaves_stdout_empty() -> None:
-    ran = gitreg("show", "nope@1", "--json", code=2)
-    assert ran.out == ""

@@ -98,7 +98,7 @@ def test_doctor_moves_nothing(shared: Path) -> None:
 def test_what_is_behind_is_told_with_its_number(shared: Path) -> None:
     diverged(shared)
     (finding,) = (f for f in found(shared / "work") if f.code == "diverged")
-    assert "has 1 commit(s) that are not here, and 1 commit(s) here" in finding.message
+    assert "has 1 commit more than this clone, which has 1 commit of its own" in finding.message
 
 
 def test_a_remote_that_cannot_be_reached_hides_nothing(shared: Path) -> None:
@@ -146,7 +146,7 @@ def test_the_users_work_in_the_registry_is_theirs(stocked: Path) -> None:
     before = state_of(stocked)
     (told,) = found(stocked, fix=True)
     assert (told.code, told.severity) == ("uncommitted", "note")
-    assert told.message.startswith("3 file(s)")
+    assert "changes in 3 files" in told.message
     assert state_of(stocked) == before
 
 

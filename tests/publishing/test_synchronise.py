@@ -142,7 +142,7 @@ def leave_one(shared: Path) -> str:
         "by somebody else",
         ran.out,
     )
-    assert "1 operation(s) no longer apply and were not pushed" in ran.err
+    assert "not pushed, because no longer applicable: 1 operation" in ran.err
     assert git(work, "rev-parse", "HEAD") == here
     return ran.err
 
@@ -170,7 +170,7 @@ def bring_over(shared: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     commit_by_hand(work, "train.py", "print()\n")
     pushed_by_hand(shared, "code.py", "pass\n")
     ran = gitreg("push", "--repo", str(work))
-    assert "2 commit(s) of your own are not published; move them with" in ran.err
+    assert "not published: 2 commits of your own; to move" in ran.err
     return ran.err
 
 
@@ -408,11 +408,11 @@ def test_fetch_when_ahead_or_diverged(shared: Path) -> None:
     with Registry(work) as registry:
         registry.set_alias("churn@3", "mine")
     out = gitreg("fetch", "--repo", str(work)).out
-    assert out == "up to date with origin/main; 1 commit(s) are not published: gitreg push\n"
+    assert out == "up to date with origin/main; not published: 1 commit: gitreg push\n"
     pushed_by_hand(shared, "code.py", "pass\n")
     here = git(work, "rev-parse", "HEAD")
     told = error("fetch", "--repo", str(work), code=1)
-    assert "origin/main has moved, and this clone has 1 commit(s) that are not published" in told
+    assert "origin/main has moved, and this clone has 1 commit of its own, not published" in told
     assert "gitreg push" in told
     assert git(work, "rev-parse", "HEAD") == here
 

@@ -176,7 +176,7 @@ def test_histories_without_a_common_commit(shared: Path) -> None:
     git(other, "remote", "add", "origin", "../origin.git")
     before = everything(other)
     ran = gitreg("push", "--repo", str(other))
-    assert "1 commit(s) of your own" in ran.err
+    assert "1 commit of your own" in ran.err
     assert everything(other)["files"] == before["files"]
     error("fetch", "--repo", str(other), code=1)
 
@@ -194,9 +194,9 @@ def test_what_was_withdrawn_is_not_published_again_with_own_work(shared: Path) -
         registry.set_alias("churn@3", "mine")
     assert "went backwards" in error("push", "--repo", str(work), code=3)
     said = error("fetch", "--allow-rewind", "--repo", str(work), code=1)
-    assert "took back 2 commit(s)" in said
-    assert "1 commit(s) that are not published" in said
-    assert "1 commit(s)" in error("fetch", "--repo", str(work), code=1)  # remembered
+    assert "took back 2 commits" in said
+    assert "1 commit of its own, not published" in said
+    assert "1 commit" in error("fetch", "--repo", str(work), code=1)  # remembered
     gitreg("push", "--repo", str(work))
     with Registry(work) as registry:
         assert registry.model("churn").aliases == {"champion": 2, "mine": 3}

@@ -70,3 +70,39 @@ def test_doctor_does_not_advise_tags_of_others_away(stocked: Path) -> None:
     assert {finding.subject for finding in found} == {"churn@v9.0.0", "churn#prod#1"}
     for finding in found:  # they say how to look at it
         assert str(finding.remedy).startswith(("git show ", "git ls-remote "))
+
+
+def test_counters_start_above_those_of_others(stocked: Path) -> None:
+    """GTO counts its tags, too: the same name would block every push, or replace its record."""
+    theirs = {name: tag(stocked, name) for name in ("churn#staging#5", "churn#none#8")}
+    git(stocked, "push", "--quiet", "origin", *(f"refs/tags/{name}" for name in theirs))
+    with Registry(stocked) as registry:
+        moved = registry.promote("churn@3", stage="staging", push=True)
+        assert moved.tags == ("churn#staging#9",)
+        assert registry.promote("churn@3", stage="none", dry_run=True).tags == (
+            "churn#staging!#10",
+        )
+        assert registry.sync_tags().wrong == ()
+    assert {name: git(stocked, "rev-parse", name) for name in theirs} == theirs
+    git(stocked.parent, "clone", "--quiet", "origin.git", "clone")
+    with Registry(stocked.parent / "clone") as clone:
+        report = clone.sync_tags()
+        assert (report.made, report.wrong) == ((), ())
+
+
+def test_no_counter_changes_where_names_are_free(stocked: Path) -> None:
+    tag(stocked, "churn#prod#900")
+    with Registry(stocked) as registry:
+        assert registry.promote("churn@3", stage="staging").tags == ("churn#staging#5",)
+
+
+@pytest.mark.parametrize("name", ["churn@v9.0.0", "churn#prod#1"])
+def test_a_tag_of_others_on_no_branch_stays(stocked: Path, name: str) -> None:
+    tree = git(stocked, "mktree")
+    alone = git(stocked, "commit-tree", "-m", "an experiment", tree)
+    git(stocked, "tag", "-a", "-m", "by another tool", name, alone)
+    with Registry(stocked) as registry:
+        report = registry.sync_tags()
+        assert (report.abandoned, report.foreign) == ((), (name,))
+        registry.doctor(fix=True)
+    assert git(stocked, "rev-parse", f"{name}^{{commit}}") == alone

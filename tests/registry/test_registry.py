@@ -16,6 +16,7 @@ from gitreg.errors import DvcError, GitError, InvalidRequest, NotFound, Refused
 from gitreg.git.history_index import HistoryIndex
 from gitreg.publishing.outcome import Outcome
 from tests.conftest import git, write_model
+from tests.support.commands import gitreg
 
 Write = Callable[[Registry], Outcome]
 
@@ -378,6 +379,30 @@ def test_gates_decide(stocked: Path) -> None:
         assert "archived" in str(again.value.hint)
         with pytest.raises(Refused, match=r"missing|no metric|has no"):
             registry.promote("churn@1", stage="production", if_better="f1", dry_run=True)
+
+
+def test_compare_says_whether_code_changed(stocked: Path) -> None:
+    where = ("--repo", str(stocked))
+    unchanged = gitreg("compare", "churn@2", "churn@3", *where).out
+    assert "code: no file outside registry/ differs" in unchanged
+    assert "CODE" not in unchanged
+    (stocked / "train.py").write_text("print()\n")
+    git(stocked, "add", "train.py")
+    git(stocked, "commit", "--quiet", "-m", "train")
+    git(stocked, "tag", "trained")
+    (stocked / ".gitignore").write_text("/models/\n*.log\n")
+    with Registry(stocked) as registry:
+        registry.register("churn", write_model(stocked, "four"), metrics={"auc": 0.7})
+        assert registry.compare("churn@3", "churn@4").code_files == ("train.py",)
+    base = gitreg("show", "churn@3", "--json", *where).json["lineage"]["code"]["commit"]
+    trained = git(stocked, "rev-parse", "--short=9", "trained")
+    lines = gitreg("compare", "churn@3", "churn@4", *where).out.splitlines()
+    code = lines.index("code: 1 file outside registry/: train.py")
+    assert lines[code + 1 : code + 3] == [
+        f"    git diff {base[:9]} {trained} -- . ':!registry'",
+        "churn@4 was trained with uncommitted changes",
+    ]
+    assert "-0.2" in lines[1]  # candidate minus base
 
 
 def test_compare_and_versions(stocked: Path) -> None:

@@ -183,7 +183,7 @@ def test_models() -> None:
     ]
     head, first, second = as_text.models_text(models, WIDE).splitlines()
     assert head.split() == ["MODEL", "LATEST", "STAGES", "ALIASES", "DESCRIPTION"]
-    assert words(first) == "churn 5 production: 5 archived: 1, 2 @champion: 5 two"
+    assert words(first) == "churn 5 production: 5 archived: 2 @champion: 5 two"
     assert second.split() == ["empty", "-", "-", "-", "-"]
 
 
@@ -252,15 +252,32 @@ def test_events() -> None:
     lines = as_text.events_text(
         [
             event("stages/production", (1, 3), (2,), "why\nand more"),
+            event("stages/archived", (), (1, 3), "why\nand more"),
             event("aliases/champion", (), (2,), None),
             event(None, (), (), None),
         ],
         WIDE,
     ).splitlines()
     when = "2026-11-22 19:25:06Z Ada promote churn@2"
-    assert words(lines[1]) == f"{when} production 1, 3 → 2 why ddddddddd"
-    assert words(lines[2]) == f"{when} @champion - → 2 - ddddddddd"
-    assert words(lines[3]) == f"{when} - - - ddddddddd"
+    assert words(lines[1]) == f"{when} production, @champion 1, 3 → 2 why ddddddddd"
+    assert words(lines[2]) == f"{when} - - - ddddddddd"
+    many = tuple(range(1, 30))
+    alone = [event("stages/staging", many[:-1], many, None), event("aliases/a", (), (2,), None)]
+    (row,) = as_text.events_text(alone[:1], WIDE).splitlines()[1:]
+    assert words(row) == f"{when} staging +29 - ddddddddd"
+    (row,) = as_text.events_text(alone[1:], WIDE).splitlines()[1:]
+    assert words(row) == f"{when} @a - → 2 - ddddddddd"
+
+
+def test_words_and_times_stay_whole_at_80_columns() -> None:
+    rows = [("churn-predictor@12", "2026-11-22 19:25:06Z", "Ada Lovelace", "because " * 9, "d" * 9)]
+    headers = ("VERSION", "WHEN", "WHO", "WHY", "COMMIT")
+    for width in (40, 80, 120):
+        text = terminal.table(headers, rows * 3, width, folds="WHY")
+        for word in ("churn-predictor@12", "2026-11-22", "19:25:06Z", "Lovelace", "because"):
+            assert text.count(word) == 3 * "".join(rows[0]).count(word)
+    wide = max(map(len, terminal.table(headers, rows, 80, folds="WHY").splitlines()))
+    assert wide <= 80
 
 
 def test_comparison() -> None:

@@ -42,10 +42,14 @@ def gitreg(*args: str, code: int | None = 0) -> Ran:
 def error(*args: str, code: int = 2) -> str:
     """Run a command that fails; return its error, which is one or two lines on stderr alone.
 
+    With ``--json``, stdout has the error too.
     The verdicts of a policy that refuses come before it, a line each.
     """
     ran = gitreg(*args, code=code)
-    assert ran.out == ""
+    if "--json" in args:
+        assert set(ran.json) == {"error", "hint", "exit_code"}
+    else:
+        assert ran.out == ""
     verdicts, found, said = ran.err.rpartition("gitreg: ")
     assert found
     assert all(VERDICT.match(line) for line in verdicts.splitlines())

@@ -17,7 +17,7 @@ from gitreg.core.operations.rollback import Rollback, RollbackPlan, roll_back
 from gitreg.core.state.change import Change, Edit
 from gitreg.core.state.history import CommitInfo, Event, FileChange, events_of
 from gitreg.core.state.state import RegistryState
-from gitreg.core.state.tags import Tag, tags_of
+from gitreg.core.state.tags import Tag, draft_of
 
 ADA = "Ada Lovelace <ada@example.com>"
 SHA256 = "9f" * 32
@@ -36,12 +36,26 @@ class FakeFacts:
     names: Sequence[str] | None = None
     approved: Callable[[ModelVersion, str, tuple[int, ...]], Sequence[str]] | None = None
     signed_by: str | None = None
+    commits: bool | None = True
+    held_last: Sequence[ModelVersion] | None = ()
     pointed: Collection[str] = ()
     asked: list[str] = field(default_factory=list)
 
     def moment(self) -> int:
         self.asked.append("moment")
         return self.now
+
+    def moments(self) -> Sequence[int]:
+        self.asked.append("moments")
+        return (self.now,)
+
+    def has_commit(self, commit: str) -> bool | None:
+        self.asked.append("has_commit")
+        return self.commits
+
+    def last_held(self, model: str, stage: str) -> Sequence[ModelVersion] | None:
+        self.asked.append("last_held")
+        return self.held_last
 
     def entered(self, model: str, version: int, stage: str) -> int | None:
         self.asked.append("entered")
@@ -186,10 +200,11 @@ class FakeBranch:
         return branch
 
     def _fold(self, info: CommitInfo, changes: Sequence[FileChange]) -> list[Tag]:
-        made = tags_of(info, events_of(info, changes), self)
-        for tag in made:
-            moves, _ = self.moves(tag.model)
-            self._moves[tag.model] = (moves + ("#" in tag.name), tag.time)
+        events = events_of(info, changes)
+        draft = draft_of(info, events, self)
+        made = draft.tags
+        for event in events:
+            self._moves[event.model] = draft.counter_of(event.model)
         for event in events_of(info, changes):
             if event.is_birth and event.version is not None:
                 name = str(RegistryTag(event.model, version=event.version))
@@ -203,6 +218,9 @@ class FakeBranch:
 
     def registered(self, model: str, version: int) -> str | None:
         return self._tagged.get((model, version))
+
+    def tag_name(self, model: str, version: int) -> str:
+        return str(RegistryTag(model, version=version))
 
     def is_taken(self, name: str) -> bool:
         return name in {tag.name for tag in self.tags}

@@ -27,6 +27,7 @@ MORE = 20
 
 LONG = (
     "tests/stories/test_state_machine.py",
+    "tests/stories/test_referee.py",
     "tests/stories/test_races.py",
     "tests/stories/test_remotes_contract.py",
     "tests/stories/test_mlflow_examples.py",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from gitreg.check.judge import judge_step
 from gitreg.check.step import Step
-from gitreg.core.model.model import Artifact
+from gitreg.core.model.model import Artifact, ModelVersion
 from gitreg.core.policy import DEFAULT, Policy
 from gitreg.core.state.decision import Move
 from gitreg.core.state.history import CommitInfo, Values
@@ -31,6 +31,15 @@ class NoFacts:
 
     def moment(self) -> int:
         return COMMIT.time
+
+    def moments(self) -> Sequence[int]:
+        return (COMMIT.time,)
+
+    def has_commit(self, commit: str) -> bool | None:
+        return None
+
+    def last_held(self, model: str, stage: str) -> Sequence[ModelVersion] | None:
+        return ()
 
     def entered(self, model: str, version: int, stage: str) -> int | None:
         return None

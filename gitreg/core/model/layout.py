@@ -60,6 +60,7 @@ Kind = Literal[
 ]
 
 _APPROVED, _WITHDRAWN = ".sig", ".off"
+_CHANGE_APPROVALS = f"{ROOT}/.approvals"  # no model's name starts with a dot
 
 PointerKind = Literal["stages", "aliases"]
 
@@ -163,6 +164,31 @@ def approval_path(model: str, version: int, stage: str, principal: str) -> str:
     return f"{approvals_path(model, version)}/{file}"
 
 
+def change_approval_path(principal: str) -> str:
+    """Return the path of one principal's approval of a change of the policy.
+
+    >>> change_approval_path("ada@example.com")
+    'registry/.approvals/policy.ada@example.com.sig'
+
+    Raises:
+        InvalidRequest: the principal's name is malformed, or too long for a file name.
+    """
+    file = f"policy.{_in_a_name(check_principal(principal))}{_APPROVED}"
+    if len(file) > FOLDER_LIMIT:
+        raise InvalidRequest(f"{principal!a}: too long a name for an approval's file")
+    return f"{_CHANGE_APPROVALS}/{file}"
+
+
+def is_change_approval(path: str) -> bool:
+    """Tell whether a path is that of an approval of a change of the policy."""
+    folder, _, file = path.rpartition("/")
+    name = file.removeprefix("policy.").removesuffix(_APPROVED)
+    try:
+        return folder == _CHANGE_APPROVALS and change_approval_path(unquote(name)) == path
+    except InvalidRequest:
+        return False
+
+
 def withdrawal_path(approval: str) -> str:
     """Return the path of the file that counts how often an approval was withdrawn.
 
@@ -177,6 +203,7 @@ def dvc_pointer_path(model: str, version: int, artifact: str) -> str:
     return version_path(model, version, f"{artifact}.dvc")
 
 
+@lru_cache(maxsize=4096)
 def model_of_folder(folder: str) -> str | None:
     """Return the model that a folder under ``registry/`` stands for, or ``None``."""
     name = name_of(folder)
@@ -249,6 +276,12 @@ def _signed(model: str, version: int, file: str) -> Place:
         if named := _signed_name(file, suffix):
             return Place(model, kind, named[0], version, named[1])
     return Place(model, "other")
+
+
+def is_stage(path: str) -> bool:
+    """Tell whether a path is a stage's pointer file."""
+    place = locate(path) if "/stages/" in path else None
+    return place is not None and place.kind == "stages"
 
 
 def stage_order(stage: str) -> tuple[bool, str]:

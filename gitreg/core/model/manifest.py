@@ -104,6 +104,7 @@ def write_manifest(version: ModelVersion) -> bytes:
         command=version.lineage.command,
         run=_present(id=run.id, tracking_uri=run.tracking_uri, link=run.link) if run else None,
         logged_model=version.lineage.logged_model,
+        tag=version.lineage.tag,
     )
     signature = version.signature or ModelSignature()
     return _dump(
@@ -127,6 +128,7 @@ def write_manifest(version: ModelVersion) -> bytes:
                     python=environment.python,
                     platform=environment.platform,
                     requirements=environment.requirements,
+                    requirements_digest=environment.requirements_digest,
                 ),
                 signature=_present(
                     inputs=signature.inputs, outputs=signature.outputs, params=signature.params
@@ -176,11 +178,13 @@ def read_manifest(data: bytes, where: str) -> ModelVersion:
         params=dict(fields.mapping("params")),
         lineage=_read_lineage(
             fields.fields("lineage").only(
-                ("source", "code", "data", "command", "run", "logged_model")
+                ("source", "code", "data", "command", "run", "logged_model", "tag")
             )
         ),
         environment=_read_environment(
-            fields.fields("environment").only(("python", "platform", "requirements"))
+            fields.fields("environment").only(
+                ("python", "platform", "requirements", "requirements_digest")
+            )
         ),
         signature=_read_signature(fields) if fields.has("signature") else None,
     )
@@ -256,6 +260,7 @@ def _read_lineage(fields: Fields) -> Lineage:
         fields.optional_text("command"),
         run,
         fields.optional_text("logged_model"),
+        fields.optional_text("tag"),
     )
 
 
@@ -273,8 +278,11 @@ def _read_environment(fields: Fields) -> Environment:
     requirements = fields.optional_text("requirements")
     if requirements not in (None, "requirements.txt"):
         fields.fail("requirements", "expected 'requirements.txt'")
+    digest = None
+    if fields.has("requirements_digest"):
+        digest = _matching(fields, "requirements_digest", _SHA256, "64 lower-case hex digits")
     return Environment(
-        fields.optional_text("python"), fields.optional_text("platform"), requirements
+        fields.optional_text("python"), fields.optional_text("platform"), requirements, digest
     )
 
 
@@ -293,7 +301,8 @@ def read_dvc_pointer(data: bytes, where: str) -> str:
     """Return the MD5 object name that a version's ``.dvc`` file holds.
 
     Raises:
-        InvalidDocument: it is not the pointer of exactly one output hashed by DVC 3.
+        InvalidDocument: it is not the pointer of exactly one output hashed by DVC 3, or says more
+            than where the bytes are: DVC would run a command or ask another remote.
     """
     fields = Fields(yaml.parse(data, where), where)
     outs = fields.items("outs")
@@ -303,7 +312,10 @@ def read_dvc_pointer(data: bytes, where: str) -> str:
     check_artifact_path(out, "path")
     if out.text("hash") != "md5":
         out.fail("hash", "expected 'md5'")
-    return _matching(out, "md5", _MD5, "an MD5, with .dir for a folder")
+    md5 = _matching(out, "md5", _MD5, "an MD5, with .dir for a folder")
+    fields.only(("outs",))
+    out.only(("md5", "size", "nfiles", "hash", "path"))
+    return md5
 
 
 def write_versions(versions: tuple[int, ...]) -> bytes | None:

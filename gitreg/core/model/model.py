@@ -109,6 +109,8 @@ class Lineage:
         command: the command line of the pipeline stage that made it.
         run: the tracking run, when known.
         logged_model: MLflow's id of the model that was registered, ``m-…``.
+        tag: GTO's tag of a version that `gitreg import gto` brought, ``churn@v1.2.0``; it is on the
+            commit of the code.
     """
 
     source: str | None = None
@@ -117,15 +119,24 @@ class Lineage:
     command: str | None = None
     run: Run | None = None
     logged_model: str | None = None
+    tag: str | None = None
 
 
 @dataclass(frozen=True)
 class Environment:
-    """The environment of a version: ``requirements`` names the frozen list beside the manifest."""
+    """The environment of a version.
+
+    Attributes:
+        python: the version of the interpreter.
+        platform: operating system and machine.
+        requirements: the name of the frozen list beside the manifest.
+        requirements_digest: the SHA-256 of that file; versions of earlier releases have none.
+    """
 
     python: str | None = None
     platform: str | None = None
     requirements: str | None = None
+    requirements_digest: str | None = None
 
 
 @dataclass(frozen=True)

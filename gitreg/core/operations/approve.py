@@ -253,9 +253,11 @@ def approve(state: RegistryState, request: Approve) -> Change:
     now = now.by(request.principal, state.snapshot)
     if now != seen:
         held = ", ".join(format_version(model, other) for other in now.replaces) or "nothing"
+        changed = f"what it would replace has changed, {stage} holds {held} now"
+        if now.replaces == seen.replaces:
+            changed = f"{stage} has moved, and holds {held} again"
         raise Refused(
-            f"{seen.reference} was not approved: what it would replace has changed, "
-            f"{stage} holds {held} now",
+            f"{seen.reference} was not approved: {changed}",
             hint=f"look again: gitreg approve {seen.reference} --to {stage}",
         )
     path = layout.approval_path(model, version, stage, request.principal)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gitreg.core.documents.yaml import Value
 from gitreg.core.model import layout, manifest
@@ -99,6 +100,12 @@ def twin_of(model: str, twin: str) -> InvalidRequest:
     )
 
 
+def _with_digest(environment: Environment, requirements: bytes | None) -> Environment:
+    """Return an environment with the digest of the frozen list that is written beside it."""
+    digest = None if requirements is None else hashlib.sha256(requirements).hexdigest()
+    return replace(environment, requirements_digest=digest)
+
+
 def register(state: RegistryState, request: Registration) -> Change:
     """Return the change that registers the next version.
 
@@ -123,7 +130,7 @@ def register(state: RegistryState, request: Registration) -> Change:
         request.metrics,
         request.params,
         request.lineage,
-        request.environment,
+        _with_digest(request.environment, request.requirements),
         signature=request.signature,
     )
     files = {

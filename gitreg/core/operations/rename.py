@@ -11,7 +11,7 @@ from gitreg.core.model.dvc_yaml import is_others, rename_artifact
 from gitreg.core.model.manifest import Tombstone
 from gitreg.core.model.names import NO_STAGE, format_version, is_taggable
 from gitreg.core.operations.create import check_free_name, tombstone_edit
-from gitreg.core.operations.judging import Demand, Mover, judged
+from gitreg.core.operations.judging import Demand, GateRefused, Mover, judged
 from gitreg.core.operations.register import dvc_yaml_edit
 from gitreg.core.state.change import Change, Edit
 from gitreg.core.state.state import RegistryState
@@ -139,4 +139,11 @@ def _judged(state: RegistryState, change: Change, name: str, new: str, mover: Mo
         }
     )
     named = tuple((new, version) for _, version in named)
-    return judged(arrived, change, mover, Demand(named), stages, arriving)
+    try:
+        return judged(arrived, change, mover, Demand(named), stages, arriving)
+    except GateRefused as refused:
+        # An approval names the model: nobody can give one before the rename.
+        refused.hint = (
+            f"take the versions of {name} out of their stages, rename it, and promote them as {new}"
+        )
+        raise

@@ -6,6 +6,7 @@
 `gates`       the gates: small frozen objects, each judges a case in one line
 `rules`       the policy as data, and the part that applies to one model
 `transitions` the rules of a move itself: its source, how many versions, when, who signs
+`guard`       who may change the policy itself
 `document`    ``policy.yaml`` read
 `writing`     ``policy.yaml`` written
 ============= ===============================================================================
@@ -21,6 +22,7 @@ from gitreg.core.policy.rules import (
     DEFAULT,
     Approvals,
     Freeze,
+    Guard,
     ModelRules,
     Policy,
     StagePart,
@@ -35,6 +37,7 @@ __all__ = [
     "Case",
     "Facts",
     "Freeze",
+    "Guard",
     "Judgement",
     "ModelRules",
     "Policy",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from gitreg.core.documents import yaml
@@ -27,7 +28,13 @@ from gitreg.errors import InvalidDocument, InvalidRequest
 
 FORMAT = 1
 
-_KEYS = ("format", "stages", "aliases", "freeze", "models", "signers", "roles", "revoked")
+FAIL, WARN = "fail", "warn"
+"""What ``unknown`` may say: whether a gate fails or warns where its facts are not known."""
+
+_KEYS = (
+    *("format", "unknown", "stages", "aliases", "freeze", "models"),
+    *("policy", "signers", "roles", "revoked"),
+)
 STAGE_KEYS = {
     "holds": "holds",
     "replaced": "replaced",
@@ -84,7 +91,8 @@ def _policy(fields: Fields) -> rules.Policy:
     names = [_stage_name(stages, name) for name in fields.mapping("stages")]
     if not names:
         fields.fail("stages", "a registry needs at least one stage")
-    reader = _Reader(tuple(names), people)
+    lenient = _is_lenient(fields, default=False)
+    reader = _Reader(tuple(names), people, lenient=lenient)
     general = {name: reader.stage(name, stages.fields_of(name)).rule for name in names}
     _check_replaced(stages, general)
     return rules.Policy(
@@ -95,7 +103,18 @@ def _policy(fields: Fields) -> rules.Policy:
         people.signers,
         people.roles,
         people.revoked,
+        lenient,
+        _read_guard(fields, reader) if fields.lists("policy") else None,
     )
+
+
+def _is_lenient(fields: Fields, *, default: bool) -> bool:
+    """Return whether ``unknown`` says that a gate whose facts are unknown only warns."""
+    if not fields.lists("unknown"):
+        return default
+    word = fields.text("unknown")
+    fields.one_of("unknown", (FAIL, WARN), f"{FAIL} or {WARN}", word)
+    return word == WARN
 
 
 def _stage_name(stages: Fields, name: str) -> str:
@@ -142,6 +161,20 @@ def _read_models(
         _check_replaced(stages, merged)
         found[pattern] = rules.ModelRules(parts, reader.protected(inner), reader.freeze(inner))
     return found
+
+
+def _read_guard(fields: Fields, reader: _Reader) -> rules.Guard:
+    inner = fields.fields("policy").only(("signed", "approvals", "files"))
+    guard = rules.Guard(reader.by(inner, "signed"), reader.approvals(inner))
+    if guard.signed is None and guard.approvals is None:
+        fields.fail("policy", "expected signed, approvals or both")
+    if not inner.lists("files"):
+        return guard
+    files = inner.text_list("files")
+    for path in files:
+        if path != path.strip().strip("/") or has_invisible(path) or not path:
+            inner.fail("files", f"{path[:100]!a} is no path or glob such as .github")
+    return replace(guard, files=files)
 
 
 class _People:
@@ -227,12 +260,13 @@ def _is_email(text: str) -> bool:
 class _Reader:
     """Reads the parts of a policy that apply to all models or to some."""
 
-    def __init__(self, stages: tuple[str, ...], people: _People) -> None:
+    def __init__(self, stages: tuple[str, ...], people: _People, *, lenient: bool) -> None:
         self._stages = stages
         self._people = people
+        self._lenient = lenient
         self._kinds: dict[str, tuple[tuple[str, ...], Callable[[Fields], gates.Gate]]] = {
             "metric": (
-                ("at_least", "at_most", "better_than", "by", "lower_is_better"),
+                ("at_least", "at_most", "better_than", "by", "lower_is_better", "if_empty"),
                 self._metric,
             ),
             "code": ((), lambda f: _word(f, "code", "clean", gates.CodeClean())),
@@ -260,9 +294,9 @@ class _Reader:
             self._sources(fields),
             self._aliases(fields),
             self._gates(fields),
-            self._approvals(fields),
-            self._by(fields, "signed"),
-            self._by(fields, "override"),
+            self.approvals(fields),
+            self.by(fields, "signed"),
+            self.by(fields, "override"),
             _owners(fields),
         )
         return rules.StagePart(
@@ -318,7 +352,8 @@ class _Reader:
             self._check_alias(fields, "aliases", alias)
         return aliases
 
-    def _approvals(self, fields: Fields) -> rules.Approvals | None:
+    def approvals(self, fields: Fields) -> rules.Approvals | None:
+        """Return the approvals that are needed, ``None`` for none."""
         if not fields.has("approvals"):
             return None
         inner = fields.fields("approvals").only(("count", "by"))
@@ -327,7 +362,8 @@ class _Reader:
             inner.fail("count", f"{_MOST_APPROVALS} is the most")
         return rules.Approvals(count, self._people.by(inner))
 
-    def _by(self, fields: Fields, key: str) -> tuple[str, ...] | None:
+    def by(self, fields: Fields, key: str) -> tuple[str, ...] | None:
+        """Return the roles and principals under a key, ``None`` without it."""
         if not fields.has(key):
             return None
         return self._people.by(fields.fields(key).only(("by",)))
@@ -343,16 +379,22 @@ class _Reader:
             entry.fail(kinds[1], f"each gate needs its own entry, apart from {kinds[0]}")
         if not kinds:
             every = [*self._kinds, *(key for keys, _ in self._kinds.values() for key in keys)]
-            entry.only(every)
+            entry.only([*every, "unknown"])
             entry.refuse(f"expected one of {', '.join(self._kinds)}")
         more, read = self._kinds[kinds[0]]
-        entry.only((kinds[0], *more))
-        return read(entry)
+        entry.only((kinds[0], *more, "unknown"))
+        gate = read(entry)
+        lenient = _is_lenient(entry, default=self._lenient)
+        if isinstance(gate, gates.CAN_BE_UNKNOWN):
+            return gates.Lenient(gate) if lenient else gate
+        if entry.lists("unknown"):
+            entry.fail("unknown", f"the facts of {kinds[0]} are always known")
+        return gate
 
     def _metric(self, entry: Fields) -> gates.Gate:
         metric = _name(entry, "metric")
         if not entry.lists("better_than"):
-            for key in ("by", "lower_is_better"):
+            for key in ("by", "lower_is_better", "if_empty"):
                 if entry.lists(key):
                     entry.fail(key, "goes with better_than")
             at_least, at_most = (
@@ -370,7 +412,9 @@ class _Reader:
         if by < 0:
             entry.fail("by", "expected 0 or more; lower_is_better turns the direction")
         lower = entry.boolean("lower_is_better") if entry.lists("lower_is_better") else False
-        return gates.MetricBetter(metric, than, by, lower)
+        if_empty = entry.text("if_empty") if entry.lists("if_empty") else gates.LAST
+        entry.one_of("if_empty", (gates.LAST, gates.PASS), "last or pass", if_empty)
+        return gates.MetricBetter(metric, than, by, lower, if_empty)
 
     def _soak(self, entry: Fields) -> gates.Gate:
         inner = entry.fields("soak").only(("in", "at_least"))

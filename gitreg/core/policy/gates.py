@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -23,6 +24,11 @@ _SHOWN = 3
 
 SHORT = 9
 """How many digits of a commit a line shows."""
+
+LAST, PASS = "last", "pass"
+"""What a version has to beat where a stage is empty: what it held last, or nothing."""
+
+_OID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 # Metrics
@@ -95,16 +101,19 @@ class MetricBetter:
 
     Attributes:
         metric: its name.
-        than: the stage whose versions the candidate has to beat; it passes where there are none.
+        than: the stage whose versions the candidate has to beat. Of an empty stage those that it
+            held last: else the incumbent is taken out first, and anything is better than nothing.
         by: the least difference; 0 for any. It is computed in decimals: 0.905 is better than 0.9 by
             0.005, which binary fractions get wrong.
         lower_is_better: whether a lower value is better.
+        if_empty: `PASS` lets every version into an empty stage.
     """
 
     metric: str
     than: str
     by: int | float = 0
     lower_is_better: bool = False
+    if_empty: str = LAST
 
     def __str__(self) -> str:
         better = "lower" if self.lower_is_better else "higher"
@@ -117,7 +126,12 @@ class MetricBetter:
         value = number_of(candidate, self.metric)
         if isinstance(value, str):
             return Verdict(codes.METRIC, passed=False, line=value)
-        incumbents = [v for v in case.held.get(self.than, ()) if v.version != candidate.version]
+        held: Sequence[ModelVersion] | None = case.held.get(self.than, ())
+        if not held and self.if_empty == LAST:
+            held = case.facts.last_held(candidate.model, self.than)
+        if held is None:
+            return unknown(codes.METRIC, f"what {self.than} held last cannot be read here")
+        incumbents = [v for v in held if v.version != candidate.version]
         if not incumbents:
             shown = f"{self.metric} {value:g}"
             none = f"no other version in {self.than} to compare with"
@@ -156,9 +170,29 @@ def _exact(value: float) -> Decimal:
 # Lineage
 
 
+def _code_of(case: Case, rule: str) -> tuple[str, Verdict | None]:
+    """Return the commit of a version's code, and the verdict that refuses it if it is none.
+
+    A manifest is free text: a branch's name there would mean another commit every day.
+    """
+    code = case.candidate.lineage.code
+    if code is None:
+        return "", Verdict(rule, passed=False, line="the code's commit is not known")
+    if not _OID.fullmatch(code.commit):
+        line = f"code {code.commit[:SHORT]!a} is not the full name of a commit"
+        return "", Verdict(rule, passed=False, line=line)
+    found = case.facts.has_commit(code.commit)
+    if found is None:
+        line = f"code {code.commit[:SHORT]} is not a commit of this repository"
+        return "", unknown(rule, line)
+    if not found:
+        return "", Verdict(rule, passed=False, line=f"code {code.commit[:SHORT]} is no commit")
+    return code.commit, None
+
+
 @dataclass(frozen=True)
 class CodeClean:
-    """The code's commit is known, and the code was committed, all of it."""
+    """The code's commit is known and there, and the code was committed, all of it."""
 
     def __str__(self) -> str:
         return "the code's commit is known, without uncommitted changes or untracked code"
@@ -166,10 +200,11 @@ class CodeClean:
     def judge(self, case: Case) -> Verdict:
         """Return the verdict on the candidate's lineage."""
         code = case.candidate.lineage.code
-        if code is None:
-            return Verdict(codes.CODE, passed=False, line="the code's commit is not known")
-        state = f"with {code.unrecorded}" if code.unrecorded else "clean"
-        return Verdict(codes.CODE, not code.unrecorded, f"code {code.commit[:SHORT]} {state}")
+        if code is not None and code.unrecorded:
+            line = f"code {code.commit[:SHORT]} with {code.unrecorded}"
+            return Verdict(codes.CODE, passed=False, line=line)
+        commit, wrong = _code_of(case, codes.CODE)
+        return wrong or Verdict(codes.CODE, passed=True, line=f"code {commit[:SHORT]} clean")
 
 
 @dataclass(frozen=True)
@@ -183,11 +218,11 @@ class CodeOn:
 
     def judge(self, case: Case) -> Verdict:
         """Return the verdict on the candidate's lineage, by the branch in Git."""
-        code = case.candidate.lineage.code
-        if code is None:
-            return Verdict(codes.CODE_ON, passed=False, line="the code's commit is not known")
-        found = case.facts.is_reachable(code.commit, self.branch)
-        name = f"code {code.commit[:SHORT]}"
+        commit, wrong = _code_of(case, codes.CODE_ON)
+        if wrong is not None:
+            return wrong
+        found = case.facts.is_reachable(commit, self.branch)
+        name = f"code {commit[:SHORT]}"
         if found is None:
             line = (
                 f"{name} or the branch {self.branch} is not known here: push it, or git "
@@ -364,6 +399,27 @@ class Annotated:
         return Verdict(codes.ANNOTATION, passed, f"{self.name} is {state}")
 
 
+CanBeUnknown: TypeAlias = "CodeClean | CodeOn | ArtifactOnRemote | Formats | Soak | MetricBetter"
+
+CAN_BE_UNKNOWN = (CodeClean, CodeOn, ArtifactOnRemote, Formats, Soak, MetricBetter)
+"""The gates whose facts are not known everywhere: a server has no access to the bytes, say."""
+
+
+@dataclass(frozen=True)
+class Lenient:
+    """A gate that passes, with a warning, where its facts are not known."""
+
+    gate: CanBeUnknown
+
+    def __str__(self) -> str:
+        return f"{self.gate}, where that is known"
+
+    def judge(self, case: Case) -> Verdict:
+        """Return the gate's verdict, passed where it is unknown."""
+        verdict = self.gate.judge(case)
+        return verdict if verdict.known else replace(verdict, passed=True)
+
+
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
@@ -371,5 +427,5 @@ def _some(names: Sequence[str]) -> str:
 
 Gate: TypeAlias = (
     "MetricLimit | MetricBetter | CodeClean | CodeOn | DataHashed | EnvironmentPresent"
-    " | ArtifactOnRemote | Formats | Size | Soak | Annotated"
+    " | ArtifactOnRemote | Formats | Size | Soak | Annotated | Lenient"
 )

@@ -11,11 +11,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
-from gitreg.core.model.names import ARCHIVE, NO_STAGE
+from gitreg.core.model import layout
+from gitreg.core.model.names import ARCHIVE, NO_STAGE, fold
 from gitreg.core.policy.gates import Gate
 from gitreg.core.policy.measures import format_moment
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import NotFound
+
+_ALWAYS = (layout.POLICY, f"{layout.ROOT}/.dvc", ".dvc", f"{layout.ROOT}/.dvcignore", ".dvcignore")
+"""What every `Guard` covers: the policy, and DVC's configuration, which names the remote."""
+
+GUARDED = (
+    *("CODEOWNERS", "docs/CODEOWNERS", ".github", ".gitlab", ".gitlab-ci.yml", ".gitea"),
+    *(".forgejo", ".circleci", ".woodpecker", ".woodpecker.y*ml", "bitbucket-pipelines.yml"),
+    *("azure-pipelines.yml", ".azure-pipelines", ".buildkite", ".drone.yml", "Jenkinsfile"),
+)
+"""What it covers besides, unless the policy says what: whom a host asks, and what runs the check.
+The name of a folder stands for all that is in it."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +123,32 @@ class ModelRules:
 
 
 @dataclass(frozen=True)
+class Guard:
+    """What a commit needs to change the policy and the files that decide whether it holds.
+
+    Attributes:
+        signed: whose key has to sign the commit, roles and principals; ``None`` for nobody's.
+        approvals: the approvals that the change needs; ``None`` for none.
+        files: globs and folders that are covered besides the policy and DVC's configuration.
+
+    >>> Guard(signed=("admins",)).covers(".github/workflows/check.yml")
+    True
+    """
+
+    signed: tuple[str, ...] | None = None
+    approvals: Approvals | None = None
+    files: tuple[str, ...] = GUARDED
+
+    def covers(self, path: str) -> bool:
+        """Tell whether a path is covered; on some file systems case tells no two paths apart."""
+        folded = fold(path)
+        return any(
+            fnmatchcase(folded, fold(pattern)) or fnmatchcase(folded, f"{fold(pattern)}/*")
+            for pattern in (*_ALWAYS, *self.files)
+        )
+
+
+@dataclass(frozen=True)
 class Policy:
     """The rules of a registry at a commit.
 
@@ -122,6 +160,9 @@ class Policy:
         signers: principals and their public keys, as in a file of allowed signers.
         roles: groups of principals.
         revoked: fingerprints of keys that no longer count.
+        lenient: whether gates whose facts are unknown only warn, unless they say otherwise; the
+            gates of ``stages`` and ``models`` say so already.
+        guard: who may change the policy itself; ``None`` for everybody.
     """
 
     stages: Mapping[str, StageRule] = field(default_factory=dict)
@@ -131,6 +172,8 @@ class Policy:
     signers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     revoked: tuple[str, ...] = ()
+    lenient: bool = False
+    guard: Guard | None = None
 
     def stage(self, name: str) -> StageRule:
         """Return the rule of a stage.

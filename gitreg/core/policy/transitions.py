@@ -58,17 +58,17 @@ class NotFrozen:
     windows: tuple[Freeze, ...]
 
     def judge(self, case: Case) -> Verdict:
-        """Return the verdict, by the time of the move."""
-        moment = case.facts.moment()
+        """Return the verdict, by when the move was made and when it lands."""
+        moments = case.facts.moments()
         for stage in self.stages:
             for window in self.windows:
-                if window.covers(stage, moment):
+                if any(window.covers(stage, moment) for moment in moments):
                     why = f": {window.reason}" if window.reason else ""
                     line = f"{stage} is frozen until {format_moment(window.end)}{why}"
                     return Verdict(codes.FREEZE, passed=False, line=line)
         named = " and ".join(self.stages)
         verb = "is" if len(self.stages) == 1 else "are"
-        line = f"{named} {verb} not frozen at {format_moment(moment)}"
+        line = f"{named} {verb} not frozen at {format_moment(case.facts.moment())}"
         return Verdict(codes.FREEZE, passed=True, line=line)
 
 

@@ -44,7 +44,7 @@ class Verdict:
         passed: whether the case obeys it.
         line: why, in one line with the numbers.
         known: whether the facts that the rule needs are known here; false without a DVC remote or
-            history, say, and then ``passed`` is false, too.
+            history, say. Then it passes only where the policy says ``unknown: warn``.
     """
 
     rule: str
@@ -64,7 +64,10 @@ class Verdict:
 
 
 def unknown(rule: str, line: str) -> Verdict:
-    """Return the verdict of a rule whose facts are not known here; it does not pass."""
+    """Return the verdict of a rule whose facts are not known here; it does not pass.
+
+    `gitreg.core.policy.gates.Lenient` lets it pass.
+    """
     return Verdict(rule, passed=False, line=line, known=False)
 
 
@@ -74,6 +77,9 @@ class Facts(Protocol):
     def moment(self) -> int:
         """Return when the move is made, in seconds since the epoch."""
 
+    def moments(self) -> Sequence[int]:
+        """Return every time at which a freeze must not be: when it was made, and when it lands."""
+
     def entered(self, model: str, version: int, stage: str) -> int | None:
         """Return when a version last entered its stage, in seconds since the epoch."""
 
@@ -82,6 +88,15 @@ class Facts(Protocol):
 
     def is_reachable(self, commit: str, branch: str) -> bool | None:
         """Tell whether a commit is on a branch; see `gitreg.git.branches`."""
+
+    def has_commit(self, commit: str) -> bool | None:
+        """Tell whether a commit of the code is here; ``None`` where another repository has it."""
+
+    def last_held(self, model: str, stage: str) -> Sequence[ModelVersion] | None:
+        """Return the versions that a stage held before it became empty; none if it never held any.
+
+        ``None`` where their manifests cannot be read.
+        """
 
     def is_on_remote(self, artifact: Artifact) -> bool | None:
         """Tell whether all of an artifact is on the DVC remote."""

@@ -8,9 +8,17 @@ from gitreg.core.documents import yaml
 from gitreg.core.documents.yaml import Value
 from gitreg.core.model.names import NO_STAGE
 from gitreg.core.policy import gates
-from gitreg.core.policy.document import FORMAT, STAGE_KEYS
+from gitreg.core.policy.document import FAIL, FORMAT, STAGE_KEYS, WARN
 from gitreg.core.policy.measures import format_duration, format_moment, format_size
-from gitreg.core.policy.rules import Freeze, ModelRules, Policy, StageRule
+from gitreg.core.policy.rules import (
+    GUARDED,
+    Approvals,
+    Freeze,
+    Guard,
+    ModelRules,
+    Policy,
+    StageRule,
+)
 
 
 def write_policy(policy: Policy) -> bytes:
@@ -26,14 +34,22 @@ def policy_document(policy: Policy, *, with_defaults: bool = False) -> dict[str,
         with_defaults: write defaults, too, which a file leaves out.
     """
     document: dict[str, Value] = {"format": FORMAT}
+    if policy.lenient or with_defaults:
+        document["unknown"] = WARN if policy.lenient else FAIL
     document["stages"] = {
-        name: _stage_document(rule, _keys_to_write(rule), all_keys=with_defaults)
+        name: _stage_document(
+            rule, _keys_to_write(rule), all_keys=with_defaults, lenient=policy.lenient
+        )
         for name, rule in policy.stages.items()
     }
     parts: dict[str, Value] = {
         "aliases": {name: {"protected": value} for name, value in policy.protected.items()},
         "freeze": [_freeze_document(window) for window in policy.freeze],
-        "models": {name: _model_document(rules) for name, rules in policy.models.items()},
+        "models": {
+            name: _model_document(rules, lenient=policy.lenient)
+            for name, rules in policy.models.items()
+        },
+        "policy": None if policy.guard is None else _guard_document(policy.guard),
         "signers": {name: list(keys) for name, keys in policy.signers.items()},
         "roles": {name: list(members) for name, members in policy.roles.items()},
         "revoked": list(policy.revoked),
@@ -42,6 +58,21 @@ def policy_document(policy: Policy, *, with_defaults: bool = False) -> dict[str,
     if not policy.models:
         document.pop("models", None)  # the rules of one model include them already
     return document
+
+
+def _guard_document(guard: Guard) -> dict[str, Value]:
+    document: dict[str, Value] = {}
+    if guard.signed is not None:
+        document["signed"] = {"by": list(guard.signed)}
+    if guard.approvals is not None:
+        document["approvals"] = _approvals_document(guard.approvals)
+    if guard.files != GUARDED:
+        document["files"] = list(guard.files)
+    return document
+
+
+def _approvals_document(approvals: Approvals) -> dict[str, Value]:
+    return {"count": approvals.count, "by": list(approvals.by)}
 
 
 def _keys_to_write(rule: StageRule) -> list[str]:
@@ -57,21 +88,21 @@ def _keys_to_write(rule: StageRule) -> list[str]:
 
 
 def _stage_document(
-    rule: StageRule, keys: Collection[str], *, all_keys: bool = False
+    rule: StageRule, keys: Collection[str], *, lenient: bool, all_keys: bool = False
 ) -> dict[str, Value]:
     def by(names: Sequence[str] | None) -> Value:
         return None if names is None else {"by": list(names)}
 
     approvals: Value = None
     if rule.approvals is not None:
-        approvals = {"count": rule.approvals.count, "by": list(rule.approvals.by)}
+        approvals = _approvals_document(rule.approvals)
     values: dict[str, Value] = {
         "holds": "any" if rule.holds is None else rule.holds,
         "replaced": rule.replaced or NO_STAGE,
         "crowded": rule.crowded,
         "from": "any" if rule.sources is None else list(rule.sources),
         "aliases": list(rule.aliases),
-        "gates": [gate_document(gate) for gate in rule.gates],
+        "gates": [gate_document(gate, lenient=lenient) for gate in rule.gates],
         "approvals": approvals,
         "signed": by(rule.signed),
         "override": by(rule.override),
@@ -80,18 +111,31 @@ def _stage_document(
     return {key: values[key] for key in STAGE_KEYS if all_keys or key in keys}
 
 
-def gate_document(gate: gates.Gate) -> dict[str, Value]:
-    """Return a gate as its entry in the file."""
+def gate_document(gate: gates.Gate, *, lenient: bool = False) -> dict[str, Value]:
+    """Return a gate as its entry in the file.
+
+    Args:
+        gate: which.
+        lenient: whether the policy's ``unknown`` is ``warn`` already.
+    """
+    if isinstance(gate, gates.Lenient):
+        return {**_gate(gate.gate), **({} if lenient else {"unknown": WARN})}
+    is_other = lenient and isinstance(gate, gates.CAN_BE_UNKNOWN)
+    return {**_gate(gate), **({"unknown": FAIL} if is_other else {})}
+
+
+def _gate(gate: gates.Gate) -> dict[str, Value]:
     found: dict[str, Value] = {}
     match gate:
         case gates.MetricLimit(metric, at_least, at_most):
             limits = {"at_least": at_least, "at_most": at_most}
             found["metric"] = metric
             found.update((key, value) for key, value in limits.items() if value is not None)
-        case gates.MetricBetter(metric, than, by, lower_is_better):
+        case gates.MetricBetter(metric, than, by, lower_is_better, if_empty):
             found.update(metric=metric, better_than=than)
             found.update({"by": by} if by else {})
             found.update({"lower_is_better": True} if lower_is_better else {})
+            found.update({"if_empty": if_empty} if if_empty != gates.LAST else {})
         case gates.CodeClean():
             found["code"] = "clean"
         case gates.CodeOn(branch):
@@ -126,12 +170,12 @@ def _freeze_document(window: Freeze) -> dict[str, Value]:
     return document
 
 
-def _model_document(rules: ModelRules) -> dict[str, Value]:
+def _model_document(rules: ModelRules, *, lenient: bool) -> dict[str, Value]:
     document: dict[str, Value] = {}
     if rules.stages:
         keys = {name: key for key, name in STAGE_KEYS.items()}
         document["stages"] = {
-            name: _stage_document(part.rule, [keys[given] for given in part.given])
+            name: _stage_document(part.rule, [keys[given] for given in part.given], lenient=lenient)
             for name, part in rules.stages.items()
         }
     if rules.protected is not None:

@@ -40,6 +40,8 @@ class Comparison:
         code: the facts of the code commit that differ.
         environment: Python, platform and packages that differ.
         signature: the models' inputs and outputs that differ.
+        code_files: the files outside the registry that differ between the code commits; ``None``
+            where one of the commits is not in this repository.
     """
 
     a: ModelVersion
@@ -50,6 +52,7 @@ class Comparison:
     code: Mapping[str, Difference]
     environment: Mapping[str, Difference]
     signature: Mapping[str, Difference] = field(default_factory=dict)
+    code_files: tuple[str, ...] | None = None
 
 
 def compare(

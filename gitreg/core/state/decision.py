@@ -179,11 +179,12 @@ def may_return(policy: Policy, move: Move, after: RegistryState, moves: Moves) -
     """Tell whether a move can be part of one that takes back an earlier one.
 
     A message that says so is not enough: by history, the stage holds again what it held just before
-    a move that still stands, and a version that makes room goes where the policy puts it.
+    a move that still stands, and a version that makes room goes where the policy puts it. For a
+    version on its way out, that is the stage that it leaves.
     """
-    stage = move.stage or NO_STAGE
-    if is_way_out(policy.of(move.model), stage, move.came_from):
-        return True
+    entered = move.stage or NO_STAGE
+    leaves = is_way_out(policy.of(move.model), entered, move.came_from)
+    stage = move.came_from if leaves and move.came_from else entered
     return is_return(moves(move.model, stage), after.stage(move.model, stage))
 
 

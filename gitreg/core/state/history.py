@@ -10,9 +10,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from gitreg.core.model import layout, manifest
+from gitreg.core.model.gto_tags import parse_gto_tag
 from gitreg.core.model.names import ARCHIVE
 from gitreg.core.state.change import OVERRIDE, reason_of, reverted_by, trailers_of
 from gitreg.errors import InvalidDocument
@@ -22,6 +23,7 @@ _ZONE = re.compile(r"[-+](?P<hours>[01][0-9]|2[0-3])(?P<minutes>[0-5][0-9])")
 _EARLIEST, _LATEST = -62135510400, 253402214400
 """The second day of year 1 and the last but one of year 9999: every zone stays inside."""
 
+_COMMIT = re.compile("[0-9a-f]{40}")
 _REVERT_SUBJECTS = ('Revert "', 'Reapply "')
 _REVERT_OF = re.compile(r'(?:(Revert)|Reapply) "')
 
@@ -49,13 +51,23 @@ class CommitInfo:
     message: str
 
     @property
+    def trailers(self) -> Mapping[str, tuple[str, ...]]:
+        """Gitreg's trailers in the message."""
+        return trailers_of(self.message)
+
+    @property
     def when(self) -> str:
         """The committer's date in ISO 8601; in UTC where Git has a zone that does not exist."""
-        match = _ZONE.fullmatch(self.zone)
-        minutes = int(match["hours"]) * 60 + int(match["minutes"]) if match else 0
-        zone = timezone(timedelta(minutes=-minutes if self.zone[0] == "-" else minutes))
         moment = min(max(self.time, _EARLIEST), _LATEST)
-        return datetime.fromtimestamp(moment, zone).isoformat()
+        return datetime.fromtimestamp(moment, _zone(self.zone)).isoformat()
+
+
+@lru_cache(maxsize=64)
+def _zone(text: str) -> timezone:
+    """Return the zone that ``+0100`` means; UTC where there is no such zone."""
+    match = _ZONE.fullmatch(text)
+    minutes = int(match["hours"]) * 60 + int(match["minutes"]) if match else 0
+    return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))
 
 
 @dataclass(frozen=True)
@@ -149,6 +161,35 @@ def named_by(held: tuple[int, ...]) -> int | None:
     return held[-1] if held else None
 
 
+def adopted_in(changes: Iterable[FileChange]) -> dict[tuple[str, int], tuple[str, str]]:
+    """Return the versions that a commit registers and that have a tag of GTO's already.
+
+    An import records it in the manifest. Such a version gets no tag of gitreg's own, and GTO's is
+    never moved.
+
+    Returns:
+        Model and version to the tag's name and the commit that the tag is on.
+    """
+    found = {}
+    for change in changes:
+        if change.before is not None or b"\n  tag: " not in (change.after or b""):
+            continue
+        place = layout.locate(change.path)
+        if place is None or place.kind != "manifest" or place.version is None:
+            continue
+        try:
+            lineage = manifest.read_manifest(change.after or b"", change.path).lineage
+        except InvalidDocument:
+            continue
+        tag = parse_gto_tag(lineage.tag or "")
+        commit = lineage.code.commit if lineage.code else ""
+        # After a rename the tag is that of the old name.
+        is_its_own = tag is not None and tag.action == "register" and tag.artifact == place.model
+        if is_its_own and lineage.tag and _COMMIT.fullmatch(commit):
+            found[place.model, place.version] = (lineage.tag, commit)
+    return found
+
+
 Held = Callable[[str, str], tuple[int, ...]]
 """Returns what a model's pointer holds by its moves so far."""
 
@@ -224,9 +265,9 @@ class _Told:
         return cls(
             commit,
             found,
-            trailers_of(commit.message),
+            commit.trailers,
             frozenset(ended),
-            {old: new for old, new in ended.items() if new in came},
+            {old: new for old, new in ended.items() if new in came and new != old},
             frozenset(
                 (place.model, place.version)
                 for place, change in found
@@ -453,6 +494,9 @@ def is_return(moves: Iterable[Values], held: tuple[int, ...]) -> bool:
     >>> first, second = ((), (1,)), ((1,), (2,))
     >>> is_return([first, second], (1,)), is_return([first, second, ((2,), (1,))], (2,))
     (True, False)
+    >>> archived = [first, second, ((2,), ())]
+    >>> is_return(archived, (2,)), is_return([*archived, ((), (3,))], (2,))
+    (True, False)
 
     Args:
         moves: all earlier moves of the stage, oldest first.
@@ -467,7 +511,11 @@ def is_return(moves: Iterable[Values], held: tuple[int, ...]) -> bool:
             del standing[back[-1] :]
         else:
             standing.append((before, after))
-    return any(held and set(held) <= set(before) for before, _ in standing)
+    if not held:
+        return bool(standing) and not standing[-1][0]
+    # What was only taken out, with nothing in its place, returns as the next move or not at all.
+    replacing = [(before, after) for before, after in standing[:-1] if set(after) - set(before)]
+    return any(set(held) <= set(before) for before, _ in (*replacing, *standing[-1:]))
 
 
 def entry_of(events: Iterable[Event], version: int) -> Event | None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from gitreg.core.model.gto_tags import GtoTag, parse_gto_tag
 from gitreg.core.model.names import RegistryTag, format_version, is_taggable
+from gitreg.core.state.change import ADOPTED, COUNTER, trailers_of
 from gitreg.core.state.history import CommitInfo, Event, named_by
+
+_COUNTER = re.compile("[0-9]{1,9}")
+_SQUASHED = 1000
+"""Above this are gitreg's counters where a squashed import lost GTO's highest one."""
 
 _VERSION = re.compile(r"v([0-9]{1,9})\.[0-9]+\.[0-9]+.*", re.DOTALL)
 
@@ -19,11 +25,14 @@ class TagHistory(Protocol):
     def registered(self, model: str, version: int) -> str | None:
         """Return the commit that the tag of a version is on, if it has one."""
 
+    def tag_name(self, model: str, version: int) -> str:
+        """Return the name of a version's tag: gitreg's own, or GTO's that it had before."""
+
     def is_taken(self, name: str) -> bool:
         """Tell whether there is a tag of that name, even one of a deleted model."""
 
     def moves(self, model: str) -> tuple[int, int]:
-        """Return how many tags with a counter a model has, and the time of its last tag."""
+        """Return the highest counter of a model's tags, and the time of its last tag."""
 
     def standing(self, model: str, pointer: str) -> Sequence[int]:
         """Return the versions that a pointer has by its tags, the oldest first."""
@@ -74,7 +83,12 @@ class Tag:
         ).encode()
 
 
-def tags_of(commit: CommitInfo, events: Sequence[Event], ledger: TagHistory) -> list[Tag]:
+def tags_of(
+    commit: CommitInfo,
+    events: Sequence[Event],
+    ledger: TagHistory,
+    adopted: Mapping[tuple[str, int], tuple[str, str]] | None = None,
+) -> list[Tag]:
     """Return the tags that one commit's events imply, in the order of their counters.
 
     Only names that fit GTO's grammar are tagged. When one commit registers several versions of a
@@ -82,23 +96,70 @@ def tags_of(commit: CommitInfo, events: Sequence[Event], ledger: TagHistory) -> 
     A stage that holds several versions is tagged when the highest one changes. To GTO a pointer
     names every version until a tag cancels that. So when a pointer names no version, or one without
     a tag, all versions that it has by its tags are cancelled.
+
+    What has a tag of GTO's already gets none: see `draft_of`.
     """
-    draft = _Draft(commit, events, ledger)
+    return draft_of(commit, events, ledger, adopted).tags
+
+
+def draft_of(
+    commit: CommitInfo,
+    events: Sequence[Event],
+    ledger: TagHistory,
+    adopted: Mapping[tuple[str, int], tuple[str, str]] | None = None,
+) -> Draft:
+    """Return the tags that one commit implies, and those of GTO's that it adopts.
+
+    Args:
+        commit: the commit.
+        events: its events.
+        ledger: the history before it.
+        adopted: the versions that it registers and that have a tag of GTO's; see
+            `gitreg.core.state.history.adopted_in`.
+    """
+    draft = Draft(commit, events, ledger, adopted or {})
     for event in events:
         if is_taggable(event.model):
             draft.add(event)
-    return draft.tags
+    return draft
 
 
-class _Draft:
-    """The tags of one commit while they are made."""
+class Draft:
+    """The tags of one commit while they are made.
 
-    def __init__(self, commit: CommitInfo, events: Sequence[Event], ledger: TagHistory) -> None:
+    Attributes:
+        tags: the tags that the commit implies.
+        adopted: tags of GTO's for the same events. They are not made, moved or compared.
+        above: the highest counter that tags of others had, according to the commit; else 0.
+    """
+
+    def __init__(
+        self,
+        commit: CommitInfo,
+        events: Sequence[Event],
+        ledger: TagHistory,
+        adopted: Mapping[tuple[str, int], tuple[str, str]],
+    ) -> None:
         self.tags: list[Tag] = []
+        self.adopted: list[Tag] = []
         self._commit = commit
         self._ledger = ledger
         self._counters: dict[str, tuple[int, int]] = {}
         self._newest = {event.model: event.version for event in events if event.is_birth}
+        self._versions = adopted
+        trailers = trailers_of(commit.message)
+        self.above = max(
+            (int(n) for n in trailers.get(COUNTER, ()) if _COUNTER.fullmatch(n)),
+            default=_SQUASHED if adopted else 0,
+        )
+        parsed = [parse_gto_tag(name) for name in trailers.get(ADOPTED, ())]
+        self._moves = {tag.artifact: tag for tag in parsed if tag is not None and not tag.order}
+        self._moves |= {t.artifact: t for t in parsed if t is not None and t.action == "deregister"}
+
+    def counter_of(self, model: str) -> tuple[int, int]:
+        """Return the highest counter of a model's tags after this commit, and the last time."""
+        counter, last = self._counters.get(model) or self._ledger.moves(model)
+        return max(counter, self.above), last
 
     def add(self, event: Event) -> None:
         """Add the tags of one event."""
@@ -110,8 +171,19 @@ class _Draft:
             self._make(event.model, event.version, "{} was deleted", cancelled=True)
         elif event.renamed_to is not None:
             self._make(event.model, event.version, "{} has another name now", cancelled=True)
+        elif event.is_birth and (event.model, event.version) in self._versions:
+            name, commit = self._versions[event.model, event.version]
+            self._adopt(name, event.model, event.version, commit)
         elif event.is_birth and self._newest[event.model] == event.version:
             self._birth(event.model, event.version)
+
+    def _adopt(self, name: str, model: str, version: int, target: str) -> None:
+        parsed = parse_gto_tag(name)
+        counter, last = self.counter_of(model)
+        given = (parsed.counter or 0) if parsed else 0
+        time = max(self._commit.time, last + 1)
+        self._counters[model] = (max(counter, given), time)
+        self.adopted.append(self._tag(name, model, version, target, time, ""))
 
     def _birth(self, model: str, version: int) -> None:
         # A version that a revert restores keeps its tag. A tag of an earlier model of this name is
@@ -119,10 +191,13 @@ class _Draft:
         tag = RegistryTag(model, version=version)
         known = self._ledger.registered(model, version) is not None
         if not known and not self._ledger.is_taken(str(tag)):
-            self._append(tag, version, self._commit.oid, format_version(model, version))
+            self._append(str(tag), model, version, self._commit.oid, format_version(model, version))
 
     def _move(self, event: Event, pointer: str) -> None:
         model, version = event.model, named_by(event.after)
+        if model in self._moves:
+            self._adopt_move(self._moves[model], event)
+            return
         if version == named_by(event.before) or not is_taggable(pointer):
             return
         if version is not None and self._target(model, version) is not None:
@@ -132,8 +207,18 @@ class _Draft:
             words = f"{pointer} no longer names {{}}"
             self._make(model, past, words, pointer=pointer, cancelled=True)
 
+    def _adopt_move(self, tag: GtoTag, event: Event) -> None:
+        """Adopt the tag of a move; what moves along with it, as into the archive, has none."""
+        if event.version is None or any(made.name == tag.text for made in self.adopted):
+            return
+        target = self._target(event.model, event.version)
+        if target is not None:
+            self._adopt(tag.text, event.model, event.version, target)
+
     def _target(self, model: str, version: int) -> str | None:
         """Return the commit that a version's tag is on; ``None`` if the version has no tag."""
+        if (model, version) in self._versions:
+            return self._versions[model, version][1]
         known = self._ledger.registered(model, version)
         tag = str(RegistryTag(model, version=version))
         if known is None and any(made.name == tag for made in self.tags):
@@ -152,27 +237,24 @@ class _Draft:
         target = self._target(model, version)
         if target is None:
             return
-        counter = self._counter(model)[0] + 1
-        number = version if pointer is None else None
-        tag = RegistryTag(model, number, pointer, counter, cancelled)
-        self._append(tag, version, target, words.format(format_version(model, version)))
+        counter = self.counter_of(model)[0] + 1
+        head = f"{model}#{pointer}" if pointer else self._name(model, version)
+        name = f"{head}{'!' if cancelled else ''}#{counter}"
+        self._append(name, model, version, target, words.format(format_version(model, version)))
 
-    def _counter(self, model: str) -> tuple[int, int]:
-        return self._counters.get(model) or self._ledger.moves(model)
+    def _name(self, model: str, version: int) -> str:
+        adopted = self._versions.get((model, version))
+        return adopted[0] if adopted else self._ledger.tag_name(model, version)
 
-    def _append(self, tag: RegistryTag, version: int, target: str, message: str) -> None:
-        counter, last = self._counter(tag.model)
+    def _append(self, name: str, model: str, version: int, target: str, message: str) -> None:
+        counter, last = self.counter_of(model)
         time = max(self._commit.time, last + 1)
-        self._counters[tag.model] = (tag.counter or counter, time)
-        self.tags.append(
-            Tag(
-                str(tag),
-                tag.model,
-                version,
-                target,
-                self._commit.committer,
-                time,
-                self._commit.zone,
-                message,
-            )
-        )
+        made = parse_gto_tag(name)
+        self._counters[model] = (max(counter, (made.counter or 0) if made else 0), time)
+        self.tags.append(self._tag(name, model, version, target, time, message))
+
+    def _tag(
+        self, name: str, model: str, version: int, target: str, time: int, message: str
+    ) -> Tag:
+        commit = self._commit
+        return Tag(name, model, version, target, commit.committer, time, commit.zone, message)

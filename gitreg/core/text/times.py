@@ -19,13 +19,14 @@ _LOCAL = re.compile(r"\s+local$", re.IGNORECASE)
 _HAS_TIME = re.compile(r"\d[^\dW-]\d")
 
 
-def parse_instant(text: str, now: datetime | None = None) -> int:
+def parse_instant(text: str, now: datetime | None = None, *, first: bool = False) -> int:
     """Return a point in time in seconds since the epoch.
 
     Args:
         text: ISO 8601, in UTC unless it has an offset or ends in `` local`` (the end of the day for
             a date alone), ``3 days ago``, ``yesterday`` or ``now``.
         now: the present, for tests.
+        first: read a date alone as the beginning of its day, not the end.
 
     Raises:
         InvalidRequest: ``text`` has none of these forms.
@@ -39,7 +40,7 @@ def parse_instant(text: str, now: datetime | None = None) -> int:
         if ago:
             elapsed = timedelta(**{ago["unit"] + "s": int(ago["count"])})
             return int((present - elapsed).timestamp())
-        return int(_written(text.strip()).timestamp())
+        return int(_written(text.strip(), first=first).timestamp())
     except (ValueError, OverflowError, OSError):
         raise InvalidRequest(
             f"{text[:60]!a} is not a date or time",
@@ -48,7 +49,7 @@ def parse_instant(text: str, now: datetime | None = None) -> int:
         ) from None
 
 
-def _written(text: str) -> datetime:
+def _written(text: str, *, first: bool) -> datetime:
     """Return the moment of ISO 8601; a naive one is in local time.
 
     Raises:
@@ -57,7 +58,7 @@ def _written(text: str) -> datetime:
     given = _LOCAL.sub("", text)
     # Python 3.10 does not read the Z of UTC.
     moment = datetime.fromisoformat(re.sub(" ?[zZ]$", "+00:00", given))
-    if not _HAS_TIME.search(given):
+    if not first and not _HAS_TIME.search(given):
         moment += timedelta(days=1, seconds=-1)
     if given == text:
         return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

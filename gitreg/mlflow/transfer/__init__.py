@@ -8,6 +8,5 @@ Both directions can be interrupted and run again: each finds what is already on 
 `following`  what changed in MLflow since the last import
 `foreign`    reads an MLflow registry and its artifacts
 `runs`       the tracking runs that stand for exported versions
-`report`     the result of a transfer
 ===========  ===================================================================
 """

@@ -22,16 +22,15 @@ from gitreg.errors import DvcError, InvalidRequest, Refused
 from gitreg.git import scratch
 from gitreg.mlflow.artifact_repository import LINK
 from gitreg.mlflow.sources import PROMPT
-from gitreg.mlflow.transfer.following import one_line
 from gitreg.mlflow.transfer.foreign import (
     ForeignModel,
     ForeignRegistry,
     ForeignVersion,
     is_the_same,
 )
-from gitreg.mlflow.transfer.report import ModelMoved, Progress, Report, Tell, chosen
 from gitreg.mlflow.transfer.runs import SHA256, Runs
 from gitreg.registry import Registry
+from gitreg.transfer.report import ModelMoved, Progress, Report, Tell, chosen, one_line
 
 STAGES = {"staging": "Staging", "production": "Production", "archived": "Archived"}
 """The stages that MLflow knows, and its names for them."""

@@ -13,10 +13,10 @@ from gitreg.core.model.model import Annotations, Model, ModelVersion
 from gitreg.core.model.names import NO_STAGE, Reference, check_alias
 from gitreg.core.operations.annotate import check_tags
 from gitreg.core.state.history import Event
-from gitreg.errors import GitregError, InvalidRequest, Refused
+from gitreg.errors import InvalidRequest, Refused
 from gitreg.mlflow.transfer.foreign import ForeignModel, ForeignVersion
-from gitreg.mlflow.transfer.report import Progress
 from gitreg.registry import Registry
+from gitreg.transfer.report import Progress, one_line
 
 _IMPORT = "mlflow-import-"
 
@@ -25,12 +25,6 @@ def operation_id(*parts: object) -> str:
     """Return an id for an operation of an import, the same for the same parts."""
     digest = hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:32]
     return f"{_IMPORT}{digest}"
-
-
-def one_line(error: Exception) -> str:
-    """Return an error and its hint in one line."""
-    hint = error.hint if isinstance(error, GitregError) else None
-    return " ".join(f"{error} ({hint})".split()) if hint else " ".join(str(error).split())
 
 
 def fitting_tags(

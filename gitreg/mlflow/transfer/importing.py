@@ -11,8 +11,7 @@ source writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from mlflow.prompt.constants import PROMPT_TEXT_TAG_KEY
@@ -24,11 +23,11 @@ from gitreg.core.model.names import fold
 from gitreg.core.operations.register import check_new_name, twin_of
 from gitreg.core.text.times import instant
 from gitreg.core.text.urls import without_credentials
-from gitreg.errors import InvalidRequest, Refused, WorldError
+from gitreg.errors import InvalidRequest, Refused
 from gitreg.git import scratch
 from gitreg.mlflow.artifact_repository import LINK
 from gitreg.mlflow.sources import PROMPT, code_of, described, server_of
-from gitreg.mlflow.transfer.following import Follower, fitting_tags, one_line, operation_id
+from gitreg.mlflow.transfer.following import Follower, fitting_tags, operation_id
 from gitreg.mlflow.transfer.foreign import (
     ForeignModel,
     ForeignRegistry,
@@ -37,10 +36,18 @@ from gitreg.mlflow.transfer.foreign import (
     Unavailable,
     is_the_same,
 )
-from gitreg.mlflow.transfer.report import ModelMoved, Progress, Report, Tell, chosen
 from gitreg.mlflow.transfer.runs import SHA256
 from gitreg.publishing.outcome import Outcome
 from gitreg.registry import Registry
+from gitreg.transfer.report import (
+    ModelMoved,
+    Progress,
+    Report,
+    Tell,
+    chosen,
+    going_on_later,
+    one_line,
+)
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,7 @@ def import_registry(
     found = source.models()
     plan = [(found[name], source.versions(found[name])) for name in chosen(list(found), models)]
     importing = _Import(registry, source, options, sum(len(versions) for _, versions in plan))
-    with _going_on_later():
+    with going_on_later():
         moved = [importing.model(model, versions) for model, versions in plan]
         if not models:
             moved += importing.gone(found.keys())
@@ -98,20 +105,6 @@ def import_registry(
             published = True
     pushed = published and not options.dry_run
     return Report(source.address, tuple(moved), dry_run=options.dry_run, pushed=pushed)
-
-
-@contextmanager
-def _going_on_later() -> Iterator[None]:
-    """Add to the error of an interrupted import that the next one continues from there."""
-    again = "run it again: it continues with what is not imported yet"
-    try:
-        yield
-    except WorldError as error:
-        if error.hint is None or "--op-id" in error.hint:  # an import has ids of its own
-            error.hint = again
-        raise
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(again) from None
 
 
 @dataclass

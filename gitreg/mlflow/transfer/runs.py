@@ -34,7 +34,7 @@ from gitreg.core.model.model import ModelVersion
 from gitreg.core.text.times import milliseconds
 from gitreg.errors import InvalidRequest
 from gitreg.mlflow.transfer.foreign import ForeignRegistry, answering
-from gitreg.mlflow.transfer.report import Progress
+from gitreg.transfer.report import Progress
 
 SHA256 = "gitreg.sha256"
 """The tag with the SHA-256 of the artifact that a run holds, as its manifest has it."""

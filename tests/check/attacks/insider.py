@@ -10,8 +10,9 @@ from gitreg import Registry
 from gitreg.core.model.manifest import Tombstone
 from gitreg.core.operations.judging import GateRefused
 from gitreg.core.operations.rename import rename_model
-from tests.check.test_contract import GRACE, PRODUCTION, Place, force
+from tests.check.test_contract import GRACE, PRODUCTION, force
 from tests.conftest import write_model
+from tests.support.contract import Place
 from tests.support.fakes import ADA, CREATED
 from tests.support.signers import use_ssh
 

@@ -151,6 +151,30 @@ def squash_honest(client: Client) -> None:
 GO_LIVE: dict[str, str | None] = {LIVE: "versions:\n- 1\n"}
 
 
+def compared(client: Client) -> None:
+    """Demand, in a push of its own, that a version is better than the incumbent."""
+    policy = "registry/policy.yaml"
+    better = "    - {metric: auc, better_than: production}\n"
+    client.commit(
+        {policy: client.read(policy).replace("    - {metric: auc, at_least: 0.75}\n", better)}
+    )
+    assert client.push()[0] == 0
+
+
+def take_the_incumbent_out_first(client: Client) -> None:
+    """Archive version 2, which needs nothing; then version 1 only has to beat an empty stage."""
+    compared(client)
+    client.commit({PRODUCTION: None, ARCHIVED: "versions:\n- 1\n- 2\n"})
+    client.commit(TO_1)
+
+
+def better_than_what_was_taken_out(client: Client) -> None:
+    compared(client)
+    client.commit({PRODUCTION: None, ARCHIVED: "versions:\n- 1\n- 2\n"})
+    assert client.push()[0] == 0
+    promote(client)
+
+
 def forged_author(client: Client) -> None:
     """Mallory writes Ada into the commit, and signs with a key of her own."""
     client.commit(client.approve("grace", 1))
@@ -242,8 +266,71 @@ def merged_rollback(client: Client) -> None:
     client.git("revert", "--no-edit", "HEAD")
 
 
+def freeze(client: Client) -> None:
+    """Freeze all stages, in a push of its own."""
+    policy = "registry/policy.yaml"
+    window = "{from: '2020-01-01T00:00:00Z', until: '2090-01-01T00:00:00Z'}"
+    client.commit({policy: f"{client.read(policy)}freeze: [{window}]\n"})
+    assert client.push()[0] == 0
+
+
+def archived_as_a_rollback(client: Client) -> None:
+    """Say of a version that is taken out of service in a freeze that this is a rollback."""
+    freeze(client)
+    client.commit({PRODUCTION: None, ARCHIVED: "versions:\n- 1\n- 2\n"}, BY_NAME)
+
+
+def rollback_in_a_freeze(client: Client) -> None:
+    freeze(client)
+    rollback(client)
+
+
+def archived_and_back(client: Client, *, later: bool) -> None:
+    """Take version 2 out, and back: as the next move, or when production held another one."""
+    stricter(client)
+    client.commit({PRODUCTION: None, ARCHIVED: "versions:\n- 1\n- 2\n"})
+    assert client.push()[0] == 0
+    if later:
+        client.commit({PRODUCTION: "versions:\n- 3\n"})
+        assert client.push()[0] == 0
+        client.commit({PRODUCTION: "versions:\n- 2\n", ARCHIVED: "versions:\n- 1\n- 3\n"}, BY_NAME)
+    else:
+        client.commit({PRODUCTION: "versions:\n- 2\n", ARCHIVED: "versions:\n- 1\n"}, BY_NAME)
+
+
+def archived_and_back_later(client: Client) -> None:
+    archived_and_back(client, later=True)
+
+
+def archived_and_back_at_once(client: Client) -> None:
+    archived_and_back(client, later=False)
+
+
 def forged_override(client: Client) -> None:
     client.commit(TO_1, "promote\n\nGitreg-Override: I may\n")
+
+
+def branch_of_a_promotion(client: Client) -> None:
+    """Publish Grace's approval, and promote by it on a branch, signed by Ada."""
+    client.commit(client.approve("grace", 1))
+    assert client.push()[0] == 0
+    client.git("switch", "--quiet", "-c", "side")
+    client.commit_signed("ada", GO_LIVE, "--author=Alan <alan@example.com>")
+    client.git("switch", "--quiet", "main")
+
+
+def merge_of_a_promotion(client: Client) -> None:
+    """Merge it as a host does, with an unsigned commit of whoever presses the button."""
+    branch_of_a_promotion(client)
+    client.git("merge", "--quiet", "--no-ff", "-m", "Merge pull request 7", "side")
+
+
+def merge_after_a_withdrawal(client: Client) -> None:
+    branch_of_a_promotion(client)
+    approval = client.approval_path("grace", 1)
+    client.commit({approval: None, f"{approval[:-4]}.off": "withdrawn: 1\n"})
+    assert client.push()[0] == 0
+    client.git("merge", "--quiet", "--no-ff", "-m", "Merge pull request 7", "side")
 
 
 def own_approval(client: Client) -> None:
@@ -363,8 +450,12 @@ def soaked_by_a_forged_date(client: Client) -> None:
 
 
 def soaked_on_the_server(client: Client) -> None:
+    """Wait until the server has had it for long enough: here its log says so."""
     stage_long_ago(client)
     assert client.push()[0] == 0
+    log = client.folder.parent / "origin.git" / "gitreg" / "arrivals"
+    entries = [entry.split() for entry in log.read_text().splitlines()]
+    log.write_text("".join(f"{oid} {int(at) - 3600} {newest}\n" for oid, at, newest in entries))
     client.commit(GATED_LIVE)
 
 

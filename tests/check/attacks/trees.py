@@ -44,7 +44,13 @@ def tag_that_only_gto_reads(client: Client, name: str) -> tuple[str, ...]:
     return ("origin", f"refs/tags/{name}")
 
 
+REPORT = "  report:\n    path: reports/latest.html\n    type: dataset\n"
+
+
 def tag_of_another_artifact(client: Client) -> tuple[str, ...]:
+    """Tag an artifact that ``dvc.yaml`` has, and that is no model of the registry."""
+    client.commit({"dvc.yaml": client.read("dvc.yaml") + REPORT})
+    assert client.push()[0] == 0
     return tag_that_only_gto_reads(client, "report@v1.2.3")
 
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from gitreg import Registry
+from gitreg.core.model.manifest import Tombstone
+from gitreg.core.operations import rename as renaming
+from gitreg.core.state.state import RegistryState
+from gitreg.git.repository import GitRepository
 from tests.check.attacks.moves import signed_and_approved
 from tests.support.client import LIVE, MANIFEST, PRODUCTION, STAGING, Client
+from tests.support.fakes import ADA, CREATED
 
 GONE = "deleted_at: '2026-11-22T20:25:06Z'\ndeleted_by: Ada <ada@example.com>\nreason: leaked\n"
 
@@ -223,6 +230,17 @@ def rename_model(client: Client) -> None:
         registry.rename_model("churn", "leavers")
 
 
+def rename_what_is_live(client: Client) -> None:
+    """Take the signed production of a model away, unsigned, by another name."""
+    go_live(client)
+    repository = GitRepository(client.folder)
+    state = RegistryState(repository.snapshot(str(repository.commit_of("HEAD"))))
+    note = Tombstone(CREATED, ADA, None, renamed_to="words")
+    edits = renaming.rename_model(state, "tokenizer", note, None).edits
+    repository.close()
+    client.commit({e.path: None if e.content is None else e.content.decode() for e in edits})
+
+
 def rename_and_change(client: Client) -> None:
     rename_model(client)
     path = MANIFEST.format(2).replace("/churn/", "/leavers/")
@@ -278,3 +296,73 @@ def revert_a_deletion(client: Client) -> None:
 
 def say_it_is_deleted(client: Client) -> None:
     client.commit({"registry/churn/deleted.yaml": GONE})
+
+
+DVC_FILE = "registry/churn/versions/4/model.dvc"
+
+
+def changed_pointer(client: Client, old: str, new: str) -> None:
+    files = client.register("churn", 4)
+    text = str(files[DVC_FILE])
+    assert old in text
+    client.commit({**files, DVC_FILE: text.replace(old, new)})
+
+
+def command_in_a_dvc_file(client: Client) -> None:
+    """Let `dvc repro` run something."""
+    changed_pointer(client, "outs:", "cmd: touch /tmp/evil\nouts:")
+
+
+def remote_in_a_dvc_file(client: Client) -> None:
+    """Let `dvc pull` ask another remote for the bytes."""
+    changed_pointer(client, "  hash: md5", "  hash: md5\n  remote: mine")
+
+
+def known_digest_of_other_bytes(client: Client) -> None:
+    """Give the manifest the digest of version 3, and DVC the bytes of version 1."""
+    md5s = [
+        str(client.read(f"registry/churn/versions/{n}/model.dvc").split("md5: ")[1].split("\n")[0])
+        for n in (3, 1)
+    ]
+    changed_pointer(client, *md5s)
+
+
+def known_bytes(client: Client) -> None:
+    """Register the bytes of version 3 again."""
+    client.commit(client.register("churn", 4))
+
+
+def requirements_of(client: Client, text: str, digest_of: str) -> None:
+    digest = hashlib.sha256(digest_of.encode()).hexdigest()
+    files = client.register("churn", 4)
+    manifest = MANIFEST.format(4)
+    lines = [
+        f"  requirements_digest: {digest}" if "requirements_digest" in entry else entry
+        for entry in str(files[manifest]).splitlines()
+    ]
+    assert any(digest in entry for entry in lines)
+    files[manifest] = "\n".join([*lines, ""])
+    client.commit({**files, "registry/churn/versions/4/requirements.txt": text})
+
+
+def other_requirements(client: Client) -> None:
+    requirements_of(client, "evil==1.0\n", "good==1.0\n")
+
+
+def right_requirements(client: Client) -> None:
+    requirements_of(client, "good==1.0\n", "good==1.0\n")
+
+
+def second_dvc_file(client: Client) -> None:
+    """Put another .dvc file beside a version's, which plain DVC would pull as well."""
+    files = client.register("churn", 4)
+    text = str(files[DVC_FILE]).replace("path: model", "path: model.pkl")
+    client.commit({**files, "registry/churn/versions/4/model.pkl.dvc": text})
+
+
+def pipeline_in_the_registry(client: Client) -> None:
+    client.commit({"registry/dvc.yaml": "stages: {evil: {cmd: touch /tmp/evil}}\n"})
+
+
+def pipeline_of_ones_own(client: Client) -> None:
+    client.commit({"pipelines/dvc.yaml": "stages: {train: {cmd: python train.py}}\n"})

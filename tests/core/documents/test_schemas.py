@@ -51,6 +51,7 @@ READER_ONLY = {
         r"no spaces, quotes, commas, wildcards or invisible characters": UNICODE,
         r"expected the name of a model, or a glob": UNICODE,
         r"expected a text of one line": UNICODE,
+        r"is no path or glob such as": UNICODE,
         r"keys of type|an RSA key of|it says that it is|is cut off": BYTES,
         r"the key says|the line says": BYTES,
         r"holds: expected a number of versions": NUMBERS,
@@ -244,6 +245,8 @@ MORE_BAD_MANIFESTS: list[tuple[str, object, None]] = [
     ("artifact", None, None),
     ("model", ..., None),
     ("environment.requirements", "", None),
+    ("environment.requirements_digest", "x" * 64, None),
+    ("environment.requirements_digest", 5, None),
 ]
 
 
@@ -255,6 +258,8 @@ def good_manifests() -> Iterable[bytes]:
     yield manifests.broken("lineage", {"data": None, "run": None, "source": None})
     yield manifests.broken("signature", {"inputs": None, "params": "[]"})
     yield manifests.broken("environment.requirements", None)
+    yield manifests.broken("environment.requirements_digest", "0f" * 32)
+    yield manifests.broken("environment.requirements_digest", None)
     yield manifests.broken("artifact.path", "model.tar.gz")
 
 

@@ -67,7 +67,9 @@ MANIFESTS = st.builds(
     METRICS,
     st.dictionaries(TEXTS, VALUES, max_size=2),
     LINEAGES,
-    st.builds(Environment, maybe(TEXTS), maybe(TEXTS), maybe(st.just("requirements.txt"))),
+    st.builds(
+        Environment, maybe(TEXTS), maybe(TEXTS), maybe(st.just("requirements.txt")), maybe(HEX)
+    ),
     signature=maybe(st.builds(ModelSignature, st.just("[]"), maybe(TEXTS), maybe(TEXTS))),
 )
 
@@ -374,6 +376,36 @@ def test_pointers_that_could_not_be_read_back_are_not_written() -> None:
         (f"outs: [{{md5: {MD5}, hash: sha1, path: model}}]", "outs[0].hash: expected 'md5'"),
         ("outs: [{hash: md5, path: model}]", "outs[0].md5: missing"),
         ("outs: [{md5: ../../x, hash: md5, path: model}]", "outs[0].md5: expected an MD5"),
+        *(
+            (
+                f"{key}: {value}\nouts: [{{md5: {MD5}, hash: md5, path: model}}]",
+                f"{key}: unknown key",
+            )
+            for key, value in {
+                "cmd": "evil",
+                "wdir": "../../..",
+                "deps": "[{path: x}]",
+                "frozen": "true",
+                "meta": "{a: b}",
+                "desc": "a text",
+                "md5": MD5,
+            }.items()
+        ),
+        *(
+            (
+                f"outs: [{{md5: {MD5}, hash: md5, path: model, {key}: {value}}}]",
+                f"outs[0].{key}: unknown key",
+            )
+            for key, value in {
+                "remote": "mine",
+                "cache": "false",
+                "persist": "true",
+                "push": "false",
+                "desc": "a text",
+                "cloud": "{}",
+                "files": "[]",
+            }.items()
+        ),
         (f"outs: [{{md5: {MD5}.dirt, hash: md5, path: model}}]", "outs[0].md5: expected an MD5"),
     ],
 )

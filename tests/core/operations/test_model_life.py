@@ -315,8 +315,9 @@ def test_a_name_with_other_rules_is_entered_by_them(stocked: Path) -> None:
         "      production: {gates: [{metric: auc, at_least: 0.85}]}\n",
     )
     with Registry(stocked) as registry:
-        with pytest.raises(GateRefused, match="auc"):
+        with pytest.raises(GateRefused, match="auc") as refused:
             registry.rename_model("churn", "strict-churn")
+        assert str(refused.value.hint).endswith("rename it, and promote them as strict-churn")
         registry.promote("churn@3", stage="production")
         outcome = registry.rename_model("churn", "strict-churn")
         assert any("auc" in line for line in outcome.change.evidence)

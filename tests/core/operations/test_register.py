@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -64,7 +66,9 @@ def test_a_version_is_its_files() -> None:
     version = branch.state.version("churn", 1)
     assert version.artifact == request.artifact
     assert (version.metrics, version.params) == ({"auc": 0.9, "n": 3}, {"lr": 0.1})
-    assert (version.lineage, version.environment) == (request.lineage, request.environment)
+    digest = hashlib.sha256(b"numpy==2.1.0\n").hexdigest()
+    assert version.environment == replace(request.environment, requirements_digest=digest)
+    assert version.lineage == request.lineage
     assert (version.description, version.tags) == ("the first", {"team": "growth"})
     assert (version.created_at, version.created_by) == (CREATED, ADA)
     assert (version.stage, version.aliases) == (None, ())

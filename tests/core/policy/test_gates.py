@@ -27,6 +27,7 @@ from gitreg.core.policy.gates import (
     DataHashed,
     EnvironmentPresent,
     Formats,
+    Lenient,
     MetricBetter,
     MetricLimit,
     Size,
@@ -196,6 +197,31 @@ def test_whom_a_candidate_is_compared_with() -> None:
     assert told(other, case(version(2, auc=0.8), held=several))[0]
 
 
+def test_an_empty_stage_is_as_good_as_what_it_held_last() -> None:
+    """Else an incumbent is archived first, and the next one only has to be better than nothing."""
+    rule = MetricBetter("auc", "production")
+    was = FakeFacts(held_last=(version(1, auc=0.9),))
+    assert told(rule, case(version(2, auc=0.8), facts=was)) == (False, "auc 0.8 is not > 0.9 (m@1)")
+    assert told(rule, case(version(2, auc=0.95), facts=was))[0]
+    # What was there last comes back; nothing was ever there; the policy says that it may.
+    assert told(rule, case(version(1, auc=0.9), facts=was))[0]
+    assert told(rule, case(version(2, auc=0.1)))[0]
+    assert told(replace(rule, if_empty="pass"), case(version(2, auc=0.1), facts=was))[0]
+    lost = rule.judge(case(version(2, auc=1.0), facts=FakeFacts(held_last=None)))
+    assert (lost.passed, lost.known) == (False, False)
+
+
+def test_a_lenient_gate_passes_where_its_facts_are_unknown() -> None:
+    for rule in (CodeClean(), CodeOn("main"), ArtifactOnRemote(), Formats(allowed=("bin",))):
+        candidate = made(code=CodeCommit(COMMIT))
+        unknown = case(candidate, facts=FakeFacts(commits=None))
+        assert not rule.judge(unknown).passed
+        lenient = Lenient(rule).judge(unknown)
+        assert (lenient.passed, lenient.word) == (True, "unknown")
+        assert str(Lenient(rule)) == f"{rule}, where that is known"
+    assert not Lenient(CodeClean()).judge(case()).passed
+
+
 # Lineage
 
 
@@ -219,6 +245,24 @@ def test_code() -> None:
         "code 4b4b4b4b4 with uncommitted changes and untracked code files"
     )
     assert told(CodeClean(), case()) == (False, "the code's commit is not known")
+
+
+@pytest.mark.parametrize("rule", [CodeClean(), CodeOn("main")])
+@pytest.mark.parametrize("name", ["main", "HEAD", "4b4b4b4", "B" * 40, f"{COMMIT}~1", "", "a" * 41])
+def test_code_is_the_full_name_of_a_commit(rule: CodeClean | CodeOn, name: str) -> None:
+    everything = FakeFacts(reachable={(name, "main"): True})
+    passed, line = told(rule, case(made(code=CodeCommit(name)), facts=everything))
+    assert not passed
+    assert line.endswith("is not the full name of a commit")
+
+
+@pytest.mark.parametrize("rule", [CodeClean(), CodeOn("main")])
+def test_code_is_a_commit_that_is_there(rule: CodeClean | CodeOn) -> None:
+    candidate = made(code=CodeCommit(COMMIT))
+    elsewhere = rule.judge(case(candidate, facts=FakeFacts(commits=None)))
+    assert (elsewhere.passed, elsewhere.known) == (False, False)
+    no_commit = rule.judge(case(candidate, facts=FakeFacts(commits=False)))
+    assert (no_commit.passed, no_commit.known) == (False, True)
 
 
 def test_code_on_a_branch() -> None:

@@ -14,6 +14,7 @@ from gitreg.core.policy import (
     DEFAULT,
     Approvals,
     Freeze,
+    Guard,
     ModelRules,
     Policy,
     StagePart,
@@ -23,6 +24,7 @@ from gitreg.core.policy import (
     write_policy,
 )
 from gitreg.core.policy.gates import (
+    CAN_BE_UNKNOWN,
     Annotated,
     ArtifactOnRemote,
     CodeClean,
@@ -31,11 +33,13 @@ from gitreg.core.policy.gates import (
     EnvironmentPresent,
     Formats,
     Gate,
+    Lenient,
     MetricBetter,
     MetricLimit,
     Size,
     Soak,
 )
+from gitreg.core.policy.rules import GUARDED
 from gitreg.errors import InvalidDocument, NotFound
 from tests.core.model.test_names import STAGES
 
@@ -171,11 +175,12 @@ stages:
     - {metric: roc_auc, better_than: production, by: 0.005}
     - {metric: log_loss, better_than: production, lower_is_better: true}
     - {metric: recall}
+    - {metric: recall, better_than: staging, if_empty: pass, unknown: warn}
     - {code: clean}
-    - {code_on: main}
+    - {code_on: main, unknown: fail}
     - {data: hashed}
     - {environment: present}
-    - {artifact: on_remote}
+    - {artifact: on_remote, unknown: warn}
     - {formats: {forbidden: [pkl, .JOBLIB]}}
     - {formats: {allowed: [onnx]}}
     - {size: {at_most: 2 GiB}}
@@ -203,6 +208,7 @@ signers:
   ada@example.com:
   - ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl ada's laptop
 roles: {managers: [ada@example.com, grace@example.com], leads: [], spare: [ada@example.com]}
+policy: {signed: {by: [leads]}, approvals: {count: 1, by: [managers]}, files: [.github, 'ci/*.yml']}
 revoked: ['SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=']
 """
 
@@ -224,11 +230,12 @@ def test_a_whole_policy() -> None:
         "roc_auc is higher than that of production by 0.005 or more",
         "log_loss is lower than that of production",
         "recall is present",
+        "recall is higher than that of staging, where that is known",
         "the code's commit is known, without uncommitted changes or untracked code",
         "the code's commit is on the branch main",
         "data dependencies are known, each with its hash",
         "the environment is frozen beside the version",
-        "the artifact is on the DVC remote",
+        "the artifact is on the DVC remote, where that is known",
         "no file is one of pkl, joblib",
         "every file is one of onnx",
         "the artifact has at most 2 GiB",
@@ -243,7 +250,39 @@ def test_a_whole_policy() -> None:
         "grace@example.com",
         "lin@example.com",
     )
+    assert policy.guard == Guard(("leads",), Approvals(1, ("managers",)), (".github", "ci/*.yml"))
     assert policy.revoked == ("SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU",)
+
+
+@pytest.mark.parametrize(
+    ("path", "covered"),
+    [
+        ("registry/policy.yaml", True),
+        ("registry/.dvc/config", True),
+        ("registry/.dvc/config.local", True),
+        (".dvc/config", True),
+        (".dvc", True),
+        ("CODEOWNERS", True),
+        (".github/CODEOWNERS", True),
+        (".GitHub/workflows/check.yml", True),
+        (".github", True),
+        (".gitlab-ci.yml", True),
+        ("Jenkinsfile", True),
+        ("README.md", False),
+        ("src/.github/workflows/check.yml", False),
+        ("registry/churn/stages/production.yaml", False),
+        ("dvc.yaml", False),
+    ],
+)
+def test_what_a_guard_covers(path: str, covered: bool) -> None:
+    assert Guard(("leads",)).covers(path) is covered
+
+
+def test_what_a_guard_covers_can_be_said() -> None:
+    guard = Guard(("leads",), files=("ci/*.yml",))
+    assert guard.covers("ci/deep/check.yml")
+    assert guard.covers("registry/policy.yaml")
+    assert not guard.covers(".github/workflows/check.yml")
 
 
 def test_a_whole_policy_is_written_and_read_back() -> None:
@@ -310,7 +349,12 @@ def gates(draw: st.DrawFn, stages: list[str]) -> Gate:
                 MetricLimit, word, st.sampled_from([None, low]), st.sampled_from([None, high])
             ),
             st.builds(
-                MetricBetter, word, stage, st.floats(0, 9) | st.integers(0, 9), st.booleans()
+                MetricBetter,
+                word,
+                stage,
+                st.floats(0, 9) | st.integers(0, 9),
+                st.booleans(),
+                st.sampled_from(["last", "pass"]),
             ),
             st.sampled_from([CodeClean(), DataHashed(), EnvironmentPresent(), ArtifactOnRemote()]),
             st.builds(CodeOn, word),
@@ -321,7 +365,8 @@ def gates(draw: st.DrawFn, stages: list[str]) -> Gate:
             st.builds(Annotated, word),
         )
     )
-    return gate
+    is_lenient = isinstance(gate, CAN_BE_UNKNOWN) and draw(st.booleans())
+    return Lenient(gate) if is_lenient and isinstance(gate, CAN_BE_UNKNOWN) else gate
 
 
 @st.composite
@@ -375,6 +420,8 @@ def whole_policies(draw: st.DrawFn) -> Policy:
         st.none() | st.dictionaries(aliases, st.booleans(), max_size=2),
         st.none() | freeze,
     )
+    approvals = st.builds(Approvals, st.integers(1, 9), by)
+    guards = st.builds(Guard, by, st.none() | approvals, st.just(GUARDED) | st.just(("ci",)))
     return Policy(
         rules,
         draw(st.dictionaries(aliases, st.booleans(), max_size=2)),
@@ -382,6 +429,8 @@ def whole_policies(draw: st.DrawFn) -> Policy:
         draw(st.dictionaries(WORDS | st.just("churn-*"), models, max_size=2)),
         {},
         roles,
+        lenient=draw(st.booleans()),
+        guard=draw(st.none() | guards),
     )
 
 

@@ -40,6 +40,28 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh
             "stages.b.gates[2].code: each gate needs its own entry, apart from metric",
             0,
         ),
+        (STAGED + "gates: [{code: clean, unknown: perhaps}]}}", "'perhaps' is not fail or warn", 0),
+        (STAGED + "gates: [{code: clean, unknown: }]}}", "gates[1].unknown: expected text", 0),
+        (
+            STAGED + "gates: [{metric: auc, unknown: warn}]}}",
+            "gates[1].unknown: the facts of metric are always known",
+            0,
+        ),
+        (STAGED + "gates: [{metric: auc, if_empty: pass}]}}", "if_empty: goes with better_than", 0),
+        (
+            STAGED + "gates: [{metric: auc, better_than: a, if_empty: fail}]}}",
+            "gates[1].if_empty: 'fail' is not last or pass",
+            0,
+        ),
+        (STAGED + "}}\npolicy: {}", "policy: expected signed, approvals or both", 0),
+        (STAGED + "}}\npolicy: ", "policy: expected signed, approvals or both", 0),
+        (STAGED + "}}\npolicy: {signed: {by: []}}", "policy.signed.by: expected a list", 0),
+        (STAGED + "}}\npolicy: {signed: {by: [x]}}", "'x' is neither a role", 0),
+        (
+            STAGED + "}}\npolicy: {signed: {by: [a@b.c]}, files: [/ci]}",
+            "policy.files: '/ci' is no path or glob",
+            0,
+        ),
         (STAGED + "gates: [{metric: 5}]}}", "gates[1].metric: expected text, found an integer", 0),
         (STAGED + "gates: [{metric: ' '}]}}", "gates[1].metric: expected a text of one line", 0),
         (
@@ -231,7 +253,9 @@ JUNK = st.recursive(
 @settings(max_examples=150, deadline=None)
 @given(
     st.dictionaries(
-        st.sampled_from(["stages", "aliases", "freeze", "models", "signers", "roles", "revoked"]),
+        st.sampled_from(
+            ["stages", "aliases", "freeze", "models", "signers", "roles", "revoked", "unknown"]
+        ),
         JUNK,
     )
 )

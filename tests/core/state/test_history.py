@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from gitreg.core.model import layout
-from gitreg.core.model.manifest import Tombstone
+from gitreg.core.model.manifest import Tombstone, write_tombstone
 from gitreg.core.model.names import Reference, parse_tag
 from gitreg.core.operations.annotate import Annotation, annotate
 from gitreg.core.operations.rename import rename_model
@@ -280,6 +280,15 @@ def test_a_rename_and_its_revert_say_both_names(branch: FakeBranch) -> None:
     assert names["leavers", None] == ("revert", None, "churn")
     assert names["leavers", "stages/production"] == ("revert", None, None)
     assert names["churn", "stages/production"] == ("revert", None, None)
+
+
+def test_a_model_that_is_renamed_to_itself_is_not_renamed() -> None:
+    """It is a tombstone with the model beside it, which `check` refuses."""
+    path = "registry/churn/deleted.yaml"
+    note = write_tombstone(Tombstone(CREATED, ADA, None, renamed_to="churn"))
+    changes = [FileChange(path, None, note), FileChange(PRODUCTION, None, b"versions:\n- 1\n")]
+    commit = CommitInfo("1" * 40, None, ADA, ADA, 0, "+0000", "by hand")
+    assert [event.renamed_from for event in events_of(commit, changes)] == [None, None]
 
 
 # The stack of a pointer

@@ -14,7 +14,7 @@ from gitreg import Registry
 from gitreg.mlflow.transfer.exporting import export_registry
 from gitreg.mlflow.transfer.foreign import ForeignRegistry
 from gitreg.mlflow.transfer.importing import ImportOptions, import_registry
-from gitreg.mlflow.transfer.report import Report
+from gitreg.transfer.report import Report
 from tests.mlflow.filled import Filler
 from tests.support.commands import gitreg
 

@@ -126,10 +126,10 @@ def test_a_person_who_watches_sees_how_far_it_is(
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setenv("TERM", "xterm")
-    with cli.mlflow._counting("import") as tell:
+    with cli.transfers.counting("import") as tell:
         assert tell is not None
         bring(folder, source, "churn", tell=tell)
     assert "churn@" in screen.getvalue()
     monkeypatch.setattr(sys, "stderr", io.StringIO())
-    with cli.mlflow._counting("import") as tell:
+    with cli.transfers.counting("import") as tell:
         assert tell is None

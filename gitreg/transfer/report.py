@@ -1,4 +1,4 @@
-"""The result of a transfer between a registry of gitreg and one of MLflow's, as plain values.
+"""The result of a transfer between a registry of gitreg and another one, as plain values.
 
 >>> made = Progress("churn")
 >>> made.brought.append(1)
@@ -9,13 +9,14 @@ False
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TypeAlias
 
 from gitreg.core.text.suggest import did_you_mean
-from gitreg.errors import NotFound
+from gitreg.errors import GitregError, NotFound, WorldError
 
 Tell: TypeAlias = "Callable[[int, int, str], None]"
 """Called with the versions done, the versions in all, and the name of the next one."""
@@ -67,7 +68,7 @@ class Report:
     """The result of a transfer.
 
     Attributes:
-        address: the MLflow registry, without credentials.
+        address: the other registry, without credentials.
         models: the models that were considered, by name.
         dry_run: whether nothing was written.
         pushed: whether the imported versions are published.
@@ -151,3 +152,23 @@ def _some(names: Sequence[str], none: str) -> str:
     shown = ", ".join(sorted(names)[:5])
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return f"there are {shown}{more}" if names else none
+
+
+def one_line(error: Exception) -> str:
+    """Return an error and its hint in one line."""
+    hint = error.hint if isinstance(error, GitregError) else None
+    return " ".join(f"{error} ({hint})".split()) if hint else " ".join(str(error).split())
+
+
+@contextmanager
+def going_on_later() -> Iterator[None]:
+    """Add to the error of an interrupted import that the next one continues from there."""
+    again = "run it again: it continues with what is not imported yet"
+    try:
+        yield
+    except WorldError as error:
+        if error.hint is None or "--op-id" in error.hint:  # an import has ids of its own
+            error.hint = again
+        raise
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(again) from None

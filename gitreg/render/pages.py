@@ -1,0 +1,104 @@
+"""Pages for people: a model, what a stage holds, where a clone stands. No I/O; text is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gitreg.core.model.names import format_version
+from gitreg.core.text.counts import quantity
+from gitreg.core.text.times import ago, utc
+from gitreg.render.as_text import events_text, versions_text
+from gitreg.render.terminal import SHORT, line, table
+
+if TYPE_CHECKING:
+    from gitreg.core.model.model import Model, ModelVersion
+    from gitreg.core.operations.rollback import Tenure
+    from gitreg.core.state.history import Event
+    from gitreg.publishing.status import CloneStatus, Held
+
+SHOWN = 5
+"""How many moves and versions a page shows."""
+
+
+def held_text(held: Held, before: Tenure | None) -> str:
+    """Return what somebody on call needs first: since when, by whom, why, and the way back."""
+    names = ", ".join(format_version(held.model, version) for version in held.versions)
+    lines = [f"{names} in {held.stage}{_since(held)}"]
+    if before is not None:
+        name = format_version(held.model, before.version)
+        began = "" if before.began is None else f" from {utc(before.began)}"
+        lines.append(f"before it: {name},{began} until {utc(before.ended)}")
+        stage = "" if held.stage == "production" else f" --stage {held.stage}"
+        lines.append(f"to go back: gitreg rollback {held.model}{stage} -m REASON --push")
+    return "\n".join(map(line, lines))
+
+
+def _since(held: Held) -> str:
+    if held.since is None:
+        return ""
+    who = str(held.by).partition(" <")[0]
+    why = f", because: {held.reason}" if held.reason else ""
+    return f" since {utc(held.since)}, by {who} in {str(held.commit)[:SHORT]}{why}"
+
+
+def model_page(
+    model: Model, versions: Sequence[ModelVersion], events: Sequence[Event], width: int
+) -> str:
+    """Return a model's page: what it is, what serves, its last moves, its latest versions."""
+    stages = [
+        (stage, ", ".join(format_version(model.name, one) for one in held))
+        for stage, held in model.stages.items()
+        if stage != "archived"
+    ]
+    archived = len(model.stages.get("archived", ()))
+    rows: list[tuple[str, object]] = [
+        ("model", model.name),
+        ("description", model.description or None),
+        ("owner", model.owner or None),
+        *((f"tag {key}", value) for key, value in model.tags.items()),
+        *stages,
+        *((f"@{alias}", format_version(model.name, one)) for alias, one in model.aliases.items()),
+        *([("archived", quantity(archived, "version"))] if archived else []),
+    ]
+    parts = [table(("", ""), rows, width).lstrip("\n")]
+    if events:
+        parts.append("last moves\n" + events_text(events[:SHOWN], width))
+    if versions:
+        shown = "latest versions" + (
+            "" if len(versions) <= SHOWN else f", {SHOWN} of {len(versions)}"
+        )
+        parts.append(f"{shown}\n" + versions_text(versions[:SHOWN], width))
+    return "\n\n".join(parts)
+
+
+def status_text(status: CloneStatus, width: int) -> str:
+    """Return where a clone stands."""
+    lines = [line(f"on {status.branch} at {str(status.commit)[:SHORT]}")]
+    if status.upstream is None:
+        lines.append("no remote: nothing here is shared")
+    else:
+        known = status.known[:SHORT] if status.known else "not there yet"
+        age = "" if status.age is None else f", read {ago(status.age)}"
+        lines.append(line(f"{status.upstream}: {known}{age}"))
+    if status.unpublished:
+        lines.append(f"not published: {quantity(len(status.unpublished), 'commit')}: gitreg push")
+        lines += [line(f"    {one.commit[:SHORT]}  {one.subject}") for one in status.unpublished]
+    if status.behind:
+        lines.append(f"published and not here: {quantity(status.behind, 'commit')}: gitreg fetch")
+    if status.reviews:
+        lines.append("waiting for review:")
+        lines += [line(f"    {name}") for name in status.reviews]
+    rows = [
+        (
+            ", ".join(format_version(held.model, version) for version in held.versions),
+            held.stage,
+            "-" if held.since is None else utc(held.since).replace("T", " "),
+            (held.by or "-").partition(" <")[0],
+            (held.reason or "-").partition("\n")[0],
+        )
+        for held in status.held
+    ]
+    if rows:
+        lines += ["", table(("VERSION", "STAGE", "SINCE", "BY", "WHY"), rows, width, folds="WHY")]
+    return "\n".join(lines)
