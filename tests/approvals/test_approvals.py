@@ -552,35 +552,6 @@ def test_squash_and_rebase_keep_it(team: Path) -> None:
     assert who_approves(team) == ()  # for another entry it does not count
 
 
-def test_names_and_paths(team: Path) -> None:
-    for stage, principal in (
-        ("production", "ada"),
-        ("pre-prod", "ada@example.com"),
-        ("a_b", "jürgen@example.com"),
-        ("production", "a.b+c@example.com"),
-    ):
-        path = layout.approval_path("churn", 5, stage, principal)
-        place = layout.locate(path)
-        assert place == layout.Place("churn", "approval", stage, 5, principal)
-    for file in (
-        "production.sig",
-        ".ada.sig",
-        "production.ada",
-        "Production.ada.sig",
-        "none.ada.sig",
-        "production.*.sig",
-        "production.-x.sig",
-        "production.a%2fb.sig",
-        "production.a%0Ab.sig",
-    ):
-        place = layout.locate(f"registry/churn/versions/5/approvals/{file}")
-        assert place is not None
-        assert place.kind == "other"
-    for principal in ("", "*", "a b", "-x", "é" * 99):
-        with pytest.raises(InvalidRequest):
-            layout.approval_path("churn", 5, "production", principal)
-
-
 def test_a_shallow_clone_cannot_tell(team: Path, shared: Path) -> None:
     approve(team)
     git(team, "push", "--quiet")
