@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks import (
     artifacts,
+    cold,
     goals,
     load,
     machine,
@@ -28,6 +29,7 @@ from benchmarks.scale import SCALES
 PARTS = {
     "operations": "Operations, in-process and warm",
     "startup": "Whole processes",
+    "cold": "A job that starts cold, whole processes",
     "artifacts": "Artifacts, whole processes with their peak memory",
     "mlflow": "MLflow's calls, on its own store and on gitreg's",
     "load": "Concurrent writers, each publishing from its own clone",
@@ -90,6 +92,8 @@ def _run(part: str, folder: Path, launcher: Launcher, *, quick: bool) -> list[Re
         results = operations.run(scales, registries, quick=quick, progress=_progress)
     elif part == "startup":
         results = startup.run(scales, registries, launcher, quick=quick, progress=_progress)
+    elif part == "cold":
+        results = cold.run(scales[1:], folder / "cold", launcher, progress=_progress)
     elif part == "mlflow":
         results = mlflow_store.run(folder / "mlflow", progress=_progress)
     elif part == "load":

@@ -12,21 +12,63 @@
 `gto`         the import of a project that used GTO
 `transfers`   prints what was imported or exported
 ============  =================================================================
+
+Each module adds its commands to `app.app`. A process runs one command, so `main` imports the module
+of that one alone: a serving process runs ``gitreg resolve`` when it starts.
 """
 
-# Each module adds its commands; `gitreg --help` lists them in this order.
-from gitreg.cli import writing  # isort: split
+from __future__ import annotations
 
-from gitreg.cli import reading  # isort: split
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from gitreg.cli import reviewing  # isort: split
+if TYPE_CHECKING:
+    from gitreg.cli.app import app
 
-from gitreg.cli import sharing  # isort: split
+__all__ = ["COMMANDS", "app", "main"]
 
-from gitreg.cli import mlflow  # isort: split
+COMMANDS = {
+    "writing": (
+        *("init", "register", "promote", "archive", "alias", "rollback", "annotate"),
+        *("create", "rename", "delete"),
+    ),
+    "reading": ("list", "show", "log", "resolve", "compare", "pull", "verify"),
+    "reviewing": ("approve", "policy", "check", "hook", "ci", "codeowners"),
+    "sharing": ("fetch", "push", "tags", "doctor"),
+    "mlflow": ("ui", "import", "export"),
+    "gto": (),
+}
+"""The commands of each module; `gitreg --help` lists the modules in this order."""
 
-from gitreg.cli import gto  # isort: split
 
-from gitreg.cli.app import app, main
+def main() -> None:
+    """Run the command line."""
+    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
+    modules = [module for module, names in COMMANDS.items() if wanted in names]
+    if modules:
+        import_module(f"{__name__}.{modules[0]}")
+        groups = import_module(f"{__name__}.app")
+        # The import has put the module here; who asks for `app` wants all commands.
+        globals().pop("app", None)
+    else:
+        groups = _load()
+    groups.main()
 
-__all__ = ["app", "gto", "main", "mlflow", "reading", "reviewing", "sharing", "writing"]
+
+def _load() -> ModuleType:
+    """Return the module `app` with all commands in its app."""
+    for module in COMMANDS:
+        import_module(f"{__name__}.{module}")
+    groups = import_module(f"{__name__}.app")
+    order = [f"{__name__}.{module}" for module in ("app", *COMMANDS)]
+    groups.app.registered_commands.sort(key=lambda one: order.index(one.callback.__module__))
+    globals()["app"] = groups.app
+    return groups
+
+
+def __getattr__(name: str) -> Any:
+    if name != "app":
+        raise AttributeError(name)
+    return _load().app

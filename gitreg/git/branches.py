@@ -28,7 +28,10 @@ def is_on_branch(
         branch: the short name of the branch, ``main``.
         is_server: whether the repository is pushed to now, so that its own branches count.
     """
-    if has_invisible(branch) or repository.commit_of(commit) is None:
+    if has_invisible(branch) or branch.startswith("-"):
+        return None
+    repository.bring_branch(branch)
+    if repository.commit_of(commit) is None:
         return None
     tips = {
         repository.commit_of(name) for name in _references(repository, branch, is_server=is_server)

@@ -166,6 +166,19 @@ def open_copy(url: str, *, light: bool = False, allow_rewind: bool = False) -> C
             return old
 
 
+def default_branch(copy: Copy) -> str:
+    """Return the full name of a remote's default branch now; a light copy has another name for it.
+
+    Raises:
+        GitError: the remote cannot be reached, or has no default branch.
+    """
+    copies = _Copies(copies_folder(copy.url), copy.url, allow_rewind=False)
+    try:
+        return copies.default_branch(copy.repository.folder)[0]
+    except _UnreachableError as unreachable:
+        raise GitError(f"{hide_credentials(copy.url)}: {unreachable}") from None
+
+
 @contextlib.contextmanager
 def _held(folder: Path, patience: float) -> Iterator[bool]:
     """Hold the lock of `exclusive` if it becomes free in time; yield whether it did."""
@@ -290,7 +303,7 @@ class _Copies:
 
     def _update_complete(self) -> str:
         """Update the default branch, then all other branches and tags."""
-        branch, tip = self._default_branch()
+        branch, tip = self.default_branch(self._whole)
         known = self._tip(self._whole)
         if tip != known:
             self._fetch(self._whole, refspecs=(f"+{branch}:{_INCOMING}",))
@@ -373,9 +386,9 @@ class _Copies:
             str(git_dir),
         )
 
-    def _default_branch(self) -> tuple[str, str]:
+    def default_branch(self, git_dir: Path) -> tuple[str, str]:
         """Return the full name of the remote's default branch, and its commit."""
-        asked = self._ask(self._whole, "ls-remote", "--symref", REMOTE, "HEAD")
+        asked = self._ask(git_dir, "ls-remote", "--symref", REMOTE, "HEAD")
         head = re.match(r"ref: (refs/heads/\S+)\tHEAD\n([0-9a-f]{40})\tHEAD", asked.text)
         if head is None:
             raise self._no_branch()

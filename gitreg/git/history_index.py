@@ -9,21 +9,27 @@ duration of the command.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from gitreg.core.model.gto_tags import parse_gto_tag
-from gitreg.core.model.names import RegistryTag
-from gitreg.core.state.change import OPERATION, trailers_of
-from gitreg.core.state.history import CommitInfo, Event, FileChange, adopted_in, events_of
-from gitreg.core.state.tags import Tag, draft_of, tags_of
-from gitreg.core.state.timestamps import Timestamps, changed_in, moment_of
+from gitreg.core.model.names import is_taggable
+from gitreg.core.state.change import ADOPTED, COUNTER
+from gitreg.core.state.history import (
+    CommitInfo,
+    Event,
+    FileChange,
+    adopted_in,
+    events_of,
+    named_by,
+)
+from gitreg.core.state.ledger import Ledgers
+from gitreg.core.state.tags import Tag, tags_of
+from gitreg.core.state.timestamps import Timestamps
 from gitreg.git.history_database import (
     ACTIVITIES,
     ACTIVITY_SINCE,
@@ -34,8 +40,10 @@ from gitreg.git.history_database import (
     transaction,
     truncate,
 )
+from gitreg.git.history_fold import Fold
 from gitreg.git.history_lives import NameLives
 from gitreg.git.log import first_parents_reach, read_commits
+from gitreg.git.model_tags import FAR, Tags, TagsHere, are_registrations, ledgers
 from gitreg.git.repository import GitRepository
 from gitreg.git.restored import is_restored
 from gitreg.git.sharing import share
@@ -57,10 +65,16 @@ class _Cached(NamedTuple):
 
 
 class HistoryIndex:
-    """The events of a repository's branch up to a tip; see `advance`."""
+    """The events of a repository's branch up to a tip; see `advance` and `aim`.
 
-    def __init__(self, repository: GitRepository) -> None:
+    Args:
+        repository: whose branch.
+        published: the tags on the remote, for a repository that has only the last commits.
+    """
+
+    def __init__(self, repository: GitRepository, published: Tags | None = None) -> None:
         self._repository = repository
+        self._published = published
         self._lock = threading.RLock()
         self._db: sqlite3.Connection | None = None
         self._owner = os.getpid()
@@ -77,7 +91,39 @@ class HistoryIndex:
     def _limit(self, position: int | None) -> None:
         self._views.limit = position
 
+    @property
+    def _aim(self) -> str | None:
+        """The commit that the next query is about; ``None`` when the index is there."""
+        aim: str | None = getattr(self._views, "aim", None)
+        return aim
+
+    @_aim.setter
+    def _aim(self, commit: str | None) -> None:
+        self._views.aim = commit
+
     # Keeping up
+
+    def aim(self, tip: str) -> None:
+        """Let the next query bring the index to ``tip`` exactly, if there is one.
+
+        Most writes ask nothing that the files at the tip and the tags of one model do not tell.
+        """
+        self._aim = tip
+
+    def is_far(self, tip: str) -> bool:
+        """Tell whether to bring the index to ``tip`` takes long, or all of history is not here."""
+        if self._repository.is_shallow:
+            return True
+        with self._lock:
+            try:
+                known = self._tip(self._open())
+            except sqlite3.DatabaseError:
+                return False  # `advance` makes a new one, and says what is wrong
+        if known == tip:
+            return False
+        ask = ("rev-list", "--first-parent", "--count", f"--max-count={FAR + 1}", tip)
+        count = self._repository.run(*ask, *([f"^{known}"] if known else []), check=False)
+        return count.returncode != 0 or int(count.text) > FAR
 
     def advance(self, tip: str, *, exact: bool = False) -> None:
         """Bring the index to the commit ``tip``; a no-op when it is there.
@@ -87,6 +133,7 @@ class HistoryIndex:
             exact: rebuild the index when it is ahead of ``tip``, as after `git reset`. Otherwise it
                 stays: events and tags end at ``tip``, but counters of tags include later ones.
         """
+        self._aim = None
         with self._lock:
             for attempt in (1, 2):
                 try:
@@ -111,8 +158,10 @@ class HistoryIndex:
                 if not exact and self._seen(db, tip):
                     return
                 known = self._step_back(db, known, tip)
+            fold = self._fold(db)
             for commit, changes in read_commits(self._repository, known, tip):
-                self._fold(db, commit, changes)
+                fold.add(commit, changes)
+            fold.write()
             self._limit = None
             db.execute("UPDATE meta SET tip = ?", (tip,))
 
@@ -136,16 +185,24 @@ class HistoryIndex:
         return True
 
     def append(self, commit: CommitInfo, changes: Sequence[FileChange]) -> None:
-        """Add a commit that was just made on top of the tip, without reading it from Git."""
+        """Add a commit that was just made on top of the tip, without reading it from Git.
+
+        An index that is not at the commit's parent reads it with the next query.
+        """
+        self._aim = commit.oid
         with self._lock:
             try:
                 db = self._open()
                 with transaction(db):
                     if self._tip(db) == commit.parent:
-                        self._fold(db, commit, changes)
+                        self._aim = None
+                        fold = self._fold(db)
+                        fold.add(commit, changes)
+                        fold.write()
                         db.execute("UPDATE meta SET tip = ?", (commit.oid,))
             except sqlite3.DatabaseError:
-                self._discard(in_memory=False)  # the next `advance` rebuilds it
+                self._discard(in_memory=False)
+                self._aim = commit.oid  # the next query rebuilds it
 
     @contextlib.contextmanager
     def tentative(self) -> Iterator[None]:
@@ -154,154 +211,54 @@ class HistoryIndex:
             yield
 
     def plan_tags(self, commit: CommitInfo, changes: Sequence[FileChange]) -> list[Tag]:
-        """Return the tags that a commit on top of the tip would imply, and store nothing."""
-        return tags_of(commit, self._events_of(commit, changes), self, adopted_in(changes))
+        """Return the tags that a commit on top of the tip would imply, and store nothing.
 
-    def _events_of(self, commit: CommitInfo, changes: Iterable[FileChange]) -> list[Event]:
-        """Return what a commit on top of the tip does."""
+        An index that is far from the tip leaves it to the tags that are there already, if they can
+        stand for the history.
+        """
+        if self._aim is not None and self.is_far(self._aim):
+            planned = self._plan_by_tags(self._aim, commit, changes)
+            if planned is not None:
+                return planned
+        self._settle()
+        with self._lock:
+            return self._fold(self._open()).plan(commit, changes)
 
-        def restored(model: str) -> bool:
-            end = NameLives(self._ask).end_of(model)
-            return is_restored(self._repository, end, commit.oid, model)
+    def _fold(self, db: sqlite3.Connection) -> Fold:
+        return Fold(db, lambda *end: is_restored(self._repository, *end))
 
-        return events_of(commit, changes, self._held, restored)
-
-    def _fold(
-        self, db: sqlite3.Connection, commit: CommitInfo, changes: Iterable[FileChange]
-    ) -> None:
-        changes = list(changes)
-        events = self._events_of(commit, changes)
-        last = db.execute("SELECT second, moment FROM commits ORDER BY seq DESC LIMIT 1").fetchone()
-        moment = moment_of(commit.time, last)
-        seq = db.execute(
-            "INSERT INTO commits (oid, second, moment) VALUES (?, ?, ?)",
-            (commit.oid, commit.time, moment),
-        ).lastrowid
-        adopted = adopted_in(changes)
-        draft = draft_of(commit, events, self, adopted)
-        tags = draft.tags
-        named = dict(adopted.values())
-        named |= {tag.name: tag.target for tag in tags if "#" not in tag.name}
-        db.executemany(
-            "INSERT OR IGNORE INTO operations VALUES (?, ?)",
-            [(name, commit.oid) for name in trailers_of(commit.message).get(OPERATION, ())],
-        )
-        db.executemany(
-            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    seq,
-                    place,
-                    event.time,
-                    event.author,
-                    event.model,
-                    event.action,
-                    event.version,
-                    event.pointer,
-                    json.dumps(event.before),
-                    json.dumps(event.after),
-                    event.reason,
-                    event.subject,
-                    event.reverts,
-                    event.stage,
-                    event.override,
-                    event.renamed_from,
-                    event.renamed_to,
-                )
-                for place, event in enumerate(events)
-            ],
-        )
+    def _plan_by_tags(
+        self, tip: str, commit: CommitInfo, changes: Sequence[FileChange]
+    ) -> list[Tag] | None:
+        """Return the tags of a commit by those of its models; ``None`` if these prove nothing."""
+        if adopted_in(changes) or {ADOPTED, COUNTER} & set(commit.trailers):
+            return None  # an import of GTO's tags
+        events = events_of(commit, changes)
+        models: dict[str, set[int]] = {event.model: set() for event in events}
         for event in events:
-            if event.is_birth:
-                self._born(db, seq, event, adopted, named)
-            elif event.renamed_from is not None and event.version is None:
-                self._moves_along(db, seq, event, moment)
-        for event in events:  # last: the loop above reads the lives that end here
-            self._begin_life(db, seq, event)
-        db.executemany(
-            "INSERT OR REPLACE INTO changes VALUES (?, ?, ?, ?, ?, ?)",
-            [
-                (model, self._life(model), version or 0, seq, moment, moment)
-                for model, version in changed_in(events, changes)
-            ],
-        )
-        db.executemany(
-            "INSERT OR REPLACE INTO counters VALUES (?, ?, ?, ?, ?)",
-            [
-                (model, seq, *draft.counter_of(model), max(draft.above, self.others_counter(model)))
-                for model in sorted({event.model for event in events})
-            ],
-        )
-        db.executemany(
-            "INSERT OR IGNORE INTO tags VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    tag.name,
-                    seq,
-                    tag.model,
-                    tag.version,
-                    tag.target,
-                    tag.tagger,
-                    tag.time,
-                    tag.zone,
-                    tag.message,
-                    _pointer_of(tag),
-                    is_adopted,
-                )
-                for is_adopted, made in ((0, tags), (1, draft.adopted))
-                for tag in made
-            ],
-        )
+            models[event.model].update(filter(None, (event.version, named_by(event.after))))
+        known = self._tags()
+        key = (tip, repr(sorted((model, sorted(numbers)) for model, numbers in models.items())))
+        last: tuple[object, Ledgers | None] = getattr(self._views, "told", (None, None))
+        if known is None:
+            return None
+        if last[0] != key:  # a change is planned before it is made
+            last = self._views.told = (key, ledgers(self._repository, tip, models, known))
+        found = last[1]
+        if found is None or not found.cover(events):
+            return None
+        tags = tags_of(commit, events, found)
+        proven = are_registrations(self._repository, tip, tags, commit.oid, known)
+        return tags if proven else None
 
-    def _born(
-        self,
-        db: sqlite3.Connection,
-        seq: int | None,
-        event: Event,
-        adopted: Mapping[tuple[str, int], tuple[str, str]],
-        tagged: Mapping[str, str],
-    ) -> None:
-        """Store a version: the commit that registered it, and the one that is tagged."""
-        assert event.version is not None
-        oid = event.commit
-        if event.renamed_from is not None:
-            before = (event.renamed_from, self._life(event.renamed_from), event.version)
-            oid = (db.execute(f"SELECT oid {_VERSION}", before).fetchone() or (oid,))[0]
-        own = str(RegistryTag(event.model, version=event.version))
-        name = adopted.get((event.model, event.version), (own,))[0]
-        life = self._life(event.model)
-        db.execute(
-            "INSERT OR IGNORE INTO versions VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (event.model, life, event.version, seq, oid, tagged.get(name), name),
-        )
+    def _tags(self) -> Tags | None:
+        """Return the tags that can stand for history, where there are such."""
+        return self._published if self._repository.is_shallow else TagsHere(self._repository)
 
-    def _moves_along(
-        self, db: sqlite3.Connection, seq: int | None, event: Event, moment: int
-    ) -> None:
-        """Copy the creation times of a renamed model and its versions."""
-        db.execute(
-            "INSERT INTO changes SELECT ?, ?, version, ?, min(created), ? FROM changes "
-            "WHERE model = ? AND life = ? GROUP BY version",
-            (
-                event.model,
-                self._life(event.model),
-                seq,
-                moment,
-                event.renamed_from,
-                self._life(str(event.renamed_from)),
-            ),
-        )
-
-    def _begin_life(self, db: sqlite3.Connection, seq: int | None, event: Event) -> None:
-        """Begin a new life of a name whose model ended, or continue that of a restored model."""
-        is_back = event.action == "revert" and event.version is None and event.pointer is None
-        if event.ends_the_model:
-            life = seq
-        elif is_back:
-            life = NameLives(self._ask).number(event.model, back=True)
-        else:
-            return
-        db.execute("INSERT OR IGNORE INTO lives VALUES (?, ?, ?)", (event.model, seq, life))
+    def _settle(self) -> None:
+        if self._aim is not None:
+            self._repository.complete_history()
+            self.advance(self._aim, exact=True)
 
     # Queries
 
@@ -314,57 +271,24 @@ class HistoryIndex:
         """Return the life of a model: the sequence number of the tombstone that began it."""
         return NameLives(self._ask, last).number(model)
 
-    def _held(self, model: str, pointer: str) -> tuple[int, ...]:
-        """Return what a pointer holds by its last move."""
-        query = (
-            "SELECT after FROM events WHERE model = ? AND pointer = ? AND seq > ? "
-            "ORDER BY seq DESC, place DESC LIMIT 1"
-        )
-        rows = self._ask(query, (model, pointer, self._life(model)))
-        return tuple(json.loads(rows[0][0])) if rows else ()
-
-    def registered(self, model: str, version: int) -> str | None:
-        """Return the commit that a version's tag is on, if it has one."""
-        key = (model, self._life(model), version)
-        rows = self._ask(f"SELECT tagged {_VERSION}", key)
-        return rows[0][0] if rows else None
-
-    def tag_name(self, model: str, version: int) -> str:
-        """Return the name of a version's tag: gitreg's own, or GTO's that it had before."""
-        rows = self._ask(f"SELECT named {_VERSION}", (model, self._life(model), version))
-        return str(rows[0][0]) if rows else str(RegistryTag(model, version=version))
-
-    def is_taken(self, name: str) -> bool:
-        """Tell whether there is a tag of that name, even one of a deleted model."""
-        return bool(self._ask("SELECT 1 FROM tags WHERE name = ?", (name,)))
-
-    def moves(self, model: str) -> tuple[int, int]:
-        """Return the highest counter of a model's tags, and the time of its last tag."""
-        query = "SELECT moves, last FROM counters WHERE model = ? ORDER BY seq DESC LIMIT 1"
-        rows = self._ask(query, (model,))
-        return (rows[0][0], rows[0][1]) if rows else (0, 0)
-
     def others_counter(self, model: str) -> int:
         """Return the highest counter of GTO's tags of a model that gitreg's own are above."""
         query = "SELECT others FROM counters WHERE model = ? ORDER BY seq DESC LIMIT 1"
         rows = self._ask(query, (model,))
         return int(rows[0][0]) if rows else 0
 
-    def standing(self, model: str, pointer: str) -> list[int]:
-        """Return the versions that a pointer has by its tags, the oldest first."""
-        query = "SELECT name, version FROM tags WHERE model = ? AND pointer = ? ORDER BY time"
-        versions: dict[int, None] = {}
-        for name, version in self._ask(query, (model, pointer)):
-            versions.pop(version, None)
-            if "!" not in name:
-                versions[version] = None
-        return list(versions)
-
     def highest_number(self, model: str) -> int:
         """Return the highest number that a version of a model ever had; 0 for none.
 
         Numbers of an earlier model of this name, which was deleted, do not count.
         """
+        if self._aim is not None and is_taggable(model) and self.is_far(self._aim):
+            known = self._tags()
+            found = (
+                None if known is None else ledgers(self._repository, self._aim, {model: ()}, known)
+            )
+            if found is not None:
+                return found.of[model].highest
         query = "SELECT max(version) FROM versions WHERE model = ? AND life = ? AND seq <= ?"
         last = self._last_seen
         return int(self._ask(query, (model, self._life(model, last), last))[0][0] or 0)
@@ -508,9 +432,11 @@ class HistoryIndex:
 
     @property
     def _last_seen(self) -> int:
+        self._settle()
         return 2**62 if self._limit is None else self._limit
 
     def _ask(self, query: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        self._settle()
         with self._lock:
             return self._open().execute(query, values).fetchall()
 
@@ -581,8 +507,3 @@ class HistoryIndex:
 
 _inherited: list[sqlite3.Connection | None] = []
 """Databases that a parent process opened before a fork: kept, so that nothing closes them."""
-
-
-def _pointer_of(tag: Tag) -> str | None:
-    parsed = parse_gto_tag(tag.name)
-    return parsed.stage if parsed else None

@@ -22,6 +22,7 @@ from gitreg.git.repository import GitRepository
 REMOTE = "gitreg"
 """The name of the copy's remote; `remote_environment` supplies its URL."""
 
+_QUIET = ("--quiet", "--no-tags", "--no-write-fetch-head", "--filter=blob:none")
 _NOT_FETCHED = re.compile(r"could not fetch ([0-9a-f]{40}) from promisor remote")
 
 
@@ -143,23 +144,51 @@ class LightRepository(GitRepository):
         Raises:
             GitError: a blob is missing here, and the remote cannot be reached.
         """
-        fetched = process.run(
+        if not oids:
+            return
+        noop = ("-c", "fetch.negotiationAlgorithm=noop")
+        fetched = self._fetch(*noop, "fetch", *_QUIET, "--stdin", REMOTE, refs=oids)
+        if fetched.returncode != 0:
+            raise out_of_reach(self._url, f"{len(oids)} files are", fetched)
+
+    def complete_history(self) -> None:
+        """Fetch all commits and their folders, without files.
+
+        Raises:
+            GitError: the remote cannot be reached.
+        """
+        if not self.is_shallow:
+            return
+        fetched = self._fetch("fetch", *_QUIET, "--unshallow", "--stdin", REMOTE, refs=["HEAD"])
+        if fetched.returncode != 0:
+            raise out_of_reach(self._url, "the history is", fetched)
+        del self._places
+
+    def bring_branch(self, branch: str) -> None:
+        """Fetch a branch of the remote, if it has it, and all commits before it.
+
+        Raises:
+            GitError: the remote cannot be reached.
+        """
+        self.complete_history()
+        name = f"refs/heads/{branch}"
+        fetched = self._fetch("fetch", *_QUIET, "--stdin", REMOTE, refs=[f"+{name}:{name}"])
+        if fetched.returncode != 0 and "couldn't find remote ref" not in fetched.stderr:
+            raise out_of_reach(self._url, f"the branch {branch} is", fetched)
+
+    def fetch_some(self, place: str, *options: str, refs: Sequence[str]) -> process.Completed:  # noqa: ARG002
+        """Fetch from the remote of the copy, without files."""
+        return self._fetch("fetch", *_QUIET, *options, "--stdin", REMOTE, refs=refs)
+
+    def _fetch(self, *args: str, refs: Sequence[str]) -> process.Completed:
+        return process.run(
             self.folder,
-            "-c",
-            "fetch.negotiationAlgorithm=noop",
-            "fetch",
-            "--quiet",
-            "--no-tags",
-            "--no-write-fetch-head",
-            "--filter=blob:none",
-            REMOTE,
-            *oids,
+            *args,
+            stdin="".join(f"{ref}\n" for ref in refs).encode(),
             check=False,
             extra_env=self._environment,
             interactive=True,
         )
-        if fetched.returncode != 0:
-            raise out_of_reach(self._url, f"{len(oids)} files are", fetched)
 
 
 class _LightReader(ObjectReader):

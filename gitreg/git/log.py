@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
+from typing import NamedTuple
 
 from gitreg.core.model import layout
-from gitreg.core.state.change import OPERATION, trailers_of
+from gitreg.core.state.change import OPERATION
 from gitreg.core.state.history import CommitInfo, FileChange
 from gitreg.git.commit_info import read_commit_info
 from gitreg.git.objects import NO_OBJECT
@@ -22,8 +23,7 @@ _DEFAULT_LOG = ("-c", "log.showRoot=true", "-c", "log.follow=false")
 _CHUNK = 500
 
 
-@dataclass(frozen=True)
-class RawChange:
+class RawChange(NamedTuple):
     """A path whose blob a commit changed: the blobs' names, ``None`` for an absent file."""
 
     path: str
@@ -45,17 +45,29 @@ def first_parents_reach(repository: GitRepository, start: str, end: str) -> bool
 
 
 def read_commits(
-    repository: GitRepository, start: str | None, end: str
+    repository: GitRepository,
+    start: str | Sequence[str] | None,
+    end: str,
+    folder: str = layout.ROOT,
 ) -> Iterator[tuple[CommitInfo, list[FileChange]]]:
-    """Yield the commits after ``start`` up to ``end`` that changed the registry, oldest first.
+    """Yield the commits after ``start`` up to ``end`` that changed a folder, oldest first.
+
+    Each comes with the changes that make up events.
 
     A merge is compared with its first parent, so everything that it merges is one event. If a
     single commit of the other side made all these changes, as in a merged pull request, author and
     message come from that commit: the person who pressed the button did not make the decision and
     does not give the reason. The boundary commits of a shallow clone are left out, because their
     changes are unknown.
+
+    Args:
+        repository: where they are.
+        start: the commit, or commits, whose history is left out.
+        end: the last commit.
+        folder: the only folder whose changes are told.
     """
-    commits = iter(_log(repository, start, end))
+    since = [start] if isinstance(start, str) else start or ()
+    commits = iter(_log(repository, since, end, folder))
     while chunk := list(islice(commits, _CHUNK)):
         yield from zip(
             (commit for commit, _ in chunk),
@@ -66,15 +78,15 @@ def read_commits(
 
 def read_paths(repository: GitRepository, end: str) -> list[tuple[CommitInfo, list[RawChange]]]:
     """Return the commits up to ``end`` as `read_commits` does, with paths and blobs alone."""
-    return _log(repository, None, end)
+    return _log(repository, (), end)
 
 
 def _log(
-    repository: GitRepository, start: str | None, end: str
+    repository: GitRepository, since: Sequence[str], end: str, folder: str = layout.ROOT
 ) -> list[tuple[CommitInfo, list[RawChange]]]:
     first_parents = ("--first-parent", "--diff-merges=first-parent")
-    listing = _list(repository, end, *([f"^{start}"] if start else []), *first_parents)
-    cut = _shallow_boundary(repository)
+    listing = _list(repository, folder, end, *(f"^{start}" for start in since), *first_parents)
+    cut = set(repository.shallow_commits())
     commits = _parse(repository, listing)
     commits.reverse()
     return [
@@ -84,8 +96,8 @@ def _log(
     ]
 
 
-def _list(repository: GitRepository, *revisions: str) -> bytes:
-    """Return `git log`'s output for the commits that changed the registry, newest first."""
+def _list(repository: GitRepository, folder: str, *revisions: str) -> bytes:
+    """Return `git log`'s output for the commits that changed a folder, newest first."""
     return repository.run_at_root(
         *_DEFAULT_LOG,
         "log",
@@ -103,7 +115,7 @@ def _list(repository: GitRepository, *revisions: str) -> bytes:
         f"--format=tformat:{_FORMAT}",
         *revisions,
         "--",
-        layout.ROOT,
+        folder,
     ).stdout
 
 
@@ -141,14 +153,16 @@ def _credit_merged(
     Approvals added to the branch do not count: they change no model. A merge edited by hand, or
     with several operations, keeps its own author and message.
     """
-    merged = _event_changes(changes)
-    if len(parents) != 2 or not merged or OPERATION in trailers_of(commit.message):
+    if len(parents) != 2 or OPERATION in commit.trailers:
         return commit
-    side = _list(repository, f"{parents[0]}..{parents[1]}", "--no-merges")
+    merged = _event_changes(changes)
+    if not merged:
+        return commit
+    side = _list(repository, layout.ROOT, f"{parents[0]}..{parents[1]}", "--no-merges")
     sources = [
         source
         for source, _, changed in _parse(repository, side)
-        if OPERATION in trailers_of(source.message) and _event_changes(changed) == merged
+        if OPERATION in source.trailers and _event_changes(changed) == merged
     ]
     if len(sources) != 1:
         return commit
@@ -157,8 +171,7 @@ def _credit_merged(
 
 def _event_changes(changes: list[RawChange]) -> set[RawChange]:
     """Return the changes that make up events."""
-    places = ((change, layout.locate(change.path)) for change in changes)
-    return {change for change, place in places if place is not None and place.kind != "other"}
+    return {raw for _, raw in _located(changes)}
 
 
 def _is_tombstone(place: layout.Place) -> bool:
@@ -166,61 +179,66 @@ def _is_tombstone(place: layout.Place) -> bool:
     return place.kind == "deleted" and place.version is None
 
 
-def _shallow_boundary(repository: GitRepository) -> set[str]:
-    if not repository.is_shallow:
-        return set()
-    return set((repository.common_dir / "shallow").read_text("ascii").split())
-
-
 def _with_contents(
     repository: GitRepository, commits: list[list[RawChange]]
 ) -> Iterator[list[FileChange]]:
-    """Yield the changes of each commit; only the files that history needs are read."""
+    """Yield the changes that make up events, of each commit; only the files needed are read."""
+    located = [_located(commit) for commit in commits]
     wanted: dict[str, bytes] = {}
-    for raw in (change for commit in commits for change in commit):
-        place = layout.locate(raw.path)
-        if place is None:
-            continue
+    for place, raw in (change for commit in located for change in commit):
         if place.pointer is not None or _is_tombstone(place):
             wanted.update((oid, b"") for oid in (raw.before, raw.after) if oid)
         elif place.kind == "manifest" and raw.before is None and raw.after is not None:
             wanted[raw.after] = b""  # it may name a tag that the version has already
     oids = list(wanted)
+    repository.bring(oids)
     for oid, found in zip(oids, repository.reader.get_many(oids), strict=True):
         # The commit of a submodule is not in this repository, and it is no pointer.
         wanted[oid] = found.data if found is not None and found.kind == "blob" else b""
-    for commit in commits:
+    for commit in located:
         # Commit by commit, so that a thousand texts of a mebibyte are not kept in memory.
-        known = wanted | _texts(repository, commit)
+        texts = _texts(repository, commit)
+        known = {**wanted, **texts} if texts else wanted
         yield [
             FileChange(
                 raw.path,
                 None if raw.before is None else known.get(raw.before, b""),
                 None if raw.after is None else known.get(raw.after, b""),
             )
-            for raw in commit
+            for _, raw in commit
         ]
 
 
-def _texts(repository: GitRepository, commit: list[RawChange]) -> dict[str, bytes]:
+_Located = tuple[layout.Place, RawChange]
+
+
+def _located(commit: list[RawChange]) -> list[_Located]:
+    """Return the changes that make up events, with what they are about."""
+    places = ((layout.locate(raw.path), raw) for raw in commit)
+    return [(place, raw) for place, raw in places if place is not None and place.kind != "other"]
+
+
+def _texts(repository: GitRepository, commit: list[_Located]) -> dict[str, bytes]:
     """Return the annotations of models and versions before and after a commit, by blob.
 
     Annotations that arrive in the same commit as their version are skipped: they change nothing,
     and there are many.
     """
-    places = [(raw, layout.locate(raw.path)) for raw in commit]
+    texts = [one for one in commit if one[0].kind in ("annotations", "model")]
+    if not texts:
+        return {}
     registered = {
         (place.model, place.version)
-        for raw, place in places
-        if place is not None and place.kind == "manifest" and raw.before is None
+        for place, raw in commit
+        if place.kind == "manifest" and raw.before is None
     }
     oids = [
         oid
-        for raw, place in places
-        if place is not None and place.kind in ("annotations", "model")
+        for place, raw in texts
         if (place.model, place.version) not in registered
         for oid in (raw.before, raw.after)
         if oid is not None
     ]
+    repository.bring(oids)
     found = repository.reader.get_many(oids) if oids else []
     return {oid: blob.data for oid, blob in zip(oids, found, strict=True) if blob is not None}

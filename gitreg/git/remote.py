@@ -149,7 +149,7 @@ def push_url(repository: GitRepository, upstream: Upstream) -> str:
     return repository.run("ls-remote", "--get-url", "--end-of-options", upstream.remote).text
 
 
-_NOTHING_ELSE = (
+NOTHING_ELSE = (
     "--no-tags",
     "--no-write-fetch-head",
     "--quiet",
@@ -171,10 +171,10 @@ def fetch_tip(repository: GitRepository, upstream: Upstream) -> str | None:
             return repository.commit_of(f"{folder}/incoming")
     if "couldn't find remote ref" in done.stderr:
         return None
-    raise _unreadable(repository, upstream, "fetch", done)
+    raise unreadable(repository, upstream, "fetch", done)
 
 
-def _unreadable(
+def unreadable(
     repository: GitRepository, upstream: Upstream, subcommand: str, done: process.Completed
 ) -> GitError:
     """Return the error for a remote that could not be read."""
@@ -398,7 +398,7 @@ def _fetch(repository: GitRepository, place: str, *refspecs: str) -> process.Com
     return process.run(
         repository.folder,
         "fetch",
-        *_NOTHING_ELSE,
+        *NOTHING_ELSE,
         "--end-of-options",
         place,
         *refspecs,
@@ -431,7 +431,7 @@ def published_tags(
     if not wanted:
         return {}
     patterns = sorted(wanted) if len(wanted) <= _ON_A_COMMAND_LINE else ["refs/tags/*"]
-    there = _list_references(repository, upstream, "--refs", *patterns)
+    there = list_references(repository, upstream, "--refs", *patterns)
     return {name.removeprefix("refs/tags/"): oid for name, oid in there.items() if name in wanted}
 
 
@@ -441,7 +441,7 @@ def version_tags(repository: GitRepository, upstream: Upstream, model: str) -> d
     Raises:
         GitError: the remote cannot be reached.
     """
-    there = _list_references(repository, upstream, "--tags", f"refs/tags/{model}@v*")
+    there = list_references(repository, upstream, "--tags", f"refs/tags/{model}@v*")
     return {
         name.removeprefix("refs/tags/"): there.get(f"{name}^{{}}", oid)
         for name, oid in there.items()
@@ -455,11 +455,27 @@ def branches(repository: GitRepository, upstream: Upstream) -> list[str]:
     Raises:
         GitError: the remote cannot be reached.
     """
-    there = _list_references(repository, upstream, "--heads")
+    there = list_references(repository, upstream, "--heads")
     return [name.removeprefix("refs/heads/") for name in there]
 
 
-def _list_references(
+def refuse_renamed(repository: GitRepository, upstream: Upstream) -> None:
+    """Refuse to create a branch again that the remote had before, when it has others now.
+
+    Raises:
+        GitError: it has others, or cannot be reached.
+    """
+    others = branches(repository, upstream)
+    if others:
+        raise GitError(
+            f"{upstream.shown} no longer has the branch {upstream.short_branch}, but has "
+            f"{', '.join(others[:3])}; nothing was published",
+            hint=f"git branch --set-upstream-to={upstream.remote}/{others[0]}, if it was "
+            "renamed to that",
+        )
+
+
+def list_references(
     repository: GitRepository, upstream: Upstream, kind: str, *patterns: str
 ) -> dict[str, str]:
     """Return the references of a remote that match, full name to object."""
@@ -474,7 +490,7 @@ def _list_references(
         interactive=True,
     )
     if done.returncode != 0:
-        raise _unreadable(repository, upstream, "ls-remote", done)
+        raise unreadable(repository, upstream, "ls-remote", done)
     lines = (line.partition("\t") for line in done.text.splitlines())
     return {name: oid for oid, _, name in lines}
 
@@ -535,7 +551,7 @@ def survey(repository: GitRepository, upstream: Upstream) -> Survey:
             FETCH_PATIENCE,
             "fetch",
             "--refmap=",
-            *_NOTHING_ELSE,
+            *NOTHING_ELSE,
             "--end-of-options",
             upstream.place,
             upstream.branch,

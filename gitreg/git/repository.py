@@ -7,7 +7,7 @@ import os
 import posixpath
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -149,6 +149,12 @@ class GitRepository:
         """Whether the clone has only a part of its history."""
         return self._places.is_shallow
 
+    def shallow_commits(self) -> list[str]:
+        """Return the commits where the history of a shallow clone is cut off; else none."""
+        if not self.is_shallow:
+            return []
+        return (self.common_dir / "shallow").read_text("ascii").split()
+
     def refuse_shallow(self) -> None:
         """Refuse an operation that needs the whole history.
 
@@ -157,9 +163,29 @@ class GitRepository:
         """
         if self.is_shallow:
             raise GitError(
-                "this clone is shallow, and numbering the tags needs its whole history",
+                "this clone is shallow, and this needs its whole history",
                 hint="git fetch --unshallow",
             )
+
+    def complete_history(self) -> None:
+        """Make all of history readable; a light copy fetches it.
+
+        Raises:
+            GitError: the clone is shallow, or the remote cannot be reached.
+        """
+        self.refuse_shallow()
+
+    def bring_branch(self, branch: str) -> None:
+        """Fetch a branch that a light copy lacks; do nothing in any other repository."""
+
+    def fetch_some(self, place: str, *options: str, refs: Sequence[str]) -> process.Completed:
+        """Fetch from a remote or URL without a reference; the caller looks at the exit status."""
+        quiet = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
+        args = ("fetch", *quiet, *options, "--end-of-options", place, *refs)
+        return process.run(self.folder, *args, check=False, interactive=True)
+
+    def bring(self, oids: Sequence[str]) -> None:
+        """Fetch files together that a light copy lacks; do nothing in any other repository."""
 
     def run(self, *args: str, stdin: bytes | None = None, check: bool = True) -> process.Completed:
         """Run Git in the repository; see `gitreg.git.process.run`."""
@@ -300,7 +326,7 @@ class GitRepository:
         Raises:
             GitError: the clone is shallow.
         """
-        self.refuse_shallow()
+        self.complete_history()
         known = self._roots.get(commit)
         if known is None:
             # Only a graft can make several roots; the walk ends at the last one.

@@ -34,6 +34,7 @@ def policy_in_force(repository: GitRepository, state: RegistryState) -> PolicyIn
         return PolicyInForce(state.policy)
     except GitregError as error:
         broken = f"{error}; until it is repaired, "
+    repository.complete_history()
     listing = repository.run(
         "rev-list", "--first-parent", str(state.commit), "--", layout.POLICY
     ).text

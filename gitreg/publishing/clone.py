@@ -122,6 +122,7 @@ class Clone:
         history: its index.
         judge: raises `Refused` for commits that must not be published.
         url: where it is published, for gitreg's own copies, which have no remote configured.
+        branch: the full name of the branch there, where the copy's has another name.
     """
 
     def __init__(
@@ -130,11 +131,13 @@ class Clone:
         history: HistoryIndex,
         judge: Judge,
         url: str | None = None,
+        branch: str | None = None,
     ) -> None:
         self._repository = repository
         self._history = history
         self._judge = judge
         self._url = url
+        self._branch = branch
         self._asked: dict[str, str] = {}
 
     def finish_interrupted(self) -> None:
@@ -148,6 +151,8 @@ class Clone:
         tip = self._repository.tip()
         if tip.commit is None or self._repository.is_shallow or not self.is_tagged(tip.branch):
             return
+        if unfinished is None and self._history.is_far(tip.commit):
+            return  # the last commit here is none that gitreg just made
         self._history.advance(tip.commit, exact=True)
         tags = self._history.tags_of_commit(tip.commit)
         if unfinished is not None:
@@ -171,7 +176,8 @@ class Clone:
             GitError: no remote is configured, or several could be meant.
         """
         if self._url is not None:
-            return Upstream(self._url, tip.branch, runs_hooks=False, url=self._url)
+            branch = self._branch or tip.branch
+            return Upstream(self._url, branch, runs_hooks=False, url=self._url)
         return remote.upstream_of(self._repository, tip)
 
     def fetch_status(self, *, allow_rewind: bool = False) -> BranchStatus:
@@ -183,7 +189,6 @@ class Clone:
         Raises:
             GitError: the remote cannot be reached, or its branch went backwards.
         """
-        self._repository.refuse_shallow()
         local = self._repository.tip()
         upstream = self.upstream(local)
         seen = remote.last_seen(self._repository, upstream)
@@ -199,7 +204,7 @@ class Clone:
         if gone and not allow_rewind:
             self._refuse_rewound(upstream, gone, published)
         if published is None and tracked is not None:
-            self._refuse_renamed(upstream)
+            remote.refuse_renamed(self._repository, upstream)
         fork = self._fork(local.commit, published)
         if self._url is not None and fork != local.commit:
             raise GitError(
@@ -229,23 +234,13 @@ class Clone:
             hint="if that is right: gitreg fetch --allow-rewind",
         )
 
-    def _refuse_renamed(self, upstream: Upstream) -> None:
-        """Refuse to create a branch again that the remote had before, when it has others now."""
-        others = remote.branches(self._repository, upstream)
-        if others:
-            raise GitError(
-                f"{upstream.shown} no longer has the branch {upstream.short_branch}, but has "
-                f"{', '.join(others[:3])}; nothing was published",
-                hint=f"git branch --set-upstream-to={upstream.remote}/{others[0]}, if it was "
-                "renamed to that",
-            )
-
     def refuse_unfit(self, status: BranchStatus) -> None:
         """Refuse to publish the clone's own commits when `gitreg check` refuses them.
 
         Raises:
             Refused: it does; the message has the reason.
         """
+        self._repository.refuse_shallow()
         local = str(status.local.commit)
         self._judge(status.published, local)
         self._history.advance(local, exact=True)  # the judge looked at the published commit
@@ -464,10 +459,12 @@ class Clone:
         beside = _beside(status.upstream, branch)
         return self._push(beside, commit, expected, {}, push_options)
 
-    def publish_missing_tags(self, status: BranchStatus) -> tuple[str, ...]:
+    def publish_missing_tags(
+        self, status: BranchStatus, since: str | None = None
+    ) -> tuple[str, ...]:
         """Publish tags that the remote is missing for commits published since the last fetch.
 
-        A push that was interrupted on the remote can leave the branch without its tags.
+        An interrupted push can leave the branch without its tags, after ``since`` at the latest.
 
         Returns:
             Warnings about tags on the remote that name something else.
@@ -475,10 +472,12 @@ class Clone:
         Raises:
             GitError: the remote cannot be reached, or refused the push.
         """
-        if status.published is None or status.seen == status.published:
+        since = status.seen or since
+        is_known = since is not None or not self._history.is_far(str(status.published))
+        if status.published is None or since == status.published or not is_known:
             return ()
         self._history.advance(status.published, exact=True)
-        tags = self.tags(status.local.branch, None if status.rewound else status.seen)
+        tags = self.tags(status.local.branch, None if status.rewound else since)
         objects = publish.write_tags(self._repository, tags)
         there = self.published_tags(status.upstream, tags, objects)
         missing = {name: oid for name, oid in objects.items() if name not in there}
@@ -569,13 +568,14 @@ class Clone:
         their operations were redone as other commits, are removed.
 
         Raises:
-            Refused: uncommitted work is in the way; nothing was changed.
-            GitError: Git refused; nothing was changed.
+            Refused, GitError: uncommitted work is in the way, or Git refused; nothing was changed.
         """
         local = status.local
         if local.commit == commit:
             return ()
         worktree.refuse_to_move(self._repository, local.commit, commit)
+        if self._repository.is_shallow:  # history that is cut off gives the tags wrong numbers
+            return publish.switch(self._repository, local, commit, dict(made or {}))
         lost: list[Tag] = []
         # When the published commit came in by a merge, the first-parent lines fork before it.
         parted = None if status.merged_in else status.fork

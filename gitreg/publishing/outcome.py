@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 from gitreg.core.model.names import Reference
 from gitreg.core.state.change import Change
 from gitreg.core.state.state import RegistryState
-from gitreg.errors import LostRace
+from gitreg.errors import LostRace, UnknownOutcome, WorldError
 
 
 class Overtaken(LostRace):
@@ -119,3 +119,16 @@ class ReviewBranch:
     base: str
     branch: str = ""
     remote_words: str = ""
+
+
+_STATES_REACHED = ("nothing was", "published as", "written as")
+"""Phrases by which an error says what was done before it was raised."""
+
+
+def with_state_reached(error: WorldError, *, published: bool) -> WorldError:
+    """Add to an error's hint that nothing was done, unless the error says what was done."""
+    said = f"{error} {error.hint}"
+    if not isinstance(error, UnknownOutcome) and not any(w in said for w in _STATES_REACHED):
+        nothing = f"nothing was {'published' if published else 'written'}"
+        error.hint = f"{nothing}; {error.hint}" if error.hint else nothing
+    return error

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -45,11 +46,12 @@ from gitreg.errors import (
 )
 from gitreg.git import interrupted, publish, worktree
 from gitreg.git.history_index import HistoryIndex
+from gitreg.git.log import read_commits
 from gitreg.git.objects import NO_OBJECT
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.git.valid_policy import policy_in_force
 from gitreg.publishing.clone import BranchStatus, Clone
-from gitreg.publishing.outcome import Draft, Outcome, Overtaken, ReviewBranch
+from gitreg.publishing.outcome import Draft, Outcome, Overtaken, ReviewBranch, with_state_reached
 from gitreg.publishing.repeated import refuse_if_taken_back
 from gitreg.publishing.retry import until_done
 from gitreg.publishing.sameness import file_changes, is_the_same, is_the_same_file, named_versions
@@ -60,19 +62,28 @@ _Done = TypeVar("_Done")
 SendBytes = Callable[[RegistryState, Iterable[tuple[str, int]]], None]
 """Uploads the bytes of versions to the DVC remote, or raises."""
 
-_STATES_REACHED = ("nothing was", "published as", "written as")
-"""Phrases by which an error says what was done before it was raised."""
-
 
 @dataclass
 class _Run:
-    """One operation during its attempts."""
+    """One operation during its attempts.
+
+    Attributes:
+        operation: what to do.
+        reason: why.
+        id: its id.
+        is_new: whether the id was made for this run: then no earlier run can have used it.
+        decided_at: the first state that it ran on.
+        authored_at: see `Publisher.apply`.
+        lost_from: the published commit before the first push whose answer was lost.
+    """
 
     operation: Operation
     reason: str | None
     id: str
+    is_new: bool
     decided_at: RegistryState | None = None
     authored_at: int | None = None
+    lost_from: str | None = None
 
     def change_on(self, state: RegistryState) -> Change:
         return replace(self.operation(state), reason=self.reason)
@@ -147,7 +158,7 @@ class Publisher:
             try:
                 return self._until_done(run, attempt)
             except WorldError as error:
-                raise _with_state_reached(error, published=push) from None
+                raise with_state_reached(error, published=push) from None
             except KeyboardInterrupt:
                 again = f"run it again with --op-id {run.id}: then it happens only once"
                 raise KeyboardInterrupt(again) from None
@@ -186,7 +197,7 @@ class Publisher:
                     run, lambda run: self._try_review_branch(run, draft, dry_run)
                 )
             except WorldError as error:
-                raise _with_state_reached(error, published=True) from None
+                raise with_state_reached(error, published=True) from None
 
     def _until_done(self, run: _Run, attempt: Callable[[_Run], _Done]) -> _Done:
         return until_done(
@@ -206,15 +217,14 @@ class Publisher:
             status = self._clone.fetch_status()
         except GitError as why:
             raise _unknown(run, why) from None
-        self._history.advance(str(status.base.commit), exact=True)
-        if self._history.operation(run.id) is None:
+        self._history.aim(str(status.base.commit))
+        if self._done(run, status.base) is None:
             raise GitError(str(error), hint="nothing was published, run it again") from None
 
     # Without a remote
 
     def _try_local(self, run: _Run) -> Outcome:
         base = self._repository.tip()
-        self._repository.refuse_shallow()
         state = self._state_at(base)
         done = self._done(run, base)
         if done is not None:
@@ -255,7 +265,12 @@ class Publisher:
         prepared, tags = self._prepare(run, status.local, status.base, change, moved)  # 5
         self._send(status, state, moved)  # 4, after what can be refused without bytes moving
         earlier = self._earlier_tags(status)
-        self._clone.publish(status, prepared.commit.oid, {**earlier, **tags})  # 7
+        try:
+            self._clone.publish(status, prepared.commit.oid, {**earlier, **tags})  # 7
+        except UnknownOutcome:
+            run.lost_from = run.lost_from or status.published
+            run.is_new = run.is_new and run.lost_from is not None
+            raise
         warnings = self._follow(status, prepared, moved, tags)  # 9
         return Outcome(
             change,
@@ -292,7 +307,7 @@ class Publisher:
             raise GitError(f"{here.name} does not exist yet", hint="gitreg push creates it")
         state = self._state_at(status.base)
         base = here.upstream.short_branch
-        done = self._history.operation(run.id)  # 3
+        done = self._done(run, status.base)  # 3
         if done is not None:
             return ReviewBranch(self._done_before(run, done), state, base)
         change = run.change_for_review_on(state)  # 4
@@ -380,7 +395,8 @@ class Publisher:
     ) -> tuple[str, ...]:
         """Publish earlier commits of this clone, or update the clone to what is published.
 
-        With ``done``, the commit of an operation that is published, an error says so.
+        With ``done``, the commit of an operation that is published, an error says so, and only the
+        tags since then can be missing.
         """
         if status.is_ahead:
             self._clone.refuse_unfit(status)
@@ -390,7 +406,8 @@ class Publisher:
             self._clone.remember_published(status, commit)
             return ()
         try:
-            warnings = self._clone.publish_missing_tags(status)  # 8
+            since = None if done is None else self._repository.commit_of(f"{done}^")
+            warnings = self._clone.publish_missing_tags(status, since)  # 8
         except GitError as error:
             if done is None:
                 raise
@@ -443,8 +460,23 @@ class Publisher:
         state = RegistryState(self._repository.snapshot(base.commit))
         if base.commit is None or not state.exists():
             raise NotFound("no registry on this branch", hint="gitreg init makes one")
-        self._history.advance(base.commit, exact=True)
+        self._history.aim(base.commit)
         return state
+
+    def _done(self, run: _Run, base: Tip) -> str | None:
+        """Return the commit of an operation that was done before.
+
+        Only an id that somebody gave is looked for in all of history. One that was made for this
+        run can only be in a commit after the push whose answer was lost.
+        """
+        if not run.is_new:
+            done = self._history.operation(run.id)
+            return done or interrupted.absorbed(self._repository, run.id, base.commit)
+        if run.lost_from is None or base.commit is None:
+            return None
+        since = read_commits(self._repository, run.lost_from, base.commit)
+        named = (commit.oid for commit, _ in since if run.id in commit.trailers.get(OPERATION, ()))
+        return next(named, None)
 
     def _prepare(
         self, run: _Run, local: Tip, base: Tip, change: Change, moved: Sequence[FileChange]
@@ -472,7 +504,7 @@ class Publisher:
         every clone derives the same ones.
         """
         unborn = CommitInfo(NO_OBJECT, base.commit, "", "", 0, "+0000", change.message())
-        planned = self._clone.plan_tags(base.branch, unborn, moved)
+        planned = self._history.plan_tags(unborn, moved)
         models = {
             tag.model
             for tag in planned
@@ -483,11 +515,6 @@ class Publisher:
         tags = filter(None, map(parse_gto_tag, self._repository.tags()))
         counters = [tag.counter or 0 for tag in tags if tag.artifact in models]
         return change.with_trailer(COUNTER, str(max(counters)))
-
-    def _done(self, run: _Run, base: Tip) -> str | None:
-        """Return the commit of an operation that was done before under the same id, if any."""
-        done = self._history.operation(run.id)
-        return done or interrupted.absorbed(self._repository, run.id, base.commit)
 
     def _done_before(self, run: _Run, commit: str) -> Outcome:
         """Return the outcome of an operation that was done before under the same id.
@@ -533,7 +560,9 @@ class Publisher:
             raise self._overtaken(place, how_to_see)
 
     def _overtaken(self, place: Place, how_to_see: str) -> Overtaken:
-        moves = self._history.events(place.model, place.pointer, limit=1)
+        moves = []
+        with suppress(GitError):  # the clone is shallow
+            moves = self._history.events(place.model, place.pointer, limit=1)
         by = f" by {moves[0].author} in {moves[0].commit[:9]}" if moves else ""
         what = f"{_reference_to(place)}, which this would change, was moved"
         if place.version is not None:
@@ -547,7 +576,7 @@ class Publisher:
 
 def _new_run(operation: Operation, reason: str | None, op_id: str | None) -> _Run:
     name = secrets.token_hex(8) if op_id is None else check_operation_id(op_id)
-    return _Run(operation, check_reason(reason), name)
+    return _Run(operation, check_reason(reason), name, op_id is None)
 
 
 def _unknown(run: _Run, error: Exception) -> UnknownOutcome:
@@ -555,15 +584,6 @@ def _unknown(run: _Run, error: Exception) -> UnknownOutcome:
         f"the remote did not answer, and gitreg cannot find out whether it published: {error}",
         hint=f"run it again with --op-id {run.id}: then it happens only once",
     )
-
-
-def _with_state_reached(error: WorldError, *, published: bool) -> WorldError:
-    """Add to an error's hint that nothing was done, unless the error says what was done."""
-    said = f"{error} {error.hint}"
-    if not isinstance(error, UnknownOutcome) and not any(w in said for w in _STATES_REACHED):
-        nothing = f"nothing was {'published' if published else 'written'}"
-        error.hint = f"{nothing}; {error.hint}" if error.hint else nothing
-    return error
 
 
 def _reference_to(place: Place) -> Reference:

@@ -144,6 +144,7 @@ class Synchroniser:
             Refused: the clone has unpublished commits, or uncommitted work is in the way.
             GitError: the remote cannot be reached, or its branch went backwards.
         """
+        self._repository.refuse_shallow()
         with self._clone.exclusive():
             self._clone.finish_interrupted()
             status = self._clone.fetch_status(allow_rewind=allow_rewind)
@@ -198,6 +199,7 @@ class Synchroniser:
             GitError: the remote cannot be reached, refuses, or its branch keeps moving.
             DvcError: the bytes of a version cannot be uploaded to the DVC remote.
         """
+        self._repository.refuse_shallow()
         with self._clone.exclusive():
             self._clone.finish_interrupted()
             return until_done(lambda: self._push(dry_run=dry_run), _unknown)

@@ -165,7 +165,7 @@ class Registry(Writing):
             self._repository,
             lambda: self._history,
             lambda: self._artifacts,
-            lambda: tagged_tip(self._repository, self._clone),
+            lambda: tagged_tip(self._repository, self._whole_clone),
         )
         return check_clone(
             clone,
@@ -306,12 +306,12 @@ class Registry(Writing):
         try:
             state = self.state()
         except GitError:
-            found = damaged(self._repository, self._clone)
+            found = damaged(self._repository, self._whole_clone)
             if not found:
                 raise
             return found  # nothing else can be examined
         inspection = Inspection(
-            self._repository, state, self._history, self._artifacts, self._clone
+            self._repository, state, self._history, self._artifacts, self._whole_clone
         )
         done = mend(inspection) if fix else []
         return done + examine(inspection)

@@ -140,9 +140,9 @@ class Moving(Reading):
         plans: list[RollbackPlan] = []
 
         def operation(state: RegistryState) -> Change:
-            rules = policy_in_force(self._repository, state)
+            rules = policy_in_force(self._written, state)
             ruled = state.ruled_by(rules.policy)
-            plan = roll_back(ruled, self._history, request, self._mover(ruled, pr=settings.pr))
+            plan = roll_back(ruled, self._write_index, request, self._mover(ruled, pr=settings.pr))
             for restored in plan.restored:
                 self._artifacts.require(state.snapshot, restored)
             plans.append(plan)

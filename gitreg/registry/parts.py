@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gitreg.git.copies import Copy
     from gitreg.git.history_index import HistoryIndex
     from gitreg.git.objects import CommitSnapshot
-    from gitreg.publishing.clone import Clone
+    from gitreg.publishing.clone import Clone, Judge
     from gitreg.publishing.outcome import Outcome
     from gitreg.publishing.publisher import Publisher
     from gitreg.publishing.synchronise import Synchroniser
@@ -83,7 +83,7 @@ class Parts:
 
     def close(self) -> None:
         """End the processes that read objects and close the history index."""
-        for part in ("_repository", "_light", "_history"):
+        for part in ("_repository", "_light", "_history", "_write_index"):
             if part in self.__dict__:
                 (self._light.repository if part == "_light" else getattr(self, part)).close()
 
@@ -122,7 +122,7 @@ class Parts:
         Raises:
             InvalidRequest: Git cannot store this name or address.
         """
-        with self._repository.authored_by(name, email):
+        with self._written.authored_by(name, email):
             yield
 
     @contextmanager
@@ -168,9 +168,30 @@ class Parts:
 
     @cached_property
     def _history(self) -> HistoryIndex:
-        from gitreg.git.history_index import HistoryIndex
+        return self._history_of(self._repository, lambda: self._clone)
 
-        return HistoryIndex(self._repository)
+    @staticmethod
+    def _history_of(repository: GitRepository, clone: Callable[[], Clone]) -> HistoryIndex:
+        from gitreg.git.history_index import HistoryIndex
+        from gitreg.git.model_tags import PublishedTags
+
+        return HistoryIndex(
+            repository,
+            PublishedTags(repository, lambda: clone().upstream(repository.tip())),
+        )
+
+    @cached_property
+    def _written(self) -> GitRepository:
+        """The repository that writes are made in: for a URL, the copy that has the least."""
+        if self._url is None or "_repository" in self.__dict__:
+            return self._repository
+        return self._light.repository
+
+    @cached_property
+    def _write_index(self) -> HistoryIndex:
+        if self._written is self.__dict__.get("_repository"):
+            return self._history
+        return self._history_of(self._written, lambda: self._clone)
 
     @cached_property
     def _artifacts(self) -> ArtifactStore:
@@ -188,26 +209,51 @@ class Parts:
 
     @cached_property
     def _clone(self) -> Clone:
+        from gitreg.git.copies import default_branch
+        from gitreg.git.light import LightRepository
         from gitreg.publishing.clone import Clone
 
+        light = isinstance(self._written, LightRepository)
+        branch = default_branch(self._light) if light else None
+        return Clone(
+            self._written,
+            self._write_index,
+            self._judge(self._written, lambda: self._write_index),
+            self._url,
+            branch,
+        )
+
+    @staticmethod
+    def _judge(repository: GitRepository, history: Callable[[], HistoryIndex]) -> Judge:
         def judge(base: str | None, head: str) -> None:
             from gitreg.check.clone_check import refuse_unfit
 
-            refuse_unfit(self._repository, lambda: self._history, base, head)
+            refuse_unfit(repository, history, base, head)
 
-        return Clone(self._repository, self._history, judge, self._url)
+        return judge
+
+    @property
+    def _whole_clone(self) -> Clone:
+        """The clone with all of its history; for a URL, the complete copy."""
+        from gitreg.publishing.clone import Clone
+
+        whole = self._repository  # before `_written`, which is then the same
+        if self._written is whole:
+            return self._clone
+        judge = self._judge(whole, lambda: self._history)
+        return Clone(whole, self._history, judge, self._url)
 
     @cached_property
     def _publisher(self) -> Publisher:
         from gitreg.publishing.publisher import Publisher
 
-        return Publisher(self._repository, self._history, self._clone, self._send)
+        return Publisher(self._written, self._write_index, self._clone, self._send)
 
     @cached_property
     def _reviewer(self) -> Reviewer:
         from gitreg.review.reviewer import Reviewer
 
-        return Reviewer(self._repository, self._publisher, self._clone.push_url)
+        return Reviewer(self._written, self._publisher, self._clone.push_url)
 
     @cached_property
     def _synchroniser(self) -> Synchroniser:
@@ -229,18 +275,34 @@ class Parts:
 
             send_data(top, [state.version(*pair) for pair in pairs], self._progress)
 
-    def _mover(self, state: RegistryState, author: str | None = None, *, pr: bool = False) -> Mover:
-        """Return who moves pointers here, with the facts that the rules may ask for."""
+    def _mover(
+        self,
+        state: RegistryState,
+        author: str | None = None,
+        *,
+        pr: bool = False,
+        history: HistoryIndex | None = None,
+    ) -> Mover:
+        """Return who moves pointers here, with the facts that the rules may ask for.
+
+        Args:
+            state: the registry before the move.
+            author: who moves, ``Name <email>``; Git's author by default.
+            pr: whether the move is proposed.
+            history: the index that is at this state; by default that of the writes.
+        """
         from gitreg.check.clone_facts import CloneFacts
         from gitreg.core.operations.judging import Mover
         from gitreg.core.policy.verdict import APPROVALS
 
         if author is None:
             try:
-                author = self._repository.signature("AUTHOR").person
+                author = self._written.signature("AUTHOR").person
             except GitError:
                 author = ""  # nobody; if a commit follows, its error says what is missing
-        facts = CloneFacts(self._repository, self._history, lambda: self._artifacts, state)
+        where = self._written if history is None else self._repository
+        past = history or self._write_index
+        facts = CloneFacts(where, past, lambda: self._artifacts, state)
         return Mover(author, facts, frozenset({APPROVALS}) if pr else frozenset())
 
     # The state
@@ -303,8 +365,12 @@ class Parts:
             return self._state_of(self._light.repository.snapshot(self._light.commit))
         return self.state(**options)
 
+    def _found(self) -> RegistryState:
+        """Return the registry as a write finds it, before it looks at the remote."""
+        return self._state_of(self._written.snapshot(self._written.head_commit()))
+
     def _past(self, state: RegistryState) -> HistoryIndex:
-        """Return the history index, advanced to the state's commit."""
+        """Return the history index, at the state's commit."""
         self._history.advance(str(existing(state).commit))
         return self._history
 
@@ -355,7 +421,7 @@ class Parts:
 
     def _placed(self, outcome: Outcome) -> Outcome:
         """Return the outcome with its branch, and with what others still see."""
-        tip = self._repository.tip()
+        tip = self._written.tip()
         beside = self._clone.default_beside(tip.branch)
         if beside is not None:
             outcome = replace(outcome, branch=tip.branch.removeprefix("refs/heads/"))
@@ -367,7 +433,7 @@ class Parts:
             published = self._clone.last_published(tip.branch)
         except GitError:
             return outcome  # there is nowhere to publish
-        state = RegistryState(self._repository.snapshot(published or (beside and beside[1])))
+        state = RegistryState(self._written.snapshot(published or (beside and beside[1])))
         return replace(outcome, unshared=unshared(state, outcome.change))
 
     def _publishes(self, settings: WriteSettings) -> bool:
@@ -378,10 +444,10 @@ class Parts:
         """Return a function that reads the default branch, if another one is checked out."""
 
         def read() -> tuple[str, RegistryState] | None:
-            found = self._clone.default_beside(self._repository.tip().branch, fetch=fetch)
+            found = self._clone.default_beside(self._written.tip().branch, fetch=fetch)
             if found is None:
                 return None
-            return found[0], RegistryState(self._repository.snapshot(found[1]))
+            return found[0], RegistryState(self._written.snapshot(found[1]))
 
         return read
 
@@ -390,8 +456,8 @@ class Parts:
         from gitreg.git import remote
 
         def listed() -> Mapping[str, str]:
-            upstream = self._clone.upstream(self._repository.tip())
-            return remote.version_tags(self._repository, upstream, model)
+            upstream = self._clone.upstream(self._written.tip())
+            return remote.version_tags(self._written, upstream, model)
 
         return listed
 

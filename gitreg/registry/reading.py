@@ -446,9 +446,9 @@ class Reading(Parts):
         state = existing(self.state(**options))
         if policy is not None:
             state = state.ruled_by(_policy_in_file(Path(policy)))
-        self._past(state)
+        mover = self._mover(state, history=self._past(state))
         try:
-            return promote(state, request, self._mover(state)).judgements
+            return promote(state, request, mover).judgements
         except GateRefused as refused:
             return refused.judgements
 

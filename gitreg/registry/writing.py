@@ -13,7 +13,7 @@ from gitreg.core.model.names import check_model_name
 from gitreg.errors import InvalidRequest
 from gitreg.registry.moving import Moving
 from gitreg.registry.options import WriteSettings
-from gitreg.registry.references import ReferenceLike, checked_text, listed, reference_of
+from gitreg.registry.references import ReferenceLike, checked_text, existing, listed, reference_of
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack  # in typing itself since Python 3.11
@@ -68,7 +68,7 @@ class Writing(Moving):
         return self._register(
             name,
             lambda: found_out(
-                self._repository,
+                self._written,
                 Path(source),
                 metrics=metrics,
                 params=params,
@@ -118,12 +118,12 @@ class Writing(Moving):
         from gitreg.core.state.change import check_reason
 
         check_reason(settings.reason)  # before a gigabyte is read for nothing
-        state = self.state()
+        state = existing(self._found())
         operation = collect(
-            self._repository,
+            self._written,
             self._artifacts,
             state,
-            self._past(state),
+            self._write_index,
             name,
             provenance,
             published=self._published_tags(name) if self._publishes(settings) else None,
@@ -206,7 +206,7 @@ class Writing(Moving):
         from gitreg.approvals.giving import approving
 
         settings = WriteSettings.of(options)
-        operation = approving(self._repository, self.state(), self._history, preview, key)
+        operation = approving(self._written, self._found(), self._write_index, preview, key)
         return self._write(operation, settings, topic=self._signer(key))
 
     def withdraw_approval(
@@ -228,13 +228,13 @@ class Writing(Moving):
         settings = WriteSettings.of(options)
         wanted = reference_of(reference)
         operation = withdrawing(
-            self._repository, self.state(), wanted, checked_text(stage, "a stage"), key
+            self._written, self._found(), wanted, checked_text(stage, "a stage"), key
         )
         return self._write(operation, settings, topic=self._signer(key))
 
     def _signer(self, key: str | None) -> str:
         """Return what tells the approvals of several people apart, for their branches."""
-        return f"by {key or self._repository.config('user.signingkey')}"
+        return f"by {key or self._written.config('user.signingkey')}"
 
     # Models
 
@@ -271,7 +271,7 @@ class Writing(Moving):
         settings = WriteSettings.of(options)
         request = Creation(
             checked_text(name, "a model"),
-            created_at or self._repository.signature("AUTHOR").utc,
+            created_at or self._written.signature("AUTHOR").utc,
             description,
             owner,
             dict(tags or {}),
@@ -339,7 +339,7 @@ class Writing(Moving):
 
     def _tombstone(self, reason: str | None) -> Tombstone:
         """Return the record of a deletion that this clone's user makes now."""
-        who = self._repository.signature("AUTHOR")
+        who = self._written.signature("AUTHOR")
         return Tombstone(who.utc, who.person, reason)
 
 

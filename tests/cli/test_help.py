@@ -13,6 +13,7 @@ import pytest
 import typer.main
 
 from gitreg import __version__
+from gitreg.cli import COMMANDS as MODULES
 from gitreg.cli import app
 from tests.support.commands import gitreg
 
@@ -26,6 +27,15 @@ def _commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
 
 
 COMMANDS = dict(_commands(typer.main.get_command(app)))
+
+
+def test_each_command_is_in_the_module_that_is_imported_for_it() -> None:
+    module_of = {name: module for module, names in MODULES.items() for name in names}
+    found = {
+        path[0]: command.callback.__module__.rpartition(".")[2]
+        for path, command in COMMANDS.items()
+    }
+    assert found == module_of
 
 
 def test_the_commands_are_those_that_are_promised() -> None:

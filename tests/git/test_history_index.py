@@ -418,9 +418,10 @@ def test_a_shallow_clone_reads_what_it_has(shared: Path) -> None:
         assert (registry.pull("churn@champion") / "model.pkl").read_text() == "weights 2"
         assert "shallow-clone" in {finding.code for finding in registry.doctor()}
         for write in (
-            lambda: registry.promote("churn@3", stage="production"),
             lambda: registry.rollback("churn"),
             registry.sync_tags,
+            registry.fetch,
+            registry.push,
         ):
             with pytest.raises(GitError, match="shallow") as refused:
                 write()

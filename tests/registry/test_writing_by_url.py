@@ -1,4 +1,4 @@
-"""Writing by URL: a job without a checkout registers and promotes, through the complete copy."""
+"""Writing by URL: a job without a checkout registers and promotes, through a copy of its own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import pytest
 
 from gitreg import Registry
 from gitreg.errors import GitError, LostRace
+from gitreg.git.history_index import HistoryIndex
+from gitreg.git.repository import GitRepository
 from tests.conftest import git, write_model
 from tests.support.commands import error, gitreg
 
@@ -69,6 +71,85 @@ def test_nothing_is_written_by_url_while_the_remote_is_away(shared: Path, hosted
     assert "nothing was published" in ran.err
     (shared / "away.git").rename(shared / "origin.git")
     assert gitreg("resolve", "churn@champion", "--repo", hosted).out == "churn@2\n"
+
+
+@pytest.fixture
+def filtering(shared: Path, hosted: str) -> str:
+    """The URL of a longer history, whose server sends what is asked for, as Git hosts do."""
+    git(shared / "origin.git", "config", "uploadpack.allowFilter", "true")
+    for number in range(20):
+        git(shared / "work", "commit", "--quiet", "--allow-empty", "-m", f"work {number}")
+    git(shared / "work", "push", "--quiet")
+    return hosted
+
+
+@pytest.fixture
+def copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, as in a new container."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "gitreg"
+
+
+def _commits(copies: Path) -> int:
+    """Return how many commits a cold job has fetched; it has one copy."""
+    (light,) = copies.glob("*/light.git")
+    assert not list(copies.glob("*/repository.git"))
+    return len(git(light, "rev-list", "refs/heads/gitreg/tip", "--all").split())
+
+
+def _is_in_order(shared: Path) -> bool:
+    """Tell whether a new clone agrees with the tags of the remote."""
+    git(shared, "clone", "--quiet", str(shared / "origin.git"), "judge")
+    with Registry(shared / "judge") as judge:
+        found = judge.sync_tags(dry_run=True)
+    return not (found.made or found.wrong or found.foreign or found.abandoned)
+
+
+def test_a_cold_job_fetches_no_history_to_write(
+    shared: Path, filtering: str, tmp_path: Path, copies: Path
+) -> None:
+    source = write_model(tmp_path, "weights 4")
+    with Registry(filtering) as registry:
+        outcome = registry.promote("churn@3", stage="production")
+        assert outcome.tags
+        assert _commits(copies) < 10
+        registry.register("churn", source)
+        registry.create_model("other")
+        registry.delete("churn@1", force=True)
+        registry.set_alias("churn@4", "champion")
+    assert _is_in_order(shared)
+
+
+def test_a_cold_job_fetches_the_history_that_a_rollback_needs(
+    shared: Path, filtering: str, copies: Path
+) -> None:
+    with Registry(filtering) as registry:
+        outcome, _ = registry.rollback("churn")
+    assert [str(version) for version in outcome.versions] == ["churn@1"]
+    count = int(git(shared / "origin.git", "rev-list", "--count", "main"))
+    assert _commits(copies) == count
+    (light,) = copies.glob("*/light.git")
+    missing = git(light, "rev-list", "--objects", "--missing=print", "--all").split()
+    assert [oid for oid in missing if oid.startswith("?")]  # files that no pointer needs
+    assert _is_in_order(shared)
+
+
+@pytest.mark.parametrize("how", ["gone", "forged", "moved"])
+def test_a_cold_job_does_not_believe_tags_that_prove_nothing(
+    shared: Path, filtering: str, how: str, copies: Path
+) -> None:
+    origin = shared / "origin.git"
+    name = {"gone": "churn#production#1", "forged": "churn#production#99", "moved": "churn@v3.0.0"}
+    if how == "gone":
+        git(origin, "tag", "-d", name[how])
+    else:
+        git(origin, "tag", "-f", "-am", "churn@3", name[how], "main")
+    with Registry(filtering) as registry:
+        made = registry.promote("churn@3", stage="production").tags
+    assert _commits(copies) > 20
+    index = HistoryIndex(GitRepository(origin))
+    index.advance(git(origin, "rev-parse", "main"))
+    assert set(made) == {tag.name for tag in index.tags_of_commit(git(origin, "rev-parse", "main"))}
 
 
 @pytest.mark.parametrize("command", ["fetch", "push"])

@@ -203,6 +203,7 @@ def dvc_pointer_path(model: str, version: int, artifact: str) -> str:
     return version_path(model, version, f"{artifact}.dvc")
 
 
+@lru_cache(maxsize=4096)
 def model_of_folder(folder: str) -> str | None:
     """Return the model that a folder under ``registry/`` stands for, or ``None``."""
     name = name_of(folder)

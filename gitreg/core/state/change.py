@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from gitreg.core.policy.verdict import Judgement
 from gitreg.core.text.invisible import has_invisible
@@ -147,6 +148,8 @@ def parse_message(message: str) -> Change:
 
 def _is_evidence(paragraph: str) -> bool:
     """Tell whether a paragraph is indented throughout, which is how evidence is written."""
+    if not paragraph.startswith("  "):
+        return not paragraph
     return all(line.startswith("  ") for line in paragraph.splitlines())
 
 
@@ -156,8 +159,15 @@ def trailers_of(message: str) -> dict[str, tuple[str, ...]]:
     >>> trailers_of("promote\\n\\nGitreg-Model: a\\nGitreg-Model: b\\n")
     {'Gitreg-Model': ('a', 'b')}
     """
+    return dict(_trailers_of(message))
+
+
+@lru_cache(maxsize=64)  # a reader of history asks for those of one commit several times
+def _trailers_of(message: str) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
-    for line in message.rstrip().split("\n\n")[-1].splitlines():
+    if TRAILER_PREFIX not in message:
+        return found
+    for line in message.rstrip().rpartition("\n\n")[2].splitlines():
         key, separator, value = line.partition(": ")
         if separator and key.startswith(TRAILER_PREFIX):
             found[key] = (*found.get(key, ()), value.strip())

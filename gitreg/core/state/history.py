@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.gto_tags import parse_gto_tag
@@ -51,13 +51,23 @@ class CommitInfo:
     message: str
 
     @property
+    def trailers(self) -> Mapping[str, tuple[str, ...]]:
+        """Gitreg's trailers in the message."""
+        return trailers_of(self.message)
+
+    @property
     def when(self) -> str:
         """The committer's date in ISO 8601; in UTC where Git has a zone that does not exist."""
-        match = _ZONE.fullmatch(self.zone)
-        minutes = int(match["hours"]) * 60 + int(match["minutes"]) if match else 0
-        zone = timezone(timedelta(minutes=-minutes if self.zone[0] == "-" else minutes))
         moment = min(max(self.time, _EARLIEST), _LATEST)
-        return datetime.fromtimestamp(moment, zone).isoformat()
+        return datetime.fromtimestamp(moment, _zone(self.zone)).isoformat()
+
+
+@lru_cache(maxsize=64)
+def _zone(text: str) -> timezone:
+    """Return the zone that ``+0100`` means; UTC where there is no such zone."""
+    match = _ZONE.fullmatch(text)
+    minutes = int(match["hours"]) * 60 + int(match["minutes"]) if match else 0
+    return timezone(timedelta(minutes=-minutes if text[0] == "-" else minutes))
 
 
 @dataclass(frozen=True)
@@ -255,7 +265,7 @@ class _Told:
         return cls(
             commit,
             found,
-            trailers_of(commit.message),
+            commit.trailers,
             frozenset(ended),
             {old: new for old, new in ended.items() if new in came and new != old},
             frozenset(
