@@ -1,17 +1,22 @@
-"""Gives the registry its DVC remote, in the commit that is published first.
+"""Gives the registry its DVC remote, in the first commit after the project got one.
 
 A project may get its DVC remote after ``gitreg init``. The registry's own remote is derived from it
-and must be in a commit: without it, no clone finds the bytes.
+and must be in a commit: without it, no clone finds the bytes. DVC reads it at the commit that
+registered a version, so it comes before what is published.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from gitreg.core.model import layout
 from gitreg.core.operations import Operation
 from gitreg.core.state.change import Change, Edit
 from gitreg.core.state.state import RegistryState, Snapshot
+
+_NAMED = re.compile(rb"^\s*remote\s*=", re.MULTILINE)
+"""What a configuration with a default remote has; cheaper than a parser, on every write."""
 
 SUBJECT = "let the registry use the project's DVC remote"
 """The subject of a commit that does nothing else."""
@@ -24,7 +29,7 @@ def remote_edit(snapshot: Snapshot) -> Edit | None:
         DvcError: a configuration of DVC in the commit does not parse.
     """
     own, around = snapshot.read_many([layout.DVC_CONFIG, layout.PROJECT_CONFIG])
-    if own is None or around is None:
+    if own is None or around is None or _NAMED.search(own):
         return None
     from gitreg.dvc.foreign import default_remote
     from gitreg.dvc.registry_config import registry_config

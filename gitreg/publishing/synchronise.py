@@ -375,6 +375,8 @@ class Synchroniser:
         parent = next(iter(self._repository.parents_of(commit)), None)
         before, after = (self._repository.snapshot(oid) for oid in (parent, commit))
         paths = self._repository.changed_paths(parent, commit)
+        if len(paths) > 1 and layout.DVC_CONFIG in paths:
+            paths.remove(layout.DVC_CONFIG)  # no part of the operation: it is given again if needed
         files = tuple(
             FileChange(path, old, new)
             for path, old, new in zip(

@@ -396,10 +396,9 @@ class Parts:
         if trailers:
             operation = _with_trailers(operation, trailers)
         authored_at = at if authored_at is None else authored_at
-        if self._publishes(settings):
-            from gitreg.publishing.dvc_remote import with_remote
+        from gitreg.publishing.dvc_remote import with_remote
 
-            operation = with_remote(operation)
+        operation = with_remote(operation)
         if settings.pr:
             return self._reviewer.propose(
                 operation,

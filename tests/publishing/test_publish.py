@@ -385,14 +385,14 @@ def test_a_warm_resolve_starts_no_process(stocked: Path, started: list[list[str]
     assert len(started) == cold
 
 
-def test_a_warm_promotion_in_a_bare_repository_starts_one_process(
+def test_a_warm_promotion_in_a_bare_repository_starts_two_processes(
     shared: Path, started: list[list[str]]
 ) -> None:
     with Registry(shared / "origin.git") as registry:
         registry.promote("churn@3", stage="production")
         cold = len(started)
         assert registry.promote("churn@1", stage="production").warnings == ()
-    assert len(started) - cold <= 1, started[cold:]
+    assert len(started) - cold <= 2, started[cold:]  # one asks who else sees the branch
 
 
 def test_a_warm_promotion_in_a_checkout_starts_three_processes(

@@ -215,14 +215,32 @@ def test_gto_shows_and_tells(templates: Path) -> None:
     ]
 
 
+@pytest.fixture(scope="module")
+def absolute(hermetic_module: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry whose DVC remote is an absolute path: DVC reads a copy of the repository."""
+    work = tmp_path_factory.mktemp("absolute") / "work"
+    Registry.init(work)
+    (work / ".dvc" / "config").write_text(
+        f"[core]\n    remote = s\n['remote \"s\"']\n    url = {work.parent / 'store'}\n"
+    )
+    git(work, "init", "--quiet", "--bare", "../origin.git")
+    git(work, "remote", "add", "origin", "../origin.git")
+    git(work, "commit", "--quiet", "-m", "share the bytes", ".dvc/config")
+    with Registry(work) as registry:
+        registry.register("churn", write_model(work, "weights 1"), push=True)
+        registry.register("churn", write_model(work, "weights 2"))
+        registry.promote("churn@2", stage="production", alias="champion", push=True)
+    return work
+
+
 @pytest.mark.parametrize(
     ("option", "value", "version"),
     [("--stage", "production", 2), ("--stage", "champion", 2), ("--rev", "v1.0.0", 1)],
 )
 def test_dvc_gets_an_artifact(
-    templates: Path, tmp_path: Path, option: str, value: str, version: int
+    absolute: Path, tmp_path: Path, option: str, value: str, version: int
 ) -> None:
-    words = ["artifacts", "get", str(templates / "work"), "churn", option, value, "-o", "got"]
+    words = ["artifacts", "get", str(absolute), "churn", option, value, "-o", "got"]
     run(tmp_path, "dvc", *words)
     assert (tmp_path / "got" / "model.pkl").read_text() == f"weights {version}"
 
@@ -243,7 +261,7 @@ def test_dvc_pull_and_gc_lose_nothing(pipeline: Path, tmp_path: Path) -> None:
 def test_dvc_pull_in_a_clone(templates: Path, tmp_path: Path) -> None:
     place = Path(shutil.copytree(templates, tmp_path / "s", symlinks=True))
     git(place, "clone", "--quiet", "origin.git", "clone")
-    run(place / "clone", "dvc", "pull", "--quiet")
+    run(place / "clone" / "registry", "dvc", "pull", "--quiet")
     for number in (1, 2, 3):
         pulled = place / f"clone/registry/churn/versions/{number}/model/model.pkl"
         assert pulled.read_text() == f"weights {number}"

@@ -93,7 +93,9 @@ def tree_of(folder: Path) -> dict[str, tuple[int, bytes]]:
     found = {}
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()
-        if name.startswith((".git/", ".dvc/")) or (path.is_dir() and not path.is_symlink()):
+        if name.startswith((".git/", ".dvc/", "registry/.dvc/cache/")) or (
+            path.is_dir() and not path.is_symlink()
+        ):
             continue
         content = os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
         found[name] = path.lstat().st_mode, content
@@ -169,7 +171,7 @@ def test_init_leaves_the_users_work_alone(tmp_path: Path) -> None:
     outcome = Registry.init(folder)
     assert outcome.warnings == ()
     written = set(outcome.change.paths)
-    assert {"registry/policy.yaml", "registry/.gitignore", ".dvc/config"} <= written
+    assert {"registry/policy.yaml", "registry/.gitignore", "registry/.dvc/config"} <= written
     assert {p: e for p, e in index_of(folder).items() if p not in written} == index
     assert {p: e for p, e in tree_of(folder).items() if p not in written} == tree
 
