@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -51,11 +52,30 @@ WORDS = (
     'Revert "promote churn@2 to production"',
     "promote\n\nGitreg-Override: I may",
 )
-models = st.sampled_from(MODELS)
-stages = st.sampled_from(STAGES)
-people = st.sampled_from(PEOPLE)
-more = st.integers(0, 3).map(lambda n: n == 0)
+MORE = (False, False, False, True)
 """Whether another commit follows before the push."""
+
+Act = Callable[..., None]
+
+
+class Dice(random.Random):
+    """Chances that do not depend on how Hypothesis spreads its own: few examples try much."""
+
+    def flip(self) -> bool:
+        return self.random() < 0.5
+
+
+def action(*, times: int = 2, **choices: Sequence[object]) -> Callable[[Act], Act]:
+    """Mark what an insider does, how often, and from what its arguments are chosen."""
+
+    def mark(act: Act) -> Act:
+        ACTS.extend([(act, choices)] * times)
+        return act
+
+    return mark
+
+
+ACTS: list[tuple[Act, dict[str, Sequence[object]]]] = []
 
 
 class Intruder(RuleBasedStateMachine):
@@ -71,6 +91,7 @@ class Intruder(RuleBasedStateMachine):
         self.insider = Insider(self.home, self.keys, None if self.is_real else CLOCK)
         self.referee = Referee(self.insider.server)
         self.is_forked = False  # until what follows is merged
+        self.steps = 0
         self.forged: set[str] = set()  # commits of the branch with forged dates
 
     def teardown(self) -> None:
@@ -113,17 +134,24 @@ class Intruder(RuleBasedStateMachine):
             found = insider.check(None, new)
             assert found.accepts == answer.accepts, (found.why, answer.why)
 
-    def how(self, data: st.DataObject, message: str | None = None) -> Written:
+    def how(self, dice: Dice, message: str | None = None) -> Written:
         """Return how a commit is written: mostly honestly."""
         clock = self.insider.clock
-        when = clock + data.draw(st.sampled_from((0,) * 20 + (-3000, -7200, 7200)))
-        who = data.draw(st.sampled_from(("mallory",) * 3 + ("grace",)))
-        key = data.draw(st.sampled_from((None,) * 3 + ("grace", "mallory")))
-        words = data.draw(st.sampled_from(WORDS)) if message is None else message
-        return Written(when, words, f"{who}@example.com", key and self.keys / key)
+        when = clock + dice.choice((0,) * 20 + (-3000, -7200, 7200))
+        who = dice.choice(("mallory",) * 3 + ("grace",))
+        key = dice.choice((None,) * 3 + ("grace", "mallory"))
+        words = dice.choice(WORDS) if message is None else message
+        return Written(when, words, f"{who}@example.com", self.keys / key if key else None)
 
     def versions(self, model: str) -> list[int]:
         return numbers(self.insider.files, model)
+
+    @rule(seed=st.integers(0, 2**32 - 1))
+    def act(self, seed: int) -> None:
+        self.steps += 1
+        dice = Dice(f"{seed} {self.steps}")
+        act, choices = dice.choice(ACTS)
+        act(self, dice=dice, **{name: dice.choice(among) for name, among in choices.items()})
 
     # By the rules, as gitreg would
 
@@ -152,26 +180,26 @@ class Intruder(RuleBasedStateMachine):
         insider.by_gitreg(lambda r: r.promote(reference, stage="production", dry_run=True).change)
         self.push()
 
-    @rule(data=st.data(), model=models)
-    def go_live(self, *, data: st.DataObject, model: str) -> None:
+    @action(times=4, model=MODELS)
+    def go_live(self, *, dice: Dice, model: str) -> None:
         if not self.is_forked and (found := self.versions(model)):
-            self.by_the_rules(model, data.draw(st.sampled_from(found)))
+            self.by_the_rules(model, dice.choice(found))
 
-    @rule(data=st.data(), model=models, auc=st.sampled_from((0.5, 0.9)), more=more)
-    def register(self, *, data: st.DataObject, model: str, auc: float, more: bool) -> None:
+    @action(model=MODELS, auc=(0.5, 0.9), more=MORE)
+    def register(self, *, dice: Dice, model: str, auc: float, more: bool) -> None:
         files = self.insider.files
-        number = max(numbers(files, model), default=0) + data.draw(st.sampled_from((1, 1, 1, 2)))
+        number = max(numbers(files, model), default=0) + dice.choice((1, 1, 1, 2))
         files |= version(model, number, auc, f"{model} {number} {auc} {len(self.insider.known)}")
         self.insider.commit(with_artifacts(files), how=Written(self.insider.clock))
         self.push(more=more)
 
-    @rule(data=st.data(), model=models, stage=stages)
-    def promote(self, *, data: st.DataObject, model: str, stage: str) -> None:
+    @action(model=MODELS, stage=STAGES)
+    def promote(self, *, dice: Dice, model: str, stage: str) -> None:
         """Promote; what gitreg refuses, the hook refuses when it is done by hand, and only that."""
         self.push()
         if self.is_forked or not (found := self.versions(model)):
             return
-        number = data.draw(st.sampled_from(found))
+        number = dice.choice(found)
         before = self.insider.head
         error = self.insider.by_gitreg(
             lambda r: r.promote(f"{model}@{number}", stage=stage, dry_run=True).change
@@ -184,12 +212,12 @@ class Intruder(RuleBasedStateMachine):
         elif self.insider.head != before:
             assert self.push()
 
-    @rule(data=st.data(), model=models, more=more)
-    def honestly(self, *, data: st.DataObject, model: str, more: bool) -> None:
+    @action(model=MODELS, more=MORE)
+    def honestly(self, *, dice: Dice, model: str, more: bool) -> None:
         found = self.versions(model) or [1]
-        reference = f"{model}@{data.draw(st.sampled_from(found))}"
-        stage = data.draw(stages)
-        other = data.draw(models)
+        reference = f"{model}@{dice.choice(found)}"
+        stage = dice.choice(STAGES)
+        other = dice.choice(MODELS)
 
         def rolled_back(registry: Registry) -> Change | None:
             return registry.rollback(model, dry_run=True)[0].change
@@ -207,72 +235,72 @@ class Intruder(RuleBasedStateMachine):
             ),
             "annotate": lambda r: r.annotate(reference, description=stage, dry_run=True).change,
         }
-        act = data.draw(st.sampled_from((*acts, "rollback", "rename")))
+        act = dice.choice((*acts, "rollback", "rename"))
         self.insider.by_gitreg(acts[act])
         self.push(more=more)
 
-    @rule(data=st.data(), model=models, who=people, more=more)
-    def approve(self, *, data: st.DataObject, model: str, who: str, more: bool) -> None:
+    @action(model=MODELS, who=PEOPLE, more=MORE)
+    def approve(self, *, dice: Dice, model: str, who: str, more: bool) -> None:
         if found := self.versions(model):
-            self.insider.approve(model, data.draw(st.sampled_from(found)), who)
+            self.insider.approve(model, dice.choice(found), who)
             self.push(more=more)
 
     # By hand
 
-    @rule(data=st.data(), model=models, stage=stages, more=more)
-    def move(self, *, data: st.DataObject, model: str, stage: str, more: bool) -> None:
+    @action(model=MODELS, stage=STAGES, more=MORE)
+    def move(self, *, dice: Dice, model: str, stage: str, more: bool) -> None:
         if found := self.versions(model):
             files = self.insider.files
-            place(files, model, data.draw(st.sampled_from(found)), stage)
-            self.insider.commit(files, how=self.how(data))
+            place(files, model, dice.choice(found), stage)
+            self.insider.commit(files, how=self.how(dice))
             self.push(more=more)
 
-    @rule(data=st.data(), model=models, stage=stages, more=more)
-    def point(self, *, data: st.DataObject, model: str, stage: str, more: bool) -> None:
+    @action(times=2, model=MODELS, stage=STAGES, more=MORE)
+    def point(self, *, dice: Dice, model: str, stage: str, more: bool) -> None:
         files = self.insider.files
-        put(files, model, stage, data.draw(st.lists(st.integers(1, 4), max_size=2)))
-        self.insider.commit(files, how=self.how(data))
+        put(files, model, stage, dice.sample(range(1, 5), dice.randint(0, 2)))
+        self.insider.commit(files, how=self.how(dice))
         self.push(more=more)
 
-    @rule(data=st.data(), model=models, number=st.integers(1, 4), more=more)
-    def alias(self, *, data: st.DataObject, model: str, number: int, more: bool) -> None:
+    @action(times=1, model=MODELS, number=range(1, 5), more=MORE)
+    def alias(self, *, dice: Dice, model: str, number: int, more: bool) -> None:
         files = self.insider.files
-        path = f"registry/{model}/aliases/{data.draw(st.sampled_from(('champion', 'other')))}.yaml"
-        if data.draw(st.booleans()):
+        path = f"registry/{model}/aliases/{dice.choice(('champion', 'other'))}.yaml"
+        if dice.flip():
             files.pop(path, None)
         else:
             files[path] = f"version: {number}\n".encode()
-        self.insider.commit(files, how=self.how(data))
+        self.insider.commit(files, how=self.how(dice))
         self.push(more=more)
 
-    @rule(data=st.data(), more=more)
-    def old_file(self, *, data: st.DataObject, more: bool) -> None:
+    @action(more=MORE)
+    def old_file(self, *, dice: Dice, more: bool) -> None:
         """Take a file out of history again, or away, such as an approval."""
         files = self.insider.files
-        past = self.insider.objects.files[data.draw(st.sampled_from(self.insider.known))]
+        past = self.insider.objects.files[dice.choice(self.insider.known)]
         paths = sorted(p for p in {*past, *files} if past.get(p) != files.get(p))
         signed = [path for path in paths if "/approvals/" in path]
         if paths:
-            path = data.draw(st.sampled_from(signed or paths))
+            path = dice.choice(signed or paths)
             files.pop(path, None)
             files |= {path: past[path]} if path in past else {}
-            self.insider.commit(files, how=self.how(data))
+            self.insider.commit(files, how=self.how(dice))
             self.push(more=more)
 
-    @rule(data=st.data(), model=models, more=more)
-    def restore(self, *, data: st.DataObject, model: str, more: bool) -> None:
+    @action(model=MODELS, more=MORE)
+    def restore(self, *, dice: Dice, model: str, more: bool) -> None:
         """Take a model's folder out of history again."""
-        past = self.insider.objects.files[data.draw(st.sampled_from(self.insider.known))]
+        past = self.insider.objects.files[dice.choice(self.insider.known)]
         files = self.insider.files
         kept = {p: d for p, d in files.items() if not p.startswith(f"registry/{model}/")}
-        self.insider.commit(with_artifacts(kept | folder(past, model)), how=self.how(data))
+        self.insider.commit(with_artifacts(kept | folder(past, model)), how=self.how(dice))
         self.push(more=more)
 
-    @rule(data=st.data(), more=more)
-    def revert(self, *, data: st.DataObject, more: bool) -> None:
+    @action(more=MORE)
+    def revert(self, *, dice: Dice, more: bool) -> None:
         """Revert a commit, as Git would where nothing conflicts."""
         objects = self.insider.objects
-        commit = data.draw(st.sampled_from(self.insider.known[-6:]))
+        commit = dice.choice(self.insider.known[-6:])
         after = objects.files[commit]
         before = objects.files[objects.parents[commit][0]] if objects.parents[commit] else {}
         files = self.insider.files
@@ -281,14 +309,14 @@ class Intruder(RuleBasedStateMachine):
                 files.pop(path, None)
                 files |= {path: before[path]} if path in before else {}
         words = f'Revert "something"\n\nThis reverts commit {commit}.'
-        self.insider.commit(with_artifacts(files), how=self.how(data, words))
+        self.insider.commit(with_artifacts(files), how=self.how(dice, words))
         self.push(more=more)
 
-    @rule(data=st.data(), old=models, new=models, more=more)
-    def rename(self, *, data: st.DataObject, old: str, new: str, more: bool) -> None:
+    @action(times=4, old=MODELS, new=MODELS, more=MORE)
+    def rename(self, *, dice: Dice, old: str, new: str, more: bool) -> None:
         """Rename by hand, with all that the name had, over what the new name may have."""
         files = self.insider.files
-        told = data.draw(st.booleans())
+        told = dice.flip()
         moved = {
             path.replace(f"registry/{old}/", f"registry/{new}/", 1): content.replace(
                 f"model: {old}\n".encode(), f"model: {new}\n".encode()
@@ -302,39 +330,39 @@ class Intruder(RuleBasedStateMachine):
                 "deleted_at: '2026-11-22T20:25:06Z'\ndeleted_by: Mallory <mallory@example.com>\n"
                 f"renamed_to: {new}\n"
             ).encode()
-        self.insider.commit(with_artifacts(kept | moved), how=self.how(data))
+        self.insider.commit(with_artifacts(kept | moved), how=self.how(dice))
         self.push(more=more)
 
-    @rule(data=st.data(), model=models, more=more)
-    def tamper(self, *, data: st.DataObject, model: str, more: bool) -> None:
+    @action(times=1, model=MODELS, more=MORE)
+    def tamper(self, *, dice: Dice, model: str, more: bool) -> None:
         files = self.insider.files
         inside = sorted(p for p in folder(files, model) if "/versions/" in p)
         if inside:
-            path = data.draw(st.sampled_from(inside))
-            if data.draw(st.booleans()):
+            path = dice.choice(inside)
+            if dice.flip():
                 del files[path]
             else:
                 files[path] = files[path].replace(b"0.5", b"0.9") + b"# edited\n"
-            self.insider.commit(files, how=self.how(data))
+            self.insider.commit(files, how=self.how(dice))
             self.push(more=more)
 
-    @rule(data=st.data(), more=more)
-    def legislate(self, *, data: st.DataObject, more: bool) -> None:
+    @action(more=MORE)
+    def legislate(self, *, dice: Dice, more: bool) -> None:
         insider = self.insider
-        extras = data.draw(st.lists(st.sampled_from(EXTRAS), max_size=2, unique=True))
-        frozen = data.draw(st.sampled_from((None, None, None, insider.clock)))
+        extras = dice.sample(EXTRAS, dice.randint(0, 2))
+        frozen = dice.choice((None, None, None, insider.clock))
         text = rules(
             insider.public,
             [extra for n, extra in enumerate(extras) if extra[:9] not in str(extras[:n])],
-            gate=data.draw(st.sampled_from((METRIC, METRIC, SOAK))),
+            gate=dice.choice((METRIC, METRIC, SOAK)),
             frozen=frozen,
-            guarded=data.draw(st.integers(0, 4)) == 0,
+            guarded=dice.randint(0, 4) == 0,
         )
-        insider.commit(insider.files | {"registry/policy.yaml": text}, how=self.how(data, "rules"))
+        insider.commit(insider.files | {"registry/policy.yaml": text}, how=self.how(dice, "rules"))
         self.push(more=more)
 
-    @rule(data=st.data(), model=models, number=st.integers(1, 4))
-    def tag(self, *, data: st.DataObject, model: str, number: int) -> None:
+    @action(model=MODELS, number=range(1, 5))
+    def tag(self, *, dice: Dice, model: str, number: int) -> None:
         """Push, forge, move or delete the tag of a version, or invent one."""
         self.push()
         insider = self.insider
@@ -345,17 +373,17 @@ class Intruder(RuleBasedStateMachine):
             return  # the tags of another life stay where they are
         name = f"{model}@v{number}.0.0"
         content = insider.implied_tags().get(name)
-        target = data.draw(st.sampled_from(line))
+        target = dice.choice(line)
         forged = f"object {target}\ntype commit\ntag {name}\ntagger A <a@b> 0 +0000\n\n{name}\n"
         oids = [
             target,  # a light one
             insider.objects.write("tag", forged.encode()),
             *([] if content is None else [insider.objects.write("tag", content)] * 3),
         ]
-        path = f"refs/tags/{data.draw(st.sampled_from((name, name, name, f'{model}#staging#900')))}"
+        path = f"refs/tags/{dice.choice((name, name, name, f'{model}#staging#900'))}"
         file = insider.server / path
         old = file.read_text().strip() if file.exists() else None
-        new = data.draw(st.sampled_from((*oids, *([] if old is None else [None]))))
+        new = dice.choice((*oids, *([] if old is None else [None])))
         answer = insider.hook(old, new, path)
         refused = self.referee.refuses_tag(insider.tip, path.removeprefix("refs/tags/"), new)
         assert answer.accepts != refused, (answer.why, path, old, new)
@@ -365,85 +393,88 @@ class Intruder(RuleBasedStateMachine):
 
     # What an insider would really try
 
-    @rule(data=st.data(), model=models)
-    def relive(self, *, data: st.DataObject, model: str) -> None:
+    @action(times=6, model=MODELS)
+    def relive(self, *, dice: Dice, model: str) -> None:
         """Bring a version back, with approvals from any time."""
         self.push()
         found = self.versions(model)
         if self.is_forked or not found:
             return
-        number, insider = data.draw(st.sampled_from(found)), self.insider
+        number, insider = dice.choice(found), self.insider
         files = insider.files
         place(files, model, number, "staging")
         insider.commit(files)
-        self.push(more=data.draw(st.booleans()))
+        self.push(more=dice.flip())
         files = insider.files
         start = f"registry/{model}/versions/{number}/approvals/"
         for past in (insider.objects.files[one] for one in reversed(insider.known)):
             old = {p: d for p, d in past.items() if p.startswith(start) and p.endswith(".sig")}
-            if len(old) > 0 and data.draw(st.booleans()):
+            if len(old) > 0 and dice.flip():
                 files |= old
                 break
         place(files, model, number, "production")
-        insider.commit(files, how=self.how(data))
+        insider.commit(files, how=self.how(dice))
         self.push()
 
-    @rule(data=st.data(), model=models)
-    def take_back(self, *, data: st.DataObject, model: str) -> None:
+    @action(times=6, model=MODELS)
+    def take_back(self, *, dice: Dice, model: str) -> None:
         """Give a stage what it held some moves ago, and say that this is a rollback."""
         self.push()
         insider = self.insider
         if self.is_forked or insider.tip is None:
             return
         files = insider.files
-        stage = data.draw(st.sampled_from(("production", "production", "staging")))
+        stage = dice.choice(("production", "production", "staging"))
         been: list[list[int]] = []
         for one in insider.line(None, insider.tip):
             there = held(insider.objects.files[one], model, stage)
             been += [there] if there not in (been[-1:] or [[]]) else []
-        for number in data.draw(st.sampled_from(been or [[]])):
+        for number in dice.choice(been or [[]]):
             place(files, model, number, stage)
-        words = data.draw(st.sampled_from((*WORDS[1:3], WORDS[1], WORDS[0])))
-        insider.commit(files, how=self.how(data, words.replace("churn", model)))
+        words = dice.choice((*WORDS[1:3], WORDS[1], WORDS[0]))
+        insider.commit(files, how=self.how(dice, words.replace("churn", model)))
         self.push()
 
-    @rule(data=st.data(), model=models)
-    def be_born_again(self, *, data: st.DataObject, model: str) -> None:
+    @action(times=8, model=(*MODELS, "churn"))
+    def be_born_again(self, *, dice: Dice, model: str) -> None:
         """Delete or rename a model, and let the name come back as it was once, or nearly so."""
         self.push()
         insider, before = self.insider, self.insider.head
         if self.is_forked or not self.versions(model):
             return
-        if data.draw(st.booleans()):
+        if dice.flip():
             insider.by_gitreg(lambda r: r.delete_model(model, force=True, dry_run=True).change)
         else:
-            other = data.draw(models)
+            other = dice.choice(MODELS)
             insider.by_gitreg(lambda r: r.rename_model(model, other, dry_run=True).change)
         if insider.head == before:
             return
-        self.push(more=data.draw(st.booleans()))
+        self.push(more=dice.flip())
         line = insider.line(None, str(insider.head))
-        past = insider.objects.files[data.draw(st.sampled_from((line[-2], line[-2], *line)))]
+        past = insider.objects.files[dice.choice((line[-2], line[-2], *line))]
         files = insider.files
         kept = {p: d for p, d in files.items() if not p.startswith(f"registry/{model}/")}
-        words = data.draw(st.sampled_from((WORDS[0], WORDS[2])))
-        insider.commit(with_artifacts(kept | folder(past, model)), how=self.how(data, words))
-        self.push(more=data.draw(st.booleans()))
+        words = dice.choice((WORDS[0], WORDS[2]))
+        back = folder(past, model)
+        if dice.flip() and (there := numbers(back, model)):
+            place(back, model, dice.choice(there), "production")
+        insider.commit(with_artifacts(kept | back), how=self.how(dice, words))
+        self.push(more=dice.flip())
 
-    @rule(data=st.data(), model=models, stage=stages)
-    def bring_from_the_past(self, *, data: st.DataObject, model: str, stage: str) -> None:
+    @action(times=6, model=MODELS, stage=STAGES)
+    def bring_from_the_past(self, *, dice: Dice, model: str, stage: str) -> None:
         """Move a version on a branch that began earlier, and merge that."""
         self.push()
         insider = self.insider
         if self.is_forked or insider.tip is None:
             return
         line = insider.line(None, insider.tip)
-        insider.head = data.draw(st.sampled_from(line[-8:]))
-        number = data.draw(st.sampled_from(self.versions(model) or [1]))
-        for _ in range(data.draw(st.integers(1, 2))):
+        insider.head = dice.choice(line[-8:])
+        number = dice.choice(self.versions(model) or [1])
+        for _ in range(dice.randint(1, 2)):
             files = insider.files
-            place(files, model, number, data.draw(st.sampled_from((stage, "production"))))
-            insider.commit(files, how=self.how(data))
+            place(files, model, number, dice.choice((stage, "production")))
+            insider.commit(files, how=self.how(dice))
         side, insider.head = insider.head, insider.tip
         files = insider.files
         theirs = insider.objects.files[side]
@@ -452,31 +483,31 @@ class Intruder(RuleBasedStateMachine):
             if path.startswith(f"registry/{model}/"):
                 files.pop(path, None)
                 files |= {path: theirs[path]} if path in theirs else {}
-        insider.commit(files, side, how=self.how(data, "Merge branch 'side'"))
+        insider.commit(files, side, how=self.how(dice, "Merge branch 'side'"))
         self.push()
 
     # Branches
 
-    @rule(data=st.data())
-    def fork(self, *, data: st.DataObject) -> None:
+    @action(times=1)
+    def fork(self, *, dice: Dice) -> None:
         """Go on from an older commit; a merge may bring what follows."""
         self.push()
-        self.insider.head = data.draw(st.sampled_from(self.insider.known[-12:]))
+        self.insider.head = dice.choice(self.insider.known[-12:])
         self.is_forked = True
 
-    @rule(data=st.data())
-    def rewind(self, *, data: st.DataObject) -> None:
+    @action(times=1)
+    def rewind(self, *, dice: Dice) -> None:
         self.push()
-        self.insider.head = data.draw(st.sampled_from(self.insider.known[-12:]))
+        self.insider.head = dice.choice(self.insider.known[-12:])
         self.push()
 
-    @rule(data=st.data(), more=more)
-    def merge(self, *, data: st.DataObject, more: bool) -> None:
+    @action(more=MORE)
+    def merge(self, *, dice: Dice, more: bool) -> None:
         """Merge some commit; each conflict goes to one of the sides."""
         insider, objects = self.insider, self.insider.objects
         if insider.tip is None:
             return
-        other = data.draw(st.sampled_from(insider.known[-12:]))
+        other = dice.choice(insider.known[-12:])
         mine = insider.head or insider.tip
         if self.is_forked:  # merge it into what is published
             mine, other = insider.tip, mine
@@ -486,18 +517,18 @@ class Intruder(RuleBasedStateMachine):
         common = objects.ancestors(mine) & objects.ancestors(other)
         ancestor = objects.files[max(common, key=insider.known.index)] if common else {}
         ours, theirs = objects.files[mine], objects.files[other]
-        evil = data.draw(st.sampled_from((False, False, True)))
+        evil = dice.choice((False, False, True))
         files = {}
         for path in sorted({*ours, *theirs, *ancestor}):
             base, one, two = (side.get(path) for side in (ancestor, ours, theirs))
             kept = two if one == base else one
-            if one != two and (base not in (one, two) or (evil and data.draw(st.booleans()))):
-                kept = data.draw(st.sampled_from((one, two)))
+            if one != two and (base not in (one, two) or (evil and dice.flip())):
+                kept = dice.choice((one, two))
             if kept is not None:
                 files[path] = kept
-        first, second = (mine, other) if data.draw(st.integers(0, 9)) else (other, mine)
+        first, second = (mine, other) if dice.randint(0, 9) else (other, mine)
         insider.commit(
-            with_artifacts(files), second, first=first, how=self.how(data, "Merge branch 'side'")
+            with_artifacts(files), second, first=first, how=self.how(dice, "Merge branch 'side'")
         )
         self.push(more=more)
 
