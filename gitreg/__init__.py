@@ -19,6 +19,7 @@ from gitreg.errors import (
     LostRace,
     NotFound,
     Refused,
+    ServerRefused,
     UnknownOutcome,
     WorldError,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "Reference",
     "Refused",
     "Registry",
+    "ServerRefused",
     "UnknownOutcome",
     "WorldError",
     "__version__",
@@ -85,4 +87,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

@@ -13,6 +13,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -199,8 +200,10 @@ def _pre_commit() -> tuple[int, list[str]]:
     1. Its tree is written, as the commit is about to do. 2. A commit of it is made that no
     reference names, and is judged as any commit. 3. The signer is not known yet: not judged.
     """
-    repository = GitRepository(Path.cwd(), _variables(_COMMITTING))
-    try:
+    with ExitStack() as opened:
+        repository = opened.enter_context(
+            closing(GitRepository(Path.cwd(), _variables(_COMMITTING)))
+        )
         parents = _parents_to_be(repository)
         changed = [
             "diff-index",
@@ -218,10 +221,8 @@ def _pre_commit() -> tuple[int, list[str]]:
         commit = repository.run(
             "commit-tree", tree, *links, "-m", "what the index would be as a commit"
         ).text
-        past = IndexedPast(lambda: _history(repository), parents[0]) if parents else Past()
+        past = IndexedPast(lambda: _history(repository, opened), parents[0]) if parents else Past()
         report = check_commit(repository, commit, parents, CheckOptions(past=past))
-    finally:
-        repository.close()
     findings = [
         replace(finding, commit=None)
         for finding in report.findings
@@ -232,10 +233,10 @@ def _pre_commit() -> tuple[int, list[str]]:
     return _answer("commit", findings, [])
 
 
-def _history(repository: GitRepository) -> HistoryIndex:
+def _history(repository: GitRepository, opened: ExitStack) -> HistoryIndex:
     from gitreg.git.history_index import HistoryIndex
 
-    return HistoryIndex(repository)
+    return opened.enter_context(closing(HistoryIndex(repository)))
 
 
 def _parents_to_be(repository: GitRepository) -> list[str]:

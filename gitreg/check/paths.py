@@ -137,12 +137,10 @@ def strays(step: Step) -> Iterator[CheckFinding]:
 
 def _is_dvcs(path: str) -> bool:
     """Tell whether DVC reads a file in the registry's project: commands, remotes, what to pull."""
+    if path.startswith(f"{layout.ROOT}/.dvc/"):
+        return fold(path) == f"{layout.ROOT}/.dvc/config.local"
     name = path.rpartition("/")[2]
-    return (
-        path.startswith(f"{layout.ROOT}/.dvc/")
-        or name.endswith(".dvc")
-        or fold(name) in ("dvc.yaml", "dvc.lock", ".dvcignore", ".dvc")
-    )
+    return name.endswith(".dvc") or fold(name) in ("dvc.yaml", "dvc.lock", ".dvcignore", ".dvc")
 
 
 def _is_below_a_file(path: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -88,6 +89,7 @@ class _Push:
         self, repository: GitRepository, updates: Sequence[Update], settings: Settings
     ) -> None:
         self._repository = repository
+        self._opened = ExitStack()
         self._updates = updates
         self._settings = settings
         self._arrivals = Arrivals(repository)
@@ -106,6 +108,13 @@ class _Push:
 
     def judge(self) -> tuple[list[CheckFinding], list[str]]:
         """Return the findings and notes."""
+        with self._opened:
+            self._judge_all()
+        if self._tip != self._old_tip and not any(one.is_error for one in self._findings):
+            self._arrivals.note(self._to_note, self._now)
+        return self._findings, self._notes
+
+    def _judge_all(self) -> None:
         for update in self._updates:
             if update.name.startswith("refs/replace/") and update.new is not None:
                 self._findings.append(
@@ -117,9 +126,6 @@ class _Push:
                 self._other(update)
         if not any(finding.is_error for finding in self._findings):
             self._tags()
-        if self._tip != self._old_tip and not any(one.is_error for one in self._findings):
-            self._arrivals.note(self._to_note, self._now)
-        return self._findings, self._notes
 
     def _guarded(self, update: Update) -> None:
         wrong = _refuse_move(self._repository, update)
@@ -146,7 +152,7 @@ class _Push:
     def _history(self) -> HistoryIndex:
         from gitreg.git.history_index import HistoryIndex
 
-        return HistoryIndex(self._repository)
+        return self._opened.enter_context(closing(HistoryIndex(self._repository)))
 
     def _tags(self) -> None:
         from gitreg.check.pushed_tags import PushedTags

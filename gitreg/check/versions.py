@@ -218,7 +218,7 @@ def _manifest(
             line=line_of(data, field),
         )
     wanted = [f"{version.artifact.path}.dvc"]
-    digest = version.environment.requirements_sha256
+    digest = version.environment.requirements_digest
     if version.environment.requirements or digest is not None:
         wanted.append(layout.REQUIREMENTS)
     for file in wanted:

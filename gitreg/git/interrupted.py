@@ -46,6 +46,7 @@ def announce(repository: GitRepository, base: Tip, commit: str) -> None:
 def _replace(place: Path, text: str, shown: Path) -> None:
     fresh = place.with_name(f"{place.name}.new")
     try:
+        fresh.unlink(missing_ok=True)  # of a group, somebody else may have left it
         with fresh.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()

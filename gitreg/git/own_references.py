@@ -114,8 +114,9 @@ def _write(common_dir: Path, references: Mapping[str, str], *, durable: bool) ->
     for name, oid in references.items():
         place = common_dir / name
         place.parent.mkdir(parents=True, exist_ok=True)
-        fresh = common_dir / "gitreg" / "reference.new"  # a killed writer's is written over
+        fresh = common_dir / "gitreg" / "reference.new"
         fresh.parent.mkdir(exist_ok=True)
+        fresh.unlink(missing_ok=True)
         with fresh.open("w", encoding="ascii") as file:
             file.write(f"{oid}\n")
             if durable:

@@ -54,19 +54,30 @@ def _made(parent: Path, prefix: str) -> Iterator[Path]:
     for left in parent.glob(f"{prefix}*"):
         if re.fullmatch(re.escape(prefix) + _RANDOM, left.name):
             remove_if_nobodys(left)
-    while True:
-        made = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-        handle = os.open(made, os.O_RDONLY | os.O_CLOEXEC)
-        with suppress(OSError):  # a file system without locks: then nobody removes it either
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        if made.is_dir():
-            break
-        os.close(handle)  # another process was faster to remove it than we to lock it
+    made, handle = _held(parent, prefix)
     try:
         hide(made)
         yield made
     finally:
         shutil.rmtree(made, ignore_errors=True)
+        os.close(handle)
+
+
+def _held(parent: Path, prefix: str) -> tuple[Path, int]:
+    """Make a folder and lock it; return it with the handle that holds the lock.
+
+    Another process or thread may remove it before it is locked, as one of a killed process.
+    """
+    while True:
+        made = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        try:
+            handle = os.open(made, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        with suppress(OSError):  # a file system without locks: then nobody removes it either
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if made.is_dir():
+            return made, handle
         os.close(handle)
 
 
@@ -100,6 +111,13 @@ def remove_if_nobodys(folder: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _is_empty(folder: Path) -> bool:
+    try:
+        return not any(folder.iterdir())
+    except OSError:
+        return False  # its process has just removed it
+
+
 @contextmanager
 def _taken(folder: Path) -> Iterator[bool]:
     """Lock a folder that another process made; yield whether that worked."""
@@ -114,6 +132,6 @@ def _taken(folder: Path) -> Iterator[bool]:
     except OSError:
         yield False
     else:
-        yield is_ours and (is_hidden(folder) or not any(folder.iterdir()))
+        yield is_ours and (is_hidden(folder) or _is_empty(folder))
     finally:
         os.close(handle)

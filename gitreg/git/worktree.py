@@ -24,6 +24,7 @@ from gitreg.git import damage, locks, process
 from gitreg.git.index import possibly_dirty
 from gitreg.git.objects import NO_OBJECT, CommitSnapshot
 from gitreg.git.repository import EMPTY_TREE, GitRepository
+from gitreg.git.sharing import share
 
 OURS = (layout.ROOT, layout.DVC_YAML, ".dvc", ".dvcignore")
 """The paths that gitreg writes; only `init` writes the last two."""
@@ -256,11 +257,14 @@ def write(repository: GitRepository, edits: Sequence[Edit]) -> None:
     if top is None or not edits:
         return
     try:
-        with _scratch(repository.git_dir) as scratch:
+        with _scratch(repository) as scratch:
             fresh = _written(scratch, edits)
             for _ in range(_ATTEMPTS):
                 stamp = _stamp(repository.git_dir / "index")
                 index = _new_index(repository, top, scratch, edits)
+                # Before the renames: else a power cut can leave empty files under these names.
+                repository.writer.sync_later([index, *fresh.values()])
+                repository.writer.sync()
                 with _locked(repository):
                     if _stamp(repository.git_dir / "index") != stamp:
                         continue  # the user has just staged something
@@ -274,8 +278,6 @@ def write(repository: GitRepository, edits: Sequence[Edit]) -> None:
         place = Path(os.fsdecode(error.filename2 or error.filename or repository.git_dir))
         shown = place.relative_to(top) if place.is_relative_to(top) else place
         raise GitError(f"the work tree cannot be updated: {shown}: {error.strerror}") from None
-    names = [edit.path for edit in edits if edit.content is not None]
-    repository.writer.sync_later([repository.git_dir / "index", *(top / name for name in names)])
 
 
 def is_own_lock(lock: Path) -> bool:
@@ -331,11 +333,12 @@ def _create(fresh: Path, lock: Path) -> None:
 
 
 @contextmanager
-def _scratch(git_dir: Path) -> Iterator[Path]:
+def _scratch(repository: GitRepository) -> Iterator[Path]:
     """Yield an empty folder in ``.git``; what a killed writer left in it is removed."""
-    scratch = git_dir / SCRATCH
+    scratch = repository.git_dir / SCRATCH
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
+    share(repository.common_dir, scratch)  # of a group, the next writer may be somebody else
     try:
         yield scratch
     finally:

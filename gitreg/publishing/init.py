@@ -53,9 +53,9 @@ def initialise(folder: Path) -> Outcome:
     tip = repository.tip()
     repository.signature("COMMITTER")  # raises before anything is written
     state = RegistryState(repository.snapshot(tip.commit))
-    wanted = _wanted(state.snapshot, top)
     with publish.exclusive(repository.private_dir):
         interrupted.finish(repository)
+        wanted = _wanted(state.snapshot, top)  # not earlier: a killed run's files are gone by now
         if wanted:  # without a path, Git would look at all of them
             worktree.refuse_dirty(repository, {p: state.snapshot.read(p) for p in wanted})
         edits = tuple(Edit(path, text) for path, text in wanted.items())

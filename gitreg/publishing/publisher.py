@@ -504,7 +504,7 @@ class Publisher:
         every clone derives the same ones.
         """
         unborn = CommitInfo(NO_OBJECT, base.commit, "", "", 0, "+0000", change.message())
-        planned = self._clone.plan_tags(base.branch, unborn, moved)
+        planned = self._history.plan_tags(unborn, moved)
         models = {
             tag.model
             for tag in planned

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from gitreg.core.model import layout
 from gitreg.core.model.names import ARCHIVE, NO_STAGE
 from gitreg.errors import GitError, InvalidRequest
+from gitreg.registry.options import revision_and_time
 from gitreg.registry.references import ReferenceLike, existing, number_of, reference_of
 from gitreg.registry.writing import Writing
 
@@ -274,6 +275,7 @@ class Registry(Writing):
         from gitreg.core.operations.rollback import tenures
         from gitreg.publishing.status import held
 
+        revision_and_time(options)
         wanted = reference_of(reference)
         if wanted.stage is None or wanted.stage in (NO_STAGE, ARCHIVE):
             return None

@@ -152,7 +152,7 @@ def test_dates_of_toml_become_text() -> None:
         ("m.json", f'{{"a": {"9" * 5000}}}', "is too large an integer"),
         ("m.json", '{"a": 1, "a": 2}', "m.json: duplicate key 'a'"),
         ("m.json", '{"t.a": 1, "t": {"a": 2}}', "m.json: t.a: two metrics have this name"),
-        ("m.json", '{"a": 1,\n}', "m.json: line 2: not JSON:"),
+        ("m.json", '{"a": 1,\n"b"}', "m.json: line 2: not JSON:"),
         ("m.json", "[1]", "m.json: expected a mapping, found a list"),
         ("m.json", "", "m.json: line 1: not JSON:"),
         ("m.json", b'{"a\xff": 1}', "m.json: not UTF-8 text"),
@@ -195,7 +195,7 @@ def test_a_missing_file_names_the_near_miss(tmp_path: Path) -> None:
     write(tmp_path, "metrics.json", "{}")
     with pytest.raises(NotFound, match="no such metrics file") as caught:
         read_metrics(tmp_path / "metric.json")
-    assert caught.value.hint == "did you mean 'metrics.json'?"
+    assert caught.value.hint == f"did you mean '{tmp_path}/metrics.json'?"
     with pytest.raises(NotFound) as caught:
         read_metrics(tmp_path / "metrics.json" / "metric.json")
     assert caught.value.hint is None

@@ -68,7 +68,7 @@ def test_all_that_is_given_is_kept_but_secrets_and_what_is_not_finite(
         ),
         logged_model="m-1",
     )
-    digest = found.environment.requirements_sha256
+    digest = found.environment.requirements_digest
     assert found.environment == Environment("3.11.7", None, "requirements.txt", digest)
     assert registry.state().requirements("churn", 1) == [
         "numpy==2.1.0",

@@ -170,3 +170,14 @@ def test_a_statement_is_of_what_is_guarded(client: Client) -> None:
     assert "changes nothing that the policy guards" in error(
         "policy", "statement", "HEAD", "--repo", folder, code=2
     )
+
+
+def test_what_dvc_reads_in_the_registry_is_ours(client: Client) -> None:
+    """A cache that somebody forced into Git is only in the wrong place."""
+    client.commit({"registry/.dvc/cache/files/md5/00/11": "x\n"})
+    status, said = client.push()
+    assert (status, said.count("warning: stray-file")) == (0, 1)
+    for path in ("registry/.dvc/config.local", "registry/evil.dvc", "registry/churn/dvc.yaml"):
+        client.commit({path: "outs: []\n"})
+        assert f"error: stray-file: {path}" in client.push()[1]
+        client.git("reset", "--quiet", "--hard", "HEAD~1")

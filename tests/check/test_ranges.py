@@ -219,7 +219,7 @@ def test_remote(shared: Path, strict: bool) -> None:
     found = check(work, history=True, remote=True, strict=strict).findings
     assert {finding.code for finding in found} == {"not-on-remote"}
     assert len(found) == 4
-    commit(work, {".dvc/config": ""})
+    commit(work, {"registry/.dvc/config": "[core]\n    autostage = false\n"})
     unknown = check(work, history=True, remote=True, strict=strict)
     assert {finding.code for finding in unknown.findings} == {"unknown-remote"}
     assert (

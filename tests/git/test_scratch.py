@@ -6,6 +6,7 @@ import fcntl
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,14 @@ def test_a_folder_that_was_removed_before_it_was_locked_is_made_again(
     with scratch.beside(tmp_path) as folder:
         assert folder == Path(made[-1])
         assert scratch.is_hidden(folder)
+
+
+def test_many_threads_at_once_keep_theirs(tmp_path: Path) -> None:
+    def use(number: int) -> str:
+        with scratch.beside(tmp_path) as folder:
+            (folder / "mine").write_text(str(number))
+            return (folder / "mine").read_text()
+
+    with ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(use, range(400))) == [str(number) for number in range(400)]
+    assert list(tmp_path.iterdir()) == []

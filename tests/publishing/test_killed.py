@@ -267,3 +267,22 @@ def test_an_announcement_that_cannot_be_written_stops_the_writer(stocked: Path) 
     assert refs(stocked) == before
     assert git(stocked, "status", "--porcelain") == ""
     assert not announcement.exists()
+
+
+def test_an_init_that_was_killed_makes_the_same_registry(tmp_path: Path) -> None:
+    """In an empty folder it makes a DVC project, too."""
+    for name in ("killed", "whole"):
+        (tmp_path / name).mkdir()
+
+    def kill(*_args: object) -> None:
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(publish, "move_references", kill)
+        with pytest.raises(Killed):
+            Registry.init(tmp_path / "killed")
+    for name in ("killed", "whole"):
+        Registry.init(tmp_path / name)
+    trees = {git(tmp_path / name, "rev-parse", "HEAD^{tree}") for name in ("killed", "whole")}
+    assert len(trees) == 1
+    assert git(tmp_path / "killed", "status", "--porcelain") == ""

@@ -16,6 +16,8 @@ from tests.support.commands import everything
 READS = {
     "approvals",
     "compare",
+    "given_approvals",
+    "held",
     "log",
     "model",
     "models",
@@ -27,6 +29,7 @@ READS = {
     "state",
     "test_policy",
     "verify",
+    "tenures",
     "versions",
 }
 WRITES = {

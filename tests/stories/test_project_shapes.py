@@ -184,7 +184,7 @@ def artifacts_of_their_own(project: Project) -> None:
 
 def tags_of_gto(project: Project) -> None:
     project.commit("what GTO registered")
-    for tag in ("churn@v1.0.0", "churn#dev#1", "other@v3.0.0"):
+    for tag in ("churn@v1.0.0", "churn#production#1", "other@v3.0.0"):
         git(project.top, "tag", "-a", "-m", tag, tag)
     before = git(project.top, "rev-parse", "churn@v1.0.0^{}")
     project.first = 2

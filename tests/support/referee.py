@@ -262,16 +262,21 @@ class Referee:
         is_deleted = "deleted.yaml" in now and "manifest.yaml" not in now
         for file in changed:
             if file == "annotations.yaml" or file.startswith("approvals/"):
-                if not is_deleted and self._is_forgotten(step, folder + file):
+                if "manifest.yaml" in now and self._is_forgotten(step, folder + file, changed):
                     yield f"immutable: {folder}{file}"
             elif not is_deleted or (file in now and file != "deleted.yaml"):
                 yield f"immutable: {folder}{file}"
 
-    def _is_forgotten(self, step: Step, path: str) -> bool:
-        if not path.endswith(".off") or path not in step.before.paths:
-            return False
+    def _is_forgotten(self, step: Step, path: str, changed: Sequence[str]) -> bool:
+        """Tell whether an approval is gone, or a withdrawal taken back: 3.3."""
         was, now = (files.document(path) for files in (step.before, step.after))
-        return now is None or int(now["withdrawn"]) < int((was or {})["withdrawn"])
+        if path.endswith(".off"):
+            return was is not None and (now is None or now["withdrawn"] < was["withdrawn"])
+        counts = f"{path.removesuffix('.sig')}.off"
+        is_counted = any(counts.endswith(f"/{file}") for file in changed)
+        is_gone = path.endswith(".sig") and path not in step.after.paths
+        is_told = counts in step.after.paths and (is_counted or len(step.commit.parents) > 1)
+        return is_gone and not is_told
 
     def _manifest(self, step: Step, model: str, number: int) -> Iterator[str]:
         folder = f"registry/{model}/versions/{number}"

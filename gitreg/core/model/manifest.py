@@ -128,7 +128,7 @@ def write_manifest(version: ModelVersion) -> bytes:
                     python=environment.python,
                     platform=environment.platform,
                     requirements=environment.requirements,
-                    requirements_sha256=environment.requirements_sha256,
+                    requirements_digest=environment.requirements_digest,
                 ),
                 signature=_present(
                     inputs=signature.inputs, outputs=signature.outputs, params=signature.params
@@ -183,7 +183,7 @@ def read_manifest(data: bytes, where: str) -> ModelVersion:
         ),
         environment=_read_environment(
             fields.fields("environment").only(
-                ("python", "platform", "requirements", "requirements_sha256")
+                ("python", "platform", "requirements", "requirements_digest")
             )
         ),
         signature=_read_signature(fields) if fields.has("signature") else None,
@@ -279,8 +279,8 @@ def _read_environment(fields: Fields) -> Environment:
     if requirements not in (None, "requirements.txt"):
         fields.fail("requirements", "expected 'requirements.txt'")
     digest = None
-    if fields.has("requirements_sha256"):
-        digest = _matching(fields, "requirements_sha256", _SHA256, "64 lower-case hex digits")
+    if fields.has("requirements_digest"):
+        digest = _matching(fields, "requirements_digest", _SHA256, "64 lower-case hex digits")
     return Environment(
         fields.optional_text("python"), fields.optional_text("platform"), requirements, digest
     )

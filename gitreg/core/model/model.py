@@ -130,13 +130,13 @@ class Environment:
         python: the version of the interpreter.
         platform: operating system and machine.
         requirements: the name of the frozen list beside the manifest.
-        requirements_sha256: the SHA-256 of that file; versions of earlier releases have none.
+        requirements_digest: the SHA-256 of that file; versions of earlier releases have none.
     """
 
     python: str | None = None
     platform: str | None = None
     requirements: str | None = None
-    requirements_sha256: str | None = None
+    requirements_digest: str | None = None
 
 
 @dataclass(frozen=True)

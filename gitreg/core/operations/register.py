@@ -103,7 +103,7 @@ def twin_of(model: str, twin: str) -> InvalidRequest:
 def _with_digest(environment: Environment, requirements: bytes | None) -> Environment:
     """Return an environment with the digest of the frozen list that is written beside it."""
     digest = None if requirements is None else hashlib.sha256(requirements).hexdigest()
-    return replace(environment, requirements_sha256=digest)
+    return replace(environment, requirements_digest=digest)
 
 
 def register(state: RegistryState, request: Registration) -> Change:

@@ -337,7 +337,7 @@ def requirements_of(client: Client, text: str, digest_of: str) -> None:
     files = client.register("churn", 4)
     manifest = MANIFEST.format(4)
     lines = [
-        f"  requirements_sha256: {digest}" if "requirements_sha256" in entry else entry
+        f"  requirements_digest: {digest}" if "requirements_digest" in entry else entry
         for entry in str(files[manifest]).splitlines()
     ]
     assert any(digest in entry for entry in lines)

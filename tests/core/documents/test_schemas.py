@@ -245,8 +245,8 @@ MORE_BAD_MANIFESTS: list[tuple[str, object, None]] = [
     ("artifact", None, None),
     ("model", ..., None),
     ("environment.requirements", "", None),
-    ("environment.requirements_sha256", "x" * 64, None),
-    ("environment.requirements_sha256", 5, None),
+    ("environment.requirements_digest", "x" * 64, None),
+    ("environment.requirements_digest", 5, None),
 ]
 
 
@@ -258,8 +258,8 @@ def good_manifests() -> Iterable[bytes]:
     yield manifests.broken("lineage", {"data": None, "run": None, "source": None})
     yield manifests.broken("signature", {"inputs": None, "params": "[]"})
     yield manifests.broken("environment.requirements", None)
-    yield manifests.broken("environment.requirements_sha256", "0f" * 32)
-    yield manifests.broken("environment.requirements_sha256", None)
+    yield manifests.broken("environment.requirements_digest", "0f" * 32)
+    yield manifests.broken("environment.requirements_digest", None)
     yield manifests.broken("artifact.path", "model.tar.gz")
 
 

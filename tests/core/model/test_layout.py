@@ -7,6 +7,7 @@ from hypothesis import given, settings
 
 from gitreg.core.model import layout
 from gitreg.core.model.layout import Place
+from gitreg.errors import InvalidRequest
 from tests.core.model.test_names import ALIASES, MODELS, STAGES, VERSIONS
 
 
@@ -103,3 +104,32 @@ def test_odd_names_on_disk() -> None:
 def test_the_archive_comes_last() -> None:
     stages = sorted(["staging", "archived", "canary", "production"], key=layout.stage_order)
     assert stages == ["canary", "production", "staging", "archived"]
+
+
+def test_names_and_paths_of_approvals() -> None:
+    for stage, principal in (
+        ("production", "ada"),
+        ("pre-prod", "ada@example.com"),
+        ("a_b", "jürgen@example.com"),
+        ("production", "a.b+c@example.com"),
+    ):
+        path = layout.approval_path("churn", 5, stage, principal)
+        place = layout.locate(path)
+        assert place == layout.Place("churn", "approval", stage, 5, principal)
+    for file in (
+        "production.sig",
+        ".ada.sig",
+        "production.ada",
+        "Production.ada.sig",
+        "none.ada.sig",
+        "production.*.sig",
+        "production.-x.sig",
+        "production.a%2fb.sig",
+        "production.a%0Ab.sig",
+    ):
+        place = layout.locate(f"registry/churn/versions/5/approvals/{file}")
+        assert place is not None
+        assert place.kind == "other"
+    for principal in ("", "*", "a b", "-x", "é" * 99):
+        with pytest.raises(InvalidRequest):
+            layout.approval_path("churn", 5, "production", principal)

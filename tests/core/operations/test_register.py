@@ -67,7 +67,7 @@ def test_a_version_is_its_files() -> None:
     assert version.artifact == request.artifact
     assert (version.metrics, version.params) == ({"auc": 0.9, "n": 3}, {"lr": 0.1})
     digest = hashlib.sha256(b"numpy==2.1.0\n").hexdigest()
-    assert version.environment == replace(request.environment, requirements_sha256=digest)
+    assert version.environment == replace(request.environment, requirements_digest=digest)
     assert version.lineage == request.lineage
     assert (version.description, version.tags) == ("the first", {"team": "growth"})
     assert (version.created_at, version.created_by) == (CREATED, ADA)

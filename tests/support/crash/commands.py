@@ -151,7 +151,6 @@ def _initialised(stage: Stage) -> Iterator[str]:
     wanted = {
         "registry/.dvc/.gitignore",
         "registry/.dvc/config",
-        ".dvcignore",
         "registry/.gitignore",
         "registry/policy.yaml",
     }
