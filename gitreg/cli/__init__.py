@@ -36,9 +36,9 @@ COMMANDS = {
     ),
     "reading": ("list", "show", "log", "resolve", "compare", "pull", "verify"),
     "reviewing": ("approve", "policy", "check", "hook", "ci", "codeowners"),
-    "sharing": ("fetch", "push", "tags", "doctor"),
+    "sharing": ("fetch", "push", "status", "tags", "doctor"),
     "mlflow": ("ui", "import", "export"),
-    "gto": (),
+    "gto": ("import",),
 }
 """The commands of each module; `gitreg --help` lists the modules in this order."""
 
@@ -48,7 +48,8 @@ def main() -> None:
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
     modules = [module for module, names in COMMANDS.items() if wanted in names]
     if modules:
-        import_module(f"{__name__}.{modules[0]}")
+        for module in modules:
+            import_module(f"{__name__}.{module}")
         groups = import_module(f"{__name__}.app")
         # The import has put the module here; who asks for `app` wants all commands.
         globals().pop("app", None)

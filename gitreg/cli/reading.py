@@ -312,9 +312,10 @@ def pull(
     *,
     shared: ReadArguments,
 ) -> None:
-    """Download a version, verify it, and print its path: a folder, or one file.
+    """Download a version, verify it, and print its path.
 
-    It appears at that path only after it matches the manifest's SHA-256.
+    It is a folder, or one file; the output says which. It appears at that path only after it
+    matches the manifest's SHA-256.
 
     Example: gitreg pull churn-predictor@champion -o /srv/model
     """

@@ -298,7 +298,7 @@ def test_a_dvc_file_given_itself_must_point_at_one_cached_output(tmp_path: Path)
     write(tmp_path, {".dvc/config": "", "model.pt.dvc": pointer()})
     with pytest.raises(NotFound, match="no such file") as caught:
         find_tracked(path)
-    assert caught.value.hint == "did you mean 'model.pt.dvc'?"
+    assert caught.value.hint == f"did you mean '{tmp_path}/model.pt.dvc'?"
     for text, said in ((pointer("cache: false"), "no MD5, or"), ("outs: []", "has 0 outputs")):
         path.write_text(text)
         with pytest.raises(InvalidRequest, match=said):

@@ -267,4 +267,4 @@ def test_data_that_is_missing_names_the_near_miss(built: Path) -> None:
     with pytest.raises(NotFound, match="no such file or folder") as caught:
         data_dependency(built / "data" / "row.csv", built)
     assert caught.value.hint is not None
-    assert "'raw.csv'" in caught.value.hint
+    assert f"'{built}/data/raw.csv'" in caught.value.hint

@@ -272,7 +272,7 @@ def test_a_listing_that_lies_lends_nothing(shared: Path) -> None:
     """What a remote inside the tree holds is read from Git, and then believed no more than any."""
     work = shared / "work"
     (work / "registry" / ".dvc" / "config").write_text(
-        "[core]\n    remote = here\n['remote \"here\"']\n    url = ../bytes\n"
+        "[core]\n    remote = here\n['remote \"here\"']\n    url = ../../bytes\n"
     )
     with Registry(work) as registry:
         md5 = str(registry.show("churn@1").artifact.md5)

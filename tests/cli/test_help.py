@@ -30,12 +30,12 @@ COMMANDS = dict(_commands(typer.main.get_command(app)))
 
 
 def test_each_command_is_in_the_module_that_is_imported_for_it() -> None:
-    module_of = {name: module for module, names in MODULES.items() for name in names}
+    promised = {(name, module) for module, names in MODULES.items() for name in names}
     found = {
-        path[0]: command.callback.__module__.rpartition(".")[2]
+        (path[0], command.callback.__module__.rpartition(".")[2])
         for path, command in COMMANDS.items()
     }
-    assert found == module_of
+    assert found == promised
 
 
 def test_the_commands_are_those_that_are_promised() -> None:

@@ -61,7 +61,7 @@ def carried(shared: Path) -> Path:
     """A bare repository that carries the bytes itself: its DVC remote is a folder of its tree."""
     work = shared / "work"
     (work / "registry" / ".dvc" / "config").write_text(
-        "[core]\n    remote = here\n['remote \"here\"']\n    url = ../bytes\n"
+        "[core]\n    remote = here\n['remote \"here\"']\n    url = ../../bytes\n"
     )
     with Registry(work) as registry:
         git(work, "commit", "--quiet", "-am", "keep the bytes here")

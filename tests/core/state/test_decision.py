@@ -179,7 +179,7 @@ def test_a_frozen_stage_neither_takes_nor_gives(branch: FakeBranch) -> None:
     assert str(refused(branch, "churn@2")) == f"churn@2 is not promoted to production: {said}"
     assert str(refused(branch, "churn@1", to="archived")) == f"churn@1 is not archived: {said}"
     assert "not taken out of its stage" in str(refused(branch, "churn@1", to="none"))
-    assert "frozen" in str(refused(branch, "churn@1", to="staging"))
+    assert "frozen" in str(refused(branch, "churn@1", to="staging", force=True))
     assert words(branch.promote("churn@2", to="staging")) == []
     branch.facts.now = 10**9
     assert branch.promote("churn@2").evidence[-1] == (
@@ -246,10 +246,10 @@ def test_who_may_override_staging_takes_nothing_out_of_production(
     ruled(branch, replace(DEFAULT, stages=stages, **rules), override=theirs, **production)
     branch.facts.signed_by = signer
     said = "only lead@example.com may override refusals of production, not ada@example.com"
-    assert said in str(refused(branch, "churn@1", to="staging", override="it suits me"))
+    assert said in str(refused(branch, "churn@1", to="staging", override="it suits me", force=True))
     both = ("ada@example.com", "lead@example.com")
     ruled(branch, branch.state.policy, override=both)
-    branch.promote("churn@1", to="staging", override="it suits us")
+    branch.promote("churn@1", to="staging", override="it suits us", force=True)
 
 
 def test_an_override_under_review_waits_for_nothing(branch: FakeBranch) -> None:
