@@ -123,7 +123,7 @@ def test_show_of_a_version_of_which_everything_is_known(full: Path) -> None:
     assert lineage["logged_model"] is None
     assert found["signature"] is None
     assert lineage["command"] is None
-    known = {"python", "platform", "requirements", "requirements_sha256"}
+    known = {"python", "platform", "requirements", "requirements_digest"}
     assert set(found["environment"]) == known
     assert found["created_by"] == "Ada Lovelace <ada@example.com>"
     assert found["commit"] == git(full, "rev-parse", "full@v1.0.0^{commit}")

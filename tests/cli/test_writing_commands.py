@@ -19,7 +19,8 @@ def tip(folder: Path) -> str:
 
 def test_init_twice_and_in_a_clone(work: Path) -> None:
     head = git(work, "rev-parse", "HEAD")
-    assert gitreg("init").out == "nothing to do: there is a registry already\n"
+    said = "nothing to do: there is a registry already, in "
+    assert gitreg("init").out.startswith(said)
     assert gitreg("init", "--json").json["unchanged"] is True
     assert git(work, "rev-parse", "HEAD") == head
 
@@ -104,7 +105,7 @@ def test_register_promote_compare_and_roll_back(
         "production:",
         "1",
         "archived:",
-        "2",
+        "1",  # how many, not which
         "@champion:",
         "1",
         "-",

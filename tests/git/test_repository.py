@@ -204,4 +204,4 @@ def test_a_person_s_taste_does_not_change_history(stocked: Path, key: str, value
     before = read()
     git(stocked, "config", key, value)
     assert read() == before
-    assert len(before) == 8
+    assert len(before) == 9
