@@ -106,6 +106,36 @@ def test_a_stale_branch_does_not_bring_the_old_policy_back(client: Client) -> No
     refused(client, "policy-metric")
 
 
+def test_a_criss_cross_does_not_bring_a_loosened_policy_back(client: Client) -> None:
+    """One of two merge bases is from before the policy was loosened, for a while."""
+    guard(client, SIGNED)
+    strict = client.read(POLICY)
+    client.git("switch", "--quiet", "-c", "side")
+    client.commit({"side.md": "a side\n"})
+    client.git("switch", "--quiet", "main")
+    loosened = strict.replace("at_least: 0.75", "at_least: 0.05")
+    client.commit_signed("ada", {POLICY: loosened})
+    client.git("branch", "loosened")
+    client.git("merge", "--quiet", "--no-edit", "side")
+    client.commit_signed("ada", {POLICY: strict})
+    assert client.push()[0] == 0
+    client.git("switch", "--quiet", "side")
+    client.git("merge", "--quiet", "--no-edit", "loosened")
+    client.git("switch", "--quiet", "main")
+    assert len(client.git("merge-base", "--all", "main", "side").split()) == 2
+    client.git("merge", "--quiet", "--no-commit", "--strategy=ours", "side")
+    client.git("checkout", "side", "--", POLICY)
+    client.commit(None, "Merge branch 'side'")
+    refused(client, "policy-signed")
+    client.git("reset", "--quiet", "--hard", "HEAD~1")
+    client.git("switch", "--quiet", "side")
+    client.commit({"side.md": "goes on\n"})
+    client.git("switch", "--quiet", "main")
+    client.git("merge", "--quiet", "--no-edit", "side")
+    assert client.read(POLICY) == strict
+    assert client.push()[0] == 0
+
+
 # Approvals
 
 
