@@ -207,7 +207,13 @@ def test_what_dvc_reads_in_the_registry_is_ours(client: Client) -> None:
     client.commit({"registry/.dvc/cache/files/md5/00/11": "x\n"})
     status, said = client.push()
     assert (status, said.count("warning: stray-file")) == (0, 1)
-    for path in ("registry/.dvc/config.local", "registry/evil.dvc", "registry/churn/dvc.yaml"):
+    for path in (
+        "registry/.dvc/config.local",
+        "registry/churn/.dvc/config",
+        "registry/.DVC/config",
+        "registry/evil.dvc",
+        "registry/churn/dvc.yaml",
+    ):
         client.commit({path: "outs: []\n"})
         assert f"error: stray-file: {path}" in client.push()[1]
         client.git("reset", "--quiet", "--hard", "HEAD~1")
