@@ -18,6 +18,15 @@ def merge_bases(repository: GitRepository, one: str, other: str) -> list[str]:
     return done.text.split()
 
 
+def changed_since(repository: GitRepository, mine: str, other: str, path: str) -> bool:
+    """Tell whether a commit that one side has and the other has not changed a path.
+
+    A change that was taken back is one, too. A merge changes what differs from all its parents.
+    """
+    options = ("-c", "--full-history", "--name-only", "--format=", "--no-show-signature")
+    return bool(repository.run("log", *options, mine, f"^{other}", "--", path).stdout.strip())
+
+
 class CrissCross:
     """Two sides that merged each other's past have several merge bases, which may disagree.
 

@@ -136,6 +136,30 @@ def test_a_criss_cross_does_not_bring_a_loosened_policy_back(client: Client) -> 
     assert client.push()[0] == 0
 
 
+def test_a_change_that_was_squashed_and_taken_back_is_not_merged_again(client: Client) -> None:
+    """The signed commit of the request is still there, and the policy is again as before it."""
+    guard(client, SIGNED)
+    strict = client.read(POLICY)
+    loosened = {POLICY: strict.replace("at_least: 0.75", "at_least: 0.05")}
+    client.git("switch", "--quiet", "-c", "side")
+    client.commit_signed("ada", loosened)
+    client.git("switch", "--quiet", "main")
+    client.commit({"README.md": "another change\n"})
+    client.commit_signed("ada", loosened)
+    client.commit_signed("ada", {POLICY: strict})
+    assert client.push()[0] == 0
+    client.git("merge", "--quiet", "--no-edit", "side")
+    assert client.read(POLICY) != strict
+    refused(client, "policy-signed")
+    client.git("reset", "--quiet", "--hard", "HEAD~1")
+    client.git("switch", "--quiet", "-c", "again")
+    client.commit_signed("ada", loosened)
+    client.git("switch", "--quiet", "main")
+    client.commit({"README.md": "code goes on\n"})
+    client.git("merge", "--quiet", "--no-edit", "again")
+    assert client.push()[0] == 0
+
+
 # Approvals
 
 

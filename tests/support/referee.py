@@ -165,8 +165,20 @@ class Referee:
                 and mine.get(path) != after.get(path)
                 and after.get(path) == theirs.get(path)
                 and self._left_alone(parent, other, path)
+                and not (path == "registry/policy.yaml" and self._changed(parent, other, path))
             }
         return found
+
+    def _changed(self, mine: str, other: str, path: str) -> bool:
+        """Tell whether a commit that only this side has changed a path: 9.2."""
+        repository = self._repository
+        return any(
+            all(
+                repository.files(oid).paths.get(path) != repository.files(parent).paths.get(path)
+                for parent in repository.commit(oid).parents
+            )
+            for oid in repository.ancestors(mine) - repository.ancestors(other)
+        )
 
     def _left_alone(self, mine: str, other: str, path: str) -> bool:
         """Tell whether a commit has a path as it was when it and another one parted."""
