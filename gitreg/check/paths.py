@@ -139,6 +139,8 @@ def _is_dvcs(path: str) -> bool:
     """Tell whether DVC reads a file in the registry's project: commands, remotes, what to pull."""
     if path.startswith(f"{layout.ROOT}/.dvc/"):
         return fold(path) == f"{layout.ROOT}/.dvc/config.local"
+    if ".dvc" in fold(path).split("/"):  # a project of its own, which the registry's passes over
+        return True
     name = path.rpartition("/")[2]
     return name.endswith(".dvc") or fold(name) in ("dvc.yaml", "dvc.lock", ".dvcignore", ".dvc")
 

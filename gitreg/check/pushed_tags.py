@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from gitreg.check.claims import Update, read_references
 from gitreg.check.finding import CheckFinding
-from gitreg.check.tags import TagUpdate, is_ours, judge_born, judge_tags
+from gitreg.check.tags import TagUpdate, is_ours, judge_born, judge_in_the_way, judge_tags
 from gitreg.core.model import layout
 from gitreg.core.model.dvc_yaml import is_others
 from gitreg.core.model.names import fold, model_of_tag
@@ -53,6 +53,7 @@ class PushedTags:
             for update in updates
             if update.name.startswith(_TAGS)
         }
+        yield from judge_in_the_way(name for name, update in pushed.items() if update.new)
         named = {name: update for name, update in pushed.items() if is_ours(name)}
         born = self._born()
         waiting = self._waiting(born) if born else {}

@@ -39,6 +39,7 @@ from gitreg.core.state.history import CommitInfo, Values
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError
 from gitreg.git.commit_info import read_commit_info
+from gitreg.git.criss_cross import changed_since
 from gitreg.git.objects import CommitSnapshot
 from gitreg.git.repository import GitRepository
 from gitreg.git.restored import is_restored
@@ -476,6 +477,7 @@ class _Judge:
             changes = differences
             if is_merge:
                 brought = read.brought[place] if read.brought else frozenset()
+                brought -= frozenset(self._left_behind(read, place, brought))
                 changes = tuple(entry for entry in differences if entry.path not in brought)
                 if any(is_registry(entry.path) for entry in changes):
                     before = before.after(_contents(after, differences, brought))
@@ -491,6 +493,19 @@ class _Judge:
                 is_merge=is_merge,
                 restored=partial(self._is_restored, read.info.oid),
             )
+
+    def _left_behind(self, read: ReadCommit, place: int, brought: frozenset[str]) -> Iterator[str]:
+        """Yield what is guarded and was brought from before a change that was taken back since."""
+        guard = self._policy(read).guard
+        for path in () if guard is None else filter(guard.covers, brought):
+            givers = [
+                other
+                for other, found in zip(read.parents, read.differences, strict=True)
+                if all(entry.path != path for entry in found)
+            ]
+            mine = read.parents[place]
+            if all(changed_since(self._repository, mine, other, path) for other in givers):
+                yield path
 
     def _policy(self, read: ReadCommit) -> Policy:
         """Return the rules that judge a commit; those of its own branch do not count."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitreg.check.finding import CheckFinding
@@ -36,6 +36,16 @@ class TagUpdate:
 def is_ours(name: str) -> bool:
     """Tell whether a tag's name may be about a model, by gitreg's grammar or GTO's wider one."""
     return model_of_tag(name) is not None
+
+
+def is_in_the_way(name: str) -> bool:
+    """Tell whether a tag lies below a name of a model's tag, which Git could not create then.
+
+    >>> [is_in_the_way(tag) for tag in ("churn@v2.0.0/x", "churn@v2.0.0", "churn/x")]
+    [True, False, False]
+    """
+    parts = name.split("/")
+    return any(is_ours("/".join(parts[:end])) for end in range(1, len(parts)))
 
 
 def judge_tags(
@@ -79,6 +89,13 @@ def judge_tags(
         elif not is_tag(update.after, wanted):
             code = "tag-not-implied" if update.before is None else "tag-moved"
             yield _finding(code, update.name, "it is not the tag that history implies")
+
+
+def judge_in_the_way(names: Iterable[str]) -> Iterator[CheckFinding]:
+    """Find tags below the name of a model's tag, among those that are created."""
+    for name in filter(is_in_the_way, names):
+        message = "it would be in the way of a model's tag"
+        yield _finding("tag-not-implied", name, message, f"git tag -d {shlex.quote(name)}")
 
 
 def _judge_adopted(update: TagUpdate, target: str) -> Iterator[CheckFinding]:

@@ -16,8 +16,8 @@ from typing import TypeAlias
 from gitreg.core.model import layout
 from gitreg.core.state.history import CommitInfo
 from gitreg.errors import GitError, InvalidRequest
-from gitreg.git import process
 from gitreg.git.commit_info import fault_of_commit, read_commit_info
+from gitreg.git.criss_cross import CrissCross, merge_bases
 from gitreg.git.objects import NO_OBJECT, parse_tree
 from gitreg.git.repository import GitRepository
 from gitreg.git.sizes import headers
@@ -193,6 +193,7 @@ def _read(
         if 1 < len(parents) <= MOST_PARENTS
     }
     touched = _touched(repository, bases.values())
+    criss_cross = CrissCross(repository)
     for oid, *_ in commits:
         if oid in known and known[oid].size > MOST_BYTES:
             raise InvalidRequest(f"commit {oid[:9]} is larger than {MOST_BYTES} bytes")
@@ -201,7 +202,9 @@ def _read(
         if commit is None:
             raise GitError(f"commit {oid[:9]} cannot be read")
         from_each = tuple(differences[oid, parent] for parent in parents or (None,))
-        brought = _brought(parents, from_each, bases[oid], touched) if oid in bases else ()
+        brought = (
+            _brought(parents, from_each, bases[oid], touched, criss_cross) if oid in bases else ()
+        )
         yield ReadCommit(
             read_commit_info(commit),
             tuple(parents),
@@ -247,10 +250,7 @@ def _merge_bases(
     for one, other in combinations(dict.fromkeys(parents), 2):
         if differing[one] == differing[other]:
             continue
-        done = repository.run("merge-base", "--all", one, other, check=False)
-        if done.returncode not in (0, 1):
-            raise process.failure("merge-base", done)
-        found += [((one, other), base) for base in done.text.split() or (None,)]
+        found += [((one, other), base) for base in merge_bases(repository, one, other) or (None,)]
     return found
 
 
@@ -321,6 +321,7 @@ def _brought(
     from_each: Sequence[tuple[Difference, ...]],
     bases: _Bases,
     touched: _Touched,
+    criss_cross: CrissCross,
 ) -> tuple[frozenset[str], ...]:
     """Return, for each parent of a merge, the paths that only other parents changed.
 
@@ -331,10 +332,19 @@ def _brought(
     differing = [{difference.path for difference in found} for found in from_each]
     brought = []
     for mine, parent in enumerate(parents):
-        paths: set[str] = set()
+        since: dict[str, list[frozenset[str]]] = {}
         for (one, other), base in bases:
             if parent in (one, other):
-                theirs = parents.index(other if parent == one else one)
-                paths |= differing[mine] - differing[theirs] - touched[parent, base]
+                them = other if parent == one else one
+                since.setdefault(them, []).append(touched[parent, base])
+        paths: set[str] = set()
+        for them, each in since.items():
+            theirs = differing[mine] - differing[parents.index(them)]
+            paths |= theirs.difference(*each)
+            # Of several bases some may be from before a change that the others have.
+            unclear = theirs.intersection(frozenset().union(*each)).difference(
+                frozenset.intersection(*each)
+            )
+            paths |= {path for path in unclear if criss_cross.left_alone(parent, them, path)}
         brought.append(frozenset(paths))
     return tuple(brought)

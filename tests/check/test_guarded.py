@@ -106,6 +106,60 @@ def test_a_stale_branch_does_not_bring_the_old_policy_back(client: Client) -> No
     refused(client, "policy-metric")
 
 
+def test_a_criss_cross_does_not_bring_a_loosened_policy_back(client: Client) -> None:
+    """One of two merge bases is from before the policy was loosened, for a while."""
+    guard(client, SIGNED)
+    strict = client.read(POLICY)
+    client.git("switch", "--quiet", "-c", "side")
+    client.commit({"side.md": "a side\n"})
+    client.git("switch", "--quiet", "main")
+    loosened = strict.replace("at_least: 0.75", "at_least: 0.05")
+    client.commit_signed("ada", {POLICY: loosened})
+    client.git("branch", "loosened")
+    client.git("merge", "--quiet", "--no-edit", "side")
+    client.commit_signed("ada", {POLICY: strict})
+    assert client.push()[0] == 0
+    client.git("switch", "--quiet", "side")
+    client.git("merge", "--quiet", "--no-edit", "loosened")
+    client.git("switch", "--quiet", "main")
+    assert len(client.git("merge-base", "--all", "main", "side").split()) == 2
+    client.git("merge", "--quiet", "--no-commit", "--strategy=ours", "side")
+    client.git("checkout", "side", "--", POLICY)
+    client.commit(None, "Merge branch 'side'")
+    refused(client, "policy-signed")
+    client.git("reset", "--quiet", "--hard", "HEAD~1")
+    client.git("switch", "--quiet", "side")
+    client.commit({"side.md": "goes on\n"})
+    client.git("switch", "--quiet", "main")
+    client.git("merge", "--quiet", "--no-edit", "side")
+    assert client.read(POLICY) == strict
+    assert client.push()[0] == 0
+
+
+def test_a_change_that_was_squashed_and_taken_back_is_not_merged_again(client: Client) -> None:
+    """The signed commit of the request is still there, and the policy is again as before it."""
+    guard(client, SIGNED)
+    strict = client.read(POLICY)
+    loosened = {POLICY: strict.replace("at_least: 0.75", "at_least: 0.05")}
+    client.git("switch", "--quiet", "-c", "side")
+    client.commit_signed("ada", loosened)
+    client.git("switch", "--quiet", "main")
+    client.commit({"README.md": "another change\n"})
+    client.commit_signed("ada", loosened)
+    client.commit_signed("ada", {POLICY: strict})
+    assert client.push()[0] == 0
+    client.git("merge", "--quiet", "--no-edit", "side")
+    assert client.read(POLICY) != strict
+    refused(client, "policy-signed")
+    client.git("reset", "--quiet", "--hard", "HEAD~1")
+    client.git("switch", "--quiet", "-c", "again")
+    client.commit_signed("ada", loosened)
+    client.git("switch", "--quiet", "main")
+    client.commit({"README.md": "code goes on\n"})
+    client.git("merge", "--quiet", "--no-edit", "again")
+    assert client.push()[0] == 0
+
+
 # Approvals
 
 
@@ -177,7 +231,13 @@ def test_what_dvc_reads_in_the_registry_is_ours(client: Client) -> None:
     client.commit({"registry/.dvc/cache/files/md5/00/11": "x\n"})
     status, said = client.push()
     assert (status, said.count("warning: stray-file")) == (0, 1)
-    for path in ("registry/.dvc/config.local", "registry/evil.dvc", "registry/churn/dvc.yaml"):
+    for path in (
+        "registry/.dvc/config.local",
+        "registry/churn/.dvc/config",
+        "registry/.DVC/config",
+        "registry/evil.dvc",
+        "registry/churn/dvc.yaml",
+    ):
         client.commit({path: "outs: []\n"})
         assert f"error: stray-file: {path}" in client.push()[1]
         client.git("reset", "--quiet", "--hard", "HEAD~1")

@@ -223,6 +223,11 @@ ATTACKS: dict[str, tuple[str, Act, Act]] = {
             "unborn#production#1",
         )
     },
+    "tag in the way of a model's": (
+        "tag-not-implied",
+        partial(tag_that_only_gto_reads, name="churn@v9.0.0/x"),
+        tag_of_another_artifact,
+    ),
     "refs/replace": ("replace-ref", replace_an_object, note_on_an_object),
     "newline in a name": ("bad-name", newline_in_a_name, encoded_name),
     "quote in a name": ("stray-file", quote_in_a_name, encoded_name),

@@ -157,16 +157,47 @@ class Referee:
         after, mine = files(commit.oid).paths, files(parent).paths
         found: set[str] = set()
         for other in commit.parents:
-            for base in self._repository.bases(parent, other) if other != parent else ():
-                theirs, ancestor = files(other).paths, files(base).paths
-                found |= {
-                    path
-                    for path in {*mine, *after}
-                    if mine.get(path) != after.get(path)
-                    and after.get(path) == theirs.get(path)
-                    and mine.get(path) == ancestor.get(path)
-                }
+            theirs = files(other).paths
+            found |= {
+                path
+                for path in {*mine, *after}
+                if other != parent
+                and mine.get(path) != after.get(path)
+                and after.get(path) == theirs.get(path)
+                and self._left_alone(parent, other, path)
+                and not (path == "registry/policy.yaml" and self._changed(parent, other, path))
+            }
         return found
+
+    def _changed(self, mine: str, other: str, path: str) -> bool:
+        """Tell whether a commit that only this side has changed a path: 9.2."""
+        repository = self._repository
+        return any(
+            all(
+                repository.files(oid).paths.get(path) != repository.files(parent).paths.get(path)
+                for parent in repository.commit(oid).parents
+            )
+            for oid in repository.ancestors(mine) - repository.ancestors(other)
+        )
+
+    def _left_alone(self, mine: str, other: str, path: str) -> bool:
+        """Tell whether a commit has a path as it was when it and another one parted."""
+
+        def at(oid: str) -> object:
+            return self._repository.files(oid).paths.get(path)
+
+        bases = self._repository.bases(mine, other)
+        counting = [
+            base
+            for base in bases
+            if not any(
+                at(base) != at(one)
+                and self._left_alone(base, one, path)
+                and not self._left_alone(one, base, path)
+                for one in bases
+            )
+        ]
+        return bool(counting) and all(at(base) == at(mine) for base in counting)
 
     def _step(self, step: Step) -> Iterator[str]:
         yield from self._files(step)
