@@ -100,7 +100,8 @@ def test_a_database_of_something_else(folder: Path, tmp_path: Path) -> None:
     said = error(
         "import", "mlflow", "--uri", f"sqlite:///{tmp_path}/othr.db", "--repo", str(folder)
     )
-    assert "did you mean 'other.db'?" in said
+    assert "did you mean '" in said
+    assert "/other.db'?" in said
 
 
 def test_mistyped_options(folder: Path, source: Place) -> None:
