@@ -327,6 +327,11 @@ def test_a_move_without_the_remote_is_finished_later(former: Path, tmp_path: Pat
     (tmp_path / "store").rename(tmp_path / "unplugged")
     outcome = Registry.init(former)
     assert "gitreg verify --remote --repair" in outcome.warnings[0]
+    with Registry(former) as registry:
+        lost = [f for f in registry.doctor() if f.code == "artifact-missing"]
+        assert len(lost) == 4
+        assert all(f"there is no folder {tmp_path / 'store'}" in f.message for f in lost)
+        assert all(str(f.remedy).startswith("is it mounted? if so, ") for f in lost)
     (tmp_path / "unplugged").rename(tmp_path / "store")
     with Registry(former) as registry:
         # What only the project's remote has is found there.
