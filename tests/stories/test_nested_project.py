@@ -268,6 +268,15 @@ def test_what_is_derived_from_a_configuration() -> None:
     assert registry_config(None, None) == b"[core]\n[cache]\n    dir = cache\n"
 
 
+def test_a_configuration_outside_ascii() -> None:
+    around = "[core]\nremote = s\n['remote \"s\"']\nurl = s3://modèles/zoë\n".encode()
+    derived = registry_config(None, around)
+    assert "    url = s3://modèles/zoë/registry\n" in derived.decode()
+    own = "# für uns\n[core]\n".encode()
+    assert registry_config(own, around).decode().startswith("# für uns\n[core]\n")
+    assert registry_config(derived, around) == derived
+
+
 # The former layout
 
 
