@@ -17,7 +17,7 @@ from gitreg.core.state.state import RegistryState, Snapshot
 from gitreg.core.text.urls import has_scheme
 from gitreg.dvc import Audit, DvcProject, digest
 from gitreg.dvc.digest import Progress, TreeDigest
-from gitreg.dvc.foreign import default_remote
+from gitreg.dvc.foreign import default_remote, parse
 from gitreg.dvc.old_hash import old_md5
 from gitreg.dvc.remote import REPAIR
 from gitreg.errors import DvcError, InvalidRequest, WorldError
@@ -314,7 +314,8 @@ class ArtifactStore:
             raise DvcError(
                 f"the default DVC remote is {name} on this machine only, and {named} for other "
                 "clones, which would not find the bytes",
-                hint="dvc config --local --unset core.remote (or --global, if it is set there)",
+                hint=f"dvc {_chosen_in(top, name)}config --local --unset core.remote "
+                "(or --global, if it is set there)",
             )
         is_own = self.project(snapshot).names_its_remote and layout.DVC_CONFIG in committed
         path = layout.DVC_CONFIG if is_own else layout.PROJECT_CONFIG
@@ -447,6 +448,14 @@ class ArtifactStore:
 def _md5(version: ModelVersion) -> str:
     assert version.artifact.md5 is not None
     return version.artifact.md5
+
+
+def _chosen_in(top: Path, name: str) -> str:
+    """Return the option that takes DVC to the project whose ``config.local`` names a remote."""
+    own = top / f"{layout.DVC_CONFIG}.local"
+    core = parse(own.read_bytes()).get("core") if own.is_file() else None
+    is_own = isinstance(core, dict) and str(core.get("remote")).lower() == name.lower()
+    return f"--cd {layout.ROOT} " if is_own else ""
 
 
 def _configs(snapshot: Snapshot) -> Iterator[tuple[str, bytes]]:

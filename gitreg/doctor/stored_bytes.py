@@ -114,6 +114,7 @@ def _with_remote(
 ) -> Iterator[Finding]:
     missing = project.missing_by_artifact({objects[pair] for pair in absent}) if absent else {}
     around = project.only_around(oid for oids in missing.values() for oid in oids)
+    folder = project.missing_folder()
     known = remote_state.upstream is not None
     inspection.history.advance(str(inspection.state.commit))
     unpublished = set(inspection.history.versions_since(remote_state.fork)) if known else set()
@@ -137,8 +138,9 @@ def _with_remote(
                 "artifact-missing",
                 "error",
                 name,
-                "its bytes are neither here nor on the remote",
-                f"{REPAIR} {quote(name)}",
+                "its bytes are neither here nor on the remote"
+                + (f": there is no folder {folder}" if folder else ""),
+                ("is it mounted? if so, " if folder else "") + f"{REPAIR} {quote(name)}",
             )
         elif not_there and pair in unpublished:
             yield Finding(

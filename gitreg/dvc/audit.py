@@ -70,7 +70,7 @@ def audit(
        time, and in constant memory.
 
     Args:
-        remote: the remote to audit.
+        remote: the remote to audit, which has been reached.
         cache: the cache, which is only read.
         md5s: the artifacts.
         progress: called with the number of bytes read.
@@ -78,7 +78,6 @@ def audit(
     Raises:
         DvcError: the remote cannot be reached or read.
     """
-    remote.reach()
     meter = Meter(progress)
     artifacts = list(dict.fromkeys(md5s))
     expected = dict(

@@ -469,7 +469,10 @@ class DvcProject:
         Raises:
             DvcError: no remote is configured, or it cannot be reached or read.
         """
-        return audit(self._needed_remote(), self._cache, md5s, progress)
+        remote = self._needed_remote()
+        if remote.missing_folder is None or self.missing_folder() is not None:
+            remote.reach()  # a folder that is only new has nothing yet: a repair fills it
+        return audit(remote, self._cache, md5s, progress)
 
     def repair(
         self, audits: Mapping[ObjectId, Audit], progress: Progress | None = None

@@ -54,6 +54,7 @@ def registry_config(own: bytes | None, around: bytes | None) -> bytes:
 
     outer = parse(around) if around else {}
     written = ConfigObj((own or b"").decode("utf-8").splitlines(), interpolation=False)
+    written.encoding = "utf-8"  # else it writes ASCII only
     if own is None:
         written.indent_type = " " * 4  # as DVC writes it
         written["core"] = {}

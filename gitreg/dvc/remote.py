@@ -377,10 +377,13 @@ class Remote:
     def missing_error(self, oids: Sequence[ObjectId]) -> AbsentObjectsError:
         """Return the error that names missing objects."""
         which = oids[0] if len(oids) == 1 else f"{oids[0]} and {len(oids) - 1} more"
-        return AbsentObjectsError(
-            f"DVC remote {self.name} does not have {which}",
-            hint=REPAIR,
-        )
+        folder = self.missing_folder
+        if folder is not None:
+            return AbsentObjectsError(
+                f"DVC remote {self.name} does not have {which}: there is no folder {folder}",
+                hint=f"is it mounted? if so, {REPAIR}",
+            )
+        return AbsentObjectsError(f"DVC remote {self.name} does not have {which}", hint=REPAIR)
 
 
 def _read_up_to(stream: Any, limit: int) -> bytes:

@@ -69,6 +69,16 @@ def test_a_remote_of_this_machine_only(shared: Path, configure: Callable[[Path],
     assert (published(shared), stored(shared)) == before
 
 
+def test_the_remedy_names_the_file_that_chooses_the_remote(shared: Path) -> None:
+    work = shared / "work"
+    another(work)
+    model = write_model(work, "weights 4")
+    said = error("register", "churn", str(model), "--push", "--repo", str(work), code=3)
+    assert "  dvc --cd registry config --local --unset core.remote" in said
+    dvc(work, "config", "--local", "--unset", "core.remote")
+    gitreg("register", "churn", str(model), "--push", "--repo", str(work))
+
+
 def test_a_remote_of_the_user_s_own_configuration(
     shared: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

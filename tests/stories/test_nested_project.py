@@ -268,6 +268,15 @@ def test_what_is_derived_from_a_configuration() -> None:
     assert registry_config(None, None) == b"[core]\n[cache]\n    dir = cache\n"
 
 
+def test_a_configuration_outside_ascii() -> None:
+    around = "[core]\nremote = s\n['remote \"s\"']\nurl = s3://modèles/zoë\n".encode()
+    derived = registry_config(None, around)
+    assert "    url = s3://modèles/zoë/registry\n" in derived.decode()
+    own = "# für uns\n[core]\n".encode()
+    assert registry_config(own, around).decode().startswith("# für uns\n[core]\n")
+    assert registry_config(derived, around) == derived
+
+
 # The former layout
 
 
@@ -327,6 +336,11 @@ def test_a_move_without_the_remote_is_finished_later(former: Path, tmp_path: Pat
     (tmp_path / "store").rename(tmp_path / "unplugged")
     outcome = Registry.init(former)
     assert "gitreg verify --remote --repair" in outcome.warnings[0]
+    with Registry(former) as registry:
+        lost = [f for f in registry.doctor() if f.code == "artifact-missing"]
+        assert len(lost) == 4
+        assert all(f"there is no folder {tmp_path / 'store'}" in f.message for f in lost)
+        assert all(str(f.remedy).startswith("is it mounted? if so, ") for f in lost)
     (tmp_path / "unplugged").rename(tmp_path / "store")
     with Registry(former) as registry:
         # What only the project's remote has is found there.
