@@ -69,7 +69,7 @@ def initialise(folder: Path) -> Outcome:
 
 
 def _subject(state: RegistryState) -> str:
-    if not state.exists():
+    if state.snapshot.read(layout.POLICY) is None and not state.model_names():
         return "start a model registry"
     if state.snapshot.read(layout.DVC_CONFIG) is None:
         return "make the model registry a DVC project of its own"
