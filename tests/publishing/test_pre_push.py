@@ -127,7 +127,7 @@ def test_a_refusal_of_the_remote_is_not_the_hook_s(shared: Path) -> None:
     there.parent.mkdir(exist_ok=True)
     there.write_text("#!/bin/sh\necho closed today; exit 1\n")
     there.chmod(0o755)
-    said = error("alias", "set", "churn@3", "x", "--push", "--repo", str(work), code=3)
+    said = error("alias", "set", "churn@3", "x", "--push", "--repo", str(work), code=1)
     assert "closed today" in said
     assert "pre-push" not in said
     assert runs(log) == 1
