@@ -127,8 +127,8 @@ def test_a_refusal_of_the_remote_is_not_the_hook_s(shared: Path) -> None:
     there.parent.mkdir(exist_ok=True)
     there.write_text("#!/bin/sh\necho closed today; exit 1\n")
     there.chmod(0o755)
-    said = error("alias", "set", "churn@3", "x", "--push", "--repo", str(work), code=1)
-    assert "closed today" in said
+    said = gitreg("alias", "set", "churn@3", "x", "--push", "--repo", str(work), code=1).err
+    assert said.startswith("remote: closed today\n")
     assert "pre-push" not in said
     assert runs(log) == 1
 
