@@ -140,7 +140,7 @@ def test_a_change_that_was_squashed_and_taken_back_is_not_merged_again(client: C
     """The signed commit of the request is still there, and the policy is again as before it."""
     guard(client, SIGNED)
     strict = client.read(POLICY)
-    loosened = {POLICY: strict.replace("at_least: 0.75", "at_least: 0.05")}
+    loosened: dict[str, str | None] = {POLICY: strict.replace("at_least: 0.75", "at_least: 0.05")}
     client.git("switch", "--quiet", "-c", "side")
     client.commit_signed("ada", loosened)
     client.git("switch", "--quiet", "main")
