@@ -14,6 +14,7 @@ import pytest
 from gitreg.artifacts.materialise import check_delivered, deliver
 from gitreg.core.model.model import Artifact
 from gitreg.dvc import DvcProject, digest
+from gitreg.dvc.cache import file_state
 from gitreg.errors import DvcError, InvalidRequest, WorldError
 
 
@@ -148,10 +149,10 @@ class TestDestination:
         self, project: DvcProject, folder: Artifact, out: Path
     ) -> None:
         path = deliver(project, folder, out / "model", set())
-        before = {one: one.stat() for one in path.rglob("*")}
+        before = {one: file_state(one) for one in path.rglob("*")}
         shutil.rmtree(project.root / ".dvc" / "cache")
         assert deliver(project, folder, path, set()) == path
-        assert {one: one.stat() for one in path.rglob("*")} == before
+        assert {one: file_state(one) for one in path.rglob("*")} == before
 
     @pytest.mark.parametrize("kind", ["file", "folder"])
     def test_that_is_something_else_is_refused(
