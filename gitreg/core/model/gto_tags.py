@@ -19,10 +19,13 @@ LENGTH = 250
 """The longest name of a tag that is read; a file system takes hardly more."""
 
 _NUMBER = r"(?:0|[1-9][0-9]{0,17})"
+_PRE = r"(?:0|[1-9][0-9]*|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*)"
+"""A part of a pre-release: by SemVer, a number has no leading zero."""
+
 _NAME = r"[a-zA-Z0-9](?:[a-zA-Z0-9/_-]*[a-zA-Z0-9])?"
 _VERSION = (
     rf"v(?P<core>{_NUMBER}\.{_NUMBER}\.{_NUMBER})"
-    r"(?:-(?P<pre>[0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*))?(?:\+[0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*)?"
+    rf"(?:-(?P<pre>{_PRE}(?:\.{_PRE})*))?(?:\+[0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*)?"
 )
 _TAG = re.compile(
     rf"(?P<artifact>(?:(?P<folder>[a-zA-Z0-9_./-]+)=)?(?P<name>{_NAME}))"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from gto.tag import parse_name
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gitreg.core.model.gto_tags import LENGTH, parse_gto_tag
@@ -71,6 +71,8 @@ def test_names_mean_what_gto_reads(name: str) -> None:
         fullmatch=True,
     )
 )
+@example("a@v0.0.0-00")
+@example("a@v0.0.0-0.0a.-0")
 def test_any_name_means_what_gto_reads(name: str) -> None:
     assert said_here(name) == said_by_gto(name)
 
