@@ -158,10 +158,7 @@ def approval_path(model: str, version: int, stage: str, principal: str) -> str:
     Raises:
         InvalidRequest: the principal's name is malformed, or too long for a file name.
     """
-    file = f"{stage}.{_in_a_name(check_principal(principal))}{_APPROVED}"
-    if len(file) > FOLDER_LIMIT:
-        raise InvalidRequest(f"{principal!a}: too long a name for an approval's file")
-    return f"{approvals_path(model, version)}/{file}"
+    return f"{approvals_path(model, version)}/{_approval_file(stage, principal)}"
 
 
 def change_approval_path(principal: str) -> str:
@@ -173,10 +170,15 @@ def change_approval_path(principal: str) -> str:
     Raises:
         InvalidRequest: the principal's name is malformed, or too long for a file name.
     """
-    file = f"policy.{_in_a_name(check_principal(principal))}{_APPROVED}"
+    return f"{_CHANGE_APPROVALS}/{_approval_file('policy', principal)}"
+
+
+def _approval_file(of: str, principal: str) -> str:
+    """Return the name of the file of one principal's approval, of a stage or of the policy."""
+    file = f"{of}.{_in_a_name(check_principal(principal))}{_APPROVED}"
     if len(file) > FOLDER_LIMIT:
         raise InvalidRequest(f"{principal!a}: too long a name for an approval's file")
-    return f"{_CHANGE_APPROVALS}/{file}"
+    return file
 
 
 def is_change_approval(path: str) -> bool:
