@@ -6,6 +6,7 @@ import configparser
 import json
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from gitreg.artifacts.lineage import TrackedOutput
@@ -52,17 +53,31 @@ class ArtifactStore:
         top = self._repository.top_level
         if top is None:
             return self._once(snapshot.commit, lambda: self._foreign(snapshot))
-        if not (top / layout.DVC_CONFIG).is_file():
-            self._refuse_lost(layout.DVC_CONFIG)
-            if snapshot.read(layout.DVC_CONFIG) is not None:  # HEAD is of the former layout
-                return self._once(snapshot.commit, lambda: self._foreign(snapshot, DvcProject(top)))
-            self._refuse_lost(layout.PROJECT_CONFIG)
-            return self._once(None, lambda: DvcProject(top))
+        if self._is_nested:
+            return self._once(None, lambda: self._of_the_registry(top))
+        if snapshot.read(layout.DVC_CONFIG) is not None:  # HEAD is of the former layout
+            return self._once(snapshot.commit, lambda: self._foreign(snapshot, DvcProject(top)))
+        return self._once(None, lambda: self._of_the_user(top))
+
+    @cached_property
+    def _is_nested(self) -> bool:
+        """Whether the work tree's registry is a DVC project of its own."""
+        top = self._repository.top_level
+        if top is not None and (top / layout.DVC_CONFIG).is_file():
+            return True
+        self._refuse_lost(layout.DVC_CONFIG)
+        return False
+
+    def _of_the_registry(self, top: Path) -> DvcProject:
         around = DvcProject(top) if (top / ".dvc").is_dir() else None
-        project = self._once(None, lambda: DvcProject(top / layout.ROOT, around))
+        project = DvcProject(top / layout.ROOT, around)
         if around is None and project.remote_name() is None:
             self._refuse_lost(layout.PROJECT_CONFIG)
         return project
+
+    def _of_the_user(self, top: Path) -> DvcProject:
+        self._refuse_lost(layout.PROJECT_CONFIG)
+        return DvcProject(top)
 
     def _once(self, key: str | None, make: Callable[[], DvcProject]) -> DvcProject:
         if key not in self._projects:
