@@ -1,0 +1,5 @@
+"""Questions that only the past can answer: who stood where and when, and since when it is wrong.
+
+Everything here reads a `gitreg.registry.Registry` and writes nothing into it. What can be computed
+from values alone is in `gitreg.core`.
+"""

@@ -1,0 +1,1 @@
+"""What the history of a registry answers: timelines, searches, explanations, bisections."""
