@@ -375,6 +375,20 @@ class ArtifactStore:
         members = self.project(snapshot).members_anywhere(md5)
         return None if members is None else [member.path for member in members]
 
+    def read(self, snapshot: Snapshot, md5: str, limit: int) -> bytes:
+        """Return a file's bytes, checked, from the cache or the remote.
+
+        Raises:
+            DvcError: they cannot be fetched, are damaged, or are more than ``limit``.
+        """
+        project = self.project(snapshot)
+        self._lend(snapshot, md5)
+        project.discard(project.damaged(project.fetch(md5)))
+        path = project.cache_path(md5)
+        if project.damaged([md5]) or path.stat().st_size > limit:
+            raise DvcError(f"{path} is damaged, or larger than {limit} bytes", hint=REPAIR)
+        return path.read_bytes()
+
     def deliver(
         self,
         snapshot: Snapshot,

@@ -10,12 +10,13 @@ in a stage by the earlier commits of their range, which no history index has yet
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from gitreg.check.line import Line, Moved
-from gitreg.core.model.model import Artifact, ModelVersion
+from gitreg.core.model.model import Artifact, ModelVersion, Predictions
 from gitreg.core.policy import Policy
+from gitreg.core.policy.verdict import Sure
 from gitreg.core.state.state import RegistryState, Snapshot
 from gitreg.errors import GitregError, InvalidRequest, WorldError
 from gitreg.git.branches import is_on_branch
@@ -35,6 +36,9 @@ class Bytes(Protocol):
     def files(self, artifact: Artifact) -> Sequence[str] | None:
         """Return the paths of an artifact's files."""
 
+    def predictions(self, predictions: Predictions) -> bytes | None:
+        """Return the labels and scores of an evaluation."""
+
 
 class NoBytes:
     """Knows no bytes, as on a server without access to them, but the name of a single file."""
@@ -46,6 +50,10 @@ class NoBytes:
     def files(self, artifact: Artifact) -> Sequence[str] | None:
         """Return the paths of an artifact's files."""
         return None if artifact.md5 is None or artifact.is_folder else (artifact.path,)
+
+    def predictions(self, predictions: Predictions) -> bytes | None:  # noqa: ARG002
+        """Return the labels and scores of an evaluation: they cannot be read."""
+        return None
 
 
 class StoredBytes(NoBytes):
@@ -75,6 +83,15 @@ class StoredBytes(NoBytes):
             return super().files(artifact)
         try:
             return self._artifacts().files(self._snapshot, artifact.md5)
+        except (WorldError, InvalidRequest):
+            return None
+
+    def predictions(self, predictions: Predictions) -> bytes | None:
+        """Return the labels and scores of an evaluation, from the cache or the remote."""
+        from gitreg.artifacts.predictions import SIZE_LIMIT
+
+        try:
+            return self._artifacts().read(self._snapshot, predictions.md5, SIZE_LIMIT)
         except (WorldError, InvalidRequest):
             return None
 
@@ -120,7 +137,8 @@ class RepositoryFacts:
     def last_held(self, model: str, stage: str) -> Sequence[ModelVersion] | None:
         """Return the versions that a stage held before it became empty; none if it never held any.
 
-        They are read where they were then: since, one may have been deleted.
+        They are read where they were then: since, one may have been deleted. Their evaluations are
+        those of now: one may have been made since, to compare with.
         """
         move = self.history.emptied(model, stage)
         if move is None:
@@ -131,10 +149,13 @@ class RepositoryFacts:
         )
         commit = self.repository.commit_of(revision)
         state = RegistryState(self.repository.snapshot(commit)) if commit is not None else None
+        now = RegistryState(self.snapshot)
         try:
-            return None if state is None else [state.manifest(model, n) for n in versions]
+            found = [] if state is None else [state.manifest(model, n) for n in versions]
+            held = [replace(one, evaluations=now.evaluations(one)) for one in found]
         except GitregError:
             return None
+        return None if state is None else held
 
     def has_commit(self, commit: str) -> bool | None:
         """Tell whether a commit is in this repository; ``None`` where nothing of that name is."""
@@ -156,6 +177,29 @@ class RepositoryFacts:
     def files(self, artifact: Artifact) -> Sequence[str] | None:
         """Return the paths of an artifact's files."""
         return self.artifacts.files(artifact)
+
+    def difference(
+        self,
+        candidate: ModelVersion,
+        incumbent: ModelVersion,
+        evaluation: str,
+        metric: str,
+        confidence: float,
+    ) -> Sure | str | None:
+        """Return how much better a version's metric is, by the predictions of both."""
+        from gitreg.artifacts.predictions import surely_better
+
+        contents = []
+        for version in (candidate, incumbent):
+            found = version.evaluations[evaluation].predictions
+            if found is None:
+                return f"{evaluation} of {version.reference} has no predictions"
+            contents.append(self.artifacts.predictions(found))
+        new, old = contents
+        if new is None or old is None:
+            return None
+        threshold = candidate.evaluations[evaluation].threshold
+        return surely_better(new, old, metric, confidence, threshold)
 
     def approvers(
         self, version: ModelVersion, stage: str, replaces: tuple[int, ...]

@@ -30,6 +30,7 @@ CHECKS: tuple[Check, ...] = (
     versions.withdrawals,
     versions.numbers,
     versions.manifests,
+    versions.evaluations,
     pointers.documents,
     dvc_yaml.entries,
 )

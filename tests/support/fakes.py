@@ -14,6 +14,7 @@ from gitreg.core.operations.judging import Mover
 from gitreg.core.operations.promote import Promotion, promote
 from gitreg.core.operations.register import Registration, register
 from gitreg.core.operations.rollback import Rollback, RollbackPlan, roll_back
+from gitreg.core.policy.verdict import Sure
 from gitreg.core.state.change import Change, Edit
 from gitreg.core.state.history import CommitInfo, Event, FileChange, events_of
 from gitreg.core.state.state import RegistryState
@@ -39,6 +40,7 @@ class FakeFacts:
     commits: bool | None = True
     held_last: Sequence[ModelVersion] | None = ()
     pointed: Collection[str] = ()
+    sure: Sure | str | None = None
     asked: list[str] = field(default_factory=list)
 
     def moment(self) -> int:
@@ -56,6 +58,16 @@ class FakeFacts:
     def last_held(self, model: str, stage: str) -> Sequence[ModelVersion] | None:
         self.asked.append("last_held")
         return self.held_last
+
+    def difference(
+        self,
+        candidate: ModelVersion,
+        incumbent: ModelVersion,
+        evaluation: str,
+        metric: str,
+        confidence: float,
+    ) -> Sure | str | None:
+        return self.sure
 
     def entered(self, model: str, version: int, stage: str) -> int | None:
         self.asked.append("entered")

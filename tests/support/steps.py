@@ -8,6 +8,7 @@ from gitreg.check.judge import judge_step
 from gitreg.check.step import Step
 from gitreg.core.model.model import Artifact, ModelVersion
 from gitreg.core.policy import DEFAULT, Policy
+from gitreg.core.policy.verdict import Sure
 from gitreg.core.state.decision import Move
 from gitreg.core.state.history import CommitInfo, Values
 from gitreg.core.state.state import RegistryState
@@ -40,6 +41,16 @@ class NoFacts:
 
     def last_held(self, model: str, stage: str) -> Sequence[ModelVersion] | None:
         return ()
+
+    def difference(
+        self,
+        candidate: ModelVersion,
+        incumbent: ModelVersion,
+        evaluation: str,
+        metric: str,
+        confidence: float,
+    ) -> Sure | str | None:
+        return None
 
     def entered(self, model: str, version: int, stage: str) -> int | None:
         return None

@@ -9,6 +9,7 @@ gitreg.errors.InvalidDocument: x.yaml: version: expected an integer, found a boo
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Mapping
 from typing import NoReturn
 
@@ -84,6 +85,13 @@ class Fields:
     def optional_text(self, name: str) -> str | None:
         """Return a text, or ``None`` when it is absent or null."""
         return self.text(name) if self.has(name) else None
+
+    def matching(self, name: str, pattern: re.Pattern[str], rule: str) -> str:
+        """Return a text that matches as a whole; ``rule`` says to people what it has to be."""
+        value = self.text(name)
+        if not pattern.fullmatch(value):
+            self.fail(name, f"expected {rule}")
+        return value
 
     def boolean(self, name: str) -> bool:
         """Return a boolean."""

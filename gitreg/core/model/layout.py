@@ -18,9 +18,11 @@ from gitreg.core.model.keys import check_principal
 from gitreg.core.model.names import (
     ARCHIVE,
     FOLDER_LIMIT,
+    check_evaluation_name,
     check_stage_name,
     folder_of,
     is_alias,
+    is_evaluation_name,
     is_model_name,
     name_of,
 )
@@ -55,6 +57,7 @@ Kind = Literal[
     "annotations",
     "approval",
     "withdrawal",
+    "evaluation",
     "model",
     "other",
 ]
@@ -80,7 +83,8 @@ class Place:
     Attributes:
         model: the model's name.
         kind: the kind of file.
-        name: the stage or alias of a pointer, or the stage of an approval or its withdrawals.
+        name: the stage or alias of a pointer, the stage of an approval or its withdrawals, or the
+            name of an evaluation.
         version: the version's number, for a file of a version.
         principal: the approver, according to the file's name.
     """
@@ -200,6 +204,26 @@ def withdrawal_path(approval: str) -> str:
     return approval.removesuffix(_APPROVED) + _WITHDRAWN
 
 
+def evaluations_path(model: str, version: int) -> str:
+    """Return the folder of a version's evaluations."""
+    return version_path(model, version, "evaluations")
+
+
+def evaluation_path(model: str, version: int, name: str) -> str:
+    """Return the path of an evaluation.
+
+    Raises:
+        InvalidRequest: no evaluation may have the name.
+    """
+    return f"{evaluations_path(model, version)}/{check_evaluation_name(name)}.yaml"
+
+
+def evaluation_name(file: str) -> str | None:
+    """Return the evaluation that a file under ``evaluations/`` stands for."""
+    name = file.removesuffix(".yaml")
+    return name if name != file and is_evaluation_name(name) else None
+
+
 def dvc_pointer_path(model: str, version: int, artifact: str) -> str:
     """Return the path of the ``.dvc`` file of a version's artifact."""
     return version_path(model, version, f"{artifact}.dvc")
@@ -267,15 +291,18 @@ def locate(path: str) -> Place | None:
             return Place(model, kind, name=name)
         case ["versions", folder, file] if version := version_of_folder(folder):
             return Place(model, _VERSION_FILES.get(file, "other"), version=version)
-        case ["versions", folder, "approvals", file] if version := version_of_folder(folder):
-            return _signed(model, version, file)
+        case ["versions", folder, inner, file] if version := version_of_folder(folder):
+            return _added(model, version, inner, file)
     return Place(model, "other")
 
 
-def _signed(model: str, version: int, file: str) -> Place:
+def _added(model: str, version: int, folder: str, file: str) -> Place:
+    """Return what a file holds that was added to a version after its registration."""
+    if folder == "evaluations" and (name := evaluation_name(file)):
+        return Place(model, "evaluation", name, version)
     kinds: dict[str, Kind] = {_APPROVED: "approval", _WITHDRAWN: "withdrawal"}
     for suffix, kind in kinds.items():
-        if named := _signed_name(file, suffix):
+        if folder == "approvals" and (named := _signed_name(file, suffix)):
             return Place(model, kind, named[0], version, named[1])
     return Place(model, "other")
 

@@ -38,8 +38,8 @@ FORMAT = 1
 SIGNATURE_LIMIT = 16 * 1024
 """The most characters of a model's signature, its three texts together."""
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_MD5 = re.compile(r"[0-9a-f]{32}(?:\.dir)?")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+MD5 = re.compile(r"[0-9a-f]{32}(?:\.dir)?")
 _ARTIFACT = re.compile(r"model(?:\.[A-Za-z0-9_-]{1,20}){0,2}")
 _RUN = ("id", "tracking_uri", "link")
 _SIGNATURE = ("inputs", "outputs", "params")
@@ -62,12 +62,14 @@ class Tombstone:
     renamed_to: str | None = None
 
 
-def _present(**values: Value) -> dict[str, Value]:
+def present(**values: Value) -> dict[str, Value]:
     """Return the values that are not empty, in the order given: absence is not written."""
     return {key: value for key, value in values.items() if value not in (None, {}, [])}
 
 
-def _dump(document: dict[str, Value], read: Callable[[bytes, str], object], name: str) -> bytes:
+def dump_checked(
+    document: dict[str, Value], read: Callable[[bytes, str], object], name: str
+) -> bytes:
     """Return a document that its own reader accepts; nothing else may be committed.
 
     Raises:
@@ -86,28 +88,21 @@ def _checked(data: bytes, read: Callable[[bytes, str], object], name: str) -> by
 
 def write_manifest(version: ModelVersion) -> bytes:
     """Return ``manifest.yaml``: the part of a version that never changes."""
-    code, run, environment = version.lineage.code, version.lineage.run, version.environment
-    lineage = _present(
+    run, environment = version.lineage.run, version.environment
+    lineage = present(
         source=version.lineage.source,
-        code=_present(
-            commit=code.commit,
-            repository=code.repository,
-            dirty=code.dirty,
-            untracked=code.untracked or None,
-        )
-        if code
-        else None,
+        code=code_document(version.lineage.code),
         data=[
-            _present(path=item.path, md5=item.md5, size=item.size, digest=item.digest)
+            present(path=item.path, md5=item.md5, size=item.size, digest=item.digest)
             for item in version.lineage.data
         ],
         command=version.lineage.command,
-        run=_present(id=run.id, tracking_uri=run.tracking_uri, link=run.link) if run else None,
+        run=present(id=run.id, tracking_uri=run.tracking_uri, link=run.link) if run else None,
         logged_model=version.lineage.logged_model,
         tag=version.lineage.tag,
     )
     signature = version.signature or ModelSignature()
-    return _dump(
+    return dump_checked(
         {
             "format": FORMAT,
             "model": version.model,
@@ -120,17 +115,17 @@ def write_manifest(version: ModelVersion) -> bytes:
                 "files": version.artifact.files,
                 "sha256": version.artifact.sha256,
             },
-            **_present(
+            **present(
                 metrics=dict(version.metrics),
                 params=dict(version.params),
                 lineage=lineage,
-                environment=_present(
+                environment=present(
                     python=environment.python,
                     platform=environment.platform,
                     requirements=environment.requirements,
                     requirements_digest=environment.requirements_digest,
                 ),
-                signature=_present(
+                signature=present(
                     inputs=signature.inputs, outputs=signature.outputs, params=signature.params
                 ),
             ),
@@ -172,7 +167,7 @@ def read_manifest(data: bytes, where: str) -> ModelVersion:
             path=check_artifact_path(artifact, "path"),
             size=artifact.integer("size"),
             files=artifact.integer("files", minimum=1),
-            sha256=_matching(artifact, "sha256", _SHA256, "64 lower-case hex digits"),
+            sha256=artifact.matching("sha256", SHA256, "64 lower-case hex digits"),
         ),
         metrics=fields.numbers("metrics"),
         params=dict(fields.mapping("params")),
@@ -207,13 +202,6 @@ def rename_in_manifest(data: bytes, where: str, model: str) -> bytes:
     return renamed
 
 
-def _matching(fields: Fields, name: str, pattern: re.Pattern[str], rule: str) -> str:
-    value = fields.text(name)
-    if not pattern.fullmatch(value):
-        fields.fail(name, f"expected {rule}")
-    return value
-
-
 def is_artifact_name(name: str) -> bool:
     """Tell whether an artifact may have this name: ``model``, with or without an extension."""
     return _ARTIFACT.fullmatch(name) is not None
@@ -221,19 +209,36 @@ def is_artifact_name(name: str) -> bool:
 
 def check_artifact_path(fields: Fields, name: str) -> str:
     """Return an artifact's path: a bare name, so that it cannot leave the version's folder."""
-    return _matching(fields, name, _ARTIFACT, "'model', or 'model' with an extension")
+    return fields.matching(name, _ARTIFACT, "'model', or 'model' with an extension")
+
+
+def code_document(code: CodeCommit | None) -> Value:
+    """Return the commit of some code as a document holds it."""
+    if code is None:
+        return None
+    return present(
+        commit=code.commit,
+        repository=code.repository,
+        dirty=code.dirty,
+        untracked=code.untracked or None,
+    )
+
+
+def read_code(fields: Fields) -> CodeCommit | None:
+    """Return the commit in the field ``code``; the inverse of `code_document`."""
+    if not fields.has("code"):
+        return None
+    inner = fields.fields("code").only(("commit", "repository", "dirty", "untracked"))
+    return CodeCommit(
+        inner.text("commit"),
+        inner.optional_text("repository"),
+        inner.boolean("dirty"),
+        inner.boolean("untracked") if inner.has("untracked") else False,
+    )
 
 
 def _read_lineage(fields: Fields) -> Lineage:
-    code = run = None
-    if fields.has("code"):
-        inner = fields.fields("code").only(("commit", "repository", "dirty", "untracked"))
-        code = CodeCommit(
-            inner.text("commit"),
-            inner.optional_text("repository"),
-            inner.boolean("dirty"),
-            inner.boolean("untracked") if inner.has("untracked") else False,
-        )
+    run = None
     if fields.has("run"):
         inner = fields.fields("run").only(_RUN)
         run = Run(*(inner.optional_text(name) for name in _RUN))
@@ -255,7 +260,7 @@ def _read_lineage(fields: Fields) -> Lineage:
         )
     return Lineage(
         fields.optional_text("source"),
-        code,
+        read_code(fields),
         tuple(data),
         fields.optional_text("command"),
         run,
@@ -280,7 +285,7 @@ def _read_environment(fields: Fields) -> Environment:
         fields.fail("requirements", "expected 'requirements.txt'")
     digest = None
     if fields.has("requirements_digest"):
-        digest = _matching(fields, "requirements_digest", _SHA256, "64 lower-case hex digits")
+        digest = fields.matching("requirements_digest", SHA256, "64 lower-case hex digits")
     return Environment(
         fields.optional_text("python"), fields.optional_text("platform"), requirements, digest
     )
@@ -293,7 +298,7 @@ def write_dvc_pointer(artifact: Artifact) -> bytes:
     if artifact.is_folder:
         out["nfiles"] = artifact.files
     document: dict[str, Value] = {"outs": [{**out, "hash": "md5", "path": artifact.path}]}
-    return _dump(document, read_dvc_pointer, "model.dvc")
+    return dump_checked(document, read_dvc_pointer, "model.dvc")
 
 
 @lru_cache(maxsize=4096)
@@ -312,7 +317,7 @@ def read_dvc_pointer(data: bytes, where: str) -> str:
     check_artifact_path(out, "path")
     if out.text("hash") != "md5":
         out.fail("hash", "expected 'md5'")
-    md5 = _matching(out, "md5", _MD5, "an MD5, with .dir for a folder")
+    md5 = out.matching("md5", MD5, "an MD5, with .dir for a folder")
     fields.only(("outs",))
     out.only(("md5", "size", "nfiles", "hash", "path"))
     return md5
@@ -322,7 +327,7 @@ def write_versions(versions: tuple[int, ...]) -> bytes | None:
     """Return a stage's pointer file, ``None`` for no versions."""
     if not versions:
         return None
-    return _dump({"versions": [*sorted(versions)]}, read_versions, "the stage")
+    return dump_checked({"versions": [*sorted(versions)]}, read_versions, "the stage")
 
 
 @lru_cache(maxsize=4096)
@@ -335,7 +340,7 @@ def read_versions(data: bytes | None, where: str) -> tuple[int, ...]:
 
 def write_alias(version: int) -> bytes:
     """Return an alias's pointer file."""
-    return _dump({"version": version}, read_alias, "the alias")
+    return dump_checked({"version": version}, read_alias, "the alias")
 
 
 def read_alias(data: bytes, where: str) -> int:
@@ -345,7 +350,7 @@ def read_alias(data: bytes, where: str) -> int:
 
 def write_withdrawals(times: int) -> bytes:
     """Return the file that counts how often an approval was withdrawn."""
-    return _dump({"withdrawn": times}, read_withdrawals, "the withdrawals")
+    return dump_checked({"withdrawn": times}, read_withdrawals, "the withdrawals")
 
 
 def read_withdrawals(data: bytes, where: str) -> int:
@@ -394,13 +399,13 @@ def _texts(data: bytes | None, where: str) -> Fields:
 
 def write_tombstone(tombstone: Tombstone) -> bytes:
     """Return ``deleted.yaml``."""
-    document = _present(
+    document = present(
         deleted_at=tombstone.deleted_at,
         deleted_by=tombstone.deleted_by,
         reason=tombstone.reason,
         renamed_to=tombstone.renamed_to,
     )
-    return _dump(document, read_tombstone, "deleted.yaml")
+    return dump_checked(document, read_tombstone, "deleted.yaml")
 
 
 def read_tombstone(data: bytes, where: str) -> Tombstone:

@@ -149,6 +149,77 @@ class ModelSignature:
 
 
 @dataclass(frozen=True)
+class Slice:
+    """A part of the data of an evaluation, and what was measured on it alone.
+
+    Attributes:
+        where: which part, in the words of who evaluated: ``age < 25``.
+        metrics: what was measured on it.
+        rows: how many there are; ``None`` where nobody counted.
+    """
+
+    where: str
+    metrics: Mapping[str, int | float]
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Labels and scores of an evaluation, row by row, as a file in the DVC remote.
+
+    Attributes:
+        md5: the name of the object in DVC's cache.
+        size: in bytes.
+    """
+
+    md5: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured of a version on data that is named; it never changes.
+
+    Attributes:
+        name: of the evaluation, ``holdout-2026q4``.
+        sha256: of the bytes that were evaluated; a version's own.
+        created_at: the time in UTC, ``2026-11-22T20:25:06Z``.
+        created_by: the person, ``Name <email>``.
+        data: what the numbers are of.
+        metrics: on all of the data.
+        split: which part of the data this is, ``test``.
+        intervals: metric to the lowest and highest value that it may truly have.
+        threshold: the score from which a prediction counts as positive.
+        slices: parts of the data.
+        predictions: labels and scores, for comparisons row by row.
+        command: the command line that measured.
+        code: the commit of the code that measured.
+    """
+
+    name: str
+    sha256: str
+    created_at: str
+    created_by: str
+    data: DataDependency
+    metrics: Mapping[str, int | float]
+    split: str | None = None
+    intervals: Mapping[str, tuple[int | float, int | float]] = field(default_factory=dict)
+    threshold: int | float | None = None
+    slices: tuple[Slice, ...] = ()
+    predictions: Predictions | None = None
+    command: str | None = None
+    code: CodeCommit | None = None
+
+    @property
+    def measured_on(self) -> tuple[str, str | None] | None:
+        """What the numbers are of: the hash of the data, and its part; ``None`` if unknown.
+
+        Numbers that differ in this cannot be compared. The path says nothing: a file may change.
+        """
+        return None if self.data.state is None else (self.data.state, self.split)
+
+
+@dataclass(frozen=True)
 class Annotations:
     """The description, owner and tags of a model or version, which commits may change.
 
@@ -167,8 +238,9 @@ class ModelVersion:
     """A registered version: its manifest, its pointers and its annotations.
 
     What the manifest holds, ``signature`` included, never changes. ``stage``, ``aliases``,
-    ``description`` and ``tags`` are those of the commit ``read_from``. ``commit`` registered the
-    version; it is ``None`` where a shallow clone's history does not reach back to it.
+    ``description``, ``tags`` and ``evaluations`` are those of the commit ``read_from``.
+    ``commit`` registered the version; it is ``None`` where a shallow clone's history does not reach
+    back to it.
     """
 
     model: str
@@ -187,6 +259,7 @@ class ModelVersion:
     commit: str | None = None
     read_from: str | None = None
     signature: ModelSignature | None = None
+    evaluations: Mapping[str, Evaluation] = field(default_factory=dict)
 
     @property
     def reference(self) -> str:

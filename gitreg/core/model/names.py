@@ -41,6 +41,8 @@ _PORTABLE = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?")
 _WINDOWS_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
 _STAGE = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 _ALIAS = re.compile(r"\w[\w-]*")
+# In lower case, so that no two names are one file where case does not count.
+_EVALUATION = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
 _NUMBER = re.compile(r"v?([1-9][0-9]{0,8})(?:\.0\.0)?", re.ASCII)
 _LOOKS_LIKE_A_NUMBER = re.compile(r"v?\d+(?:\.\d+)*", re.IGNORECASE)
 _TAG = re.compile(
@@ -132,6 +134,25 @@ def check_alias(alias: str, stages: tuple[str, ...] = LIFECYCLE_STAGES) -> str:
     if rule:
         raise InvalidRequest(f"{_shown(alias)} cannot be an alias: {rule}")
     return alias
+
+
+def is_evaluation_name(name: str) -> bool:
+    """Tell whether an evaluation may have this name."""
+    return len(name) <= NAME_LIMIT and _EVALUATION.fullmatch(name) is not None
+
+
+def check_evaluation_name(name: str) -> str:
+    """Return ``name`` if it may name an evaluation.
+
+    Raises:
+        InvalidRequest: it is not of the form ``holdout-2026q4``, or too long.
+    """
+    if not is_evaluation_name(name):
+        raise InvalidRequest(
+            f"{_shown(name)} cannot be an evaluation's name: 1 to {NAME_LIMIT} lower-case letters, "
+            "digits and inner . _ or -"
+        )
+    return name
 
 
 def check_operation_id(text: str) -> str:

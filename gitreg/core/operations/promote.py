@@ -19,6 +19,7 @@ from gitreg.core.operations.judging import (
 )
 from gitreg.core.operations.moves import PointerMoves
 from gitreg.core.policy.gates import MetricBetter
+from gitreg.core.policy.measured import parse_measure
 from gitreg.core.policy.verdict import HOLDS, METRIC
 from gitreg.core.state.change import OVERRIDE, Change, Edit
 from gitreg.core.state.compare import metrics_beside
@@ -35,7 +36,8 @@ class Promotion:
         stage: where to; `NO_STAGE` takes them out of their stage.
         aliases: aliases to point at each version, in its own model, besides those of the policy.
         keep_existing: leave the versions that are in the stage there.
-        if_better: metrics that must be higher than those of each version in the stage.
+        if_better: metrics that must be higher than those of each version in the stage; one of an
+            evaluation as ``EVALUATION:METRIC``.
         if_lower: metrics that must be lower.
         override: the reason to override a refusal; ``None`` for no override.
         replaced_to: the stage, or `NO_STAGE`, that all other versions in the stage go to. By
@@ -58,9 +60,15 @@ class Promotion:
         """The gates for each candidate, besides those of the policy."""
         stage = self.stage.lower()
         return (
-            *(MetricBetter(metric, stage) for metric in self.if_better),
-            *(MetricBetter(metric, stage, lower_is_better=True) for metric in self.if_lower),
+            *(_gate(text, stage) for text in self.if_better),
+            *(replace(_gate(text, stage), lower_is_better=True) for text in self.if_lower),
         )
+
+
+def _gate(text: str, stage: str) -> MetricBetter:
+    """Return the gate that ``roc_auc`` or ``holdout:roc_auc`` on the command line means."""
+    measure = parse_measure(text)
+    return MetricBetter(measure.metric, stage, evaluation=measure.evaluation)
 
 
 def promote(state: RegistryState, request: Promotion, mover: Mover) -> Change:

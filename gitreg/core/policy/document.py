@@ -14,7 +14,13 @@ from functools import lru_cache
 from gitreg.core.documents import yaml
 from gitreg.core.documents.fields import Fields
 from gitreg.core.model.keys import check_fingerprint, check_principal, parse_key
-from gitreg.core.model.names import ARCHIVE, NO_STAGE, check_alias, check_stage_name
+from gitreg.core.model.names import (
+    ARCHIVE,
+    NO_STAGE,
+    check_alias,
+    check_evaluation_name,
+    check_stage_name,
+)
 from gitreg.core.policy import gates, rules
 from gitreg.core.policy.measures import (
     MOST,
@@ -266,7 +272,10 @@ class _Reader:
         self._lenient = lenient
         self._kinds: dict[str, tuple[tuple[str, ...], Callable[[Fields], gates.Gate]]] = {
             "metric": (
-                ("at_least", "at_most", "better_than", "by", "lower_is_better", "if_empty"),
+                (
+                    *("at_least", "at_most", "better_than", "by", "better_by", "lower_is_better"),
+                    *("if_empty", "evaluation", "slice"),
+                ),
                 self._metric,
             ),
             "code": ((), lambda f: _word(f, "code", "clean", gates.CodeClean())),
@@ -393,8 +402,9 @@ class _Reader:
 
     def _metric(self, entry: Fields) -> gates.Gate:
         metric = _name(entry, "metric")
+        evaluation, part = _measured_in(entry)
         if not entry.lists("better_than"):
-            for key in ("by", "lower_is_better", "if_empty"):
+            for key in ("by", "better_by", "lower_is_better", "if_empty"):
                 if entry.lists(key):
                     entry.fail(key, "goes with better_than")
             at_least, at_most = (
@@ -402,19 +412,17 @@ class _Reader:
             )
             if at_least is not None and at_most is not None and at_least > at_most:
                 entry.fail("at_most", "it is below at_least: nothing would pass")
-            return gates.MetricLimit(metric, at_least, at_most)
+            return gates.MetricLimit(metric, at_least, at_most, evaluation, part)
         for key in ("at_least", "at_most"):
             if entry.lists(key):
                 entry.fail(key, "each gate needs its own entry, apart from better_than")
         than = entry.text("better_than")
         entry.one_of("better_than", self._stages, "a stage of this policy", than)
-        by = entry.number("by") if entry.lists("by") else 0
-        if by < 0:
-            entry.fail("by", "expected 0 or more; lower_is_better turns the direction")
+        by, confidence = _better_by(entry)
         lower = entry.boolean("lower_is_better") if entry.lists("lower_is_better") else False
         if_empty = entry.text("if_empty") if entry.lists("if_empty") else gates.LAST
         entry.one_of("if_empty", (gates.LAST, gates.PASS), "last or pass", if_empty)
-        return gates.MetricBetter(metric, than, by, lower, if_empty)
+        return gates.MetricBetter(metric, than, by, lower, if_empty, evaluation, part, confidence)
 
     def _soak(self, entry: Fields) -> gates.Gate:
         inner = entry.fields("soak").only(("in", "at_least"))
@@ -424,6 +432,39 @@ class _Reader:
         if seconds is None:
             inner.fail("at_least", "expected a duration such as 30m, 24h or 7d")
         return gates.Soak(stage, seconds)
+
+
+def _measured_in(entry: Fields) -> tuple[str | None, str | None]:
+    """Return the evaluation and the slice of a metric, ``None`` where they are not given."""
+    if not entry.lists("evaluation"):
+        if entry.lists("slice"):
+            entry.fail("slice", "goes with evaluation")
+        return None, None
+    evaluation = entry.text("evaluation")
+    _check(entry, "evaluation", check_evaluation_name, evaluation)
+    return evaluation, _name(entry, "slice") if entry.lists("slice") else None
+
+
+def _better_by(entry: Fields) -> tuple[int | float, float]:
+    """Return the least difference, and how sure it has to be."""
+    key, fields = "by", entry
+    if entry.lists("better_by"):
+        if entry.lists("by"):
+            entry.fail("by", "it is the same as better_by: {margin: …}; give one of them")
+        key, fields = "margin", entry.fields("better_by").only(("margin", "confidence"))
+        if not fields.lists("margin") and not fields.lists("confidence"):
+            entry.fail("better_by", "expected margin, confidence or both")
+    margin = fields.number(key) if fields.lists(key) else 0
+    if margin < 0:
+        fields.fail(key, "expected 0 or more; lower_is_better turns the direction")
+    if key == "by" or not fields.lists("confidence"):
+        return margin, 0
+    if not entry.lists("evaluation") or entry.lists("slice"):
+        fields.fail("confidence", "goes with an evaluation, which has predictions; without a slice")
+    confidence = fields.number("confidence")
+    if not 0.5 <= confidence < 1:
+        fields.fail("confidence", "expected a number from 0.5 to below 1, such as 0.95")
+    return margin, confidence
 
 
 def _refuse_gated_archive(fields: Fields) -> None:

@@ -6,16 +6,15 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TypeAlias
 
-from gitreg.core.documents.yaml import kind
 from gitreg.core.model.model import ModelVersion
 from gitreg.core.policy import verdict as codes
+from gitreg.core.policy.measured import Measure
 from gitreg.core.policy.measures import format_duration, format_size, spoken_duration
 from gitreg.core.policy.verdict import Case, Verdict, unknown
 
@@ -34,18 +33,6 @@ _OID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 # Metrics
 
 
-def number_of(version: ModelVersion, metric: str) -> int | float | str:
-    """Return a version's metric, or why it is no number: absent, text, a boolean, not finite."""
-    value: object = version.metrics.get(metric)
-    if value is None:
-        return f"{metric} is missing from {version.reference}"
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return f"{metric} of {version.reference} is {kind(value)}, not a number"
-    if not math.isfinite(value):
-        return f"{metric} of {version.reference} is {value}, not a finite number"
-    return value
-
-
 def _shown(*values: float) -> list[str]:
     """Return short numbers, or full ones where different numbers would look the same."""
     short = [f"{value:g}" for value in values]
@@ -61,11 +48,20 @@ class MetricLimit:
         metric: its name.
         at_least: the lowest value that passes.
         at_most: the highest value that passes.
+        evaluation: the evaluation that has it; ``None`` for the metrics of the registration.
+        slice: the part of that evaluation's data; ``*`` for each part, ``None`` for all of it.
     """
 
     metric: str
     at_least: int | float | None = None
     at_most: int | float | None = None
+    evaluation: str | None = None
+    slice: str | None = None
+
+    @property
+    def measure(self) -> Measure:
+        """Which number is judged."""
+        return Measure(self.metric, self.evaluation, self.slice)
 
     def __str__(self) -> str:
         limits = [
@@ -73,13 +69,16 @@ class MetricLimit:
             for word, limit in (("at least", self.at_least), ("at most", self.at_most))
             if limit is not None
         ]
-        return f"{self.metric} is {' and '.join(limits) or 'present'}"
+        return f"{self.measure} is {' and '.join(limits) or 'present'}"
 
     def judge(self, case: Case) -> Verdict:
-        """Return the verdict on the candidate's value."""
-        value = number_of(case.candidate, self.metric)
-        if isinstance(value, str):
-            return Verdict(codes.METRIC, passed=False, line=value)
+        """Return the verdict on the candidate's value, or on each of its values."""
+        values = self.measure.of(case.candidate)
+        if isinstance(values, str):
+            return Verdict(codes.METRIC, passed=False, line=values)
+        return _all_of([self._judge_one(name, value) for name, value in values.items()])
+
+    def _judge_one(self, name: str, value: float) -> tuple[bool, str]:
         parts, passed = [], True
         for words, limit, sign in (
             ("at least", self.at_least, 1),
@@ -92,7 +91,13 @@ class MetricLimit:
             parts.append(f"{'' if within else 'not '}{words} {_shown(value, limit)[1]}")
         shown = _shown(value, *(x for x in (self.at_least, self.at_most) if x is not None))[0]
         said = f" is {' and '.join(parts)}" if parts else " is present"
-        return Verdict(codes.METRIC, passed, f"{self.metric} {shown}{said}")
+        return passed, f"{name} {shown}{said}"
+
+
+def _all_of(verdicts: Sequence[tuple[bool, str]]) -> Verdict:
+    """Return the verdict that several pass: what passed does not explain a refusal."""
+    passed = all(one for one, _ in verdicts)
+    return Verdict(codes.METRIC, passed, "; ".join(line for one, line in verdicts if one == passed))
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,11 @@ class MetricBetter:
             0.005, which binary fractions get wrong.
         lower_is_better: whether a lower value is better.
         if_empty: `PASS` lets every version into an empty stage.
+        evaluation: the evaluation that has it, of the same data for both versions; ``None`` for the
+            metrics of the registration.
+        slice: the part of that evaluation's data; ``*`` for each part, ``None`` for all of it.
+        confidence: how sure the difference has to be, ``0.95``, by the predictions of both; 0 to
+            compare only the numbers.
     """
 
     metric: str
@@ -114,18 +124,27 @@ class MetricBetter:
     by: int | float = 0
     lower_is_better: bool = False
     if_empty: str = LAST
+    evaluation: str | None = None
+    slice: str | None = None
+    confidence: float = 0
+
+    @property
+    def measure(self) -> Measure:
+        """Which number is judged."""
+        return Measure(self.metric, self.evaluation, self.slice)
 
     def __str__(self) -> str:
         better = "lower" if self.lower_is_better else "higher"
         margin = f" by {self.by:g} or more" if self.by else ""
-        return f"{self.metric} is {better} than that of {self.than}{margin}"
+        sure = f" with {self.confidence:.4g} confidence" if self.confidence else ""
+        return f"{self.measure} is {better} than that of {self.than}{margin}{sure}"
 
     def judge(self, case: Case) -> Verdict:
         """Return the verdict; the candidate must beat every incumbent."""
         candidate = case.candidate
-        value = number_of(candidate, self.metric)
-        if isinstance(value, str):
-            return Verdict(codes.METRIC, passed=False, line=value)
+        values = self.measure.of(candidate)
+        if isinstance(values, str):
+            return Verdict(codes.METRIC, passed=False, line=values)
         held: Sequence[ModelVersion] | None = case.held.get(self.than, ())
         if not held and self.if_empty == LAST:
             held = case.facts.last_held(candidate.model, self.than)
@@ -133,33 +152,55 @@ class MetricBetter:
             return unknown(codes.METRIC, f"what {self.than} held last cannot be read here")
         incumbents = [v for v in held if v.version != candidate.version]
         if not incumbents:
-            shown = f"{self.metric} {value:g}"
+            shown = ", ".join(f"{name} {value:g}" for name, value in values.items())
             none = f"no other version in {self.than} to compare with"
             return Verdict(codes.METRIC, passed=True, line=f"{shown}: {none}")
-        verdicts = [self._against(value, incumbent) for incumbent in incumbents]
-        passed = all(beaten for beaten, _ in verdicts)
-        # An incumbent that was beaten does not explain a refusal.
-        lines = [line for beaten, line in verdicts if beaten == passed]
-        return Verdict(codes.METRIC, passed, "; ".join(lines))
+        compared = _all_of([one for v in incumbents for one in self._against(candidate, values, v)])
+        if not compared.passed or not self.confidence:
+            return compared
+        return self._surely(case, incumbents, compared)
 
-    def _against(self, value: float, incumbent: ModelVersion) -> tuple[bool, str]:
-        old = number_of(incumbent, self.metric)
-        if isinstance(old, str):
-            return False, old
-        gain = _exact(value) - _exact(old)
+    def _against(
+        self, candidate: ModelVersion, values: Mapping[str, int | float], incumbent: ModelVersion
+    ) -> Iterator[tuple[bool, str]]:
+        old = self.measure.of(incumbent)
+        unfair = self.measure.unfair(candidate, incumbent)
+        if isinstance(old, str) or unfair is not None:
+            yield False, unfair or str(old)
+            return
+        for name, before in old.items():
+            if name in values:
+                yield self._beats(name, values[name], before, incumbent.reference)
+            else:
+                yield False, f"{name} is missing from {candidate.reference}"
+
+    def _beats(self, name: str, new: float, old: float, incumbent: str) -> tuple[bool, str]:
+        gain = _exact(new) - _exact(old)
         gain = -gain if self.lower_is_better else gain
         passed = gain >= _exact(self.by) if self.by else gain > 0
         sign = "<" if self.lower_is_better else ">"
-        new_shown, old_shown = _shown(value, old)
+        new_shown, old_shown = _shown(new, old)
         margin = ""
         if self.by:
             margin = f" by {float(gain):g}, {'' if passed else 'not '}{self.by:g} or more"
             margin = margin if gain > 0 else f", let alone by {self.by:g}"
         found = sign if gain > 0 else f"is not {sign}"
-        return (
-            passed,
-            f"{self.metric} {new_shown} {found} {old_shown}{margin} ({incumbent.reference})",
-        )
+        return passed, f"{name} {new_shown} {found} {old_shown}{margin} ({incumbent})"
+
+    def _surely(self, case: Case, incumbents: Sequence[ModelVersion], compared: Verdict) -> Verdict:
+        """Return the verdict on a difference that chance could have made."""
+        verdicts = []
+        for incumbent in incumbents:
+            found = case.facts.difference(
+                case.candidate, incumbent, str(self.evaluation), self.metric, self.confidence
+            )
+            if found is None or isinstance(found, str):
+                line = found or f"the predictions of {self.evaluation} cannot be read here"
+                return unknown(codes.METRIC, f"{compared.line}; {line}")
+            least = -found.high if self.lower_is_better else found.low
+            verdicts.append((least > 0 and _exact(least) >= _exact(self.by), str(found)))
+        sure = _all_of(verdicts)
+        return replace(sure, line=f"{compared.line}; {sure.line}")
 
 
 def _exact(value: float) -> Decimal:

@@ -71,6 +71,31 @@ def unknown(rule: str, line: str) -> Verdict:
     return Verdict(rule, passed=False, line=line, known=False)
 
 
+@dataclass(frozen=True)
+class Sure:
+    """The interval in which the true difference of a metric lies, candidate minus incumbent.
+
+    Attributes:
+        low: its lower end.
+        high: its upper end.
+        confidence: how sure that is, between 0 and 1.
+        method: how it was computed: ``DeLong``, ``bootstrap``.
+        rows: of how many predictions.
+    """
+
+    low: float
+    high: float
+    confidence: float
+    method: str
+    rows: int
+
+    def __str__(self) -> str:
+        return (
+            f"the difference is {self.low:+.4g} to {self.high:+.4g} with {self.confidence:.4g} "
+            f"confidence ({self.method}, {self.rows:,} rows)"
+        )
+
+
 class Facts(Protocol):
     """The facts that rules ask for; ``None`` where one is not known here."""
 
@@ -96,6 +121,19 @@ class Facts(Protocol):
         """Return the versions that a stage held before it became empty; none if it never held any.
 
         ``None`` where their manifests cannot be read.
+        """
+
+    def difference(
+        self,
+        candidate: ModelVersion,
+        incumbent: ModelVersion,
+        evaluation: str,
+        metric: str,
+        confidence: float,
+    ) -> Sure | str | None:
+        """Return how much better a version's metric is, by the predictions of both, row by row.
+
+        A text says why there is no answer; ``None`` where the predictions cannot be read here.
         """
 
     def is_on_remote(self, artifact: Artifact) -> bool | None:

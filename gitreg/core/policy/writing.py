@@ -127,15 +127,8 @@ def gate_document(gate: gates.Gate, *, lenient: bool = False) -> dict[str, Value
 def _gate(gate: gates.Gate) -> dict[str, Value]:
     found: dict[str, Value] = {}
     match gate:
-        case gates.MetricLimit(metric, at_least, at_most):
-            limits = {"at_least": at_least, "at_most": at_most}
-            found["metric"] = metric
-            found.update((key, value) for key, value in limits.items() if value is not None)
-        case gates.MetricBetter(metric, than, by, lower_is_better, if_empty):
-            found.update(metric=metric, better_than=than)
-            found.update({"by": by} if by else {})
-            found.update({"lower_is_better": True} if lower_is_better else {})
-            found.update({"if_empty": if_empty} if if_empty != gates.LAST else {})
+        case gates.MetricLimit() | gates.MetricBetter():
+            return _metric(gate)
         case gates.CodeClean():
             found["code"] = "clean"
         case gates.CodeOn(branch):
@@ -156,6 +149,27 @@ def _gate(gate: gates.Gate) -> dict[str, Value]:
         case gates.Annotated(name):
             found["annotation"] = name
     return found
+
+
+def _metric(gate: gates.MetricLimit | gates.MetricBetter) -> dict[str, Value]:
+    values: dict[str, Value]
+    if isinstance(gate, gates.MetricLimit):
+        values = {"at_least": gate.at_least, "at_most": gate.at_most}
+    else:
+        margin = gate.by or None
+        better_by: dict[str, Value] | None = None
+        if gate.confidence:
+            better_by = {} if margin is None else {"margin": margin}
+            better_by["confidence"] = gate.confidence
+        values = {
+            "better_than": gate.than,
+            "by": margin if better_by is None else None,
+            "better_by": better_by,
+            "lower_is_better": gate.lower_is_better or None,
+            "if_empty": gate.if_empty if gate.if_empty != gates.LAST else None,
+        }
+    values = {"metric": gate.metric, **values, "evaluation": gate.evaluation, "slice": gate.slice}
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _freeze_document(window: Freeze) -> dict[str, Value]:

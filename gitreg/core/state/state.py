@@ -11,8 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from gitreg.core.model import layout, manifest
+from gitreg.core.model.evaluation import read_evaluation_of
 from gitreg.core.model.manifest import Tombstone
-from gitreg.core.model.model import Annotations, Model, ModelVersion
+from gitreg.core.model.model import Annotations, Evaluation, Model, ModelVersion
 from gitreg.core.model.names import (
     NO_STAGE,
     Reference,
@@ -454,7 +455,30 @@ class RegistryState:
             description=said.description,
             tags={key: value for key, value in said.tags.items() if value is not None},
             read_from=self.commit,
+            evaluations=self.evaluations(found),
         )
+
+    def evaluations(self, version: ModelVersion) -> dict[str, Evaluation]:
+        """Return the evaluations of a version, by name.
+
+        Raises:
+            InvalidDocument: one does not parse, or is of other bytes than the version's.
+        """
+        model, number = version.model, version.version
+        if "evaluations" not in self.snapshot.list(layout.version_path(model, number)):
+            return {}
+        folder = layout.evaluations_path(model, number)
+        paths = {
+            name: f"{folder}/{file}"
+            for file in sorted(self.snapshot.list(folder))
+            if (name := layout.evaluation_name(file))
+        }
+        contents = self.snapshot.read_many([*paths.values()])
+        return {
+            name: read_evaluation_of(content, path, name, version.artifact.sha256)
+            for (name, path), content in zip(paths.items(), contents, strict=True)
+            if content is not None
+        }
 
     def artifact_md5(self, model: str, version: int, artifact: str) -> str:
         """Return the object name in DVC's cache of a version's artifact."""
