@@ -243,13 +243,22 @@ class ArtifactStore:
         versions: Iterable[tuple[str, int]],
         progress: Progress | None = None,
     ) -> None:
-        """Put the bytes of versions on the DVC remote; other versions are not checked.
+        """Put the bytes of versions on the DVC remote, with the predictions of their evaluations.
+
+        Other versions are not checked.
 
         Raises:
             DvcError: there is no remote, or it does not have the bytes afterwards.
         """
         sent = set(versions)
-        names = [_md5(state.version(model, version)) for model, version in sorted(sent)]
+        found = [state.version(model, version) for model, version in sorted(sent)]
+        names = [_md5(version) for version in found]
+        names += [
+            evaluation.predictions.md5
+            for version in found
+            for evaluation in version.evaluations.values()
+            if evaluation.predictions is not None
+        ]
         if names:
             self._push(state, names, sent, progress)
 

@@ -5,6 +5,7 @@
 `parameters`  what several commands share: options, arguments, shell completion
 `output`      prints answers, outcomes, warnings and progress
 `writing`     register, promote, roll back, annotate, delete
+`evaluating`  evaluate
 `reading`     list, show, log, resolve, compare, pull, verify
 `reviewing`   approvals, the policy, the check, hooks, files for Git hosts
 `sharing`     fetch, push, tags, doctor
@@ -34,6 +35,7 @@ COMMANDS = {
         *("init", "register", "promote", "archive", "alias", "rollback", "annotate"),
         *("create", "rename", "delete"),
     ),
+    "evaluating": ("evaluate",),
     "reading": ("list", "show", "log", "resolve", "compare", "pull", "verify"),
     "reviewing": ("approve", "policy", "check", "hook", "ci", "codeowners"),
     "sharing": ("fetch", "push", "status", "tags", "doctor"),

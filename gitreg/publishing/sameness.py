@@ -92,13 +92,13 @@ def file_changes(state: RegistryState, change: Change) -> list[FileChange]:
 
 
 def named_versions(moved: Iterable[FileChange]) -> set[tuple[str, int]]:
-    """Return the versions that a change registers or newly points to."""
+    """Return the versions that a change registers, evaluates or newly points to."""
     named: set[tuple[str, int]] = set()
     for change in moved:
         place = layout.locate(change.path)
         if place is None or change.after is None:
             continue
-        if place.kind == "manifest" and place.version is not None:
+        if place.kind in ("manifest", "evaluation") and place.version is not None:
             named.add((place.model, place.version))
         elif place.kind == "aliases":
             named.add((place.model, manifest.read_alias(change.after, change.path)))

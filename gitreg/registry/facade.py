@@ -228,12 +228,12 @@ class Registry(Writing):
         from gitreg.review.workflows import write_file
 
         policy = existing(self.state()).policy
-        file, text = codeowners(policy, None if self._url else self._repository.top_level)
+        file, text = codeowners(policy, self.top_level)
         return write_file(self._top(), file, expected=text) if write else file
 
     def _top(self) -> Path:
         """Return the root of the work tree."""
-        top = None if self._url is not None else self._repository.top_level
+        top = self.top_level
         if top is None:
             raise InvalidRequest("there is no work tree to write into", hint="in a clone: --repo")
         return top

@@ -93,6 +93,11 @@ class Parts:
         return self._url
 
     @property
+    def top_level(self) -> Path | None:
+        """The root of the work tree; ``None`` for a URL, and for a repository without one."""
+        return None if self._url is not None else self._repository.top_level
+
+    @property
     def name(self) -> str:
         """The repository's short name: the last part of its URL, or of its folder."""
         where = self._url or self._repository.config("remote.origin.url")
@@ -269,7 +274,7 @@ class Parts:
     def _send(self, state: RegistryState, versions: Iterable[tuple[str, int]]) -> None:
         pairs = list(versions)
         self._artifacts.send(state, pairs, self._progress)
-        top = None if self._url else self._repository.top_level
+        top = self.top_level
         if top is not None and pairs:
             from gitreg.artifacts.training_data import send_data
 

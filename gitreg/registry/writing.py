@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack  # in typing itself since Python 3.11
 
     from gitreg.approvals.giving import ApprovalPreview
+    from gitreg.artifacts.evaluations import Measured
     from gitreg.artifacts.provenance import Provenance
     from gitreg.core.documents.yaml import Value
     from gitreg.publishing.outcome import Outcome
@@ -180,6 +181,34 @@ class Writing(Moving):
             ),
             settings,
         )
+
+    # Evaluations
+
+    def add_evaluations(
+        self, measured: Sequence[Measured], **options: Unpack[WriteOptions]
+    ) -> Outcome:
+        """Add what was measured of versions on named data; `gitreg.evaluation` runs the command.
+
+        Args:
+            measured: one for each version; nothing is committed if all are there already.
+            **options: see `WriteOptions`.
+
+        Raises:
+            NotFound: a version is not there.
+            Refused: a version has another evaluation of this name.
+        """
+        from gitreg.artifacts.evaluations import evaluated
+        from gitreg.core.operations.evaluate import evaluate
+
+        settings = WriteSettings.of(options)
+        request = evaluated(
+            self._written,
+            self._artifacts,
+            existing(self._found()),
+            measured,
+            dry_run=settings.dry_run,
+        )
+        return self._write(lambda state: evaluate(state, request), settings)
 
     # Approvals
 

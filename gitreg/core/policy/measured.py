@@ -94,7 +94,7 @@ class Measure:
             if evaluation.measured_on is None:
                 return f"{self.evaluation} of {version.reference} does not name its data by a hash"
         data = [evaluation.measured_on for _, evaluation in found]
-        if len(set(data)) < len(found):
+        if len(set(data)) < 2:  # one of them has no such evaluation: `of` says so
             return None
         told = " and ".join(f"{version.reference} on {data_of(value)}" for version, value in found)
         return f"{self.evaluation} was measured on different data: {told}"

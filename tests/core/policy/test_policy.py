@@ -339,6 +339,15 @@ WORDS = st.text("abcdefghij_", min_size=1, max_size=8)
 EMAILS = st.builds("{}@example.com".format, WORDS)
 
 
+MEASURED_IN = st.sampled_from(
+    [
+        (st.none(), st.none()),
+        (st.just("holdout-2026q4"), st.none()),
+        (st.just("fairness"), st.sampled_from(["*", "age < 25"])),
+    ]
+)
+
+
 @st.composite
 def gates(draw: st.DrawFn, stages: list[str]) -> Gate:
     stage, word = st.sampled_from(stages), WORDS
@@ -346,7 +355,11 @@ def gates(draw: st.DrawFn, stages: list[str]) -> Gate:
     gate: Gate = draw(
         st.one_of(
             st.builds(
-                MetricLimit, word, st.sampled_from([None, low]), st.sampled_from([None, high])
+                MetricLimit,
+                word,
+                st.sampled_from([None, low]),
+                st.sampled_from([None, high]),
+                *draw(MEASURED_IN),
             ),
             st.builds(
                 MetricBetter,
@@ -355,6 +368,15 @@ def gates(draw: st.DrawFn, stages: list[str]) -> Gate:
                 st.floats(0, 9) | st.integers(0, 9),
                 st.booleans(),
                 st.sampled_from(["last", "pass"]),
+                *draw(MEASURED_IN),
+            ),
+            st.builds(
+                MetricBetter,
+                word,
+                stage,
+                st.floats(0, 9),
+                evaluation=st.just("holdout"),
+                confidence=st.floats(0.5, 0.999),
             ),
             st.sampled_from([CodeClean(), DataHashed(), EnvironmentPresent(), ArtifactOnRemote()]),
             st.builds(CodeOn, word),
