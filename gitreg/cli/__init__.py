@@ -6,6 +6,7 @@
 `output`      prints answers, outcomes, warnings and progress
 `writing`     register, promote, roll back, annotate, delete
 `evaluating`  evaluate
+`reproducing` reproduce
 `reading`     list, show, log, resolve, compare, pull, verify
 `reviewing`   approvals, the policy, the check, hooks, files for Git hosts
 `sharing`     fetch, push, tags, doctor
@@ -36,6 +37,7 @@ COMMANDS = {
         *("create", "rename", "delete"),
     ),
     "evaluating": ("evaluate",),
+    "reproducing": ("reproduce",),
     "reading": ("list", "show", "log", "resolve", "compare", "pull", "verify"),
     "reviewing": ("approve", "policy", "check", "hook", "ci", "codeowners"),
     "sharing": ("fetch", "push", "status", "tags", "doctor"),

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from gitreg.artifacts.measurements import Measurements, read_measurements
 from gitreg.core.model.model import DataDependency, ModelVersion
 from gitreg.core.model.names import Reference, check_evaluation_name
 from gitreg.errors import InvalidRequest, Refused
+from gitreg.git import scratch
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack  # in typing itself since Python 3.11
@@ -104,10 +104,10 @@ def evaluate(
     root = registry.top_level
     data = data_now(what.data, root)
     todo = [version for version in versions if not _is_done(version, what, data, say)]
-    with tempfile.TemporaryDirectory(prefix="gitreg-evaluate-") as folder:
+    with scratch.temporary("evaluate") as folder:
         measured = []
         for number, version in enumerate(todo):
-            place = Path(folder, str(number))
+            place = folder / str(number)
             place.mkdir()
             measured.append(_measure(registry, version, what, data, words, place, say))
         if todo and data_now(what.data, root) != data:

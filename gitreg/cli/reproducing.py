@@ -1,0 +1,171 @@
+"""Commands about reproduction: a version made again, and compared."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from gitreg.cli.app import app
+from gitreg.cli.output import print_json, progress_bar
+from gitreg.cli.parameters import JsonOption, ReferenceArgument, RepoPathOption, flag, option
+from gitreg.errors import InvalidRequest
+from gitreg.registry import Registry
+from gitreg.reproduce import Plan, Reproduction
+
+
+@app.command()
+def reproduce(
+    reference: ReferenceArgument,
+    tolerance: Annotated[
+        Optional[list[str]],
+        option("METRIC=NUMBER", "How far a metric may be off; may repeat. A number alone: any."),
+    ] = None,
+    environment: Annotated[
+        str, option("frozen|current", "The recorded requirements, or this interpreter's.")
+    ] = "frozen",
+    python: Annotated[Optional[str], option("PATH", "The interpreter to use.")] = None,
+    env: Annotated[
+        Optional[list[str]], option("NAME", "A variable that the command gets; may repeat.")
+    ] = None,
+    dry_run: Annotated[bool, flag("--dry-run", "Show the plan, and run nothing.")] = False,
+    repo: RepoPathOption = ".",
+    json: JsonOption = False,
+) -> None:
+    """Make a version again from its recorded code, data and environment, and compare.
+
+    It runs the recorded command in a folder of its own, which is removed afterwards. The verdict
+    is identical (the bytes), equivalent (the metrics), different, or inconclusive, with what is
+    missing. Exit 0 for the first two, 1 for different, 3 for inconclusive.
+
+    Example: gitreg reproduce churn-predictor/production --tolerance roc_auc=0.001
+    """
+    from gitreg.reproduce import plan
+    from gitreg.reproduce import reproduce as again
+
+    tolerances = _tolerances(tolerance or [])
+    passed = _passed(env or [])
+    with progress_bar("pull") as progress, Registry(repo, progress=progress) as registry:
+        planned = plan(
+            registry,
+            reference,
+            environment=environment,
+            python=None if python is None else Path(python).absolute(),
+        )
+        if dry_run:
+            _print_plan(planned, json=json)
+            return
+        for line in _plan_lines(planned):
+            typer.echo(line, err=True)
+        done = again(registry, planned, tolerances=tolerances, passed=passed, say=_say)
+    if json:
+        print_json(_as_json(done))
+    else:
+        for line in _lines(done):
+            typer.echo(line)
+    raise typer.Exit(done.verdict.exit_code)
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _tolerances(given: Sequence[str]) -> dict[str, float]:
+    found = {}
+    for text in given:
+        metric, _, number = text.rpartition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            value = -1
+        if not 0 <= value < float("inf"):
+            raise InvalidRequest(
+                f"--tolerance {text[:60]!r}: expected a number of 0 or more",
+                hint="for example --tolerance roc_auc=0.001",
+            )
+        found[metric] = value
+    return found
+
+
+def _passed(names: Sequence[str]) -> dict[str, str]:
+    missing = [name for name in names if name not in os.environ]
+    if missing:
+        raise InvalidRequest(f"--env {missing[0]}: there is no such environment variable")
+    return {name: os.environ[name] for name in names}
+
+
+def _plan_lines(planned: Plan) -> Iterator[str]:
+    version = planned.version
+    yield f"version      {version.reference}"
+    yield f"code         {planned.commit[:9] or '-'}"
+    for item in planned.data:
+        yield f"data         {item.path} ({(item.md5 or 'hash unknown')[:9]})"
+    yield f"environment  {planned.environment}, {planned.python or 'no interpreter'}"
+    yield f"runs         {planned.command or '-'}"
+    yield f"makes        {planned.source or '-'}"
+    for line in planned.missing:
+        yield f"missing      {line}"
+
+
+def _print_plan(planned: Plan, *, json: bool) -> None:
+    if not json:
+        for line in _plan_lines(planned):
+            typer.echo(line)
+        return
+    print_json(
+        {
+            "model": planned.version.model,
+            "version": planned.version.version,
+            "commit": planned.commit or None,
+            "data": [{"path": item.path, "md5": item.md5} for item in planned.data],
+            "environment": planned.environment,
+            "python": None if planned.python is None else str(planned.python),
+            "command": planned.command or None,
+            "source": planned.source or None,
+            "missing": list(planned.missing),
+        }
+    )
+
+
+def _lines(done: Reproduction) -> Iterator[str]:
+    verdict = done.verdict
+    yield f"{done.plan.version.reference}: {verdict.verdict}"
+    for path, same in verdict.bytes.items():
+        word = {True: "identical", False: "different", None: "on one side only"}[same]
+        yield f"bytes   {path or done.plan.source}: {word}"
+    for name, metric in verdict.metrics.items():
+        found = "not measured" if metric.found is None else f"{metric.found:.6g}"
+        within = "within" if metric.is_within else "not within"
+        yield f"metric  {name}: {found}, was {metric.recorded:.6g} ({within} {metric.tolerance:g})"
+    for line in verdict.missing:
+        yield f"missing {line}"
+    if done.log is not None:
+        yield f"log     {done.log}"
+
+
+def _as_json(done: Reproduction) -> dict[str, Any]:
+    verdict = done.verdict
+    files = [
+        {"path": path or done.plan.source, "identical": same}
+        for path, same in verdict.bytes.items()
+    ]
+    return {
+        "model": done.plan.version.model,
+        "version": done.plan.version.version,
+        "verdict": verdict.verdict,
+        "bytes": {"identical": bool(files) and all(verdict.bytes.values()), "files": files},
+        "metrics": {
+            name: {
+                "recorded": metric.recorded,
+                "found": metric.found,
+                "tolerance": metric.tolerance,
+                "within": metric.is_within,
+            }
+            for name, metric in verdict.metrics.items()
+        },
+        "missing": list(verdict.missing),
+        "log": None if done.log is None else str(done.log),
+    }
