@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gitreg.artifacts.lineage import relative_path
+from gitreg.artifacts.dvc_files import relative_path
 from gitreg.artifacts.measurements import Measurements
 from gitreg.artifacts.store import ArtifactStore
 from gitreg.artifacts.untracked_code import code_at

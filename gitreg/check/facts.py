@@ -219,6 +219,16 @@ class RepositoryFacts:
         found = self._approvers(version, stage, replaces)
         return {} if found is None else found.spent
 
+    def reproductions(self, version: ModelVersion) -> Sequence[tuple[str, str]]:
+        """Return the signers who say that a version was made again, and the verdict of each.
+
+        Raises:
+            GitError: ``ssh-keygen`` cannot be run.
+        """
+        from gitreg.approvals.reproductions import signed_statements
+
+        return signed_statements(self.snapshot, self.policy(), version)
+
     def _approvers(
         self, version: ModelVersion, stage: str, replaces: tuple[int, ...]
     ) -> Approvers | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from gitreg.check import dvc_yaml, lives, paths, pointers, versions
+from gitreg.check import added, dvc_yaml, lives, paths, pointers, versions
 from gitreg.check.finding import CheckFinding
 from gitreg.check.moves import World, moves
 from gitreg.check.step import Step
@@ -30,7 +30,7 @@ CHECKS: tuple[Check, ...] = (
     versions.withdrawals,
     versions.numbers,
     versions.manifests,
-    versions.evaluations,
+    added.additions,
     pointers.documents,
     dvc_yaml.entries,
 )

@@ -10,11 +10,9 @@ from gitreg.check.lives import Lives
 from gitreg.check.step import Step
 from gitreg.core.documents import yaml
 from gitreg.core.model import layout, manifest
-from gitreg.core.model.evaluation import read_evaluation_of
-from gitreg.core.model.layout import evaluation_name
 from gitreg.core.model.model import ModelVersion
 from gitreg.core.model.names import format_version
-from gitreg.errors import GitregError, InvalidDocument, NotFound
+from gitreg.errors import GitregError, InvalidDocument
 from gitreg.git.steps import Difference
 
 _MANIFEST, _TOMBSTONE, _ANNOTATIONS = "manifest.yaml", "deleted.yaml", "annotations.yaml"
@@ -67,7 +65,7 @@ def _registered_before(
     kept = [
         (file, change)
         for file, change in files
-        if (not file.startswith(_MAY_CHANGE) and not _is_added(file, change))
+        if (not file.startswith(_MAY_CHANGE) and not _is_added(change))
         or (not is_deleted and change.mode_before and _is_forgotten(step, change))
     ]
     if not is_deleted and any(file == _MANIFEST and not change.mode for file, change in kept):
@@ -89,10 +87,10 @@ def _registered_before(
         )
 
 
-def _is_added(file: str, change: Difference) -> bool:
-    """Tell whether a change adds an evaluation, which may come at any time, and then stays."""
-    folder, _, name = file.partition("/")
-    return folder == "evaluations" and not change.mode_before and bool(evaluation_name(name))
+def _is_added(change: Difference) -> bool:
+    """Tell whether a change adds an evaluation or reproduction, which then stays as it is."""
+    place = layout.locate(change.path)
+    return place is not None and place.kind in layout.ADDED and not change.mode_before
 
 
 def _is_forgotten(step: Step, change: Difference) -> bool:
@@ -252,28 +250,6 @@ def _manifest(
             )
     if wanted[0] in listing:
         yield from _dvc_file(step, version, layout.version_path(model, number, wanted[0]))
-
-
-def evaluations(step: Step) -> Iterator[CheckFinding]:
-    """Find new evaluations that do not parse, or are not of their version's bytes."""
-    for (model, number), files in step.versions.items():
-        for file, change in files:
-            name = evaluation_name(file.removeprefix("evaluations/"))
-            if not change.mode or not _is_added(file, change) or name is None:
-                continue
-            data = step.after.snapshot.read(change.path) or b""
-            try:
-                sha256 = step.after.manifest(model, number).artifact.sha256
-                read_evaluation_of(data, change.path, name, sha256)
-            except NotFound:
-                continue  # the checks of manifests and numbers report it
-            except GitregError as error:
-                yield step.found(
-                    "bad-evaluation",
-                    change.path,
-                    without_path(error, change.path),
-                    line=line_in_error(data, str(error)),
-                )
 
 
 def _dvc_file(step: Step, version: ModelVersion, path: str) -> Iterator[CheckFinding]:

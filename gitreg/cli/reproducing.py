@@ -10,14 +10,22 @@ from typing import Annotated, Any, Optional
 import typer
 
 from gitreg.cli.app import app
-from gitreg.cli.output import print_json, progress_bar
-from gitreg.cli.parameters import JsonOption, ReferenceArgument, RepoPathOption, flag, option
+from gitreg.cli.output import print_json, print_outcome, progress_bar
+from gitreg.cli.parameters import (
+    ReferenceArgument,
+    WriteArguments,
+    flag,
+    option,
+    with_write_options,
+)
 from gitreg.errors import InvalidRequest
 from gitreg.registry import Registry
 from gitreg.reproduce import Plan, Reproduction
+from gitreg.reproduce.verdict import INCONCLUSIVE
 
 
 @app.command()
+@with_write_options
 def reproduce(
     reference: ReferenceArgument,
     tolerance: Annotated[
@@ -31,41 +39,53 @@ def reproduce(
     env: Annotated[
         Optional[list[str]], option("NAME", "A variable that the command gets; may repeat.")
     ] = None,
-    dry_run: Annotated[bool, flag("--dry-run", "Show the plan, and run nothing.")] = False,
-    repo: RepoPathOption = ".",
-    json: JsonOption = False,
+    record: Annotated[bool, flag("--record", "Commit the verdict, signed with Git's key.")] = False,
+    *,
+    shared: WriteArguments,
 ) -> None:
     """Make a version again from its recorded code, data and environment, and compare.
 
     It runs the recorded command in a folder of its own, which is removed afterwards. The verdict
     is identical (the bytes), equivalent (the metrics), different, or inconclusive, with what is
-    missing. Exit 0 for the first two, 1 for different, 3 for inconclusive.
+    missing. Exit 0 for the first two, 1 for different, 3 for inconclusive. --dry-run shows the
+    plan. --record commits the verdict, which a gate can ask for.
 
     Example: gitreg reproduce churn-predictor/production --tolerance roc_auc=0.001
     """
-    from gitreg.reproduce import plan
+    from gitreg.reproduce import plan, statement_on
     from gitreg.reproduce import reproduce as again
 
+    if not record and (shared.push or shared.pr or shared.reason):
+        raise InvalidRequest("--push, --pr and -m go with --record: nothing else is committed")
     tolerances = _tolerances(tolerance or [])
     passed = _passed(env or [])
-    with progress_bar("pull") as progress, Registry(repo, progress=progress) as registry:
+    with progress_bar("pull") as progress, Registry(shared.repo, progress=progress) as registry:
         planned = plan(
             registry,
             reference,
             environment=environment,
             python=None if python is None else Path(python).absolute(),
         )
-        if dry_run:
-            _print_plan(planned, json=json)
+        if shared.dry_run:
+            _print_plan(planned, json=shared.json)
             return
         for line in _plan_lines(planned):
             typer.echo(line, err=True)
         done = again(registry, planned, tolerances=tolerances, passed=passed, say=_say)
-    if json:
-        print_json(_as_json(done))
+        recorded = None
+        if record and done.verdict.verdict != INCONCLUSIVE:
+            statement = statement_on(done, *registry.who_and_when())
+            recorded = registry.record_reproduction(
+                planned.version.reference, statement, **shared.options
+            )
+    if shared.json:
+        commit = recorded.commit if recorded else None
+        print_json({**_as_json(done), "recorded": commit})
     else:
         for line in _lines(done):
             typer.echo(line)
+        if recorded is not None:
+            print_outcome(recorded, shared)
     raise typer.Exit(done.verdict.exit_code)
 
 

@@ -92,6 +92,11 @@ class Parts:
         """The registry's URL with its login; ``None`` for a registry in a folder."""
         return self._url
 
+    def who_and_when(self) -> tuple[str, str]:
+        """Return the author of a commit made now, ``Name <email>``, and the time in UTC."""
+        who = self._written.signature("AUTHOR")
+        return who.person, who.utc
+
     @property
     def top_level(self) -> Path | None:
         """The root of the work tree; ``None`` for a URL, and for a repository without one."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gitreg.artifacts.evaluations import Measured
     from gitreg.artifacts.provenance import Provenance
     from gitreg.core.documents.yaml import Value
+    from gitreg.core.model.statement import Statement
     from gitreg.publishing.outcome import Outcome
     from gitreg.registry.options import WriteOptions
 
@@ -209,6 +210,31 @@ class Writing(Moving):
             dry_run=settings.dry_run,
         )
         return self._write(lambda state: evaluate(state, request), settings)
+
+    def record_reproduction(
+        self, reference: ReferenceLike, statement: Statement, **options: Unpack[WriteOptions]
+    ) -> Outcome:
+        """Record that a version was made again; `gitreg.reproduce` makes the statement.
+
+        It is signed with the user's key where ``user.signingkey`` names an SSH key.
+
+        Args:
+            reference: which version.
+            statement: what came out.
+            **options: see `WriteOptions`; a dry run signs too, to show that the key can.
+
+        Raises:
+            InvalidRequest: the statement is about other bytes than the version's.
+            GitError: the key cannot sign; nothing was written.
+        """
+        from gitreg.approvals.reproductions import signature_of
+        from gitreg.core.operations.record import Recording, record
+
+        settings = WriteSettings.of(options)
+        request = Recording(
+            reference_of(reference), statement, signature_of(self._written, statement)
+        )
+        return self._write(lambda state: record(state, request), settings, topic=repr(statement))
 
     # Approvals
 

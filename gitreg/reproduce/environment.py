@@ -63,3 +63,13 @@ def seen(programs: Path, home: Path, passed: Mapping[str, str]) -> dict[str, str
     kept = {name: value for name, value in os.environ.items() if name in _KEPT or name[:3] == "LC_"}
     kept["PATH"] = os.pathsep.join([str(programs), kept.get("PATH", os.defpath)])
     return {**kept, "HOME": str(home), "TMPDIR": str(home), **passed}
+
+
+def version_of(python: Path | None) -> str | None:
+    """Return the version of an interpreter, ``3.11.7``; ``None`` if it does not say one."""
+    asked = [str(python), "-c", "import platform; print(platform.python_version())"]
+    try:
+        done = subprocess.run(asked, capture_output=True, check=False, text=True)
+    except OSError:
+        return None
+    return done.stdout.strip() or None

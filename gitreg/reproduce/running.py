@@ -15,7 +15,7 @@ from gitreg.artifacts.source import Source
 from gitreg.dvc.digest import hash_tree
 from gitreg.errors import GitregError, InvalidRequest, WorldError
 from gitreg.git import scratch
-from gitreg.reproduce.environment import make_environment, seen
+from gitreg.reproduce.environment import make_environment, seen, version_of
 from gitreg.reproduce.plan import FROZEN, Plan
 from gitreg.reproduce.verdict import Outcome, Verdict, inconclusive, judge
 from gitreg.reproduce.worktree import Missing, bring_data, check_out, made_files, stage_of
@@ -34,11 +34,13 @@ class Reproduction:
         plan: what was to be run.
         verdict: what came out.
         log: the file with what the steps printed; ``None`` if none ran.
+        python: the version of the interpreter that ran the command.
     """
 
     plan: Plan
     verdict: Verdict
     log: Path | None = None
+    python: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def reproduce(
                 verdict = inconclusive(*str(missing).splitlines())
     except OSError as error:
         raise WorldError(f"{error.filename or logs}: {error.strerror}") from None
-    return Reproduction(planned, verdict, logs / f"{name}.log")
+    return Reproduction(planned, verdict, logs / f"{name}.log", version_of(planned.python))
 
 
 def _run(planned: Plan, folders: _Folders, passed: Mapping[str, str], say: Say) -> Outcome:

@@ -41,6 +41,7 @@ class FakeFacts:
     held_last: Sequence[ModelVersion] | None = ()
     pointed: Collection[str] = ()
     sure: Sure | str | None = None
+    reproduced: Sequence[tuple[str, str]] = ()
     asked: list[str] = field(default_factory=list)
 
     def moment(self) -> int:
@@ -98,6 +99,9 @@ class FakeFacts:
         self, version: ModelVersion, stage: str, replaces: tuple[int, ...]
     ) -> Mapping[str, str]:
         return {}
+
+    def reproductions(self, version: ModelVersion) -> Sequence[tuple[str, str]]:
+        return self.reproduced
 
     def signer(self) -> str | None:
         self.asked.append("signer")

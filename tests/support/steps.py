@@ -73,6 +73,9 @@ class NoFacts:
     def spent(self, version: object, stage: str, replaces: tuple[int, ...]) -> Mapping[str, str]:
         return {}
 
+    def reproductions(self, version: ModelVersion) -> Sequence[tuple[str, str]]:
+        return ()
+
     def signer(self) -> str | None:
         return None
 

@@ -58,11 +58,17 @@ Kind = Literal[
     "approval",
     "withdrawal",
     "evaluation",
+    "reproduction",
+    "signature",
     "model",
     "other",
 ]
 
+ADDED = ("evaluation", "reproduction", "signature")
+"""The kinds of files that may come to a version at any time, and then never change."""
+
 _APPROVED, _WITHDRAWN = ".sig", ".off"
+_STATEMENT = re.compile(r"([0-9a-f]{32})\.json(\.sig)?")
 _CHANGE_APPROVALS = f"{ROOT}/.approvals"  # no model's name starts with a dot
 
 PointerKind = Literal["stages", "aliases"]
@@ -83,8 +89,8 @@ class Place:
     Attributes:
         model: the model's name.
         kind: the kind of file.
-        name: the stage or alias of a pointer, the stage of an approval or its withdrawals, or the
-            name of an evaluation.
+        name: the stage or alias of a pointer, the stage of an approval or its withdrawals, the
+            name of an evaluation, or that of a reproduction's statement or its signature.
         version: the version's number, for a file of a version.
         principal: the approver, according to the file's name.
     """
@@ -224,6 +230,21 @@ def evaluation_name(file: str) -> str | None:
     return name if name != file and is_evaluation_name(name) else None
 
 
+def reproductions_path(model: str, version: int) -> str:
+    """Return the folder of the statements on a version's reproductions."""
+    return version_path(model, version, "reproductions")
+
+
+def reproduction_path(model: str, version: int, name: str) -> str:
+    """Return the path of a statement; see `gitreg.core.model.statement.statement_id`."""
+    return f"{reproductions_path(model, version)}/{name}.json"
+
+
+def signature_path(statement: str) -> str:
+    """Return the path of a statement's signature."""
+    return statement + _APPROVED
+
+
 def dvc_pointer_path(model: str, version: int, artifact: str) -> str:
     """Return the path of the ``.dvc`` file of a version's artifact."""
     return version_path(model, version, f"{artifact}.dvc")
@@ -300,6 +321,8 @@ def _added(model: str, version: int, folder: str, file: str) -> Place:
     """Return what a file holds that was added to a version after its registration."""
     if folder == "evaluations" and (name := evaluation_name(file)):
         return Place(model, "evaluation", name, version)
+    if folder == "reproductions" and (statement := _STATEMENT.fullmatch(file)):
+        return Place(model, "signature" if statement[2] else "reproduction", statement[1], version)
     kinds: dict[str, Kind] = {_APPROVED: "approval", _WITHDRAWN: "withdrawal"}
     for suffix, kind in kinds.items():
         if folder == "approvals" and (named := _signed_name(file, suffix)):

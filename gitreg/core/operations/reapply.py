@@ -13,14 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from gitreg.core.model import layout, manifest
-from gitreg.core.model.evaluation import read_evaluation
 from gitreg.core.model.layout import Place
 from gitreg.core.model.names import ARCHIVE, Reference, format_version
 from gitreg.core.operations.approve import taken_away
 from gitreg.core.operations.create import Creation, create_model
 from gitreg.core.operations.delete import delete
 from gitreg.core.operations.delete_model import delete_model
-from gitreg.core.operations.evaluate import Evaluated, evaluate
 from gitreg.core.operations.judging import Demand, Mover, judged, takes_back
 from gitreg.core.operations.reapply_moves import PointerMove, moved_again
 from gitreg.core.operations.recorded import Recorded
@@ -126,7 +124,7 @@ def done_again(
     else:
         todo.create()
         todo.register()
-        todo.evaluate()
+        todo.add()
         todo.approve(holds)
         todo.move()
         todo.delete()
@@ -351,14 +349,22 @@ class _Reapplication:
                     "earlier state of the registry"
                 )
 
-    def evaluate(self) -> None:
-        for place, change in self._recorded.of_kind("evaluation"):
+    def add(self) -> None:
+        """Add the evaluations and reproductions again: they name bytes, and so no number."""
+        for place, change in self._recorded.of_kind(*layout.ADDED):
             if place.version is None or change.after is None:
                 continue
             number = self._number(place.model, place.version)
-            wanted = Reference(place.model, version=number)
-            read = read_evaluation(change.after, change.path)
-            self._add(evaluate(self._state, (Evaluated(wanted, read),)).edits)
+            self._state.check_version(place.model, number)
+            before, after = (
+                layout.version_path(place.model, version) for version in (place.version, number)
+            )
+            path = after + change.path.removeprefix(before)
+            there = self._state.snapshot.read(path)
+            if there not in (None, change.after):
+                raise Refused(f"{path} has been added by somebody else, with other content")
+            if there is None:
+                self.edits[path] = change.after
 
     def delete(self) -> None:
         for place, change in self._recorded.of_kind("deleted"):

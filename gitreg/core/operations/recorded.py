@@ -132,8 +132,8 @@ def _is_part_of_operation(place: Place, file: FileChange, recorded: Recorded) ->
     died = [c for c in same if c.path.endswith("/deleted.yaml") and c.before is None and c.after]
     if died:
         return not born and (file.after is None or place.kind == "deleted")
-    if place.kind == "evaluation" or (place.kind in ("approval", "withdrawal") and not born):
-        return place.kind != "evaluation" or file.before is None
+    if place.kind in layout.ADDED or (place.kind in ("approval", "withdrawal") and not born):
+        return place.kind not in layout.ADDED or file.before is None
     # A file that no registration writes, such as notes beside a version, is not part of one.
     known = place.kind in ("manifest", "annotations") or _is_registered_file(file.path)
     return bool(born) and file.before is None and known

@@ -21,6 +21,7 @@ from gitreg.core.model.names import (
     check_evaluation_name,
     check_stage_name,
 )
+from gitreg.core.model.statement import VERDICTS
 from gitreg.core.policy import gates, rules
 from gitreg.core.policy.measures import (
     MOST,
@@ -28,6 +29,7 @@ from gitreg.core.policy.measures import (
     parse_moment,
     parse_size,
 )
+from gitreg.core.policy.records import ANY, OTHER, Reproduced
 from gitreg.core.text.invisible import has_invisible
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import InvalidDocument, InvalidRequest
@@ -290,6 +292,7 @@ class _Reader:
             "size": ((), _size),
             "soak": ((), self._soak),
             "annotation": ((), lambda f: gates.Annotated(_name(f, "annotation"))),
+            "reproduced": ((), self._reproduced),
         }
 
     def stage(self, name: str, fields: Fields) -> rules.StagePart:
@@ -423,6 +426,16 @@ class _Reader:
         if_empty = entry.text("if_empty") if entry.lists("if_empty") else gates.LAST
         entry.one_of("if_empty", (gates.LAST, gates.PASS), "last or pass", if_empty)
         return gates.MetricBetter(metric, than, by, lower, if_empty, evaluation, part, confidence)
+
+    def _reproduced(self, entry: Fields) -> gates.Gate:
+        if not self._people.signers:
+            entry.fail("reproduced", "goes with signers: a statement counts by its signature")
+        inner = entry.fields_of("reproduced").only(("by", "verdict"))
+        by = inner.text("by") if inner.lists("by") else OTHER
+        inner.one_of("by", (OTHER, ANY), "other or any", by)
+        verdict = inner.text("verdict") if inner.lists("verdict") else VERDICTS[1]
+        inner.one_of("verdict", VERDICTS[:2], "identical or equivalent", verdict)
+        return Reproduced(verdict, by)
 
     def _soak(self, entry: Fields) -> gates.Gate:
         inner = entry.fields("soak").only(("in", "at_least"))

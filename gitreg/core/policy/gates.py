@@ -16,6 +16,7 @@ from gitreg.core.model.model import ModelVersion
 from gitreg.core.policy import verdict as codes
 from gitreg.core.policy.measured import Measure
 from gitreg.core.policy.measures import format_duration, format_size, spoken_duration
+from gitreg.core.policy.records import Reproduced
 from gitreg.core.policy.verdict import Case, Verdict, unknown
 
 _SHOWN = 3
@@ -468,5 +469,5 @@ def _some(names: Sequence[str]) -> str:
 
 Gate: TypeAlias = (
     "MetricLimit | MetricBetter | CodeClean | CodeOn | DataHashed | EnvironmentPresent"
-    " | ArtifactOnRemote | Formats | Size | Soak | Annotated | Lenient"
+    " | ArtifactOnRemote | Formats | Size | Soak | Annotated | Reproduced | Lenient"
 )

@@ -30,6 +30,7 @@ FORMATS = "formats"
 SIZE = "size"
 SOAK = "soak"
 ANNOTATION = "annotation"
+REPRODUCED = "reproduced"
 APPROVALS = "approvals"
 SIGNED = "signed"
 OVERRIDE = "override"
@@ -154,6 +155,9 @@ class Facts(Protocol):
         self, version: ModelVersion, stage: str, replaces: tuple[int, ...]
     ) -> Mapping[str, str]:
         """Return the principals whose approval does not count any more, and why: ``was …``."""
+
+    def reproductions(self, version: ModelVersion) -> Sequence[tuple[str, str]]:
+        """Return who says that a version was made again, and the verdict; signed, by signers."""
 
     def signer(self) -> str | None:
         """Return the principal that signs the move, if any does."""

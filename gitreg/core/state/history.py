@@ -89,11 +89,11 @@ class Event:
         author: ``Name <email>``.
         model: the model.
         action: ``register``, ``promote``, ``archive``, ``alias``, ``rollback``, ``annotate``,
-            ``evaluate``, ``approve``, ``withdraw`` (of an approval), ``create`` (of a model),
-            ``rename`` (in the events of both names, for the model and all that moves along),
-            ``delete``, ``revert``, and, in a commit made by hand, ``move`` (out of a stage),
-            ``remove`` (a manifest or an evaluation: its commit was reverted) or ``rewrite`` (one
-            was changed, which gitreg never does).
+            ``evaluate``, ``reproduce``, ``approve``, ``withdraw`` (of an approval), ``create`` (of
+            a model), ``rename`` (in the events of both names, for the model and all that moves
+            along), ``delete``, ``revert``, and, in a commit made by hand, ``move`` (out of a
+            stage), ``remove`` (a manifest, or what was added to a version: its commit was
+            reverted) or ``rewrite`` (one was changed, which gitreg never does).
         version: the version that it is about; ``None`` for the whole model.
         pointer: ``stages/production`` or ``aliases/champion``; ``None`` where none moved.
         before: the versions that the pointer held, ascending: for an alias, at most one. Empty
@@ -371,7 +371,7 @@ def _order(event: Event) -> tuple[str, int, bool, bool, str, int]:
     The counters of tags follow this order: it may never change.
     """
     pointer = event.pointer or ""
-    ranks = dict.fromkeys(("annotate", "evaluate", "approve", "withdraw"), 3)
+    ranks = dict.fromkeys(("annotate", "evaluate", "reproduce", "approve", "withdraw"), 3)
     ranks |= {"register": 0, "create": 0, "delete": 4}
     ranks["rename"] = 4 if event.renamed_to is not None else 0
     rank = ranks.get(event.action, 1) if not pointer else 1
@@ -436,8 +436,8 @@ def _file_action(told: _Told, place: layout.Place, change: FileChange) -> str | 
 
 
 def _word_action(told: _Told, place: layout.Place, change: FileChange) -> str | None:
-    """Return the action on an annotation, evaluation, approval or description."""
-    goes_along = place.kind in ("annotations", "evaluation") or (
+    """Return the action on what is said of a version or model after its registration."""
+    goes_along = place.kind in ("annotations", *layout.ADDED) or (
         place.kind == "approval" and change.after is None
     )
     if goes_along and told.claimed in ("register", "delete"):
@@ -446,11 +446,19 @@ def _word_action(told: _Told, place: layout.Place, change: FileChange) -> str | 
         return None  # beside the removed approval, whose event tells it
     if place.kind == "approval":
         return "withdraw" if change.after is None else "approve"
-    if place.kind == "evaluation":
-        return "evaluate" if change.before is None else "rewrite" if change.after else "remove"
+    if place.kind in layout.ADDED:
+        return _added_action(told, place, change)
     if place.kind == "model" and change.before is None and _creates(told, place.model):
         return None if _begins_anew(told, place.model) else "create"
     return "annotate"
+
+
+def _added_action(told: _Told, place: layout.Place, change: FileChange) -> str | None:
+    if place.kind == "signature" and told.claimed == "reproduce":
+        return None  # beside the statement, whose event tells it
+    if change.before is None:
+        return "evaluate" if place.kind == "evaluation" else "reproduce"
+    return "remove" if change.after is None else "rewrite"
 
 
 def _manifest_action(told: _Told, place: layout.Place, change: FileChange) -> str | None:

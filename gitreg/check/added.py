@@ -1,0 +1,55 @@
+"""Checks of what is added to versions: evaluations, and statements on reproductions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gitreg.approvals.signatures import parse_signature
+from gitreg.check.finding import CheckFinding, line_in_error
+from gitreg.check.step import Step
+from gitreg.check.versions import without_path
+from gitreg.core.model import layout
+from gitreg.core.model.evaluation import read_evaluation_of
+from gitreg.core.model.layout import Place
+from gitreg.core.model.statement import read_statement_of
+from gitreg.errors import GitregError, NotFound
+
+MOST = 100
+"""How many files of a kind a version may get: every one is read when a gate asks for it."""
+
+_FOLDERS = ("evaluations", "reproductions")
+
+
+def additions(step: Step) -> Iterator[CheckFinding]:
+    """Find added files that do not parse, are not of their version's bytes, or are too many."""
+    for change in step.registry_changes:
+        place = layout.locate(change.path) if change.mode else None
+        if place is None or place.kind not in layout.ADDED or place.version is None:
+            continue
+        data = step.after.snapshot.read(change.path) or b""
+        try:
+            sha256 = step.after.manifest(place.model, place.version).artifact.sha256
+            _read(place, data, change.path, sha256)
+        except NotFound:
+            continue  # the checks of manifests and numbers report it
+        except GitregError as error:
+            yield step.found(
+                f"bad-{'evaluation' if place.kind == 'evaluation' else 'reproduction'}",
+                change.path,
+                without_path(error, change.path),
+                line=line_in_error(data, str(error)),
+            )
+    for model, number in step.versions:
+        for folder in (layout.version_path(model, number, name) for name in _FOLDERS):
+            before, after = (len(s.snapshot.list(folder)) for s in (step.before, step.after))
+            if after > max(before, MOST):
+                yield step.found("too-many-files", folder, f"{after} files, {MOST} is the most")
+
+
+def _read(place: Place, data: bytes, path: str, sha256: str) -> None:
+    if place.kind == "evaluation":
+        read_evaluation_of(data, path, str(place.name), sha256)
+    elif place.kind == "reproduction":
+        read_statement_of(data, path, sha256)
+    else:
+        parse_signature(data)
