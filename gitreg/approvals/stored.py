@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from gitreg.approvals.signatures import APPROVAL, OfAnotherText, Unverified, verify
 from gitreg.core.model import layout
-from gitreg.core.model.keys import Signers
+from gitreg.core.model.keys import Signers, email_of
 from gitreg.core.model.layout import Place
 from gitreg.core.model.model import ModelVersion
 from gitreg.core.model.names import fold
 from gitreg.core.operations.approve import Approval, Entries, Entry, approval_of
 from gitreg.core.policy import Policy
-from gitreg.core.policy.transitions import email_of
 from gitreg.core.state.history import Event, entry_of
 from gitreg.core.state.state import RegistryState, Snapshot
 from gitreg.errors import GitError, InvalidDocument, InvalidRequest

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mlflow.server import handlers
 
-from gitreg.core.policy.transitions import email_of
+from gitreg.core.model.keys import email_of
 from gitreg.git.repository import GitRepository
 from gitreg.mlflow.callers import authenticated_user, author_of
 from gitreg.mlflow.store import GitregStore

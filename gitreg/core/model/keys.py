@@ -162,6 +162,16 @@ def check_principal(name: str) -> str:
     raise InvalidRequest(f"{name[:40]!a} cannot be a signer's name: {rule}")
 
 
+def email_of(person: str) -> str:
+    """Return the e-mail of ``Name <email>``; other texts unchanged.
+
+    >>> email_of("Ada Lovelace <ada@example.com>")
+    'ada@example.com'
+    """
+    _, opened, rest = person.rpartition("<")
+    return rest.rstrip("> ") if opened else person.strip()
+
+
 def check_fingerprint(text: str) -> str:
     """Return a fingerprint as `PublicKey.fingerprint` has it.
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gitreg.core.model.keys import email_of
 from gitreg.core.model.names import fold
 from gitreg.core.policy import verdict as codes
 from gitreg.core.policy.rules import Policy
-from gitreg.core.policy.transitions import email_of
 from gitreg.core.policy.verdict import Verdict
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gitreg.core.model.keys import email_of
 from gitreg.core.model.names import NO_STAGE, fold
 from gitreg.core.policy import verdict as codes
 from gitreg.core.policy.measures import format_moment
@@ -156,16 +157,6 @@ class MayOverride:
         allowed = f"only {', '.join(self.by)} may" if self.by else "nobody may"
         line = f"{allowed} override refusals of {self.stage}, not {shown}"
         return Verdict(codes.OVERRIDE, passed=False, line=line)
-
-
-def email_of(person: str) -> str:
-    """Return the e-mail of ``Name <email>``; other texts unchanged.
-
-    >>> email_of("Ada Lovelace <ada@example.com>")
-    'ada@example.com'
-    """
-    _, opened, rest = person.rpartition("<")
-    return rest.rstrip("> ") if opened else person.strip()
 
 
 def involved(case: Case) -> set[str]:
