@@ -20,7 +20,7 @@ from gitreg.core.operations.rename import moved_files
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError
 
-_SAID = ("stages", "aliases", "model", "annotations", "approval")
+_SAID = ("stages", "aliases", "model", "card", "annotations", "approval")
 """The kinds of files that may change at any time, and so in the commit of a rename, too."""
 
 

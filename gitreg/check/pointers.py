@@ -10,6 +10,7 @@ from gitreg.check.finding import CheckFinding, line_in_error, line_of
 from gitreg.check.step import Step
 from gitreg.check.versions import without_path
 from gitreg.core.model import layout, manifest
+from gitreg.core.model.card import read_card
 from gitreg.core.model.model import Model
 from gitreg.core.model.names import check_alias, fold, format_version
 from gitreg.core.policy import Policy, read_policy
@@ -47,6 +48,7 @@ def _reader(path: str) -> tuple[str, Callable[[bytes, str], object]] | None:
         "withdrawal": ("bad-approval", manifest.read_withdrawals),
         "annotations": ("bad-annotations", manifest.read_annotations),
         "model": ("bad-annotations", manifest.read_model_document),
+        "card": ("bad-card", read_card),
         "deleted": ("bad-tombstone", manifest.read_tombstone),
     }
     return readers.get(place.kind) if place is not None else None

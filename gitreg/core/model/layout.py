@@ -61,6 +61,7 @@ Kind = Literal[
     "reproduction",
     "signature",
     "model",
+    "card",
     "other",
 ]
 
@@ -75,6 +76,11 @@ PointerKind = Literal["stages", "aliases"]
 
 _VERSION_FOLDER = re.compile(r"[1-9][0-9]{0,8}")
 
+_MODEL_FILES: dict[str, Kind] = {
+    "model.yaml": "model",
+    "deleted.yaml": "deleted",
+    "CARD.md": "card",
+}
 _VERSION_FILES: dict[str, Kind] = {
     "manifest.yaml": "manifest",
     "deleted.yaml": "deleted",
@@ -115,6 +121,11 @@ def model_path(model: str) -> str:
 def model_document_path(model: str) -> str:
     """Return the path of ``model.yaml``."""
     return f"{model_path(model)}/model.yaml"
+
+
+def card_path(model: str) -> str:
+    """Return the path of a model's card."""
+    return f"{model_path(model)}/CARD.md"
 
 
 def model_tombstone_path(model: str) -> str:
@@ -306,8 +317,8 @@ def locate(path: str) -> Place | None:
     if model is None:
         return None
     match parts[1:]:
-        case [("model.yaml" | "deleted.yaml") as file]:
-            return Place(model, "model" if file == "model.yaml" else "deleted")
+        case [file] if kind := _MODEL_FILES.get(file):
+            return Place(model, kind)
         case [("stages" | "aliases") as kind, file] if name := pointer_name(file, kind):
             return Place(model, kind, name=name)
         case ["versions", folder, file] if version := version_of_folder(folder):

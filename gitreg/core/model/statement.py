@@ -92,8 +92,8 @@ def read_statement(data: bytes, where: str) -> Statement:
         fields.fail("subject", "expected exactly one")
     digest = subjects[0].only(("name", "digest")).fields_of("digest").only(("sha256",))
     facts = dict(fields.mapping("predicate"))
-    verdict = fields.fields_of("predicate").text("verdict")
-    fields.one_of("verdict", VERDICTS, "a verdict", verdict)
+    predicate = fields.fields_of("predicate")
+    verdict = predicate.one_of("verdict", VERDICTS, "a verdict", predicate.text("verdict"))
     del facts["verdict"]
     if where.rpartition("/")[2] != f"{statement_id(data)}.json":
         raise InvalidDocument(f"{where}: its content belongs into {statement_id(data)}.json")

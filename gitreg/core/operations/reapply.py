@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from gitreg.core.model import layout, manifest
+from gitreg.core.model.card import read_card
 from gitreg.core.model.layout import Place
 from gitreg.core.model.names import ARCHIVE, Reference, format_version
 from gitreg.core.operations.approve import taken_away
@@ -378,9 +379,9 @@ class _Reapplication:
             self._add(done.edits)
 
     def annotate(self) -> None:
-        for place, change in self._recorded.of_kind("annotations", "model"):
+        for place, change in self._recorded.of_kind("annotations", "model", "card"):
             path = change.path
-            if place.version is None and place.model in self._recorded.created:
+            if place.kind == "model" and place.model in self._recorded.created:
                 continue
             if place.version is not None:
                 if (place.model, place.version) in self._new_or_gone:
@@ -390,8 +391,7 @@ class _Reapplication:
                 path = layout.annotations_path(place.model, number)
             else:
                 self._state.check_model(place.model)
-            read = manifest.read_annotations if place.version else manifest.read_model_document
-            read(change.after, path)
+            _check_words(place, change.after, path)
             now = self._state.snapshot.read(path)
             if now == change.after:
                 continue  # somebody else has written the same
@@ -432,3 +432,13 @@ class _Reapplication:
             else:
                 found.append((key, value))
         return tuple(found)
+
+
+def _check_words(place: Place, content: bytes | None, path: str) -> None:
+    """Refuse an annotation or a card that does not parse."""
+    if place.kind == "annotations":
+        manifest.read_annotations(content, path)
+    elif place.kind == "model":
+        manifest.read_model_document(content, path)
+    elif content is not None:
+        read_card(content, path)

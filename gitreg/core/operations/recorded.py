@@ -119,7 +119,7 @@ def _is_part_of_operation(place: Place, file: FileChange, recorded: Recorded) ->
     """Tell whether a file's change follows from the operations that are read back."""
     if place.kind == "deleted" and place.version is None:
         return place.model in recorded.created
-    if place.kind in ("stages", "aliases", "annotations", "model"):
+    if place.kind in ("stages", "aliases", "annotations", "model", "card"):
         return True
     if place.version is None:
         return False

@@ -5,7 +5,7 @@
 `measures`    sizes, durations and moments as a policy spells them
 `gates`       the gates: small frozen objects, each judges a case in one line
 `measured`    which number of a version a gate is about, and which may be compared
-`records`     gates on what was added to a version: reproductions
+`records`     gates on what people added later: reproductions, the model's card
 `rules`       the policy as data, and the part that applies to one model
 `transitions` the rules of a move itself: its source, how many versions, when, who signs
 `guard`       who may change the policy itself

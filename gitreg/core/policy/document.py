@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from gitreg.core.documents import yaml
 from gitreg.core.documents.fields import Fields
+from gitreg.core.model.card import KEYS
 from gitreg.core.model.keys import check_fingerprint, check_principal, parse_key
 from gitreg.core.model.names import (
     ARCHIVE,
@@ -29,7 +30,7 @@ from gitreg.core.policy.measures import (
     parse_moment,
     parse_size,
 )
-from gitreg.core.policy.records import ANY, OTHER, Reproduced
+from gitreg.core.policy.records import ANY, OTHER, CardSays, Reproduced
 from gitreg.core.text.invisible import has_invisible
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import InvalidDocument, InvalidRequest
@@ -293,6 +294,7 @@ class _Reader:
             "soak": ((), self._soak),
             "annotation": ((), lambda f: gates.Annotated(_name(f, "annotation"))),
             "reproduced": ((), self._reproduced),
+            "card": ((), _card),
         }
 
     def stage(self, name: str, fields: Fields) -> rules.StagePart:
@@ -548,6 +550,15 @@ def _formats(entry: Fields) -> gates.Gate:
         inner.fail(key, "expected a list of file extensions, at least one")
     found = tuple(dict.fromkeys(extensions))
     return gates.Formats(allowed=found) if key == "allowed" else gates.Formats(forbidden=found)
+
+
+def _card(entry: Fields) -> gates.Gate:
+    keys = entry.text_list("card")
+    if not keys:
+        entry.fail("card", "expected a list of what it has to say, at least one")
+    for key in keys:
+        entry.one_of("card", KEYS, "a part of a card", key)
+    return CardSays(keys)
 
 
 def _size(entry: Fields) -> gates.Gate:

@@ -16,7 +16,7 @@ from gitreg.core.model.model import ModelVersion
 from gitreg.core.policy import verdict as codes
 from gitreg.core.policy.measured import Measure
 from gitreg.core.policy.measures import format_duration, format_size, spoken_duration
-from gitreg.core.policy.records import Reproduced
+from gitreg.core.policy.records import CardSays, Reproduced
 from gitreg.core.policy.verdict import Case, Verdict, unknown
 
 _SHOWN = 3
@@ -469,5 +469,6 @@ def _some(names: Sequence[str]) -> str:
 
 Gate: TypeAlias = (
     "MetricLimit | MetricBetter | CodeClean | CodeOn | DataHashed | EnvironmentPresent"
-    " | ArtifactOnRemote | Formats | Size | Soak | Annotated | Reproduced | Lenient"
+    " | ArtifactOnRemote | Formats | Size | Soak | Annotated | Reproduced"
+    " | CardSays | Lenient"
 )

@@ -1,4 +1,4 @@
-"""Gates on what was added to a version after its registration: reproductions by others.
+"""Gates on what people added after a registration: reproductions by others, the model's card.
 
 >>> str(Reproduced("identical", OTHER))
 "somebody else's reproduction of it is identical"
@@ -13,6 +13,7 @@ from gitreg.core.model.names import fold
 from gitreg.core.model.statement import VERDICTS
 from gitreg.core.policy import verdict as codes
 from gitreg.core.policy.verdict import Case, Verdict
+from gitreg.errors import InvalidDocument
 
 OTHER, ANY = "other", "any"
 """Who has to have reproduced a version: not the person who registered it, or any signer."""
@@ -52,3 +53,29 @@ class Reproduced:
         line += "somebody else" if self.by == OTHER else "a signer"
         line += f" ({others})" if others else f": gitreg reproduce {name} --record"
         return Verdict(codes.REPRODUCED, passed=False, line=line)
+
+
+@dataclass(frozen=True)
+class CardSays:
+    """The model's card says something under each of these keys."""
+
+    keys: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"the model's card says {', '.join(self.keys)}"
+
+    def judge(self, case: Case) -> Verdict:
+        """Return the verdict on the card beside the model."""
+        model = case.candidate.model
+        try:
+            card = case.card()
+        except InvalidDocument as error:
+            return Verdict(codes.CARD, passed=False, line=str(error))
+        if card is None:
+            line = f"{model} has no card: gitreg card {model} --init"
+            return Verdict(codes.CARD, passed=False, line=line)
+        silent = [key for key in self.keys if card.says(key) is None]
+        if silent:
+            line = f"the card of {model} says nothing of {', '.join(silent)}"
+            return Verdict(codes.CARD, passed=False, line=line)
+        return Verdict(codes.CARD, passed=True, line=f"it says {', '.join(self.keys)}")

@@ -9,10 +9,11 @@ for facts only when it needs them: a policy without a rule on artifacts never im
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from gitreg.core.model.card import Card
 from gitreg.core.model.model import Artifact, ModelVersion
 from gitreg.core.model.names import format_version
 
@@ -31,6 +32,7 @@ SIZE = "size"
 SOAK = "soak"
 ANNOTATION = "annotation"
 REPRODUCED = "reproduced"
+CARD = "card"
 APPROVALS = "approvals"
 SIGNED = "signed"
 OVERRIDE = "override"
@@ -177,6 +179,7 @@ class Case:
         facts: answers the questions of rules.
         returns: whether this takes back an earlier move (a rollback or a revert): the version was
             in the stage before, and passed then.
+        card: gives the model's card, ``None`` without one.
     """
 
     candidate: ModelVersion
@@ -187,6 +190,7 @@ class Case:
     author: str
     facts: Facts
     returns: bool = False
+    card: Callable[[], Card | None] = lambda: None
 
 
 class Rule(Protocol):

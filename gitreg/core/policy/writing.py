@@ -10,7 +10,7 @@ from gitreg.core.model.names import NO_STAGE
 from gitreg.core.policy import gates
 from gitreg.core.policy.document import FAIL, FORMAT, STAGE_KEYS, WARN
 from gitreg.core.policy.measures import format_duration, format_moment, format_size
-from gitreg.core.policy.records import Reproduced
+from gitreg.core.policy.records import CardSays, Reproduced
 from gitreg.core.policy.rules import (
     GUARDED,
     Approvals,
@@ -147,11 +147,17 @@ def _gate(gate: gates.Gate) -> dict[str, Value]:
             found["size"] = {"at_most": format_size(at_most)}
         case gates.Soak(stage, at_least):
             found["soak"] = {"in": stage, "at_least": format_duration(at_least)}
-        case Reproduced(verdict, by):
-            found["reproduced"] = {"by": by, "verdict": verdict}
+        case Reproduced() | CardSays():
+            return _record(gate)
         case gates.Annotated(name):
             found["annotation"] = name
     return found
+
+
+def _record(gate: Reproduced | CardSays) -> dict[str, Value]:
+    if isinstance(gate, CardSays):
+        return {"card": list(gate.keys)}
+    return {"reproduced": {"by": gate.by, "verdict": gate.verdict}}
 
 
 def _metric(gate: gates.MetricLimit | gates.MetricBetter) -> dict[str, Value]:

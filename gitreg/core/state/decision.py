@@ -112,6 +112,7 @@ def case_of(
         author,
         facts,
         returns,
+        lambda: state.card(move.model),
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from gitreg.core.model import layout, manifest
+from gitreg.core.model.card import Card, read_card
 from gitreg.core.model.evaluation import read_evaluation_of
 from gitreg.core.model.manifest import Tombstone
 from gitreg.core.model.model import Annotations, Evaluation, Model, ModelVersion
@@ -391,6 +392,16 @@ class RegistryState:
         files = zip(folders, self.snapshot.list_many(folders), strict=True)
         paths = [f"{folder}/{name}" for folder, names in files for name in names]
         self.snapshot.read_many([path for path in paths if path.endswith((".yaml", ".dvc"))])
+
+    def card(self, model: str) -> Card | None:
+        """Return a model's card, ``None`` where it has none.
+
+        Raises:
+            InvalidDocument: its front matter does not parse.
+        """
+        path = layout.card_path(model)
+        data = self.snapshot.read(path)
+        return None if data is None else read_card(data, path)
 
     def model_annotations(self, name: str) -> Annotations:
         """Return a model's annotations."""
