@@ -2,11 +2,12 @@
 
 Text from a registry is escaped here, so that it cannot control a terminal or forge a report.
 
-==========  ==================================================================
-`as_text`   results for people: sentences and tables
-`pages`     a model's page, what a stage holds, where a clone stands
-`as_json`   results for ``--json``
-`reports`   what ``gitreg check`` found: text, Markdown, SARIF, GitHub, GitLab
-`terminal`  escaping, tables, sizes and ranges of numbers
-==========  ==================================================================
+=============  ===============================================================
+`as_text`      results for people: sentences and tables
+`pages`        a model's page, what a stage holds, where a clone stands
+`as_json`      results for ``--json``
+`differences`  code, data and environment of two versions, in detail
+`reports`      what ``gitreg check`` found: text, Markdown, SARIF, GitHub, GitLab
+`terminal`     escaping, tables, sizes and ranges of numbers
+=============  ===============================================================
 """
