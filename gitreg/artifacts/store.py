@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import configparser
-import json
-import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
 from gitreg.artifacts.lineage import TrackedOutput
 from gitreg.artifacts.materialise import check_delivered, deliver
+from gitreg.artifacts.remote_in_tree import configs, md5_and_members, remote_in_tree
 from gitreg.artifacts.source import Source
 from gitreg.core.model import layout
 from gitreg.core.model.model import Artifact, ModelVersion
 from gitreg.core.state.state import RegistryState, Snapshot
-from gitreg.core.text.urls import has_scheme
-from gitreg.dvc import Audit, DvcProject, digest
+from gitreg.dvc import Audit, DvcProject, Member, digest
 from gitreg.dvc.digest import Progress, TreeDigest
 from gitreg.dvc.foreign import default_remote, parse
 from gitreg.dvc.old_hash import old_md5
@@ -91,17 +88,17 @@ class ArtifactStore:
             raise DvcError(f"{config} is in Git but not in the work tree", hint=restore)
 
     def _foreign(self, snapshot: Snapshot, around: DvcProject | None = None) -> DvcProject:
-        configs = dict(_configs(snapshot))
-        if not configs:
+        found = dict(configs(snapshot))
+        if not found:
             raise DvcError(
                 f"this repository has no {layout.DVC_CONFIG}: its artifacts cannot be found"
             )
         folder = self._own_folder()
         project = around
-        for path, config in reversed(configs.items()):
+        for path, config in reversed(found.items()):
             # A relative remote inside the repository's tree is copied out of Git. Any other
             # relative remote means nothing without the checkout that it is relative to.
-            in_tree = _remote_in_tree(path, config) is not None
+            in_tree = remote_in_tree(path, config) is not None
             base = (
                 self._repository.top_level or self._base or (folder / "tree" if in_tree else None)
             )
@@ -323,7 +320,7 @@ class ArtifactStore:
         name = self.project(snapshot).remote_name() if top is not None else None
         if top is None or name is None:
             return
-        committed = {path: default_remote(config) for path, config in _configs(snapshot)}
+        committed = {path: default_remote(config) for path, config in configs(snapshot)}
         named = next(filter(None, committed.values()), None)
         if named == name.lower():
             return
@@ -357,8 +354,7 @@ class ArtifactStore:
         Raises:
             DvcError: the bytes are in neither place, or the remote cannot be reached.
         """
-        self._lend(snapshot, _md5(version))
-        if not self.project(snapshot).available(_md5(version)):
+        if self.is_gone(snapshot, version):
             raise DvcError(
                 f"the bytes of {version.reference} are neither in the DVC cache nor on the remote",
                 hint=f"nothing was changed; {REPAIR}",
@@ -380,8 +376,7 @@ class ArtifactStore:
         Raises:
             DvcError: the remote cannot be reached, or the listing breaks a rule.
         """
-        self._lend(snapshot, md5)
-        members = self.project(snapshot).members_anywhere(md5)
+        members = self.members(snapshot, md5)
         return None if members is None else [member.path for member in members]
 
     def read(self, snapshot: Snapshot, md5: str, limit: int) -> bytes:
@@ -397,6 +392,27 @@ class ArtifactStore:
         if project.damaged([md5]) or path.stat().st_size > limit:
             raise DvcError(f"{path} is damaged, or larger than {limit} bytes", hint=REPAIR)
         return path.read_bytes()
+
+    def members(self, snapshot: Snapshot, md5: str) -> Sequence[Member] | None:
+        """Return the files of a folder with their hashes; see `files`."""
+        self._lend(snapshot, md5)
+        return self.project(snapshot).members_anywhere(md5)
+
+    def is_cached(self, snapshot: Snapshot, version: ModelVersion) -> bool:
+        """Tell whether a version can be delivered without a download; no remote is asked."""
+        try:
+            return not self.project(snapshot).missing(_md5(version))
+        except DvcError:
+            return False  # `deliver` reports a damaged listing
+
+    def is_gone(self, snapshot: Snapshot, version: ModelVersion) -> bool:
+        """Tell whether a version's bytes are neither in the cache nor on the remote.
+
+        Raises:
+            DvcError: the remote cannot be reached.
+        """
+        self._lend(snapshot, _md5(version))
+        return not self.project(snapshot).available(_md5(version))
 
     def deliver(
         self,
@@ -465,13 +481,13 @@ class ArtifactStore:
         """
         if self._repository.top_level or self._base:
             return
-        for path, config in _configs(snapshot):
-            folder = _remote_in_tree(path, config)
+        for path, config in configs(snapshot):
+            folder = remote_in_tree(path, config)
             if folder is not None:
                 self._lend_from(folder, snapshot, md5)
 
     def _lend_from(self, folder: str, snapshot: Snapshot, md5: str) -> None:
-        objects = _md5_and_members(snapshot, folder, md5)
+        objects = md5_and_members(snapshot, folder, md5)
         paths = [f"{folder}/files/md5/{oid[:2]}/{oid[2:]}" for oid in objects]
         paths = [path for path in paths if not (self._own_folder() / "tree" / path).exists()]
         for path, content in zip(paths, snapshot.read_many(paths), strict=True):
@@ -494,14 +510,6 @@ def _chosen_in(top: Path, name: str) -> str:
     core = parse(own.read_bytes()).get("core") if own.is_file() else None
     is_own = isinstance(core, dict) and str(core.get("remote")).lower() == name.lower()
     return f"--cd {layout.ROOT} " if is_own else ""
-
-
-def _configs(snapshot: Snapshot) -> Iterator[tuple[str, bytes]]:
-    """Yield path and content of DVC's configurations in a commit: the registry's, the project's."""
-    paths = (layout.DVC_CONFIG, layout.PROJECT_CONFIG)
-    for path, config in zip(paths, snapshot.read_many(list(paths)), strict=True):
-        if config is not None:
-            yield path, config
 
 
 def _take_tracked(
@@ -552,41 +560,3 @@ def _is_linked(path: Path) -> bool:
     if path.is_symlink():
         return True
     return path.is_dir() and any(below.is_symlink() for below in path.rglob("*"))
-
-
-def _default_remote(config: bytes) -> str | None:
-    """Return the URL of the default remote in a ``.dvc/config``, if there is one."""
-    parser = configparser.ConfigParser(interpolation=None)
-    try:
-        parser.read_string(config.decode("utf-8"))
-        name = parser.get("core", "remote")
-        return parser.get(f"'remote \"{name}\"'", "url")
-    except (configparser.Error, UnicodeDecodeError):
-        return None
-
-
-def _remote_in_tree(path: str, config: bytes) -> str | None:
-    """Return the default DVC remote as a folder of the repository, if it is one.
-
-    Args:
-        path: of the configuration, in the repository.
-        config: its content.
-    """
-    url = _default_remote(config)
-    if url is None:
-        return None
-    folder = posixpath.normpath(posixpath.join(posixpath.dirname(path), url))
-    outside = has_scheme(url) or folder.startswith(("..", "/"))
-    return None if outside else folder
-
-
-def _md5_and_members(snapshot: Snapshot, folder: str, md5: str) -> Iterator[str]:
-    yield md5
-    if not md5.endswith(".dir"):
-        return
-    listing = snapshot.read(f"{folder}/files/md5/{md5[:2]}/{md5[2:]}") or b"[]"
-    try:
-        members = [str(entry["md5"]) for entry in json.loads(listing)]
-    except (ValueError, TypeError, KeyError):
-        return  # `read_listing` reports what is wrong when the listing is used
-    yield from (oid for oid in members if len(oid) == 32 and oid.isalnum())
