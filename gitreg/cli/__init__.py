@@ -9,6 +9,7 @@
 `writing`     register, promote, roll back, annotate, delete
 `evaluating`  evaluate
 `reproducing` reproduce
+`papers`      the card of a model
 `reading`     list, show, log, resolve, compare, pull, verify
 `reviewing`   approvals, the policy, the check, hooks, files for Git hosts
 `sharing`     fetch, push, tags, doctor
@@ -40,6 +41,7 @@ COMMANDS = {
     ),
     "evaluating": ("evaluate",),
     "reproducing": ("reproduce",),
+    "papers": ("card",),
     "reading": ("list", "show", "log", "resolve", "compare", "pull", "verify"),
     "reviewing": ("approve", "policy", "check", "hook", "ci", "codeowners"),
     "sharing": ("fetch", "push", "status", "tags", "doctor"),

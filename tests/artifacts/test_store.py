@@ -263,9 +263,9 @@ def test_a_repository_without_dvc_s_configuration(shared: Path) -> None:
     ],
 )
 def test_only_a_folder_of_the_tree_is_lent_from_git(config: bytes) -> None:
-    from gitreg.artifacts.store import _remote_in_tree
+    from gitreg.artifacts.remote_in_tree import remote_in_tree
 
-    assert _remote_in_tree(".dvc/config", config) is None
+    assert remote_in_tree(".dvc/config", config) is None
 
 
 def test_a_listing_that_lies_lends_nothing(shared: Path) -> None:
