@@ -61,10 +61,23 @@ class Signature:
 
 @dataclass(frozen=True)
 class Tip:
-    """The checked-out branch (``refs/heads/main``) and its commit; ``None`` before the first."""
+    """What is checked out: a branch and its commit.
+
+    Attributes:
+        branch: the full name, ``refs/heads/main``; where HEAD is detached, of the branch that the
+            next commit is published on.
+        commit: its commit, ``None`` before the first; where HEAD is detached, that of HEAD.
+        is_detached: whether HEAD is detached.
+    """
 
     branch: str
     commit: str | None
+    is_detached: bool = False
+
+    @property
+    def reference(self) -> str:
+        """The reference that moves to the next commit: the branch, or HEAD itself."""
+        return "HEAD" if self.is_detached else self.branch
 
 
 @dataclass(frozen=True)

@@ -230,7 +230,6 @@ class Registry(Writing):
 
         Raises:
             InvalidRequest: the registry is used by URL.
-            GitError: HEAD is detached.
         """
         from gitreg.publishing.status import status
 
@@ -244,8 +243,12 @@ class Registry(Writing):
         """How many seconds ago this clone last read its remote; ``None`` without one."""
         from gitreg.publishing.status import age
 
-        branch = None if self._url is not None else self._repository.head_branch()
-        return None if branch is None else age(self._repository, self._clone, branch)
+        if self._url is not None:
+            return None
+        try:
+            return age(self._repository, self._clone, self._clone.tip().branch)
+        except GitError:
+            return None
 
     def held(
         self, reference: ReferenceLike, **options: Unpack[ReadOptions]
