@@ -341,7 +341,8 @@ def _version_to(text: str, names: Sequence[str]) -> int:
 
 def _print_tenures(registry: Registry, names: Sequence[str], stage: str, *, json: bool) -> None:
     """Print what a rollback of each model may go back to."""
-    from gitreg.render import as_json, as_text
+    from gitreg.render import as_json
+    from gitreg.render.events import tenures_text
 
     answers: list[dict[str, Any]] = []
     for name in names:
@@ -351,7 +352,7 @@ def _print_tenures(registry: Registry, names: Sequence[str], stage: str, *, json
         ]
         answers += [as_json.tenure_json(name, *one) for one in found]
         if not json and found:
-            typer.echo(as_text.tenures_text(name, stage, found, terminal_width()))
+            typer.echo(tenures_text(name, stage, found, terminal_width()))
         elif not json:
             typer.echo(f"{name}: no other version was in {stage}", err=True)
     if json:
