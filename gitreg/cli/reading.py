@@ -209,7 +209,7 @@ def show(
         print_json(answer | ({} if held is None else {"held": as_json.held_json(held[0])}))
     else:
         if held is not None:
-            typer.echo(f"{pages.held_text(*held)}\n")
+            typer.echo(f"{pages.held_text(*held, terminal_width())}\n")
         typer.echo(as_text.version_text(version, terminal_width(), approvals, given, age=age))
 
 
@@ -259,7 +259,8 @@ def log(
 
     Example: gitreg log churn-predictor/production --since 2026-11-01
     """
-    from gitreg.render import as_json, as_text
+    from gitreg.render import as_json
+    from gitreg.render.events import events_text
 
     with opened(shared.repo, shared.allow_rewind) as registry:
         events = registry.log(
@@ -280,7 +281,7 @@ def log(
     if shared.json:
         print_json([as_json.event_json(event) for event in events])
     elif events:
-        page(as_text.events_text(events, terminal_width(), limit))
+        page(events_text(events, terminal_width(), limit))
     else:
         typer.echo("no events", err=True)
 
@@ -311,6 +312,13 @@ def resolve(
 def compare(
     base: Annotated[str, argument("BASE", "What it is compared with.", complete_reference)],
     candidate: Annotated[str, argument("CANDIDATE", "The other version.", complete_reference)],
+    code: Annotated[
+        bool, flag("--code", "Only the code: commits and changed lines between the two.")
+    ] = False,
+    data: Annotated[bool, flag("--data", "Only the data: files that came, went, changed.")] = False,
+    environment: Annotated[
+        bool, flag("--environment", "Only the environment: packages that changed.")
+    ] = False,
     *,
     shared: ReadArguments,
 ) -> None:
@@ -319,16 +327,51 @@ def compare(
     Metrics, params, data, code and environment. DIFFERENCE is CANDIDATE minus BASE. Of code, the
     files outside the registry that differ between the two commits.
 
+    --code, --data and --environment show these in detail, instead; together or alone.
+
     Example: gitreg compare churn-predictor/production churn-predictor@2
     """
-    from gitreg.render import as_json, as_text
+    from gitreg.render import as_json
+    from gitreg.render.comparison import comparison_text
 
+    if code or data or environment:
+        _compare_in_detail((base, candidate), shared, code, data, environment)
+        return
     with opened(shared.repo, shared.allow_rewind) as registry:
         comparison = registry.compare(base, candidate, **shared.options)
     if shared.json:
         print_json(as_json.comparison_json(comparison))
     else:
-        typer.echo(as_text.comparison_text(comparison, terminal_width()))
+        typer.echo(comparison_text(comparison, terminal_width()))
+
+
+def _compare_in_detail(
+    pair: tuple[str, str], shared: ReadArguments, code: bool, data: bool, environment: bool
+) -> None:
+    """Print how code, data or environment of two versions differ."""
+    from dataclasses import asdict
+
+    from gitreg.history import differences
+    from gitreg.render import differences as text
+
+    document, parts, width = {}, [], terminal_width()
+    with opened(shared.repo, shared.allow_rewind) as registry:
+        if code:
+            of_code = differences.code_difference(registry, *pair, **shared.options)
+            document["code"] = asdict(of_code)
+            parts.append(text.code_text(of_code, width))
+        if data:
+            of_data = differences.data_difference(registry, *pair, **shared.options)
+            document["data"] = asdict(of_data)
+            parts.append(text.data_text(of_data, width))
+        if environment:
+            packages = differences.environment_difference(registry, *pair, **shared.options)
+            document["environment"] = asdict(packages)
+            parts.append(text.environment_text(packages, width))
+    if shared.json:
+        print_json(document)
+    else:
+        page("\n\n".join(parts))
 
 
 @app.command()
@@ -395,6 +438,7 @@ def verify(
     Example: gitreg verify --remote churn-predictor@champion
     """
     from gitreg.render import as_json, as_text, terminal
+    from gitreg.render.colour import paint_verdict
 
     findings = []
     count = bad = 0
@@ -414,9 +458,8 @@ def verify(
             bad += any(finding.severity == "error" for finding in found)
             findings += found or [as_text.well(version)]
             if not shared.json:
-                typer.echo(
-                    as_text.findings_text(found) or f"{terminal.line(version.reference)}: ok"
-                )
+                well = f"{terminal.line(version.reference)}: {paint_verdict('ok')}"
+                typer.echo(as_text.findings_text(found) or well)
     if shared.json:
         print_json([as_json.finding_json(finding) for finding in findings])
     if not count:

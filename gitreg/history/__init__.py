@@ -2,4 +2,8 @@
 
 Everything here reads a `gitreg.registry.Registry` and writes nothing into it. What can be computed
 from values alone is in `gitreg.core`.
+
+=============  =============================================================
+`differences`  the commits, files of data and packages between two versions
+=============  =============================================================
 """
