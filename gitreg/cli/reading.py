@@ -95,7 +95,7 @@ def _matching(where: str | None, shared: ReadArguments) -> frozenset[tuple[str, 
     """Return the versions that match a filter; ``None`` without one."""
     if where is None:
         return None
-    from gitreg.history.search import search
+    from gitreg.history import search
 
     with pointing_at_mistakes(), opened(shared.repo, shared.allow_rewind) as registry:
         found = search(registry, where, broken=[], **shared.options)

@@ -50,7 +50,7 @@ def search(
 
     Example: gitreg search "metrics.roc_auc > 0.9 AND stage = 'production'"
     """
-    from gitreg.history.search import search as find
+    from gitreg.history import search as find
     from gitreg.render import as_json, as_text
 
     broken: list[GitregError] = []

@@ -17,7 +17,7 @@ from gitreg import Registry
 from gitreg.core.model import layout
 from gitreg.errors import GitregError, InvalidDocument, InvalidRequest, NotFound
 from gitreg.git.objects import GitObject, ObjectReader
-from gitreg.history.search import search
+from gitreg.history import search
 from gitreg.history.search_database import FILE
 from tests.conftest import git, write_model
 from tests.history.made import make
@@ -235,7 +235,7 @@ def test_a_shallow_clone_knows_what_is_there(shared: Path) -> None:
 _SEARCHES = """
 import json, sys
 from gitreg import Registry
-from gitreg.history.search import search
+from gitreg.history import search
 answers = []
 with Registry(sys.argv[1]) as registry:
     for _ in range(8):

@@ -15,7 +15,7 @@ from gitreg import Registry
 from gitreg.core.state.search import Document, matches, ordered, own_texts, packages_of
 from gitreg.core.state.state import RegistryState
 from gitreg.core.text.filter import parse, parse_order
-from gitreg.history.search import search
+from gitreg.history import search
 from tests.history.made import ORDERS, Made, a_filter, make, present
 from tests.support.fakes import DictSnapshot
 

@@ -1,9 +1,10 @@
 """Search: the versions for which a filter holds, in the grammar that MLflow's users know.
 
-from gitreg import Registry
-from gitreg.history import search
+    from gitreg.history import search
 
-search(Registry("."), "metrics.roc_auc > 0.9 AND stage = 'production'")
+    search(Registry("."), "metrics.roc_auc > 0.9 AND stage = 'production'")
+
+The index that answers is brought to the searched commit first; see `gitreg.history.search_index`.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def search(
 
     Args:
         registry: which.
-        filter: see `docs/reference/search.md`; all versions by default.
+        filter: the grammar is that of `gitreg.core.text.filter`; all versions by default.
         order_by: fields, ``"metrics.roc_auc DESC, created_at"``; by default by model, and the
             newest version first, as where these are equal.
         limit: the most versions to return.
