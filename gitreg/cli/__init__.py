@@ -8,6 +8,7 @@
 `output`      prints answers, outcomes, warnings and progress
 `writing`     register, promote, roll back, annotate, delete
 `reading`     list, show, log, resolve, compare, pull, verify
+`search`      search versions by what is known about them
 `reviewing`   approvals, the policy, the check, hooks, files for Git hosts
 `sharing`     fetch, push, tags, doctor
 `mlflow`      MLflow's web pages, import and export
@@ -37,6 +38,7 @@ COMMANDS = {
         *("create", "rename", "delete"),
     ),
     "reading": ("list", "show", "log", "resolve", "compare", "pull", "verify"),
+    "search": ("search",),
     "reviewing": ("approve", "policy", "check", "hook", "ci", "codeowners"),
     "sharing": ("fetch", "push", "status", "tags", "doctor"),
     "mlflow": ("ui", "import", "export"),

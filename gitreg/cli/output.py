@@ -174,6 +174,20 @@ def showing_refusals(*, json: bool) -> Iterator[None]:
 
 
 @contextmanager
+def pointing_at_mistakes() -> Iterator[None]:
+    """Print the part of a filter where a mistake is, before the error says what is wrong."""
+    from gitreg.core.text.filter import FilterError
+
+    try:
+        yield
+    except FilterError as error:
+        from gitreg.render.terminal import pointed_at
+
+        typer.echo(pointed_at(error.text, error.place), err=True)
+        raise
+
+
+@contextmanager
 def drawn_bar(words: str, *columns: ProgressColumn) -> Iterator[Callable[..., None]]:
     """Draw a bar on stderr; give what updates it, see `rich.progress.Progress.update`."""
     from rich.console import Console

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from gitreg.cli.app import app
-from gitreg.cli.output import opened, page, print_json, progress_bar, terminal_width, warn
+from gitreg.cli.output import (
+    opened,
+    page,
+    pointing_at_mistakes,
+    print_json,
+    progress_bar,
+    terminal_width,
+    warn,
+)
 from gitreg.cli.parameters import (
     ReadArguments,
     ReferenceArgument,
@@ -55,6 +63,9 @@ def list_(
     sort: Annotated[
         Optional[str], option("METRIC", "Versions with the highest value first.")
     ] = None,
+    where: Annotated[
+        Optional[str], option("FILTER", "Only versions that match, or models with one.")
+    ] = None,
     *,
     shared: ReadArguments,
 ) -> None:
@@ -66,12 +77,13 @@ def list_(
     if of_models and (metric or sort):
         raise InvalidRequest("--metric and --sort are about versions: gitreg list NAME")
     broken: list[GitregError] = []
+    matching = _matching(where, shared)
     if of_models:
-        _list_models(name, stage, shared, broken)
+        _list_models(name, stage, matching, shared, broken)
     else:
         check_model_argument(str(name), "gitreg list {model}, or gitreg show {reference}")
         columns = list(dict.fromkeys([*(metric or ()), *([sort] if sort else [])]))
-        _list_versions(str(name), stage, columns, sort, shared, broken)
+        _list_versions(str(name), stage, matching, columns, sort, shared, broken)
     if broken:
         raise InvalidDocument(
             "; ".join(map(str, broken)),
@@ -79,8 +91,23 @@ def list_(
         )
 
 
+def _matching(where: str | None, shared: ReadArguments) -> frozenset[tuple[str, int]] | None:
+    """Return the versions that match a filter; ``None`` without one."""
+    if where is None:
+        return None
+    from gitreg.history import search
+
+    with pointing_at_mistakes(), opened(shared.repo, shared.allow_rewind) as registry:
+        found = search(registry, where, broken=[], **shared.options)
+    return frozenset((version.model, version.version) for version in found)
+
+
 def _list_models(
-    pattern: str | None, stage: str | None, shared: ReadArguments, broken: list[GitregError]
+    pattern: str | None,
+    stage: str | None,
+    matching: frozenset[tuple[str, int]] | None,
+    shared: ReadArguments,
+    broken: list[GitregError],
 ) -> None:
     from gitreg.render import as_json, as_text
 
@@ -88,6 +115,9 @@ def _list_models(
         _check_stage(registry, stage, shared)
         every = registry.models(broken, **shared.options)
     models = [one for one in every if _is_listed(one, pattern, stage)]
+    if matching is not None:
+        names = {model for model, _ in matching}
+        models = [one for one in models if one.name in names]
     if shared.json:
         print_json([as_json.model_json(model) for model in models])
     elif models:
@@ -101,6 +131,7 @@ def _list_models(
 def _list_versions(
     name: str,
     stage: str | None,
+    matching: frozenset[tuple[str, int]] | None,
     columns: list[str],
     sort: str | None,
     shared: ReadArguments,
@@ -117,6 +148,8 @@ def _list_versions(
             raise NotFound(f"no version has a metric {metric!a}", hint=did_you_mean(metric, known))
     wanted = None if stage is None or stage.lower() == NO_STAGE else stage.lower()
     versions = [one for one in every if stage is None or one.stage == wanted]
+    if matching is not None:
+        versions = [one for one in versions if (one.model, one.version) in matching]
     if sort is not None:
         versions.sort(key=lambda one: one.metrics.get(sort, float("-inf")), reverse=True)
     if shared.json:

@@ -378,7 +378,7 @@ class Parts:
         """Return the registry as a write finds it, before it looks at the remote."""
         return self._state_of(self._written.snapshot(self._written.head_commit()))
 
-    def _past(self, state: RegistryState) -> HistoryIndex:
+    def past(self, state: RegistryState) -> HistoryIndex:
         """Return the history index, at the state's commit."""
         self._history.advance(str(existing(state).commit))
         return self._history

@@ -131,6 +131,8 @@ EVERY_READ = (
     "show churn@1",
     "log",
     "log churn",
+    "search",
+    "list --where name='x'",
     "resolve churn@1",
     "compare churn@1 churn@2",
     "pull churn@1",
