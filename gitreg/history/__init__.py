@@ -3,7 +3,10 @@
 Everything here reads a `gitreg.registry.Registry` and writes nothing into it. What can be computed
 from values alone is in `gitreg.core`.
 
-=============  =============================================================
-`differences`  the commits, files of data and packages between two versions
-=============  =============================================================
+================  =============================================================
+`differences`     the commits, files of data and packages between two versions
+`bisect`          which version was the first bad one
+`bisect_command`  tests a version with the user's own command
+`bisect_memory`   what an interrupted search has learned
+================  =============================================================
 """

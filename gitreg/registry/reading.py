@@ -264,6 +264,24 @@ class Reading(Parts):
         past = self._past(state)
         return tenures(past.moves_of(model, f"stages/{stage.lower()}"), held)
 
+    def moves(
+        self, name: str, *, stage: str = "production", **options: Unpack[ReadOptions]
+    ) -> list[Event]:
+        """Return the moves of a stage since the model got its name, newest first.
+
+        Args:
+            name: the model.
+            stage: the stage.
+            **options: see `ReadOptions`.
+
+        Raises:
+            NotFound: there is no such model.
+        """
+        state = existing(self.state(**options))
+        model = state.check_model(checked_text(name, "a model"))
+        pointer = f"stages/{check_stage_name(checked_text(stage, 'a stage'))}"
+        return self._past(state).moves_of(model, pointer)
+
     def activity(self, name: str, *, rev: str | None = None) -> Timestamps:
         """Return when a model and its versions were created and last changed, from history.
 
