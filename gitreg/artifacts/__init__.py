@@ -9,6 +9,7 @@
 `provenance`          `Provenance`: everything that is known of a version to register
 `collect`             finds out the provenance of a source, and brings the bytes
 `doubts`              what a person who registers should know
+`likely`              what in a project is probably a trained model
 `training_data`       the data of versions, on the DVC remote
 `data_listings`       which files a folder of data had
 `lineage`             what DVC knows about the origin of a version

@@ -3,6 +3,8 @@
 ============  =================================================================
 `app`         the command groups, and the one place that reports errors
 `parameters`  what several commands share: options, arguments, shell completion
+`coloured`    whether text is coloured
+`meant`       what a person meant who typed a command that gitreg does not have
 `output`      prints answers, outcomes, warnings and progress
 `writing`     register, promote, roll back, annotate, delete
 `reading`     list, show, log, resolve, compare, pull, verify

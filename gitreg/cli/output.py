@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from gitreg.cli.coloured import on_stderr
 from gitreg.errors import Refused
 from gitreg.registry import Registry
 
@@ -153,7 +154,8 @@ def show_verdicts(judgements: tuple[Judgement, ...], *, waiting: bool = False) -
     from gitreg.render import as_text
 
     if judgements:
-        typer.echo(as_text.verdicts_text(judgements, waiting=waiting), err=True)
+        with on_stderr():
+            typer.echo(as_text.verdicts_text(judgements, waiting=waiting), err=True)
 
 
 @contextmanager

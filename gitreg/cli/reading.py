@@ -176,7 +176,7 @@ def show(
         print_json(answer | ({} if held is None else {"held": as_json.held_json(held[0])}))
     else:
         if held is not None:
-            typer.echo(f"{pages.held_text(*held)}\n")
+            typer.echo(f"{pages.held_text(*held, terminal_width())}\n")
         typer.echo(as_text.version_text(version, terminal_width(), approvals, given, age=age))
 
 
@@ -226,7 +226,8 @@ def log(
 
     Example: gitreg log churn-predictor/production --since 2026-11-01
     """
-    from gitreg.render import as_json, as_text
+    from gitreg.render import as_json
+    from gitreg.render.events import events_text
 
     with opened(shared.repo, shared.allow_rewind) as registry:
         events = registry.log(
@@ -247,7 +248,7 @@ def log(
     if shared.json:
         print_json([as_json.event_json(event) for event in events])
     elif events:
-        page(as_text.events_text(events, terminal_width(), limit))
+        page(events_text(events, terminal_width(), limit))
     else:
         typer.echo("no events", err=True)
 
@@ -297,7 +298,8 @@ def compare(
 
     Example: gitreg compare churn-predictor/production churn-predictor@2
     """
-    from gitreg.render import as_json, as_text
+    from gitreg.render import as_json
+    from gitreg.render.comparison import comparison_text
 
     if code or data or environment:
         _compare_in_detail((base, candidate), shared, code, data, environment)
@@ -307,7 +309,7 @@ def compare(
     if shared.json:
         print_json(as_json.comparison_json(comparison))
     else:
-        typer.echo(as_text.comparison_text(comparison, terminal_width()))
+        typer.echo(comparison_text(comparison, terminal_width()))
 
 
 def _compare_in_detail(
@@ -403,6 +405,7 @@ def verify(
     Example: gitreg verify --remote churn-predictor@champion
     """
     from gitreg.render import as_json, as_text, terminal
+    from gitreg.render.colour import paint_verdict
 
     findings = []
     count = bad = 0
@@ -422,9 +425,8 @@ def verify(
             bad += any(finding.severity == "error" for finding in found)
             findings += found or [as_text.well(version)]
             if not shared.json:
-                typer.echo(
-                    as_text.findings_text(found) or f"{terminal.line(version.reference)}: ok"
-                )
+                well = f"{terminal.line(version.reference)}: {paint_verdict('ok')}"
+                typer.echo(as_text.findings_text(found) or well)
     if shared.json:
         print_json([as_json.finding_json(finding) for finding in findings])
     if not count:

@@ -57,14 +57,37 @@ def init(
     if not standing.is_dir():
         raise InvalidRequest(f"{standing} is not a folder")
     outcome = Registry.init(path)
-    if not json and outcome.is_unchanged:
-        typer.echo(f"nothing to do: there is a registry already, in {_top_of(path)}")
-        warn(outcome.warnings)
-        return
-    print_outcome(outcome, WriteArguments(json=json))
     top = _top_of(path)
-    if top != folder.resolve():
-        warn((f"the registry is in {top}, the root of the Git repository",))
+    if not json and outcome.is_unchanged:
+        typer.echo(f"nothing to do: there is a registry already, in {top}")
+        warn(outcome.warnings)
+    else:
+        print_outcome(outcome, WriteArguments(json=json))
+        if top != folder.resolve():
+            warn((f"the registry is in {top}, the root of the Git repository",))
+    if not json and not Registry(path).state().model_names():
+        typer.echo(_next_commands(top, Path.cwd()), err=True)
+
+
+def _next_commands(top: Path, here: Path) -> str:
+    """Return the three commands that follow the first one, with the user's own values."""
+    from gitreg.artifacts.likely import likely_model
+    from gitreg.core.model.names import folder_of, is_model_name
+    from gitreg.render import terminal
+
+    found = likely_model(top)
+    is_inside = here.is_relative_to(top)
+    source = os.path.relpath(found or top / "models" / "model.pkl", here if is_inside else top)
+    is_plain = is_model_name(top.name) and folder_of(top.name) == top.name
+    model = top.name if is_plain else "my-model"
+    where = "" if is_inside else f" in {shlex.quote(str(top))}"
+    commands = (
+        f"gitreg register {model} {shlex.quote(source)}",
+        f'gitreg promote {model}@1 --to production -m "the first one"',
+        f"gitreg show {model}/production",
+    )
+    path = "" if found else ", with your model's path"
+    return "\n    ".join(map(terminal.line, [f"next{where}{path}:", *commands]))
 
 
 def _top_of(path: str) -> Path:
@@ -318,7 +341,8 @@ def _version_to(text: str, names: Sequence[str]) -> int:
 
 def _print_tenures(registry: Registry, names: Sequence[str], stage: str, *, json: bool) -> None:
     """Print what a rollback of each model may go back to."""
-    from gitreg.render import as_json, as_text
+    from gitreg.render import as_json
+    from gitreg.render.events import tenures_text
 
     answers: list[dict[str, Any]] = []
     for name in names:
@@ -328,7 +352,7 @@ def _print_tenures(registry: Registry, names: Sequence[str], stage: str, *, json
         ]
         answers += [as_json.tenure_json(name, *one) for one in found]
         if not json and found:
-            typer.echo(as_text.tenures_text(name, stage, found, terminal_width()))
+            typer.echo(tenures_text(name, stage, found, terminal_width()))
         elif not json:
             typer.echo(f"{name}: no other version was in {stage}", err=True)
     if json:

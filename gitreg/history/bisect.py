@@ -186,7 +186,11 @@ def plan_bisect(
     """
     state = registry.state(**options)
     model = state.check_model(model)
-    order = _numbers(state, model) if stage is None else _entries(registry, model, stage, options)
+    order = (
+        dict.fromkeys(state.numbers(model))
+        if stage is None
+        else _entries(registry, state, model, stage)
+    )
     names = [_number(registry, model, text, options) for text in (good, bad) if text is not None]
     first = names[0] if good is not None else None
     last = names[-1] if bad is not None else None
@@ -198,12 +202,8 @@ def plan_bisect(
     )
 
 
-def _numbers(state: RegistryState, model: str) -> dict[int, str | None]:
-    return dict.fromkeys(state.numbers(model))
-
-
 def _entries(
-    registry: Registry, model: str, stage: str, options: ReadOptions
+    registry: Registry, state: RegistryState, model: str, stage: str
 ) -> dict[int, str | None]:
     """Return the versions that were in a stage, in the order in which they first entered."""
     name = check_stage_name(stage)
@@ -213,26 +213,27 @@ def _entries(
             hint="git fetch --unshallow",
         )
     found: dict[int, str | None] = {}
-    for event in _moves(registry, model, name, options):
+    for event in _moves(registry, state, model, name):
         for version in sorted(set(event.after) - set(event.before)):
             found.setdefault(version, event.time)
     if not found:
-        registry.policy(model, **options).stage(name)  # its error names the near misses
+        state.policy.of(model).stage(name)  # its error names the near misses
         raise NotFound(
             f"no version of {model} was ever in {name}", hint=f"gitreg log {model} shows its past"
         )
     return found
 
 
-def _moves(registry: Registry, model: str, stage: str, options: ReadOptions) -> list[Event]:
+def _moves(registry: Registry, state: RegistryState, model: str, stage: str) -> list[Event]:
     """Return the moves of a stage, oldest first, also from when the model had another name."""
-    moves = registry.moves(model, stage=stage, **options)[::-1]
-    for event in registry.log(model, **options):
+    past = registry.past(state)
+    moves, events = past.moves_of(model, f"stages/{stage}")[::-1], past.events(model)
+    for event in events:
         if event.ends_the_model:
             break
         if event.renamed_from is not None:
-            before: ReadOptions = {"rev": f"{event.commit}^"}
-            return _moves(registry, event.renamed_from, stage, before) + moves
+            before = registry.state(rev=f"{event.commit}^")
+            return _moves(registry, before, event.renamed_from, stage) + moves
     return moves
 
 

@@ -12,7 +12,7 @@ from gitreg.core.text.counts import quantity
 from gitreg.core.text.times import utc
 from gitreg.history.bisect import BisectOutcome, BisectPlan, Step
 from gitreg.render.as_json import comparison_json
-from gitreg.render.as_text import comparison_text
+from gitreg.render.comparison import comparison_text
 from gitreg.render.terminal import line, size, table
 
 SHOWN = 50

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import typer
 
+import gitreg as package
+from gitreg import errors
 from gitreg.cli import app
 from gitreg.core.documents import yaml
 from gitreg.core.model.manifest import read_manifest
@@ -57,6 +59,15 @@ def test_the_policy_reference_has_every_key() -> None:
     gates = [key for gate in policy["definitions"]["gate"]["anyOf"] for key in gate["properties"]]
     for key in (*policy["properties"], *policy["definitions"]["stage"]["properties"], *gates):
         assert re.search(rf"\b{key}\b", text), key
+
+
+def test_the_python_reference_has_every_name() -> None:
+    text = (DOCS / "reference" / "python.md").read_text()
+    shown = {
+        name.rpartition(".")[2] for name in re.findall(r"^::: (gitreg\.\S+)", text, re.MULTILINE)
+    }
+    assert "errors" in shown  # with all that is in it
+    assert set(package.__all__) - shown - set(vars(errors)) == {"__version__"}
 
 
 def test_the_manifest_that_is_shown_is_one() -> None:
