@@ -104,7 +104,8 @@ def page(text: str) -> None:
 
 def print_json_error(given: Sequence[str], message: str, hint: str | None, code: int) -> None:
     """Print an error as JSON too, if the command line asks for JSON and has printed none."""
-    if "--json" in given and not _JSON_PRINTED:
+    own = given[: given.index("--")] if "--" in given else given  # the rest is another command's
+    if "--json" in own and not _JSON_PRINTED:
         print_json({"error": message, "hint": hint, "exit_code": code})
 
 

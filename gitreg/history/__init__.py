@@ -5,6 +5,9 @@ from values alone is in `gitreg.core`.
 
 =================  =================================================================
 `differences`      the commits, files of data and packages between two versions
+`bisect`           which version was the first bad one
+`bisect_command`   tests a version with the user's own command
+`bisect_memory`    what an interrupted search has learned
 `searching`        the versions for which a filter holds; `search` is its function
 `search_database`  the file of its index
 `search_index`     keeps the index at a commit

@@ -104,18 +104,18 @@ class Parts:
 
     @property
     def repository(self) -> GitRepository:
-        """The repository with all of its history, for the packages on top of this one."""
+        """The Git repository, with all of its history; for a URL, its copy."""
         return self._repository
-
-    @property
-    def artifacts(self) -> ArtifactStore:
-        """The bytes of the versions, for the packages on top of this one."""
-        return self._artifacts
 
     @property
     def private_dir(self) -> Path:
         """The folder for what belongs to this clone alone, such as the history index."""
         return self._repository.private_dir
+
+    @property
+    def artifacts(self) -> ArtifactStore:
+        """The bytes of the versions."""
+        return self._artifacts
 
     @contextmanager
     def authored_by(self, name: str, email: str) -> Iterator[None]:
