@@ -45,6 +45,7 @@ from gitreg.mlflow.commits import committed
 from gitreg.mlflow.failures import translated
 from gitreg.mlflow.pool import Pool
 from gitreg.mlflow.reading import CommitCache, FolderCache, ModelRow, Reading
+from gitreg.mlflow.serving import check_server
 from gitreg.mlflow.sources import gathered, submitted
 from gitreg.mlflow.webhooks import Webhooks
 from gitreg.publishing.outcome import Outcome
@@ -81,6 +82,7 @@ class GitregStore(AbstractStore):
         self._tracking_uri = tracking_uri
         with translated():
             self._uri = uri.parse(store_uri or "")
+            check_server(self._uri)
         self._start()
 
     def _start(self) -> None:
@@ -384,8 +386,7 @@ class GitregStore(AbstractStore):
         """
         _validate_model_name(name)
         number = _validate_model_version(version)
-        self._found(lambda found: found.version(name, number))
-        return download_uri(self._uri, name, number)
+        return download_uri(self._uri, self._found(lambda found: found.version(name, number).facts))
 
     def search_model_versions(
         self,
