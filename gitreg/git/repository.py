@@ -538,7 +538,8 @@ class GitRepository:
                     hint='git config user.name "Your Name" && git config user.email you@host',
                 )
             self._identities[role] = match["name"], match["email"]
-            return Signature(match["name"], match["email"], int(match["time"]), match["zone"])
+            if f"GIT_{role}_DATE" in os.environ:
+                return Signature(match["name"], match["email"], int(match["time"]), match["zone"])
         now = int(time.time())
         zone = time.strftime("%z", time.localtime(now))
         return Signature(*self._identities[role], now, zone)
