@@ -14,6 +14,7 @@ from gitreg.cli.parameters import (
     ReferenceArgument,
     argument,
     check_model_argument,
+    complete_metric,
     complete_model,
     complete_reference,
     complete_stage,
@@ -50,10 +51,11 @@ def list_(
         ),
     ] = None,
     metric: Annotated[
-        Optional[list[str]], option("METRIC", "A column for a metric of versions; may repeat.")
+        Optional[list[str]],
+        option("METRIC", "A column for a metric of versions; may repeat.", complete_metric),
     ] = None,
     sort: Annotated[
-        Optional[str], option("METRIC", "Versions with the highest value first.")
+        Optional[str], option("METRIC", "Versions with the highest value first.", complete_metric)
     ] = None,
     *,
     shared: ReadArguments,
