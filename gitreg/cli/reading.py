@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from gitreg.cli.app import app
-from gitreg.cli.output import opened, page, print_json, progress_bar, terminal_width, warn
+from gitreg.cli.output import opened, page, print_json, progress_bar, say_age, terminal_width, warn
 from gitreg.cli.parameters import (
     ReadArguments,
     ReferenceArgument,
@@ -89,6 +89,7 @@ def _list_models(
     with opened(shared.repo, shared.allow_rewind) as registry:
         _check_stage(registry, stage, shared)
         every = registry.models(broken, **shared.options)
+        say_age(registry, registry.commit, shared)
     models = [one for one in every if _is_listed(one, pattern, stage)]
     if shared.json:
         print_json([as_json.model_json(model) for model in models])
@@ -113,6 +114,7 @@ def _list_versions(
     with opened(shared.repo, shared.allow_rewind) as registry:
         _check_stage(registry, stage, shared)
         every = registry.versions(name, broken, **shared.options)
+        say_age(registry, registry.commit, shared)
     known = {metric for version in every for metric in version.metrics}
     for metric in columns:
         if every and metric not in known:
@@ -191,6 +193,7 @@ def _show_model(name: str, shared: ReadArguments) -> None:
         model = registry.model(name, **shared.options)
         versions = registry.versions(name, broken, **shared.options)
         events = registry.log(name, **shared.options)
+        say_age(registry, registry.commit, shared)
     moves = [event for event in events if event.pointer is not None]
     if shared.json:
         answer = as_json.model_json(model)
@@ -245,6 +248,7 @@ def log(
                 "no events: this clone is shallow and has no older history",
                 hint="git fetch --unshallow",
             )
+        say_age(registry, registry.commit, shared)
         if registry.is_shallow:
             warn(("this clone is shallow and has no older history: git fetch --unshallow",))
     if shared.json:
@@ -268,6 +272,7 @@ def resolve(
     """
     with opened(shared.repo, shared.allow_rewind) as registry:
         resolved = registry.resolve(reference, **shared.options)
+        say_age(registry, resolved.read_from, shared)
     if shared.json:
         from gitreg.render import as_json
 
@@ -296,6 +301,7 @@ def compare(
 
     with opened(shared.repo, shared.allow_rewind) as registry:
         comparison = registry.compare(base, candidate, **shared.options)
+        say_age(registry, comparison.b.read_from, shared)
     if shared.json:
         print_json(as_json.comparison_json(comparison))
     else:
@@ -332,6 +338,7 @@ def pull(
         resolved = registry.resolve(reference, **shared.options)
         path = registry.pull(resolved, output, replace_existing=force, rev=resolved.read_from)
         sha256 = registry.sha256(resolved, rev=resolved.read_from)
+        say_age(registry, resolved.read_from, shared)
     kind = "folder" if path.is_dir() else "file"
     said = f"{resolved}, read from {resolved.read_from[: terminal.SHORT]}: a {kind}"
     typer.echo(said, err=True)
@@ -378,6 +385,7 @@ def verify(
         verified = registry.verify(
             *(references or ()), remote=remote, repair=repair, **shared.options
         )
+        say_age(registry, registry.commit, shared)
         if remote:  # read to the end: the bar owns the terminal while it is drawn
             verified = iter(list(verified))
             stack.close()

@@ -255,10 +255,10 @@ class Registry(Writing):
     @property
     def age(self) -> float | None:
         """How many seconds ago this clone last read its remote; ``None`` without one."""
-        from gitreg.publishing.status import age
+        from gitreg.git.freshness import age
 
         branch = None if self._url is not None else self._repository.head_branch()
-        return None if branch is None else age(self._repository, self._clone, branch)
+        return None if branch is None else age(self._repository, branch)
 
     def held(
         self, reference: ReferenceLike, **options: Unpack[ReadOptions]
