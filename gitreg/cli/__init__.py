@@ -3,6 +3,7 @@
 ============  =================================================================
 `app`         the command groups, and the one place that reports errors
 `parameters`  what several commands share: options, arguments, shell completion
+`completion`  what a Tab offers, and the shells' scripts
 `coloured`    whether text is coloured
 `meant`       what a person meant who typed a command that gitreg does not have
 `output`      prints answers, outcomes, warnings and progress
@@ -23,6 +24,7 @@ of that one alone: a serving process runs ``gitreg resolve`` when it starts.
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from types import ModuleType
@@ -50,7 +52,10 @@ COMMANDS = {
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line, or complete one."""
+    if "_GITREG_COMPLETE" in os.environ:
+        import_module(f"{__name__}.completion").main()
+        return
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
     modules = [module for module, names in COMMANDS.items() if wanted in names]
     if modules:

@@ -14,6 +14,7 @@ from gitreg.cli.output import (
     pointing_at_mistakes,
     print_json,
     progress_bar,
+    say_age,
     terminal_width,
     warn,
 )
@@ -22,6 +23,7 @@ from gitreg.cli.parameters import (
     ReferenceArgument,
     argument,
     check_model_argument,
+    complete_metric,
     complete_model,
     complete_reference,
     complete_stage,
@@ -58,10 +60,11 @@ def list_(
         ),
     ] = None,
     metric: Annotated[
-        Optional[list[str]], option("METRIC", "A column for a metric of versions; may repeat.")
+        Optional[list[str]],
+        option("METRIC", "A column for a metric of versions; may repeat.", complete_metric),
     ] = None,
     sort: Annotated[
-        Optional[str], option("METRIC", "Versions with the highest value first.")
+        Optional[str], option("METRIC", "Versions with the highest value first.", complete_metric)
     ] = None,
     where: Annotated[
         Optional[str], option("FILTER", "Only versions that match, or models with one.")
@@ -114,6 +117,7 @@ def _list_models(
     with opened(shared.repo, shared.allow_rewind) as registry:
         _check_stage(registry, stage, shared)
         every = registry.models(broken, **shared.options)
+        say_age(registry, registry.commit, shared)
     models = [one for one in every if _is_listed(one, pattern, stage)]
     if matching is not None:
         names = {model for model, _ in matching}
@@ -142,6 +146,7 @@ def _list_versions(
     with opened(shared.repo, shared.allow_rewind) as registry:
         _check_stage(registry, stage, shared)
         every = registry.versions(name, broken, **shared.options)
+        say_age(registry, registry.commit, shared)
     known = {metric for version in every for metric in version.metrics}
     for metric in columns:
         if every and metric not in known:
@@ -222,6 +227,7 @@ def _show_model(name: str, shared: ReadArguments) -> None:
         model = registry.model(name, **shared.options)
         versions = registry.versions(name, broken, **shared.options)
         events = registry.log(name, **shared.options)
+        say_age(registry, registry.commit, shared)
     moves = [event for event in events if event.pointer is not None]
     if shared.json:
         answer = as_json.model_json(model)
@@ -276,6 +282,7 @@ def log(
                 "no events: this clone is shallow and has no older history",
                 hint="git fetch --unshallow",
             )
+        say_age(registry, registry.commit, shared)
         if registry.is_shallow:
             warn(("this clone is shallow and has no older history: git fetch --unshallow",))
     if shared.json:
@@ -299,6 +306,7 @@ def resolve(
     """
     with opened(shared.repo, shared.allow_rewind) as registry:
         resolved = registry.resolve(reference, **shared.options)
+        say_age(registry, resolved.read_from, shared)
     if shared.json:
         from gitreg.render import as_json
 
@@ -339,6 +347,7 @@ def compare(
         return
     with opened(shared.repo, shared.allow_rewind) as registry:
         comparison = registry.compare(base, candidate, **shared.options)
+        say_age(registry, comparison.b.read_from, shared)
     if shared.json:
         print_json(as_json.comparison_json(comparison))
     else:
@@ -404,6 +413,7 @@ def pull(
         resolved = registry.resolve(reference, **shared.options)
         path = registry.pull(resolved, output, replace_existing=force, rev=resolved.read_from)
         sha256 = registry.sha256(resolved, rev=resolved.read_from)
+        say_age(registry, resolved.read_from, shared)
     kind = "folder" if path.is_dir() else "file"
     said = f"{resolved}, read from {resolved.read_from[: terminal.SHORT]}: a {kind}"
     typer.echo(said, err=True)
@@ -450,6 +460,7 @@ def verify(
         verified = registry.verify(
             *(references or ()), remote=remote, repair=repair, **shared.options
         )
+        say_age(registry, registry.commit, shared)
         if remote:  # read to the end: the bar owns the terminal while it is drawn
             verified = iter(list(verified))
             stack.close()

@@ -241,14 +241,15 @@ class Registry(Writing):
     @property
     def age(self) -> float | None:
         """How many seconds ago this clone last read its remote; ``None`` without one."""
-        from gitreg.publishing.status import age
+        from gitreg.git.freshness import age
 
         if self._url is not None:
             return None
+        branch = self._repository.head_branch()
         try:
-            return age(self._repository, self._clone, self._clone.tip().branch)
+            return age(self._repository, branch or self._clone.tip().branch)
         except GitError:
-            return None
+            return None  # HEAD is detached, and nothing tells the branch
 
     def held(
         self, reference: ReferenceLike, **options: Unpack[ReadOptions]

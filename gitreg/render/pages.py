@@ -97,6 +97,12 @@ def status_text(status: CloneStatus, width: int) -> str:
         lines += [line(f"    {one.commit[:SHORT]}  {one.subject}") for one in status.unpublished]
     if status.behind:
         lines.append(f"published and not here: {quantity(status.behind, 'commit')}: gitreg fetch")
+    if status.brought:
+        lines.append(f"the last fetch brought {quantity(len(status.brought), 'commit')}:")
+        lines += [
+            line(f"    {one.commit[:SHORT]}  {one.subject}") for one in status.brought[:SHOWN]
+        ]
+        lines += ["    …"] if len(status.brought) > SHOWN else []
     if status.reviews:
         lines.append("waiting for review:")
         lines += [line(f"    {name}") for name in status.reviews]
