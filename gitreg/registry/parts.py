@@ -114,18 +114,18 @@ class Parts:
 
     @property
     def repository(self) -> GitRepository:
-        """The repository with all of its history, for the packages on top of this one."""
+        """The Git repository, with all of its history; for a URL, its copy."""
         return self._repository
-
-    @property
-    def artifacts(self) -> ArtifactStore:
-        """The bytes of the versions, for the packages on top of this one."""
-        return self._artifacts
 
     @property
     def private_dir(self) -> Path:
         """The folder for what belongs to this clone alone, such as the history index."""
         return self._repository.private_dir
+
+    @property
+    def artifacts(self) -> ArtifactStore:
+        """The bytes of the versions."""
+        return self._artifacts
 
     @contextmanager
     def authored_by(self, name: str, email: str) -> Iterator[None]:
@@ -174,10 +174,12 @@ class Parts:
         """A copy of a URL from which a few files of the tip can be read."""
         return self._open_copy(light=True)
 
-    def _open_copy(self, *, light: bool) -> Copy:
+    def _open_copy(self, *, light: bool, to_write: bool = False) -> Copy:
         from gitreg.git.copies import open_copy
 
-        copy = open_copy(str(self._url), light=light, allow_rewind=self._allow_rewind)
+        copy = open_copy(
+            str(self._url), light=light, to_write=to_write, allow_rewind=self._allow_rewind
+        )
         self._allow_rewind = False  # accepted once, not for what happens later
         return copy
 
@@ -192,7 +194,7 @@ class Parts:
 
         return HistoryIndex(
             repository,
-            PublishedTags(repository, lambda: clone().upstream(repository.tip())),
+            PublishedTags(repository, lambda: clone().upstream(clone().tip())),
         )
 
     @cached_property
@@ -200,6 +202,8 @@ class Parts:
         """The repository that writes are made in: for a URL, the copy that has the least."""
         if self._url is None or "_repository" in self.__dict__:
             return self._repository
+        if "_light" not in self.__dict__:
+            self._light = self._open_copy(light=True, to_write=True)
         return self._light.repository
 
     @cached_property
@@ -384,7 +388,7 @@ class Parts:
         """Return the registry as a write finds it, before it looks at the remote."""
         return self._state_of(self._written.snapshot(self._written.head_commit()))
 
-    def _past(self, state: RegistryState) -> HistoryIndex:
+    def past(self, state: RegistryState) -> HistoryIndex:
         """Return the history index, at the state's commit."""
         self._history.advance(str(existing(state).commit))
         return self._history
@@ -423,7 +427,8 @@ class Parts:
                 topic=topic,
             )
         if settings.dry_run:
-            return self._publisher.plan(operation, settings.reason)
+            publishes = self._publishes(settings)
+            return self._publisher.plan(operation, settings.reason, push=publishes)
         outcome = self._publisher.apply(
             operation,
             settings.reason,
@@ -435,7 +440,7 @@ class Parts:
 
     def _placed(self, outcome: gitreg.Outcome) -> gitreg.Outcome:
         """Return the outcome with its branch, and with what others still see."""
-        tip = self._written.tip()
+        tip = self._clone.tip()
         beside = self._clone.default_beside(tip.branch)
         if beside is not None:
             outcome = replace(outcome, branch=tip.branch.removeprefix("refs/heads/"))
@@ -458,7 +463,7 @@ class Parts:
         """Return a function that reads the default branch, if another one is checked out."""
 
         def read() -> tuple[str, RegistryState] | None:
-            found = self._clone.default_beside(self._written.tip().branch, fetch=fetch)
+            found = self._clone.default_beside(self._clone.tip().branch, fetch=fetch)
             if found is None:
                 return None
             return found[0], RegistryState(self._written.snapshot(found[1]))
@@ -470,7 +475,7 @@ class Parts:
         from gitreg.git import remote
 
         def listed() -> Mapping[str, str]:
-            upstream = self._clone.upstream(self._written.tip())
+            upstream = self._clone.upstream(self._clone.tip())
             return remote.version_tags(self._written, upstream, model)
 
         return listed

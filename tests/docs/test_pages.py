@@ -96,7 +96,8 @@ def test_commands_that_are_named_exist() -> None:
                     continue
                 command = command.commands[words[1]]
             known = {option for parameter in command.params for option in parameter.opts}
-            for word in words:
+            own = words[: words.index("--")] if "--" in words else words
+            for word in own:
                 if word.startswith("--"):
                     assert word.partition("=")[0] in {*known, "--help"}, (page.name, line)
 
