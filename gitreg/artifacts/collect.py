@@ -14,6 +14,7 @@ from pathlib import Path
 from gitreg.artifacts import doubts
 from gitreg.artifacts.dvc_files import absolute_path
 from gitreg.artifacts.environment import code_commit, environment
+from gitreg.artifacts.evaluations import read_evaluation_file
 from gitreg.artifacts.files import read_bytes
 from gitreg.artifacts.lineage import data_dependency
 from gitreg.artifacts.metrics_and_params import read_metrics, read_params
@@ -185,6 +186,7 @@ def found_out(  # noqa: PLR0913  the keywords of `Registry.register`
     description: str | None = None,
     requirements: Path | None = None,
     run_id: str | None = None,
+    evaluations: Sequence[Path] = (),
 ) -> Provenance:
     """Return what can be found out of a source, and what a person says of it.
 
@@ -222,6 +224,7 @@ def found_out(  # noqa: PLR0913  the keywords of `Registry.register`
         requirements=listed,
         description=description,
         tags=tags,
+        evaluations=tuple(read_evaluation_file(path, top) for path in evaluations),
         warnings=(*place.warnings, *unrecorded),
         doubts=(
             *(doubts.uncommitted(folder) if folder and code and code.dirty else ()),

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gitreg.artifacts.dvc_files import relative_path
-from gitreg.artifacts.measurements import Measurements
+from gitreg.artifacts.measurements import Measurements, measurements_of
+from gitreg.artifacts.metrics_and_params import read_values
 from gitreg.artifacts.store import ArtifactStore
 from gitreg.artifacts.untracked_code import code_at
+from gitreg.core.documents.fields import Fields
 from gitreg.core.model.model import DataDependency, Evaluation, Predictions
 from gitreg.core.model.names import Reference, check_evaluation_name
 from gitreg.core.operations.evaluate import Evaluated
@@ -61,6 +63,62 @@ def data_now(path: Path, root: Path | None) -> DataDependency:
     found = hash_tree(place, as_source=True)
     stored = relative_path(place, root.absolute()) if root is not None else place.as_posix()
     return DataDependency(stored, found.md5, found.size)
+
+
+def read_evaluation_file(path: Path, root: Path | None) -> Evaluation:
+    """Return an evaluation that a person or a pipeline wrote, for a version that is registered now.
+
+    It has ``name``, ``data`` (a path; or ``path``, ``md5``, ``size`` and ``split``), ``metrics``,
+    and perhaps ``slices``, ``intervals``, ``threshold`` and ``command``. Data that is there is
+    hashed. Bytes, time and person are filled in by the registration.
+
+    Args:
+        path: a JSON, YAML or TOML file.
+        root: see `data_now`.
+
+    Raises:
+        NotFound: there is no such file.
+        InvalidRequest: its extension is another one.
+        InvalidDocument: a value is not what it has to be.
+        WorldError: it, or the data, cannot be read.
+    """
+    values, where = read_values(path, "an evaluation"), str(path)
+    fields = Fields(values, where).only(
+        ("name", "data", "metrics", "slices", "intervals", "threshold", "command")
+    )
+    name = fields.text("name")
+    check_evaluation_name(name)
+    numbers = dict(fields.mapping("metrics"))
+    numbers |= {key: values[key] for key in ("slices", "intervals", "threshold") if key in values}
+    found = measurements_of(numbers, where)
+    data, split = _named_data(fields, root)
+    return Evaluation(
+        name,
+        "0" * 64,
+        "",
+        "",
+        data,
+        found.metrics,
+        split,
+        found.intervals,
+        found.threshold,
+        found.slices,
+        command=fields.optional_text("command"),
+    )
+
+
+def _named_data(fields: Fields, root: Path | None) -> tuple[DataDependency, str | None]:
+    split = said = None
+    if fields.is_of("data", str):
+        path = fields.text("data")
+    else:
+        inner = fields.fields_of("data").only(("path", "md5", "size", "split"))
+        path, split = inner.text("path"), inner.optional_text("split")
+        said = DataDependency(path, inner.optional_text("md5"), inner.optional_integer("size"))
+    place = Path(path) if root is None else root / path
+    if said is not None and said.md5 is not None:
+        return said, split
+    return (data_now(place, root) if place.exists() else said or DataDependency(path)), split
 
 
 def evaluated(

@@ -54,7 +54,11 @@ def parse_measurements(data: bytes, where: str) -> Measurements:
     to its lowest and highest value) and ``slices``: a list of mappings with ``where``, ``rows`` and
     metrics.
     """
-    values = parse_values(data, where)
+    return measurements_of(parse_values(data, where), where)
+
+
+def measurements_of(values: Mapping[str, Value], where: str) -> Measurements:
+    """Return the measurements in values that were read from ``where``; see above."""
     fields = Fields(values, where)
     intervals = {}
     inner = fields.fields("intervals")

@@ -22,7 +22,14 @@ from gitreg.artifacts.source import Source, text_source
 from gitreg.core.documents.yaml import SIZE_LIMIT, Value
 from gitreg.core.model.layout import REQUIREMENTS
 from gitreg.core.model.manifest import SIGNATURE_LIMIT, Tombstone
-from gitreg.core.model.model import Artifact, Environment, Lineage, ModelSignature, ModelVersion
+from gitreg.core.model.model import (
+    Artifact,
+    Environment,
+    Evaluation,
+    Lineage,
+    ModelSignature,
+    ModelVersion,
+)
 from gitreg.core.operations.register import Registration
 from gitreg.core.state.state import RegistryState
 from gitreg.core.text.invisible import has_invisible
@@ -67,6 +74,7 @@ class Provenance:
         created_by: who; the author of the commit by default.
         version: the requested version number; numbers below it that were never given are marked
             as left out. The next number by default.
+        evaluations: what was measured on named data; bytes, time and person are filled in.
         warnings: what the person should know, such as values that were left out.
         doubts: what they may not have meant, such as code that is not committed.
     """
@@ -84,6 +92,7 @@ class Provenance:
     created_at: str | None = None
     created_by: str | None = None
     version: int | None = None
+    evaluations: tuple[Evaluation, ...] = ()
     warnings: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
 
@@ -127,6 +136,10 @@ def registration_of(
     """
     artifact = source.artifact.path if isinstance(source, ModelVersion) else source.artifact_name
     listed = None if known.requirements is None else REQUIREMENTS
+    evaluations = [
+        replace(one, created_at=one.created_at or who.utc, created_by=one.created_by or who.person)
+        for one in known.evaluations
+    ]
     return Registration(
         model=model,
         artifact=Artifact(artifact, 0, 1, "0" * 64, "0" * 32),
@@ -142,6 +155,7 @@ def registration_of(
         signature=known.signature,
         number=known.version,
         left_out=Tombstone(who.utc, who.person, NOT_IMPORTED),
+        evaluations=tuple(evaluations),
         warnings=known.warnings,
     )
 

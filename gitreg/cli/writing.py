@@ -120,6 +120,9 @@ def register(
         Optional[str], option("FILE", "Frozen environment, instead of this interpreter's.")
     ] = None,
     run_id: Annotated[Optional[str], option("ID", "The tracking run that made it.")] = None,
+    evaluation: Annotated[
+        Optional[list[str]], option("FILE", "What was measured on named data; may repeat.")
+    ] = None,
     *,
     shared: WriteArguments,
 ) -> None:
@@ -161,6 +164,7 @@ def register(
             description=description,
             requirements=requirements,
             run_id=run_id,
+            evaluations=evaluation or (),
             **shared.options,
         )
     number = outcome.versions[0].version

@@ -34,6 +34,7 @@ class Writing(Moving):
         description: str | None = None,
         requirements: str | os.PathLike[str] | None = None,
         run_id: str | None = None,
+        evaluations: Sequence[str | os.PathLike[str]] = (),
         **options: Unpack[WriteOptions],
     ) -> gitreg.Outcome:
         """Register the next version of a model; the first version creates the model.
@@ -49,6 +50,8 @@ class Writing(Moving):
             description: a text, which may change later.
             requirements: a frozen environment, instead of this interpreter's.
             run_id: the tracking run that made it; an MLflow model folder names its own.
+            evaluations: files of what was measured on named data, each with ``name``, ``data`` and
+                ``metrics``.
             **options: see `WriteOptions`.
         """
         from gitreg.artifacts.collect import found_out
@@ -69,6 +72,7 @@ class Writing(Moving):
                 description=description,
                 requirements=None if requirements is None else Path(requirements),
                 run_id=run_id,
+                evaluations=tuple(Path(path) for path in evaluations),
             ),
             settings,
         )

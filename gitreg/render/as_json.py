@@ -43,6 +43,7 @@ def version_json(version: ModelVersion) -> dict[str, Any]:
         "stage",
         "aliases",
         "metrics",
+        "evaluations",
         "params",
         "tags",
         "description",

@@ -14,6 +14,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from gitreg.core.model.names import ARCHIVE
+from gitreg.core.policy.measured import data_of
 from gitreg.core.policy.verdict import APPROVALS
 from gitreg.core.state.compare import flatten, metrics_beside
 from gitreg.core.text.counts import quantity
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from gitreg.approvals.given import GivenApproval
     from gitreg.approvals.giving import ApprovalPreview
     from gitreg.approvals.stored import StoredApproval
-    from gitreg.core.model.model import Model, ModelVersion
+    from gitreg.core.model.model import Evaluation, Model, ModelVersion
     from gitreg.core.policy import Judgement, Policy, Verdict
     from gitreg.core.state.change import Change
     from gitreg.findings import Finding
@@ -118,6 +119,10 @@ def version_text(
         ("tag", version.tags),
     ):
         rows += [(f"{label} {name}", value) for name, value in values.items()]
+    rows += [
+        (f"evaluation {name}", _evaluation(evaluation))
+        for name, evaluation in version.evaluations.items()
+    ]
     rows.append(("source", version.lineage.source))
     if code:
         missing = f", with {code.unrecorded}" if code.unrecorded else ""
@@ -147,6 +152,13 @@ def version_text(
     fetched = "" if age is None else f", fetched {ago(age)}"
     rows.append(("read from", version.read_from and f"{version.read_from[:SHORT]}{fetched}"))
     return page_of(rows, width)
+
+
+def _evaluation(evaluation: Evaluation) -> str:
+    """Return an evaluation in a line: its numbers, and what they are of."""
+    numbers = [f"{name} {figure(value)}" for name, value in evaluation.metrics.items()]
+    numbers += [quantity(len(evaluation.slices), "slice")] if evaluation.slices else []
+    return f"{', '.join(numbers)} on {data_of(evaluation)}"
 
 
 def page_of(rows: Iterable[tuple[str, object]], width: int) -> str:

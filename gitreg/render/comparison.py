@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitreg.core.policy.measured import data_of
+from gitreg.core.state.compare import DIFFERENT, SAME
 from gitreg.core.text.counts import quantity
 from gitreg.render.terminal import SHORT, Piece, beside, line, table
 
 if TYPE_CHECKING:
-    from gitreg.core.state.compare import Comparison
+    from gitreg.core.state.compare import Comparison, EvaluationPair
 
 SHOWN_FILES = 5
 """How many files are named."""
@@ -23,7 +25,9 @@ def comparison_text(comparison: Comparison, width: int) -> str:
             (Piece(name), *beside(m.a, m.b), None if m.delta is None else f"{m.delta:+g}")
             for name, m in comparison.metrics.items()
         ]
-        parts.append(table(("METRIC", a, b, "DIFFERENCE"), rows, width))
+        parts.append(table(("METRIC", a, b, "DIFFERENCE"), rows, width) + _fairness(comparison))
+    for name, pair in comparison.evaluations.items():
+        parts.append(_evaluation_text(name, pair, (a, b), width))
     for title, differences in (
         ("PARAM", comparison.params),
         ("DATA", comparison.data),
@@ -41,6 +45,27 @@ def comparison_text(comparison: Comparison, width: int) -> str:
     elif not any((comparison.params, comparison.data, comparison.code, comparison.environment)):
         parts.append("params, data, code and environment are the same")
     return "\n\n".join(parts)
+
+
+def _fairness(comparison: Comparison) -> str:
+    """Return what is doubtful about comparing the metrics of the registrations."""
+    if comparison.measured_on == SAME:
+        return ""
+    why = "of different data" if comparison.measured_on == DIFFERENT else "of data nobody recorded"
+    return f"\nthese numbers may be {why}; gitreg evaluate measures both on the same"
+
+
+def _evaluation_text(name: str, pair: EvaluationPair, names: tuple[str, str], width: int) -> str:
+    rows = [
+        (Piece(metric), *beside(m.a, m.b), None if m.delta is None else f"{m.delta:+g}")
+        for metric, m in pair.metrics.items()
+    ]
+    told = table((f"EVALUATION {name}", *names, "DIFFERENCE"), rows, width)
+    sides = [one for one in (pair.a, pair.b) if one is not None]
+    data = " and ".join(dict.fromkeys(data_of(one) for one in sides))
+    if len(sides) < 2:
+        return f"{told}\n{line(data)}: only one of them was measured"
+    return f"{told}\n{line(data)}" + ("" if pair.is_fair else ": not the same data, no comparison")
 
 
 def _code_text(comparison: Comparison) -> str:

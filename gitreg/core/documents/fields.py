@@ -56,9 +56,9 @@ class Fields:
         """Tell whether the field is this text."""
         return self._mapping.get(name) == text
 
-    def is_integer(self, name: str) -> bool:
-        """Tell whether the field is an integer."""
-        return type(self._mapping.get(name)) is int
+    def is_of(self, name: str, kind: type) -> bool:
+        """Tell whether the field is of this type: a boolean is no integer."""
+        return type(self._mapping.get(name)) is kind
 
     def one_of(self, name: str, known: Collection[str], what: str, text: str) -> str:
         """Return ``text``, found in the field ``name``, if it is a known value.

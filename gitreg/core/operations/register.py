@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 from gitreg.core.documents.yaml import Value
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.dvc_yaml import is_others, set_artifact
+from gitreg.core.model.evaluation import write_evaluation
 from gitreg.core.model.manifest import Tombstone
 from gitreg.core.model.model import (
     Annotations,
     Artifact,
     Environment,
+    Evaluation,
     Lineage,
     ModelSignature,
     ModelVersion,
@@ -45,6 +47,7 @@ class Registration:
             by default.
         left_out: the tombstone of each number that is skipped; by default it has the creator and
             the time of the version.
+        evaluations: what was measured of it on named data; they get the digest of the bytes.
         warnings: what the person should know.
     """
 
@@ -63,6 +66,7 @@ class Registration:
     signature: ModelSignature | None = None
     number: int | None = None
     left_out: Tombstone | None = None
+    evaluations: tuple[Evaluation, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -145,6 +149,13 @@ def register(state: RegistryState, request: Registration) -> Change:
         Edit(layout.version_path(model, version, name), content)
         for name, content in files.items()
         if content is not None
+    ]
+    edits += [
+        Edit(
+            layout.evaluation_path(model, version, one.name),
+            write_evaluation(replace(one, sha256=artifact.sha256)),
+        )
+        for one in request.evaluations
     ]
     left_out = request.left_out or Tombstone(request.created_at, request.created_by)
     edits += [

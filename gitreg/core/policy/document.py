@@ -563,7 +563,7 @@ def _card(entry: Fields) -> gates.Gate:
 
 def _size(entry: Fields) -> gates.Gate:
     inner = entry.fields("size").only(("at_most",))
-    if not inner.is_integer("at_most"):
+    if not inner.is_of("at_most", int):
         size = parse_size(inner.text("at_most"))
         if size is None:
             inner.fail("at_most", "expected a size such as 500 MB or 2 GiB")

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from gitreg.core.model.model import ModelVersion
 from gitreg.core.policy import verdict as codes
-from gitreg.core.policy.measured import Measure
+from gitreg.core.policy.measured import Measure, unfair
 from gitreg.core.policy.measures import format_duration, format_size, spoken_duration
 from gitreg.core.policy.records import CardSays, Reproduced
 from gitreg.core.policy.verdict import Case, Verdict, unknown
@@ -165,9 +165,9 @@ class MetricBetter:
         self, candidate: ModelVersion, values: Mapping[str, int | float], incumbent: ModelVersion
     ) -> Iterator[tuple[bool, str]]:
         old = self.measure.of(incumbent)
-        unfair = self.measure.unfair(candidate, incumbent)
-        if isinstance(old, str) or unfair is not None:
-            yield False, unfair or str(old)
+        why = None if self.evaluation is None else unfair(candidate, incumbent, self.evaluation)
+        if isinstance(old, str) or why is not None:
+            yield False, why or str(old)
             return
         for name, before in old.items():
             if name in values:

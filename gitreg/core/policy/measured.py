@@ -80,24 +80,21 @@ class Measure:
         what = "no slices" if self.slice == EVERY_SLICE else f"no slice {self.slice!r}"
         return wanted or f"{self.evaluation} of {version.reference} has {what}"
 
-    def unfair(self, one: ModelVersion, other: ModelVersion) -> str | None:
-        """Return why the numbers of two versions cannot be compared; ``None`` if they can.
 
-        Numbers of an evaluation are comparable when the data is the same by its hash. Of the
-        metrics of a registration nobody says what they were measured on.
-        """
-        if self.evaluation is None:
-            return None
-        pair = [(version, version.evaluations.get(self.evaluation)) for version in (one, other)]
-        found = [(version, evaluation) for version, evaluation in pair if evaluation is not None]
-        for version, evaluation in found:
-            if evaluation.measured_on is None:
-                return f"{self.evaluation} of {version.reference} does not name its data by a hash"
-        data = [evaluation.measured_on for _, evaluation in found]
-        if len(set(data)) < 2:  # one of them has no such evaluation: `of` says so
-            return None
-        told = " and ".join(f"{version.reference} on {data_of(value)}" for version, value in found)
-        return f"{self.evaluation} was measured on different data: {told}"
+def unfair(one: ModelVersion, other: ModelVersion, evaluation: str) -> str | None:
+    """Return why the numbers of an evaluation of two versions are not comparable.
+
+    ``None`` where the data of both is the same by its hash, or where one has no such evaluation.
+    """
+    pair = [(version, version.evaluations.get(evaluation)) for version in (one, other)]
+    found = [(version, there) for version, there in pair if there is not None]
+    for version, there in found:
+        if there.measured_on is None:
+            return f"{evaluation} of {version.reference} does not name its data by a hash"
+    if len({there.measured_on for _, there in found}) < 2:
+        return None
+    told = " and ".join(f"{version.reference} on {data_of(there)}" for version, there in found)
+    return f"{evaluation} was measured on different data: {told}"
 
 
 def data_of(evaluation: Evaluation) -> str:

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from gitreg.core.documents.yaml import Value
-from gitreg.core.model.model import ModelVersion
+from gitreg.core.model.model import Evaluation, ModelVersion
+from gitreg.core.policy.measured import unfair
 
 _REQUIREMENT = re.compile(
     r"(?P<name>[A-Za-z0-9][\w.-]*)(?P<extras>\[[^]]*\])?\s*"
@@ -35,6 +36,26 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class EvaluationPair:
+    """An evaluation of both versions under one name.
+
+    Attributes:
+        a: of the first version, ``None`` where it has none.
+        b: of the second version, likewise.
+        metrics: every metric of either; without differences where the data is not the same.
+        is_fair: whether both were measured on the same data, by its hash.
+    """
+
+    a: Evaluation | None
+    b: Evaluation | None
+    metrics: Mapping[str, MetricDifference]
+    is_fair: bool
+
+
+SAME, DIFFERENT, UNKNOWN = "same", "different", "unknown"
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Version ``a`` beside version ``b``.
 
@@ -47,6 +68,9 @@ class Comparison:
         code: the facts of the code commit that differ.
         environment: Python, platform and packages that differ.
         signature: the models' inputs and outputs that differ.
+        evaluations: what was measured on named data, by name.
+        measured_on: whether the metrics of the registrations are of the same data, by what the
+            versions were made from: `SAME`, `DIFFERENT` or `UNKNOWN`.
         code_files: the files outside the registry that differ between the code commits; ``None``
             where one of the commits is not in this repository.
     """
@@ -59,6 +83,8 @@ class Comparison:
     code: Mapping[str, Difference]
     environment: Mapping[str, Difference]
     signature: Mapping[str, Difference] = field(default_factory=dict)
+    evaluations: Mapping[str, EvaluationPair] = field(default_factory=dict)
+    measured_on: str = UNKNOWN
     code_files: tuple[str, ...] | None = None
 
 
@@ -88,7 +114,29 @@ def compare(
             _environment(a) | packages(requirements_a), _environment(b) | packages(requirements_b)
         ),
         _differing(_signature(a), _signature(b)),
+        {name: _pair(a, b, name) for name in dict.fromkeys([*a.evaluations, *b.evaluations])},
+        _measured_on(a, b),
     )
+
+
+def _pair(a: ModelVersion, b: ModelVersion, name: str) -> EvaluationPair:
+    old, new = a.evaluations.get(name), b.evaluations.get(name)
+    is_fair = old is not None and new is not None and not unfair(a, b, name)
+    then, now = (({} if one is None else one.metrics) for one in (old, new))
+    metrics = {
+        metric: _metric(then.get(metric), now.get(metric))
+        if is_fair
+        else MetricDifference(then.get(metric), now.get(metric), None)
+        for metric in dict.fromkeys([*then, *now])
+    }
+    return EvaluationPair(old, new, metrics, is_fair)
+
+
+def _measured_on(a: ModelVersion, b: ModelVersion) -> str:
+    known = [item.state for version in (a, b) for item in version.lineage.data]
+    if not a.lineage.data or not b.lineage.data or None in known:
+        return UNKNOWN
+    return SAME if _data(a) == _data(b) else DIFFERENT
 
 
 def _metric(a: float | None, b: float | None) -> MetricDifference:
