@@ -19,7 +19,13 @@ from gitreg.core.text.invisible import has_invisible
 from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git import damage, process
 from gitreg.git.heads import Head, Unreadable
-from gitreg.git.objects import CommitSnapshot, GitObject, ObjectReader, ObjectWriter
+from gitreg.git.objects import (
+    CommitSnapshot,
+    GitObject,
+    ObjectReader,
+    ObjectWriter,
+    lost_commit,
+)
 
 # Reading needs no signatures, so the module is imported only to write.
 if TYPE_CHECKING:
@@ -273,13 +279,18 @@ class GitRepository:
 
         Raises:
             Damaged: a power cut left the branch's file empty: it has commits, but Git knows none.
+            GitError: the repository does not have the commit.
         """
         found = self.commit_of(name)
         if found is None:
             branch = self.head_branch() if name == "HEAD" else name
+            places = [self.common_dir / name for name in (branch, "packed-refs") if name]
             for harm in damage.of_references(self.common_dir):
-                if branch is not None and harm.path == self.common_dir / branch:
+                if harm.path in places:
                     raise damage.Damaged(harm)
+            named = self.run("rev-parse", "--verify", "--quiet", name, check=False).text
+            if named:
+                raise lost_commit(named)
         return found
 
     @cached_property
