@@ -22,6 +22,7 @@ from gitreg.git import (
     worktree,
 )
 from gitreg.git.copies import copies_folder
+from gitreg.git.freshness import last_answer
 from gitreg.git.history_index import HistoryIndex
 from gitreg.git.log import first_parents_reach
 from gitreg.git.remote import Upstream
@@ -153,7 +154,7 @@ class Clone:
         known = rewinds.known_tips(self._repository, upstream)  # the fetch moves some of them
         published = remote.fetch_tip(self._repository, upstream)
         with suppress(OSError):
-            self.asked_at.touch()
+            last_answer(self._repository).touch()
         self._ask_default_branch(upstream)
         gone: tuple[str, ...] = ()
         if published is not None or seen is not None:
@@ -316,11 +317,6 @@ class Clone:
         known = f"refs/remotes/{upstream.remote}/{default}"
         found = remote.fetch_tip if fetch else lambda on, _: on.commit_of(known)
         return default, found(self._repository, beside)
-
-    @property
-    def asked_at(self) -> Path:
-        """A file that is as old as the last answer of the remote."""
-        return self._repository.private_dir / "fetched"
 
     def last_published(self, branch: str) -> str | None:
         """Return the last known commit of the published branch; ``None`` before its first.
