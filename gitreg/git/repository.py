@@ -61,10 +61,23 @@ class Signature:
 
 @dataclass(frozen=True)
 class Tip:
-    """The checked-out branch (``refs/heads/main``) and its commit; ``None`` before the first."""
+    """What is checked out: a branch and its commit.
+
+    Attributes:
+        branch: the full name, ``refs/heads/main``; where HEAD is detached, of the branch that the
+            next commit is published on.
+        commit: its commit, ``None`` before the first; where HEAD is detached, that of HEAD.
+        is_detached: whether HEAD is detached.
+    """
 
     branch: str
     commit: str | None
+    is_detached: bool = False
+
+    @property
+    def reference(self) -> str:
+        """The reference that moves to the next commit: the branch, or HEAD itself."""
+        return "HEAD" if self.is_detached else self.branch
 
 
 @dataclass(frozen=True)
@@ -540,7 +553,8 @@ class GitRepository:
                     hint='git config user.name "Your Name" && git config user.email you@host',
                 )
             self._identities[role] = match["name"], match["email"]
-            return Signature(match["name"], match["email"], int(match["time"]), match["zone"])
+            if f"GIT_{role}_DATE" in os.environ:
+                return Signature(match["name"], match["email"], int(match["time"]), match["zone"])
         now = int(time.time())
         zone = time.strftime("%z", time.localtime(now))
         return Signature(*self._identities[role], now, zone)

@@ -13,32 +13,27 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING
 
+import gitreg
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git.repository import GitRepository
-from gitreg.registry.options import revision_and_time
+from gitreg.registry.options import ReadOptions, Self, Unpack, WriteSettings, revision_and_time
 from gitreg.registry.references import existing
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self, Unpack  # in typing itself since Python 3.11
-
     from gitreg.artifacts.store import ArtifactStore
     from gitreg.core.operations import Operation
     from gitreg.core.operations.judging import Mover
     from gitreg.core.state.change import Change
-    from gitreg.dvc.digest import Progress
     from gitreg.git.copies import Copy
     from gitreg.git.history_index import HistoryIndex
     from gitreg.git.objects import CommitSnapshot
     from gitreg.publishing.clone import Clone, Judge
-    from gitreg.publishing.outcome import Outcome
     from gitreg.publishing.publisher import Publisher
     from gitreg.publishing.synchronise import Synchroniser
-    from gitreg.registry.options import ReadOptions, WriteSettings
     from gitreg.review.reviewer import Reviewer
 
 
@@ -49,7 +44,7 @@ class Parts:
         self,
         location: str | os.PathLike[str] = ".",
         *,
-        progress: Progress | None = None,
+        progress: gitreg.Progress | None = None,
         allow_rewind: bool = False,
     ) -> None:
         self._progress = progress
@@ -109,9 +104,19 @@ class Parts:
         return tuple(dict.fromkeys(stale))
 
     @property
+    def repository(self) -> GitRepository:
+        """The Git repository, with all of its history; for a URL, its copy."""
+        return self._repository
+
+    @property
     def private_dir(self) -> Path:
         """The folder for what belongs to this clone alone, such as the history index."""
         return self._repository.private_dir
+
+    @property
+    def artifacts(self) -> ArtifactStore:
+        """The bytes of the versions."""
+        return self._artifacts
 
     @contextmanager
     def authored_by(self, name: str, email: str) -> Iterator[None]:
@@ -180,7 +185,7 @@ class Parts:
 
         return HistoryIndex(
             repository,
-            PublishedTags(repository, lambda: clone().upstream(repository.tip())),
+            PublishedTags(repository, lambda: clone().upstream(clone().tip())),
         )
 
     @cached_property
@@ -381,7 +386,7 @@ class Parts:
         """Return the registry as a write finds it, before it looks at the remote."""
         return self._state_of(self._written.snapshot(self._written.head_commit()))
 
-    def _past(self, state: RegistryState) -> HistoryIndex:
+    def past(self, state: RegistryState) -> HistoryIndex:
         """Return the history index, at the state's commit."""
         self._history.advance(str(existing(state).commit))
         return self._history
@@ -395,7 +400,7 @@ class Parts:
         *,
         topic: str = "",
         authored_at: int | None = None,
-    ) -> Outcome:
+    ) -> gitreg.Outcome:
         """Plan, publish or propose an operation.
 
         Args:
@@ -420,7 +425,8 @@ class Parts:
                 topic=topic,
             )
         if settings.dry_run:
-            return self._publisher.plan(operation, settings.reason)
+            publishes = self._publishes(settings)
+            return self._publisher.plan(operation, settings.reason, push=publishes)
         outcome = self._publisher.apply(
             operation,
             settings.reason,
@@ -430,9 +436,9 @@ class Parts:
         )
         return self._placed(outcome) if outcome.commit else outcome
 
-    def _placed(self, outcome: Outcome) -> Outcome:
+    def _placed(self, outcome: gitreg.Outcome) -> gitreg.Outcome:
         """Return the outcome with its branch, and with what others still see."""
-        tip = self._written.tip()
+        tip = self._clone.tip()
         beside = self._clone.default_beside(tip.branch)
         if beside is not None:
             outcome = replace(outcome, branch=tip.branch.removeprefix("refs/heads/"))
@@ -455,7 +461,7 @@ class Parts:
         """Return a function that reads the default branch, if another one is checked out."""
 
         def read() -> tuple[str, RegistryState] | None:
-            found = self._clone.default_beside(self._written.tip().branch, fetch=fetch)
+            found = self._clone.default_beside(self._clone.tip().branch, fetch=fetch)
             if found is None:
                 return None
             return found[0], RegistryState(self._written.snapshot(found[1]))
@@ -467,7 +473,7 @@ class Parts:
         from gitreg.git import remote
 
         def listed() -> Mapping[str, str]:
-            upstream = self._clone.upstream(self._written.tip())
+            upstream = self._clone.upstream(self._clone.tip())
             return remote.version_tags(self._written, upstream, model)
 
         return listed
