@@ -59,6 +59,7 @@ class Parts:
         # An empty text is a variable that was not set. Path.is_dir raises for a name too long.
         if str(location) and os.path.isdir(location):  # noqa: PTH112
             self._repository = GitRepository(Path(location))
+            self._repository.open_past = lambda: self._past_repository
             return
         from gitreg.git import copies
 
@@ -78,7 +79,7 @@ class Parts:
 
     def close(self) -> None:
         """End the processes that read objects and close the history index."""
-        for part in ("_repository", "_light", "_history", "_write_index"):
+        for part in ("_repository", "_past_repository", "_light", "_history", "_write_index"):
             if part in self.__dict__:
                 (self._light.repository if part == "_light" else getattr(self, part)).close()
 
@@ -186,6 +187,13 @@ class Parts:
             repository,
             PublishedTags(repository, lambda: clone().upstream(clone().tip())),
         )
+
+    @cached_property
+    def _past_repository(self) -> GitRepository:
+        """The history of a shallow clone."""
+        from gitreg.git.past import open_past
+
+        return open_past(self._repository, self._clone.upstream(self._repository.tip()))
 
     @cached_property
     def _written(self) -> GitRepository:
