@@ -27,6 +27,7 @@ GUIDES = DOCS / "guides"
 STORIES = (
     (README,),
     (DOCS / "quickstart.md",),
+    (GUIDES / "debugging.md",),
     (GUIDES / "pipeline.md", GUIDES / "many-writers.md", GUIDES / "review.md"),
 )
 _SESSION = re.compile(r"```console\n(.*?)```", re.DOTALL)
