@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from gitreg import __version__
-from gitreg.cli import coloured
+from gitreg.cli import coloured, completion
 from gitreg.cli.output import (
     begin_command,
     complain,
@@ -144,6 +144,7 @@ def _take_color(context: Any, command: Any) -> None:
 
 def _group(words: str) -> typer.Typer:
     return typer.Typer(
+        add_completion=False,  # of its own: see `gitreg.cli.completion`
         cls=ErrorsInOnePlace,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
@@ -234,6 +235,20 @@ def _options(
     version: Annotated[
         bool,
         typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version."),
+    ] = False,
+    install_completion: Annotated[
+        bool,
+        typer.Option(
+            "--install-completion",
+            callback=completion.install,
+            help="Let this shell (bash, zsh or fish) complete gitreg.",
+        ),
+    ] = False,
+    show_completion: Annotated[
+        bool,
+        typer.Option(
+            "--show-completion", callback=completion.show, help="Print the script that does it."
+        ),
     ] = False,
 ) -> None:
     pass

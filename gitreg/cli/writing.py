@@ -31,8 +31,12 @@ from gitreg.cli.parameters import (
     argument,
     assignments,
     check_model_argument,
+    complete_alias,
+    complete_metric,
     complete_model,
+    complete_number,
     complete_reference,
+    complete_stage,
     flag,
     option,
     with_write_options,
@@ -101,7 +105,7 @@ def _top_of(path: str) -> Path:
 @app.command()
 @with_write_options
 def register(
-    name: Annotated[str, argument("NAME", "The model.")],
+    name: Annotated[str, argument("NAME", "The model.", complete_model)],
     source: Annotated[str, argument("PATH", "A file, a folder, or a .dvc file.")],
     metrics: Annotated[Optional[str], option("FILE", "Metrics: JSON, YAML or TOML.")] = None,
     metric: Annotated[Optional[list[str]], option("NAME=NUMBER", "One metric; may repeat.")] = None,
@@ -169,18 +173,26 @@ def promote(
     references: ReferencesArgument,
     to: ToStageOption,
     alias: Annotated[
-        Optional[list[str]], option("NAME", "Move this alias too; may repeat.")
+        Optional[list[str]], option("NAME", "Move this alias too; may repeat.", complete_alias)
     ] = None,
     keep_existing: Annotated[
         bool, flag("--keep-existing", "Leave the incumbents where they are.")
     ] = False,
     if_better: Annotated[
         Optional[list[str]],
-        option("METRIC", "Only if METRIC is higher than the incumbent's, or nothing is there."),
+        option(
+            "METRIC",
+            "Only if METRIC is higher than the incumbent's, or nothing is there.",
+            complete_metric,
+        ),
     ] = None,
     if_lower: Annotated[
         Optional[list[str]],
-        option("METRIC", "Only if METRIC is lower than the incumbent's, or nothing is there."),
+        option(
+            "METRIC",
+            "Only if METRIC is lower than the incumbent's, or nothing is there.",
+            complete_metric,
+        ),
     ] = None,
     else_archive: Annotated[
         bool, flag("--else-archive", "Archive a candidate that a metric refuses.")
@@ -239,7 +251,7 @@ def archive(
 @with_write_options
 def alias_set(
     reference: ReferenceArgument,
-    alias: Annotated[str, argument("ALIAS", "champion, challenger, …")],
+    alias: Annotated[str, argument("ALIAS", "champion, challenger, …", complete_alias)],
     *,
     shared: WriteArguments,
 ) -> None:
@@ -282,10 +294,10 @@ def alias_delete(
 @with_write_options
 def rollback(
     names: Annotated[list[str], argument("NAME...", "One or more models.", complete_model)],
-    to: Annotated[
-        Optional[str], typer.Option("--to", metavar="N", help="The version to go back to.")
-    ] = None,
-    stage: Annotated[str, option("STAGE", "The stage to roll back.")] = "production",
+    to: Annotated[Optional[str], option("N", "The version to go back to.", complete_number)] = None,
+    stage: Annotated[
+        str, option("STAGE", "The stage to roll back.", complete_stage)
+    ] = "production",
     restage: Annotated[
         bool, flag("--restage", "Put the withdrawn version where it came from, as git revert does.")
     ] = False,

@@ -230,7 +230,6 @@ class Registry(Writing):
 
         Raises:
             InvalidRequest: the registry is used by URL.
-            GitError: HEAD is detached.
         """
         from gitreg.publishing.status import status
 
@@ -242,10 +241,15 @@ class Registry(Writing):
     @property
     def age(self) -> float | None:
         """How many seconds ago this clone last read its remote; ``None`` without one."""
-        from gitreg.publishing.status import age
+        from gitreg.git.freshness import age
 
-        branch = None if self._url is not None else self._repository.head_branch()
-        return None if branch is None else age(self._repository, self._clone, branch)
+        if self._url is not None:
+            return None
+        branch = self._repository.head_branch()
+        try:
+            return age(self._repository, branch or self._clone.tip().branch)
+        except GitError:
+            return None  # HEAD is detached, and nothing tells the branch
 
     def held(
         self, reference: ReferenceLike, **options: Unpack[ReadOptions]

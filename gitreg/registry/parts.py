@@ -164,10 +164,12 @@ class Parts:
         """A copy of a URL from which a few files of the tip can be read."""
         return self._open_copy(light=True)
 
-    def _open_copy(self, *, light: bool) -> Copy:
+    def _open_copy(self, *, light: bool, to_write: bool = False) -> Copy:
         from gitreg.git.copies import open_copy
 
-        copy = open_copy(str(self._url), light=light, allow_rewind=self._allow_rewind)
+        copy = open_copy(
+            str(self._url), light=light, to_write=to_write, allow_rewind=self._allow_rewind
+        )
         self._allow_rewind = False  # accepted once, not for what happens later
         return copy
 
@@ -182,7 +184,7 @@ class Parts:
 
         return HistoryIndex(
             repository,
-            PublishedTags(repository, lambda: clone().upstream(repository.tip())),
+            PublishedTags(repository, lambda: clone().upstream(clone().tip())),
         )
 
     @cached_property
@@ -190,6 +192,8 @@ class Parts:
         """The repository that writes are made in: for a URL, the copy that has the least."""
         if self._url is None or "_repository" in self.__dict__:
             return self._repository
+        if "_light" not in self.__dict__:
+            self._light = self._open_copy(light=True, to_write=True)
         return self._light.repository
 
     @cached_property
@@ -413,7 +417,8 @@ class Parts:
                 topic=topic,
             )
         if settings.dry_run:
-            return self._publisher.plan(operation, settings.reason)
+            publishes = self._publishes(settings)
+            return self._publisher.plan(operation, settings.reason, push=publishes)
         outcome = self._publisher.apply(
             operation,
             settings.reason,
@@ -425,7 +430,7 @@ class Parts:
 
     def _placed(self, outcome: gitreg.Outcome) -> gitreg.Outcome:
         """Return the outcome with its branch, and with what others still see."""
-        tip = self._written.tip()
+        tip = self._clone.tip()
         beside = self._clone.default_beside(tip.branch)
         if beside is not None:
             outcome = replace(outcome, branch=tip.branch.removeprefix("refs/heads/"))
@@ -448,7 +453,7 @@ class Parts:
         """Return a function that reads the default branch, if another one is checked out."""
 
         def read() -> tuple[str, RegistryState] | None:
-            found = self._clone.default_beside(self._written.tip().branch, fetch=fetch)
+            found = self._clone.default_beside(self._clone.tip().branch, fetch=fetch)
             if found is None:
                 return None
             return found[0], RegistryState(self._written.snapshot(found[1]))
@@ -460,7 +465,7 @@ class Parts:
         from gitreg.git import remote
 
         def listed() -> Mapping[str, str]:
-            upstream = self._clone.upstream(self._written.tip())
+            upstream = self._clone.upstream(self._clone.tip())
             return remote.version_tags(self._written, upstream, model)
 
         return listed
