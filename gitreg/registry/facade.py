@@ -124,7 +124,7 @@ class Registry(Writing):
         state = self.state()
         return sync_tags(
             self._repository,
-            self._past(state),
+            self.past(state),
             self._clone,
             dry_run=dry_run,
             push=push,
@@ -250,7 +250,7 @@ class Registry(Writing):
         if self._url is not None:
             raise InvalidRequest("a registry that is used by URL is never behind or ahead")
         state = existing(self.state())
-        return status(self._repository, self._past(state), self._clone, state)
+        return status(self._repository, self.past(state), self._clone, state)
 
     @property
     def age(self) -> float | None:
@@ -282,7 +282,7 @@ class Registry(Writing):
         state = existing(self.state(**options))
         number_of(state, wanted)
         versions = state.stage(wanted.model, wanted.stage)
-        moves = self._past(state).moves_of(wanted.model, f"stages/{wanted.stage}")
+        moves = self.past(state).moves_of(wanted.model, f"stages/{wanted.stage}")
         before = [one for one in tenures(moves, versions) if one.is_previous]
         return held(moves, wanted.model, wanted.stage, versions), next(iter(before), None)
 

@@ -108,6 +108,11 @@ class Parts:
         return tuple(dict.fromkeys(stale))
 
     @property
+    def repository(self) -> GitRepository:
+        """The Git repository, with all of its history; for a URL, its copy."""
+        return self._repository
+
+    @property
     def private_dir(self) -> Path:
         """The folder for what belongs to this clone alone, such as the history index."""
         return self._repository.private_dir
@@ -369,7 +374,7 @@ class Parts:
         """Return the registry as a write finds it, before it looks at the remote."""
         return self._state_of(self._written.snapshot(self._written.head_commit()))
 
-    def _past(self, state: RegistryState) -> HistoryIndex:
+    def past(self, state: RegistryState) -> HistoryIndex:
         """Return the history index, at the state's commit."""
         self._history.advance(str(existing(state).commit))
         return self._history
