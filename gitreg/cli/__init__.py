@@ -6,6 +6,7 @@
 `output`      prints answers, outcomes, warnings and progress
 `writing`     register, promote, roll back, annotate, delete
 `reading`     list, show, log, resolve, compare, pull, verify
+`history`     timeline
 `reviewing`   approvals, the policy, the check, hooks, files for Git hosts
 `sharing`     fetch, push, tags, doctor
 `mlflow`      MLflow's web pages, import and export
@@ -35,6 +36,7 @@ COMMANDS = {
         *("create", "rename", "delete"),
     ),
     "reading": ("list", "show", "log", "resolve", "compare", "pull", "verify"),
+    "history": ("timeline",),
     "reviewing": ("approve", "policy", "check", "hook", "ci", "codeowners"),
     "sharing": ("fetch", "push", "status", "tags", "doctor"),
     "mlflow": ("ui", "import", "export"),
