@@ -7,12 +7,14 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from copy import copy
+from typing import Annotated, Any, Optional
 
 import typer
 from typer.core import TyperGroup
 
 from gitreg import __version__
+from gitreg.cli import coloured, completion
 from gitreg.cli.output import (
     begin_command,
     complain,
@@ -121,7 +123,9 @@ class ErrorsInOnePlace(TyperGroup):
             error = UsageError(f"No such command {args[0]!a}", ctx)
             error.meant = meant_command(args[0], self.list_commands(ctx))
             raise error
-        return super().resolve_command(ctx, args)
+        found = super().resolve_command(ctx, args)
+        _take_color(ctx, found[1])
+        return found
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
@@ -129,8 +133,18 @@ class ErrorsInOnePlace(TyperGroup):
             return super().invoke(ctx)
 
 
+def _take_color(context: Any, command: Any) -> None:
+    """Let a command take ``--color`` as well: users of Git write it behind the command."""
+    if all(parameter.name != "color" for parameter in command.params):
+        color = next(one for one in context.find_root().command.params if one.name == "color")
+        behind = copy(color)
+        behind.hidden = True
+        command.params.append(behind)
+
+
 def _group(words: str) -> typer.Typer:
     return typer.Typer(
+        add_completion=False,  # of its own: see `gitreg.cli.completion`
         cls=ErrorsInOnePlace,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
@@ -202,11 +216,39 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _choose_color(context: typer.Context, when: Optional[coloured.When]) -> None:
+    if when is not None or context.parent is None:
+        coloured.choose(context, when or "auto")
+
+
 @app.callback()
 def _options(
+    color: Annotated[
+        Optional[coloured.When],
+        typer.Option(
+            "--color",
+            callback=_choose_color,
+            expose_value=False,
+            help="Colour stages and verdicts; auto does where a terminal shows them.",
+        ),
+    ] = None,
     version: Annotated[
         bool,
         typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version."),
+    ] = False,
+    install_completion: Annotated[
+        bool,
+        typer.Option(
+            "--install-completion",
+            callback=completion.install,
+            help="Let this shell (bash, zsh or fish) complete gitreg.",
+        ),
+    ] = False,
+    show_completion: Annotated[
+        bool,
+        typer.Option(
+            "--show-completion", callback=completion.show, help="Print the script that does it."
+        ),
     ] = False,
 ) -> None:
     pass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
@@ -56,7 +55,7 @@ def timeline(
 
     Example: gitreg timeline churn-predictor --stage production --since 2026-11-01
     """
-    from gitreg.history.timeline import timeline as timeline_of
+    from gitreg.history.timelines import timeline as timeline_of
     from gitreg.render import timeline as text
 
     for model in models or ():
@@ -84,11 +83,7 @@ def timeline(
     elif shared.at is not None:
         page(text.moment_text(found, terminal_width()))
     else:
-        page(
-            text.timeline_text(
-                found, terminal_width(), colour=_has_colours(), ascii_only=not _has_unicode()
-            )
-        )
+        page(text.timeline_text(found, terminal_width(), ascii_only=not _has_unicode()))
 
 
 def _check_model(text: str) -> None:
@@ -110,12 +105,6 @@ def _write_picture(path: Path, found: Timeline) -> None:
     from gitreg.render.timeline_svg import timeline_svg
 
     path.write_text(timeline_svg(found), encoding="utf-8", newline="\n")
-
-
-def _has_colours() -> bool:
-    """Tell whether the terminal shows colours; NO_COLOR and TERM=dumb turn them off."""
-    dumb = os.environ.get("TERM") == "dumb" or os.environ.get("NO_COLOR")
-    return sys.stdout.isatty() and not dumb
 
 
 def _has_unicode() -> bool:

@@ -31,8 +31,12 @@ from gitreg.cli.parameters import (
     argument,
     assignments,
     check_model_argument,
+    complete_alias,
+    complete_metric,
     complete_model,
+    complete_number,
     complete_reference,
+    complete_stage,
     flag,
     option,
     with_write_options,
@@ -57,14 +61,37 @@ def init(
     if not standing.is_dir():
         raise InvalidRequest(f"{standing} is not a folder")
     outcome = Registry.init(path)
-    if not json and outcome.is_unchanged:
-        typer.echo(f"nothing to do: there is a registry already, in {_top_of(path)}")
-        warn(outcome.warnings)
-        return
-    print_outcome(outcome, WriteArguments(json=json))
     top = _top_of(path)
-    if top != folder.resolve():
-        warn((f"the registry is in {top}, the root of the Git repository",))
+    if not json and outcome.is_unchanged:
+        typer.echo(f"nothing to do: there is a registry already, in {top}")
+        warn(outcome.warnings)
+    else:
+        print_outcome(outcome, WriteArguments(json=json))
+        if top != folder.resolve():
+            warn((f"the registry is in {top}, the root of the Git repository",))
+    if not json and not Registry(path).state().model_names():
+        typer.echo(_next_commands(top, Path.cwd()), err=True)
+
+
+def _next_commands(top: Path, here: Path) -> str:
+    """Return the three commands that follow the first one, with the user's own values."""
+    from gitreg.artifacts.likely import likely_model
+    from gitreg.core.model.names import folder_of, is_model_name
+    from gitreg.render import terminal
+
+    found = likely_model(top)
+    is_inside = here.is_relative_to(top)
+    source = os.path.relpath(found or top / "models" / "model.pkl", here if is_inside else top)
+    is_plain = is_model_name(top.name) and folder_of(top.name) == top.name
+    model = top.name if is_plain else "my-model"
+    where = "" if is_inside else f" in {shlex.quote(str(top))}"
+    commands = (
+        f"gitreg register {model} {shlex.quote(source)}",
+        f'gitreg promote {model}@1 --to production -m "the first one"',
+        f"gitreg show {model}/production",
+    )
+    path = "" if found else ", with your model's path"
+    return "\n    ".join(map(terminal.line, [f"next{where}{path}:", *commands]))
 
 
 def _top_of(path: str) -> Path:
@@ -78,7 +105,7 @@ def _top_of(path: str) -> Path:
 @app.command()
 @with_write_options
 def register(
-    name: Annotated[str, argument("NAME", "The model.")],
+    name: Annotated[str, argument("NAME", "The model.", complete_model)],
     source: Annotated[str, argument("PATH", "A file, a folder, or a .dvc file.")],
     metrics: Annotated[Optional[str], option("FILE", "Metrics: JSON, YAML or TOML.")] = None,
     metric: Annotated[Optional[list[str]], option("NAME=NUMBER", "One metric; may repeat.")] = None,
@@ -146,18 +173,26 @@ def promote(
     references: ReferencesArgument,
     to: ToStageOption,
     alias: Annotated[
-        Optional[list[str]], option("NAME", "Move this alias too; may repeat.")
+        Optional[list[str]], option("NAME", "Move this alias too; may repeat.", complete_alias)
     ] = None,
     keep_existing: Annotated[
         bool, flag("--keep-existing", "Leave the incumbents where they are.")
     ] = False,
     if_better: Annotated[
         Optional[list[str]],
-        option("METRIC", "Only if METRIC is higher than the incumbent's, or nothing is there."),
+        option(
+            "METRIC",
+            "Only if METRIC is higher than the incumbent's, or nothing is there.",
+            complete_metric,
+        ),
     ] = None,
     if_lower: Annotated[
         Optional[list[str]],
-        option("METRIC", "Only if METRIC is lower than the incumbent's, or nothing is there."),
+        option(
+            "METRIC",
+            "Only if METRIC is lower than the incumbent's, or nothing is there.",
+            complete_metric,
+        ),
     ] = None,
     else_archive: Annotated[
         bool, flag("--else-archive", "Archive a candidate that a metric refuses.")
@@ -216,7 +251,7 @@ def archive(
 @with_write_options
 def alias_set(
     reference: ReferenceArgument,
-    alias: Annotated[str, argument("ALIAS", "champion, challenger, …")],
+    alias: Annotated[str, argument("ALIAS", "champion, challenger, …", complete_alias)],
     *,
     shared: WriteArguments,
 ) -> None:
@@ -259,10 +294,10 @@ def alias_delete(
 @with_write_options
 def rollback(
     names: Annotated[list[str], argument("NAME...", "One or more models.", complete_model)],
-    to: Annotated[
-        Optional[str], typer.Option("--to", metavar="N", help="The version to go back to.")
-    ] = None,
-    stage: Annotated[str, option("STAGE", "The stage to roll back.")] = "production",
+    to: Annotated[Optional[str], option("N", "The version to go back to.", complete_number)] = None,
+    stage: Annotated[
+        str, option("STAGE", "The stage to roll back.", complete_stage)
+    ] = "production",
     restage: Annotated[
         bool, flag("--restage", "Put the withdrawn version where it came from, as git revert does.")
     ] = False,
@@ -318,7 +353,8 @@ def _version_to(text: str, names: Sequence[str]) -> int:
 
 def _print_tenures(registry: Registry, names: Sequence[str], stage: str, *, json: bool) -> None:
     """Print what a rollback of each model may go back to."""
-    from gitreg.render import as_json, as_text
+    from gitreg.render import as_json
+    from gitreg.render.events import tenures_text
 
     answers: list[dict[str, Any]] = []
     for name in names:
@@ -328,7 +364,7 @@ def _print_tenures(registry: Registry, names: Sequence[str], stage: str, *, json
         ]
         answers += [as_json.tenure_json(name, *one) for one in found]
         if not json and found:
-            typer.echo(as_text.tenures_text(name, stage, found, terminal_width()))
+            typer.echo(tenures_text(name, stage, found, terminal_width()))
         elif not json:
             typer.echo(f"{name}: no other version was in {stage}", err=True)
     if json:

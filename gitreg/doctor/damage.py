@@ -32,7 +32,7 @@ def examine(repository: GitRepository, clone: Clone) -> Iterator[Finding]:
 def _on_the_remote(repository: GitRepository, clone: Clone, there: Path) -> Iterator[Damage]:
     known: dict[str, str] = {}
     try:
-        upstream = clone.upstream(repository.tip())
+        upstream = clone.upstream(clone.tip())
         seen = remote.last_seen(repository, upstream) or remote.tracked(repository, upstream)
         known = {upstream.branch: seen} if seen else {}
     except GitError:

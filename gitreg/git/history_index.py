@@ -42,6 +42,7 @@ from gitreg.git.history_database import (
 )
 from gitreg.git.history_fold import Fold
 from gitreg.git.history_lives import NameLives
+from gitreg.git.history_past import PastRows
 from gitreg.git.log import first_parents_reach, read_commits
 from gitreg.git.model_tags import FAR, Tags, TagsHere, are_registrations, ledgers
 from gitreg.git.repository import GitRepository
@@ -272,6 +273,11 @@ class HistoryIndex:
     def names(self) -> NameLives:
         """The lives of models' names."""
         return NameLives(self._ask, self._last_seen)
+
+    @property
+    def rows(self) -> PastRows:
+        """What happened up to the commit that queries read at, for other indexes."""
+        return PastRows(self._ask, self._last_seen)
 
     def _life(self, model: str, last: int = 2**62) -> int:
         """Return the life of a model: the sequence number of the tombstone that began it."""

@@ -61,10 +61,23 @@ class Signature:
 
 @dataclass(frozen=True)
 class Tip:
-    """The checked-out branch (``refs/heads/main``) and its commit; ``None`` before the first."""
+    """What is checked out: a branch and its commit.
+
+    Attributes:
+        branch: the full name, ``refs/heads/main``; where HEAD is detached, of the branch that the
+            next commit is published on.
+        commit: its commit, ``None`` before the first; where HEAD is detached, that of HEAD.
+        is_detached: whether HEAD is detached.
+    """
 
     branch: str
     commit: str | None
+    is_detached: bool = False
+
+    @property
+    def reference(self) -> str:
+        """The reference that moves to the next commit: the branch, or HEAD itself."""
+        return "HEAD" if self.is_detached else self.branch
 
 
 @dataclass(frozen=True)
@@ -186,6 +199,14 @@ class GitRepository:
 
     def bring(self, oids: Sequence[str]) -> None:
         """Fetch files together that a light copy lacks; do nothing in any other repository."""
+
+    def bring_paths(self, places: Sequence[tuple[str, str]]) -> None:
+        """Fetch files and folders that a light copy lacks; do nothing in any other repository."""
+
+    def without(self, oids: Sequence[str]) -> list[str]:
+        """Return those of some objects that are not here."""
+        found = zip(oids, self.reader.get_many(oids), strict=True)
+        return [oid for oid, here in found if here is None]
 
     def run(self, *args: str, stdin: bytes | None = None, check: bool = True) -> process.Completed:
         """Run Git in the repository; see `gitreg.git.process.run`."""
@@ -399,8 +420,12 @@ class GitRepository:
         """
         last = self._last_snapshot
         if last is None or last.commit != commit or last.is_full:
-            last = self._last_snapshot = CommitSnapshot(self.reader, commit)
+            last = self._last_snapshot = self.another_snapshot(commit)
         return last
+
+    def another_snapshot(self, commit: str | None) -> CommitSnapshot:
+        """Return the files of a commit, and keep the latest snapshot."""
+        return CommitSnapshot(self.reader, commit)
 
     @staticmethod
     def blob_name(content: bytes | None) -> str | None:
@@ -513,7 +538,8 @@ class GitRepository:
                     hint='git config user.name "Your Name" && git config user.email you@host',
                 )
             self._identities[role] = match["name"], match["email"]
-            return Signature(match["name"], match["email"], int(match["time"]), match["zone"])
+            if f"GIT_{role}_DATE" in os.environ:
+                return Signature(match["name"], match["email"], int(match["time"]), match["zone"])
         now = int(time.time())
         zone = time.strftime("%z", time.localtime(now))
         return Signature(*self._identities[role], now, zone)

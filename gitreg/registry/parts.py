@@ -13,32 +13,27 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING
 
+import gitreg
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git.repository import GitRepository
-from gitreg.registry.options import revision_and_time
+from gitreg.registry.options import ReadOptions, Self, Unpack, WriteSettings, revision_and_time
 from gitreg.registry.references import existing
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self, Unpack  # in typing itself since Python 3.11
-
     from gitreg.artifacts.store import ArtifactStore
     from gitreg.core.operations import Operation
     from gitreg.core.operations.judging import Mover
     from gitreg.core.state.change import Change
-    from gitreg.dvc.digest import Progress
     from gitreg.git.copies import Copy
     from gitreg.git.history_index import HistoryIndex
     from gitreg.git.objects import CommitSnapshot
     from gitreg.publishing.clone import Clone, Judge
-    from gitreg.publishing.outcome import Outcome
     from gitreg.publishing.publisher import Publisher
     from gitreg.publishing.synchronise import Synchroniser
-    from gitreg.registry.options import ReadOptions, WriteSettings
     from gitreg.review.reviewer import Reviewer
 
 
@@ -49,7 +44,7 @@ class Parts:
         self,
         location: str | os.PathLike[str] = ".",
         *,
-        progress: Progress | None = None,
+        progress: gitreg.Progress | None = None,
         allow_rewind: bool = False,
     ) -> None:
         self._progress = progress
@@ -117,6 +112,11 @@ class Parts:
         """The folder for what belongs to this clone alone, such as the history index."""
         return self._repository.private_dir
 
+    @property
+    def artifacts(self) -> ArtifactStore:
+        """The bytes of the versions."""
+        return self._artifacts
+
     @contextmanager
     def authored_by(self, name: str, email: str) -> Iterator[None]:
         """Make somebody else the author of the commits inside the ``with`` block.
@@ -164,10 +164,12 @@ class Parts:
         """A copy of a URL from which a few files of the tip can be read."""
         return self._open_copy(light=True)
 
-    def _open_copy(self, *, light: bool) -> Copy:
+    def _open_copy(self, *, light: bool, to_write: bool = False) -> Copy:
         from gitreg.git.copies import open_copy
 
-        copy = open_copy(str(self._url), light=light, allow_rewind=self._allow_rewind)
+        copy = open_copy(
+            str(self._url), light=light, to_write=to_write, allow_rewind=self._allow_rewind
+        )
         self._allow_rewind = False  # accepted once, not for what happens later
         return copy
 
@@ -182,7 +184,7 @@ class Parts:
 
         return HistoryIndex(
             repository,
-            PublishedTags(repository, lambda: clone().upstream(repository.tip())),
+            PublishedTags(repository, lambda: clone().upstream(clone().tip())),
         )
 
     @cached_property
@@ -190,6 +192,8 @@ class Parts:
         """The repository that writes are made in: for a URL, the copy that has the least."""
         if self._url is None or "_repository" in self.__dict__:
             return self._repository
+        if "_light" not in self.__dict__:
+            self._light = self._open_copy(light=True, to_write=True)
         return self._light.repository
 
     @cached_property
@@ -388,7 +392,7 @@ class Parts:
         *,
         topic: str = "",
         authored_at: int | None = None,
-    ) -> Outcome:
+    ) -> gitreg.Outcome:
         """Plan, publish or propose an operation.
 
         Args:
@@ -413,7 +417,8 @@ class Parts:
                 topic=topic,
             )
         if settings.dry_run:
-            return self._publisher.plan(operation, settings.reason)
+            publishes = self._publishes(settings)
+            return self._publisher.plan(operation, settings.reason, push=publishes)
         outcome = self._publisher.apply(
             operation,
             settings.reason,
@@ -423,9 +428,9 @@ class Parts:
         )
         return self._placed(outcome) if outcome.commit else outcome
 
-    def _placed(self, outcome: Outcome) -> Outcome:
+    def _placed(self, outcome: gitreg.Outcome) -> gitreg.Outcome:
         """Return the outcome with its branch, and with what others still see."""
-        tip = self._written.tip()
+        tip = self._clone.tip()
         beside = self._clone.default_beside(tip.branch)
         if beside is not None:
             outcome = replace(outcome, branch=tip.branch.removeprefix("refs/heads/"))
@@ -448,7 +453,7 @@ class Parts:
         """Return a function that reads the default branch, if another one is checked out."""
 
         def read() -> tuple[str, RegistryState] | None:
-            found = self._clone.default_beside(self._written.tip().branch, fetch=fetch)
+            found = self._clone.default_beside(self._clone.tip().branch, fetch=fetch)
             if found is None:
                 return None
             return found[0], RegistryState(self._written.snapshot(found[1]))
@@ -460,7 +465,7 @@ class Parts:
         from gitreg.git import remote
 
         def listed() -> Mapping[str, str]:
-            upstream = self._clone.upstream(self._written.tip())
+            upstream = self._clone.upstream(self._clone.tip())
             return remote.version_tags(self._written, upstream, model)
 
         return listed

@@ -5,21 +5,19 @@ No I/O; text from a registry is escaped.
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import groupby
+from typing import Any
 
 from gitreg.core.model.names import ARCHIVE
 from gitreg.core.state.intervals import Interval, Timeline, Track
 from gitreg.core.text.counts import quantity
 from gitreg.core.text.times import lasting
 from gitreg.render.axis import Axis, label_of, rows_of, serving, where
+from gitreg.render.colour import CYAN, DIM, GREEN, RED, YELLOW, paint
 from gitreg.render.terminal import SHORT, figure, line, table
-
-if TYPE_CHECKING:
-    from rich.text import Text
 
 KEYS = (
     *("model", "pointer", "version", "since", "until", "seconds", "author", "reason", "action"),
@@ -41,7 +39,7 @@ _LEGEND = {
     "gap": "nothing there",
     "lasts": "to this day",
 }
-_COLOURS = {"override": "red", "gap": "dim", "return": "yellow", "lasts": "green", "bar": "cyan"}
+_COLOURS = {"override": RED, "gap": DIM, "return": YELLOW, "lasts": GREEN, "bar": CYAN}
 """Colours by kind: an interval has that of the first kind that it is of."""
 
 
@@ -55,9 +53,7 @@ def interval_json(interval: Interval) -> dict[str, Any]:
     return {key: getattr(interval, key) for key in KEYS} | {"metrics": dict(interval.metrics)}
 
 
-def timeline_text(
-    timeline: Timeline, width: int, *, colour: bool = False, ascii_only: bool = False
-) -> str:
+def timeline_text(timeline: Timeline, width: int, *, ascii_only: bool = False) -> str:
     """Return pointer after pointer, each as a chart and a table; all charts have one time axis.
 
     The archive serves nothing: it is shown where it alone was asked for, and else counted.
@@ -65,14 +61,13 @@ def timeline_text(
     Args:
         timeline: what is shown.
         width: the columns of the terminal.
-        colour: whether the terminal has colours.
         ascii_only: whether it has no other characters than those of ASCII.
     """
     shown = serving(timeline)
     hidden = [track for track in timeline.tracks if track not in shown]
     signs = _ASCII if ascii_only else _BLOCKS
     chart = _Chart.of(timeline, shown, width, signs)
-    parts = [f"{chart.text(track, colour=colour)}\n\n{_table(track, width)}" for track in shown]
+    parts = [f"{chart.text(track)}\n\n{_table(track, width)}" for track in shown]
     used = {kind for track in shown for one in track.intervals for kind in _kinds(one)}
     legend = [f"{signs[kind]} {words}" for kind, words in _LEGEND.items() if kind in used]
     parts += ["   ".join(legend)] if legend else []
@@ -206,35 +201,18 @@ class _Chart:
         cells = max(10, min(width, _WIDEST) - beside)
         return cls(Axis.of(timeline), beside, cells, signs)
 
-    def text(self, track: Track, *, colour: bool) -> str:
+    def text(self, track: Track) -> str:
         """Return a chart: its title, its ruler, and a bar a version."""
         from rich.cells import set_cell_size
-        from rich.console import Console
-        from rich.text import Text
 
-        lines = [
-            Text(line(where(track.model, track.pointer)), style="bold"),
-            Text(" " * self.beside + self._ruler(), style="dim"),
-        ]
+        title = line(where(track.model, track.pointer))
+        lines = [title, " " * self.beside + paint(self._ruler(), DIM)]
         for first, several in rows_of(track.intervals):
             name = set_cell_size(f"  {_label(first, track)}", self.beside)
-            lines.append(Text(name) + self._bar(several))
-        console = Console(
-            file=io.StringIO(),
-            width=self.beside + self.cells,
-            color_system="standard" if colour else None,
-            force_terminal=colour,
-            no_color=not colour,
-            legacy_windows=False,
-        )
-        with console.capture() as captured:
-            for text in lines:
-                console.print(text, soft_wrap=True)
-        return "\n".join(row.rstrip() for row in captured.get().split("\n")).rstrip("\n")
+            lines.append(name + self._bar(several))
+        return "\n".join(map(str.rstrip, lines))
 
-    def _bar(self, several: Sequence[Interval]) -> Text:
-        from rich.text import Text
-
+    def _bar(self, several: Sequence[Interval]) -> str:
         row: list[tuple[str, str]] = [(" ", "")] * self.cells
         for one in several:
             begin, end = self.axis.span(one)
@@ -249,7 +227,8 @@ class _Chart:
             for kind in ("return", "override"):
                 if kind in kinds:
                     row[first] = (self.signs[kind], style)
-        return Text.assemble(*row)
+        runs = groupby(row, key=lambda cell: cell[1])
+        return "".join(paint("".join(sign for sign, _ in run), style) for style, run in runs)
 
     def _ruler(self) -> str:
         """Return the labels of the axis, each where its moment is; labels never touch."""

@@ -76,7 +76,7 @@ STEPS = st.one_of(
     ),
     st.builds(
         lambda alias, n: {layout.alias_path(MODEL, alias): n and f"version: {n}\n".encode()},
-        st.sampled_from(["champion", "no tag"]),
+        st.sampled_from(["champion", "no tag", "production"]),
         st.none() | NUMBERS,
     ),
     st.builds(lambda: {layout.stage_path(MODEL, "production"): b"versions: [oh\n"}),

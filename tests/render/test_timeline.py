@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from gitreg.core.state.intervals import Interval, Timeline, Track, seconds_of
 from gitreg.core.text.times import utc
 from gitreg.render.axis import Axis
+from gitreg.render.colour import colours
 from gitreg.render.timeline import moment_text, timeline_json, timeline_text
 from gitreg.render.timeline_svg import timeline_svg
 
@@ -86,7 +87,8 @@ def test_bars_stand_under_one_axis() -> None:
 def test_colours_change_no_text() -> None:
     import re
 
-    coloured = timeline_text(SHORT, 80, colour=True)
+    with colours(on=True):
+        coloured = timeline_text(SHORT, 80)
     assert "\x1b[33m" in coloured
     plain = re.sub(r"\x1b\[[\d;]*m", "", coloured)
     assert "\n".join(map(str.rstrip, plain.split("\n"))) == timeline_text(SHORT, 80)

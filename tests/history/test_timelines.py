@@ -14,7 +14,7 @@ from gitreg import InvalidRequest, NotFound, Registry
 from gitreg.core.model.manifest import Tombstone, write_tombstone
 from gitreg.core.state.intervals import Interval
 from gitreg.core.text.times import utc
-from gitreg.history.timeline import timeline
+from gitreg.history.timelines import timeline
 from tests.conftest import git
 from tests.support.commands import error, gitreg
 from tests.support.fakes import ADA, CREATED
