@@ -12,7 +12,7 @@ import contextlib
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -51,6 +51,12 @@ from gitreg.git.sharing import share
 
 _TAG = "SELECT name, model, version, target, tagger, time, zone, message FROM tags"
 _VERSION = "FROM versions WHERE model = ? AND life = ? AND version = ?"
+
+_MODEL = 3
+"""The column of the model in `EVENT`."""
+
+_MOST_NAMES = 500
+"""How many models a query names; of more, it reads all."""
 
 _MOST_CACHED = 100
 """How many models' timestamps are cached."""
@@ -399,6 +405,31 @@ class HistoryIndex:
                 values.append(value)
         query = f"{EVENT} WHERE {' AND '.join(where)} ORDER BY seq DESC, place LIMIT ?"
         return [event_of(row) for row in self._ask(query, (*values, limit))]
+
+    def moves_and_ends(self, models: Collection[str] | None = None) -> list[Event]:
+        """Return what moved pointers, removed versions and ended models or brought them back.
+
+        Args:
+            models: only those of models that have or had these names; all by default.
+
+        Returns:
+            The oldest first; those of one commit in their order.
+        """
+        query = (
+            f"{EVENT} WHERE seq <= ? AND (pointer IS NOT NULL "
+            "OR action IN ('delete', 'remove', 'rename', 'revert'))"
+        )
+        values: list[object] = [self._last_seen]
+        if models is not None and len(models) <= _MOST_NAMES:
+            query += f" AND model IN ({', '.join('?' * len(models))})"
+            values += models
+        rows = self._ask(f"{query} ORDER BY seq, place", values)
+        return [event_of(row) for row in rows if models is None or row[_MODEL] in models]
+
+    def model_names(self) -> list[str]:
+        """Return the names that models have or had, sorted."""
+        query = "SELECT DISTINCT model FROM events WHERE seq <= ? ORDER BY model"
+        return [row[0] for row in self._ask(query, (self._last_seen,))]
 
     def events_of_commit(self, commit: str, model: str | None = None) -> list[Event]:
         """Return the events of a commit, of one model or of all."""
