@@ -41,16 +41,16 @@ def _errors_in_one_place(given: Sequence[str]) -> Iterator[None]:
         for said in error.lines:
             complain_verbatim("remote", said)
         complain(error.summary, error.hint)
-        print_json_error(given, str(error), error.hint, error.exit_code)
+        _print_json(given, error)
         raise typer.Exit(error.exit_code) from None
     except GitregError as error:
         complain(str(error), error.hint)
-        print_json_error(given, str(error), error.hint, error.exit_code)
+        _print_json(given, error)
         raise typer.Exit(error.exit_code) from None
     except UsageError as error:
         message, hint = _usage(error, given)
         complain(message, hint)
-        print_json_error(given, message, hint, 2)
+        print_json_error(given, {"error": message, "hint": hint, "exit_code": 2})
         raise typer.Exit(2) from None
     except BrokenPipeError:
         # The reader (`| head`) has seen enough. Python would fail to flush at exit.
@@ -63,13 +63,21 @@ def _errors_in_one_place(given: Sequence[str]) -> Iterator[None]:
         place = f"{error.filename}: " if error.filename else ""
         complain(f"{place}{error.strerror or error}", None)
         try:
+            _print_json(given, error)
             sys.stdout.flush()
         except OSError:
             _give_up_stdout()
         raise typer.Exit(3) from None
     except (MemoryError, RecursionError) as error:
         complain(f"{type(error).__name__}: {error}", None)
+        _print_json(given, error)
         raise typer.Exit(3) from None
+
+
+def _print_json(given: Sequence[str], error: Exception) -> None:
+    from gitreg.render import as_json
+
+    print_json_error(given, as_json.error_json(error))
 
 
 def _usage(error: Any, given: Sequence[str]) -> tuple[str, str]:
