@@ -82,7 +82,7 @@ def _print_json(given: Sequence[str], error: Exception) -> None:
 
 def _usage(error: Any, given: Sequence[str]) -> tuple[str, str]:
     """Return what is wrong with a command line, and what was probably meant."""
-    from gitreg.cli.meant import meant_option
+    from gitreg.cli.meant import meant_arguments, meant_option
 
     command = error.ctx.command_path if error.ctx else "gitreg"
     message = error.format_message().rstrip(".")
@@ -91,7 +91,10 @@ def _usage(error: Any, given: Sequence[str]) -> tuple[str, str]:
     if option is not None and error.ctx is not None:
         known = {name for one in error.ctx.command.params for name in one.opts}
         hint = meant_option(option, known, given)
-        message = message.partition(" (Possible")[0] if hint else message
+        message = message.partition(" (Possible")[0].partition(" Did you mean")[0]
+    elif message.startswith("Got unexpected extra argument"):
+        place = len(command.split()) - 1
+        hint = meant_arguments(command, [one for one in given[place:] if one[:1] != "-"])
     return message, hint or f"{command} --help shows how"
 
 
@@ -129,7 +132,8 @@ class ErrorsInOnePlace(TyperGroup):
             from gitreg.cli.meant import meant_command
 
             error = UsageError(f"No such command {args[0]!a}", ctx)
-            error.meant = meant_command(args[0], self.list_commands(ctx))
+            group = "" if ctx.parent is None else str(ctx.info_name)
+            error.meant = meant_command(args, self.list_commands(ctx), group)
             raise error
         found = super().resolve_command(ctx, args)
         _take_color(ctx, found[1])

@@ -58,8 +58,8 @@ def _type(schema: Mapping[str, Any]) -> str:
         return " or ".join(map(_type, schema["anyOf"]))
     if "enum" in schema:
         return "text"
-    kinds = schema.get("type", "any")
-    kinds = kinds if isinstance(kinds, list) else [kinds]
+    kind = schema.get("type", "any")
+    kinds: list[str] = kind if isinstance(kind, list) else [kind]
     if kinds == ["array"]:
         items = schema["items"]
         return "list of objects" if "properties" in items else f"list of {_type(items)}"
@@ -68,7 +68,7 @@ def _type(schema: Mapping[str, Any]) -> str:
     names = {"string": "text", "array": "list", "boolean": "true or false"}
     if "string" in kinds and str(schema.get("pattern", "")).startswith(r"^\d{4}"):
         names["string"] = "time"
-    return " or ".join(names.get(kind, kind) for kind in kinds)
+    return " or ".join(names.get(one, one) for one in kinds)
 
 
 def test_the_schema_is_one() -> None:
