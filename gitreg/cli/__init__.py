@@ -12,6 +12,7 @@
 `reproducing` reproduce
 `papers`      the card of a model
 `reading`     list, show, log, resolve, compare, pull, verify
+`history`     timeline
 `search`      search versions by what is known about them
 `bisect`      the search for the first bad version
 `reviewing`   approvals, the policy, the check, hooks, files for Git hosts
@@ -47,6 +48,7 @@ COMMANDS = {
     "reproducing": ("reproduce",),
     "papers": ("card",),
     "reading": ("list", "show", "log", "resolve", "compare", "pull", "verify"),
+    "history": ("timeline",),
     "search": ("search",),
     "bisect": ("bisect",),
     "reviewing": ("approve", "policy", "check", "hook", "ci", "codeowners"),
