@@ -132,6 +132,9 @@ def test_commits_beside_the_branch_are_not_published(published: Path) -> None:
             with pytest.raises(GitError, match="which is not on origin/main") as refused:
                 write(registry)
         assert str(refused.value.hint).startswith("git fetch origin main && git checkout --detach")
+        with pytest.raises(GitError, match="HEAD is detached: a commit made here") as refused:
+            registry.promote("churn@3", stage="production")
+        assert "--push" not in str(refused.value.hint)
         found = {finding.code: finding for finding in registry.doctor()}
         assert "its commit is not on main" in found["detached-head"].message
         status = registry.status()
@@ -150,7 +153,7 @@ def test_without_push_it_says_what_to_do(published: Path) -> None:
         for dry_run in (False, True):
             with pytest.raises(GitError, match="HEAD is detached") as refused:
                 registry.promote("churn@3", stage="production", dry_run=dry_run)
-            assert "with --push it is published on main; or first: git switch main" in str(
+            assert "with --push it is published on main, or git switch main" in str(
                 refused.value.hint
             )
         planned = registry.promote("churn@3", stage="production", push=True, dry_run=True)
