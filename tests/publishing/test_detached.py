@@ -113,6 +113,9 @@ def test_head_that_is_behind_follows_as_a_branch_does(published: Path) -> None:
         registry.promote("churn@3", stage="production", push=True)
     follows(published, clone)
     theirs(published, lambda registry: registry.promote("churn@2", stage="production", push=True))
+    git(clone, "fetch", "--quiet", "--tags")
+    with Registry(clone) as registry:
+        assert "foreign-tag" not in {finding.code for finding in registry.doctor()}
     with Registry(clone) as registry, pytest.raises(LostRace, match="was moved"):
         registry.promote("churn@1", stage="production", push=True)
     with Registry(clone) as registry:  # as the error advises
