@@ -371,15 +371,22 @@ def _tried(
         try:
             path = registry.pull(version, place, rev=plan.commit)
         except DvcError as error:
-            snapshot = registry.state(rev=plan.commit).snapshot
-            if registry.artifacts.is_gone(snapshot, version):
+            gone = _is_gone(registry, plan, version)
+            if gone:
                 return "skipped", "its bytes are neither in the DVC cache nor on the remote"
-            skip = f"or leave it out: --skip {version.version}"
-            raise DvcError(
-                f"{version.reference}: {error}",
-                hint=skip if error.hint is None else f"{error.hint}; {skip}",
-            ) from error
+            hint = error.hint
+            if gone is False:  # what is wrong is this version alone
+                hint = "; or ".join(filter(None, (hint, f"leave it out: --skip {version.version}")))
+            raise DvcError(f"{version.reference}: {error}", hint=hint) from error
         return test(path, version), None
+
+
+def _is_gone(registry: Registry, plan: BisectPlan, version: ModelVersion) -> bool | None:
+    """Tell whether a version's bytes are nowhere; ``None`` if the remote cannot be reached."""
+    try:
+        return registry.artifacts.is_gone(registry.state(rev=plan.commit).snapshot, version)
+    except DvcError:
+        return None
 
 
 def _refuse_skipped_end(plan: BisectPlan, search: Bisection, reasons: Mapping[int, str]) -> None:

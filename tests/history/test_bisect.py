@@ -259,6 +259,17 @@ def test_damaged_bytes_end_it_and_may_be_left_out(work: Path) -> None:
     assert set(runs(work)).isdisjoint({1, 4, 8})  # and what was known counts
 
 
+def test_a_remote_that_cannot_be_reached_ends_it(work: Path, tmp_path: Path) -> None:
+    config = "[core]\n    remote = store\n['remote \"store\"']\n    url = ../../../store\n"
+    (work / "registry" / ".dvc" / "config").write_text(config)
+    git(work, "commit", "--quiet", "-am", "a remote beside the clone")
+    git(tmp_path, "clone", "--quiet", "--bare", str(work), "bare.git")
+    ran = gitreg("bisect", "churn", "--repo", str(tmp_path / "bare.git"), *rules(work, 5), code=3)
+    assert "churn@1: the DVC remote 'store' is the folder" in ran.err
+    assert "leave it out" not in ran.err  # the others are not there either
+    assert runs(work) == []
+
+
 @pytest.mark.parametrize("status", [128, 200])
 def test_a_status_that_says_nothing_ends_it(work: Path, status: int) -> None:
     command = rules(work, 5, {4: status})
