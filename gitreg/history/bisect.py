@@ -16,11 +16,11 @@ in `gitreg.history.bisect_command`, and what an interrupted search has learned i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from gitreg.core.model.model import ModelVersion
+from gitreg.core.model.model import Model, ModelVersion
 from gitreg.core.model.names import (
     Reference,
     check_stage_name,
@@ -29,7 +29,7 @@ from gitreg.core.model.names import (
     parse_version_number,
 )
 from gitreg.core.state.bisection import Bisection, Effort, Verdict
-from gitreg.errors import DvcError, GitError, InvalidRequest, NotFound, Refused
+from gitreg.errors import DvcError, GitError, InvalidDocument, InvalidRequest, NotFound, Refused
 from gitreg.registry import Registry
 
 if TYPE_CHECKING:
@@ -196,7 +196,16 @@ def plan_bisect(
     last = names[-1] if bad is not None else None
     between = _between(model, stage, list(order), first, last)
     skipped = {_number(registry, model, text, options) for text in skip}
-    candidates = (_candidate(registry, state, model, one, order[one], skipped) for one in between)
+    state.read_ahead([model])
+    pointers = state.pointers(model)
+    candidates = (
+        _candidate(registry, state, pointers, Candidate(one, None, since=order[one]))
+        for one in between
+    )
+    candidates = (
+        replace(one, left_out="left out by --skip") if one.number in skipped else one
+        for one in candidates
+    )
     return BisectPlan(
         model, stage, str(state.commit), tuple(candidates), good is not None, bad is not None
     )
@@ -272,19 +281,17 @@ def _between(
 
 
 def _candidate(
-    registry: Registry,
-    state: RegistryState,
-    model: str,
-    number: int,
-    since: str | None,
-    skipped: set[int],
+    registry: Registry, state: RegistryState, pointers: Model, found: Candidate
 ) -> Candidate:
-    if not state.has_version(model, number):
-        return Candidate(number, None, since=since, left_out="deleted")
-    version = state.version(model, number)
+    """Return a candidate with its version, or with the reason why it cannot be tested."""
+    if not state.has_version(pointers.name, found.number):
+        return replace(found, left_out="deleted")
+    try:
+        version = state.version_of(pointers, found.number)
+    except InvalidDocument as error:
+        return replace(found, left_out=str(error))
     is_cached = registry.artifacts.is_cached(state.snapshot, version)
-    left_out = "left out by --skip" if number in skipped else None
-    return Candidate(number, version, is_cached, since, left_out)
+    return replace(found, version=version, is_cached=is_cached)
 
 
 def _cost(candidate: Candidate) -> Effort:

@@ -224,6 +224,15 @@ def test_deleted_versions_lost_bytes_and_tests_that_cannot_tell(work: Path) -> N
     assert (answer["first_bad"], answer["last_good"]) == (8, 7)
 
 
+def test_a_manifest_that_does_not_parse_is_skipped(work: Path) -> None:
+    manifest = work / "registry" / "churn" / "versions" / "4" / "manifest.yaml"
+    manifest.write_text("format: 1\n")
+    git(work, "commit", "--quiet", "-am", "by hand")
+    plan = found("--dry-run")
+    assert "manifest.yaml" in plan["candidates"][3]["left_out"]
+    assert found(*rules(work, 7))["first_bad"] == 7
+
+
 def test_an_end_that_cannot_be_tested(work: Path) -> None:
     remove(work, 8)
     assert found(*rules(work, 3, {1: 125}))["first_bad"] == 3  # the next ones are the ends
@@ -297,6 +306,8 @@ def test_killed_or_interrupted_it_goes_on_without_a_run_twice(work: Path) -> Non
     assert play(work, command).returncode == -signal.SIGKILL
     assert runs(work) == [1, 8, 4]
     assert any(name.startswith(".gitreg-") for name in left(work))  # nobody could remove it
+    with Registry(work) as registry:
+        assert "unfinished" in {finding.code for finding in registry.doctor()}
     interrupted = play(work, command)
     assert (interrupted.returncode, interrupted.stdout) == (130, "")
     assert "interrupted" in interrupted.stderr
