@@ -12,6 +12,7 @@ from gitreg.core.state.history import CommitInfo, FileChange
 from gitreg.core.state.tags import Tag
 from gitreg.errors import GitError, GitregError, UnknownOutcome
 from gitreg.git import (
+    damage,
     interrupted,
     own_references,
     path_remotes,
@@ -69,6 +70,8 @@ class Clone:
         Git moves branch and tags in one transaction, but a kill in the middle leaves the branch
         moved and tags missing. The caller holds the lock.
         """
+        for harm in damage.of_settings(self._repository.common_dir):
+            raise damage.Damaged(harm)
         worktree.refuse_damaged_index(self._repository)
         unfinished = interrupted.finish(self._repository)
         try:
