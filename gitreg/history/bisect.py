@@ -154,7 +154,8 @@ Test: TypeAlias = Callable[[Path, ModelVersion], Verdict]
 """Tests a version whose artifact is at a path. The path is temporary."""
 
 
-BY_TEST = "the test cannot tell"
+BY_TEST, SKIPPED = "the test cannot tell", "left out by --skip"
+"""Why a version has no verdict."""
 
 
 def plan_bisect(
@@ -191,23 +192,23 @@ def plan_bisect(
         if stage is None
         else _entries(registry, state, model, stage)
     )
-    names = [_number(registry, model, text, options) for text in (good, bad) if text is not None]
-    first = names[0] if good is not None else None
-    last = names[-1] if bad is not None else None
+    first = None if good is None else _number(registry, model, good, options)
+    last = None if bad is None else _number(registry, model, bad, options)
     between = _between(model, stage, list(order), first, last)
     skipped = {_number(registry, model, text, options) for text in skip}
     state.read_ahead([model])
     pointers = state.pointers(model)
-    candidates = (
-        _candidate(registry, state, pointers, Candidate(one, None, since=order[one]))
+    candidates = [
+        Candidate(one, None, since=order[one], left_out=SKIPPED if one in skipped else None)
         for one in between
-    )
-    candidates = (
-        replace(one, left_out="left out by --skip") if one.number in skipped else one
-        for one in candidates
-    )
+    ]
     return BisectPlan(
-        model, stage, str(state.commit), tuple(candidates), good is not None, bad is not None
+        model,
+        stage,
+        str(state.commit),
+        tuple(_candidate(registry, state, pointers, one) for one in candidates),
+        first is not None,
+        last is not None,
     )
 
 
@@ -259,6 +260,8 @@ def _between(
     model: str, stage: str | None, order: Sequence[int], first: int | None, last: int | None
 ) -> Sequence[int]:
     """Return the versions from the good end to the bad end."""
+    if not order:
+        raise NotFound(f"{model} has no versions yet", hint=f"gitreg register {model} PATH")
     for end in (first, last):
         if end is not None and end not in order:
             raise NotFound(

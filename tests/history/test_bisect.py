@@ -204,6 +204,15 @@ def test_ends_that_make_no_sense(work: Path, options: tuple[str, ...], said: str
     assert runs(work) == []
 
 
+def test_a_model_with_too_few_versions(work: Path) -> None:
+    with Registry(work) as registry:
+        registry.create_model("empty")
+        registry.register("single", work / "models" / "churn")
+    assert "empty has no versions yet" in error("bisect", "empty", "--", "true")
+    assert "single@1 is both" in error("bisect", "single", "--", "true")
+    assert "nowhere" in error("bisect", "nowhere", "--", "true")
+
+
 def test_deleted_versions_lost_bytes_and_tests_that_cannot_tell(work: Path) -> None:
     with Registry(work) as registry:
         registry.delete("churn@3")
