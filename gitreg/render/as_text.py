@@ -11,23 +11,27 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from gitreg.core.model.names import ARCHIVE
 from gitreg.core.policy.verdict import APPROVALS
 from gitreg.core.state.compare import flatten, metrics_beside
 from gitreg.core.text.counts import quantity
-from gitreg.core.text.times import ago, utc
+from gitreg.core.text.times import ago
+from gitreg.render.colour import paint, paint_verdict, stage_style
+from gitreg.render.events import events_text
 from gitreg.render.terminal import (
     SHORT,
-    cell,
+    Piece,
     few,
     figure,
     line,
+    metric_texts,
+    metrics_cell,
     size,
     table,
     visible,
+    when,
 )
 
 # For types only: printing a value does not need its class.
@@ -36,18 +40,12 @@ if TYPE_CHECKING:
     from gitreg.approvals.giving import ApprovalPreview
     from gitreg.approvals.stored import StoredApproval
     from gitreg.core.model.model import Model, ModelVersion
-    from gitreg.core.operations.rollback import Tenure
     from gitreg.core.policy import Judgement, Policy, Verdict
     from gitreg.core.state.change import Change
-    from gitreg.core.state.compare import Comparison
-    from gitreg.core.state.history import Event
     from gitreg.findings import Finding
     from gitreg.publishing.outcome import Outcome, Review
     from gitreg.publishing.synchronise import FetchReport, PushReport
     from gitreg.publishing.tags import TagReport
-
-FEW = 3
-"""How many versions of a pointer are shown; of more, those that came and left."""
 
 SHOWN_COLUMNS = 5
 """How many columns of a signature are shown."""
@@ -57,10 +55,10 @@ def models_text(models: Sequence[Model], width: int) -> str:
     """Return the list of models."""
     rows = [
         (
-            model.name,
+            Piece(model.name),
             model.latest,
-            "  ".join(f"{s}: {_held(s, v)}" for s, v in model.stages.items()) or "-",
-            "  ".join(f"@{alias}: {number}" for alias, number in model.aliases.items()) or "-",
+            [Piece(f"{s}: {_held(s, v)}", stage_style(s)) for s, v in model.stages.items()] or "-",
+            [Piece(f"@{alias}: {number}") for alias, number in model.aliases.items()] or "-",
             (model.description or "-").partition("\n")[0],
         )
         for model in models
@@ -77,14 +75,11 @@ def versions_text(versions: Sequence[ModelVersion], width: int, metrics: Sequenc
     """Return the list of a model's versions, with columns of their own for some metrics."""
     rows = [
         (
-            version.reference,
-            version.stage,
+            Piece(version.reference),
+            Piece(version.stage or "-", stage_style(version.stage)),
             " ".join(f"@{alias}" for alias in version.aliases) or "-",
-            *(
-                [_figure(version.metrics.get(name)) for name in metrics]
-                or ["  ".join(_metrics(version)[:4]) or "-"]
-            ),
-            version.created_at,
+            *_measured(version, metrics),
+            when(version.created_at),
             version.created_by.partition(" <")[0],
         )
         for version in versions
@@ -93,8 +88,9 @@ def versions_text(versions: Sequence[ModelVersion], width: int, metrics: Sequenc
     return table(("VERSION", "STAGE", "ALIASES", *shown, "CREATED", "BY"), rows, width)
 
 
-def _figure(value: float | None) -> str:
-    return "-" if value is None else figure(value)
+def _measured(version: ModelVersion, metrics: Sequence[str]) -> list[object]:
+    """Return the cells of some metrics, or one of all."""
+    return [version.metrics.get(name) for name in metrics] or [metrics_cell(version.metrics)]
 
 
 def version_text(
@@ -109,7 +105,7 @@ def version_text(
     code, run, artifact = version.lineage.code, version.lineage.run, version.artifact
     rows: list[tuple[str, object]] = [
         ("version", version.reference),
-        ("stage", version.stage or "None"),
+        ("stage", Piece(version.stage or "None", stage_style(version.stage))),
         ("aliases", version.aliases),
         ("description", version.description or None),
         ("created", f"{version.created_at} by {version.created_by}"),
@@ -150,7 +146,13 @@ def version_text(
     rows.append(("registered in", version.commit and version.commit[:SHORT]))
     fetched = "" if age is None else f", fetched {ago(age)}"
     rows.append(("read from", version.read_from and f"{version.read_from[:SHORT]}{fetched}"))
-    return table(("", ""), rows, width).lstrip("\n")
+    return page_of(rows, width)
+
+
+def page_of(rows: Iterable[tuple[str, object]], width: int) -> str:
+    """Return facts, each behind its name."""
+    named = ((Piece(name), value) for name, value in rows)
+    return table(("", ""), named, width).lstrip("\n")
 
 
 def _approval(stored: StoredApproval, given: Sequence[GivenApproval]) -> str:
@@ -207,126 +209,6 @@ def preview_text(preview: ApprovalPreview) -> str:
     return "\n".join([line(lines[0]), *(f"    {line(text)}" for text in lines[1:])])
 
 
-def events_text(events: Sequence[Event], width: int, limit: int | None = None) -> str:
-    """Return history as a table: when, who, what, from, to, why, commit; one row an event.
-
-    A promotion moves several pointers in one commit. It is one row: the archive is left out, and
-    the aliases that moved along stand beside the stage.
-    """
-    rows = [
-        (
-            utc(event.time).replace("T", " "),
-            _who_did(event),
-            event.action + (" (override)" if event.override else ""),
-            event.model + (f"@{event.version}" if event.version is not None else ""),
-            ", ".join(filter(None, (_pointer(event), *map(_pointer, along)))) or "-",
-            _from_to(event),
-            (event.reason or event.override or "-").partition("\n")[0],
-            event.commit[:SHORT],
-        )
-        for event, along in _told_together(events)[:limit]
-    ]
-    headers = ("WHEN", "WHO", "WHAT", "VERSION", "POINTER", "FROM → TO", "WHY", "COMMIT")
-    return table(headers, rows, width, folds="WHY")
-
-
-def _told_together(events: Sequence[Event]) -> list[tuple[Event, list[Event]]]:
-    """Return the events that get a row, each with the aliases that moved along with it."""
-    found: list[tuple[Event, list[Event]]] = []
-    for _, several in groupby(events, key=lambda event: (event.commit, event.model)):
-        group = list(several)
-        stages = [one for one in group if (one.pointer or "").startswith("stages/")]
-        served = [one for one in stages if one.pointer != f"stages/{ARCHIVE}"]
-        moved = served or stages
-        if not moved or any(one.action == "rename" for one in group):
-            found += [(one, []) for one in group]
-            continue
-        aliases = [one for one in group if (one.pointer or "").startswith("aliases/")]
-        main = next((one for one in moved if set(one.after) - set(one.before)), moved[0])
-        rest = [one for one in served if one is not main and one.version != main.version]
-        others = [one for one in group if one.pointer is None and one.action != "withdraw"]
-        found += [(main, aliases), *((one, []) for one in (*rest, *others))]
-    return found
-
-
-def _pointer(event: Event) -> str:
-    return (event.pointer or event.stage or "").replace("aliases/", "@").replace("stages/", "")
-
-
-def _who_did(event: Event) -> str:
-    """Return who did it: of an approval whose key signed it, and who committed that."""
-    committer = event.author.partition(" <")[0]
-    return f"{event.principal}, committed by {committer}" if event.principal else committer
-
-
-def _from_to(event: Event) -> str:
-    """Return what moved, or the names of a renamed model."""
-    if event.pointer:
-        if max(len(event.before), len(event.after)) <= FEW:
-            return f"{cell(event.before)} → {cell(event.after)}"
-        came = [f"+{one}" for one in sorted(set(event.after) - set(event.before))]
-        left = [f"-{one}" for one in sorted(set(event.before) - set(event.after))]
-        return " ".join((*came[:FEW], *left[:FEW]))
-    if event.renamed_from or event.renamed_to:
-        return f"{event.renamed_from or event.model} → {event.renamed_to or event.model}"
-    return "-"
-
-
-def comparison_text(comparison: Comparison, width: int) -> str:
-    """Return two versions side by side, section by section."""
-    a, b = comparison.a.reference, comparison.b.reference
-    parts = []
-    if comparison.metrics:
-        rows = [
-            (name, m.a, m.b, None if m.delta is None else f"{m.delta:+g}")
-            for name, m in comparison.metrics.items()
-        ]
-        parts.append(table(("METRIC", a, b, "DIFFERENCE"), rows, width))
-    for title, differences in (
-        ("PARAM", comparison.params),
-        ("DATA", comparison.data),
-        ("CODE", {} if comparison.code_files is not None else comparison.code),
-        ("ENVIRONMENT", comparison.environment),
-        ("SIGNATURE", comparison.signature),
-    ):
-        if differences:
-            pairs = [(name, pair.a, pair.b) for name, pair in differences.items()]
-            parts.append(table((title, a, b), pairs, width))
-    if comparison.code_files is not None:
-        parts.append(_code_text(comparison))
-        if not any((comparison.params, comparison.data, comparison.environment)):
-            parts.append("params, data and environment are the same")
-    elif not any((comparison.params, comparison.data, comparison.code, comparison.environment)):
-        parts.append("params, data, code and environment are the same")
-    return "\n\n".join(parts)
-
-
-def _code_text(comparison: Comparison) -> str:
-    """Return whether code changed, and the command that shows how."""
-    files = comparison.code_files or ()
-    codes = [side.lineage.code for side in (comparison.a, comparison.b)]
-    dirty = [
-        f"{side.reference} was trained with uncommitted changes"
-        for side, code in zip((comparison.a, comparison.b), codes, strict=True)
-        if code is not None and code.dirty
-    ]
-    if not files:
-        return "\n".join(["code: no file outside registry/ differs", *map(line, dirty)])
-    shown = ", ".join(files[:SHOWN_COLUMNS])
-    more = f" and {len(files) - SHOWN_COLUMNS} more" if files[SHOWN_COLUMNS:] else ""
-    commits = " ".join(code.commit[:SHORT] for code in codes if code is not None)
-    return "\n".join(
-        map(
-            line,
-            [
-                f"code: {quantity(len(files), 'file')} outside registry/: {shown}{more}",
-                f"    git diff {commits} -- . ':!registry'",
-                *dirty,
-            ],
-        )
-    )
-
-
 def _columns(signature: str) -> str:
     """Return the columns of a part of a signature, shortened; ``--json`` has all.
 
@@ -378,7 +260,8 @@ def verdicts_text(judgements: Sequence[Judgement], *, waiting: bool = False) -> 
     """
     several = len(judgements) > 1
     return "\n".join(
-        line((f"{judgement.reference}  " if several else "") + _verdict(verdict, waiting=waiting))
+        (f"{line(judgement.reference)}  " if several else "")
+        + paint_verdict(line(_verdict(verdict, waiting=waiting)))
         for judgement in judgements
         for verdict in judgement.verdicts
     )
@@ -422,7 +305,7 @@ def policy_text(policy: Policy) -> str:
     parts += [("besides", rest)] if rest else []
     lines = []
     for title, rows in parts:
-        lines.append(line(title))
+        lines.append(paint(line(title), stage_style(title)) if title != "besides" else title)
         lines += [line(f"  {key:<10} {value}") for key, value in rows]
     return "\n".join(lines)
 
@@ -502,51 +385,12 @@ def _indented(text: str) -> list[str]:
     return [f"    {part}".rstrip() for part in visible(text).split("\n")]
 
 
-def tenures_text(
-    model: str,
-    stage: str,
-    found: Sequence[tuple[Tenure, ModelVersion | None]],
-    width: int,
-) -> str:
-    """Return what a rollback may go back to.
-
-    Args:
-        model: the model.
-        stage: its stage.
-        found: what was in the stage, the last one first, each with the version if it still exists.
-        width: of the table.
-    """
-    rows = []
-    for tenure, version in found:
-        if version is None:
-            how = "deleted"
-        elif tenure.is_previous:
-            how = f"gitreg rollback {model}"
-        else:
-            how = f"--to {tenure.version}"
-            how += "" if tenure.stands else ", judged as a promotion: it was withdrawn"
-        began = "?" if tenure.began is None else utc(tenure.began)
-        rows.append(
-            (
-                f"{model}@{tenure.version}",
-                f"{began.replace('T', ' ')} to {utc(tenure.ended).replace('T', ' ')}",
-                "  ".join(_metrics(version)[:4]) or "-" if version else "-",
-                how,
-            )
-        )
-    return table(("VERSION", f"IN {stage.upper()}", "METRICS", "GO BACK"), rows, width)
-
-
 def versions_with_metrics(title: str, versions: Iterable[ModelVersion]) -> str:
     """Return versions with their metrics, one a line."""
     return "\n".join(
-        line("  ".join([f"{title} {version.reference}", *_metrics(version)]))
+        line("  ".join([f"{title} {version.reference}", *metric_texts(version.metrics)]))
         for version in versions
     )
-
-
-def _metrics(version: ModelVersion) -> list[str]:
-    return [f"{name} {figure(value)}" for name, value in version.metrics.items()]
 
 
 def findings_text(findings: Sequence[Finding]) -> str:
@@ -554,7 +398,7 @@ def findings_text(findings: Sequence[Finding]) -> str:
     lines = []
     for finding in findings:
         kind = "fixed" if finding.code == "fixed" else finding.severity
-        lines.append(line(f"{kind}: {finding.subject}: {finding.message}"))
+        lines.append(paint_verdict(line(f"{kind}: {finding.subject}: {finding.message}")))
         if finding.remedy:
             lines.append(f"    {line(finding.remedy)}")
     return "\n".join(lines)
@@ -577,7 +421,7 @@ def tags_text(report: TagReport, *, dry_run: bool) -> str:
     pushed = ", pushed" if report.pushed else ""
     made = f"{len(report.made)} {'to make' if dry_run else 'made'}"
     lines.append(f"{made}, {len(report.kept)} right already{pushed}")
-    return "\n".join(map(line, lines))
+    return "\n".join(paint_verdict(line(one)) for one in lines)
 
 
 def errors_text(message: str, hint: str | None) -> str:

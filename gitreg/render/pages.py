@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gitreg.core.model.names import format_version
 from gitreg.core.text.counts import quantity
 from gitreg.core.text.times import ago, utc
-from gitreg.render.as_text import events_text, versions_text
-from gitreg.render.terminal import SHORT, line, table
+from gitreg.render.as_text import page_of, versions_text
+from gitreg.render.colour import stage_style
+from gitreg.render.events import events_text
+from gitreg.render.terminal import SHORT, Piece, line, prose, table, when
 
 if TYPE_CHECKING:
     from gitreg.core.model.model import Model, ModelVersion
@@ -21,7 +24,7 @@ SHOWN = 5
 """How many moves and versions a page shows."""
 
 
-def held_text(held: Held, before: Tenure | None) -> str:
+def held_text(held: Held, before: Tenure | None, width: int) -> str:
     """Return what somebody on call needs first: since when, by whom, why, and the way back."""
     names = ", ".join(format_version(held.model, version) for version in held.versions)
     lines = [f"{names} in {held.stage}{_since(held)}"]
@@ -29,9 +32,10 @@ def held_text(held: Held, before: Tenure | None) -> str:
         name = format_version(held.model, before.version)
         began = "" if before.began is None else f" from {utc(before.began)}"
         lines.append(f"before it: {name},{began} until {utc(before.ended)}")
-        stage = "" if held.stage == "production" else f" --stage {held.stage}"
-        lines.append(f"to go back: gitreg rollback {held.model}{stage} -m REASON --push")
-    return "\n".join(map(line, lines))
+        flag = "" if held.stage == "production" else f" --stage {held.stage}"
+        model = shlex.quote(held.model)
+        lines.append(f"to go back: gitreg rollback {model}{flag} -m REASON --push")
+    return "\n".join(prose(line(one), width) for one in lines)
 
 
 def _since(held: Held) -> str:
@@ -47,7 +51,10 @@ def model_page(
 ) -> str:
     """Return a model's page: what it is, what serves, its last moves, its latest versions."""
     stages = [
-        (stage, ", ".join(format_version(model.name, one) for one in held))
+        (
+            stage,
+            Piece(", ".join(format_version(model.name, one) for one in held), stage_style(stage)),
+        )
         for stage, held in model.stages.items()
         if stage != "archived"
     ]
@@ -61,7 +68,7 @@ def model_page(
         *((f"@{alias}", format_version(model.name, one)) for alias, one in model.aliases.items()),
         *([("archived", quantity(archived, "version"))] if archived else []),
     ]
-    parts = [table(("", ""), rows, width).lstrip("\n")]
+    parts = [page_of(rows, width)]
     if events:
         parts.append("last moves\n" + events_text(events[:SHOWN], width))
     if versions:
@@ -74,26 +81,36 @@ def model_page(
 
 def status_text(status: CloneStatus, width: int) -> str:
     """Return where a clone stands."""
-    lines = [line(f"on {status.branch} at {str(status.commit)[:SHORT]}")]
-    if status.upstream is None:
+    place = f"on {status.branch}" if status.branch is not None else "HEAD is detached"
+    lines = [line(f"{place} at {str(status.commit)[:SHORT]}")]
+    if status.upstream is None and status.branch is None:
+        lines.append("which remote branch has this commit is not known here")
+    elif status.upstream is None:
         lines.append("no remote: nothing here is shared")
     else:
         known = status.known[:SHORT] if status.known else "not there yet"
         age = "" if status.age is None else f", read {ago(status.age)}"
         lines.append(line(f"{status.upstream}: {known}{age}"))
     if status.unpublished:
-        lines.append(f"not published: {quantity(len(status.unpublished), 'commit')}: gitreg push")
+        how = "gitreg push" if status.branch is not None else "git switch -c BRANCH"
+        lines.append(f"not published: {quantity(len(status.unpublished), 'commit')}: {how}")
         lines += [line(f"    {one.commit[:SHORT]}  {one.subject}") for one in status.unpublished]
     if status.behind:
         lines.append(f"published and not here: {quantity(status.behind, 'commit')}: gitreg fetch")
+    if status.brought:
+        lines.append(f"the last fetch brought {quantity(len(status.brought), 'commit')}:")
+        lines += [
+            line(f"    {one.commit[:SHORT]}  {one.subject}") for one in status.brought[:SHOWN]
+        ]
+        lines += ["    …"] if len(status.brought) > SHOWN else []
     if status.reviews:
         lines.append("waiting for review:")
         lines += [line(f"    {name}") for name in status.reviews]
     rows = [
         (
-            ", ".join(format_version(held.model, version) for version in held.versions),
-            held.stage,
-            "-" if held.since is None else utc(held.since).replace("T", " "),
+            Piece(", ".join(format_version(held.model, version) for version in held.versions)),
+            Piece(held.stage, stage_style(held.stage)),
+            "-" if held.since is None else when(utc(held.since)),
             (held.by or "-").partition(" <")[0],
             (held.reason or "-").partition("\n")[0],
         )

@@ -85,13 +85,6 @@ def test_a_narrow_terminal_gets_everything(
     assert gitreg("list").out.count("word") == 30
 
 
-def test_no_colour_even_where_one_is_forced(reading: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NO_COLOR")
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    for line in ("list", "log", "show churn@1", "--help"):
-        assert "\x1b" not in gitreg(*line.split()).out
-
-
 # Failures that are not the user's mistake
 
 

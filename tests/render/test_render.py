@@ -26,6 +26,8 @@ from gitreg.findings import Finding
 from gitreg.publishing.outcome import Outcome
 from gitreg.publishing.tags import TagReport
 from gitreg.render import as_json, as_text, terminal
+from gitreg.render.comparison import comparison_text
+from gitreg.render.events import events_text
 
 WIDE = 4096
 ARTIFACT = Artifact("model.pkl", 184312, 1, "0" * 64, "1" * 32)
@@ -148,8 +150,8 @@ def test_hostile_text_everywhere() -> None:
         as_text.version_text(version, WIDE),
         as_text.versions_text([version], 80),
         as_text.models_text([model], 80),
-        as_text.events_text([event], WIDE),
-        as_text.comparison_text(compare(version, BARE, [HOSTILE], []), WIDE),
+        events_text([event], WIDE),
+        comparison_text(compare(version, BARE, [HOSTILE], []), WIDE),
         as_text.outcome_text(outcome),
         as_text.outcome_text(outcome, dry_run=True),
         as_text.outcome_text(Outcome(Change(HOSTILE))),
@@ -191,9 +193,9 @@ def test_versions() -> None:
     _, first, second = as_text.versions_text([FULL, BARE], WIDE).splitlines()
     assert words(first) == (
         "churn@2 production @best @champion auc 0.921 loss 1 f1 0.5 recall 0.25"
-        " 2026-11-22T20:25:06Z Ada"
+        " 2026-11-22 20:25:06Z Ada"
     )
-    assert words(second) == "churn@1 - - - 2026-11-22T20:25:06Z Ada"
+    assert words(second) == "churn@1 - - - 2026-11-22 20:25:06Z Ada"
 
 
 def test_a_version_of_which_all_is_known() -> None:
@@ -249,7 +251,7 @@ def test_events() -> None:
             "subject",
         )
 
-    lines = as_text.events_text(
+    lines = events_text(
         [
             event("stages/production", (1, 3), (2,), "why\nand more"),
             event("stages/archived", (), (1, 3), "why\nand more"),
@@ -259,13 +261,13 @@ def test_events() -> None:
         WIDE,
     ).splitlines()
     when = "2026-11-22 19:25:06Z Ada promote churn@2"
-    assert words(lines[1]) == f"{when} production, @champion 1, 3 → 2 why ddddddddd"
+    assert words(lines[1]) == f"{when} production @champion 1, 3 → 2 why ddddddddd"
     assert words(lines[2]) == f"{when} - - - ddddddddd"
     many = tuple(range(1, 30))
     alone = [event("stages/staging", many[:-1], many, None), event("aliases/a", (), (2,), None)]
-    (row,) = as_text.events_text(alone[:1], WIDE).splitlines()[1:]
+    (row,) = events_text(alone[:1], WIDE).splitlines()[1:]
     assert words(row) == f"{when} staging +29 - ddddddddd"
-    (row,) = as_text.events_text(alone[1:], WIDE).splitlines()[1:]
+    (row,) = events_text(alone[1:], WIDE).splitlines()[1:]
     assert words(row) == f"{when} @a - → 2 - ddddddddd"
 
 
@@ -281,7 +283,7 @@ def test_words_and_times_stay_whole_at_80_columns() -> None:
 
 
 def test_comparison() -> None:
-    text = as_text.comparison_text(compare(BARE, FULL, ["dvc==3.56"], ["dvc==3.67"]), WIDE)
+    text = comparison_text(compare(BARE, FULL, ["dvc==3.56"], ["dvc==3.67"]), WIDE)
     blocks = [words(block) for block in text.split("\n\n")]
     assert blocks[0].startswith("METRIC churn@1 churn@2 DIFFERENCE auc - 0.921 - loss - 1 -")
     assert [block.split()[0] for block in blocks] == [
@@ -297,17 +299,17 @@ def test_comparison() -> None:
 
 def test_comparison_says_what_is_the_same() -> None:
     same = "params, data, code and environment are the same"
-    assert as_text.comparison_text(compare(BARE, BARE), WIDE) == same
-    assert as_text.comparison_text(compare(FULL, FULL), WIDE).endswith(f"\n\n{same}")
+    assert comparison_text(compare(BARE, BARE), WIDE) == same
+    assert comparison_text(compare(FULL, FULL), WIDE).endswith(f"\n\n{same}")
     only_params = ModelVersion("churn", 3, "", "", ARTIFACT, params={"seed": 1})
-    text = as_text.comparison_text(compare(BARE, only_params), WIDE)
+    text = comparison_text(compare(BARE, only_params), WIDE)
     assert words(text) == "PARAM churn@1 churn@3 seed - 1"
 
 
 def test_a_small_difference_is_not_rounded_away() -> None:
     a = ModelVersion("m", 1, "", "", ARTIFACT, {"auc": 0.91234567}, {"seed": 1234567.0})
     b = ModelVersion("m", 2, "", "", ARTIFACT, {"auc": 0.91234568}, {"seed": 1234568.0})
-    text = words(as_text.comparison_text(compare(a, b), WIDE))
+    text = words(comparison_text(compare(a, b), WIDE))
     assert "auc 0.91234567 0.91234568 +1e-08" in text
     assert "seed 1234567 1234568" in text
 

@@ -20,7 +20,7 @@ from gitreg.errors import (
     Refused,
 )
 from gitreg.publishing.outcome import Outcome
-from gitreg.render.as_text import events_text
+from gitreg.render.events import events_text
 from tests.conftest import git, write_model
 from tests.support.commands import error, gitreg
 

@@ -1,0 +1,69 @@
+"""Two versions side by side. No I/O; text is escaped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitreg.core.text.counts import quantity
+from gitreg.render.terminal import SHORT, Piece, beside, line, table
+
+if TYPE_CHECKING:
+    from gitreg.core.state.compare import Comparison
+
+SHOWN_FILES = 5
+"""How many files are named."""
+
+
+def comparison_text(comparison: Comparison, width: int) -> str:
+    """Return two versions side by side, section by section."""
+    a, b = comparison.a.reference, comparison.b.reference
+    parts = []
+    if comparison.metrics:
+        rows = [
+            (Piece(name), *beside(m.a, m.b), None if m.delta is None else f"{m.delta:+g}")
+            for name, m in comparison.metrics.items()
+        ]
+        parts.append(table(("METRIC", a, b, "DIFFERENCE"), rows, width))
+    for title, differences in (
+        ("PARAM", comparison.params),
+        ("DATA", comparison.data),
+        ("CODE", {} if comparison.code_files is not None else comparison.code),
+        ("ENVIRONMENT", comparison.environment),
+        ("SIGNATURE", comparison.signature),
+    ):
+        if differences:
+            pairs = [(Piece(name), *beside(pair.a, pair.b)) for name, pair in differences.items()]
+            parts.append(table((title, a, b), pairs, width))
+    if comparison.code_files is not None:
+        parts.append(_code_text(comparison))
+        if not any((comparison.params, comparison.data, comparison.environment)):
+            parts.append("params, data and environment are the same")
+    elif not any((comparison.params, comparison.data, comparison.code, comparison.environment)):
+        parts.append("params, data, code and environment are the same")
+    return "\n\n".join(parts)
+
+
+def _code_text(comparison: Comparison) -> str:
+    """Return whether code changed, and the command that shows how."""
+    files = comparison.code_files or ()
+    codes = [side.lineage.code for side in (comparison.a, comparison.b)]
+    dirty = [
+        f"{side.reference} was trained with uncommitted changes"
+        for side, code in zip((comparison.a, comparison.b), codes, strict=True)
+        if code is not None and code.dirty
+    ]
+    if not files:
+        return "\n".join(["code: no file outside registry/ differs", *map(line, dirty)])
+    shown = ", ".join(files[:SHOWN_FILES])
+    more = f" and {len(files) - SHOWN_FILES} more" if files[SHOWN_FILES:] else ""
+    commits = " ".join(code.commit[:SHORT] for code in codes if code is not None)
+    return "\n".join(
+        map(
+            line,
+            [
+                f"code: {quantity(len(files), 'file')} outside registry/: {shown}{more}",
+                f"    git diff {commits} -- . ':!registry'",
+                *dirty,
+            ],
+        )
+    )
