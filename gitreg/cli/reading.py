@@ -8,12 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from gitreg.cli.app import app
-from gitreg.cli.output import opened, page, print_json, progress_bar, terminal_width, warn
+from gitreg.cli.output import (
+    opened,
+    page,
+    pointing_at_mistakes,
+    print_json,
+    progress_bar,
+    say_age,
+    terminal_width,
+    warn,
+)
 from gitreg.cli.parameters import (
     ReadArguments,
     ReferenceArgument,
     argument,
     check_model_argument,
+    complete_metric,
     complete_model,
     complete_reference,
     complete_stage,
@@ -50,10 +60,14 @@ def list_(
         ),
     ] = None,
     metric: Annotated[
-        Optional[list[str]], option("METRIC", "A column for a metric of versions; may repeat.")
+        Optional[list[str]],
+        option("METRIC", "A column for a metric of versions; may repeat.", complete_metric),
     ] = None,
     sort: Annotated[
-        Optional[str], option("METRIC", "Versions with the highest value first.")
+        Optional[str], option("METRIC", "Versions with the highest value first.", complete_metric)
+    ] = None,
+    where: Annotated[
+        Optional[str], option("FILTER", "Only versions that match, or models with one.")
     ] = None,
     *,
     shared: ReadArguments,
@@ -64,14 +78,18 @@ def list_(
     """
     of_models = name is None or any(sign in name for sign in "*?[")
     if of_models and (metric or sort):
-        raise InvalidRequest("--metric and --sort are about versions: gitreg list NAME")
+        raise InvalidRequest(
+            "--metric and --sort are about the versions of one model",
+            hint="name it: gitreg list shows the models",
+        )
     broken: list[GitregError] = []
+    matching = _matching(where, shared)
     if of_models:
-        _list_models(name, stage, shared, broken)
+        _list_models(name, stage, matching, shared, broken)
     else:
         check_model_argument(str(name), "gitreg list {model}, or gitreg show {reference}")
         columns = list(dict.fromkeys([*(metric or ()), *([sort] if sort else [])]))
-        _list_versions(str(name), stage, columns, sort, shared, broken)
+        _list_versions(str(name), stage, matching, columns, sort, shared, broken)
     if broken:
         raise InvalidDocument(
             "; ".join(map(str, broken)),
@@ -79,15 +97,34 @@ def list_(
         )
 
 
+def _matching(where: str | None, shared: ReadArguments) -> frozenset[tuple[str, int]] | None:
+    """Return the versions that match a filter; ``None`` without one."""
+    if where is None:
+        return None
+    from gitreg.history import search
+
+    with pointing_at_mistakes(), opened(shared.repo, shared.allow_rewind) as registry:
+        found = search(registry, where, broken=[], **shared.options)
+    return frozenset((version.model, version.version) for version in found)
+
+
 def _list_models(
-    pattern: str | None, stage: str | None, shared: ReadArguments, broken: list[GitregError]
+    pattern: str | None,
+    stage: str | None,
+    matching: frozenset[tuple[str, int]] | None,
+    shared: ReadArguments,
+    broken: list[GitregError],
 ) -> None:
     from gitreg.render import as_json, as_text
 
     with opened(shared.repo, shared.allow_rewind) as registry:
         _check_stage(registry, stage, shared)
         every = registry.models(broken, **shared.options)
+        say_age(registry, registry.commit, shared)
     models = [one for one in every if _is_listed(one, pattern, stage)]
+    if matching is not None:
+        names = {model for model, _ in matching}
+        models = [one for one in models if one.name in names]
     if shared.json:
         print_json([as_json.model_json(model) for model in models])
     elif models:
@@ -95,12 +132,13 @@ def _list_models(
     elif every:
         typer.echo("nothing matches", err=True)
     elif not broken:
-        typer.echo("no models yet: gitreg register NAME PATH", err=True)
+        typer.echo("no models yet: gitreg register --help shows how to add one", err=True)
 
 
 def _list_versions(
     name: str,
     stage: str | None,
+    matching: frozenset[tuple[str, int]] | None,
     columns: list[str],
     sort: str | None,
     shared: ReadArguments,
@@ -111,12 +149,15 @@ def _list_versions(
     with opened(shared.repo, shared.allow_rewind) as registry:
         _check_stage(registry, stage, shared)
         every = registry.versions(name, broken, **shared.options)
+        say_age(registry, registry.commit, shared)
     known = {metric for version in every for metric in version.metrics}
     for metric in columns:
         if every and metric not in known:
             raise NotFound(f"no version has a metric {metric!a}", hint=did_you_mean(metric, known))
     wanted = None if stage is None or stage.lower() == NO_STAGE else stage.lower()
     versions = [one for one in every if stage is None or one.stage == wanted]
+    if matching is not None:
+        versions = [one for one in versions if (one.model, one.version) in matching]
     if sort is not None:
         versions.sort(key=lambda one: one.metrics.get(sort, float("-inf")), reverse=True)
     if shared.json:
@@ -127,7 +168,7 @@ def _list_versions(
         typer.echo("nothing matches", err=True)
     elif not broken:
         shown = terminal.line(name)
-        typer.echo(f"no versions of {shown} are left: gitreg register {shown} PATH", err=True)
+        typer.echo(f"no versions of {shown} are left: gitreg log {shown} shows why", err=True)
 
 
 def _check_stage(registry: Registry, stage: str | None, shared: ReadArguments) -> None:
@@ -189,6 +230,7 @@ def _show_model(name: str, shared: ReadArguments) -> None:
         model = registry.model(name, **shared.options)
         versions = registry.versions(name, broken, **shared.options)
         events = registry.log(name, **shared.options)
+        say_age(registry, registry.commit, shared)
     moves = [event for event in events if event.pointer is not None]
     if shared.json:
         answer = as_json.model_json(model)
@@ -243,6 +285,7 @@ def log(
                 "no events: this clone is shallow and has no older history",
                 hint="git fetch --unshallow",
             )
+        say_age(registry, registry.commit, shared)
         if registry.is_shallow:
             warn(("this clone is shallow and has no older history: git fetch --unshallow",))
     if shared.json:
@@ -266,6 +309,7 @@ def resolve(
     """
     with opened(shared.repo, shared.allow_rewind) as registry:
         resolved = registry.resolve(reference, **shared.options)
+        say_age(registry, resolved.read_from, shared)
     if shared.json:
         from gitreg.render import as_json
 
@@ -306,6 +350,7 @@ def compare(
         return
     with opened(shared.repo, shared.allow_rewind) as registry:
         comparison = registry.compare(base, candidate, **shared.options)
+        say_age(registry, comparison.b.read_from, shared)
     if shared.json:
         print_json(as_json.comparison_json(comparison))
     else:
@@ -371,6 +416,7 @@ def pull(
         resolved = registry.resolve(reference, **shared.options)
         path = registry.pull(resolved, output, replace_existing=force, rev=resolved.read_from)
         sha256 = registry.sha256(resolved, rev=resolved.read_from)
+        say_age(registry, resolved.read_from, shared)
     kind = "folder" if path.is_dir() else "file"
     said = f"{resolved}, read from {resolved.read_from[: terminal.SHORT]}: a {kind}"
     typer.echo(said, err=True)
@@ -417,6 +463,7 @@ def verify(
         verified = registry.verify(
             *(references or ()), remote=remote, repair=repair, **shared.options
         )
+        say_age(registry, registry.commit, shared)
         if remote:  # read to the end: the bar owns the terminal while it is drawn
             verified = iter(list(verified))
             stack.close()

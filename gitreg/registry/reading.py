@@ -82,7 +82,7 @@ class Reading(Parts):
 
     def _show(self, state: RegistryState, wanted: Reference) -> ModelVersion:
         found = state.version(wanted.model, number_of(state, wanted))
-        commit = self._past(state).registering_commit(found.model, found.version)
+        commit = self.past(state).registering_commit(found.model, found.version)
         return replace(found, commit=commit)
 
     def models(
@@ -113,7 +113,7 @@ class Reading(Parts):
         state.read_ahead([name])
         read = state.pointers if broken is None else partial(state.readable_pointers, broken=broken)
         pointers = read(name)
-        commits = self._past(state).registering_commits(name)
+        commits = self.past(state).registering_commits(name)
         found = []
         for number in reversed(state.versions(name)):
             try:
@@ -143,7 +143,7 @@ class Reading(Parts):
         wanted = reference_of(reference)
         state = self.state(**options)
         found = state.version(wanted.model, number_of(state, wanted))
-        past = self._past(state)
+        past = self.past(state)
         return stored_approvals(
             state, past, lambda: self._repository.root_of(str(state.commit)), found
         )
@@ -159,7 +159,7 @@ class Reading(Parts):
         state = self.state(**options)
         wanted = reference_of(reference)
         numbered = Reference(wanted.model, version=number_of(state, wanted))
-        return list(given(self._repository, events_about(self._past(state), state, numbered, None)))
+        return list(given(self._repository, events_about(self.past(state), state, numbered, None)))
 
     def preview_approval(self, reference: ReferenceLike, *, stage: str) -> gitreg.ApprovalPreview:
         """Return what an approval of a version for a stage would cover; nothing is signed.
@@ -221,7 +221,7 @@ class Reading(Parts):
         state = self.state(**options)
         wanted = None if reference is None else reference_of(reference)
         about = EventFilter.of(since, until, author)
-        events = events_about(self._past(state), state, wanted, None if about else limit)
+        events = events_about(self.past(state), state, wanted, None if about else limit)
         events = [event for event in events if about.takes(event)][:limit] if about else events
         if not any(event.action in ("approve", "withdraw") for event in events):
             return events
@@ -247,7 +247,7 @@ class Reading(Parts):
         state = existing(self.state(**options))
         model = state.check_model(checked_text(name, "a model"))
         held = state.stage(model, check_stage_name(checked_text(stage, "a stage")))
-        past = self._past(state)
+        past = self.past(state)
         return tenures(past.moves_of(model, f"stages/{stage.lower()}"), held)
 
     def activity(self, name: str, *, rev: str | None = None) -> gitreg.Timestamps:
@@ -258,14 +258,14 @@ class Reading(Parts):
         """
         state = existing(self.state(rev=rev))
         model = state.check_model(name)
-        return self._past(state).activity(model)
+        return self.past(state).activity(model)
 
     def activities(self, *, rev: str | None = None) -> dict[str, gitreg.Timestamps]:
         """Return the same as `activity` for every model, by name."""
         from gitreg.core.state.timestamps import Timestamps
 
         state = existing(self.state(rev=rev))
-        found = self._past(state).activities()
+        found = self.past(state).activities()
         return {name: found.get(name, Timestamps()) for name in state.model_names()}
 
     def operation_of(self, commit: str) -> str | None:
@@ -432,7 +432,7 @@ class Reading(Parts):
         state = existing(self.state(**options))
         if policy is not None:
             state = state.ruled_by(_policy_in_file(Path(policy)))
-        mover = self._mover(state, history=self._past(state))
+        mover = self._mover(state, history=self.past(state))
         try:
             return promote(state, request, mover).judgements
         except GateRefused as refused:
