@@ -30,7 +30,8 @@ from gitreg.core.model.model import ModelVersion
 from gitreg.core.model.names import fold
 from gitreg.core.operations.approve import Approval, Entries, Entry, approval_of
 from gitreg.core.policy import Policy
-from gitreg.core.state.history import Event, entry_of
+from gitreg.core.state.history import Event
+from gitreg.core.state.standing import entry_of
 from gitreg.core.state.state import RegistryState, Snapshot
 from gitreg.errors import GitError, InvalidDocument, InvalidRequest
 

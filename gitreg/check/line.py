@@ -16,7 +16,8 @@ from gitreg.check.lives import Lives
 from gitreg.check.past import Past
 from gitreg.check.step import Step
 from gitreg.core.model import layout
-from gitreg.core.state.history import Values, held_in
+from gitreg.core.state.history import held_in
+from gitreg.core.state.standing import Values
 
 
 class Moved(NamedTuple):

@@ -29,7 +29,8 @@ from gitreg.core.state.decision import (
     may_return,
     moves_between,
 )
-from gitreg.core.state.history import CommitInfo, Values
+from gitreg.core.state.history import CommitInfo
+from gitreg.core.state.standing import Values
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError, InvalidDocument, NotFound
 from gitreg.findings import Severity

@@ -35,7 +35,8 @@ from gitreg.check.versions import new_versions
 from gitreg.core.model import layout
 from gitreg.core.policy import DEFAULT, Facts, Policy
 from gitreg.core.state.decision import Move
-from gitreg.core.state.history import CommitInfo, Values
+from gitreg.core.state.history import CommitInfo
+from gitreg.core.state.standing import Values
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError
 from gitreg.git.commit_info import read_commit_info

@@ -36,6 +36,7 @@ from gitreg.git.history_database import (
     EVENT,
     clear,
     event_of,
+    index,
     open_database,
     transaction,
     truncate,
@@ -170,6 +171,7 @@ class HistoryIndex:
             for commit, changes in read_commits(self._source, known, tip):
                 fold.add(commit, changes)
             fold.write()
+            index(db)
             self._limit = None
             db.execute("UPDATE meta SET tip = ?", (tip,))
 
@@ -207,6 +209,7 @@ class HistoryIndex:
                         fold = self._fold(db)
                         fold.add(commit, changes)
                         fold.write()
+                        index(db)
                         db.execute("UPDATE meta SET tip = ?", (commit.oid,))
             except sqlite3.DatabaseError:
                 self._discard(in_memory=False)

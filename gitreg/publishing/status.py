@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitreg.core.model.names import ARCHIVE
-from gitreg.core.state.history import Event, entry_of
+from gitreg.core.state.history import Event
+from gitreg.core.state.standing import entry_of
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitError
 from gitreg.git.freshness import age

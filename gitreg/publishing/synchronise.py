@@ -19,7 +19,8 @@ from gitreg.core.operations.reapply import carried, done_again, reapply, redoes_
 from gitreg.core.operations.recorded import Recorded
 from gitreg.core.state.change import OPERATION, Change, trailers_of
 from gitreg.core.state.decision import Moves
-from gitreg.core.state.history import Event, FileChange, Values
+from gitreg.core.state.history import Event, FileChange
+from gitreg.core.state.standing import Values
 from gitreg.core.state.state import RegistryState
 from gitreg.core.text.counts import quantity
 from gitreg.errors import GitregError, Refused, UnknownOutcome, WorldError

@@ -10,7 +10,8 @@ from gitreg.core.model.model import Artifact, ModelVersion
 from gitreg.core.policy import DEFAULT, Policy
 from gitreg.core.policy.verdict import Sure
 from gitreg.core.state.decision import Move
-from gitreg.core.state.history import CommitInfo, Values
+from gitreg.core.state.history import CommitInfo
+from gitreg.core.state.standing import Values
 from gitreg.core.state.state import RegistryState
 from gitreg.git.steps import Difference
 from tests.support.fakes import ADA, DictSnapshot, branch_with

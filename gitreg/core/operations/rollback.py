@@ -12,7 +12,8 @@ from gitreg.core.operations.approve import all_taken_away
 from gitreg.core.operations.judging import Demand, Mover, judged, takes_back
 from gitreg.core.operations.moves import PointerMoves
 from gitreg.core.state.change import Change, Edit
-from gitreg.core.state.history import Event, Values, named_by, stack_of
+from gitreg.core.state.history import Event, named_by
+from gitreg.core.state.standing import Values, stack_of
 from gitreg.core.state.state import RegistryState
 from gitreg.core.text.times import utc
 from gitreg.errors import InvalidRequest, Refused

@@ -3,7 +3,8 @@
 ============ ============================================================================
 `state`      the registry at one commit
 `change`     what an operation would do, as a value, and the grammar of its message
-`history`    commits as events, and the stack of a pointer that rollbacks go down
+`history`    commits as events
+`standing`   which moves of a pointer still stand: the stack that rollbacks go down
 `tags`       the tags that events imply, in GTO's grammar
 `decision`   the verdicts of a policy on moves
 `conflicts`  what changed since an operation was decided on

@@ -15,7 +15,7 @@ from gitreg.core.policy import verdict as codes
 from gitreg.core.policy.rules import Policy, StageRule
 from gitreg.core.policy.transitions import Approved, From, Holds, MayOverride, NotFrozen, SignedBy
 from gitreg.core.policy.verdict import Case, Facts, Rule, Verdict
-from gitreg.core.state.history import Values, is_return
+from gitreg.core.state.standing import Values, is_return
 from gitreg.core.state.state import RegistryState
 
 Moves = Callable[[str, str], Iterable[Values]]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from gitreg.core.operations.reapply import Numbers, reapply
 from gitreg.core.operations.recorded import Recorded
 from gitreg.core.state.change import Change
-from gitreg.core.state.history import Values
+from gitreg.core.state.standing import Values
 from gitreg.errors import GitregError
 from tests.support.fakes import FakeBranch, branch_with
 

@@ -12,7 +12,8 @@ from gitreg.core.model.manifest import Tombstone, write_tombstone
 from gitreg.core.model.names import Reference, parse_tag
 from gitreg.core.operations.annotate import Annotation, annotate
 from gitreg.core.operations.rename import rename_model
-from gitreg.core.state.history import CommitInfo, Event, FileChange, events_of, named_by, stack_of
+from gitreg.core.state.history import CommitInfo, Event, FileChange, events_of, named_by
+from gitreg.core.state.standing import stack_of
 from gitreg.core.state.tags import Tag
 from tests.support.fakes import ADA, CREATED, DictSnapshot, FakeBranch, branch_with
 
