@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gitreg.core.model.card import KEYS
 from gitreg.core.policy import (
     DEFAULT,
     Approvals,
@@ -39,6 +40,7 @@ from gitreg.core.policy.gates import (
     Size,
     Soak,
 )
+from gitreg.core.policy.records import CardSays
 from gitreg.core.policy.rules import GUARDED
 from gitreg.errors import InvalidDocument, NotFound
 from tests.core.model.test_names import STAGES
@@ -385,6 +387,9 @@ def gates(draw: st.DrawFn, stages: list[str]) -> Gate:
             st.builds(Size, st.integers(0, 2**52)),
             st.builds(Soak, stage, st.integers(0, 10**9)),
             st.builds(Annotated, word),
+            st.builds(
+                CardSays, st.lists(st.sampled_from(KEYS), min_size=1, unique=True).map(tuple)
+            ),
         )
     )
     is_lenient = isinstance(gate, CAN_BE_UNKNOWN) and draw(st.booleans())
