@@ -124,11 +124,11 @@ def page(text: str) -> None:
     subprocess.run(command, input=encoded, env=variables, check=False)
 
 
-def print_json_error(given: Sequence[str], message: str, hint: str | None, code: int) -> None:
+def print_json_error(given: Sequence[str], answer: dict[str, object]) -> None:
     """Print an error as JSON too, if the command line asks for JSON and has printed none."""
     own = given[: given.index("--")] if "--" in given else given  # the rest is another command's
     if "--json" in own and not _JSON_PRINTED:
-        print_json({"error": message, "hint": hint, "exit_code": code})
+        print_json(answer)
 
 
 _JSON_PRINTED: list[bool] = []
@@ -182,17 +182,15 @@ def show_verdicts(judgements: tuple[Judgement, ...], *, waiting: bool = False) -
 
 @contextmanager
 def showing_refusals(*, json: bool) -> Iterator[None]:
-    """Print all verdicts of a refusal, passed ones too, before the error sums them up."""
+    """Print all verdicts of a refusal, passed ones too, before the error sums them up.
+
+    As JSON they are in the error.
+    """
     try:
         yield
     except Refused as refused:
-        judgements = getattr(refused, "judgements", ())
-        if json and judgements:
-            from gitreg.render import as_json
-
-            print_json(as_json.refusal_json(str(refused), judgements))
-        else:
-            show_verdicts(judgements)
+        if not json:
+            show_verdicts(getattr(refused, "judgements", ()))
         raise
 
 

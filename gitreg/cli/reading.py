@@ -78,7 +78,10 @@ def list_(
     """
     of_models = name is None or any(sign in name for sign in "*?[")
     if of_models and (metric or sort):
-        raise InvalidRequest("--metric and --sort are about versions: gitreg list NAME")
+        raise InvalidRequest(
+            "--metric and --sort are about the versions of one model",
+            hint="name it: gitreg list shows the models",
+        )
     broken: list[GitregError] = []
     matching = _matching(where, shared)
     if of_models:
@@ -129,7 +132,7 @@ def _list_models(
     elif every:
         typer.echo("nothing matches", err=True)
     elif not broken:
-        typer.echo("no models yet: gitreg register NAME PATH", err=True)
+        typer.echo("no models yet: gitreg register --help shows how to add one", err=True)
 
 
 def _list_versions(
@@ -165,7 +168,7 @@ def _list_versions(
         typer.echo("nothing matches", err=True)
     elif not broken:
         shown = terminal.line(name)
-        typer.echo(f"no versions of {shown} are left: gitreg register {shown} PATH", err=True)
+        typer.echo(f"no versions of {shown} are left: gitreg log {shown} shows why", err=True)
 
 
 def _check_stage(registry: Registry, stage: str | None, shared: ReadArguments) -> None:

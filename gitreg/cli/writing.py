@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -41,7 +42,7 @@ from gitreg.cli.parameters import (
     option,
     with_write_options,
 )
-from gitreg.errors import InvalidRequest
+from gitreg.errors import InvalidRequest, NotFound
 from gitreg.registry import Registry
 
 
@@ -214,11 +215,19 @@ def promote(
     """
     if else_archive and not if_better and not if_lower:
         raise InvalidRequest("--else-archive needs --if-better or --if-lower")
+    if "@" in to:
+        raise InvalidRequest(
+            f"--to {to!a} is a version, and names a stage here",
+            hint=f"gitreg promote {shlex.quote(to)} --to production",
+        )
+    aliases = [name.removeprefix("@") for name in alias or ()]
     with Registry(shared.repo) as registry, showing_refusals(json=shared.json):
+        _check_metrics(registry, references, [*(if_better or ()), *(if_lower or ())])
+        _warn_of_new_aliases(registry, references, aliases)
         outcome = registry.promote(
             *references,
             stage=to,
-            alias=[name.removeprefix("@") for name in alias or ()],
+            alias=aliases,
             keep_existing=keep_existing,
             if_better=if_better or (),
             if_lower=if_lower or (),
@@ -228,6 +237,33 @@ def promote(
             **shared.options,
         )
     print_outcome(outcome, shared)
+
+
+def _check_metrics(registry: Registry, references: Sequence[str], metrics: Sequence[str]) -> None:
+    """Refuse a mistyped metric: a version without it would look worse than the incumbent."""
+    from gitreg.cli.meant import meant_metric
+
+    if not metrics:
+        return
+    for version in map(registry.show, references):
+        for metric in metrics:
+            hint = meant_metric(metric, version)
+            if hint is not None:
+                raise NotFound(f"{version.reference} has no metric {metric!a}", hint=hint)
+
+
+def _warn_of_new_aliases(
+    registry: Registry, references: Sequence[str], aliases: Sequence[str]
+) -> None:
+    """Warn of an alias that is one letter away from another one of its model."""
+    from gitreg.cli.meant import new_alias
+    from gitreg.core.model.names import parse_reference
+
+    if aliases:
+        for name in dict.fromkeys(parse_reference(one).model for one in references):
+            state = registry.state()
+            known = state.readable_pointers(name, []).aliases if state.has_model(name) else {}
+            warn(tuple(filter(None, (new_alias(alias, known) for alias in aliases))))
 
 
 @app.command()
@@ -259,8 +295,10 @@ def alias_set(
 
     Example: gitreg alias set churn-predictor@2 champion
     """
+    name = alias.removeprefix("@")
     with Registry(shared.repo) as registry:
-        outcome = registry.set_alias(reference, alias.removeprefix("@"), **shared.options)
+        _warn_of_new_aliases(registry, [reference], [name])
+        outcome = registry.set_alias(reference, name, **shared.options)
     print_outcome(outcome, shared)
 
 
@@ -320,7 +358,7 @@ def rollback(
         if list_:
             _print_tenures(registry, names, stage, json=shared.json)
             return
-        number = None if to is None else _version_to(to, names)
+        number = None if to is None else _version_to(registry, to, names)
         outcome, plan = registry.rollback(
             *names, to=number, stage=stage, restage=restage, **shared.options
         )
@@ -336,19 +374,23 @@ def rollback(
     )
 
 
-def _version_to(text: str, names: Sequence[str]) -> int:
+def _version_to(registry: Registry, text: str, names: Sequence[str]) -> int:
     """Return the number that ``--to`` names: ``5``, ``v5`` or ``churn-predictor@5``."""
+    from gitreg.cli.meant import meant_version
     from gitreg.core.model.names import parse_reference
 
     plain = text.removeprefix("v")
     if plain.isascii() and plain.isdigit() and len(plain) < 10 and int(plain):
         return int(plain)
-    wanted = parse_reference(text)
-    if wanted.version is None:
-        raise InvalidRequest(f"--to {text!a} is no version", hint="--to 5, say")
-    if list(names) != [wanted.model]:
-        raise InvalidRequest(f"--to {wanted} is not a version of {', '.join(names)}")
-    return wanted.version
+    wanted = None
+    with suppress(InvalidRequest):
+        wanted = parse_reference(text)
+    if wanted is not None and wanted.version is not None and list(names) == [wanted.model]:
+        return wanted.version
+    raise InvalidRequest(
+        f"--to {text!a} is no version of {', '.join(names)}",
+        hint=meant_version(text, registry.model(names[0])),
+    )
 
 
 def _print_tenures(registry: Registry, names: Sequence[str], stage: str, *, json: bool) -> None:

@@ -46,7 +46,8 @@ def examine(inspection: Inspection) -> Iterator[Finding]:
             "shallow-clone",
             "warning",
             "git",
-            "the clone is shallow, so rollbacks and writes are not possible",
+            "the clone is shallow: writes fetch the history that they need, but fetch, push, "
+            "tags sync and check --history need it here",
             "git fetch --unshallow",
         )
 

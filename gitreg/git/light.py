@@ -38,7 +38,8 @@ NEXT_LEVEL = "--filter=tree:1"
 NO_HAVES = ("-c", "fetch.negotiationAlgorithm=noop")
 """Makes the remote send what belongs to objects that are here already: it may be missing."""
 
-_QUIET = ("--quiet", "--no-tags", "--no-write-fetch-head")
+QUIET = ("--quiet", "--no-tags", "--no-write-fetch-head")
+"""What every fetch into a copy has."""
 _TREE = re.compile(rb"tree ([0-9a-f]{40})\n")
 _SUBMODULE = 0o160000
 _REFUSED = re.compile(r"filter '[^']*' not supported|filter allows max depth|filter-spec")
@@ -144,11 +145,16 @@ def _ssh_environment(git_dir: Path, url: str) -> Mapping[str, str]:
 class LightRepository(GitRepository):
     """The light copy in ``git_dir`` of the repository at ``url``, for reading a few files."""
 
+    lacks_files = True
+
     def __init__(self, git_dir: Path, url: str) -> None:
         super().__init__(git_dir)
         self._url = url
         self._environment = remote_environment(git_dir, url)
-        self.reader = _LightReader(git_dir, url, self._environment)
+        self.reader = self._reader_with(self._environment)
+
+    def _reader_with(self, environment: Mapping[str, str]) -> ObjectReader:
+        return _LightReader(self.folder, self._url, environment)
 
     @cached_property
     def lacks_folders(self) -> bool:
@@ -184,11 +190,12 @@ class LightRepository(GitRepository):
         Raises:
             GitError: something is missing here, and the remote cannot be reached.
         """
-        if not oids:
+        missing = self._present.without(oids)
+        if not missing:
             return
-        fetched = self._fetch(*NO_HAVES, "fetch", *_QUIET, FOLDERS, "--stdin", REMOTE, refs=oids)
+        fetched = self._fetch_with_folders(*NO_HAVES, refs=missing)
         if fetched.returncode != 0:
-            raise out_of_reach(self._url, f"{len(oids)} files are", fetched)
+            raise out_of_reach(self._url, f"{len(missing)} files are", fetched)
 
     def bring_paths(self, places: Sequence[tuple[str, str]]) -> None:
         """Fetch files and folders of commits, with the folders above them, level by level.
@@ -224,9 +231,15 @@ class LightRepository(GitRepository):
         missing = self._present.without(oids)
         if not missing:
             return
-        fetched = self._fetch_level(*NO_HAVES, "fetch", *_QUIET, refs=missing)
+        fetched = self._fetch_level(*NO_HAVES, "fetch", *QUIET, refs=missing)
         if fetched.returncode != 0:
             raise out_of_reach(self._url, f"{len(missing)} objects are", fetched)
+
+    def _fetch_with_folders(
+        self, *settings: str, refs: Sequence[str], options: Sequence[str] = ()
+    ) -> process.Completed:
+        args = (*settings, "fetch", *QUIET, FOLDERS, *options, "--stdin", REMOTE)
+        return self._fetch(*args, refs=refs)
 
     def _fetch_level(self, *args: str, refs: Sequence[str]) -> process.Completed:
         fetched = self._fetch(*args, NEXT_LEVEL, "--stdin", REMOTE, refs=refs)
@@ -243,9 +256,7 @@ class LightRepository(GitRepository):
         if not self.is_shallow:
             return
         cut = self.shallow_commits()
-        fetched = self._fetch(
-            "fetch", *_QUIET, FOLDERS, "--unshallow", "--stdin", REMOTE, refs=["HEAD"]
-        )
+        fetched = self._fetch_with_folders(refs=["HEAD"], options=("--unshallow",))
         if fetched.returncode != 0:
             raise out_of_reach(self._url, "the history is", fetched)
         del self._places
@@ -274,16 +285,14 @@ class LightRepository(GitRepository):
         """
         self.complete_history()
         name = f"refs/heads/{branch}"
-        fetched = self._fetch(
-            "fetch", *_QUIET, FOLDERS, "--stdin", REMOTE, refs=[f"+{name}:{name}"]
-        )
+        fetched = self._fetch("fetch", *QUIET, FOLDERS, "--stdin", REMOTE, refs=[f"+{name}:{name}"])
         if fetched.returncode != 0 and "couldn't find remote ref" not in fetched.stderr:
             raise out_of_reach(self._url, f"the branch {branch} is", fetched)
 
     def fetch_some(self, place: str, *options: str, refs: Sequence[str]) -> process.Completed:  # noqa: ARG002
         """Fetch from the remote of the copy, without files and without most folders."""
         # To tell what is new, the remote would read every folder of the last commit.
-        return self._fetch_level(*NO_HAVES, "fetch", *_QUIET, *options, refs=refs)
+        return self._fetch_level(*NO_HAVES, "fetch", *QUIET, *options, refs=refs)
 
     def _fetch(self, *args: str, refs: Sequence[str]) -> process.Completed:
         return process.run(

@@ -125,6 +125,25 @@ class PublishedTags:
         if done.returncode != 0:
             raise unreadable(self._repository, self._upstream(), "fetch", done)
 
+    def bring_commits(self, tags: Iterable[Tag]) -> None:
+        """Fetch commits that tags are going to name, with nothing before them.
+
+        A remote that sends only what its references name sends those of versions by their tags.
+
+        Raises:
+            GitError: the remote cannot be reached, or does not send them.
+        """
+        named = {tag.target: str(RegistryTag(tag.model, tag.version)) for tag in tags}
+        missing = self._repository.without(list(named))
+        if not missing:
+            return
+        place = self._upstream().place
+        done = self._repository.fetch_some(place, "--depth=1", refs=missing)
+        if done.returncode != 0:
+            self._fetch([named[commit] for commit in missing], "--depth=1")
+            if self._repository.without(missing):
+                raise unreadable(self._repository, self._upstream(), "fetch", done)
+
     def _has_commit(self, commit: str | None) -> bool:
         """Tell whether a commit and its first parent are here already; nothing is fetched."""
         if commit is None or self._repository.without([commit]):

@@ -236,6 +236,13 @@ def parse_tree(data: bytes) -> list[TreeEntry]:
     return entries
 
 
+def lost_commit(commit: str) -> GitError:
+    """Return the error about a commit that a reference names and the repository does not have."""
+    return GitError(
+        f"the commit {commit[:9]} is not in the repository any more", hint="gitreg doctor"
+    )
+
+
 class CommitSnapshot:
     """The files of one commit: the `gitreg.core.state.state.Snapshot` for Git."""
 
@@ -317,6 +324,9 @@ class CommitSnapshot:
         if unknown:
             found = self._reader.get_many([f"{self._commit}:{path}" for path in unknown])
             self._known.update(zip(unknown, found, strict=True))
+            # Nothing found so far: a commit that is lost would look like one without a registry.
+            if not any(self._known.values()) and self._reader.get(self._commit) is None:
+                raise lost_commit(self._commit)
         return [self._known[path] for path in paths]
 
 

@@ -7,7 +7,7 @@ import os
 import posixpath
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -19,7 +19,13 @@ from gitreg.core.text.invisible import has_invisible
 from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git import damage, process
 from gitreg.git.heads import Head, Unreadable
-from gitreg.git.objects import CommitSnapshot, GitObject, ObjectReader, ObjectWriter
+from gitreg.git.objects import (
+    CommitSnapshot,
+    GitObject,
+    ObjectReader,
+    ObjectWriter,
+    lost_commit,
+)
 
 # Reading needs no signatures, so the module is imported only to write.
 if TYPE_CHECKING:
@@ -97,6 +103,9 @@ class GitRepository:
             quarantine.
     """
 
+    lacks_files = False
+    """Whether files are fetched when they are asked for."""
+
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self._variables = dict(environment or {})
@@ -105,6 +114,8 @@ class GitRepository:
         self._identities: dict[str, tuple[str, str]] = {}
         self._author: tuple[str, str] | None = None
         self._roots: dict[str, str] = {}
+        self.open_past: Callable[[], GitRepository] | None = None
+        """Gives the history of a shallow clone; see `with_history`."""
 
     # Its folders
 
@@ -187,6 +198,19 @@ class GitRepository:
             GitError: the clone is shallow, or the remote cannot be reached.
         """
         self.refuse_shallow()
+
+    def with_history(self) -> GitRepository:
+        """Return a repository in which all of history is readable: this one, where it is here.
+
+        A shallow clone stays shallow; see `gitreg.git.past`.
+
+        Raises:
+            GitError: the clone is shallow, and the remote cannot be reached.
+        """
+        if self.is_shallow and self.open_past is not None:
+            return self.open_past()
+        self.complete_history()
+        return self
 
     def bring_branch(self, branch: str) -> None:
         """Fetch a branch that a light copy lacks; do nothing in any other repository."""
@@ -281,13 +305,18 @@ class GitRepository:
 
         Raises:
             Damaged: a power cut left the branch's file empty: it has commits, but Git knows none.
+            GitError: the repository does not have the commit.
         """
         found = self.commit_of(name)
         if found is None:
             branch = self.head_branch() if name == "HEAD" else name
+            places = [self.common_dir / name for name in (branch, "packed-refs") if name]
             for harm in damage.of_references(self.common_dir):
-                if branch is not None and harm.path == self.common_dir / branch:
+                if harm.path in places:
                     raise damage.Damaged(harm)
+            named = self.run("rev-parse", "--verify", "--quiet", name, check=False).text
+            if named:
+                raise lost_commit(named)
         return found
 
     @cached_property
@@ -345,13 +374,13 @@ class GitRepository:
         """Return the first commit of a commit's first-parent line; it identifies the repository.
 
         Raises:
-            GitError: the clone is shallow.
+            GitError: the clone is shallow, and the remote cannot be reached.
         """
-        self.complete_history()
+        whole = self.with_history()
         known = self._roots.get(commit)
         if known is None:
             # Only a graft can make several roots; the walk ends at the last one.
-            listing = self.run("rev-list", "--first-parent", "--max-parents=0", commit).text
+            listing = whole.run("rev-list", "--first-parent", "--max-parents=0", commit).text
             known = self._roots[commit] = listing.rpartition("\n")[2]
         return known
 

@@ -12,6 +12,7 @@ from gitreg.core.state.history import CommitInfo, FileChange
 from gitreg.core.state.tags import Tag
 from gitreg.errors import GitError, GitregError, UnknownOutcome
 from gitreg.git import (
+    damage,
     interrupted,
     own_references,
     path_remotes,
@@ -69,6 +70,8 @@ class Clone:
         Git moves branch and tags in one transaction, but a kill in the middle leaves the branch
         moved and tags missing. The caller holds the lock.
         """
+        for harm in damage.of_settings(self._repository.common_dir):
+            raise damage.Damaged(harm)
         worktree.refuse_damaged_index(self._repository)
         unfinished = interrupted.finish(self._repository)
         try:
@@ -110,8 +113,10 @@ class Clone:
             return self._repository.tip()
         except GitError as error:
             with suppress(GitError):
-                short = self.tip().branch.removeprefix("refs/heads/")
-                error.hint = f"with --push it is published on {short}; or first: git switch {short}"
+                tip = self.tip()
+                known, short = self.last_published(tip.branch), tip.branch.split("/", 2)[2]
+                if known is None or self._leads_to(str(tip.commit), known):
+                    error.hint = f"with --push it is published on {short}, or git switch {short}"
             raise
 
     @property

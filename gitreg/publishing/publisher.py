@@ -526,9 +526,10 @@ class Publisher:
         Raises:
             InvalidRequest: the id belongs to a different operation.
         """
-        parent = self._repository.commit_of(f"{commit}^")
-        before = RegistryState(self._repository.snapshot(parent))
-        after = self._repository.snapshot(commit)
+        past = self._repository.with_history()
+        parent = past.commit_of(f"{commit}^")
+        before = RegistryState(past.snapshot(parent))
+        after = past.snapshot(commit)
         if parent is not None:
             self._history.advance(parent)  # a rollback looks back from there
         change: Change | None = None

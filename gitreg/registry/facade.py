@@ -24,6 +24,7 @@ from pathlib import Path
 import gitreg
 from gitreg.core.model import layout
 from gitreg.core.model.names import ARCHIVE, NO_STAGE
+from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitError, InvalidRequest
 from gitreg.registry.options import ReadOptions, Unpack, revision_and_time
 from gitreg.registry.references import ReferenceLike, existing, number_of, reference_of
@@ -294,15 +295,19 @@ class Registry(Writing):
                 "a registry that is used by URL has nothing to repair here",
                 hint="run gitreg doctor --fix in a clone",
             )
+
+        def inspection(state: RegistryState) -> Inspection:
+            return Inspection(
+                self._repository, state, self._history, self._artifacts, self._whole_clone
+            )
+
         try:
             state = self.state()
+            state.exists()  # reads its files
         except GitError:
-            found = damaged(self._repository, self._whole_clone)
-            if not found:
+            harm = damaged(inspection(RegistryState(self._repository.snapshot(None))))
+            if not harm:
                 raise
-            return found  # nothing else can be examined
-        inspection = Inspection(
-            self._repository, state, self._history, self._artifacts, self._whole_clone
-        )
-        done = mend(inspection) if fix else []
-        return done + examine(inspection)
+            return harm  # nothing else can be examined
+        found = inspection(state)
+        return [*(mend(found) if fix else []), *examine(found)]

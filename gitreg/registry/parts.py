@@ -24,7 +24,6 @@ from gitreg.registry.options import ReadOptions, Self, Unpack, WriteSettings, re
 from gitreg.registry.references import existing
 
 if TYPE_CHECKING:
-    from gitreg.artifacts.store import ArtifactStore
     from gitreg.core.operations import Operation
     from gitreg.core.operations.judging import Mover
     from gitreg.core.state.change import Change
@@ -59,6 +58,7 @@ class Parts:
         # An empty text is a variable that was not set. Path.is_dir raises for a name too long.
         if str(location) and os.path.isdir(location):  # noqa: PTH112
             self._repository = GitRepository(Path(location))
+            self._repository.open_past = lambda: self._past_repository
             return
         from gitreg.git import copies
 
@@ -78,7 +78,7 @@ class Parts:
 
     def close(self) -> None:
         """End the processes that read objects and close the history index."""
-        for part in ("_repository", "_light", "_history", "_write_index"):
+        for part in ("_repository", "_past_repository", "_light", "_history", "_write_index"):
             if part in self.__dict__:
                 (self._light.repository if part == "_light" else getattr(self, part)).close()
 
@@ -108,14 +108,14 @@ class Parts:
         return self._repository
 
     @property
+    def artifacts(self) -> gitreg.ArtifactStore:
+        """The bytes of the versions, for the packages on top of this one."""
+        return self._artifacts
+
+    @property
     def private_dir(self) -> Path:
         """The folder for what belongs to this clone alone, such as the history index."""
         return self._repository.private_dir
-
-    @property
-    def artifacts(self) -> ArtifactStore:
-        """The bytes of the versions."""
-        return self._artifacts
 
     @contextmanager
     def authored_by(self, name: str, email: str) -> Iterator[None]:
@@ -188,6 +188,13 @@ class Parts:
         )
 
     @cached_property
+    def _past_repository(self) -> GitRepository:
+        """The history of a shallow clone."""
+        from gitreg.git.past import open_past
+
+        return open_past(self._repository, self._clone.upstream(self._clone.tip()))
+
+    @cached_property
     def _written(self) -> GitRepository:
         """The repository that writes are made in: for a URL, the copy that has the least."""
         if self._url is None or "_repository" in self.__dict__:
@@ -203,7 +210,7 @@ class Parts:
         return self._history_of(self._written, lambda: self._clone)
 
     @cached_property
-    def _artifacts(self) -> ArtifactStore:
+    def _artifacts(self) -> gitreg.ArtifactStore:
         from gitreg.artifacts.store import ArtifactStore
 
         if self._url is None:

@@ -179,7 +179,7 @@ class RegistryState:
             names = self.model_names()
             hint = did_you_mean(name, names)
             if not names:
-                hint = "the registry is empty: gitreg register NAME PATH"
+                hint = "the registry is empty: gitreg register --help shows how to add a model"
             raise NotFound(f"no model {name!r}", hint=hint or "gitreg list shows what there is")
         return name
 
