@@ -3,12 +3,15 @@
 ============  =================================================================
 `app`         the command groups, and the one place that reports errors
 `parameters`  what several commands share: options, arguments, shell completion
+`completion`  what a Tab offers, and the shells' scripts
 `coloured`    whether text is coloured
 `meant`       what a person meant who typed a command that gitreg does not have
 `output`      prints answers, outcomes, warnings and progress
 `writing`     register, promote, roll back, annotate, delete
 `reading`     list, show, log, resolve, compare, pull, verify
+`history`     timeline
 `search`      search versions by what is known about them
+`bisect`      the search for the first bad version
 `reviewing`   approvals, the policy, the check, hooks, files for Git hosts
 `sharing`     fetch, push, tags, doctor
 `mlflow`      MLflow's web pages, import and export
@@ -22,6 +25,7 @@ of that one alone: a serving process runs ``gitreg resolve`` when it starts.
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from types import ModuleType
@@ -38,7 +42,9 @@ COMMANDS = {
         *("create", "rename", "delete"),
     ),
     "reading": ("list", "show", "log", "resolve", "compare", "pull", "verify"),
+    "history": ("timeline",),
     "search": ("search",),
+    "bisect": ("bisect",),
     "reviewing": ("approve", "policy", "check", "hook", "ci", "codeowners"),
     "sharing": ("fetch", "push", "status", "tags", "doctor"),
     "mlflow": ("ui", "import", "export"),
@@ -48,7 +54,10 @@ COMMANDS = {
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line, or complete one."""
+    if "_GITREG_COMPLETE" in os.environ:
+        import_module(f"{__name__}.completion").main()
+        return
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
     modules = [module for module, names in COMMANDS.items() if wanted in names]
     if modules:

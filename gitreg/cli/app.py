@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from gitreg import __version__
-from gitreg.cli import coloured
+from gitreg.cli import coloured, completion
 from gitreg.cli.output import (
     begin_command,
     complain,
@@ -41,16 +41,16 @@ def _errors_in_one_place(given: Sequence[str]) -> Iterator[None]:
         for said in error.lines:
             complain_verbatim("remote", said)
         complain(error.summary, error.hint)
-        print_json_error(given, str(error), error.hint, error.exit_code)
+        _print_json(given, error)
         raise typer.Exit(error.exit_code) from None
     except GitregError as error:
         complain(str(error), error.hint)
-        print_json_error(given, str(error), error.hint, error.exit_code)
+        _print_json(given, error)
         raise typer.Exit(error.exit_code) from None
     except UsageError as error:
         message, hint = _usage(error, given)
         complain(message, hint)
-        print_json_error(given, message, hint, 2)
+        print_json_error(given, {"error": message, "hint": hint, "exit_code": 2})
         raise typer.Exit(2) from None
     except BrokenPipeError:
         # The reader (`| head`) has seen enough. Python would fail to flush at exit.
@@ -63,18 +63,26 @@ def _errors_in_one_place(given: Sequence[str]) -> Iterator[None]:
         place = f"{error.filename}: " if error.filename else ""
         complain(f"{place}{error.strerror or error}", None)
         try:
+            _print_json(given, error)
             sys.stdout.flush()
         except OSError:
             _give_up_stdout()
         raise typer.Exit(3) from None
     except (MemoryError, RecursionError) as error:
         complain(f"{type(error).__name__}: {error}", None)
+        _print_json(given, error)
         raise typer.Exit(3) from None
+
+
+def _print_json(given: Sequence[str], error: Exception) -> None:
+    from gitreg.render import as_json
+
+    print_json_error(given, as_json.error_json(error))
 
 
 def _usage(error: Any, given: Sequence[str]) -> tuple[str, str]:
     """Return what is wrong with a command line, and what was probably meant."""
-    from gitreg.cli.meant import meant_option
+    from gitreg.cli.meant import meant_arguments, meant_option
 
     command = error.ctx.command_path if error.ctx else "gitreg"
     message = error.format_message().rstrip(".")
@@ -83,7 +91,10 @@ def _usage(error: Any, given: Sequence[str]) -> tuple[str, str]:
     if option is not None and error.ctx is not None:
         known = {name for one in error.ctx.command.params for name in one.opts}
         hint = meant_option(option, known, given)
-        message = message.partition(" (Possible")[0] if hint else message
+        message = message.partition(" (Possible")[0].partition(" Did you mean")[0]
+    elif message.startswith("Got unexpected extra argument"):
+        place = len(command.split()) - 1
+        hint = meant_arguments(command, [one for one in given[place:] if one[:1] != "-"])
     return message, hint or f"{command} --help shows how"
 
 
@@ -121,7 +132,8 @@ class ErrorsInOnePlace(TyperGroup):
             from gitreg.cli.meant import meant_command
 
             error = UsageError(f"No such command {args[0]!a}", ctx)
-            error.meant = meant_command(args[0], self.list_commands(ctx))
+            group = "" if ctx.parent is None else str(ctx.info_name)
+            error.meant = meant_command(args, self.list_commands(ctx), group)
             raise error
         found = super().resolve_command(ctx, args)
         _take_color(ctx, found[1])
@@ -144,6 +156,7 @@ def _take_color(context: Any, command: Any) -> None:
 
 def _group(words: str) -> typer.Typer:
     return typer.Typer(
+        add_completion=False,  # of its own: see `gitreg.cli.completion`
         cls=ErrorsInOnePlace,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
@@ -234,6 +247,20 @@ def _options(
     version: Annotated[
         bool,
         typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version."),
+    ] = False,
+    install_completion: Annotated[
+        bool,
+        typer.Option(
+            "--install-completion",
+            callback=completion.install,
+            help="Let this shell (bash, zsh or fish) complete gitreg.",
+        ),
+    ] = False,
+    show_completion: Annotated[
+        bool,
+        typer.Option(
+            "--show-completion", callback=completion.show, help="Print the script that does it."
+        ),
     ] = False,
 ) -> None:
     pass

@@ -22,11 +22,14 @@ from gitreg.registry import Registry
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
-    from gitreg.cli.parameters import WriteArguments
+    from gitreg.cli.parameters import ReadArguments, WriteArguments
     from gitreg.core.policy import Judgement
     from gitreg.dvc.digest import Progress
     from gitreg.publishing.outcome import Outcome
 
+
+SHORT = 9
+"""How many digits of a commit are shown."""
 
 PIPE_WIDTH = 4096
 """The width of a table outside a terminal: a script's `grep` wants whole lines."""
@@ -76,6 +79,25 @@ def opened(
                 warn(registry.warnings)
 
 
+RECENT = 60
+"""For how many seconds an answer is not called old."""
+
+
+def say_age(registry: Registry, commit: str | None, shared: ReadArguments) -> None:
+    """Print on stderr how old an answer is, where the remote may know more by now.
+
+    Args:
+        registry: that was read; by URL it is as new as the remote.
+        commit: that was read.
+        shared: the options of the command; with ``--rev`` or ``--at`` it asked for an old state.
+    """
+    age = registry.age if shared.is_current and not shared.json else None
+    if commit is not None and age is not None and age >= RECENT:
+        from gitreg.core.text.times import ago
+
+        typer.echo(f"read from {commit[:SHORT]}, fetched {ago(age)}", err=True)
+
+
 def terminal_width() -> int:
     """Return the width of a table in columns."""
     if sys.stdout.isatty() or "COLUMNS" in os.environ:
@@ -102,10 +124,11 @@ def page(text: str) -> None:
     subprocess.run(command, input=encoded, env=variables, check=False)
 
 
-def print_json_error(given: Sequence[str], message: str, hint: str | None, code: int) -> None:
+def print_json_error(given: Sequence[str], answer: dict[str, object]) -> None:
     """Print an error as JSON too, if the command line asks for JSON and has printed none."""
-    if "--json" in given and not _JSON_PRINTED:
-        print_json({"error": message, "hint": hint, "exit_code": code})
+    own = given[: given.index("--")] if "--" in given else given  # the rest is another command's
+    if "--json" in own and not _JSON_PRINTED:
+        print_json(answer)
 
 
 _JSON_PRINTED: list[bool] = []
@@ -159,17 +182,15 @@ def show_verdicts(judgements: tuple[Judgement, ...], *, waiting: bool = False) -
 
 @contextmanager
 def showing_refusals(*, json: bool) -> Iterator[None]:
-    """Print all verdicts of a refusal, passed ones too, before the error sums them up."""
+    """Print all verdicts of a refusal, passed ones too, before the error sums them up.
+
+    As JSON they are in the error.
+    """
     try:
         yield
     except Refused as refused:
-        judgements = getattr(refused, "judgements", ())
-        if json and judgements:
-            from gitreg.render import as_json
-
-            print_json(as_json.refusal_json(str(refused), judgements))
-        else:
-            show_verdicts(judgements)
+        if not json:
+            show_verdicts(getattr(refused, "judgements", ()))
         raise
 
 

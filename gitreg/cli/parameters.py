@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeAlias
@@ -15,44 +17,101 @@ from gitreg.errors import GitregError, InvalidRequest
 from gitreg.registry import Registry
 
 if TYPE_CHECKING:
+    from gitreg.core.state.state import RegistryState
     from gitreg.registry.options import ReadOptions, WriteOptions
 
 
 _Completion: TypeAlias = Callable[[typer.Context, str], list[str]]
 
-
-def _completing(ctx: typer.Context) -> Registry:
-    """Return the registry of the command line typed so far; never one behind a URL."""
-    place = Path(str(ctx.params.get("repo") or "."))
-    return Registry(place if place.is_dir() else ".")
+_NEWEST = 5
+"""Of how many versions of a model the metrics are offered."""
 
 
-def complete_reference(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return references that start as typed, for the shell."""
-    found = []
-    try:
-        with _completing(ctx) as registry:
-            for model in registry.models():
-                found += [model.name, f"{model.name}@latest"]
-                found += [f"{model.name}@{alias}" for alias in model.aliases]
-                found += [f"{model.name}/{stage}" for stage in model.stages]
-    except (GitregError, OSError):
-        return []  # completion shows no errors
-    return [name for name in found if name.startswith(incomplete)]
+def _completes(
+    words: Callable[[typer.Context, RegistryState, str], Iterable[str]],
+) -> _Completion:
+    """Return a completion for the shell: the words that start as typed.
+
+    It reads the registry of the command line typed so far, and never one behind a URL. Where there
+    is none it offers nothing: completion shows no errors.
+
+    Args:
+        words: of the command line so far, the registry's state and the word as typed.
+    """
+
+    def complete(ctx: typer.Context, incomplete: str) -> list[str]:
+        place = Path(str(ctx.params.get("repo") or "."))
+        try:
+            with Registry(place if place.is_dir() else ".") as registry:
+                found = words(ctx, registry.state(), incomplete)
+                return [word for word in dict.fromkeys(found) if word.startswith(incomplete)]
+        except (GitregError, OSError):
+            return []
+
+    return complete
 
 
-def complete_model(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return models that start as typed, for the shell."""
-    return [name for name in complete_reference(ctx, incomplete) if not set("@/") & set(name)]
+@_completes
+def complete_reference(_: typer.Context, state: RegistryState, incomplete: str) -> list[str]:
+    """Offer models; once one is typed, or only one is left, its versions, aliases and stages."""
+    known = state.model_names()
+    begun = [name for name in known if re.match(re.escape(name) + "[@:/#]", incomplete)]
+    left = [name for name in known if name.startswith(incomplete)]
+    named = [max(begun, key=len)] if begun else left if len(left) == 1 else []
+    return [*known, *(word for name in named for word in _references(state, name))]
 
 
-def complete_stage(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return the stages of the policy that start as typed, for the shell."""
-    try:
-        with _completing(ctx) as registry:
-            return [name for name in registry.state().policy.stages if name.startswith(incomplete)]
-    except (GitregError, OSError):
-        return []
+def _references(state: RegistryState, name: str) -> Iterator[str]:
+    """Yield what may be typed behind a model's name; the newest version first."""
+    pointers = state.readable_pointers(name, [])
+    yield f"{name}@latest"
+    yield from (f"{name}@{alias}" for alias in pointers.aliases)
+    yield from (f"{name}/{stage}" for stage in pointers.stages)
+    for number in reversed(state.versions(name)):
+        yield from (f"{name}{sign}{number}" for sign in "@:")
+
+
+@_completes
+def complete_model(_: typer.Context, state: RegistryState, __: str) -> list[str]:
+    """Offer models."""
+    return state.model_names()
+
+
+@_completes
+def complete_stage(_: typer.Context, state: RegistryState, __: str) -> Iterable[str]:
+    """Offer the stages of the policy."""
+    return state.policy.stages
+
+
+@_completes
+def complete_number(ctx: typer.Context, state: RegistryState, _: str) -> Iterable[str]:
+    """Offer the numbers of versions of the models on the command line, the highest first."""
+    numbers = [one for name in _typed_models(ctx, state) for one in state.versions(name)]
+    return map(str, sorted(numbers, reverse=True))
+
+
+@_completes
+def complete_alias(ctx: typer.Context, state: RegistryState, _: str) -> Iterable[str]:
+    """Offer the aliases of the models on the command line."""
+    for name in _typed_models(ctx, state):
+        yield from state.readable_pointers(name, []).aliases
+
+
+@_completes
+def complete_metric(ctx: typer.Context, state: RegistryState, _: str) -> Iterable[str]:
+    """Offer the metrics of the models on the command line."""
+    for name in _typed_models(ctx, state):
+        for number in state.versions(name)[-_NEWEST:]:
+            with suppress(GitregError):
+                yield from state.manifest(name, number).metrics
+
+
+def _typed_models(ctx: typer.Context, state: RegistryState) -> list[str]:
+    """Return the models that the command line names so far, all of them where it names none."""
+    known = state.model_names()
+    # Click keeps no arguments of a line that it cannot parse yet, as one that ends in an option.
+    typed = {re.split("[@:/#]", word.removeprefix("models:/"))[0] for word in ctx.obj or ()}
+    return [name for name in known if name in typed] or known
 
 
 def flag(name: str, words: str) -> Any:
@@ -60,9 +119,9 @@ def flag(name: str, words: str) -> Any:
     return typer.Option(name, help=words)
 
 
-def option(metavar: str, words: str) -> Any:
-    """Return an option with a value, named after its parameter; ``words`` are its help."""
-    return typer.Option(metavar=metavar, help=words)
+def option(metavar: str, words: str, completion: _Completion | None = None) -> Any:
+    """Return an option with a value, named after its parameter; see `argument`."""
+    return typer.Option(metavar=metavar, help=words, autocompletion=completion)
 
 
 def argument(metavar: str, words: str, completion: _Completion | None = None) -> Any:

@@ -14,6 +14,7 @@ from gitreg.cli.output import (
     pointing_at_mistakes,
     print_json,
     progress_bar,
+    say_age,
     terminal_width,
     warn,
 )
@@ -22,6 +23,7 @@ from gitreg.cli.parameters import (
     ReferenceArgument,
     argument,
     check_model_argument,
+    complete_metric,
     complete_model,
     complete_reference,
     complete_stage,
@@ -58,10 +60,11 @@ def list_(
         ),
     ] = None,
     metric: Annotated[
-        Optional[list[str]], option("METRIC", "A column for a metric of versions; may repeat.")
+        Optional[list[str]],
+        option("METRIC", "A column for a metric of versions; may repeat.", complete_metric),
     ] = None,
     sort: Annotated[
-        Optional[str], option("METRIC", "Versions with the highest value first.")
+        Optional[str], option("METRIC", "Versions with the highest value first.", complete_metric)
     ] = None,
     where: Annotated[
         Optional[str], option("FILTER", "Only versions that match, or models with one.")
@@ -75,7 +78,10 @@ def list_(
     """
     of_models = name is None or any(sign in name for sign in "*?[")
     if of_models and (metric or sort):
-        raise InvalidRequest("--metric and --sort are about versions: gitreg list NAME")
+        raise InvalidRequest(
+            "--metric and --sort are about the versions of one model",
+            hint="name it: gitreg list shows the models",
+        )
     broken: list[GitregError] = []
     matching = _matching(where, shared)
     if of_models:
@@ -114,6 +120,7 @@ def _list_models(
     with opened(shared.repo, shared.allow_rewind) as registry:
         _check_stage(registry, stage, shared)
         every = registry.models(broken, **shared.options)
+        say_age(registry, registry.commit, shared)
     models = [one for one in every if _is_listed(one, pattern, stage)]
     if matching is not None:
         names = {model for model, _ in matching}
@@ -125,7 +132,7 @@ def _list_models(
     elif every:
         typer.echo("nothing matches", err=True)
     elif not broken:
-        typer.echo("no models yet: gitreg register NAME PATH", err=True)
+        typer.echo("no models yet: gitreg register --help shows how to add one", err=True)
 
 
 def _list_versions(
@@ -142,6 +149,7 @@ def _list_versions(
     with opened(shared.repo, shared.allow_rewind) as registry:
         _check_stage(registry, stage, shared)
         every = registry.versions(name, broken, **shared.options)
+        say_age(registry, registry.commit, shared)
     known = {metric for version in every for metric in version.metrics}
     for metric in columns:
         if every and metric not in known:
@@ -160,7 +168,7 @@ def _list_versions(
         typer.echo("nothing matches", err=True)
     elif not broken:
         shown = terminal.line(name)
-        typer.echo(f"no versions of {shown} are left: gitreg register {shown} PATH", err=True)
+        typer.echo(f"no versions of {shown} are left: gitreg log {shown} shows why", err=True)
 
 
 def _check_stage(registry: Registry, stage: str | None, shared: ReadArguments) -> None:
@@ -222,6 +230,7 @@ def _show_model(name: str, shared: ReadArguments) -> None:
         model = registry.model(name, **shared.options)
         versions = registry.versions(name, broken, **shared.options)
         events = registry.log(name, **shared.options)
+        say_age(registry, registry.commit, shared)
     moves = [event for event in events if event.pointer is not None]
     if shared.json:
         answer = as_json.model_json(model)
@@ -276,6 +285,7 @@ def log(
                 "no events: this clone is shallow and has no older history",
                 hint="git fetch --unshallow",
             )
+        say_age(registry, registry.commit, shared)
         if registry.is_shallow:
             warn(("this clone is shallow and has no older history: git fetch --unshallow",))
     if shared.json:
@@ -299,6 +309,7 @@ def resolve(
     """
     with opened(shared.repo, shared.allow_rewind) as registry:
         resolved = registry.resolve(reference, **shared.options)
+        say_age(registry, resolved.read_from, shared)
     if shared.json:
         from gitreg.render import as_json
 
@@ -339,6 +350,7 @@ def compare(
         return
     with opened(shared.repo, shared.allow_rewind) as registry:
         comparison = registry.compare(base, candidate, **shared.options)
+        say_age(registry, comparison.b.read_from, shared)
     if shared.json:
         print_json(as_json.comparison_json(comparison))
     else:
@@ -404,6 +416,7 @@ def pull(
         resolved = registry.resolve(reference, **shared.options)
         path = registry.pull(resolved, output, replace_existing=force, rev=resolved.read_from)
         sha256 = registry.sha256(resolved, rev=resolved.read_from)
+        say_age(registry, resolved.read_from, shared)
     kind = "folder" if path.is_dir() else "file"
     said = f"{resolved}, read from {resolved.read_from[: terminal.SHORT]}: a {kind}"
     typer.echo(said, err=True)
@@ -450,6 +463,7 @@ def verify(
         verified = registry.verify(
             *(references or ()), remote=remote, repair=repair, **shared.options
         )
+        say_age(registry, registry.commit, shared)
         if remote:  # read to the end: the bar owns the terminal while it is drawn
             verified = iter(list(verified))
             stack.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -31,13 +32,17 @@ from gitreg.cli.parameters import (
     argument,
     assignments,
     check_model_argument,
+    complete_alias,
+    complete_metric,
     complete_model,
+    complete_number,
     complete_reference,
+    complete_stage,
     flag,
     option,
     with_write_options,
 )
-from gitreg.errors import InvalidRequest
+from gitreg.errors import InvalidRequest, NotFound
 from gitreg.registry import Registry
 
 
@@ -101,7 +106,7 @@ def _top_of(path: str) -> Path:
 @app.command()
 @with_write_options
 def register(
-    name: Annotated[str, argument("NAME", "The model.")],
+    name: Annotated[str, argument("NAME", "The model.", complete_model)],
     source: Annotated[str, argument("PATH", "A file, a folder, or a .dvc file.")],
     metrics: Annotated[Optional[str], option("FILE", "Metrics: JSON, YAML or TOML.")] = None,
     metric: Annotated[Optional[list[str]], option("NAME=NUMBER", "One metric; may repeat.")] = None,
@@ -169,18 +174,26 @@ def promote(
     references: ReferencesArgument,
     to: ToStageOption,
     alias: Annotated[
-        Optional[list[str]], option("NAME", "Move this alias too; may repeat.")
+        Optional[list[str]], option("NAME", "Move this alias too; may repeat.", complete_alias)
     ] = None,
     keep_existing: Annotated[
         bool, flag("--keep-existing", "Leave the incumbents where they are.")
     ] = False,
     if_better: Annotated[
         Optional[list[str]],
-        option("METRIC", "Only if METRIC is higher than the incumbent's, or nothing is there."),
+        option(
+            "METRIC",
+            "Only if METRIC is higher than the incumbent's, or nothing is there.",
+            complete_metric,
+        ),
     ] = None,
     if_lower: Annotated[
         Optional[list[str]],
-        option("METRIC", "Only if METRIC is lower than the incumbent's, or nothing is there."),
+        option(
+            "METRIC",
+            "Only if METRIC is lower than the incumbent's, or nothing is there.",
+            complete_metric,
+        ),
     ] = None,
     else_archive: Annotated[
         bool, flag("--else-archive", "Archive a candidate that a metric refuses.")
@@ -202,11 +215,19 @@ def promote(
     """
     if else_archive and not if_better and not if_lower:
         raise InvalidRequest("--else-archive needs --if-better or --if-lower")
+    if "@" in to:
+        raise InvalidRequest(
+            f"--to {to!a} is a version, and names a stage here",
+            hint=f"gitreg promote {shlex.quote(to)} --to production",
+        )
+    aliases = [name.removeprefix("@") for name in alias or ()]
     with Registry(shared.repo) as registry, showing_refusals(json=shared.json):
+        _check_metrics(registry, references, [*(if_better or ()), *(if_lower or ())])
+        _warn_of_new_aliases(registry, references, aliases)
         outcome = registry.promote(
             *references,
             stage=to,
-            alias=[name.removeprefix("@") for name in alias or ()],
+            alias=aliases,
             keep_existing=keep_existing,
             if_better=if_better or (),
             if_lower=if_lower or (),
@@ -216,6 +237,33 @@ def promote(
             **shared.options,
         )
     print_outcome(outcome, shared)
+
+
+def _check_metrics(registry: Registry, references: Sequence[str], metrics: Sequence[str]) -> None:
+    """Refuse a mistyped metric: a version without it would look worse than the incumbent."""
+    from gitreg.cli.meant import meant_metric
+
+    if not metrics:
+        return
+    for version in map(registry.show, references):
+        for metric in metrics:
+            hint = meant_metric(metric, version)
+            if hint is not None:
+                raise NotFound(f"{version.reference} has no metric {metric!a}", hint=hint)
+
+
+def _warn_of_new_aliases(
+    registry: Registry, references: Sequence[str], aliases: Sequence[str]
+) -> None:
+    """Warn of an alias that is one letter away from another one of its model."""
+    from gitreg.cli.meant import new_alias
+    from gitreg.core.model.names import parse_reference
+
+    if aliases:
+        for name in dict.fromkeys(parse_reference(one).model for one in references):
+            state = registry.state()
+            known = state.readable_pointers(name, []).aliases if state.has_model(name) else {}
+            warn(tuple(filter(None, (new_alias(alias, known) for alias in aliases))))
 
 
 @app.command()
@@ -239,7 +287,7 @@ def archive(
 @with_write_options
 def alias_set(
     reference: ReferenceArgument,
-    alias: Annotated[str, argument("ALIAS", "champion, challenger, …")],
+    alias: Annotated[str, argument("ALIAS", "champion, challenger, …", complete_alias)],
     *,
     shared: WriteArguments,
 ) -> None:
@@ -247,8 +295,10 @@ def alias_set(
 
     Example: gitreg alias set churn-predictor@2 champion
     """
+    name = alias.removeprefix("@")
     with Registry(shared.repo) as registry:
-        outcome = registry.set_alias(reference, alias.removeprefix("@"), **shared.options)
+        _warn_of_new_aliases(registry, [reference], [name])
+        outcome = registry.set_alias(reference, name, **shared.options)
     print_outcome(outcome, shared)
 
 
@@ -282,10 +332,10 @@ def alias_delete(
 @with_write_options
 def rollback(
     names: Annotated[list[str], argument("NAME...", "One or more models.", complete_model)],
-    to: Annotated[
-        Optional[str], typer.Option("--to", metavar="N", help="The version to go back to.")
-    ] = None,
-    stage: Annotated[str, option("STAGE", "The stage to roll back.")] = "production",
+    to: Annotated[Optional[str], option("N", "The version to go back to.", complete_number)] = None,
+    stage: Annotated[
+        str, option("STAGE", "The stage to roll back.", complete_stage)
+    ] = "production",
     restage: Annotated[
         bool, flag("--restage", "Put the withdrawn version where it came from, as git revert does.")
     ] = False,
@@ -308,7 +358,7 @@ def rollback(
         if list_:
             _print_tenures(registry, names, stage, json=shared.json)
             return
-        number = None if to is None else _version_to(to, names)
+        number = None if to is None else _version_to(registry, to, names)
         outcome, plan = registry.rollback(
             *names, to=number, stage=stage, restage=restage, **shared.options
         )
@@ -324,19 +374,23 @@ def rollback(
     )
 
 
-def _version_to(text: str, names: Sequence[str]) -> int:
+def _version_to(registry: Registry, text: str, names: Sequence[str]) -> int:
     """Return the number that ``--to`` names: ``5``, ``v5`` or ``churn-predictor@5``."""
+    from gitreg.cli.meant import meant_version
     from gitreg.core.model.names import parse_reference
 
     plain = text.removeprefix("v")
     if plain.isascii() and plain.isdigit() and len(plain) < 10 and int(plain):
         return int(plain)
-    wanted = parse_reference(text)
-    if wanted.version is None:
-        raise InvalidRequest(f"--to {text!a} is no version", hint="--to 5, say")
-    if list(names) != [wanted.model]:
-        raise InvalidRequest(f"--to {wanted} is not a version of {', '.join(names)}")
-    return wanted.version
+    wanted = None
+    with suppress(InvalidRequest):
+        wanted = parse_reference(text)
+    if wanted is not None and wanted.version is not None and list(names) == [wanted.model]:
+        return wanted.version
+    raise InvalidRequest(
+        f"--to {text!a} is no version of {', '.join(names)}",
+        hint=meant_version(text, registry.model(names[0])),
+    )
 
 
 def _print_tenures(registry: Registry, names: Sequence[str], stage: str, *, json: bool) -> None:

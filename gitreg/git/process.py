@@ -45,6 +45,7 @@ _OPTIONS = (
 )
 _NAMED = ("-c", "safe.bareRepository=all")
 
+_TRUST = re.compile(r"git config --global --add safe\.directory .+")
 _NOT_NAMED = re.compile(r"cannot use bare repository '(.+)' \(safe\.bareRepository")
 _NO_LOGIN = re.compile("could not read (?:Username|Password)|Authentication failed|[Dd]enied")
 _NO_ANSWER = "Could not read from remote repository"
@@ -252,9 +253,10 @@ def failure(
             return damage.Damaged(harm)
         return InvalidRequest("not a Git repository", hint="gitreg init makes one here")
     if "dubious ownership" in completed.stderr:
+        command = _TRUST.search(completed.stderr)
         return GitError(
             "Git does not trust this repository: it belongs to somebody else",
-            hint="git config --global --add safe.directory PATH",
+            hint=command and command[0],
         )
     found = _NOT_NAMED.search(completed.stderr)
     if found:

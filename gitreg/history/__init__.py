@@ -4,7 +4,11 @@ Everything here reads a `gitreg.registry.Registry` and writes nothing into it. W
 from values alone is in `gitreg.core`.
 
 =================  =================================================================
+`timelines`        which version stood where, from when to when; `timeline` is its function
 `differences`      the commits, files of data and packages between two versions
+`bisect`           which version was the first bad one
+`bisect_command`   tests a version with the user's own command
+`bisect_memory`    what an interrupted search has learned
 `searching`        the versions for which a filter holds; `search` is its function
 `search_database`  the file of its index
 `search_index`     keeps the index at a commit
@@ -19,13 +23,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gitreg.history.searching import search
+    from gitreg.history.timelines import timeline
 
-__all__ = ["search"]
+__all__ = ["search", "timeline"]
+
+_MODULES = {"search": "searching", "timeline": "timelines"}
+"""Where each function is defined; who asks one thing does not import the others."""
 
 
 def __getattr__(name: str) -> object:
-    if name != "search":
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from gitreg.history.searching import search  # not for those that ask something else
+    from importlib import import_module
 
-    return search
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

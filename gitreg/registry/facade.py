@@ -24,6 +24,7 @@ from pathlib import Path
 import gitreg
 from gitreg.core.model import layout
 from gitreg.core.model.names import ARCHIVE, NO_STAGE
+from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitError, InvalidRequest
 from gitreg.registry.options import ReadOptions, Unpack, revision_and_time
 from gitreg.registry.references import ReferenceLike, existing, number_of, reference_of
@@ -230,7 +231,6 @@ class Registry(Writing):
 
         Raises:
             InvalidRequest: the registry is used by URL.
-            GitError: HEAD is detached.
         """
         from gitreg.publishing.status import status
 
@@ -242,10 +242,15 @@ class Registry(Writing):
     @property
     def age(self) -> float | None:
         """How many seconds ago this clone last read its remote; ``None`` without one."""
-        from gitreg.publishing.status import age
+        from gitreg.git.freshness import age
 
-        branch = None if self._url is not None else self._repository.head_branch()
-        return None if branch is None else age(self._repository, self._clone, branch)
+        if self._url is not None:
+            return None
+        branch = self._repository.head_branch()
+        try:
+            return age(self._repository, branch or self._clone.tip().branch)
+        except GitError:
+            return None  # HEAD is detached, and nothing tells the branch
 
     def held(
         self, reference: ReferenceLike, **options: Unpack[ReadOptions]
@@ -290,15 +295,19 @@ class Registry(Writing):
                 "a registry that is used by URL has nothing to repair here",
                 hint="run gitreg doctor --fix in a clone",
             )
+
+        def inspection(state: RegistryState) -> Inspection:
+            return Inspection(
+                self._repository, state, self._history, self._artifacts, self._whole_clone
+            )
+
         try:
             state = self.state()
+            state.exists()  # reads its files
         except GitError:
-            found = damaged(self._repository, self._whole_clone)
-            if not found:
+            harm = damaged(inspection(RegistryState(self._repository.snapshot(None))))
+            if not harm:
                 raise
-            return found  # nothing else can be examined
-        inspection = Inspection(
-            self._repository, state, self._history, self._artifacts, self._whole_clone
-        )
-        done = mend(inspection) if fix else []
-        return done + examine(inspection)
+            return harm  # nothing else can be examined
+        found = inspection(state)
+        return [*(mend(found) if fix else []), *examine(found)]

@@ -24,7 +24,6 @@ from gitreg.registry.options import ReadOptions, Self, Unpack, WriteSettings, re
 from gitreg.registry.references import existing
 
 if TYPE_CHECKING:
-    from gitreg.artifacts.store import ArtifactStore
     from gitreg.core.operations import Operation
     from gitreg.core.operations.judging import Mover
     from gitreg.core.state.change import Change
@@ -59,6 +58,7 @@ class Parts:
         # An empty text is a variable that was not set. Path.is_dir raises for a name too long.
         if str(location) and os.path.isdir(location):  # noqa: PTH112
             self._repository = GitRepository(Path(location))
+            self._repository.open_past = lambda: self._past_repository
             return
         from gitreg.git import copies
 
@@ -78,7 +78,7 @@ class Parts:
 
     def close(self) -> None:
         """End the processes that read objects and close the history index."""
-        for part in ("_repository", "_light", "_history", "_write_index"):
+        for part in ("_repository", "_past_repository", "_light", "_history", "_write_index"):
             if part in self.__dict__:
                 (self._light.repository if part == "_light" else getattr(self, part)).close()
 
@@ -104,11 +104,11 @@ class Parts:
 
     @property
     def repository(self) -> GitRepository:
-        """The repository with all of its history, for the packages on top of this one."""
+        """The Git repository, with all of its history; for a URL, its copy."""
         return self._repository
 
     @property
-    def artifacts(self) -> ArtifactStore:
+    def artifacts(self) -> gitreg.ArtifactStore:
         """The bytes of the versions, for the packages on top of this one."""
         return self._artifacts
 
@@ -164,10 +164,12 @@ class Parts:
         """A copy of a URL from which a few files of the tip can be read."""
         return self._open_copy(light=True)
 
-    def _open_copy(self, *, light: bool) -> Copy:
+    def _open_copy(self, *, light: bool, to_write: bool = False) -> Copy:
         from gitreg.git.copies import open_copy
 
-        copy = open_copy(str(self._url), light=light, allow_rewind=self._allow_rewind)
+        copy = open_copy(
+            str(self._url), light=light, to_write=to_write, allow_rewind=self._allow_rewind
+        )
         self._allow_rewind = False  # accepted once, not for what happens later
         return copy
 
@@ -182,14 +184,23 @@ class Parts:
 
         return HistoryIndex(
             repository,
-            PublishedTags(repository, lambda: clone().upstream(repository.tip())),
+            PublishedTags(repository, lambda: clone().upstream(clone().tip())),
         )
+
+    @cached_property
+    def _past_repository(self) -> GitRepository:
+        """The history of a shallow clone."""
+        from gitreg.git.past import open_past
+
+        return open_past(self._repository, self._clone.upstream(self._repository.tip()))
 
     @cached_property
     def _written(self) -> GitRepository:
         """The repository that writes are made in: for a URL, the copy that has the least."""
         if self._url is None or "_repository" in self.__dict__:
             return self._repository
+        if "_light" not in self.__dict__:
+            self._light = self._open_copy(light=True, to_write=True)
         return self._light.repository
 
     @cached_property
@@ -199,7 +210,7 @@ class Parts:
         return self._history_of(self._written, lambda: self._clone)
 
     @cached_property
-    def _artifacts(self) -> ArtifactStore:
+    def _artifacts(self) -> gitreg.ArtifactStore:
         from gitreg.artifacts.store import ArtifactStore
 
         if self._url is None:
@@ -413,7 +424,8 @@ class Parts:
                 topic=topic,
             )
         if settings.dry_run:
-            return self._publisher.plan(operation, settings.reason)
+            publishes = self._publishes(settings)
+            return self._publisher.plan(operation, settings.reason, push=publishes)
         outcome = self._publisher.apply(
             operation,
             settings.reason,
@@ -425,7 +437,7 @@ class Parts:
 
     def _placed(self, outcome: gitreg.Outcome) -> gitreg.Outcome:
         """Return the outcome with its branch, and with what others still see."""
-        tip = self._written.tip()
+        tip = self._clone.tip()
         beside = self._clone.default_beside(tip.branch)
         if beside is not None:
             outcome = replace(outcome, branch=tip.branch.removeprefix("refs/heads/"))
@@ -448,7 +460,7 @@ class Parts:
         """Return a function that reads the default branch, if another one is checked out."""
 
         def read() -> tuple[str, RegistryState] | None:
-            found = self._clone.default_beside(self._written.tip().branch, fetch=fetch)
+            found = self._clone.default_beside(self._clone.tip().branch, fetch=fetch)
             if found is None:
                 return None
             return found[0], RegistryState(self._written.snapshot(found[1]))
@@ -460,7 +472,7 @@ class Parts:
         from gitreg.git import remote
 
         def listed() -> Mapping[str, str]:
-            upstream = self._clone.upstream(self._written.tip())
+            upstream = self._clone.upstream(self._clone.tip())
             return remote.version_tags(self._written, upstream, model)
 
         return listed

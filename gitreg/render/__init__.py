@@ -9,6 +9,7 @@ Text from a registry is escaped here, so that it cannot control a terminal or fo
 `differences`  code, data and environment of two versions, in detail
 `pages`        a model's page, what a stage holds, where a clone stands
 `as_json`      results for ``--json``
+`bisection`    a search for the first bad version
 `reports`      what ``gitreg check`` found: text, Markdown, SARIF, GitHub, GitLab
 `terminal`     escaping, tables, sizes and ranges of numbers
 `colour`       colours of stages and verdicts

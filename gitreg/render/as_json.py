@@ -161,15 +161,29 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
 def verdicts_json(judgements: Iterable[Judgement]) -> list[dict[str, Any]]:
     """Return the policy's verdicts, one an entry."""
     return [
-        {"version": judgement.reference, "stage": judgement.stage, **asdict(verdict)}
+        {
+            "model": judgement.model,
+            "version": judgement.version,
+            "reference": judgement.reference,
+            "stage": judgement.stage,
+            **asdict(verdict),
+        }
         for judgement in judgements
         for verdict in judgement.verdicts
     ]
 
 
-def refusal_json(message: str, judgements: Iterable[Judgement]) -> dict[str, Any]:
-    """Return a refusal as ``promote --json`` prints it."""
-    return {"refused": message, "verdicts": verdicts_json(judgements)}
+def error_json(error: Exception) -> dict[str, Any]:
+    """Return an error as every command prints it; a refused move has its verdicts, too."""
+    found = {
+        "error": str(error),
+        "hint": getattr(error, "hint", None),
+        "exit_code": getattr(error, "exit_code", 3),
+    }
+    judgements = getattr(error, "judgements", ())
+    if judgements:
+        found |= {"refused": str(error), "verdicts": verdicts_json(judgements)}
+    return found
 
 
 def fetch_json(report: FetchReport) -> dict[str, Any]:

@@ -258,11 +258,11 @@ def beside(a: object, b: object) -> tuple[str, str]:
     """Return two values as a table compares them; numbers with as many digits as differ.
 
     >>> beside(0.81234561, 0.81234567), beside(0.25, None), beside(0.1 + 0.2, 0.3)
-    (('0.81234561', '0.81234567'), ('0.25', '-'), ('0.30000000000000004', '0.3'))
+    (('0.8123456', '0.8123457'), ('0.25', '-'), ('0.30000000000000004', '0.3'))
     """
     if isinstance(a, float) and isinstance(b, float) and a != b:
-        digits = next(n for n in range(6, 18) if f"{a:.{n}g}" != f"{b:.{n}g}")
-        return f"{a:.{digits}g}", f"{b:.{digits}g}"
+        pairs = ((f"{a:.{n}g}", f"{b:.{n}g}") for n in range(6, 16))
+        return next((pair for pair in pairs if pair[0] != pair[1]), (repr(a), repr(b)))
     return cell(a), cell(b)
 
 

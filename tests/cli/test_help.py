@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,9 +47,11 @@ def test_the_commands_are_those_that_are_promised() -> None:
         "list",
         "show",
         "log",
+        "timeline",
         "search",
         "resolve",
         "compare",
+        "bisect",
         "pull",
         "verify",
         "annotate",
@@ -104,9 +103,11 @@ READS = (
     "list",
     "show",
     "log",
+    "timeline",
     "search",
     "resolve",
     "compare",
+    "bisect",
     "pull",
     "verify",
     "policy show",
@@ -152,61 +153,6 @@ def test_version_and_help() -> None:
         ran = gitreg(*words, code=2)
         assert ran.out == ""
         assert "Commands:" in ran.err
-
-
-# Completion
-
-
-@pytest.mark.parametrize(
-    ("line", "found"),
-    [
-        ("gitreg prom", ["promote"]),
-        ("gitreg alias s", ["set"]),
-        (
-            "gitreg show chu",
-            [
-                "churn",
-                "churn@latest",
-                "churn@champion",
-                "churn/production",
-                "churn/archived",
-            ],
-        ),
-        ("gitreg rollback ", ["churn", "tokenizer"]),
-        ("gitreg list t", ["tokenizer"]),
-        ("gitreg promote churn@3 --to pro", ["production"]),
-        ("gitreg promote churn@3 --to x", []),
-    ],
-)
-def test_shell_completion(
-    reading: Path, line: str, found: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("_GITREG_COMPLETE", "complete_bash")
-    monkeypatch.setenv("COMP_WORDS", line)
-    monkeypatch.setenv("COMP_CWORD", str(len(line.split(" ")) - 1))
-    assert gitreg().out.split() == found
-
-
-def test_shell_completion_elsewhere(
-    reading: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("_GITREG_COMPLETE", "complete_bash")
-    for line, found in {
-        f"gitreg rollback --repo {reading} ": ["churn", "tokenizer"],
-        "gitreg rollback ": [],
-        "gitreg promote m@1 --to ": [],
-    }.items():
-        monkeypatch.setenv("COMP_WORDS", line)
-        monkeypatch.setenv("COMP_CWORD", str(len(line.split(" ")) - 1))
-        assert gitreg().out.split() == found
-
-
-def test_the_completion_script() -> None:
-    """The shell is found among the parents: the command after it keeps bash from being replaced."""
-    command = f"{shlex.quote(sys.executable)} -m gitreg --show-completion; exit $?"
-    shown = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
-    assert "_GITREG_COMPLETE=complete_bash" in shown.stdout
 
 
 def test_help_and_version_in_every_usual_spelling() -> None:

@@ -259,6 +259,14 @@ def test_an_error_is_json_too(full: Path) -> None:
         assert set(found.json) == {"error", "hint", "exit_code"}
         assert found.json["exit_code"] == code
         assert found.err.startswith(f"gitreg: {found.json['error']}")
+    refused = gitreg(
+        *("promote", "full@2", "--to", "staging", "--if-better", "auc", "--json"), code=1
+    ).json
+    assert (
+        refused["error"]
+        == refused["refused"]
+        == "full@2 is not promoted to staging: " + (refused["verdicts"][0]["line"])
+    )
 
 
 def test_writes(full: Path) -> None:

@@ -17,6 +17,29 @@ from tests.support.commands import error, gitreg
         ("promot churn@1", "did you mean 'promote'?"),
         ("alias sett churn@1 x", "did you mean 'set'?"),
         ("tags snyc", "did you mean 'sync'?"),
+        ("history churn/production", "  gitreg log churn/production\n"),
+        ("rm churn@1 -m 'too old'", "  gitreg delete churn@1 -m 'too old'\n"),
+        ("versions churn", "  gitreg list churn\n"),
+        ("checkout churn@1 -o x", "  gitreg pull churn@1 -o x\n"),
+        ("revert churn", "  gitreg rollback churn\n"),
+        ("status churn", "  gitreg show churn\n"),
+        ("tag churn@1", "  gitreg annotate churn@1 --tag, or gitreg alias set churn@1\n"),
+        ("tag churn@1 a=b", "  gitreg annotate churn@1 --tag a=b\n"),
+        ("tag churn@1 best", "  gitreg alias set churn@1 best\n"),
+        ("tag", "gitreg annotate sets tags"),
+        ("branch -a", "that is Git's: git branch -a"),
+        ("sync", "gitreg fetch, then gitreg push"),
+        ("alias rm churn@champion", "  gitreg alias delete churn@champion\n"),
+        ("log --auther x", "did you mean --author?"),
+        ("list --where x", "gitreg list --help shows how"),
+        ("list --sort auc", "name it"),
+        ("promote churn@3 --to churn@3", "gitreg promote churn@3 --to production"),
+        ("promote churn@3 --to staging --if-better acu", "did you mean 'auc'?"),
+        ("promote churn@3 --to staging --if-better acu --else-archive", "did you mean 'auc'?"),
+        ("rollback churn --to champion", "  --to 2\n"),
+        ("rollback churn --to tokenizer@1", "--to 1 is a version of churn"),
+        ("rollback churn --to tokenizer@6", "gitreg rollback churn --list"),
+        ("rollback chrun --to x", "did you mean 'churn'?"),
         ("--versoin", "--version"),
         ("resolve --jsno churn@1", "--json"),
         ("promote churn@3 --to production --if-beter auc", "--if-better"),
@@ -46,7 +69,7 @@ from tests.support.commands import error, gitreg
         ("resolve churn/prodction", "did you mean 'production'?"),
         ("log churn/prodction", "did you mean 'production'?"),
         ("rollback churn --stage prodction", "did you mean 'production'?"),
-        ("resolve churn@production", "write churn/production"),
+        ("resolve churn@production", "production is a stage: churn/production"),
         ("resolve churn/champion", "churn@champion"),
         ("resolve churn/staging", "no version in stage 'staging'"),
         ("resolve churn", "which version of it?"),
@@ -54,7 +77,6 @@ from tests.support.commands import error, gitreg
         ("list churn@2", "gitreg show churn@2"),
         ("rollback churn@1", "gitreg rollback churn --to 1"),
         ("alias delete churn", "which alias?"),
-        ("alias set churn@3 production", "it looks like a stage"),
         ("alias set churn@3 v7", "it looks like a version"),
         ("alias set churn@3 latest", "always means the highest"),
         ("alias set churn@3 Champion", "only by case"),
@@ -86,7 +108,6 @@ from tests.support.commands import error, gitreg
         ("history", "gitreg log"),
         ("diff churn@1 churn@2", "gitreg compare"),
         ("rm churn@1", "gitreg delete"),
-        ("tag churn@1", "gitreg alias set REF ALIAS"),
         ("register churn .gitignore --metrics dvc.yml", "did you mean 'dvc.yaml'?"),
         ("register churn .gitignore --metrics .gitignore", "cannot read metrics"),
         ("register churn .gitignore --metrics registry", "cannot read metrics"),
@@ -186,3 +207,11 @@ def test_an_empty_registry_is_no_error(folder: Path, monkeypatch: pytest.MonkeyP
     for line in ("list --json", "log --json", "verify --json"):
         assert gitreg(*line.split()).json == []
     assert "the registry is empty" in error("resolve", "churn@1")
+
+
+def test_an_alias_that_looks_like_another_is_said_to_be_new(reading: Path) -> None:
+    said = "warning: @champoin is a new alias: did you mean 'champion'?\n"
+    for line in ("alias set churn@3 champoin", "promote churn@3 --to staging --alias champoin"):
+        assert gitreg(*line.split(), "--dry-run").err.startswith(said)
+        near = line.replace("champoin", "champion")
+        assert "new alias" not in gitreg(*near.split(), "--dry-run").err

@@ -64,7 +64,9 @@ def test_a_refusal_shows_every_verdict_and_writes_nothing(work: Path) -> None:
     told = gitreg("promote", "churn@1", "--to", "production", "--json", code=1)
     assert told.json["refused"].startswith("churn@1 is not promoted to production: auc 0.7 is not")
     assert told.json["verdicts"][0] == {
-        "version": "churn@1",
+        "model": "churn",
+        "version": 1,
+        "reference": "churn@1",
         "stage": "production",
         "rule": "metric",
         "passed": False,

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.conftest import git
 from tests.git.test_remote import colleague
 from tests.support.commands import error, gitreg
+
+if TYPE_CHECKING:
+    import pytest
 
 TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\dZ"
 
@@ -43,9 +48,11 @@ def test_where_a_clone_stands(shared: Path, work: Path) -> None:
     assert (found["behind"], found["reviews"]) == (0, ["gitreg/promote-churn-3-production"])
     git(work, "fetch", "--quiet")
     assert "published and not here: 1 commit: gitreg fetch" in gitreg("status").out
+    assert "the last fetch brought 1 commit:\n" in gitreg("status").out
     gitreg("push")
     found = gitreg("status", "--json").json
     assert (found["unpublished"], found["behind"]) == ([], 0)
+    assert [one["subject"] for one in found["brought"]] == ["set churn@old to churn@1"]
     assert found["commit"] == found["known"] == git(work, "rev-parse", "HEAD")
 
 
@@ -92,3 +99,29 @@ def test_an_answer_says_how_old_it_is(work: Path) -> None:
     assert re.fullmatch(rf"read from\s+{commit}, fetched {AGE}", row)
     row = gitreg("show", "churn@1", "--rev", "HEAD").out.splitlines()[-1]
     assert re.fullmatch(rf"read from\s+{commit}", row)
+
+
+READS = (
+    *("list", "list churn", "log", "show churn", "resolve churn@1", "compare churn@1 churn@2"),
+    *("pull churn@1", "verify churn@1"),
+)
+
+
+def test_every_read_says_that_the_remote_may_know_more(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = git(work, "rev-parse", "--short=9", "HEAD")
+    for line in READS:
+        assert "fetched" not in gitreg(*line.split()).err  # a moment ago
+    now = time.time()
+    monkeypatch.setattr("time.time", lambda: now + 3 * 3600 + 5)
+    for line in READS:
+        ran = gitreg(*line.split())
+        assert ran.err.startswith(f"read from {commit}, fetched 3 hours ago\n"), line
+        assert "fetched" not in ran.out
+        assert "fetched" not in gitreg(*line.split(), "--rev", "HEAD").err
+        assert "fetched" not in gitreg(*line.split(), "--json").err
+    url = (work.parent / "origin.git").as_uri()
+    assert gitreg("resolve", "churn@1", "--repo", url).err == ""
+    git(work, "remote", "remove", "origin")
+    assert gitreg("list").err == ""

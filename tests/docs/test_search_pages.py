@@ -39,7 +39,7 @@ def test_the_reference_has_every_field() -> None:
 
 
 def test_the_message_that_is_shown_is_the_message() -> None:
-    block = re.search(r"```text\n(.*?)```", GUIDE, re.DOTALL)
+    block = re.search(r"```text\n(  metrics.*?)```", GUIDE, re.DOTALL)
     assert block is not None
     line, caret, said, hint = block[1].splitlines()
     with pytest.raises(FilterError) as caught:

@@ -109,9 +109,16 @@ def test_what_git_says_is_chosen() -> None:
     assert told("") == "git push: no message"
     assert told("something odd") == "git push: something odd"
     owner = process.failure(
-        "status", process.Completed(1, b"", "fatal: detected dubious ownership")
+        "status",
+        process.Completed(
+            1,
+            b"",
+            "fatal: detected dubious ownership in repository at '/srv/r'\n"
+            "To add an exception for this directory, call:\n\n"
+            "\tgit config --global --add safe.directory /srv/r\n",
+        ),
     )
-    assert "safe.directory" in str(owner.hint)
+    assert owner.hint == "git config --global --add safe.directory /srv/r"
 
 
 def test_a_git_that_is_not_installed(stocked: Path, monkeypatch: pytest.MonkeyPatch) -> None:

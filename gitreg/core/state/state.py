@@ -179,7 +179,7 @@ class RegistryState:
             names = self.model_names()
             hint = did_you_mean(name, names)
             if not names:
-                hint = "the registry is empty: gitreg register NAME PATH"
+                hint = "the registry is empty: gitreg register --help shows how to add a model"
             raise NotFound(f"no model {name!r}", hint=hint or "gitreg list shows what there is")
         return name
 
@@ -509,8 +509,9 @@ class RegistryState:
             self.check_model(model)
             known = self.aliases(model)
             hint = did_you_mean(alias, known)
-            if hint is None and alias in self.policy.stages:
-                hint = f"{alias} is a stage: {model}/{alias}"
+            stage = alias.lower()
+            if stage in (NO_STAGE, *self.policy.stages):
+                hint = f"{stage} is a stage: {model}/{stage}"
             if hint is None:
                 hint = f"it has {', '.join(known) or 'none'}"
             raise NotFound(f"{model!r} has no alias {alias!r}", hint=hint)
