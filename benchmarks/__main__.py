@@ -20,6 +20,7 @@ from benchmarks import (
     operations,
     past,
     report,
+    search,
     startup,
     surroundings,
 )
@@ -34,6 +35,7 @@ PARTS = {
     "cold": "A job that starts cold, whole processes",
     "artifacts": "Artifacts, whole processes with their peak memory",
     "mlflow": "MLflow's calls, on its own store and on gitreg's",
+    "search": "Searches on a warm index",
     "load": "Concurrent writers, each publishing from its own clone",
 }
 OURS = "gitreg"
@@ -100,6 +102,9 @@ def _run(part: str, folder: Path, launcher: Launcher, *, quick: bool) -> list[Re
         results = cold.run(scales[1:], folder / "cold", launcher, progress=_progress)
     elif part == "mlflow":
         results = mlflow_store.run(folder / "mlflow", progress=_progress)
+    elif part == "search":
+        scales = search.SCALES[:1] if quick else search.SCALES
+        results = search.run(scales, registries, progress=_progress)
     elif part == "load":
         results = load.run(folder / "load", registries, quick=quick, progress=_progress)
     else:
