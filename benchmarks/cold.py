@@ -23,7 +23,7 @@ GIT_FULL, GIT_SHALLOW, GIT_PUSH = "git clone", "git clone --depth 1", "git push 
 REPETITIONS = 5
 BUDGET = 60.0
 
-_CONFIG = "[core]\n    remote = store\n['remote \"store\"']\n    url = {}\n"
+_CONFIG = '[core]\n    remote = store\n[\'remote "store"\']\n    url = "{}"\n'
 
 
 def run(

@@ -1,7 +1,7 @@
 """`Finding`: one problem, and what to do about it."""
 
-from __future__ import annotations
-
+# Annotations are values here, not texts: a subclass in another module inherits `__init__` with
+# them, and `typing.get_type_hints` would look for their names there.
 from dataclasses import dataclass
 from typing import Literal
 

@@ -9,9 +9,12 @@
 `provenance`          `Provenance`: everything that is known of a version to register
 `collect`             finds out the provenance of a source, and brings the bytes
 `doubts`              what a person who registers should know
+`likely`              what in a project is probably a trained model
 `training_data`       the data of versions, on the DVC remote
+`data_listings`       which files a folder of data had
 `lineage`             what DVC knows about the origin of a version
 `dvc_files`           reads `.dvc`, `dvc.yaml` and `dvc.lock`
+`pipeline_files`      the files in Git that a version was made from
 `dvc_metrics`         the metrics that DVC lists for an output
 `pointers`            pointers of Git LFS and DVC, which are refused as a model
 `environment`         the code commit, interpreter and packages of a training run

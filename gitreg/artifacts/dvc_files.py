@@ -179,7 +179,7 @@ def _in_pipeline(source: Path, root: Path) -> Record | None:
         document = _load(lock, root, mentioning=source.name)
         if document is None:
             continue
-        pipeline = _pipeline(document, _load(folder / "dvc.yaml", root), folder)
+        pipeline = pipeline_of(document, _load(folder / "dvc.yaml", root), folder)
         for stage in pipeline.stages:
             out = stage.find("outs", source)
             if out is None:
@@ -191,7 +191,7 @@ def _in_pipeline(source: Path, root: Path) -> Record | None:
     return None
 
 
-def _pipeline(lock: Fields, definition: Fields | None, folder: Path) -> Pipeline:
+def pipeline_of(lock: Fields, definition: Fields | None, folder: Path) -> Pipeline:
     """Return the stages that `dvc.lock` records and `dvc.yaml` still defines."""
     if definition is None:
         return Pipeline((), ())
@@ -222,7 +222,7 @@ def listed_around(record: Record) -> Iterator[Pipeline]:
             definition = _load(place / "dvc.yaml", record.root, mentioning="metrics")
             if definition is not None and definition.has("metrics"):
                 lock = _load(place / "dvc.lock", record.root)
-                yield _pipeline(lock or Fields({}, "dvc.lock"), definition, place)
+                yield pipeline_of(lock or Fields({}, "dvc.lock"), definition, place)
 
 
 def _command(stage: Fields, command: Value) -> str | None:
@@ -238,17 +238,28 @@ def named_by(stage: Stage, pipeline: Pipeline) -> tuple[Path, ...]:
 
     These are their dependencies, and the words and modules of their commands.
     """
+    named = (path for one in up_to(stage, pipeline) for path in named_in(one))
+    return tuple(path for path in dict.fromkeys(named) if os.path.lexists(path))
+
+
+def up_to(stage: Stage, pipeline: Pipeline) -> Iterator[Stage]:
+    """Yield a stage, and the stages that made its dependencies."""
     made = {path: one for one in pipeline.stages for _, path in one.outputs()}
-    waiting, done, found = [stage], [stage], dict[Path, None]()
+    waiting, done = [stage], [stage]
     while waiting:
         one = waiting.pop()
+        yield one
         deps = [path_of(dep, one.folder) for dep in one.entries("deps")]
-        found |= dict.fromkeys([*deps, *(one.folder / word for word in _words(one.command or ""))])
         before = [made[path] for dep in deps for path in (dep, *dep.parents) if path in made]
         new = [each for each in before if each not in done]
         waiting += new
         done += new
-    return tuple(path for path in found if os.path.lexists(path))
+
+
+def named_in(stage: Stage) -> Iterator[Path]:
+    """Yield a stage's dependencies, and what in its command may be a path."""
+    yield from (path_of(dep, stage.folder) for dep in stage.entries("deps"))
+    yield from (stage.folder / word for word in _words(stage.command or ""))
 
 
 def _words(command: str) -> Iterator[str]:

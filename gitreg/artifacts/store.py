@@ -16,7 +16,7 @@ from gitreg.core.model import layout
 from gitreg.core.model.model import Artifact, ModelVersion
 from gitreg.core.state.state import RegistryState, Snapshot
 from gitreg.core.text.urls import has_scheme
-from gitreg.dvc import Audit, DvcProject, digest
+from gitreg.dvc import Audit, DvcProject, Member, digest
 from gitreg.dvc.digest import Progress, TreeDigest
 from gitreg.dvc.foreign import default_remote, parse
 from gitreg.dvc.old_hash import old_md5
@@ -348,8 +348,7 @@ class ArtifactStore:
         Raises:
             DvcError: the bytes are in neither place, or the remote cannot be reached.
         """
-        self._lend(snapshot, _md5(version))
-        if not self.project(snapshot).available(_md5(version)):
+        if self.is_gone(snapshot, version):
             raise DvcError(
                 f"the bytes of {version.reference} are neither in the DVC cache nor on the remote",
                 hint=f"nothing was changed; {REPAIR}",
@@ -371,9 +370,29 @@ class ArtifactStore:
         Raises:
             DvcError: the remote cannot be reached, or the listing breaks a rule.
         """
-        self._lend(snapshot, md5)
-        members = self.project(snapshot).members_anywhere(md5)
+        members = self.members(snapshot, md5)
         return None if members is None else [member.path for member in members]
+
+    def members(self, snapshot: Snapshot, md5: str) -> Sequence[Member] | None:
+        """Return the files of a folder with their hashes; see `files`."""
+        self._lend(snapshot, md5)
+        return self.project(snapshot).members_anywhere(md5)
+
+    def is_cached(self, snapshot: Snapshot, version: ModelVersion) -> bool:
+        """Tell whether a version can be delivered without a download; no remote is asked."""
+        try:
+            return not self.project(snapshot).missing(_md5(version))
+        except DvcError:
+            return False  # `deliver` reports a damaged listing
+
+    def is_gone(self, snapshot: Snapshot, version: ModelVersion) -> bool:
+        """Tell whether a version's bytes are neither in the cache nor on the remote.
+
+        Raises:
+            DvcError: the remote cannot be reached.
+        """
+        self._lend(snapshot, _md5(version))
+        return not self.project(snapshot).available(_md5(version))
 
     def deliver(
         self,

@@ -9,6 +9,8 @@
 `output`      prints answers, outcomes, warnings and progress
 `writing`     register, promote, roll back, annotate, delete
 `reading`     list, show, log, resolve, compare, pull, verify
+`search`      search versions by what is known about them
+`bisect`      the search for the first bad version
 `reviewing`   approvals, the policy, the check, hooks, files for Git hosts
 `sharing`     fetch, push, tags, doctor
 `mlflow`      MLflow's web pages, import and export
@@ -39,6 +41,8 @@ COMMANDS = {
         *("create", "rename", "delete"),
     ),
     "reading": ("list", "show", "log", "resolve", "compare", "pull", "verify"),
+    "search": ("search",),
+    "bisect": ("bisect",),
     "reviewing": ("approve", "policy", "check", "hook", "ci", "codeowners"),
     "sharing": ("fetch", "push", "status", "tags", "doctor"),
     "mlflow": ("ui", "import", "export"),

@@ -126,7 +126,8 @@ def page(text: str) -> None:
 
 def print_json_error(given: Sequence[str], answer: dict[str, object]) -> None:
     """Print an error as JSON too, if the command line asks for JSON and has printed none."""
-    if "--json" in given and not _JSON_PRINTED:
+    own = given[: given.index("--")] if "--" in given else given  # the rest is another command's
+    if "--json" in own and not _JSON_PRINTED:
         print_json(answer)
 
 
@@ -190,6 +191,20 @@ def showing_refusals(*, json: bool) -> Iterator[None]:
     except Refused as refused:
         if not json:
             show_verdicts(getattr(refused, "judgements", ()))
+        raise
+
+
+@contextmanager
+def pointing_at_mistakes() -> Iterator[None]:
+    """Print the part of a filter where a mistake is, before the error says what is wrong."""
+    from gitreg.core.text.filter import FilterError
+
+    try:
+        yield
+    except FilterError as error:
+        from gitreg.render.terminal import pointed_at
+
+        typer.echo(pointed_at(error.text, error.place), err=True)
         raise
 
 

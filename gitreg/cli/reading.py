@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from gitreg.cli.app import app
-from gitreg.cli.output import opened, page, print_json, progress_bar, say_age, terminal_width, warn
+from gitreg.cli.output import (
+    opened,
+    page,
+    pointing_at_mistakes,
+    print_json,
+    progress_bar,
+    say_age,
+    terminal_width,
+    warn,
+)
 from gitreg.cli.parameters import (
     ReadArguments,
     ReferenceArgument,
@@ -57,6 +66,9 @@ def list_(
     sort: Annotated[
         Optional[str], option("METRIC", "Versions with the highest value first.", complete_metric)
     ] = None,
+    where: Annotated[
+        Optional[str], option("FILTER", "Only versions that match, or models with one.")
+    ] = None,
     *,
     shared: ReadArguments,
 ) -> None:
@@ -71,12 +83,13 @@ def list_(
             hint="name it: gitreg list shows the models",
         )
     broken: list[GitregError] = []
+    matching = _matching(where, shared)
     if of_models:
-        _list_models(name, stage, shared, broken)
+        _list_models(name, stage, matching, shared, broken)
     else:
         check_model_argument(str(name), "gitreg list {model}, or gitreg show {reference}")
         columns = list(dict.fromkeys([*(metric or ()), *([sort] if sort else [])]))
-        _list_versions(str(name), stage, columns, sort, shared, broken)
+        _list_versions(str(name), stage, matching, columns, sort, shared, broken)
     if broken:
         raise InvalidDocument(
             "; ".join(map(str, broken)),
@@ -84,8 +97,23 @@ def list_(
         )
 
 
+def _matching(where: str | None, shared: ReadArguments) -> frozenset[tuple[str, int]] | None:
+    """Return the versions that match a filter; ``None`` without one."""
+    if where is None:
+        return None
+    from gitreg.history import search
+
+    with pointing_at_mistakes(), opened(shared.repo, shared.allow_rewind) as registry:
+        found = search(registry, where, broken=[], **shared.options)
+    return frozenset((version.model, version.version) for version in found)
+
+
 def _list_models(
-    pattern: str | None, stage: str | None, shared: ReadArguments, broken: list[GitregError]
+    pattern: str | None,
+    stage: str | None,
+    matching: frozenset[tuple[str, int]] | None,
+    shared: ReadArguments,
+    broken: list[GitregError],
 ) -> None:
     from gitreg.render import as_json, as_text
 
@@ -94,6 +122,9 @@ def _list_models(
         every = registry.models(broken, **shared.options)
         say_age(registry, registry.commit, shared)
     models = [one for one in every if _is_listed(one, pattern, stage)]
+    if matching is not None:
+        names = {model for model, _ in matching}
+        models = [one for one in models if one.name in names]
     if shared.json:
         print_json([as_json.model_json(model) for model in models])
     elif models:
@@ -107,6 +138,7 @@ def _list_models(
 def _list_versions(
     name: str,
     stage: str | None,
+    matching: frozenset[tuple[str, int]] | None,
     columns: list[str],
     sort: str | None,
     shared: ReadArguments,
@@ -124,6 +156,8 @@ def _list_versions(
             raise NotFound(f"no version has a metric {metric!a}", hint=did_you_mean(metric, known))
     wanted = None if stage is None or stage.lower() == NO_STAGE else stage.lower()
     versions = [one for one in every if stage is None or one.stage == wanted]
+    if matching is not None:
+        versions = [one for one in versions if (one.model, one.version) in matching]
     if sort is not None:
         versions.sort(key=lambda one: one.metrics.get(sort, float("-inf")), reverse=True)
     if shared.json:
@@ -289,6 +323,13 @@ def resolve(
 def compare(
     base: Annotated[str, argument("BASE", "What it is compared with.", complete_reference)],
     candidate: Annotated[str, argument("CANDIDATE", "The other version.", complete_reference)],
+    code: Annotated[
+        bool, flag("--code", "Only the code: commits and changed lines between the two.")
+    ] = False,
+    data: Annotated[bool, flag("--data", "Only the data: files that came, went, changed.")] = False,
+    environment: Annotated[
+        bool, flag("--environment", "Only the environment: packages that changed.")
+    ] = False,
     *,
     shared: ReadArguments,
 ) -> None:
@@ -297,11 +338,16 @@ def compare(
     Metrics, params, data, code and environment. DIFFERENCE is CANDIDATE minus BASE. Of code, the
     files outside the registry that differ between the two commits.
 
+    --code, --data and --environment show these in detail, instead; together or alone.
+
     Example: gitreg compare churn-predictor/production churn-predictor@2
     """
     from gitreg.render import as_json
     from gitreg.render.comparison import comparison_text
 
+    if code or data or environment:
+        _compare_in_detail((base, candidate), shared, code, data, environment)
+        return
     with opened(shared.repo, shared.allow_rewind) as registry:
         comparison = registry.compare(base, candidate, **shared.options)
         say_age(registry, comparison.b.read_from, shared)
@@ -309,6 +355,35 @@ def compare(
         print_json(as_json.comparison_json(comparison))
     else:
         typer.echo(comparison_text(comparison, terminal_width()))
+
+
+def _compare_in_detail(
+    pair: tuple[str, str], shared: ReadArguments, code: bool, data: bool, environment: bool
+) -> None:
+    """Print how code, data or environment of two versions differ."""
+    from dataclasses import asdict
+
+    from gitreg.history import differences
+    from gitreg.render import differences as text
+
+    document, parts, width = {}, [], terminal_width()
+    with opened(shared.repo, shared.allow_rewind) as registry:
+        if code:
+            of_code = differences.code_difference(registry, *pair, **shared.options)
+            document["code"] = asdict(of_code)
+            parts.append(text.code_text(of_code, width))
+        if data:
+            of_data = differences.data_difference(registry, *pair, **shared.options)
+            document["data"] = asdict(of_data)
+            parts.append(text.data_text(of_data, width))
+        if environment:
+            packages = differences.environment_difference(registry, *pair, **shared.options)
+            document["environment"] = asdict(packages)
+            parts.append(text.environment_text(packages, width))
+    if shared.json:
+        print_json(document)
+    else:
+        page("\n\n".join(parts))
 
 
 @app.command()

@@ -62,14 +62,37 @@ def init(
     if not standing.is_dir():
         raise InvalidRequest(f"{standing} is not a folder")
     outcome = Registry.init(path)
-    if not json and outcome.is_unchanged:
-        typer.echo(f"nothing to do: there is a registry already, in {_top_of(path)}")
-        warn(outcome.warnings)
-        return
-    print_outcome(outcome, WriteArguments(json=json))
     top = _top_of(path)
-    if top != folder.resolve():
-        warn((f"the registry is in {top}, the root of the Git repository",))
+    if not json and outcome.is_unchanged:
+        typer.echo(f"nothing to do: there is a registry already, in {top}")
+        warn(outcome.warnings)
+    else:
+        print_outcome(outcome, WriteArguments(json=json))
+        if top != folder.resolve():
+            warn((f"the registry is in {top}, the root of the Git repository",))
+    if not json and not Registry(path).state().model_names():
+        typer.echo(_next_commands(top, Path.cwd()), err=True)
+
+
+def _next_commands(top: Path, here: Path) -> str:
+    """Return the three commands that follow the first one, with the user's own values."""
+    from gitreg.artifacts.likely import likely_model
+    from gitreg.core.model.names import folder_of, is_model_name
+    from gitreg.render import terminal
+
+    found = likely_model(top)
+    is_inside = here.is_relative_to(top)
+    source = os.path.relpath(found or top / "models" / "model.pkl", here if is_inside else top)
+    is_plain = is_model_name(top.name) and folder_of(top.name) == top.name
+    model = top.name if is_plain else "my-model"
+    where = "" if is_inside else f" in {shlex.quote(str(top))}"
+    commands = (
+        f"gitreg register {model} {shlex.quote(source)}",
+        f'gitreg promote {model}@1 --to production -m "the first one"',
+        f"gitreg show {model}/production",
+    )
+    path = "" if found else ", with your model's path"
+    return "\n    ".join(map(terminal.line, [f"next{where}{path}:", *commands]))
 
 
 def _top_of(path: str) -> Path:

@@ -42,8 +42,7 @@ from gitreg.doctor.inspection import Inspection
 from gitreg.errors import GitregError
 from gitreg.findings import Finding
 from gitreg.git import publish
-from gitreg.git.repository import GitRepository
-from gitreg.publishing.clone import Clone
+from gitreg.git.damage import Damaged
 
 __all__ = ["Inspection", "damaged", "examine", "mend"]
 
@@ -72,10 +71,10 @@ def examine(inspection: Inspection) -> list[Finding]:
         yield from findings
 
     examinations: dict[str, _Examination] = {
+        "locks": lambda: leftovers.locks(inspection),  # before damage: they stop its remedies
         "Git's files": lambda: damage.examine(repository, inspection.clone),
         "clone": lambda: clone.examine(inspection),
         "registry": lambda: contents.examine(inspection),
-        "locks": lambda: leftovers.locks(inspection),
     }
     if publish.is_busy(repository.private_dir):
         found.append(
@@ -105,9 +104,16 @@ def examine(inspection: Inspection) -> list[Finding]:
     return sorted(found, key=lambda finding: _ORDER[finding.severity])
 
 
-def damaged(repository: GitRepository, clone: Clone) -> list[Finding]:
-    """Return the damaged files of Git's, of a repository whose commit cannot be read."""
-    return list(damage.examine(repository, clone))
+def damaged(inspection: Inspection) -> list[Finding]:
+    """Return the damaged files of Git's, of a repository whose commit cannot be read.
+
+    Locks are before them, because they stop the remedies.
+    """
+    try:
+        found = list(damage.examine(inspection.repository, inspection.clone))
+    except Damaged as error:  # Git does not even know the repository
+        return [damage.finding(error.damage)]
+    return [*leftovers.locks(inspection), *found] if found else []
 
 
 def _guarded(what: str, examination: _Examination, code: str = "not-examined") -> Iterator[Finding]:

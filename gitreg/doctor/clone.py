@@ -12,7 +12,7 @@ from gitreg.errors import GitError
 from gitreg.findings import Finding
 from gitreg.git import remote, rewinds
 from gitreg.git.remote import Survey, Upstream
-from gitreg.git.repository import GitRepository
+from gitreg.git.repository import GitRepository, Tip
 
 
 @dataclass(frozen=True)
@@ -39,18 +39,36 @@ def examine(inspection: Inspection) -> Iterator[Finding]:
         repository.signature("COMMITTER")
     except GitError as error:
         yield Finding("no-identity", "warning", "git", str(error), error.hint)
-    try:
-        repository.tip()
-    except GitError as error:
-        yield Finding("detached-head", "warning", "HEAD", str(error), error.hint)
+    if repository.head_branch() is None:
+        yield _detached(inspection)
     if repository.is_shallow:
         yield Finding(
             "shallow-clone",
             "warning",
             "git",
-            "the clone is shallow, so rollbacks and writes are not possible",
+            "the clone is shallow: writes fetch the history that they need, but fetch, push, "
+            "tags sync and check --history need it here",
             "git fetch --unshallow",
         )
+
+
+def _detached(inspection: Inspection) -> Finding:
+    """Return the finding that says which writes a detached HEAD allows."""
+    repository, clone = inspection.repository, inspection.clone
+    try:
+        tip = clone.tip()
+        known = clone.last_published(tip.branch)
+    except GitError as error:
+        why = str(error).removeprefix("HEAD is detached: ")
+        return Finding("detached-head", "warning", "HEAD", f"it is detached: {why}", error.hint)
+    branch = tip.branch.removeprefix("refs/heads/")
+    if known is None or repository.is_ancestor(str(tip.commit), known):
+        what = f"a write needs --push, and is published on {branch} if that has its commit"
+        remedy = f"git switch {shlex.quote(branch)}"
+    else:
+        what = f"its commit is not on {branch}, so nothing can be written from here"
+        remedy = "git switch -c BRANCH"
+    return Finding("detached-head", "warning", "HEAD", f"it is detached: {what}", remedy)
 
 
 def against_remote(inspection: Inspection) -> tuple[list[Finding], RemoteState]:
@@ -60,12 +78,12 @@ def against_remote(inspection: Inspection) -> tuple[list[Finding], RemoteState]:
     `push` show it to the user.
     """
     repository = inspection.repository
-    if repository.head_branch() is None:
-        return [], RemoteState()  # reported as a detached HEAD
-    tip = repository.tip()
     try:
+        tip = inspection.clone.tip()
         upstream = inspection.clone.upstream(tip)
     except GitError as error:
+        if repository.head_branch() is None:
+            return [], RemoteState()  # reported as a detached HEAD
         return _no_upstream(repository, error), RemoteState()
     # gitreg's own copy of a remote is updated at every start. In a shallow clone (reported above)
     # the last common commit is unknown.
@@ -87,7 +105,7 @@ def against_remote(inspection: Inspection) -> tuple[list[Finding], RemoteState]:
     remote_state = RemoteState(upstream, survey.commit, fork, survey.tags)
     name = f"{upstream.shown}/{upstream.short_branch}"
     rewound = _rewound(repository, upstream, survey, tip.branch, name)
-    differences = _differences(repository, str(tip.commit), remote_state, name)
+    differences = _differences(repository, tip, remote_state, name)
     return [rewound] if rewound else list(differences), remote_state
 
 
@@ -135,10 +153,11 @@ def _rewound(
 
 
 def _differences(
-    repository: GitRepository, local: str, remote_state: RemoteState, name: str
+    repository: GitRepository, tip: Tip, remote_state: RemoteState, name: str
 ) -> Iterator[Finding]:
     published, fork = remote_state.published, remote_state.fork
-    if published == local:
+    local = str(tip.commit)
+    if published == local or (tip.is_detached and fork != local):  # then it is reported as such
         return
     own = len(repository.commits_between(published, local))
     if fork == published:

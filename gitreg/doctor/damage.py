@@ -20,19 +20,26 @@ def examine(repository: GitRepository, clone: Clone) -> Iterator[Finding]:
     """Yield an error for each empty file of Git's, in the clone and in its remote, if a folder."""
     here = repository.common_dir
     found = chain(
-        damage.of_references(here), damage.of_index(repository.git_dir), damage.of_objects(here)
+        damage.of_settings(here),
+        damage.of_references(here),
+        damage.of_index(repository.git_dir),
+        damage.of_objects(here),
     )
     there = clone.folder_of_remote()
     if there is not None and there != here:
         found = chain(found, _on_the_remote(repository, clone, there))
-    for one in islice(found, _LISTED):
-        yield Finding("damaged", "error", str(one.path), f"it {one.text}", one.remedy)
+    yield from map(finding, islice(found, _LISTED))
+
+
+def finding(harm: Damage) -> Finding:
+    """Return the error about an empty file of Git's."""
+    return Finding("damaged", "error", str(harm.path), f"it {harm.text}", harm.remedy)
 
 
 def _on_the_remote(repository: GitRepository, clone: Clone, there: Path) -> Iterator[Damage]:
     known: dict[str, str] = {}
     try:
-        upstream = clone.upstream(repository.tip())
+        upstream = clone.upstream(clone.tip())
         seen = remote.last_seen(repository, upstream) or remote.tracked(repository, upstream)
         known = {upstream.branch: seen} if seen else {}
     except GitError:

@@ -31,7 +31,7 @@ def _index(inspection: Inspection) -> Iterator[Finding]:
 def _work_tree(inspection: Inspection) -> Iterator[Finding]:
     """Update index and files to the commit that is published already."""
     repository = inspection.repository
-    if repository.top_level is None or repository.head_branch() is None:
+    if repository.top_level is None:
         return
     lock = repository.git_dir / "index.lock"
     if lock.exists() and not worktree.is_own_lock(lock):

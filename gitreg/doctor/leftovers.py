@@ -120,8 +120,8 @@ def _lock(inspection: Inspection, code: str, path: Path) -> Iterator[Finding]:
         code,
         "error",
         str(path),
-        f"{lock.text}: a Git process was killed and left this file, which stops every write; if "
-        "no such process is running, remove it",
+        f"{lock.text}: a Git process was killed and left this file, which stops every Git "
+        "command that takes this lock; if no such process is running, remove it",
         lock.remedy,
     )
 

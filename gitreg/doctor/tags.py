@@ -53,7 +53,7 @@ def on_remote(inspection: Inspection, remote_state: RemoteState) -> Iterator[Fin
     """Yield the remote's missing, wrong and foreign tags, judged by the published history."""
     if remote_state.upstream is None or remote_state.published is None:
         return
-    if not inspection.clone.is_tagged(inspection.repository.tip().branch):
+    if not inspection.clone.is_tagged(inspection.clone.tip().branch):
         return
     history = inspection.history
     history.advance(remote_state.published, exact=True)

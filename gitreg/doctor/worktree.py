@@ -13,7 +13,7 @@ from gitreg.core.text.counts import quantity
 from gitreg.doctor.inspection import Inspection
 from gitreg.findings import Finding
 from gitreg.git import interrupted, worktree
-from gitreg.git.repository import GitRepository, Tip
+from gitreg.git.repository import GitRepository
 
 _LOOK_BACK = 50
 """How many commits an index may be behind and still not count as the user's work."""
@@ -80,7 +80,8 @@ def _interrupted(repository: GitRepository) -> str | None:
     found = interrupted.announced(repository)
     if found is None:
         return "a gitreg was killed just before it published something; nothing is lost"
-    if repository.tip() == Tip(found.branch, found.after):
+    checked_out = repository.head_branch() or "HEAD"
+    if (checked_out, repository.head_commit()) == (found.branch, found.after):
         return (
             f"a gitreg was killed just after it published {found.after[:9]}: index and files are "
             "not updated yet, so git status shows the change as if you had reverted it"

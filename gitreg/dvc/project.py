@@ -203,6 +203,25 @@ class DvcProject:
                 return read_listing(listing, md5)
         return members
 
+    def sizes(self, oids: Iterable[ObjectId], most: int) -> dict[ObjectId, int]:
+        """Return the sizes of objects in bytes, as far as cache and remotes tell; none is read.
+
+        Args:
+            oids: which.
+            most: how many are looked up on a remote, each with a request.
+
+        Raises:
+            DvcError: a remote cannot be reached.
+        """
+        asked = list(dict.fromkeys(oids))
+        found = {oid: size for oid in asked if (size := self._cache.size(oid)) is not None}
+        for remote in self._remotes():
+            absent = [oid for oid in asked if oid not in found][:most]
+            for oid, stored in (remote.look(absent) if absent else {}).items():
+                if stored.size is not None:
+                    found[oid] = stored.size
+        return found
+
     def _remotes(self) -> Iterator[Remote]:
         """Yield the remotes that may have objects: its own, and that of the project around."""
         if self._remote is not None:

@@ -26,13 +26,20 @@ from gitreg.core.text.urls import hide_credentials, host_name, is_repository
 from gitreg.errors import GitError, InvalidRequest, WorldError
 from gitreg.git import process
 from gitreg.git.last_seen import LastSeen, recall, remember
-from gitreg.git.light import REMOTE, LightRepository, cause, remote_environment
+from gitreg.git.light import (
+    FOLDERS,
+    NEXT_LEVEL,
+    REMOTE,
+    LightRepository,
+    cause,
+    names_filter,
+    remote_environment,
+)
 from gitreg.git.publish import exclusive, open_lock, take_lock
 from gitreg.git.repository import GitRepository
 
 _INCOMING = "refs/gitreg/incoming"
 _OID = re.compile(r"[0-9a-f]{40}")
-_LIGHT = "--filter=blob:none"
 _ANOTHER_PLACE = "XDG_CACHE_HOME=FOLDER names another place, FOLDER/gitreg"
 _NO_DEPTH = "does not support shallow"
 _OWN_BRANCH = "refs/heads/gitreg/tip"  # a remote's own would have to be called gitreg/tip
@@ -125,13 +132,17 @@ class Copy:
     stale: str | None
 
 
-def open_copy(url: str, *, light: bool = False, allow_rewind: bool = False) -> Copy:
+def open_copy(
+    url: str, *, light: bool = False, to_write: bool = False, allow_rewind: bool = False
+) -> Copy:
     """Return a copy of the repository at ``url``, brought up to date.
 
     Args:
         url: see `check_url`.
         light: whether the files of the tip are enough: then only the default branch is updated, and
             a light copy serves where there is no complete one.
+        to_write: whether a new light copy is made without folders. A write asks for several files
+            anyhow, and has them level by level with fewer bytes.
         allow_rewind: accept the branch even if it was rewritten, and remember its new tip.
 
     Raises:
@@ -148,14 +159,14 @@ def open_copy(url: str, *, light: bool = False, allow_rewind: bool = False) -> C
         if not stack.enter_context(_held(folder, READER_PATIENCE)):
             # A writer uploads under it, which may take hours. Who accepts a rewind wants to see it.
             if not allow_rewind:
-                copies = _Copies(folder, url, allow_rewind=False)
+                copies = _Copies(folder, url)
                 old = copies.old(
                     f"another gitreg process is using the copy of {shown}", light=light
                 )
                 if old is not None:
                     return old
             stack.enter_context(exclusive(folder))
-        copies = _Copies(folder, url, allow_rewind=allow_rewind)
+        copies = _Copies(folder, url, to_write=to_write, allow_rewind=allow_rewind)
         try:
             return copies.glance() if light else copies.complete()
         except _UnreachableError as unreachable:
@@ -172,7 +183,7 @@ def default_branch(copy: Copy) -> str:
     Raises:
         GitError: the remote cannot be reached, or has no default branch.
     """
-    copies = _Copies(copies_folder(copy.url), copy.url, allow_rewind=False)
+    copies = _Copies(copies_folder(copy.url), copy.url)
     try:
         return copies.default_branch(copy.repository.folder)[0]
     except _UnreachableError as unreachable:
@@ -217,10 +228,13 @@ class _DamagedError(Exception):
 class _Copies:
     """Both copies of one repository, and its last seen state; the caller holds their lock."""
 
-    def __init__(self, folder: Path, url: str, *, allow_rewind: bool) -> None:
+    def __init__(
+        self, folder: Path, url: str, *, to_write: bool = False, allow_rewind: bool = False
+    ) -> None:
         self._folder = folder
         self._url = url
         self._shown = hide_credentials(url)
+        self._to_write = to_write
         self._allow_rewind = allow_rewind
         self._whole = folder / "repository.git"
         self._light = folder / "light.git"
@@ -272,17 +286,26 @@ class _Copies:
 
     def _make_light(self) -> str:
         """Fetch one commit and its folders: one connection, independent of the history's length."""
-        self._init(self._light)
-        self._fetch(self._light, "--depth=1", _LIGHT, refspecs=(f"+HEAD:{_OWN_BRANCH}",))
+        wanted = NEXT_LEVEL if self._to_write else FOLDERS
+        try:
+            self._fetch_tip(wanted)
+        except _UnreachableError as error:
+            if wanted == FOLDERS or not names_filter(str(error)):
+                raise
+            self._fetch_tip(FOLDERS)
         tip = str(self._tip(self._light))
         if self._seen and tip != self._seen.commit and not self._allow_rewind:
             _remove(self._light)  # its history is cut off, and cannot show that it follows
             raise _NotProvenError
         return tip
 
+    def _fetch_tip(self, wanted: str) -> None:
+        self._init(self._light)
+        self._fetch(self._light, "--depth=1", wanted, refspecs=(f"+HEAD:{_OWN_BRANCH}",))
+
     def _advance_light(self) -> str:
         """Fetch the new commits down to the old tip, which a fetch of depth one would leave out."""
-        return self._advance(self._light, _LIGHT)
+        return self._advance(self._light, FOLDERS)
 
     def _make_complete(self) -> str:
         self._init(self._whole)

@@ -16,6 +16,7 @@ from pathlib import Path
 from gitreg.errors import GitError
 
 _OBJECT = re.compile(r"object file (\S+) is empty|stored in ([^)\n]+)\) is corrupt")
+_PACK = re.compile(r"file (\S+\.(?:pack|idx)) is (?:far )?too (?:short|small)")
 _OID = re.compile(r"[0-9a-f]{40}")
 
 
@@ -72,6 +73,8 @@ def of_references(
         known: reference to the commit that somebody else knows it at.
         is_remote: whether the folder is a remote of this clone's.
     """
+    if _is_empty(common_dir / "packed-refs"):
+        yield _packed(common_dir, is_remote=is_remote)
     for path in sorted((common_dir / "refs").rglob("*")):
         if path.suffix == ".lock" or not _is_empty(path):
             continue
@@ -87,10 +90,45 @@ def of_references(
             yield Damage(
                 path, text, f"{remove} && gitreg tags sync{' --push' if is_remote else ''}"
             )
+        elif name.startswith("refs/remotes/") and name.endswith("/HEAD"):
+            yield Damage(path, text, f"{remove} && git remote set-head {name.split('/')[2]} --auto")
         elif name.startswith("refs/remotes/"):
             yield Damage(path, text, f"{remove} && git fetch {name.split('/')[2]}")
         else:
             yield Damage(path, text, remove)
+
+
+def _packed(common_dir: Path, *, is_remote: bool) -> Damage:
+    """Return the damage of an empty ``packed-refs``: branches and tags without a file are lost."""
+    path = common_dir / "packed-refs"
+    at = f"git -C {shlex.quote(str(common_dir))}" if is_remote else "git"
+    steps = [f"rm {shlex.quote(str(path))}"]
+    logs = common_dir / "logs"
+    for log in sorted((logs / "refs" / "heads").rglob("*")):
+        name = log.relative_to(logs).as_posix()
+        last = _last_value(common_dir, name) if log.is_file() else None
+        if last and not (common_dir / name).exists():
+            steps.append(f"{at} update-ref {shlex.quote(name)} {last}")
+    if is_remote:
+        steps.append("git push --all && gitreg tags sync --push")
+    else:
+        steps.append("git fetch --quiet --tags && gitreg tags sync")
+    text = "is empty, as after a power cut: Git does not know where its branches and tags were"
+    return Damage(path, text, " && ".join(steps))
+
+
+def of_settings(common_dir: Path) -> Iterator[Damage]:
+    """Yield the damage of a configuration, and of the ends of a shallow history, that are empty."""
+    config, shallow = common_dir / "config", common_dir / "shallow"
+    if _is_empty(config):
+        again = "git init --quiet && git remote add origin URL"
+        yield Damage(config, "is empty, as after a power cut: remotes and settings are lost", again)
+    if _is_empty(shallow):
+        yield Damage(
+            shallow,
+            "is empty, as after a power cut: Git does not know where its history ends",
+            f"rm {shlex.quote(str(shallow))} && git fetch --quiet --refetch",
+        )
 
 
 def of_index(git_dir: Path) -> Iterator[Damage]:
@@ -114,17 +152,34 @@ def of_objects(common_dir: Path, clone: Path | None = None) -> Iterator[Damage]:
     for path in sorted((common_dir / "objects").glob("[0-9a-f][0-9a-f]/*")):
         if _is_empty(path) and len(path.name) == 38:
             yield _object(path, common_dir, clone)
+    for path in sorted((common_dir / "objects" / "pack").glob("*.*")):
+        if path.suffix in (".pack", ".idx") and _is_empty(path):
+            yield _pack(path, common_dir, clone)
+
+
+def _pack(path: Path, common_dir: Path | None = None, clone: Path | None = None) -> Damage:
+    """Return the damage of a pack or of its index, which Git makes again from the pack."""
+    quoted = shlex.quote(str(path))
+    if path.suffix == ".idx" and not _is_empty(path.with_suffix(".pack")):
+        text = "is empty, as after a power cut: Git does not find the objects of that pack"
+        pack = shlex.quote(str(path.with_suffix(".pack")))
+        return Damage(path, text, f"rm -f {quoted} && git index-pack {pack}")
+    stem = shlex.quote(str(path.with_suffix("")))
+    text = "is empty or cut off, as after a power cut: many objects are lost"
+    return Damage(path, text, f"rm -f {stem}.* && {_fetched_again(common_dir, clone)}")
 
 
 def _object(path: Path, common_dir: Path | None = None, clone: Path | None = None) -> Damage:
-    remove = f"rm -f {shlex.quote(str(path))}"
-    again = f"{remove} && git fetch --quiet --refetch"
-    if clone is not None:
-        again = (
-            f"{remove} && git -C {shlex.quote(str(common_dir))} fetch --quiet --refetch "
-            f"{shlex.quote(str(clone))} HEAD"
-        )
+    again = f"rm -f {shlex.quote(str(path))} && {_fetched_again(common_dir, clone)}"
     return Damage(path, "is empty or corrupt, as after a power cut: an object is lost", again)
+
+
+def _fetched_again(common_dir: Path | None, clone: Path | None) -> str:
+    """Return the command that brings lost objects from the other side."""
+    if clone is None:
+        return "git fetch --quiet --refetch"
+    place, source = shlex.quote(str(common_dir)), shlex.quote(str(clone))
+    return f"git -C {place} fetch --quiet --refetch {source} HEAD"
 
 
 def in_output(output: str, folder: Path) -> Damage | None:
@@ -134,8 +189,18 @@ def in_output(output: str, folder: Path) -> Damage | None:
         output: what Git wrote.
         folder: where it ran.
     """
-    found = _OBJECT.search(output)
-    return None if found is None else _object(folder / (found[1] or found[2]))
+    found, pack = _OBJECT.search(output), _PACK.search(output)
+    if found is not None:
+        return _object(_existing(folder, found[1] or found[2]))
+    return None if pack is None else _pack(_existing(folder, pack[1]))
+
+
+def _existing(folder: Path, path: str) -> Path:
+    """Return the file that Git named: its path starts where the work tree or repository does."""
+    if (folder / path).exists():
+        return folder / path
+    places = (parent / path for parent in folder.absolute().parents)
+    return next((place for place in places if place.exists()), folder / path)
 
 
 def _last_value(common_dir: Path, name: str) -> str | None:

@@ -83,6 +83,8 @@ class Head:
             return None
         except OSError as error:
             raise Unreadable(place) from error
+        if status.st_size == 0:  # after a power cut: Git writes a first line in any case
+            raise Unreadable(place)
         stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
         if self._packed is None or self._packed[0] != stamp:
             self._packed = (stamp, {})

@@ -10,7 +10,7 @@ from typing import Any
 
 from gitreg.core.state.history import Event
 
-FORMAT = 18
+FORMAT = 19
 """Increased when events or tables change: an index of another format is rebuilt."""
 
 _TABLES = """

@@ -15,7 +15,7 @@ from typing import Any
 
 from gitreg.core.model.gto_tags import parse_gto_tag
 from gitreg.core.model.names import RegistryTag
-from gitreg.core.state.change import OPERATION
+from gitreg.core.state.change import OPERATION, TIME
 from gitreg.core.state.history import CommitInfo, Event, FileChange, adopted_in, events_of
 from gitreg.core.state.tags import Tag, draft_of, tags_of
 from gitreg.core.state.timestamps import changed_in, moment_of
@@ -189,7 +189,8 @@ class Fold:
         adopted = adopted_in(changes)
         draft = draft_of(commit, events, self, adopted)
         seq = 1 if self._last is None else self._last[0] + 1
-        moment = moment_of(commit.time, None if self._last is None else self._last[1:])
+        before = None if self._last is None else self._last[1:]
+        moment = moment_of(commit.time, before, commit.trailers.get(TIME, ()))
         self._last = (seq, commit.time, moment)
         rows = self._rows
         rows["commits"].append((seq, commit.oid, commit.time, moment))

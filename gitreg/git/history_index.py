@@ -42,8 +42,9 @@ from gitreg.git.history_database import (
 )
 from gitreg.git.history_fold import Fold
 from gitreg.git.history_lives import NameLives
+from gitreg.git.history_past import PastRows
 from gitreg.git.log import first_parents_reach, read_commits
-from gitreg.git.model_tags import FAR, Tags, TagsHere, are_registrations, ledgers
+from gitreg.git.model_tags import FAR, PublishedTags, Tags, TagsHere, are_registrations, ledgers
 from gitreg.git.repository import GitRepository
 from gitreg.git.restored import is_restored
 from gitreg.git.sharing import share
@@ -72,8 +73,9 @@ class HistoryIndex:
         published: the tags on the remote, for a repository that has only the last commits.
     """
 
-    def __init__(self, repository: GitRepository, published: Tags | None = None) -> None:
+    def __init__(self, repository: GitRepository, published: PublishedTags | None = None) -> None:
         self._repository = repository
+        self._source = repository  # where commits are read; see `_settle`
         self._published = published
         self._lock = threading.RLock()
         self._db: sqlite3.Connection | None = None
@@ -154,12 +156,12 @@ class HistoryIndex:
             if known == tip:
                 self._limit = None
                 return
-            if known is not None and not first_parents_reach(self._repository, known, tip):
+            if known is not None and not first_parents_reach(self._source, known, tip):
                 if not exact and self._seen(db, tip):
                     return
                 known = self._step_back(db, known, tip)
             fold = self._fold(db)
-            for commit, changes in read_commits(self._repository, known, tip):
+            for commit, changes in read_commits(self._source, known, tip):
                 fold.add(commit, changes)
             fold.write()
             self._limit = None
@@ -167,9 +169,9 @@ class HistoryIndex:
 
     def _step_back(self, db: sqlite3.Connection, known: str, tip: str) -> str | None:
         """Remove the commits that do not lead to ``tip``; return the last one that does, if any."""
-        fork = self._repository.merge_base(known, tip)
+        fork = self._source.merge_base(known, tip)
         if fork is None or not all(
-            first_parents_reach(self._repository, fork, end) for end in (known, tip)
+            first_parents_reach(self._source, fork, end) for end in (known, tip)
         ):
             clear(db)
             return None
@@ -179,7 +181,7 @@ class HistoryIndex:
     def _seen(self, db: sqlite3.Connection, tip: str) -> bool:
         """Let queries end at an earlier commit of the branch; the index stays."""
         known = self._tip(db)
-        if known is None or not first_parents_reach(self._repository, tip, known):
+        if known is None or not first_parents_reach(self._source, tip, known):
             return False
         self._limit = self._position(tip)
         return True
@@ -222,10 +224,13 @@ class HistoryIndex:
                 return planned
         self._settle()
         with self._lock:
-            return self._fold(self._open()).plan(commit, changes)
+            planned = self._fold(self._open()).plan(commit, changes)
+        if self._published is not None and self._repository.is_shallow:
+            self._published.bring_commits(tag for tag in planned if tag.target != commit.oid)
+        return planned
 
     def _fold(self, db: sqlite3.Connection) -> Fold:
-        return Fold(db, lambda *end: is_restored(self._repository, *end))
+        return Fold(db, lambda *end: is_restored(self._source, *end))
 
     def _plan_by_tags(
         self, tip: str, commit: CommitInfo, changes: Sequence[FileChange]
@@ -257,7 +262,11 @@ class HistoryIndex:
 
     def _settle(self) -> None:
         if self._aim is not None:
-            self._repository.complete_history()
+            with self._lock:
+                source = self._repository.with_history()
+                if source is not self._source:
+                    self.close()
+                    self._source = source
             self.advance(self._aim, exact=True)
 
     # Queries
@@ -266,6 +275,11 @@ class HistoryIndex:
     def names(self) -> NameLives:
         """The lives of models' names."""
         return NameLives(self._ask, self._last_seen)
+
+    @property
+    def rows(self) -> PastRows:
+        """What happened up to the commit that queries read at, for other indexes."""
+        return PastRows(self._ask, self._last_seen)
 
     def _life(self, model: str, last: int = 2**62) -> int:
         """Return the life of a model: the sequence number of the tombstone that began it."""
@@ -424,7 +438,7 @@ class HistoryIndex:
         """Return the sequence number of the last indexed commit up to ``commit``."""
         if commit is None:
             return 0
-        listing = self._repository.run_at_root(
+        listing = self._source.run_at_root(
             "rev-list", "--first-parent", "--max-count=1", commit, "--", "registry"
         ).text
         rows = self._ask("SELECT seq FROM commits WHERE oid = ?", (listing,))
@@ -449,19 +463,19 @@ class HistoryIndex:
             self._db, self._owner = None, os.getpid()
         if self._db is None:
             # The cut-off history of a shallow clone must not be kept when the clone is deepened.
-            self._db = self._connect(None if self._repository.is_shallow else self._path)
+            self._db = self._connect(None if self._source.is_shallow else self._path)
         return self._db
 
     @property
     def _path(self) -> Path:
-        return self._repository.private_dir / "history.sqlite"
+        return self._source.private_dir / "history.sqlite"
 
     def _connect(self, path: Path | None) -> sqlite3.Connection:
         if path is not None:
             with contextlib.suppress(OSError, sqlite3.OperationalError):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.touch()  # SQLite gives the files that it makes beside it the same mode
-                share(self._repository.common_dir, path.parent, path)
+                share(self._source.common_dir, path.parent, path)
                 return open_database(str(path))
         return open_database(":memory:")
 
@@ -476,7 +490,7 @@ class HistoryIndex:
 
     def is_damaged(self) -> bool:
         """Tell whether the file exists and is damaged; it is only read."""
-        if self._repository.is_shallow or not self._path.exists():
+        if self._source.is_shallow or not self._path.exists():
             return False
         try:
             place = f"file:{quote(os.fsencode(self._path))}?mode=ro"

@@ -39,7 +39,7 @@ def announce(repository: GitRepository, base: Tip, commit: str) -> None:
     """
     if repository.top_level is None:
         return
-    text = json.dumps({"branch": base.branch, "before": base.commit, "after": commit})
+    text = json.dumps({"branch": base.reference, "before": base.commit, "after": commit})
     _replace(repository.git_dir / ANNOUNCEMENT, text, repository.git_dir)
 
 
@@ -58,7 +58,7 @@ def _replace(place: Path, text: str, shown: Path) -> None:
 
 @dataclass(frozen=True)
 class Announced:
-    """A publication that was announced: the branch, its old commit and its new commit."""
+    """A publication that was announced: the branch or ``HEAD``, its old commit and its new one."""
 
     branch: str
     before: str | None

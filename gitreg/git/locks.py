@@ -22,6 +22,9 @@ _PROCESSES = Path("/proc")
 _IDLE = {b"cat-file", b"fsmonitor--daemon", b"daemon"}
 """Git commands that run for long and hold no lock."""
 
+_GIT = re.compile(r"git(-[\w-]+)?\n?")
+"""The names of Git's processes; ``gitreg`` is none, and holds no lock of Git's."""
+
 _FAILED = re.compile(
     r"(?:Unable to create|could not lock config file) '?([^'\n]*?)(?:\.lock)?'?:? File exists"
 )
@@ -95,7 +98,7 @@ def _holder(path: Path, files: Mapping[str, int]) -> int | None:
     roots = (git_dir, git_dir.parent) if git_dir.name == ".git" else (git_dir,)
     for place in _PROCESSES.glob("[0-9]*"):
         try:
-            if not (place / "comm").read_text().startswith("git"):
+            if not _GIT.fullmatch((place / "comm").read_text()):
                 continue
             at = Path(os.readlink(place / "cwd"))  # noqa: PTH115  fast
             words = (place / "cmdline").read_bytes().split(b"\0")

@@ -17,7 +17,7 @@ from gitreg.core.state.ledger import FoundTag, Ledger, Ledgers, last_tags, ledge
 from gitreg.core.state.state import RegistryState
 from gitreg.core.state.tags import Tag
 from gitreg.git.log import read_commits
-from gitreg.git.objects import CommitSnapshot
+from gitreg.git.objects import GitObject
 from gitreg.git.remote import Upstream, list_references, unreadable
 from gitreg.git.repository import GitRepository
 
@@ -125,16 +125,37 @@ class PublishedTags:
         if done.returncode != 0:
             raise unreadable(self._repository, self._upstream(), "fetch", done)
 
+    def bring_commits(self, tags: Iterable[Tag]) -> None:
+        """Fetch commits that tags are going to name, with nothing before them.
+
+        A remote that sends only what its references name sends those of versions by their tags.
+
+        Raises:
+            GitError: the remote cannot be reached, or does not send them.
+        """
+        named = {tag.target: str(RegistryTag(tag.model, tag.version)) for tag in tags}
+        missing = self._repository.without(list(named))
+        if not missing:
+            return
+        place = self._upstream().place
+        done = self._repository.fetch_some(place, "--depth=1", refs=missing)
+        if done.returncode != 0:
+            self._fetch([named[commit] for commit in missing], "--depth=1")
+            if self._repository.without(missing):
+                raise unreadable(self._repository, self._upstream(), "fetch", done)
+
     def _has_commit(self, commit: str | None) -> bool:
         """Tell whether a commit and its first parent are here already; nothing is fetched."""
-        if commit is None:
+        if commit is None or self._repository.without([commit]):
             return False
-        found = self._repository.run("cat-file", "commit", commit, check=False)
-        parent = _PARENT.search(found.stdout.partition(b"\n\n")[0])
-        if found.returncode != 0 or parent is None:
-            return found.returncode == 0
-        asked = self._repository.run("cat-file", "-e", parent[1].decode(), check=False)
-        return asked.returncode == 0
+        parent = _parent(self._repository.reader.get(commit))
+        return parent is None or not self._repository.without([parent])
+
+
+def _parent(commit: GitObject | None) -> str | None:
+    """Return the first parent of a commit, also where the history is cut off behind it."""
+    found = None if commit is None else _PARENT.search(commit.data.partition(b"\n\n")[0])
+    return None if found is None else found[1].decode()
 
 
 def _patterns(model: str) -> list[str]:
@@ -199,20 +220,30 @@ def are_registrations(
     """
     named = {(tag.model, tag.version, tag.target) for tag in made if tag.target != new}
     tags.bring([str(RegistryTag(model, version)) for model, version, _ in sorted(named)])
-    return all(_registers(repository, tip, *one) for one in named)
-
-
-def _registers(repository: GitRepository, tip: str, model: str, version: int, commit: str) -> bool:
-    """Tell whether a commit wrote a version's manifest as it is at the tip."""
-    found = repository.reader.get(commit)
     # Not `commit^`: the reader was started when the history was perhaps cut off here.
-    parent = _PARENT.search(found.data.partition(b"\n\n")[0]) if found is not None else None
-    before = None if parent is None else parent[1].decode()
-    if found is None or (before is not None and repository.commit_of(before) is None):
+    commits = repository.reader.get_many([commit for *_, commit in named])
+    before = [_parent(commit) for commit in commits]
+    if None in commits or repository.without([parent for parent in before if parent]):
         return False
+    repository.bring_paths(
+        [
+            (at, layout.version_path(model, version))
+            for (model, version, commit), parent in zip(named, before, strict=True)
+            for at in (tip, commit, parent)
+            if at is not None
+        ]
+    )
+    moves = zip(named, before, strict=True)
+    return all(_registers(repository, tip, *one, parent) for one, parent in moves)
+
+
+def _registers(
+    repository: GitRepository, tip: str, model: str, version: int, commit: str, before: str | None
+) -> bool:
+    """Tell whether a commit wrote a version's manifest as it is at the tip."""
     now, then, earlier = (
         # A light copy has folders, and would have to fetch the file.
-        CommitSnapshot(repository.reader, at).identities(layout.version_path(model, version))
+        repository.another_snapshot(at).identities(layout.version_path(model, version))
         for at in (tip, commit, before)
     )
     manifest = now.get("manifest.yaml")

@@ -236,15 +236,27 @@ def parse_tree(data: bytes) -> list[TreeEntry]:
     return entries
 
 
+def lost_commit(commit: str) -> GitError:
+    """Return the error about a commit that a reference names and the repository does not have."""
+    return GitError(
+        f"the commit {commit[:9]} is not in the repository any more", hint="gitreg doctor"
+    )
+
+
 class CommitSnapshot:
     """The files of one commit: the `gitreg.core.state.state.Snapshot` for Git."""
 
-    def __init__(self, reader: ObjectReader, commit: str | None) -> None:
+    def __init__(
+        self,
+        reader: ObjectReader,
+        commit: str | None,
+        known: dict[str, GitObject | None] | None = None,
+    ) -> None:
         self._reader = reader
         self._commit = commit
         # A commit never changes, so each object is read once. One operation needs the same pointers
         # in several places.
-        self._known: dict[str, GitObject | None] = {}
+        self._known = {} if known is None else known
 
     @property
     def commit(self) -> str | None:
@@ -263,9 +275,10 @@ class CommitSnapshot:
             commit: a commit that differs from this one at ``changed`` alone.
             changed: the new object at each changed path; see `ObjectWriter.write_tree`.
         """
-        found = CommitSnapshot(self._reader, commit)
-        found._known = {**self._known, **changed}
-        return found
+        return self._another(commit, {**self._known, **changed})
+
+    def _another(self, commit: str, known: dict[str, GitObject | None]) -> CommitSnapshot:
+        return CommitSnapshot(self._reader, commit, known)
 
     def read(self, path: str) -> bytes | None:
         """Return a file's content; ``None`` when there is no such file."""
@@ -311,6 +324,9 @@ class CommitSnapshot:
         if unknown:
             found = self._reader.get_many([f"{self._commit}:{path}" for path in unknown])
             self._known.update(zip(unknown, found, strict=True))
+            # Nothing found so far: a commit that is lost would look like one without a registry.
+            if not any(self._known.values()) and self._reader.get(self._commit) is None:
+                raise lost_commit(self._commit)
         return [self._known[path] for path in paths]
 
 

@@ -249,7 +249,7 @@ def publish(repository: GitRepository, prepared: Prepared, tags: dict[str, str])
             worktree.write(repository, prepared.change.edits)
         move_references(
             repository,
-            {prepared.base.branch: (prepared.commit.oid, prepared.base.commit)},
+            {prepared.base.reference: (prepared.commit.oid, prepared.base.commit)},
             fresh,
             prepared.change.subject,
         )
@@ -263,7 +263,7 @@ def _following(repository: GitRepository, base: Tip, commit: str) -> Iterator[bo
 
     When the ``with`` block fails, they are brought back to where the branch is.
     """
-    if repository.top_level is None or repository.head_branch() != base.branch:
+    if repository.top_level is None or (repository.head_branch() or "HEAD") != base.reference:
         yield False
         return
     interrupted.announce(repository, base, commit)
@@ -306,7 +306,7 @@ def switch(
     # A stale tag that somebody has since moved to another object is theirs and stays.
     kept, theirs = _free_and_taken(repository, dict(stale or {}))
     gone = {n: oid for n, oid in (stale or {}).items() if n not in kept and n not in theirs}
-    lines = [f"update {base.branch}\0{commit}\0{base.commit or NO_OBJECT}"]
+    lines = _updates({base.reference: (commit, base.commit)})
     lines += [f"create refs/tags/{name}\0{oid}" for name, oid in fresh.items()]
     for name, oid in gone.items():
         if name in tags:
@@ -316,7 +316,7 @@ def switch(
     with _following(repository, base, commit) as follows:
         if follows:
             worktree.move(repository, base.commit, commit)
-        _transaction(repository, lines, "follow the published branch", {base.branch: commit})
+        _transaction(repository, lines, "follow the published branch", {base.reference: commit})
     return (
         *_stays(repository, follows),
         *(_TAKEN.format(name) for name in taken if name not in gone),
@@ -363,7 +363,8 @@ def move_references(
 
     Args:
         repository: the repository that owns the references.
-        branches: full name to (new commit, expected commit); expect ``None`` to create a branch.
+        branches: full name, or ``HEAD`` where it is detached, to (new commit, expected commit);
+            expect ``None`` to create a branch.
         tags: short name to object.
         why: the line for the reflog.
 
@@ -371,9 +372,19 @@ def move_references(
         LostRace: a reference is not at its expected commit.
         GitError: Git refused.
     """
-    lines = [f"update {name}\0{new}\0{old or NO_OBJECT}" for name, (new, old) in branches.items()]
+    lines = _updates(branches)
     lines += [f"create refs/tags/{name}\0{oid}" for name, oid in tags.items()]
     _transaction(repository, lines, why, {name: new for name, (new, _) in branches.items()})
+
+
+def _updates(branches: Mapping[str, tuple[str, str | None]]) -> list[str]:
+    """Return the lines that move branches; see `move_references`."""
+    lines = []
+    for name, (new, old) in branches.items():
+        if name == "HEAD":
+            lines.append("option no-deref")  # else a branch that was just checked out would move
+        lines.append(f"update {name}\0{new}\0{old or NO_OBJECT}")
+    return lines
 
 
 def _transaction(

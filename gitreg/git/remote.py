@@ -181,7 +181,7 @@ def unreadable(
     lock = locks.named_in(done.stderr)
     if lock is not None:
         return locks.failure(repository.git_dir / lock)  # the clone's: nothing locks to be read
-    harm = _damage(repository, upstream)
+    harm = damage.in_output(done.stderr, repository.folder) or _damage(repository, upstream)
     if harm is not None:
         return damage.Damaged(harm)
     cause = causes.when_reading(done.stderr)

@@ -7,7 +7,7 @@ import os
 import posixpath
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -19,7 +19,13 @@ from gitreg.core.text.invisible import has_invisible
 from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git import damage, process
 from gitreg.git.heads import Head, Unreadable
-from gitreg.git.objects import CommitSnapshot, GitObject, ObjectReader, ObjectWriter
+from gitreg.git.objects import (
+    CommitSnapshot,
+    GitObject,
+    ObjectReader,
+    ObjectWriter,
+    lost_commit,
+)
 
 # Reading needs no signatures, so the module is imported only to write.
 if TYPE_CHECKING:
@@ -61,10 +67,23 @@ class Signature:
 
 @dataclass(frozen=True)
 class Tip:
-    """The checked-out branch (``refs/heads/main``) and its commit; ``None`` before the first."""
+    """What is checked out: a branch and its commit.
+
+    Attributes:
+        branch: the full name, ``refs/heads/main``; where HEAD is detached, of the branch that the
+            next commit is published on.
+        commit: its commit, ``None`` before the first; where HEAD is detached, that of HEAD.
+        is_detached: whether HEAD is detached.
+    """
 
     branch: str
     commit: str | None
+    is_detached: bool = False
+
+    @property
+    def reference(self) -> str:
+        """The reference that moves to the next commit: the branch, or HEAD itself."""
+        return "HEAD" if self.is_detached else self.branch
 
 
 @dataclass(frozen=True)
@@ -92,6 +111,8 @@ class GitRepository:
         self._identities: dict[str, tuple[str, str]] = {}
         self._author: tuple[str, str] | None = None
         self._roots: dict[str, str] = {}
+        self.open_past: Callable[[], GitRepository] | None = None
+        """Gives the history of a shallow clone; see `with_history`."""
 
     # Its folders
 
@@ -175,6 +196,19 @@ class GitRepository:
         """
         self.refuse_shallow()
 
+    def with_history(self) -> GitRepository:
+        """Return a repository in which all of history is readable: this one, where it is here.
+
+        A shallow clone stays shallow; see `gitreg.git.past`.
+
+        Raises:
+            GitError: the clone is shallow, and the remote cannot be reached.
+        """
+        if self.is_shallow and self.open_past is not None:
+            return self.open_past()
+        self.complete_history()
+        return self
+
     def bring_branch(self, branch: str) -> None:
         """Fetch a branch that a light copy lacks; do nothing in any other repository."""
 
@@ -186,6 +220,14 @@ class GitRepository:
 
     def bring(self, oids: Sequence[str]) -> None:
         """Fetch files together that a light copy lacks; do nothing in any other repository."""
+
+    def bring_paths(self, places: Sequence[tuple[str, str]]) -> None:
+        """Fetch files and folders that a light copy lacks; do nothing in any other repository."""
+
+    def without(self, oids: Sequence[str]) -> list[str]:
+        """Return those of some objects that are not here."""
+        found = zip(oids, self.reader.get_many(oids), strict=True)
+        return [oid for oid, here in found if here is None]
 
     def run(self, *args: str, stdin: bytes | None = None, check: bool = True) -> process.Completed:
         """Run Git in the repository; see `gitreg.git.process.run`."""
@@ -260,13 +302,18 @@ class GitRepository:
 
         Raises:
             Damaged: a power cut left the branch's file empty: it has commits, but Git knows none.
+            GitError: the repository does not have the commit.
         """
         found = self.commit_of(name)
         if found is None:
             branch = self.head_branch() if name == "HEAD" else name
+            places = [self.common_dir / name for name in (branch, "packed-refs") if name]
             for harm in damage.of_references(self.common_dir):
-                if branch is not None and harm.path == self.common_dir / branch:
+                if harm.path in places:
                     raise damage.Damaged(harm)
+            named = self.run("rev-parse", "--verify", "--quiet", name, check=False).text
+            if named:
+                raise lost_commit(named)
         return found
 
     @cached_property
@@ -324,13 +371,13 @@ class GitRepository:
         """Return the first commit of a commit's first-parent line; it identifies the repository.
 
         Raises:
-            GitError: the clone is shallow.
+            GitError: the clone is shallow, and the remote cannot be reached.
         """
-        self.complete_history()
+        whole = self.with_history()
         known = self._roots.get(commit)
         if known is None:
             # Only a graft can make several roots; the walk ends at the last one.
-            listing = self.run("rev-list", "--first-parent", "--max-parents=0", commit).text
+            listing = whole.run("rev-list", "--first-parent", "--max-parents=0", commit).text
             known = self._roots[commit] = listing.rpartition("\n")[2]
         return known
 
@@ -399,8 +446,12 @@ class GitRepository:
         """
         last = self._last_snapshot
         if last is None or last.commit != commit or last.is_full:
-            last = self._last_snapshot = CommitSnapshot(self.reader, commit)
+            last = self._last_snapshot = self.another_snapshot(commit)
         return last
+
+    def another_snapshot(self, commit: str | None) -> CommitSnapshot:
+        """Return the files of a commit, and keep the latest snapshot."""
+        return CommitSnapshot(self.reader, commit)
 
     @staticmethod
     def blob_name(content: bytes | None) -> str | None:
@@ -513,7 +564,8 @@ class GitRepository:
                     hint='git config user.name "Your Name" && git config user.email you@host',
                 )
             self._identities[role] = match["name"], match["email"]
-            return Signature(match["name"], match["email"], int(match["time"]), match["zone"])
+            if f"GIT_{role}_DATE" in os.environ:
+                return Signature(match["name"], match["email"], int(match["time"]), match["zone"])
         now = int(time.time())
         zone = time.strftime("%z", time.localtime(now))
         return Signature(*self._identities[role], now, zone)

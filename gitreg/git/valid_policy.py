@@ -34,13 +34,11 @@ def policy_in_force(repository: GitRepository, state: RegistryState) -> PolicyIn
         return PolicyInForce(state.policy)
     except GitregError as error:
         broken = f"{error}; until it is repaired, "
-    repository.complete_history()
-    listing = repository.run(
-        "rev-list", "--first-parent", str(state.commit), "--", layout.POLICY
-    ).text
+    past = repository.with_history()
+    listing = past.run("rev-list", "--first-parent", str(state.commit), "--", layout.POLICY).text
     for commit in listing.split():
         try:
-            policy = RegistryState(repository.snapshot(commit)).policy
+            policy = RegistryState(past.snapshot(commit)).policy
         except GitregError:
             continue
         return PolicyInForce(policy, (f"{broken}the policy of {commit[:9]} is in force",))

@@ -2,4 +2,33 @@
 
 Everything here reads a `gitreg.registry.Registry` and writes nothing into it. What can be computed
 from values alone is in `gitreg.core`.
+
+=================  =================================================================
+`differences`      the commits, files of data and packages between two versions
+`bisect`           which version was the first bad one
+`bisect_command`   tests a version with the user's own command
+`bisect_memory`    what an interrupted search has learned
+`searching`        the versions for which a filter holds; `search` is its function
+`search_database`  the file of its index
+`search_index`     keeps the index at a commit
+`search_past`      what the index knows of the past
+`search_query`     a filter as SQL
+=================  =================================================================
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gitreg.history.searching import search
+
+__all__ = ["search"]
+
+
+def __getattr__(name: str) -> object:
+    if name != "search":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from gitreg.history.searching import search  # not for those that ask something else
+
+    return search

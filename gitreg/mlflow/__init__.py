@@ -10,9 +10,11 @@ Nothing outside this package imports MLflow, and no other package but `gitreg.cl
 `entities`             values of a registry as MLflow's entities
 `sources`              what ``create_model_version`` gets, as bytes and lineage
 `artifact_repository`  MLflow's artifact repositories over a registry
+`serving`              how a server was started, and whether its clients can load models
 `checkouts`            artifacts as files in the user's cache folder
 `uri`                  URIs of registries and artifacts
 `pool`                 one open registry for each thread that needs one
+`commits`              the commit of one call, with the time of the call
 `callers`              the commit author for each caller of a server
 `failures`             gitreg's errors as MLflow's
 `webhooks`             MLflow's webhooks, in a database beside the history index

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
@@ -19,7 +20,7 @@ from urllib.parse import urlsplit
 from mlflow.entities import FileInfo
 from mlflow.entities.presigned_download import PresignedDownloadUrlResponse
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
+from mlflow.protos.databricks_pb2 import ABORTED, PERMISSION_DENIED, RESOURCE_DOES_NOT_EXIST
 from mlflow.store.artifact.artifact_repo import (
     ArtifactRepository,
     MultipartDownloadMixin,
@@ -35,10 +36,20 @@ from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.tracking import get_registry_uri
 from mlflow.utils.file_utils import create_tmp_dir
 
-from gitreg.core.text.urls import has_scheme, without_credentials
+from gitreg.core.model.model import ModelVersion
+from gitreg.core.text.urls import has_scheme, hide_credentials, without_credentials
 from gitreg.errors import InvalidRequest
 from gitreg.mlflow.checkouts import Checkout, checkout
 from gitreg.mlflow.failures import translated
+from gitreg.mlflow.serving import (
+    DESTINATION,
+    IN_SERVER,
+    REGISTRY_STORE,
+    SERVES,
+    bare,
+    is_ours,
+    serves,
+)
 from gitreg.mlflow.uri import (
     INSIDE,
     SCHEMES,
@@ -59,13 +70,10 @@ LINK = "model.link"
 SERVED = "gitreg"
 """The folder of a server's artifacts that contains the artifacts of its registry."""
 
-# Copied from `mlflow.server.constants`, because importing that imports the whole server.
-_DESTINATION = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
-_REGISTRY_STORE = "_MLFLOW_SERVER_REGISTRY_STORE"
-_SERVES = "_MLFLOW_SERVER_SERVE_ARTIFACTS"
-_IN_SERVER = "_MLFLOW_SERVER_ARTIFACT_ROOT"
-
 _LOCAL_SCHEMES = ("", "file")
+_SERVERS_OWN = (*_LOCAL_SCHEMES, "mlflow-artifacts", "runs", "models", *SCHEMES)
+"""The schemes of sources that a server reads itself, or refuses."""
+
 _LOGGED_MODEL = "models:/m-"
 _ROUTE = "/api/2.0/mlflow-artifacts/artifacts"
 
@@ -86,17 +94,19 @@ def artifact_repository(
         return served_artifact_repository(artifact_uri, dest, tracking_uri, registry_uri)
 
 
-def download_uri(registry: RegistryUri, model: str, version: int) -> str:
+def download_uri(registry: RegistryUri, version: ModelVersion) -> str:
     """Return the URI of a version's artifact, for the clients of this process.
 
     In a server that serves the registry's artifacts, the URI points to the server, so that its
-    clients need neither gitreg nor access to the repository.
+    clients need neither gitreg nor access to the repository. For a link, it is the source: when the
+    version was registered, the server could not read it, and a client may have access.
     """
-    if os.environ.get(_SERVES) == "true":
-        destination = os.environ.get(_DESTINATION, "")
-        if _is_ours(destination) and _bare(parse(destination).location) == _bare(registry.location):
-            return f"mlflow-artifacts:/{SERVED}/{undecoded_folder(model)}/{version}"
-    return registry.version_uri(model, version)
+    if os.environ.get(SERVES) != "true" or not serves(registry, os.environ.get(DESTINATION)):
+        return registry.version_uri(version.model, version.version)
+    source = without_credentials(version.lineage.source or "")
+    if version.artifact.path == LINK and urlsplit(source).scheme.lower() not in _SERVERS_OWN:
+        return source
+    return f"mlflow-artifacts:/{SERVED}/{undecoded_folder(version.model)}/{version.version}"
 
 
 @dataclass(frozen=True)
@@ -110,6 +120,14 @@ class Found:
         """Return the local path of the download, in ``folder`` if one is given."""
         return str(self.repository.download_artifacts(self.path, folder))
 
+    def download_file(self, target: str) -> None:
+        """Download a file to a path."""
+        self.repository._download_file(self.path, target)
+
+    def entries(self, path: str) -> list[FileInfo]:
+        """Return the entries of a folder for a client that calls it ``path``."""
+        return _under(path, self.path, self.repository.list_artifacts(self.path))
+
 
 def own_artifact(uri: str) -> Found | None:
     """Return the place of a client's URI among this server's own artifacts.
@@ -117,7 +135,7 @@ def own_artifact(uri: str) -> Found | None:
     For ``mlflow-artifacts:/…``, MLflow would send an HTTP request from the server to itself,
     without knowing its address. Returns ``None`` for artifacts elsewhere, and outside servers.
     """
-    if os.environ.get(_SERVES) != "true":
+    if os.environ.get(SERVES) != "true":
         return None
     if uri.startswith("runs:/"):
         uri = RunsArtifactRepository.get_underlying_uri(uri)
@@ -130,7 +148,7 @@ def own_artifact(uri: str) -> Found | None:
     elif parts.scheme != "mlflow-artifacts":
         return None
     return (
-        Found(get_artifact_repository(os.environ[_DESTINATION]), path.strip("/")) if path else None
+        Found(get_artifact_repository(os.environ[DESTINATION]), path.strip("/")) if path else None
     )
 
 
@@ -159,9 +177,9 @@ class GitregArtifactRepository(ArtifactRepository):
         """Return the entries of a folder; empty for a file, as MLflow expects."""
         with translated():
             files, inner = self._open(path)
-            link = self._follow(files, inner)
-            if link is not None:
-                return _under(path or "", link.path, link.repository.list_artifacts(link.path))
+            with self._link(files, inner) as link:
+                if link is not None:
+                    return link.entries(path or "")
             return [
                 FileInfo(posixpath.join(path or "", entry.name), entry.size is None, entry.size)
                 for entry in files.entries(inner)
@@ -178,10 +196,10 @@ class GitregArtifactRepository(ArtifactRepository):
         path = artifact_path or ""
         with translated():
             files, inner = self._open(path)
-            link = self._follow(files, inner)
-            if link is not None:
-                # A copy even if the source is on this machine: MLflow would write into it.
-                return link.download(dst_path or create_tmp_dir())
+            with self._link(files, inner) as link:
+                if link is not None:
+                    # A copy even if the source is on this machine: MLflow would write into it.
+                    return link.download(dst_path or create_tmp_dir())
             if dst_path is None:
                 return str(files.hand_out(inner))
             if not Path(dst_path).is_dir():
@@ -197,10 +215,10 @@ class GitregArtifactRepository(ArtifactRepository):
     def _download_file(self, remote_file_path: str, local_path: str) -> None:
         with translated():
             files, inner = self._open(remote_file_path)
-            link = self._follow(files, inner)
-            if link is not None:
-                link.repository._download_file(link.path, local_path)
-                return
+            with self._link(files, inner) as link:
+                if link is not None:
+                    link.download_file(local_path)
+                    return
             if files.entries(inner):
                 raise InvalidRequest(f"{remote_file_path} is a folder, not a file")
             files.copy(inner, lambda _: Path(local_path))
@@ -213,12 +231,25 @@ class GitregArtifactRepository(ArtifactRepository):
         found = parse_version_path(posixpath.join(self._inner, rest))
         return checkout(self._location, found.model, found.version), found.path
 
-    def _follow(self, files: Checkout, inner: str) -> Found | None:
-        """Return the target of a link; ``None`` for a version that has its own bytes."""
+    @contextmanager
+    def _link(self, files: Checkout, inner: str) -> Iterator[Found | None]:
+        """Yield the target of a link; ``None`` for a version that has its own bytes.
+
+        Raises:
+            MlflowException: the source cannot be read. Each store has its own errors; MLflow's
+                client repeats what a server does not explain for minutes.
+        """
         if [entry.name for entry in files.entries("")] != [LINK]:
-            return None
+            yield None
+            return
         source = files.hand_out(LINK).read_text("utf-8").strip()
         _check_link(source)
+        try:
+            yield self._target(source, inner)
+        except Exception as error:
+            raise _unreadable(source, error) from error
+
+    def _target(self, source: str, inner: str) -> Found:
         own = own_artifact(source)
         if own is not None:
             return Found(own.repository, posixpath.join(own.path, inner))
@@ -290,7 +321,7 @@ class ServedArtifactRepository(ArtifactRepository):
             served = self._served(path)
         if served is None:
             return list(self._dest.list_artifacts(path))
-        return _under(path or "", served.path, served.repository.list_artifacts(served.path))
+        return served.entries(path or "")
 
     def download_artifacts(self, artifact_path: str | None, dst_path: str | None = None) -> str:
         """Return the local path of a file or folder."""
@@ -303,8 +334,7 @@ class ServedArtifactRepository(ArtifactRepository):
     def _download_file(self, remote_file_path: str, local_path: str) -> None:
         with translated():
             served = self._served(remote_file_path)
-        found = served or Found(self._dest, remote_file_path)
-        found.repository._download_file(found.path, local_path)
+        (served or Found(self._dest, remote_file_path)).download_file(local_path)
 
     def log_artifact(self, local_file: str, artifact_path: str | None = None) -> None:
         """Store a file at ``dest``."""
@@ -423,8 +453,8 @@ def _is_own_destination(artifact_uri: str) -> bool:
 
     In other processes a URI can come from anywhere, and must not choose where files are written.
     """
-    own = os.environ.get(_DESTINATION, "")
-    if not _is_ours(own) or _IN_SERVER not in os.environ:
+    own = os.environ.get(DESTINATION, "")
+    if not is_ours(own) or IN_SERVER not in os.environ:
         return False
     # For traces, MLflow appends the path to the whole URI, and so to its last option.
     if artifact_uri != own and not artifact_uri.startswith(f"{own}/"):
@@ -439,16 +469,16 @@ def _permitted(location: str, registry_uri: str | None) -> str:
     A server reads only from the registries that it was started with; otherwise clients could make
     it connect anywhere.
     """
-    named = [os.environ.get(name, "") for name in (_REGISTRY_STORE, _DESTINATION)]
+    named = [os.environ.get(name, "") for name in (REGISTRY_STORE, DESTINATION)]
     if has_scheme(location):
         named.append(registry_uri or get_registry_uri())
-    known = [parse(uri).location for uri in named if _is_ours(uri)]
+    known = [parse(uri).location for uri in named if is_ours(uri)]
     for own in known:
-        if _bare(own) == _bare(location):
+        if bare(own) == bare(location):
             return own  # with its login
-    if _IN_SERVER in os.environ:
+    if IN_SERVER in os.environ:
         raise MlflowException(
-            f"{_bare(location)}: this server was not started with that registry",
+            f"{bare(location)}: this server was not started with that registry",
             error_code=PERMISSION_DENIED,
         )
     return location
@@ -459,10 +489,26 @@ def _check_link(source: str) -> None:
     scheme = urlsplit(source).scheme.lower()
     if scheme in SCHEMES or (scheme == "models" and not source.startswith(_LOGGED_MODEL)):
         raise InvalidRequest(f"gitreg does not follow a link to another version: {source}")
-    if _IN_SERVER in os.environ and scheme in _LOCAL_SCHEMES:
+    if IN_SERVER in os.environ and scheme in _LOCAL_SCHEMES:
         raise MlflowException(
             "gitreg does not follow a link to the server's own files", error_code=PERMISSION_DENIED
         )
+
+
+def _unreadable(source: str, error: Exception) -> MlflowException:
+    """Return the error for a link whose source cannot be read; MLflow's client does not retry it.
+
+    What a store says is not found stays so.
+    """
+    status = error.get_http_status_code() if isinstance(error, MlflowException) else 0
+    code = RESOURCE_DOES_NOT_EXIST if status == 404 else ABORTED
+    said = hide_credentials(str(error).strip().partition("\n")[0])[:300]
+    where = "the server" if IN_SERVER in os.environ else "this machine"
+    return MlflowException(
+        f"the version is a link to {source}, which {where} cannot read: "
+        f"{type(error).__name__}: {said}\nRegister it again where its source can be read.",
+        error_code=code,
+    )
 
 
 def _under(path: str, inner: str, found: list[FileInfo]) -> list[FileInfo]:
@@ -482,14 +528,6 @@ def _client_path(path: str, inner: str, member: str) -> str:
     """
     below = member[len(inner) :].strip("/")
     return posixpath.join(path, below) if below else path.rstrip("/")
-
-
-def _bare(location: str) -> str:
-    return without_credentials(location) if has_scheme(location) else location
-
-
-def _is_ours(uri: str) -> bool:
-    return urlsplit(uri).scheme.lower() in SCHEMES
 
 
 def _read_only(what: str) -> MlflowException:

@@ -6,7 +6,6 @@ from a cache for the branch's current commit. A call that changes nothing makes 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,12 +41,14 @@ from gitreg.errors import AlreadyExists, NotFound
 from gitreg.mlflow import entities, search, uri
 from gitreg.mlflow.artifact_repository import download_uri
 from gitreg.mlflow.callers import on_behalf_of_caller
+from gitreg.mlflow.commits import committed
 from gitreg.mlflow.failures import translated
 from gitreg.mlflow.pool import Pool
 from gitreg.mlflow.reading import CommitCache, FolderCache, ModelRow, Reading
+from gitreg.mlflow.serving import check_server
 from gitreg.mlflow.sources import gathered, submitted
 from gitreg.mlflow.webhooks import Webhooks
-from gitreg.publishing.outcome import Outcome, Overtaken
+from gitreg.publishing.outcome import Outcome
 from gitreg.registry import Registry
 
 if TYPE_CHECKING:
@@ -60,11 +61,7 @@ if TYPE_CHECKING:
     from mlflow.entities.webhook import Webhook, WebhookEvent, WebhookStatus
     from mlflow.store.entities.paged_list import PagedList
 
-_RETRIES = 3
-"""How often a call is retried after somebody else moved the same pointer."""
-
 _Found = TypeVar("_Found")
-_logger = logging.getLogger(__name__)
 
 
 class GitregStore(AbstractStore):
@@ -75,8 +72,9 @@ class GitregStore(AbstractStore):
         tracking_uri: the URI of the tracking server, for runs and logged models.
 
     Raises:
-        MlflowException: the URI is malformed. A missing registry is reported at the first call, so
-            that users who only track runs need none.
+        MlflowException: the URI is malformed, or this is a server that does not serve the artifacts
+            of the registry. A missing registry is reported at the first call, so that users who
+            only track runs need none.
     """
 
     def __init__(self, store_uri: str | None = None, tracking_uri: str | None = None) -> None:
@@ -84,6 +82,7 @@ class GitregStore(AbstractStore):
         self._tracking_uri = tracking_uri
         with translated():
             self._uri = uri.parse(store_uri or "")
+            check_server(self._uri)
         self._start()
 
     def _start(self) -> None:
@@ -139,26 +138,7 @@ class GitregStore(AbstractStore):
     def _write(self, call: str, change: Callable[[Registry, str], Outcome]) -> None:
         """Commit one call of MLflow's; ``change`` gets a registry and the reason."""
         with translated(), self._pool.borrow() as registry, on_behalf_of_caller(registry):
-            self._written(lambda: change(registry, f"By MLflow's {call}."))
-
-    def _written(self, write: Callable[[], Outcome]) -> Outcome:
-        """Return the outcome of a write, and log its warnings.
-
-        If two callers move the same pointer at once, the last one wins, as in the SQL store: a
-        retry overwrites the first one's change.
-        """
-        for _ in range(_RETRIES):
-            try:
-                outcome = write()
-                break
-            except Overtaken as error:
-                _logger.info("%s; retrying", error)
-                self._pool.update()
-        else:
-            outcome = write()
-        for warning in outcome.warnings:
-            _logger.warning("%s", warning)
-        return outcome
+            committed(registry, self._pool, lambda: change(registry, f"By MLflow's {call}."))
 
     @property
     def _push(self) -> bool:
@@ -330,13 +310,15 @@ class GitregStore(AbstractStore):
                 on_behalf_of_caller(registry),
             ):
                 reading.model(name)
-                outcome = self._written(
+                outcome = committed(
+                    registry,
+                    self._pool,
                     lambda: registry.register_artifact(
                         name,
                         material,
                         reason="By MLflow's create_model_version.",
                         push=self._push,
-                    )
+                    ),
                 )
         (made,) = outcome.versions
         assert made.version is not None
@@ -400,12 +382,11 @@ class GitregStore(AbstractStore):
     def get_model_version_download_uri(self, name: str, version: int | str) -> str:
         """Return the URI of a version's verified, immutable artifact.
 
-        On a server that serves artifacts of this registry, every client can resolve the URI.
+        On a server that serves artifacts of this registry, clients need no gitreg for it.
         """
         _validate_model_name(name)
         number = _validate_model_version(version)
-        self._found(lambda found: found.version(name, number))
-        return download_uri(self._uri, name, number)
+        return download_uri(self._uri, self._found(lambda found: found.version(name, number).facts))
 
     def search_model_versions(
         self,

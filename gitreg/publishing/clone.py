@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,6 +12,7 @@ from gitreg.core.state.history import CommitInfo, FileChange
 from gitreg.core.state.tags import Tag
 from gitreg.errors import GitError, GitregError, UnknownOutcome
 from gitreg.git import (
+    damage,
     interrupted,
     own_references,
     path_remotes,
@@ -26,6 +27,8 @@ from gitreg.git.history_index import HistoryIndex
 from gitreg.git.log import first_parents_reach
 from gitreg.git.remote import Upstream
 from gitreg.git.repository import GitRepository, Tip
+from gitreg.publishing import detached
+from gitreg.publishing.branch_status import BranchStatus
 
 _WITHDRAWN = "refs/gitreg/withdrawn"
 """The last local commit that the remote took back, while unpublished ones are on top of it."""
@@ -33,86 +36,6 @@ _WITHDRAWN = "refs/gitreg/withdrawn"
 
 Judge = Callable[[str | None, str], None]
 """Raises `Refused` if the commits between two must not be published."""
-
-
-@dataclass(frozen=True)
-class BranchStatus:
-    """A clone's branch beside the remote branch, which was just fetched.
-
-    Attributes:
-        upstream: the remote branch.
-        local: the checked-out branch and its commit.
-        published: the commit of the remote branch; ``None`` when there is no such branch yet.
-        fork: the last commit that both have; ``None`` when one of them has no commits.
-        seen: the last known commit of the remote branch, before this fetch.
-        gone: the commits that the remote branch had and does not contain any more, newest first,
-            which the caller allowed.
-        withdrawn: the last local commit that was published and then taken back on the remote;
-            ``None`` when there is none. Such commits are not published again.
-        merged_in: whether the published commit came into the clone's branch by a merge
-            (`git pull`). History is read along first parents, and those are a different line.
-    """
-
-    upstream: Upstream
-    local: Tip
-    published: str | None
-    fork: str | None
-    seen: str | None = None
-    gone: tuple[str, ...] = ()
-    withdrawn: str | None = None
-    merged_in: bool = False
-
-    @property
-    def name(self) -> str:
-        """The name of the remote branch, such as ``origin/main``."""
-        return f"{self.upstream.shown}/{self.upstream.short_branch}"
-
-    @property
-    def rewound(self) -> bool:
-        """Whether the remote branch does not contain what it had."""
-        return bool(self.gone)
-
-    @property
-    def is_ahead(self) -> bool:
-        """Whether the clone has everything that is published, and unpublished commits."""
-        return self._goes_along and self.local.commit not in (None, self.published)
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether everything in the clone is published, and the remote has more."""
-        return self.published is not None and self.fork == self.local.commit != self.published
-
-    @property
-    def has_diverged(self) -> bool:
-        """Whether the clone has commits that cannot be published unchanged."""
-        parted = self.fork not in (self.local.commit, self.published)
-        return parted or self.withdrawn is not None or self.merged_in
-
-    @property
-    def _goes_along(self) -> bool:
-        """Whether the clone's branch can be pushed as it is: it follows the published commit."""
-        return self.fork == self.published and self.withdrawn is None and not self.merged_in
-
-    @property
-    def own_since(self) -> str | None:
-        """The commit after which the clone's unpublished commits begin."""
-        return self.withdrawn or self.published
-
-    @property
-    def base(self) -> Tip:
-        """The parent of the next published commit: the published commit or the clone's own tip.
-
-        Unpublished commits of the clone are published with it, unless somebody else published
-        first.
-        """
-        commit = self.local.commit if self._goes_along else self.published
-        return Tip(self.local.branch, commit)
-
-    @property
-    def as_published(self) -> BranchStatus:
-        """The status of a clone that is at the published commit and has no unpublished ones."""
-        local = Tip(self.local.branch, self.published)
-        return replace(self, local=local, fork=self.published, withdrawn=None, merged_in=False)
 
 
 class Clone:
@@ -147,9 +70,14 @@ class Clone:
         Git moves branch and tags in one transaction, but a kill in the middle leaves the branch
         moved and tags missing. The caller holds the lock.
         """
+        for harm in damage.of_settings(self._repository.common_dir):
+            raise damage.Damaged(harm)
         worktree.refuse_damaged_index(self._repository)
         unfinished = interrupted.finish(self._repository)
-        tip = self._repository.tip()
+        try:
+            tip = self.tip()
+        except GitError:
+            return  # a detached HEAD: whose tags it has is not known
         if tip.commit is None or self._repository.is_shallow or not self.is_tagged(tip.branch):
             return
         if unfinished is None and self._history.is_far(tip.commit):
@@ -159,6 +87,35 @@ class Clone:
         if unfinished is not None:
             tags = self._history.tags(since=unfinished.before)
         publish.make_missing_tags(self._repository, tags)
+
+    def tip(self, *, ask: bool = False) -> Tip:
+        """Return what is checked out; a detached HEAD with the branch that it is published on.
+
+        Args:
+            ask: ask the remote for its default branch when that is not known.
+
+        Raises:
+            GitError: HEAD is detached, and nothing tells the branch.
+        """
+        if self._repository.head_branch() is not None:
+            return self._repository.tip()
+        if ask:
+            self._ask_default_branch(detached.any_upstream(self._repository))
+        return detached.tip(self._repository, self._default_branches())
+
+    def local_tip(self) -> Tip:
+        """Return the checked-out branch and its commit, for a write that is not published.
+
+        Raises:
+            GitError: HEAD is detached.
+        """
+        try:
+            return self._repository.tip()
+        except GitError as error:
+            with suppress(GitError):
+                short = self.tip().branch.removeprefix("refs/heads/")
+                error.hint = f"with --push it is published on {short}; or first: git switch {short}"
+            raise
 
     @property
     def how_to_see(self) -> str:
@@ -190,7 +147,7 @@ class Clone:
         Raises:
             GitError: the remote cannot be reached, or its branch went backwards.
         """
-        local = self._repository.tip()
+        local = self.tip(ask=True)
         upstream = self.upstream(local)
         seen = remote.last_seen(self._repository, upstream)
         tracked = None if seen else remote.tracked(self._repository, upstream)
@@ -418,7 +375,7 @@ class Clone:
 
     def push_url(self) -> str:
         """Return the URL that the clone's branch is pushed to; it may hold credentials."""
-        return remote.push_url(self._repository, self.upstream(self._repository.tip()))
+        return remote.push_url(self._repository, self.upstream(self.tip()))
 
     def fetch_branch(self, status: BranchStatus, branch: str) -> str | None:
         """Fetch a review branch; return its commit, or ``None`` if the remote has no such branch.

@@ -50,7 +50,9 @@ from gitreg.git.log import read_commits
 from gitreg.git.objects import NO_OBJECT
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.git.valid_policy import policy_in_force
-from gitreg.publishing.clone import BranchStatus, Clone
+from gitreg.publishing import detached
+from gitreg.publishing.branch_status import BranchStatus
+from gitreg.publishing.clone import Clone
 from gitreg.publishing.outcome import Draft, Outcome, Overtaken, ReviewBranch, with_state_reached
 from gitreg.publishing.repeated import refuse_if_taken_back
 from gitreg.publishing.retry import until_done
@@ -108,9 +110,9 @@ class Publisher:
         self._clone = clone
         self._send_bytes = send_bytes
 
-    def plan(self, operation: Operation, reason: str | None) -> Outcome:
+    def plan(self, operation: Operation, reason: str | None, *, push: bool = False) -> Outcome:
         """Return what an operation would do. Only the history index is written."""
-        base = self._repository.tip()
+        base = self._clone.tip(ask=True) if push else self._clone.local_tip()
         state = self._state_at(base)
         change = replace(operation(state), reason=check_reason(reason))
         tags: list[Tag] = []
@@ -224,7 +226,7 @@ class Publisher:
     # Without a remote
 
     def _try_local(self, run: _Run) -> Outcome:
-        base = self._repository.tip()
+        base = self._clone.local_tip()
         state = self._state_at(base)
         done = self._done(run, base)
         if done is not None:
@@ -251,6 +253,7 @@ class Publisher:
 
     def _try_published(self, run: _Run) -> Outcome:
         status = self._clone.fetch_status()  # 2
+        detached.refuse_stray(status)
         state = self._state_at(status.base)
         done = self._done(run, status.base)  # 3
         if done is not None:
@@ -277,7 +280,7 @@ class Publisher:
             prepared.commit.oid,
             tuple(tags),
             pushed=True,
-            warnings=(*change.warnings, *warnings),
+            warnings=(*change.warnings, *detached.note(self._repository, status), *warnings),
             operation=run.id,
         )
 
@@ -388,7 +391,8 @@ class Publisher:
         self._history.advance(str(status.base.commit), exact=True)
         warnings = self._publish_rest(status, state, done)
         refuse_if_taken_back(self._repository, run.id, done, str(status.base.commit))
-        return replace(outcome, pushed=True, warnings=(*outcome.warnings, *warnings))
+        warnings = (*outcome.warnings, *detached.note(self._repository, status), *warnings)
+        return replace(outcome, pushed=True, warnings=warnings)
 
     def _publish_rest(
         self, status: BranchStatus, state: RegistryState, done: str | None = None
@@ -522,9 +526,10 @@ class Publisher:
         Raises:
             InvalidRequest: the id belongs to a different operation.
         """
-        parent = self._repository.commit_of(f"{commit}^")
-        before = RegistryState(self._repository.snapshot(parent))
-        after = self._repository.snapshot(commit)
+        past = self._repository.with_history()
+        parent = past.commit_of(f"{commit}^")
+        before = RegistryState(past.snapshot(parent))
+        after = past.snapshot(commit)
         if parent is not None:
             self._history.advance(parent)  # a rollback looks back from there
         change: Change | None = None

@@ -20,6 +20,7 @@ def refuse_if_taken_back(repository: GitRepository, operation: str, done: str, t
     Raises:
         Refused: a pointer that it moved is again what it was before.
     """
+    repository = repository.with_history()
     parent = next(iter(repository.parents_of(done)), None)
     paths = [path for path in repository.changed_paths(parent, done) if is_pointer(path)]
     if not paths or done == tip:

@@ -12,6 +12,7 @@ from gitreg.core.state.history import Event, entry_of
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitError
 from gitreg.git.freshness import age
+from gitreg.git.repository import Tip
 
 if TYPE_CHECKING:
     from gitreg.git.history_index import HistoryIndex
@@ -63,7 +64,7 @@ class CloneStatus:
     """A clone beside what it last saw of its remote branch.
 
     Attributes:
-        branch: the checked-out branch.
+        branch: the checked-out branch; ``None`` where HEAD is detached.
         commit: its commit.
         upstream: the remote branch, ``origin/main``; ``None`` without one.
         known: the last known commit of it.
@@ -75,7 +76,7 @@ class CloneStatus:
         reviews: known branches on the remote that wait for review.
     """
 
-    branch: str
+    branch: str | None
     commit: str | None
     upstream: str | None
     known: str | None
@@ -90,21 +91,18 @@ class CloneStatus:
 def status(
     repository: GitRepository, history: HistoryIndex, clone: Clone, state: RegistryState
 ) -> CloneStatus:
-    """Return where a clone stands.
-
-    Raises:
-        GitError: HEAD is detached.
-    """
-    tip = repository.tip()
+    """Return where a clone stands."""
+    tip = Tip("HEAD", state.commit, is_detached=True)
     upstream = known = None
     with suppress(GitError):
+        tip = clone.tip()
         upstream = clone.upstream(tip)
         known = clone.last_published(tip.branch)
     commit = str(tip.commit)
     own = repository.commits_between(known, commit) if upstream is not None else []
     behind = repository.commits_between(commit, known) if known is not None else []
     return CloneStatus(
-        tip.branch.removeprefix("refs/heads/"),
+        None if tip.is_detached else tip.branch.removeprefix("refs/heads/"),
         tip.commit,
         None if upstream is None else f"{upstream.remote}/{upstream.short_branch}",
         known,

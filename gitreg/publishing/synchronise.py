@@ -27,7 +27,9 @@ from gitreg.git import own_references, publish
 from gitreg.git.history_index import HistoryIndex
 from gitreg.git.repository import GitRepository, Tip
 from gitreg.git.valid_policy import policy_in_force
-from gitreg.publishing.clone import BranchStatus, Clone
+from gitreg.publishing import detached
+from gitreg.publishing.branch_status import BranchStatus
+from gitreg.publishing.clone import Clone
 from gitreg.publishing.dvc_remote import SUBJECT, give_remote, remote_edit
 from gitreg.publishing.publisher import SendBytes
 from gitreg.publishing.retry import until_done
@@ -148,6 +150,7 @@ class Synchroniser:
         with self._clone.exclusive():
             self._clone.finish_interrupted()
             status = self._clone.fetch_status(allow_rewind=allow_rewind)
+            detached.refuse_stray(status)
             local, published = status.local.commit, status.published
             report = FetchReport(status.name, local, local)
             follows = status.withdrawn is not None and status.withdrawn == local
@@ -206,6 +209,7 @@ class Synchroniser:
 
     def _push(self, *, dry_run: bool) -> PushReport:
         status = self._clone.fetch_status()
+        detached.refuse_stray(status)
         if status.has_diverged:
             return self._push_again(status, dry_run=dry_run)
         report = PushReport(status.name, status.published)

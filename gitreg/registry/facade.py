@@ -20,27 +20,15 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import gitreg
 from gitreg.core.model import layout
 from gitreg.core.model.names import ARCHIVE, NO_STAGE
+from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitError, InvalidRequest
-from gitreg.registry.options import revision_and_time
+from gitreg.registry.options import ReadOptions, Unpack, revision_and_time
 from gitreg.registry.references import ReferenceLike, existing, number_of, reference_of
 from gitreg.registry.writing import Writing
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack  # in typing itself since Python 3.11
-
-    from gitreg.check import CheckReport
-    from gitreg.core.operations.rollback import Tenure
-    from gitreg.findings import Finding
-    from gitreg.publishing.outcome import Outcome
-    from gitreg.publishing.status import CloneStatus, Held
-    from gitreg.publishing.synchronise import FetchReport, PushReport
-    from gitreg.publishing.tags import TagReport
-    from gitreg.registry.options import ReadOptions
-    from gitreg.review.workflows import HostFile
 
 
 class Registry(Writing):
@@ -62,7 +50,7 @@ class Registry(Writing):
     """
 
     @classmethod
-    def init(cls, location: str | os.PathLike[str] = ".") -> Outcome:
+    def init(cls, location: str | os.PathLike[str] = ".") -> gitreg.Outcome:
         """Create a registry: ``git init`` as needed, policy and ``registry/.dvc``, one commit.
 
         A registry whose versions are in the user's own DVC project moves to one of its own.
@@ -79,7 +67,7 @@ class Registry(Writing):
             warnings = registry._artifacts.move_in(registry.state())
         return replace(outcome, warnings=(*outcome.warnings, *warnings))
 
-    def fetch(self, *, allow_rewind: bool = False) -> FetchReport:
+    def fetch(self, *, allow_rewind: bool = False) -> gitreg.FetchReport:
         """Fast-forward the clone to what is published, without touching the user's work.
 
         Branch, index, work tree and tags are updated; staged and changed files stay as they are.
@@ -94,7 +82,7 @@ class Registry(Writing):
         """
         return self._synchroniser.fetch(allow_rewind=allow_rewind)
 
-    def push(self, *, dry_run: bool = False) -> PushReport:
+    def push(self, *, dry_run: bool = False) -> gitreg.PushReport:
         """Publish the commits that are only in this clone: bytes, then branch and tags.
 
         If the remote has moved, the operations run again on top of it, one by one. Operations
@@ -111,7 +99,7 @@ class Registry(Writing):
 
     def sync_tags(
         self, *, dry_run: bool = False, push: bool = False, force: bool = False
-    ) -> TagReport:
+    ) -> gitreg.TagReport:
         """Make the missing tags from history; every clone makes the same objects.
 
         Args:
@@ -124,7 +112,7 @@ class Registry(Writing):
         state = self.state()
         return sync_tags(
             self._repository,
-            self._past(state),
+            self.past(state),
             self._clone,
             dry_run=dry_run,
             push=push,
@@ -139,7 +127,7 @@ class Registry(Writing):
         only_registry: bool = False,
         strict: bool = False,
         remote: bool = False,
-    ) -> CheckReport:
+    ) -> gitreg.CheckReport:
         """Check every commit of a range against each of its parents, under its base's policy.
 
         Args:
@@ -193,7 +181,7 @@ class Registry(Writing):
 
     def workflow(
         self, host: str, *, install: str = "", write: bool = False, force: bool = False
-    ) -> HostFile:
+    ) -> gitreg.HostFile:
         """Return the file that makes a Git host check, tag and deploy.
 
         It runs for the remote's default branch, or, if that is unknown, the checked-out branch.
@@ -215,7 +203,7 @@ class Registry(Writing):
         file = workflow(host, branch=branch, install=install)
         return write_file(self._top(), file, force=force) if write else file
 
-    def codeowners(self, *, write: bool = False) -> HostFile:
+    def codeowners(self, *, write: bool = False) -> gitreg.HostFile:
         """Return the CODEOWNERS file with the lines that the policy implies; others stay.
 
         Args:
@@ -238,31 +226,35 @@ class Registry(Writing):
             raise InvalidRequest("there is no work tree to write into", hint="in a clone: --repo")
         return top
 
-    def status(self) -> CloneStatus:
+    def status(self) -> gitreg.CloneStatus:
         """Return where this clone stands, by what it knows; no remote is asked.
 
         Raises:
             InvalidRequest: the registry is used by URL.
-            GitError: HEAD is detached.
         """
         from gitreg.publishing.status import status
 
         if self._url is not None:
             raise InvalidRequest("a registry that is used by URL is never behind or ahead")
         state = existing(self.state())
-        return status(self._repository, self._past(state), self._clone, state)
+        return status(self._repository, self.past(state), self._clone, state)
 
     @property
     def age(self) -> float | None:
         """How many seconds ago this clone last read its remote; ``None`` without one."""
         from gitreg.git.freshness import age
 
-        branch = None if self._url is not None else self._repository.head_branch()
-        return None if branch is None else age(self._repository, branch)
+        if self._url is not None:
+            return None
+        branch = self._repository.head_branch()
+        try:
+            return age(self._repository, branch or self._clone.tip().branch)
+        except GitError:
+            return None  # HEAD is detached, and nothing tells the branch
 
     def held(
         self, reference: ReferenceLike, **options: Unpack[ReadOptions]
-    ) -> tuple[Held, Tenure | None] | None:
+    ) -> tuple[gitreg.Held, gitreg.Tenure | None] | None:
         """Return what a stage holds since when, and what a rollback would go back to.
 
         Args:
@@ -282,11 +274,11 @@ class Registry(Writing):
         state = existing(self.state(**options))
         number_of(state, wanted)
         versions = state.stage(wanted.model, wanted.stage)
-        moves = self._past(state).moves_of(wanted.model, f"stages/{wanted.stage}")
+        moves = self.past(state).moves_of(wanted.model, f"stages/{wanted.stage}")
         before = [one for one in tenures(moves, versions) if one.is_previous]
         return held(moves, wanted.model, wanted.stage, versions), next(iter(before), None)
 
-    def doctor(self, *, fix: bool = False) -> list[Finding]:
+    def doctor(self, *, fix: bool = False) -> list[gitreg.Finding]:
         """Return the problems of the registry, of this clone and of its remotes, with remedies.
 
         Args:
@@ -303,15 +295,19 @@ class Registry(Writing):
                 "a registry that is used by URL has nothing to repair here",
                 hint="run gitreg doctor --fix in a clone",
             )
+
+        def inspection(state: RegistryState) -> Inspection:
+            return Inspection(
+                self._repository, state, self._history, self._artifacts, self._whole_clone
+            )
+
         try:
             state = self.state()
+            state.exists()  # reads its files
         except GitError:
-            found = damaged(self._repository, self._whole_clone)
-            if not found:
+            harm = damaged(inspection(RegistryState(self._repository.snapshot(None))))
+            if not harm:
                 raise
-            return found  # nothing else can be examined
-        inspection = Inspection(
-            self._repository, state, self._history, self._artifacts, self._whole_clone
-        )
-        done = mend(inspection) if fix else []
-        return done + examine(inspection)
+            return harm  # nothing else can be examined
+        found = inspection(state)
+        return [*(mend(found) if fix else []), *examine(found)]

@@ -6,19 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import gitreg
 from gitreg.core.model.names import ARCHIVE, check_stage_name
 from gitreg.core.state.state import RegistryState
-from gitreg.registry.options import WriteSettings
+from gitreg.registry.options import Unpack, WriteOptions, WriteSettings
 from gitreg.registry.reading import Reading
 from gitreg.registry.references import ReferenceLike, checked_text, listed, reference_of
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack  # in typing itself since Python 3.11
-
-    from gitreg.core.operations.rollback import RollbackPlan
     from gitreg.core.state.change import Change
-    from gitreg.publishing.outcome import Outcome
-    from gitreg.registry.options import WriteOptions
 
 
 class Moving(Reading):
@@ -39,7 +35,7 @@ class Moving(Reading):
         replaced_to: str | None = None,
         force: bool = False,
         **options: Unpack[WriteOptions],
-    ) -> Outcome:
+    ) -> gitreg.Outcome:
         """Put versions into a stage, in one commit, if the policy allows it.
 
         Args:
@@ -105,7 +101,7 @@ class Moving(Reading):
         *references: ReferenceLike,
         override: str | None = None,
         **options: Unpack[WriteOptions],
-    ) -> Outcome:
+    ) -> gitreg.Outcome:
         """Put versions into the archive, in one commit; see `promote`."""
         WriteSettings.of(options)  # not everything that `promote` takes
         return self.promote(*references, stage=ARCHIVE, override=override, **options)
@@ -117,7 +113,7 @@ class Moving(Reading):
         stage: str = "production",
         restage: bool = False,
         **options: Unpack[WriteOptions],
-    ) -> tuple[Outcome, RollbackPlan]:
+    ) -> tuple[gitreg.Outcome, gitreg.RollbackPlan]:
         """Bring back the version that a stage held before, found in history.
 
         Args:
@@ -137,7 +133,7 @@ class Moving(Reading):
 
         settings = WriteSettings.of(options)
         request = Rollback(names, check_stage_name(stage), to, restage)
-        plans: list[RollbackPlan] = []
+        plans: list[gitreg.RollbackPlan] = []
 
         def operation(state: RegistryState) -> Change:
             rules = policy_in_force(self._written, state)
@@ -159,7 +155,7 @@ class Moving(Reading):
         version: int | None = None,
         stage: str | None = None,
         **options: Unpack[WriteOptions],
-    ) -> Outcome:
+    ) -> gitreg.Outcome:
         """Point an alias at a version; stages do not change."""
         from gitreg.core.operations.alias import set_alias
 
@@ -169,7 +165,9 @@ class Moving(Reading):
             lambda state: set_alias(state, wanted, checked_text(alias, "an alias")), settings
         )
 
-    def delete_alias(self, name: str, alias: str, **options: Unpack[WriteOptions]) -> Outcome:
+    def delete_alias(
+        self, name: str, alias: str, **options: Unpack[WriteOptions]
+    ) -> gitreg.Outcome:
         """Delete an alias; the version stays."""
         from gitreg.core.operations.alias import delete_alias
 

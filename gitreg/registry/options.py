@@ -9,12 +9,20 @@ editor completes them:
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
 from gitreg.core.model.names import check_operation_id
 from gitreg.errors import InvalidRequest
+
+if sys.version_info >= (3, 11):
+    from typing import Self, Unpack
+else:
+    from typing_extensions import Self, Unpack
+
+__all__ = ["ReadOptions", "Self", "Unpack", "WriteOptions", "WriteSettings", "revision_and_time"]
 
 
 class ReadOptions(TypedDict, total=False):

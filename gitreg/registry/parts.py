@@ -13,32 +13,27 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING
 
+import gitreg
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitError, InvalidRequest, NotFound
 from gitreg.git.repository import GitRepository
-from gitreg.registry.options import revision_and_time
+from gitreg.registry.options import ReadOptions, Self, Unpack, WriteSettings, revision_and_time
 from gitreg.registry.references import existing
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self, Unpack  # in typing itself since Python 3.11
-
     from gitreg.artifacts.store import ArtifactStore
     from gitreg.core.operations import Operation
     from gitreg.core.operations.judging import Mover
     from gitreg.core.state.change import Change
-    from gitreg.dvc.digest import Progress
     from gitreg.git.copies import Copy
     from gitreg.git.history_index import HistoryIndex
     from gitreg.git.objects import CommitSnapshot
     from gitreg.publishing.clone import Clone, Judge
-    from gitreg.publishing.outcome import Outcome
     from gitreg.publishing.publisher import Publisher
     from gitreg.publishing.synchronise import Synchroniser
-    from gitreg.registry.options import ReadOptions, WriteSettings
     from gitreg.review.reviewer import Reviewer
 
 
@@ -49,7 +44,7 @@ class Parts:
         self,
         location: str | os.PathLike[str] = ".",
         *,
-        progress: Progress | None = None,
+        progress: gitreg.Progress | None = None,
         allow_rewind: bool = False,
     ) -> None:
         self._progress = progress
@@ -64,6 +59,7 @@ class Parts:
         # An empty text is a variable that was not set. Path.is_dir raises for a name too long.
         if str(location) and os.path.isdir(location):  # noqa: PTH112
             self._repository = GitRepository(Path(location))
+            self._repository.open_past = lambda: self._past_repository
             return
         from gitreg.git import copies
 
@@ -83,7 +79,7 @@ class Parts:
 
     def close(self) -> None:
         """End the processes that read objects and close the history index."""
-        for part in ("_repository", "_light", "_history", "_write_index"):
+        for part in ("_repository", "_past_repository", "_light", "_history", "_write_index"):
             if part in self.__dict__:
                 (self._light.repository if part == "_light" else getattr(self, part)).close()
 
@@ -108,9 +104,19 @@ class Parts:
         return tuple(dict.fromkeys(stale))
 
     @property
+    def repository(self) -> GitRepository:
+        """The Git repository, with all of its history; for a URL, its copy."""
+        return self._repository
+
+    @property
     def private_dir(self) -> Path:
         """The folder for what belongs to this clone alone, such as the history index."""
         return self._repository.private_dir
+
+    @property
+    def artifacts(self) -> ArtifactStore:
+        """The bytes of the versions."""
+        return self._artifacts
 
     @contextmanager
     def authored_by(self, name: str, email: str) -> Iterator[None]:
@@ -159,10 +165,12 @@ class Parts:
         """A copy of a URL from which a few files of the tip can be read."""
         return self._open_copy(light=True)
 
-    def _open_copy(self, *, light: bool) -> Copy:
+    def _open_copy(self, *, light: bool, to_write: bool = False) -> Copy:
         from gitreg.git.copies import open_copy
 
-        copy = open_copy(str(self._url), light=light, allow_rewind=self._allow_rewind)
+        copy = open_copy(
+            str(self._url), light=light, to_write=to_write, allow_rewind=self._allow_rewind
+        )
         self._allow_rewind = False  # accepted once, not for what happens later
         return copy
 
@@ -177,14 +185,23 @@ class Parts:
 
         return HistoryIndex(
             repository,
-            PublishedTags(repository, lambda: clone().upstream(repository.tip())),
+            PublishedTags(repository, lambda: clone().upstream(clone().tip())),
         )
+
+    @cached_property
+    def _past_repository(self) -> GitRepository:
+        """The history of a shallow clone."""
+        from gitreg.git.past import open_past
+
+        return open_past(self._repository, self._clone.upstream(self._repository.tip()))
 
     @cached_property
     def _written(self) -> GitRepository:
         """The repository that writes are made in: for a URL, the copy that has the least."""
         if self._url is None or "_repository" in self.__dict__:
             return self._repository
+        if "_light" not in self.__dict__:
+            self._light = self._open_copy(light=True, to_write=True)
         return self._light.repository
 
     @cached_property
@@ -369,7 +386,7 @@ class Parts:
         """Return the registry as a write finds it, before it looks at the remote."""
         return self._state_of(self._written.snapshot(self._written.head_commit()))
 
-    def _past(self, state: RegistryState) -> HistoryIndex:
+    def past(self, state: RegistryState) -> HistoryIndex:
         """Return the history index, at the state's commit."""
         self._history.advance(str(existing(state).commit))
         return self._history
@@ -383,7 +400,7 @@ class Parts:
         *,
         topic: str = "",
         authored_at: int | None = None,
-    ) -> Outcome:
+    ) -> gitreg.Outcome:
         """Plan, publish or propose an operation.
 
         Args:
@@ -408,7 +425,8 @@ class Parts:
                 topic=topic,
             )
         if settings.dry_run:
-            return self._publisher.plan(operation, settings.reason)
+            publishes = self._publishes(settings)
+            return self._publisher.plan(operation, settings.reason, push=publishes)
         outcome = self._publisher.apply(
             operation,
             settings.reason,
@@ -418,9 +436,9 @@ class Parts:
         )
         return self._placed(outcome) if outcome.commit else outcome
 
-    def _placed(self, outcome: Outcome) -> Outcome:
+    def _placed(self, outcome: gitreg.Outcome) -> gitreg.Outcome:
         """Return the outcome with its branch, and with what others still see."""
-        tip = self._written.tip()
+        tip = self._clone.tip()
         beside = self._clone.default_beside(tip.branch)
         if beside is not None:
             outcome = replace(outcome, branch=tip.branch.removeprefix("refs/heads/"))
@@ -443,7 +461,7 @@ class Parts:
         """Return a function that reads the default branch, if another one is checked out."""
 
         def read() -> tuple[str, RegistryState] | None:
-            found = self._clone.default_beside(self._written.tip().branch, fetch=fetch)
+            found = self._clone.default_beside(self._clone.tip().branch, fetch=fetch)
             if found is None:
                 return None
             return found[0], RegistryState(self._written.snapshot(found[1]))
@@ -455,7 +473,7 @@ class Parts:
         from gitreg.git import remote
 
         def listed() -> Mapping[str, str]:
-            upstream = self._clone.upstream(self._written.tip())
+            upstream = self._clone.upstream(self._clone.tip())
             return remote.version_tags(self._written, upstream, model)
 
         return listed

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import gitreg
 from gitreg.core.model import layout
 from gitreg.core.model.model import Model, ModelVersion, Resolved
 from gitreg.core.model.names import Reference, check_model_name, check_stage_name
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import GitregError, InvalidDocument, InvalidRequest
-from gitreg.registry.options import revision_and_time
+from gitreg.registry.options import ReadOptions, Unpack, revision_and_time
 from gitreg.registry.parts import Parts
 from gitreg.registry.references import (
     ReferenceLike,
@@ -24,20 +24,6 @@ from gitreg.registry.references import (
     number_of,
     reference_of,
 )
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack  # in typing itself since Python 3.11
-
-    from gitreg.approvals.given import GivenApproval
-    from gitreg.approvals.giving import ApprovalPreview
-    from gitreg.approvals.stored import StoredApproval
-    from gitreg.core.operations.rollback import Tenure
-    from gitreg.core.policy import Judgement, Policy
-    from gitreg.core.state.compare import Comparison
-    from gitreg.core.state.history import Event
-    from gitreg.core.state.timestamps import Timestamps
-    from gitreg.findings import Finding
-    from gitreg.registry.options import ReadOptions
 
 
 class Reading(Parts):
@@ -96,7 +82,7 @@ class Reading(Parts):
 
     def _show(self, state: RegistryState, wanted: Reference) -> ModelVersion:
         found = state.version(wanted.model, number_of(state, wanted))
-        commit = self._past(state).registering_commit(found.model, found.version)
+        commit = self.past(state).registering_commit(found.model, found.version)
         return replace(found, commit=commit)
 
     def models(
@@ -127,7 +113,7 @@ class Reading(Parts):
         state.read_ahead([name])
         read = state.pointers if broken is None else partial(state.readable_pointers, broken=broken)
         pointers = read(name)
-        commits = self._past(state).registering_commits(name)
+        commits = self.past(state).registering_commits(name)
         found = []
         for number in reversed(state.versions(name)):
             try:
@@ -142,7 +128,7 @@ class Reading(Parts):
 
     def approvals(
         self, reference: ReferenceLike, **options: Unpack[ReadOptions]
-    ) -> list[StoredApproval]:
+    ) -> list[gitreg.StoredApproval]:
         """Return the approvals of a version, and whether each one counts.
 
         They are verified under the policy of the state that is read: for a move made now, or, if
@@ -157,14 +143,14 @@ class Reading(Parts):
         wanted = reference_of(reference)
         state = self.state(**options)
         found = state.version(wanted.model, number_of(state, wanted))
-        past = self._past(state)
+        past = self.past(state)
         return stored_approvals(
             state, past, lambda: self._repository.root_of(str(state.commit)), found
         )
 
     def given_approvals(
         self, reference: ReferenceLike, **options: Unpack[ReadOptions]
-    ) -> list[GivenApproval]:
+    ) -> list[gitreg.GivenApproval]:
         """Return when a version was approved and by which key, withdrawals too, newest first."""
         from gitreg.approvals.given import given
         from gitreg.git.events import events_about
@@ -173,9 +159,9 @@ class Reading(Parts):
         state = self.state(**options)
         wanted = reference_of(reference)
         numbered = Reference(wanted.model, version=number_of(state, wanted))
-        return list(given(self._repository, events_about(self._past(state), state, numbered, None)))
+        return list(given(self._repository, events_about(self.past(state), state, numbered, None)))
 
-    def preview_approval(self, reference: ReferenceLike, *, stage: str) -> ApprovalPreview:
+    def preview_approval(self, reference: ReferenceLike, *, stage: str) -> gitreg.ApprovalPreview:
         """Return what an approval of a version for a stage would cover; nothing is signed.
 
         Raises:
@@ -190,7 +176,7 @@ class Reading(Parts):
 
     def compare(
         self, a: ReferenceLike, b: ReferenceLike, **options: Unpack[ReadOptions]
-    ) -> Comparison:
+    ) -> gitreg.Comparison:
         """Return the differences between two versions, of one model or of two.
 
         Args:
@@ -218,7 +204,7 @@ class Reading(Parts):
         until: str | None = None,
         author: str | None = None,
         **options: Unpack[ReadOptions],
-    ) -> list[Event]:
+    ) -> list[gitreg.Event]:
         """Return the events of all models, of one, or of one pointer or version, newest first.
 
         Args:
@@ -235,7 +221,7 @@ class Reading(Parts):
         state = self.state(**options)
         wanted = None if reference is None else reference_of(reference)
         about = EventFilter.of(since, until, author)
-        events = events_about(self._past(state), state, wanted, None if about else limit)
+        events = events_about(self.past(state), state, wanted, None if about else limit)
         events = [event for event in events if about.takes(event)][:limit] if about else events
         if not any(event.action in ("approve", "withdraw") for event in events):
             return events
@@ -245,7 +231,7 @@ class Reading(Parts):
 
     def tenures(
         self, name: str, *, stage: str = "production", **options: Unpack[ReadOptions]
-    ) -> list[Tenure]:
+    ) -> list[gitreg.Tenure]:
         """Return the versions that a stage held before, the last one first; see `rollback`.
 
         Args:
@@ -261,10 +247,10 @@ class Reading(Parts):
         state = existing(self.state(**options))
         model = state.check_model(checked_text(name, "a model"))
         held = state.stage(model, check_stage_name(checked_text(stage, "a stage")))
-        past = self._past(state)
+        past = self.past(state)
         return tenures(past.moves_of(model, f"stages/{stage.lower()}"), held)
 
-    def activity(self, name: str, *, rev: str | None = None) -> Timestamps:
+    def activity(self, name: str, *, rev: str | None = None) -> gitreg.Timestamps:
         """Return when a model and its versions were created and last changed, from history.
 
         Raises:
@@ -272,14 +258,14 @@ class Reading(Parts):
         """
         state = existing(self.state(rev=rev))
         model = state.check_model(name)
-        return self._past(state).activity(model)
+        return self.past(state).activity(model)
 
-    def activities(self, *, rev: str | None = None) -> dict[str, Timestamps]:
+    def activities(self, *, rev: str | None = None) -> dict[str, gitreg.Timestamps]:
         """Return the same as `activity` for every model, by name."""
         from gitreg.core.state.timestamps import Timestamps
 
         state = existing(self.state(rev=rev))
-        found = self._past(state).activities()
+        found = self.past(state).activities()
         return {name: found.get(name, Timestamps()) for name in state.model_names()}
 
     def operation_of(self, commit: str) -> str | None:
@@ -349,7 +335,7 @@ class Reading(Parts):
         remote: bool = False,
         repair: bool = False,
         **options: Unpack[ReadOptions],
-    ) -> Iterator[tuple[ModelVersion, list[Finding]]]:
+    ) -> Iterator[tuple[ModelVersion, list[gitreg.Finding]]]:
         """Hash artifacts again; yield each version with what differs from its manifest.
 
         Args:
@@ -379,7 +365,7 @@ class Reading(Parts):
 
     # The policy
 
-    def policy(self, model: str | None = None, **options: Unpack[ReadOptions]) -> Policy:
+    def policy(self, model: str | None = None, **options: Unpack[ReadOptions]) -> gitreg.Policy:
         """Return the rules for one model, or the general ones.
 
         Args:
@@ -412,7 +398,7 @@ class Reading(Parts):
         override: str | None = None,
         policy: str | os.PathLike[str] | None = None,
         **options: Unpack[ReadOptions],
-    ) -> tuple[Judgement, ...]:
+    ) -> tuple[gitreg.Judgement, ...]:
         """Return what `promote` would decide and why, and write nothing.
 
         Args:
@@ -446,14 +432,14 @@ class Reading(Parts):
         state = existing(self.state(**options))
         if policy is not None:
             state = state.ruled_by(_policy_in_file(Path(policy)))
-        mover = self._mover(state, history=self._past(state))
+        mover = self._mover(state, history=self.past(state))
         try:
             return promote(state, request, mover).judgements
         except GateRefused as refused:
             return refused.judgements
 
 
-def _policy_in_file(path: Path) -> Policy:
+def _policy_in_file(path: Path) -> gitreg.Policy:
     from gitreg.core.policy import read_policy
 
     try:

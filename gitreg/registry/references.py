@@ -10,7 +10,7 @@ from gitreg.core.model.names import Reference, parse_reference
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import InvalidRequest, NotFound
 
-ReferenceLike: TypeAlias = "str | Reference | Resolved | ModelVersion"
+ReferenceLike: TypeAlias = str | Reference | Resolved | ModelVersion
 """What names a version: text such as ``"churn-predictor@champion"``, or an earlier answer."""
 
 

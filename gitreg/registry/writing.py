@@ -6,23 +6,15 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import gitreg
+from gitreg.core.documents.yaml import Value
 from gitreg.core.model.manifest import Tombstone
 from gitreg.core.model.names import check_model_name
 from gitreg.errors import InvalidRequest
 from gitreg.registry.moving import Moving
-from gitreg.registry.options import WriteSettings
+from gitreg.registry.options import Unpack, WriteOptions, WriteSettings
 from gitreg.registry.references import ReferenceLike, checked_text, existing, listed, reference_of
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack  # in typing itself since Python 3.11
-
-    from gitreg.approvals.giving import ApprovalPreview
-    from gitreg.artifacts.provenance import Provenance
-    from gitreg.core.documents.yaml import Value
-    from gitreg.publishing.outcome import Outcome
-    from gitreg.registry.options import WriteOptions
 
 
 class Writing(Moving):
@@ -43,7 +35,7 @@ class Writing(Moving):
         requirements: str | os.PathLike[str] | None = None,
         run_id: str | None = None,
         **options: Unpack[WriteOptions],
-    ) -> Outcome:
+    ) -> gitreg.Outcome:
         """Register the next version of a model; the first version creates the model.
 
         Args:
@@ -82,8 +74,8 @@ class Writing(Moving):
         )
 
     def register_artifact(
-        self, name: str, material: Provenance, **options: Unpack[WriteOptions]
-    ) -> Outcome:
+        self, name: str, material: gitreg.Provenance, **options: Unpack[WriteOptions]
+    ) -> gitreg.Outcome:
         """Register a version from values that the caller knows; nothing else is looked up.
 
         Args:
@@ -110,10 +102,10 @@ class Writing(Moving):
     def _register(
         self,
         name: str,
-        provenance: Callable[[], Provenance],
+        provenance: Callable[[], gitreg.Provenance],
         settings: WriteSettings,
         authored_at: int | None = None,
-    ) -> Outcome:
+    ) -> gitreg.Outcome:
         from gitreg.artifacts.collect import collect
         from gitreg.core.state.change import check_reason
 
@@ -143,7 +135,7 @@ class Writing(Moving):
         tags: Mapping[str, str | None] | None = None,
         untag: Sequence[str] = (),
         **options: Unpack[WriteOptions],
-    ) -> Outcome:
+    ) -> gitreg.Outcome:
         """Set description, owner and tags of a model, or description and tags of a version."""
         from gitreg.core.operations.annotate import Annotation, annotate
 
@@ -156,7 +148,7 @@ class Writing(Moving):
 
     def delete(
         self, reference: ReferenceLike, *, force: bool = False, **options: Unpack[WriteOptions]
-    ) -> Outcome:
+    ) -> gitreg.Outcome:
         """Delete a version; its number stays taken, and who deleted it and why stays recorded.
 
         Args:
@@ -185,11 +177,11 @@ class Writing(Moving):
 
     def approve(
         self,
-        preview: ApprovalPreview,
+        preview: gitreg.ApprovalPreview,
         *,
         key: str | None = None,
         **options: Unpack[WriteOptions],
-    ) -> Outcome:
+    ) -> gitreg.Outcome:
         """Approve that a version enters a stage: sign what the preview shows, and commit that.
 
         Args:
@@ -216,7 +208,7 @@ class Writing(Moving):
         stage: str,
         key: str | None = None,
         **options: Unpack[WriteOptions],
-    ) -> Outcome:
+    ) -> gitreg.Outcome:
         """Withdraw the approval that was made with a key; see `approve`.
 
         Raises:
@@ -247,7 +239,7 @@ class Writing(Moving):
         tags: Mapping[str, str | None] | None = None,
         created_at: str | None = None,
         **options: Unpack[WriteOptions],
-    ) -> Outcome:
+    ) -> gitreg.Outcome:
         """Create a model without versions; `register` creates one with its first version.
 
         Under the name of a deleted model this is a new model, whose versions start at 1.
@@ -280,7 +272,9 @@ class Writing(Moving):
             lambda state: create_model(state, request), settings, authored_at=_moment(created_at)
         )
 
-    def rename_model(self, name: str, new_name: str, **options: Unpack[WriteOptions]) -> Outcome:
+    def rename_model(
+        self, name: str, new_name: str, **options: Unpack[WriteOptions]
+    ) -> gitreg.Outcome:
         """Give a model another name; its versions, stages and aliases keep belonging to it.
 
         Approvals do not: their signatures cover the model's name.
@@ -311,7 +305,7 @@ class Writing(Moving):
 
     def delete_model(
         self, name: str, *, force: bool = False, **options: Unpack[WriteOptions]
-    ) -> Outcome:
+    ) -> gitreg.Outcome:
         """Delete a model with all its versions; who deleted it and why stays recorded.
 
         Args:

@@ -81,15 +81,19 @@ def model_page(
 
 def status_text(status: CloneStatus, width: int) -> str:
     """Return where a clone stands."""
-    lines = [line(f"on {status.branch} at {str(status.commit)[:SHORT]}")]
-    if status.upstream is None:
+    place = f"on {status.branch}" if status.branch is not None else "HEAD is detached"
+    lines = [line(f"{place} at {str(status.commit)[:SHORT]}")]
+    if status.upstream is None and status.branch is None:
+        lines.append("which remote branch has this commit is not known here")
+    elif status.upstream is None:
         lines.append("no remote: nothing here is shared")
     else:
         known = status.known[:SHORT] if status.known else "not there yet"
         age = "" if status.age is None else f", read {ago(status.age)}"
         lines.append(line(f"{status.upstream}: {known}{age}"))
     if status.unpublished:
-        lines.append(f"not published: {quantity(len(status.unpublished), 'commit')}: gitreg push")
+        how = "gitreg push" if status.branch is not None else "git switch -c BRANCH"
+        lines.append(f"not published: {quantity(len(status.unpublished), 'commit')}: {how}")
         lines += [line(f"    {one.commit[:SHORT]}  {one.subject}") for one in status.unpublished]
     if status.behind:
         lines.append(f"published and not here: {quantity(status.behind, 'commit')}: gitreg fetch")

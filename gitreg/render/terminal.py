@@ -317,3 +317,18 @@ def spans(numbers: Iterable[int]) -> str:
         else:
             found.append([number])
     return ", ".join("-".join(map(str, span)) for span in found) or "-"
+
+
+def pointed_at(text: str, place: int, width: int = 72) -> str:
+    """Return the part of a text around a character, and below it a caret.
+
+    >>> print(pointed_at("stage = production", 8))
+      stage = production
+              ^
+    """
+    from rich.cells import cell_len
+
+    first = max(0, place - width * 2 // 3)
+    dots = "…" if first else ""
+    before, after = dots + line(text[first:place]), line(text[place : first + width])
+    return f"  {before}{after}\n  {' ' * cell_len(before)}^"

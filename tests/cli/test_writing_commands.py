@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitreg import Registry
-from tests.conftest import git, write_model
+from tests.conftest import dvc_project, git, write_model
 from tests.support.commands import error, everything, gitreg
 
 
@@ -29,6 +29,60 @@ def test_init_makes_folder_and_repository(tmp_path: Path) -> None:
     ran = gitreg("init", str(tmp_path / "new"))
     assert ran.out.endswith("] start a model registry\n")
     assert git(tmp_path / "new", "status", "--porcelain") == ""
+
+
+def next_commands(text: str) -> tuple[str, list[str]]:
+    """Return the words before the commands that ``init`` suggests, and the commands."""
+    words, _, commands = text.partition("next")
+    assert not words
+    said, *lines = commands.splitlines()
+    return said, [line.removeprefix("    ") for line in lines]
+
+
+def test_init_names_the_next_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = tmp_path / "churn"
+    (project / "out dir").mkdir(parents=True)
+    (project / "env" / "share").mkdir(parents=True)
+    (project / "env" / "pyvenv.cfg").touch()
+    (project / "env" / "share" / "newer.pkl").touch()
+    monkeypatch.chdir(project)
+    assert next_commands(gitreg("init").err) == (
+        ", with your model's path:",
+        [
+            "gitreg register churn models/model.pkl",
+            'gitreg promote churn@1 --to production -m "the first one"',
+            "gitreg show churn/production",
+        ],
+    )
+    (project / "out dir" / "loan.joblib").write_text("weights")
+    monkeypatch.chdir(project / "out dir")
+    said, commands = next_commands(gitreg("init").err)
+    assert (said, commands[0]) == (":", "gitreg register churn loan.joblib")
+    monkeypatch.chdir(tmp_path)
+    said, commands = next_commands(gitreg("init", str(project)).err)
+    assert (said, commands[0]) == (f" in {project}:", "gitreg register churn 'out dir/loan.joblib'")
+    assert gitreg("init", str(project), "--json").err == ""
+    monkeypatch.chdir(project)
+    for command in commands:  # they are what they say
+        gitreg(*shlex.split(command)[1:])
+    assert gitreg("init").err == ""
+
+
+def test_init_names_what_dvc_tracks_and_no_name_that_a_model_cannot_have(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = folder.parent / "a:b\x1b[2J"
+    folder.rename(project)
+    write_model(project)
+    dvc_project(project)
+    pointer = f"outs:\n- md5: {'0' * 32}.dir\n  path: churn\n"
+    (project / "models" / "churn.dvc").write_text(pointer)
+    monkeypatch.chdir(project)
+    git(project, "rm", "-r", "--quiet", "registry")
+    git(project, "commit", "--quiet", "-m", "none")
+    assert next_commands(gitreg("init").err)[1][0] == "gitreg register my-model models/churn"
+    (project / "\x1b[31m.pt").touch()
+    assert "\x1b" not in gitreg("init").err
 
 
 def test_register_promote_compare_and_roll_back(

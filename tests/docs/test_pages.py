@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import typer
 
+import gitreg as package
+from gitreg import errors
 from gitreg.cli import app
 from gitreg.core.documents import yaml
 from gitreg.core.model.manifest import read_manifest
@@ -58,6 +60,15 @@ def test_the_policy_reference_has_every_key() -> None:
         assert re.search(rf"\b{key}\b", text), key
 
 
+def test_the_python_reference_has_every_name() -> None:
+    text = (DOCS / "reference" / "python.md").read_text()
+    shown = {
+        name.rpartition(".")[2] for name in re.findall(r"^::: (gitreg\.\S+)", text, re.MULTILINE)
+    }
+    assert "errors" in shown  # with all that is in it
+    assert set(package.__all__) - shown - set(vars(errors)) == {"__version__"}
+
+
 def test_the_manifest_that_is_shown_is_one() -> None:
     text = (DOCS / "reference" / "files.md").read_text()
     (shown,) = re.findall(r"```yaml\n(format: 1\nmodel:.*?)```", text, re.DOTALL)
@@ -84,7 +95,8 @@ def test_commands_that_are_named_exist() -> None:
                     continue
                 command = command.commands[words[1]]
             known = {option for parameter in command.params for option in parameter.opts}
-            for word in words:
+            own = words[: words.index("--")] if "--" in words else words
+            for word in own:
                 if word.startswith("--"):
                     assert word.partition("=")[0] in {*known, "--help"}, (page.name, line)
 

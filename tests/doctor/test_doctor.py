@@ -97,7 +97,7 @@ def _foreign_tag(folder: Path) -> None:
 
 
 CLONES: dict[str, tuple[Callable[[Path], None], str]] = {
-    "detached-head": (_detach, "git switch BRANCH"),
+    "detached-head": (_detach, "git switch main"),
     "index-lock": (_lock, "rm "),
     "missing-tag": (_lose_a_tag, "gitreg tags sync"),
     "foreign-tag": (_foreign_tag, "git show churn@v9.0.0"),

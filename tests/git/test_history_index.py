@@ -418,7 +418,6 @@ def test_a_shallow_clone_reads_what_it_has(shared: Path) -> None:
         assert (registry.pull("churn@champion") / "model.pkl").read_text() == "weights 2"
         assert "shallow-clone" in {finding.code for finding in registry.doctor()}
         for write in (
-            lambda: registry.rollback("churn"),
             registry.sync_tags,
             registry.fetch,
             registry.push,

@@ -118,6 +118,29 @@ def test_a_git_at_work_is_the_holder(stocked: Path) -> None:
     assert found.is_abandoned
 
 
+def test_gitreg_itself_is_not_the_holder(stocked: Path) -> None:
+    """The process that asks is called ``gitreg``, and works in the repository."""
+    lock = stocked / ".git/index.lock"
+    lock.touch()
+    program = stocked / "gitreg"
+    program.symlink_to(sys.executable)
+    script = (
+        "import pathlib; from gitreg.git import locks;"
+        "print(pathlib.Path('/proc/self/comm').read_text().strip());"
+        f"print(locks.look_at(pathlib.Path({str(lock)!r})).process)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    said = subprocess.run(
+        [program, "-c", script],
+        cwd=stocked,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.split() == ["gitreg", "None"], said
+
+
 @pytest.mark.parametrize("own", [False, True])
 def test_what_is_published_in_a_folder_is_durable(shared: Path, own: bool) -> None:
     hook = shared / "origin.git/hooks/post-receive"

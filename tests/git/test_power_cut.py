@@ -53,6 +53,30 @@ def _tracking(shared: Path) -> Path:
     return _empty(shared / "work/.git/refs/remotes/origin/main")
 
 
+def _tracking_head(shared: Path) -> Path:
+    git(shared / "work", "remote", "set-head", "origin", "main")
+    return _empty(shared / "work/.git/refs/remotes/origin/HEAD")
+
+
+def _packed_references(shared: Path) -> Path:
+    git(shared / "work", "pack-refs", "--all")
+    return _empty(shared / "work/.git/packed-refs")
+
+
+def _packed(shared: Path, ending: str) -> Path:
+    git(shared / "work", "repack", "--quiet", "-a", "-d")
+    (path,) = (shared / "work/.git/objects/pack").glob(f"*{ending}")
+    return _empty(path)
+
+
+def _pack(shared: Path) -> Path:
+    return _packed(shared, ".pack")
+
+
+def _pack_index(shared: Path) -> Path:
+    return _packed(shared, ".idx")
+
+
 def _tag(shared: Path) -> Path:
     return _empty(shared / "work/.git/refs/tags/churn@v1.0.0")
 
@@ -79,6 +103,10 @@ CUTS: dict[Callable[[Path], Path], bool] = {
     _head: True,
     _index: False,
     _tracking: False,
+    _tracking_head: False,
+    _packed_references: True,
+    _pack: True,
+    _pack_index: True,
     _tag: False,
     _commit: True,
     _pointer: True,
@@ -102,7 +130,10 @@ def test_it_is_named_and_the_remedy_brings_it_back(
         with pytest.raises(GitError, match=str(path)) as stopped:
             registry.set_alias("churn@3", "two", push=True)
     assert "gitreg init" not in f"{stopped.value} {stopped.value.hint}"
-    remedy = _remedy_of(work, path, stopped.value)
+    with Registry(work) as registry:
+        (found,) = (f for f in registry.doctor() if f.code == "damaged")
+    assert (found.severity, found.subject) == ("error", str(path))
+    remedy = str(found.remedy)
     run(work, remedy, tmp_path / "bin")
     with Registry(work) as registry:
         registry.fetch()
@@ -112,14 +143,37 @@ def test_it_is_named_and_the_remedy_brings_it_back(
     assert git(work, "status", "--porcelain") == ""
 
 
-def _remedy_of(work: Path, path: Path, error: GitError) -> str:
-    """Return the doctor's remedy; without a HEAD only the error has one."""
-    if path.name == "HEAD":
-        return str(error.hint)
-    with Registry(work) as registry:
-        (found,) = (f for f in registry.doctor() if f.code == "damaged")
-    assert (found.severity, found.subject) == ("error", str(path))
-    return str(found.remedy)
+@pytest.mark.parametrize(
+    ("name", "remedy"), [("config", "git remote add origin URL"), ("shallow", "git fetch")]
+)
+def test_settings_that_are_lost_stop_every_write(stocked: Path, name: str, remedy: str) -> None:
+    path = _empty(stocked / ".git" / name)
+    with Registry(stocked) as registry:
+        for push in (False, True):
+            with pytest.raises(Damaged, match=str(path)) as stopped:
+                registry.set_alias("churn@3", "one", push=push)
+            assert remedy in str(stopped.value.hint)
+        assert [f.subject for f in registry.doctor() if f.code == "damaged"] == [str(path)]
+
+
+def test_the_file_is_named_from_a_folder_below(
+    stocked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git names it from the root of the work tree."""
+    path = _object(stocked, "HEAD:registry")
+    monkeypatch.chdir(stocked / "models")
+    with Registry() as registry:
+        with pytest.raises(Damaged) as stopped:
+            registry.resolve("churn/production")
+        assert stopped.value.damage.path == path
+        assert [f.subject for f in registry.doctor() if f.code == "damaged"] == [str(path)]
+
+
+def test_a_commit_that_is_lost_is_not_a_missing_registry(stocked: Path) -> None:
+    head = git(stocked, "rev-parse", "HEAD")
+    _object(stocked, "HEAD").unlink()
+    with Registry(stocked) as registry, pytest.raises(GitError, match=f"commit {head[:9]} is not"):
+        registry.resolve("churn/production")
 
 
 def test_a_repository_without_commits_is_none_that_was_damaged(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from mlflow.entities.multipart_upload import CreateMultipartUploadResponse, Mult
 from mlflow.entities.presigned_download import PresignedDownloadUrlResponse
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, TEMPORARILY_UNAVAILABLE
 from mlflow.server import constants
 from mlflow.store.artifact import artifact_repository_registry
 from mlflow.store.artifact.artifact_repo import (
@@ -26,8 +27,10 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from gitreg import Registry
-from gitreg.mlflow import artifact_repository
-from gitreg.mlflow.artifact_repository import download_uri, own_artifact
+from gitreg.artifacts.provenance import Provenance
+from gitreg.core.model.model import Lineage
+from gitreg.mlflow import serving
+from gitreg.mlflow.artifact_repository import LINK, download_uri, own_artifact
 from gitreg.mlflow.checkouts import META_FILE
 from gitreg.mlflow.uri import parse, undecoded_folder
 from tests.mlflow.test_checkouts import MODEL, files_of
@@ -363,15 +366,93 @@ def test_a_server_without_a_destination_says_so(
 
 
 def test_a_server_sends_its_clients_to_itself(
-    uri: str, in_server: str, monkeypatch: pytest.MonkeyPatch
+    uri: str, registry: Registry, in_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    registry = parse(uri)
-    assert download_uri(registry, NAME, 1) == "mlflow-artifacts:/gitreg/Gr~C3~B6~C3~9Fe~202/1"
-    assert download_uri(parse("gitreg:///other"), "m", 1) == "gitreg:///other/-/m/1"
+    version = registry.show(f"{NAME}@1")
+    own = parse(uri)
+    assert download_uri(own, version) == "mlflow-artifacts:/gitreg/Gr~C3~B6~C3~9Fe~202/1"
+    assert download_uri(parse("gitreg:///other"), version) == version_uri("gitreg:///other", 1)
     monkeypatch.setenv(constants.ARTIFACTS_DESTINATION_ENV_VAR, "/srv/artifacts")
-    assert download_uri(registry, "m", 1) == f"{uri}/-/m/1"
+    assert download_uri(own, version) == version_uri(uri, 1)
     monkeypatch.delenv(constants.SERVE_ARTIFACTS_ENV_VAR)
-    assert download_uri(registry, "m", 1) == f"{uri}/-/m/1"
+    assert download_uri(own, version) == version_uri(uri, 1)
+
+
+@pytest.mark.parametrize(
+    ("source", "is_given"),
+    [
+        ("s3://ada:secret@bucket/model", True),
+        ("hdfs://host/model", True),
+        ("mlflow-artifacts:/1/model", False),
+        ("runs:/0123/model", False),
+        ("/home/ada/model", False),
+        ("file:///etc", False),
+        ("gitreg:///other/-/m/1", False),
+    ],
+)
+def test_a_server_sends_its_clients_to_the_source_of_a_link(
+    uri: str, registry: Registry, in_server: str, source: str, is_given: bool
+) -> None:
+    linked = Provenance(text=(LINK, "x"), lineage=Lineage(source))
+    registry.register_artifact("linked", linked)
+    given = download_uri(parse(uri), registry.show("linked@1"))
+    expected = "mlflow-artifacts:/gitreg/linked/1"
+    assert given == (source.replace("ada:secret@", "") if is_given else expected)
+
+
+class Broken(LocalArtifactRepository):  # type: ignore[misc]  # MLflow is not typed
+    """An artifact repository of a store that cannot be reached."""
+
+    problem: Exception
+
+    def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
+        raise self.problem
+
+    def download_artifacts(self, artifact_path: str, dst_path: str | None = None) -> str:
+        raise self.problem
+
+    def _download_file(self, remote_file_path: str, local_path: str) -> None:
+        raise self.problem
+
+
+@pytest.mark.parametrize(
+    ("problem", "status"),
+    [
+        (OSError("https://ada:secret@host: no route to host\nmore"), 409),
+        (MlflowException("internal"), 409),
+        (MlflowException("later", TEMPORARILY_UNAVAILABLE), 409),
+        (MlflowException("no such object", RESOURCE_DOES_NOT_EXIST), 404),
+        (None, 409),
+    ],
+)
+def test_a_link_that_cannot_be_read_is_one_error_that_nobody_repeats(
+    registry: Registry,
+    uri: str,
+    in_server: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    problem: Exception | None,
+    status: int,
+) -> None:
+    if problem is not None:
+        monkeypatch.setattr(Broken, "problem", problem, raising=False)
+        known = artifact_repository_registry.get_registered_artifact_repositories()
+        monkeypatch.setitem(known, "broken", lambda *_, **__: Broken(str(tmp_path)))
+    registry.register_artifact("linked", Provenance(text=(LINK, "broken://host/model")))
+    server = get_artifact_repository(in_server)
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: server.list_artifacts("gitreg/linked/1"),
+        lambda: server.download_artifacts("gitreg/linked/1/MLmodel", str(tmp_path)),
+        lambda: server._download_file("gitreg/linked/1/MLmodel", str(tmp_path / "x")),
+    )
+    for call in calls:
+        with pytest.raises(MlflowException) as raised:
+            call()
+        assert raised.value.get_http_status_code() == status
+        said = raised.value.message
+        assert "a link to broken://host/model, which the server cannot read" in said
+        assert "secret" not in said
+        assert said.count("\n") == 1
 
 
 def test_a_server_reads_its_own_artifacts_itself(in_server: str, tmp_path: Path) -> None:
@@ -389,7 +470,7 @@ def test_a_server_reads_its_own_artifacts_itself(in_server: str, tmp_path: Path)
 
 
 def test_the_names_of_variables_are_mlflows() -> None:
-    assert artifact_repository._DESTINATION == constants.ARTIFACTS_DESTINATION_ENV_VAR
-    assert artifact_repository._REGISTRY_STORE == constants.REGISTRY_STORE_URI_ENV_VAR
-    assert artifact_repository._SERVES == constants.SERVE_ARTIFACTS_ENV_VAR
-    assert artifact_repository._IN_SERVER == constants.ARTIFACT_ROOT_ENV_VAR
+    assert serving.DESTINATION == constants.ARTIFACTS_DESTINATION_ENV_VAR
+    assert serving.REGISTRY_STORE == constants.REGISTRY_STORE_URI_ENV_VAR
+    assert serving.SERVES == constants.SERVE_ARTIFACTS_ENV_VAR
+    assert serving.IN_SERVER == constants.ARTIFACT_ROOT_ENV_VAR

@@ -113,10 +113,6 @@ def _down(shared: Path) -> None:
     shutil.rmtree(shared / "origin.git")
 
 
-def _detached(shared: Path) -> None:
-    git(shared / "work", "switch", "--quiet", "--detach")
-
-
 def _shallow(shared: Path) -> None:
     shutil.rmtree(shared / "work")
     git(shared, "clone", "--quiet", "--depth=2", f"file://{shared / 'origin.git'}", "work")
@@ -128,10 +124,9 @@ def _shallow(shared: Path) -> None:
     [
         (_no_remote, "there is no Git remote"),
         (_down, "cannot read the remote"),
-        (_detached, "HEAD is detached"),
         (_shallow, "shallow"),
     ],
-    ids=["no remote", "down", "detached", "shallow"],
+    ids=["no remote", "down", "shallow"],
 )
 def test_a_world_that_is_wrong(
     shared: Path, command: str, spoil: Callable[[Path], None], told: str

@@ -254,7 +254,7 @@ def test_a_detached_head_is_read_and_not_written(stocked: Path) -> None:
         assert registry.log("churn/production")[0].after == (1,)
         with pytest.raises(GitError, match="detached") as refused:
             registry.promote("churn@3", stage="production")
-        assert refused.value.hint == "git switch BRANCH"
+        assert refused.value.hint == "nothing was written; git switch BRANCH"
         with pytest.raises(GitError, match="detached"):
             registry.promote("churn@3", stage="production", dry_run=True)
     assert git(stocked, "for-each-ref") == before

@@ -120,6 +120,50 @@ def test_a_cold_job_fetches_no_history_to_write(
     assert _is_in_order(shared)
 
 
+@pytest.fixture
+def wide(shared: Path, filtering: str) -> str:
+    """The URL of a registry with 200 versions of another model, each in a folder of its own."""
+    work = shared / "work"
+    for number in range(1, 201):
+        manifest = work / f"registry/wide/versions/{number}/manifest.yaml"
+        manifest.parent.mkdir(parents=True)
+        manifest.write_text(f"version: {number}\n")
+    git(work, "add", "--all")
+    git(work, "commit", "--quiet", "-m", "Many folders")
+    git(work, "push", "--quiet")
+    return filtering
+
+
+def _objects(copies: Path) -> int:
+    (light,) = copies.glob("*/light.git")
+    return len(git(light, "cat-file", "--batch-all-objects", "--batch-check").split("\n"))
+
+
+SERVERS = {
+    "any filter": [],
+    "no depth but 0": ["uploadpackfilter.tree.maxDepth", "0"],
+    "no filter of folders": ["uploadpackfilter.tree.allow", "false"],
+    "no filter": ["uploadpack.allowFilter", "false"],
+}
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_cold_write_fetches_the_folders_on_its_way(
+    shared: Path, wide: str, copies: Path, server: str
+) -> None:
+    if SERVERS[server]:
+        git(shared / "origin.git", "config", *SERVERS[server])
+    with Registry(wide) as registry:
+        registry.promote("churn@3", stage="production")
+        assert (_objects(copies) < 100) is (server == "any filter")
+        assert registry.model("churn").stages["production"] == (3,)
+        outcome, _ = registry.rollback("churn")
+        assert [str(version) for version in outcome.versions] == ["churn@2"]
+    (light,) = copies.glob("*/light.git")
+    held = git(light, "rev-list", "--objects", "--missing=print", "--filter=blob:none", "--all")
+    assert "?" not in held  # no folder is left to be fetched on its own
+
+
 def test_a_cold_job_fetches_the_history_that_a_rollback_needs(
     shared: Path, filtering: str, copies: Path
 ) -> None:

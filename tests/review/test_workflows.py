@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import subprocess
-import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -21,9 +18,9 @@ from gitreg.review.workflows import PATHS, CiHost, workflow
 from tests.conftest import git
 from tests.publishing.by_hand import commit_by_hand
 from tests.support.commands import error, everything, gitreg
+from tests.support.jobs import audited, by_schema, run
 
 HOSTS: list[CiHost] = ["github", "gitlab"]
-SCHEMAS = {"github": "vendor.github-workflows", "gitlab": "vendor.gitlab-ci"}
 
 
 def document(host: str) -> Any:
@@ -42,30 +39,14 @@ def scripts(host: str) -> list[str]:
     return found
 
 
-def tool(name: str) -> str:
-    path = shutil.which(name, path=str(Path(sys.executable).parent))
-    assert path is not None
-    return path
-
-
 @pytest.mark.parametrize("host", HOSTS)
 def test_the_hosts_own_schema_takes_it(tmp_path: Path, host: str) -> None:
     file = tmp_path / "gitreg.yml"
     file.write_text(workflow(host).text)
-    done = subprocess.run(
-        [tool("check-jsonschema"), "--builtin-schema", SCHEMAS[host], str(file)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = by_schema(host, file)
     assert done.returncode == 0, done.stdout
     file.write_text(workflow(host).text.replace("script:", "skript:").replace("runs-on", "on"))
-    broken = subprocess.run(
-        [tool("check-jsonschema"), "--builtin-schema", SCHEMAS[host], str(file)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    broken = by_schema(host, file)
     assert broken.returncode == 1  # it is looked at
 
 
@@ -80,21 +61,7 @@ def test_a_template_is_yaml_as_it_stands(host: str) -> None:
 
 
 def test_nothing_lets_others_run_code_in_it(tmp_path: Path) -> None:
-    folder = tmp_path / ".github" / "workflows"
-    folder.mkdir(parents=True)
-    (folder / "gitreg.yml").write_text(workflow("github").text)
-    # GitHub's own actions by their major version: who wants hashes has a tool that keeps them.
-    settings = tmp_path / "zizmor.yml"
-    settings.write_text(
-        "rules: {unpinned-uses: {config: {policies: {'actions/*': ref-pin, '*': hash-pin}}}}\n"
-    )
-    done = subprocess.run(
-        [tool("zizmor"), "--offline", "--no-progress", "--config", str(settings), str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "HOME": str(tmp_path)},
-    )
+    done = audited(tmp_path, workflow("github").text)
     assert done.returncode == 0, done.stdout
 
 
@@ -150,33 +117,6 @@ def checked_out(shared: Path, host: str) -> Path:
     way = ["-B", "main"] if host == "github" else ["--detach"]
     git(work, "checkout", "--quiet", "--force", *way, "refs/remotes/origin/main")
     return work
-
-
-def run(
-    folder: Path, script: str, program: str | None = None, **variables: str
-) -> subprocess.CompletedProcess[str]:
-    """Run a script as the host would, with this gitreg; nothing is installed."""
-    programs = folder.parent / "programs"
-    programs.mkdir(exist_ok=True)
-    program = program or f'exec {sys.executable} -m gitreg "$@"'
-    (programs / "gitreg").write_text(f"#!/bin/sh\n{program}\n")
-    (programs / "python").write_text(f'#!/bin/sh\n[ "$2" = pip ] || exec {sys.executable} "$@"\n')
-    for name in ("gitreg", "python"):
-        (programs / name).chmod(0o755)
-    return subprocess.run(
-        ["bash", "-eo", "pipefail", "-c", script],
-        cwd=folder,
-        env={
-            **os.environ,
-            "PATH": f"{programs}:{os.environ['PATH']}",
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-            "GITREG": "gitreg",
-            **variables,
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def job(host: str, name: str) -> str:

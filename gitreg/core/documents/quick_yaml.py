@@ -15,10 +15,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-Scalar: TypeAlias = "str | int | float | bool | None"
-Value: TypeAlias = "Scalar | list[Value] | dict[str, Value]"
+Scalar: TypeAlias = str | int | float | bool | None
+
+if TYPE_CHECKING:
+    Value: TypeAlias = Scalar | list["Value"] | dict[str, "Value"]
+else:  # `typing.get_type_hints` would look the inner names up wherever the alias is used
+    Value = Scalar | list | dict
 
 DEPTH_LIMIT = 10
 """The deepest nesting that this reader takes."""

@@ -37,6 +37,8 @@ ARCHIVE = "archived"
 LIFECYCLE_STAGES = ("staging", "production", ARCHIVE)
 """MLflow's stages beside None; a registry's policy may name others."""
 
+_MLFLOW_STAGES = (NO_STAGE, *LIFECYCLE_STAGES)
+
 _PORTABLE = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?")
 _WINDOWS_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
 _STAGE = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
@@ -112,11 +114,14 @@ def check_stage_name(stage: str) -> str:
     return lowered
 
 
-def check_alias(alias: str, stages: tuple[str, ...] = LIFECYCLE_STAGES) -> str:
+def check_alias(alias: str, stages: tuple[str, ...] = ()) -> str:
     """Return ``alias`` if it may name an alias in a registry that has ``stages``.
 
+    MLflow's stages are allowed, because ``m@production`` is never the stage. Other stages are not:
+    only their names tell that they get no tags; see `name_in_tags`.
+
     Raises:
-        InvalidRequest: it is malformed, or looks like a version, ``latest`` or a stage.
+        InvalidRequest: it is malformed, or looks like a version, ``latest`` or another stage.
     """
     rule = None
     if not is_alias(alias):
@@ -127,8 +132,8 @@ def check_alias(alias: str, stages: tuple[str, ...] = LIFECYCLE_STAGES) -> str:
         rule = "it looks like a version"
     elif alias.lower() == "latest":
         rule = "'latest' always means the highest version"
-    elif alias.lower() in (NO_STAGE, *LIFECYCLE_STAGES, *stages):
-        rule = "it looks like a stage"
+    elif alias.lower() in stages and alias.lower() not in _MLFLOW_STAGES:
+        rule = "the policy has a stage of that name"
     if rule:
         raise InvalidRequest(f"{_shown(alias)} cannot be an alias: {rule}")
     return alias
@@ -238,7 +243,7 @@ def parse_reference(text: str) -> Reference:
 
     ====================================================  ==============================
     ``m@5`` ``m:5`` ``m/5`` ``m@v5`` ``models:/m/5``      version 5
-    ``m@champion`` ``models:/m@champion``                 the alias
+    ``m@champion`` ``models:/m@champion``                 the alias, even if it is ``production``
     ``m/production`` ``m#production`` ``models:/m/Production``  the stage, in any case
     ``m@latest`` ``models:/m/latest``                     the highest version
     ``m``                                                 the model itself
@@ -272,11 +277,6 @@ def parse_reference(text: str) -> Reference:
         stage = selector.lower()
         return Reference(model, stage=stage if stage == NO_STAGE else check_stage_name(selector))
     if separator == "@" and is_alias(selector):
-        if selector.lower() in (NO_STAGE, *LIFECYCLE_STAGES):
-            raise InvalidRequest(
-                f"{_shown(text)}: {selector.lower()} is a stage, not an alias",
-                hint=f"write {model}/{selector.lower()}",
-            )
         return Reference(model, alias=selector)
     raise InvalidRequest(
         f"{_shown(text)} is not a reference",
@@ -307,6 +307,23 @@ class RegistryTag:
 def is_taggable(name: str) -> bool:
     """Tell whether GTO's grammar accepts ``name`` for an artifact or a stage."""
     return _TAGGABLE.fullmatch(name) is not None
+
+
+def name_in_tags(pointer: str) -> str | None:
+    """Return how tags name a pointer; ``None`` for a pointer that gets no tags.
+
+    An alias that is called like one of MLflow's stages gets none: GTO and DVC would take them for
+    tags of the stage.
+
+    >>> [name_in_tags(f"{kind}/production") for kind in ("stages", "aliases")]
+    ['production', None]
+    >>> name_in_tags("aliases/champion")
+    'champion'
+    """
+    kind, _, name = pointer.partition("/")
+    if not is_taggable(name) or (kind == "aliases" and name.lower() in _MLFLOW_STAGES):
+        return None
+    return name
 
 
 def parse_tag(text: str) -> RegistryTag | None:

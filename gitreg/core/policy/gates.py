@@ -399,7 +399,7 @@ class Annotated:
         return Verdict(codes.ANNOTATION, passed, f"{self.name} is {state}")
 
 
-CanBeUnknown: TypeAlias = "CodeClean | CodeOn | ArtifactOnRemote | Formats | Soak | MetricBetter"
+CanBeUnknown: TypeAlias = CodeClean | CodeOn | ArtifactOnRemote | Formats | Soak | MetricBetter
 
 CAN_BE_UNKNOWN = (CodeClean, CodeOn, ArtifactOnRemote, Formats, Soak, MetricBetter)
 """The gates whose facts are not known everywhere: a server has no access to the bytes, say."""
@@ -426,6 +426,16 @@ def _some(names: Sequence[str]) -> str:
 
 
 Gate: TypeAlias = (
-    "MetricLimit | MetricBetter | CodeClean | CodeOn | DataHashed | EnvironmentPresent"
-    " | ArtifactOnRemote | Formats | Size | Soak | Annotated | Lenient"
+    MetricLimit
+    | MetricBetter
+    | CodeClean
+    | CodeOn
+    | DataHashed
+    | EnvironmentPresent
+    | ArtifactOnRemote
+    | Formats
+    | Size
+    | Soak
+    | Annotated
+    | Lenient
 )

@@ -9,6 +9,7 @@
 `conflicts`  what changed since an operation was decided on
 `taken_back` commits that take an operation back without saying so
 `compare`    what differs between two versions
+`search`     searches by a scan of all versions, and the values that they compare
 `timestamps` when models and versions were created and last changed
 ============ ============================================================================
 """

@@ -30,6 +30,9 @@ ADOPTED = "Gitreg-Tag"
 COUNTER = "Gitreg-Counter"
 """The trailer with the highest counter that tags of others have: gitreg's own are above it."""
 
+TIME = "Gitreg-Time"
+"""The trailer with the time of a call to the millisecond, because a commit's date has seconds."""
+
 _TRAILER_LIKE = re.compile(r"^(\s*)(Gitreg-[\w-]+\s*:)", re.IGNORECASE | re.MULTILINE)
 # Git's words; abbreviated by `git revert --reference`, and followed by more after a merge.
 _REVERTS = re.compile(r"^This reverts commit ([0-9a-f]{7,64})\b", re.MULTILINE)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from gitreg.core.documents.yaml import Value
 from gitreg.core.model.model import ModelVersion
+
+_REQUIREMENT = re.compile(
+    r"(?P<name>[A-Za-z0-9][\w.-]*)(?P<extras>\[[^]]*\])?\s*"
+    r"(?:==\s*(?P<exact>\S.*)|@\s+(?P<source>\S.*)|(?P<rest>[<>=!~;(].*)?)"
+)
+"""A line of a ``requirements.txt``; options and paths are none."""
 
 
 @dataclass(frozen=True)
@@ -104,19 +111,19 @@ def flatten(params: Mapping[str, Value], prefix: str = "") -> dict[str, Value]:
 
 
 def packages(requirements: Iterable[str]) -> dict[str, Any]:
-    """Return the packages of a frozen environment, name to version or source.
+    """Return the packages of an environment: normalised name to version, source or condition.
 
-    >>> packages(["numpy==2.1.0", "# comment", "tool @ git+https://example.com/tool@4b652c8"])
+    >>> packages(["NumPy==2.1.0", "# comment", "tool @ git+https://example.com/tool@4b652c8"])
     {'numpy': '2.1.0', 'tool': 'git+https://example.com/tool@4b652c8'}
+    >>> packages(["--index-url https://example.com", "scikit_learn >=1.5", "pandas"])
+    {'scikit-learn': '>=1.5', 'pandas': 'any version'}
     """
     found = {}
     for line in requirements:
-        requirement = line.partition("#")[0].strip()
-        for separator in ("==", " @ "):
-            name, present, version = requirement.partition(separator)
-            if present:
-                found[name.strip()] = version.strip()
-                break
+        match = _REQUIREMENT.fullmatch(line.partition("#")[0].strip())
+        if match is not None:
+            name = re.sub(r"[-_.]+", "-", match["name"]).lower()
+            found[name] = match["exact"] or match["source"] or match["rest"] or "any version"
     return found
 
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from gitreg.core.model.names import RegistryTag, is_taggable, parse_tag
+from gitreg.core.model.names import RegistryTag, name_in_tags, parse_tag
 from gitreg.core.state.history import Event, named_by
 from gitreg.core.state.state import RegistryState
 from gitreg.errors import InvalidDocument
@@ -96,9 +96,9 @@ class Ledger:
             if not ends or event.version not in self.targets:
                 return True
             return bool(left) and left.pop()[0].version == event.version
-        pointer = event.pointer.partition("/")[2]
+        pointer = name_in_tags(event.pointer)
         before, after = named_by(event.before), named_by(event.after)
-        if before == after or not is_taggable(pointer):
+        if before == after or pointer is None:
             return True
         if after in self.targets:
             tag, version = left.pop() if left else (None, 0)
@@ -251,10 +251,11 @@ class _Story:
         )
 
     def _has_pointers(self, state: RegistryState) -> bool:
-        held = [(name, named_by(held)) for name, held in state.stages(self.model).items()]
-        held += state.aliases(self.model).items()
-        names = {name: version for name, version in held if is_taggable(name)}
-        if len(names) != len([name for name, _ in held if is_taggable(name)]):
+        held = [(f"stages/{name}", named_by(v)) for name, v in state.stages(self.model).items()]
+        held += [(f"aliases/{name}", v) for name, v in state.aliases(self.model).items()]
+        tagged = [(name, version) for path, version in held if (name := name_in_tags(path))]
+        names = dict(tagged)
+        if len(names) != len(tagged):
             return False  # a stage and an alias of one name share their tags
         # A version can lack a tag since a rename or a squash, or because somebody removed it.
         return set(names.values()) <= set(self.versions) and all(

@@ -8,8 +8,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import NoReturn, Protocol
 
+from gitreg import core
 from gitreg.core.model import layout, manifest
 from gitreg.core.model.manifest import Tombstone
 from gitreg.core.model.model import Annotations, Model, ModelVersion
@@ -24,8 +25,6 @@ from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import GitregError, InvalidDocument, NotFound
 
 # Resolving a reference needs no rules: a serving process does not wait for them.
-if TYPE_CHECKING:
-    from gitreg.core.policy import Policy
 
 _POINTERS = ("stages", "aliases")
 
@@ -105,7 +104,7 @@ class RegistryState:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
-        self._policy: Policy | None = None
+        self._policy: core.policy.Policy | None = None
 
     @property
     def commit(self) -> str | None:
@@ -113,7 +112,7 @@ class RegistryState:
         return self.snapshot.commit
 
     @property
-    def policy(self) -> Policy:
+    def policy(self) -> core.policy.Policy:
         """The rules in force."""
         if self._policy is None:
             from gitreg.core.policy import read_policy
@@ -130,7 +129,7 @@ class RegistryState:
         later = RegistryState(_Overlaid(self.snapshot, files))
         return later if layout.POLICY in files else later._ruled_like(self)
 
-    def ruled_by(self, policy: Policy) -> RegistryState:
+    def ruled_by(self, policy: core.policy.Policy) -> RegistryState:
         """Return the same state under another policy, such as one that is not committed yet."""
         other = RegistryState(self.snapshot)
         other._policy = policy
@@ -510,8 +509,9 @@ class RegistryState:
             self.check_model(model)
             known = self.aliases(model)
             hint = did_you_mean(alias, known)
-            if hint is None and alias in self.policy.stages:
-                hint = f"{alias} is a stage: {model}/{alias}"
+            stage = alias.lower()
+            if stage in (NO_STAGE, *self.policy.stages):
+                hint = f"{stage} is a stage: {model}/{stage}"
             if hint is None:
                 hint = f"it has {', '.join(known) or 'none'}"
             raise NotFound(f"{model!r} has no alias {alias!r}", hint=hint)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gitreg.core.model.gto_tags import GtoTag, parse_gto_tag
-from gitreg.core.model.names import RegistryTag, format_version, is_taggable
+from gitreg.core.model.names import RegistryTag, format_version, is_taggable, name_in_tags
 from gitreg.core.state.change import ADOPTED, COUNTER, trailers_of
 from gitreg.core.state.history import CommitInfo, Event, named_by
 
@@ -164,7 +164,7 @@ class Draft:
     def add(self, event: Event) -> None:
         """Add the tags of one event."""
         if event.pointer is not None:
-            self._move(event, event.pointer.partition("/")[2])
+            self._move(event, name_in_tags(event.pointer))
         elif event.version is None:
             return
         elif event.action in ("delete", "remove"):
@@ -193,12 +193,12 @@ class Draft:
         if not known and not self._ledger.is_taken(str(tag)):
             self._append(str(tag), model, version, self._commit.oid, format_version(model, version))
 
-    def _move(self, event: Event, pointer: str) -> None:
+    def _move(self, event: Event, pointer: str | None) -> None:
         model, version = event.model, named_by(event.after)
         if model in self._moves:
             self._adopt_move(self._moves[model], event)
             return
-        if version == named_by(event.before) or not is_taggable(pointer):
+        if version == named_by(event.before) or pointer is None:
             return
         if version is not None and self._target(model, version) is not None:
             self._make(model, version, f"{pointer} names {{}}", pointer=pointer)

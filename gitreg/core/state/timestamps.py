@@ -7,6 +7,8 @@ not count.
 
 >>> moment_of(60, None), moment_of(60, (60, 60_000)), moment_of(61, (60, 60_001))
 (60000, 60001, 61000)
+>>> [moment_of(time, None, ["1970-01-01T00:00:59.250Z"]) for time in (58, 60, 999)]
+[58000, 59250, 999000]
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import TypeAlias
 
 from gitreg.core.model import layout
 from gitreg.core.state.history import Event, FileChange
+from gitreg.core.text.times import milliseconds
 
 Subject: TypeAlias = "tuple[str, int | None]"
 """A version of a model; without a number the model itself."""
@@ -27,6 +30,9 @@ _DESCRIPTION = re.compile(
     rb"^(?:description|'description'|\"description\")\s*:[^\n]*(?:\n(?:[ \t][^\n]*)?(?=\n|\Z))*",
     re.MULTILINE,
 )
+
+_SOON = 120
+"""How long a call may wait for others before its commit is made, in seconds."""
 
 _COUNTED = ("register", "remove", "rewrite", "create", "delete", "revert")
 
@@ -66,14 +72,20 @@ class Timestamps:
         return Timestamps(first.pop(0, 0), last.pop(0, 0), first, last)
 
 
-def moment_of(time: int, last: tuple[int, int] | None) -> int:
+def moment_of(time: int, last: tuple[int, int] | None, claims: Sequence[str] = ()) -> int:
     """Return the moment of a commit.
 
     Args:
         time: its committer's date, in seconds.
         last: date and moment of the commit of the registry before it.
+        claims: the times that its message gives; one counts if the commit was made right after it.
     """
-    return last[1] + 1 if last is not None and last[0] == time else time * 1000
+    moment = time * 1000
+    if claims and time - _SOON <= (claimed := milliseconds(claims[0])) // 1000 <= time:
+        moment = claimed
+    if last is not None and last[0] <= time:
+        moment = max(moment, last[1] + 1)
+    return moment
 
 
 def changed_in(events: Iterable[Event], changes: Iterable[FileChange]) -> set[Subject]:

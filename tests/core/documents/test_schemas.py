@@ -38,7 +38,7 @@ READER_ONLY = {
         r"is not a stage of this policy$": CROSS,
         r"cannot replace into itself$": CROSS,
         r"would have to hold any number$": CROSS,
-        r"cannot be an alias: it looks like a stage$": CROSS,
+        r"cannot be an alias: the policy has a stage of that name$": CROSS,
         r"is neither a role, a signer nor an e-mail$": CROSS,
         r"at_most: it is below at_least": ORDER,
         r"until: it is not after from$": ORDER,

@@ -223,9 +223,8 @@ def test_names_that_no_stage_may_have(stage: str, rule: str) -> None:
         ("V5", "looks like a version"),
         ("٣", "looks like a version"),
         ("LATEST", "'latest' always means the highest version"),
-        ("none", "looks like a stage"),
-        ("Production", "looks like a stage"),
-        ("canary", "looks like a stage"),
+        ("canary", "the policy has a stage of that name"),
+        ("Canary", "the policy has a stage of that name"),
     ],
 )
 def test_names_that_no_alias_may_have(alias: str, rule: str) -> None:
@@ -236,6 +235,13 @@ def test_names_that_no_alias_may_have(alias: str, rule: str) -> None:
 
 def test_an_alias_may_be_a_stage_of_another_registry() -> None:
     assert names.check_alias("canary") == "canary"
+
+
+@pytest.mark.parametrize("alias", ["production", "Staging", "archived", "None"])
+def test_an_alias_may_be_one_of_mlflows_stages(alias: str) -> None:
+    assert names.check_alias(alias, ("staging", "production", "archived")) == alias
+    assert names.parse_reference(f"m@{alias}") == Reference("m", alias=alias)
+    assert names.name_in_tags(f"aliases/{alias}") is None
 
 
 # References
@@ -281,8 +287,6 @@ def test_what_a_person_may_type(texts: list[str], reference: Reference) -> None:
         ("m@1234567890", "is not a version", "versions are 1, 2, 3"),
         ("m#5", "'5' is not a version", "versions are 1, 2, 3"),
         ("m#latest", "reserved", None),
-        ("m@Production", "production is a stage, not an alias", "write m/production"),
-        ("m@none", "none is a stage, not an alias", "write m/none"),
         ("m@", "is not a reference", "try churn-predictor@5"),
         ("m@a@b", "is not a reference", "try churn-predictor@5"),
         ("m@-x", "is not a reference", "try churn-predictor@5"),

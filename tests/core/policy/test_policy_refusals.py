@@ -129,7 +129,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh
         (STAGED + "from: [a, a]}}", "stages.b.from: 'a' is listed twice", 0),
         (STAGED + "from: [stging]}}", "stages.b.from: 'stging' is not a stage", 0),
         (STAGED + "from: a}}", "stages.b.from: expected a list, found text", 0),
-        (STAGED + "aliases: [a]}}", "stages.b.aliases: 'a' cannot be an alias: it looks like a", 0),
+        (STAGED + "aliases: [a]}}", "stages.b.aliases: 'a' cannot be an alias: the policy has", 0),
         (STAGED + "crowded: 0}}", "stages.b.crowded: expected true or false", 0),
         (STAGED + "approvals: {count: 0, by: [x@y]}}}", "approvals.count: 0 is less than 1", 0),
         (STAGED + "approvals: {count: 101, by: [x@y]}}}", "approvals.count: 100 is the most", 0),

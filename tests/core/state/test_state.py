@@ -84,6 +84,9 @@ def test_an_alias_that_is_a_stage_of_the_policy() -> None:
     with pytest.raises(NotFound) as caught:
         resolved(branch, "churn@canary")
     assert caught.value.hint == "canary is a stage: churn/canary"
+    with pytest.raises(NotFound) as caught:
+        resolved(branch, "churn@None")
+    assert caught.value.hint == "none is a stage: churn/none"
 
 
 def test_no_version_is_left() -> None:

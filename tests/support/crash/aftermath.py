@@ -84,17 +84,20 @@ def unsynced(calls: Sequence[str]) -> list[str]:
 
 
 def mend(stage: Stage, ran: Ran) -> bool:
-    """Run the remedies of what doctor calls damaged; return whether there was any.
+    """Run doctor's remedies of locks and damage, in its order; return whether there was damage.
 
-    Where the command failed, its error has to name the damage, too.
+    Where the command failed, its error has to name one of them, too.
     """
     said = stage.gitreg("doctor", "--json")
-    found = [f for f in said.json if f["code"] == "damaged"] if said.out.startswith("[") else []
+    listed = said.json if said.out.startswith("[") else []
+    found = [f for f in listed if f["code"] == "damaged" or f["code"].endswith("-lock")]
+    if all(f["code"] != "damaged" for f in found):
+        return False
+    assert ran.code in (0, 3), ran
+    assert ran.code == 0 or any(f["subject"] in ran.err for f in found), (found, ran)
     for finding in found:
-        assert ran.code in (0, 3), ran
-        assert ran.code == 0 or finding["subject"] in ran.err, (finding, ran)
         remedy, _, own = finding["remedy"].partition(" && gitreg ")
         subprocess.run(["bash", "-c", remedy], cwd=stage.work, check=True, capture_output=True)
         if own:
             stage.set_up(*own.split())
-    return bool(found)
+    return True

@@ -282,9 +282,15 @@ class _Scene:
         """Run the command again; return how that ended, and what is wrong."""
         result = Result.RECOVERED
         ran = self._stage.gitreg(*self.argv)
-        if self._then is Then.POWER_CUT and aftermath.mend(self._stage, ran):
-            result = Result.NAMED
-            ran = self._stage.gitreg(*self.argv)
+        if self._then is Then.POWER_CUT:
+            try:
+                damaged = aftermath.mend(self._stage, ran)
+            except (AssertionError, subprocess.CalledProcessError) as error:
+                why = getattr(error, "stderr", b"").decode("utf-8", "replace")
+                return Result.FAILED, [f"a remedy does not help: {error} {why}"]
+            if damaged:
+                result = Result.NAMED
+                ran = self._stage.gitreg(*self.argv)
         if (ran.code != 0 or self._locks()) and self._unlock(ran.err):
             result = Result.UNLOCKED
             ran = self._stage.gitreg(*self.argv)
@@ -331,7 +337,8 @@ class _Scene:
             parted = self._then is Then.PLAIN_GIT and command.pushes and here != there
             stage = replace(stage, judged="origin.git") if parted else stage
             yield from self._wrong_commits()
-            yield from checks.registry(stage, pushes=command.pushes, parted=parted)
+            by_hand = self._then is Then.PLAIN_GIT and not command.pushes
+            yield from checks.registry(stage, pushes=command.pushes, parted=parted, by_hand=by_hand)
             if self._then in (Then.PLAIN_GIT, Then.COLLEAGUE):
                 yield from checks.nothing_taken_back(stage)
         else:
