@@ -79,7 +79,7 @@ def list_(
     of_models = name is None or any(sign in name for sign in "*?[")
     if of_models and (metric or sort):
         raise InvalidRequest(
-            "--metric and --sort are about the versions of one model",
+            "--metric and --sort are about versions of one model",
             hint="name it: gitreg list shows the models",
         )
     broken: list[GitregError] = []
