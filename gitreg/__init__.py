@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from gitreg.approvals.giving import ApprovalPreview
     from gitreg.approvals.stored import StoredApproval
     from gitreg.artifacts.provenance import Provenance
+    from gitreg.artifacts.store import ArtifactStore as ArtifactStore  # not for programs
     from gitreg.check import CheckReport
     from gitreg.core.model.model import Model, ModelVersion, Resolved
     from gitreg.core.model.names import Reference
@@ -104,6 +105,7 @@ __all__ = [
 
 _MODULES = {
     "ApprovalPreview": "approvals.giving",
+    "ArtifactStore": "artifacts.store",
     "CheckReport": "check",
     "CloneStatus": "publishing.status",
     "Comparison": "core.state.compare",

@@ -9,6 +9,7 @@ import argparse
 
 import mlflow
 import mlflow.sklearn
+import sklearn
 from mlflow.models import infer_signature
 from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
@@ -46,7 +47,11 @@ def main() -> None:
             }
         )
         mlflow.sklearn.log_model(
-            model, name="model", signature=infer_signature(test_rows, model.predict(test_rows))
+            model,
+            name="model",
+            signature=infer_signature(test_rows, model.predict(test_rows)),
+            # Without this, MLflow loads the model in another process to find out.
+            pip_requirements=[f"scikit-learn=={sklearn.__version__}"],
         )
 
     version = mlflow.register_model(

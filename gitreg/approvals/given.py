@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
-from gitreg.approvals.signatures import parse_signature
+from gitreg.approvals.signatures import fingerprint_of
 from gitreg.core.model import layout
 from gitreg.core.state.history import Event
 from gitreg.core.text.times import utc
-from gitreg.errors import InvalidDocument
 from gitreg.git.repository import GitRepository
 
 _ACTIONS = ("approve", "withdraw")
@@ -67,7 +65,7 @@ def given(repository: GitRepository, events: Iterable[Event]) -> Iterator[GivenA
             event.action,
             str(event.stage),
             principal,
-            _fingerprint(data),
+            None if data is None else fingerprint_of(data),
             utc(event.time),
             event.author,
             event.commit,
@@ -99,11 +97,3 @@ class _Paths:
                 paths.remove(path)
                 return place.principal, path
         return None, None
-
-
-@lru_cache(maxsize=256)
-def _fingerprint(data: bytes | None) -> str | None:
-    try:
-        return None if data is None else parse_signature(data).key.fingerprint
-    except InvalidDocument:
-        return None

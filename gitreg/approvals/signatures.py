@@ -92,6 +92,15 @@ def parse_signature(data: bytes) -> SshSignature:
     return SshSignature(parsed, namespace.decode("utf-8", "replace"), b"\n".join(framed))
 
 
+@lru_cache(maxsize=256)
+def fingerprint_of(data: bytes) -> str | None:
+    """Return the fingerprint of the key that a signature claims; ``None`` if it does not parse."""
+    try:
+        return parse_signature(data).key.fingerprint
+    except InvalidDocument:
+        return None
+
+
 def verify(text: bytes, signature: bytes, namespace: str, signers: Signers) -> str:
     """Return the principal who signed a text.
 

@@ -16,7 +16,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from gitreg.approvals.signatures import APPROVAL, OfAnotherText, Unverified, verify
+from gitreg.approvals.signatures import (
+    APPROVAL,
+    OfAnotherText,
+    Unverified,
+    fingerprint_of,
+    verify,
+)
 from gitreg.core.model import layout
 from gitreg.core.model.keys import Signers
 from gitreg.core.model.layout import Place
@@ -45,12 +51,14 @@ class StoredApproval:
         principal: who approves, as the file name claims.
         verified: whether that principal signed exactly this move.
         reason: why it does not verify; ``None`` when it does.
+        key: the fingerprint of the key in its signature; ``None`` if that does not parse.
     """
 
     stage: str
     principal: str
     verified: bool
     reason: str | None = None
+    key: str | None = None
 
 
 def signers_of(policy: Policy) -> Signers:
@@ -217,7 +225,8 @@ def stored_approvals(
         try:
             root = repository_id()
         except GitError as error:
-            found.append(StoredApproval(stage, principal, verified=False, reason=str(error)))
+            why, key = str(error), fingerprint_of(data)
+            found.append(StoredApproval(stage, principal, verified=False, reason=why, key=key))
             continue
         entry = entries_of(history)(version.model, stage)
         wanted = approval_of(state, root, version.model, version.version, stage, entry)
@@ -232,7 +241,7 @@ def stored_approvals(
             mine = _by(wanted, principal, state.snapshot)
             unused = partial(_is_unused, history, wanted, is_there=is_there)
             reason = why_not(data, mine, principal, signers, unused) if mine else _UNCOUNTED
-        found.append(StoredApproval(stage, principal, reason is None, reason))
+        found.append(StoredApproval(stage, principal, reason is None, reason, fingerprint_of(data)))
     return found
 
 

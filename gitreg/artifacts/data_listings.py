@@ -82,7 +82,9 @@ class DataListings:
 
     def _inner(self, path: str) -> Iterator[DvcProject]:
         """Yield the DVC projects in folders of the work tree that a path is in."""
-        folders = PurePosixPath(path).parents if self._top is not None else ()
-        for folder in folders:
-            if str(folder) != "." and self._top and (self._top / folder / ".dvc").is_dir():
+        place = PurePosixPath(path)
+        if self._top is None or place.is_absolute() or ".." in place.parts:
+            return
+        for folder in place.parents[:-1]:
+            if (self._top / folder / ".dvc").is_dir():
                 yield DvcProject(self._top / folder)

@@ -12,7 +12,7 @@ import contextlib
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -36,6 +36,7 @@ from gitreg.git.history_database import (
     EVENT,
     clear,
     event_of,
+    index,
     open_database,
     transaction,
     truncate,
@@ -51,6 +52,12 @@ from gitreg.git.sharing import share
 
 _TAG = "SELECT name, model, version, target, tagger, time, zone, message FROM tags"
 _VERSION = "FROM versions WHERE model = ? AND life = ? AND version = ?"
+
+_MODEL = 3
+"""The column of the model in `EVENT`."""
+
+_MOST_NAMES = 500
+"""How many models a query names; of more, it reads all."""
 
 _MOST_CACHED = 100
 """How many models' timestamps are cached."""
@@ -164,6 +171,7 @@ class HistoryIndex:
             for commit, changes in read_commits(self._source, known, tip):
                 fold.add(commit, changes)
             fold.write()
+            index(db)
             self._limit = None
             db.execute("UPDATE meta SET tip = ?", (tip,))
 
@@ -201,6 +209,7 @@ class HistoryIndex:
                         fold = self._fold(db)
                         fold.add(commit, changes)
                         fold.write()
+                        index(db)
                         db.execute("UPDATE meta SET tip = ?", (commit.oid,))
             except sqlite3.DatabaseError:
                 self._discard(in_memory=False)
@@ -399,6 +408,34 @@ class HistoryIndex:
                 values.append(value)
         query = f"{EVENT} WHERE {' AND '.join(where)} ORDER BY seq DESC, place LIMIT ?"
         return [event_of(row) for row in self._ask(query, (*values, limit))]
+
+    def moves_and_ends(
+        self, models: Collection[str] | None = None, pointer: str | None = None
+    ) -> list[Event]:
+        """Return what moved pointers, removed versions and ended models or brought them back.
+
+        Args:
+            models: only those of models that have or had these names; all by default.
+            pointer: of moves, only those of this pointer.
+
+        Returns:
+            The oldest first; those of one commit in their order.
+        """
+        query = (
+            f"{EVENT} WHERE seq <= ? AND (pointer = ifnull(?, pointer) OR (pointer IS NULL "
+            "AND action IN ('delete', 'remove', 'rename', 'revert')))"
+        )
+        values: list[object] = [self._last_seen, pointer]
+        if models is not None and len(models) <= _MOST_NAMES:
+            query += f" AND model IN ({', '.join('?' * len(models))})"
+            values += models
+        rows = self._ask(f"{query} ORDER BY seq, place", values)
+        return [event_of(row) for row in rows if models is None or row[_MODEL] in models]
+
+    def model_names(self) -> list[str]:
+        """Return the names that models have or had, sorted."""
+        query = "SELECT DISTINCT model FROM events WHERE seq <= ? ORDER BY model"
+        return [row[0] for row in self._ask(query, (self._last_seen,))]
 
     def events_of_commit(self, commit: str, model: str | None = None) -> list[Event]:
         """Return the events of a commit, of one model or of all."""

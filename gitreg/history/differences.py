@@ -69,7 +69,7 @@ def code_difference(
     found = replace(found, relation=where, merge_base=common, pipeline=pipeline)
     try:
         files = code.line_changes(repository, before, after, pipeline)
-        every = code.changed_code(repository, before, after)
+        every = dict.fromkeys(code.changed_code(repository, before, after))
     except GitError:
         return replace(found, base=_absent(sides[0]), candidate=_absent(sides[1]))
     names = {name for one in files for name in (one.path, one.renamed_from)}

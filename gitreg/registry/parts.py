@@ -24,7 +24,6 @@ from gitreg.registry.options import ReadOptions, Self, Unpack, WriteSettings, re
 from gitreg.registry.references import existing
 
 if TYPE_CHECKING:
-    from gitreg.artifacts.store import ArtifactStore
     from gitreg.core.operations import Operation
     from gitreg.core.operations.judging import Mover
     from gitreg.core.state.change import Change
@@ -109,14 +108,14 @@ class Parts:
         return self._repository
 
     @property
+    def artifacts(self) -> gitreg.ArtifactStore:
+        """The bytes of the versions, for the packages on top of this one."""
+        return self._artifacts
+
+    @property
     def private_dir(self) -> Path:
         """The folder for what belongs to this clone alone, such as the history index."""
         return self._repository.private_dir
-
-    @property
-    def artifacts(self) -> ArtifactStore:
-        """The bytes of the versions."""
-        return self._artifacts
 
     @contextmanager
     def authored_by(self, name: str, email: str) -> Iterator[None]:
@@ -193,7 +192,7 @@ class Parts:
         """The history of a shallow clone."""
         from gitreg.git.past import open_past
 
-        return open_past(self._repository, self._clone.upstream(self._repository.tip()))
+        return open_past(self._repository, self._clone.upstream(self._clone.tip()))
 
     @cached_property
     def _written(self) -> GitRepository:
@@ -211,7 +210,7 @@ class Parts:
         return self._history_of(self._written, lambda: self._clone)
 
     @cached_property
-    def _artifacts(self) -> ArtifactStore:
+    def _artifacts(self) -> gitreg.ArtifactStore:
         from gitreg.artifacts.store import ArtifactStore
 
         if self._url is None:

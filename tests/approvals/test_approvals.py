@@ -409,8 +409,15 @@ def test_what_show_and_log_say(team: Path) -> None:
     # What it replaced then is known from history.
     found = gitreg("show", "churn@3", "--json", "--repo", str(team)).json
     assert found["approvals"] == [
-        {"stage": "production", "principal": GRACE, "verified": True, "reason": None}
+        {
+            "stage": "production",
+            "principal": GRACE,
+            "verified": True,
+            "reason": None,
+            "key": found["approval_events"][0]["key"],
+        }
     ]
+    assert found["approvals"][0]["key"].startswith("SHA256:")
     with Registry(team) as registry:
         registry.rollback("churn")
     found = gitreg("show", "churn@3", "--json", "--repo", str(team)).json

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -117,13 +116,17 @@ def _reads(run: Printed, tmp_path: Path) -> None:
     assert run("show churn/production")["held"]["since"].endswith("Z")
     assert run("show churn", form="show MODEL")["moves"]
     assert len(run("log")) > 10
+    assert len(run("timeline")) > 5
+    assert run("search", "version > 1 AND name = 'churn'")
+    for reference in ("churn/production", "churn@4", "tokenizer@1"):
+        assert run(f"explain {reference}")["read_from"]
     run("resolve churn@4")
     run("compare churn@2 churn@4")
-    run("compare churn@2 churn@4 --code --data --environment", form="compare --code")
-    assert run("search", "metrics.auc > 0.7")
-    run("bisect churn --dry-run --good 2 --bad 4", form="bisect --dry-run")
-    test = (sys.executable, "-c", "import os; exit(os.environ['GITREG_VERSION'] == '4')")
-    assert run("bisect churn --good 2 --bad 4 --json --", *test)["first_bad"] == 4
+    detail = "compare churn@2 churn@4 --code --data --environment"
+    assert run(detail, form="compare --code")["data"]["changes"]
+    assert run("bisect churn --dry-run", form="bisect --dry-run")["candidates"][0]["left_out"]
+    check = ("sh", "-c", "test $GITREG_VERSION -lt 3")
+    assert run("bisect churn --json --", *check)["first_bad"] == 3
     run("pull churn@4 -o", str(tmp_path / "out"))
     assert run("verify churn")
     run("policy show")

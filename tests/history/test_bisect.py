@@ -204,6 +204,15 @@ def test_ends_that_make_no_sense(work: Path, options: tuple[str, ...], said: str
     assert runs(work) == []
 
 
+def test_a_model_with_too_few_versions(work: Path) -> None:
+    with Registry(work) as registry:
+        registry.create_model("empty")
+        registry.register("single", work / "models" / "churn")
+    assert "empty has no versions yet" in error("bisect", "empty", "--", "true")
+    assert "single@1 is both" in error("bisect", "single", "--", "true")
+    assert "nowhere" in error("bisect", "nowhere", "--", "true")
+
+
 def test_deleted_versions_lost_bytes_and_tests_that_cannot_tell(work: Path) -> None:
     with Registry(work) as registry:
         registry.delete("churn@3")
@@ -222,6 +231,15 @@ def test_deleted_versions_lost_bytes_and_tests_that_cannot_tell(work: Path) -> N
     # What is skipped beside the answer hides nothing.
     answer = found(*rules(work, 8, {4: 125}))
     assert (answer["first_bad"], answer["last_good"]) == (8, 7)
+
+
+def test_a_manifest_that_does_not_parse_is_skipped(work: Path) -> None:
+    manifest = work / "registry" / "churn" / "versions" / "4" / "manifest.yaml"
+    manifest.write_text("format: 1\n")
+    git(work, "commit", "--quiet", "-am", "by hand")
+    plan = found("--dry-run")
+    assert "manifest.yaml" in plan["candidates"][3]["left_out"]
+    assert found(*rules(work, 7))["first_bad"] == 7
 
 
 def test_an_end_that_cannot_be_tested(work: Path) -> None:
@@ -259,6 +277,17 @@ def test_damaged_bytes_end_it_and_may_be_left_out(work: Path) -> None:
     assert set(runs(work)).isdisjoint({1, 4, 8})  # and what was known counts
 
 
+def test_a_remote_that_cannot_be_reached_ends_it(work: Path, tmp_path: Path) -> None:
+    config = "[core]\n    remote = store\n['remote \"store\"']\n    url = ../../../store\n"
+    (work / "registry" / ".dvc" / "config").write_text(config)
+    git(work, "commit", "--quiet", "-am", "a remote beside the clone")
+    git(tmp_path, "clone", "--quiet", "--bare", str(work), "bare.git")
+    ran = gitreg("bisect", "churn", "--repo", str(tmp_path / "bare.git"), *rules(work, 5), code=3)
+    assert "churn@1: the DVC remote 'store' is the folder" in ran.err
+    assert "leave it out" not in ran.err  # the others are not there either
+    assert runs(work) == []
+
+
 @pytest.mark.parametrize("status", [128, 200])
 def test_a_status_that_says_nothing_ends_it(work: Path, status: int) -> None:
     command = rules(work, 5, {4: status})
@@ -286,6 +315,8 @@ def test_killed_or_interrupted_it_goes_on_without_a_run_twice(work: Path) -> Non
     assert play(work, command).returncode == -signal.SIGKILL
     assert runs(work) == [1, 8, 4]
     assert any(name.startswith(".gitreg-") for name in left(work))  # nobody could remove it
+    with Registry(work) as registry:
+        assert "unfinished" in {finding.code for finding in registry.doctor()}
     interrupted = play(work, command)
     assert (interrupted.returncode, interrupted.stdout) == (130, "")
     assert "interrupted" in interrupted.stderr

@@ -42,7 +42,8 @@ def test_what_is_exported() -> None:
     calls = [call for owner in gitreg.Registry.__mro__ for call in _public_calls(owner)]
     assert len(calls) > 40
     taken = {kind for call in calls for kind in _kinds(typing.get_type_hints(call))}
-    assert {kind.__name__ for kind in taken} <= set(gitreg.__all__)
+    inner = {"ArtifactStore", "GitRepository"}  # for the packages on top of the registry's
+    assert {kind.__name__ for kind in taken} - inner <= set(gitreg.__all__)
 
 
 def test_every_annotation_that_can_be_reached_is_evaluated() -> None:

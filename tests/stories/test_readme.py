@@ -33,6 +33,7 @@ STORIES = (
         RECIPES / "audit.md",
     ),
     (RECIPES / "sklearn.md", RECIPES / "dvc-data.md"),
+    (GUIDES / "debugging.md",),
 )
 _SESSION = re.compile(r"```console\n(.*?)```", re.DOTALL)
 _MARK = "----8<----"

@@ -89,11 +89,20 @@ def ago(seconds: float) -> str:
     >>> [ago(seconds) for seconds in (-5, 61, 7300, 200_000)]
     ['less than a minute ago', '1 minute ago', '2 hours ago', '2 days ago']
     """
+    return f"{lasting(seconds)} ago"
+
+
+def lasting(seconds: float) -> str:
+    """Return how long something is, in words, rounded down.
+
+    >>> [lasting(seconds) for seconds in (5, 61, 7300, 200_000)]
+    ['less than a minute', '1 minute', '2 hours', '2 days']
+    """
     for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         count = int(seconds // length)
         if count > 0:
-            return f"{count} {unit}{'s' if count > 1 else ''} ago"
-    return "less than a minute ago"
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return "less than a minute"
 
 
 def instant(milliseconds: int) -> str:
