@@ -7,6 +7,7 @@ cannot be written, or another process is filling it for minutes, the index is ma
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -107,6 +108,14 @@ def with_database(
         raise WorldError(
             "the SQLite of this Python cannot search texts", hint="install one with FTS5"
         ) from None
+
+
+def is_kept(repository: GitRepository) -> bool:
+    """Tell whether a repository keeps its index, so that the next search does not make it anew."""
+    if repository.is_shallow:
+        return False
+    folder = repository.private_dir
+    return os.access(folder if folder.exists() else folder.parent, os.W_OK)
 
 
 def _in_file(repository: GitRepository, path: Path) -> sqlite3.Connection:
