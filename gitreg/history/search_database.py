@@ -41,7 +41,7 @@ CREATE TABLE docs (
     id INTEGER PRIMARY KEY, model TEXT, version INTEGER, scope INTEGER, line INTEGER,
     environment INTEGER, died TEXT, document TEXT
 );
-CREATE INDEX docs_by_name ON docs (model, version);
+CREATE INDEX docs_by_name ON docs (model, version DESC, line DESC);
 CREATE INDEX docs_by_line ON docs (line);
 CREATE TABLE fields (id INTEGER PRIMARY KEY, path TEXT UNIQUE);
 CREATE TABLE facts (
@@ -132,7 +132,7 @@ def _remove(path: Path) -> None:
 
 
 def _opened(place: str) -> sqlite3.Connection:
-    db = sqlite3.connect(place, timeout=60, isolation_level=None)
+    db = sqlite3.connect(place, timeout=300, isolation_level=None)
     try:
         # After a power cut the last commits are read again; the truth is in Git.
         db.execute("PRAGMA journal_mode = WAL")

@@ -13,10 +13,9 @@ False
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, reduce
+from functools import reduce
 from typing import Any, Protocol, TypeVar
 
 from mlflow.entities.model_registry.prompt_version import IS_PROMPT_TAG_KEY
@@ -36,6 +35,8 @@ from gitreg.core.text.filter import (
     Comparison,
     Node,
     Not,
+    Sign,
+    like,
 )
 from gitreg.core.text.filter_fields import Field, bounded
 
@@ -54,6 +55,10 @@ _COLUMNS = {
 
 _FIELDS = {name: Field(name) for name in ("name", "version", "source", "run_id")}
 """The fields of the search index for attributes of a row; it does not have the others."""
+
+
+_SIGNS: dict[str, Sign] = {"=": "=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+_SIGNS |= {"LIKE": "LIKE", "ILIKE": "ILIKE"}
 
 
 class Row(Protocol):
@@ -150,16 +155,16 @@ def _node(clause: Clause) -> Node | None:
     """Return a comparison for the search index, maybe of more than what MLflow finds."""
     field = Field("tags", clause.key) if clause.of_tag else _FIELDS.get(clause.key)
     sign, value = clause.comparator, clause.value
-    if field is None or not _can_be_bound(value):
+    if field is None or not _can_be_bound(clause.key) or not _can_be_bound(value):
         return None
-    if sign in ("LIKE", "ILIKE"):  # SQLite's patterns have no escapes
-        return Comparison(field, sign, (value.replace("\\", "\\\\"),))
-    if sign in ("IN", "NOT IN"):
+    if sign in _LISTS:
         found: Node = Comparison(field, "=", tuple(value))
         return Not(found) if sign == "NOT IN" else found
     if sign == "!=":
         return Not(Comparison(field, "=", (value,)))
-    return Comparison(field, sign, (value,))
+    if sign in ("LIKE", "ILIKE"):
+        value = _without_escapes(value)
+    return Comparison(field, _SIGNS[sign], (value,))
 
 
 def _can_be_bound(value: Any) -> bool:
@@ -185,17 +190,16 @@ def matches(comparator: str, left: object, right: Any) -> bool:
 
 
 def _like(text: str, pattern: str) -> bool:
-    return _pattern(pattern).fullmatch(text) is not None
+    return like(_without_escapes(pattern))(text)
 
 
 def _ilike(text: str, pattern: str) -> bool:
     return _like(text.translate(_ASCII_LOWER), pattern.translate(_ASCII_LOWER))
 
 
-@lru_cache(maxsize=256)
-def _pattern(pattern: str) -> re.Pattern[str]:
-    wildcards = {"%": ".*", "_": "."}
-    return re.compile("".join(wildcards.get(c, re.escape(c)) for c in pattern), re.DOTALL)
+def _without_escapes(pattern: str) -> str:
+    """Return a pattern of SQLite as `like` takes it: a backslash is only a backslash."""
+    return pattern.replace("\\", "\\\\")
 
 
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
