@@ -18,7 +18,9 @@ from benchmarks import (
     machine,
     mlflow_store,
     operations,
+    past,
     report,
+    search,
     startup,
     surroundings,
 )
@@ -28,10 +30,12 @@ from benchmarks.scale import SCALES
 
 PARTS = {
     "operations": "Operations, in-process and warm",
+    "past": "Questions to the history, in-process and warm",
     "startup": "Whole processes",
     "cold": "A job that starts cold, whole processes",
     "artifacts": "Artifacts, whole processes with their peak memory",
     "mlflow": "MLflow's calls, on its own store and on gitreg's",
+    "search": "Searches on a warm index",
     "load": "Concurrent writers, each publishing from its own clone",
 }
 OURS = "gitreg"
@@ -90,12 +94,17 @@ def _run(part: str, folder: Path, launcher: Launcher, *, quick: bool) -> list[Re
     registries = folder / "registries"
     if part == "operations":
         results = operations.run(scales, registries, quick=quick, progress=_progress)
+    elif part == "past":
+        results = past.run(folder / "past", progress=_progress)
     elif part == "startup":
         results = startup.run(scales, registries, launcher, quick=quick, progress=_progress)
     elif part == "cold":
         results = cold.run(scales[1:], folder / "cold", launcher, progress=_progress)
     elif part == "mlflow":
         results = mlflow_store.run(folder / "mlflow", progress=_progress)
+    elif part == "search":
+        scales = search.SCALES[:1] if quick else search.SCALES
+        results = search.run(scales, registries, progress=_progress)
     elif part == "load":
         results = load.run(folder / "load", registries, quick=quick, progress=_progress)
     else:

@@ -12,7 +12,7 @@
 `reproducing` reproduce
 `papers`      the card of a model
 `reading`     list, show, log, resolve, compare, pull, verify
-`history`     timeline
+`history`     timeline, explain
 `search`      search versions by what is known about them
 `bisect`      the search for the first bad version
 `reviewing`   approvals, the policy, the check, hooks, files for Git hosts
@@ -48,7 +48,7 @@ COMMANDS = {
     "reproducing": ("reproduce",),
     "papers": ("card",),
     "reading": ("list", "show", "log", "resolve", "compare", "pull", "verify"),
-    "history": ("timeline",),
+    "history": ("timeline", "explain"),
     "search": ("search",),
     "bisect": ("bisect",),
     "reviewing": ("approve", "policy", "check", "hook", "ci", "codeowners"),

@@ -7,6 +7,7 @@ cannot be written, or another process is filling it for minutes, the index is ma
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,7 +41,7 @@ CREATE TABLE docs (
     id INTEGER PRIMARY KEY, model TEXT, version INTEGER, scope INTEGER, line INTEGER,
     environment INTEGER, died TEXT, document TEXT
 );
-CREATE INDEX docs_by_name ON docs (model, version);
+CREATE INDEX docs_by_name ON docs (model, version DESC, line DESC);
 CREATE INDEX docs_by_line ON docs (line);
 CREATE TABLE fields (id INTEGER PRIMARY KEY, path TEXT UNIQUE);
 CREATE TABLE facts (
@@ -109,6 +110,14 @@ def with_database(
         ) from None
 
 
+def is_kept(repository: GitRepository) -> bool:
+    """Tell whether a repository keeps its index, so that the next search does not make it anew."""
+    if repository.is_shallow:
+        return False
+    folder = repository.private_dir
+    return os.access(folder if folder.exists() else folder.parent, os.W_OK)
+
+
 def _in_file(repository: GitRepository, path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()  # SQLite gives the files that it makes beside it the same mode
@@ -123,7 +132,7 @@ def _remove(path: Path) -> None:
 
 
 def _opened(place: str) -> sqlite3.Connection:
-    db = sqlite3.connect(place, timeout=60, isolation_level=None)
+    db = sqlite3.connect(place, timeout=300, isolation_level=None)
     try:
         # After a power cut the last commits are read again; the truth is in Git.
         db.execute("PRAGMA journal_mode = WAL")

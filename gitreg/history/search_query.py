@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gitreg.core.model.names import NO_STAGE
-from gitreg.core.state.search import is_numeric, tester
+from gitreg.core.state.search import is_numeric, predicate
 from gitreg.core.text.filter import Comparison, Node, Not, Order
 from gitreg.core.text.filter_fields import Field, Operand, Requirement, Span
 from gitreg.history.search_database import GONE, LIVE
@@ -28,9 +28,9 @@ _SAID = (
     "OR ifnull(d.line, 0) IN (SELECT line FROM texts WHERE id IN {0} AND seq <= ?))"
 )
 _WORD = "(SELECT rowid FROM words WHERE words MATCH ?)"
-_SELECT = (
+_DOCUMENT = (
     "SELECT d.model, d.version, d.scope, d.document, "
-    "(SELECT oid FROM lines l WHERE l.line = d.line ORDER BY seq LIMIT 1)"
+    "(SELECT oid FROM lines l WHERE l.line = d.line ORDER BY seq LIMIT 1) FROM docs d WHERE id = ?"
 )
 _NEEDS = (
     "d.environment IN (SELECT environment FROM packages WHERE name = ? AND satisfies(version, ?))"
@@ -86,9 +86,12 @@ class Query:
         where = _Sql(scope) if node is None else _Sql(scope).joined(self.holds(node), "AND")
         tables = " ".join(("docs d", *(join.text for join in joins)))
         keys += ["d.model", "d.version DESC", "d.line DESC"]
-        statement = f"{_SELECT} FROM {tables} WHERE {where.text} ORDER BY {', '.join(keys)} LIMIT ?"
+        by = ", ".join(keys)
+        statement = f"SELECT d.id FROM {tables} WHERE {where.text} ORDER BY {by} LIMIT ?"  # noqa: S608
         most = -1 if limit is None else min(limit, 2**62)
-        return self._db.execute(statement, (*values, *where.values, most)).fetchall()
+        # Documents are read last: to sort them all takes longer than all the rest.
+        numbers = self._db.execute(statement, (*values, *where.values, most)).fetchall()
+        return [self._db.execute(_DOCUMENT, number).fetchone() for number in numbers]
 
     def _order(self, key: str, field: Field) -> _Sql:
         """Return the join that has the value to sort by."""
@@ -123,7 +126,7 @@ class Query:
         true = self._exists(field, condition)
         if field.type == "stage":
             none = (None, NO_STAGE)
-            if any(tester(comparison, given)(none) for given in comparison.operands):
+            if any(predicate(comparison, given)(none) for given in comparison.operands):
                 true = true.joined(anything.negated(), "OR")
         if not opposite:
             return true

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 def search(
     registry: Registry,
-    filter: str | None = None,  # noqa: A002  the word of the grammar, and of MLflow
+    filter: str | Node | None = None,  # noqa: A002  the word of the grammar, and of MLflow
     *,
     order_by: str | None = None,
     limit: int | None = None,
@@ -55,7 +55,8 @@ def search(
 
     Args:
         registry: which.
-        filter: the grammar is that of `gitreg.core.text.filter`; all versions by default.
+        filter: the grammar is that of `gitreg.core.text.filter`; all versions by default. A
+            parsed filter is taken too.
         order_by: fields, ``"metrics.roc_auc DESC, created_at"``; by default by model, and the
             newest version first, as where these are equal.
         limit: the most versions to return.
@@ -71,7 +72,7 @@ def search(
         InvalidDocument: a file of the registry does not parse.
         NotFound: there is no registry.
     """
-    node = None if filter is None else parse(filter)
+    node = parse(filter) if isinstance(filter, str) else filter
     orders = () if order_by is None else parse_order(order_by)
     if limit is not None and limit < 1:
         raise InvalidRequest(f"a limit is 1 or more, not {limit}")

@@ -19,6 +19,9 @@ from gitreg.core.state.timestamps import Timestamps
 from gitreg.core.text.times import milliseconds
 from gitreg.errors import GitregError, InvalidRequest, NotFound
 from gitreg.git.objects import CommitSnapshot
+from gitreg.history.search_database import is_kept
+from gitreg.history.searching import search
+from gitreg.mlflow.search import PROMPTS, Query
 from gitreg.registry import Registry
 
 _MANIFEST = "manifest.yaml"
@@ -307,6 +310,21 @@ class Reading:
     def versions(self, name: str) -> list[VersionRow]:
         """Return all versions of a model, ascending."""
         return [self.version(name, number) for number in self.model(name).versions]
+
+    def matching(self, query: Query) -> list[VersionRow]:
+        """Return the versions that may match a search, those of prompts only if it wants them."""
+        wanted = query.candidates
+        if wanted is None or not is_kept(self._registry.repository):
+            names = [name for name in self.names if query.may_have(name)]
+            return [row for model in self.models(names) for row in self.versions(model.name)]
+        at = str(self.state.commit)
+        found = search(self._registry, wanted, rev=at)
+        prompts: set[str] = set()
+        if found and not query.wants_prompts:
+            prompts = {version.model for version in search(self._registry, PROMPTS, rev=at)}
+        places = [(one.model, one.version) for one in found if one.model not in prompts]
+        self.models(sorted({name for name, _ in places}))
+        return [self.version(*place) for place in places]
 
     def _placed(self, model: ModelRow, number: int) -> VersionRow:
         """Return a version with its stage, aliases and times, which come from its model."""

@@ -13,10 +13,9 @@ False
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import reduce
 from typing import Any, Protocol, TypeVar
 
 from mlflow.entities.model_registry.prompt_version import IS_PROMPT_TAG_KEY
@@ -29,6 +28,18 @@ from mlflow.store.model_registry import (
 )
 from mlflow.utils.search_utils import SearchModelUtils, SearchModelVersionUtils, SearchUtils
 
+from gitreg.core.text.filter import (
+    MOST_COMPARISONS,
+    MOST_VALUES,
+    Both,
+    Comparison,
+    Node,
+    Not,
+    Sign,
+    like,
+)
+from gitreg.core.text.filter_fields import Field, bounded
+
 _ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _TAG_COMPARATORS = ("=", "!=", "LIKE", "ILIKE")
 _LISTS = ("IN", "NOT IN")
@@ -40,6 +51,14 @@ _COLUMNS = {
     "timestamp": "updated",
 }
 """The row's name for an attribute of a filter or an order, where the names differ."""
+
+
+_FIELDS = {name: Field(name) for name in ("name", "version", "source", "run_id")}
+"""The fields of the search index for attributes of a row; it does not have the others."""
+
+
+_SIGNS: dict[str, Sign] = {"=": "=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+_SIGNS |= {"LIKE": "LIKE", "ILIKE": "ILIKE"}
 
 
 class Row(Protocol):
@@ -87,6 +106,24 @@ class Query:
     wants_prompts: bool
     order: tuple[tuple[str, bool], ...]
 
+    @property
+    def candidates(self) -> Node | None:
+        """What the search index is asked for: no version that matches is left out.
+
+        ``None`` without a comparison of anything but the name: models are found by their names.
+        """
+        if all(clause.key == "name" and not clause.of_tag for clause in self._applied):
+            return None
+        nodes = [node for clause in self._applied if (node := _node(clause)) is not None]
+        return reduce(Both, nodes[:MOST_COMPARISONS]) if nodes else None
+
+    @property
+    def _applied(self) -> tuple[Clause, ...]:
+        """The comparisons that count: with prompts left out, MLflow's SQL ignores their tag."""
+        if self.wants_prompts:
+            return self.clauses
+        return tuple(c for c in self.clauses if not (c.of_tag and c.key == IS_PROMPT_TAG_KEY))
+
     def may_have(self, name: str) -> bool:
         """Return whether a model of this name, or a version of it, can match."""
         return all(
@@ -100,16 +137,43 @@ class Query:
 
         A model counts as a prompt when one of its rows has the tag of prompts.
         """
-        clauses = self.clauses
+        clauses = self._applied
         if not self.wants_prompts:
-            # MLflow's SQL then ignores the filter's comparisons of that tag.
-            clauses = tuple(c for c in clauses if not (c.of_tag and c.key == IS_PROMPT_TAG_KEY))
             prompts = {row.name for row in rows if is_prompt(row.tags)}
             rows = [row for row in rows if row.name not in prompts]
         found = [row for row in rows if all(clause.holds(row) for clause in clauses)]
         for attribute, ascending in reversed(self.order):
             found.sort(key=operator.attrgetter(attribute), reverse=not ascending)
         return found
+
+
+PROMPTS = Comparison(Field("tags", IS_PROMPT_TAG_KEY), "=", ("true",))
+"""What the search index is asked for to find the models that are prompts."""
+
+
+def _node(clause: Clause) -> Node | None:
+    """Return a comparison for the search index, maybe of more than what MLflow finds."""
+    field = Field("tags", clause.key) if clause.of_tag else _FIELDS.get(clause.key)
+    sign, value = clause.comparator, clause.value
+    if field is None or not _can_be_bound(clause.key) or not _can_be_bound(value):
+        return None
+    if sign in _LISTS:
+        found: Node = Comparison(field, "=", tuple(value))
+        return Not(found) if sign == "NOT IN" else found
+    if sign == "!=":
+        return Not(Comparison(field, "=", (value,)))
+    if sign in ("LIKE", "ILIKE"):
+        value = _without_escapes(value)
+    return Comparison(field, _SIGNS[sign], (value,))
+
+
+def _can_be_bound(value: Any) -> bool:
+    """Tell whether SQLite takes a value: a request may have half a character, or huge numbers."""
+    if isinstance(value, int):
+        return isinstance(bounded(value), int)
+    if not isinstance(value, str):
+        return len(value) <= MOST_VALUES and all(map(_can_be_bound, value))
+    return value.encode("utf-8", "replace").decode() == value
 
 
 def is_prompt(tags: Mapping[str, str | None]) -> bool:
@@ -126,17 +190,16 @@ def matches(comparator: str, left: object, right: Any) -> bool:
 
 
 def _like(text: str, pattern: str) -> bool:
-    return _pattern(pattern).fullmatch(text) is not None
+    return like(_without_escapes(pattern))(text)
 
 
 def _ilike(text: str, pattern: str) -> bool:
     return _like(text.translate(_ASCII_LOWER), pattern.translate(_ASCII_LOWER))
 
 
-@lru_cache(maxsize=256)
-def _pattern(pattern: str) -> re.Pattern[str]:
-    wildcards = {"%": ".*", "_": "."}
-    return re.compile("".join(wildcards.get(c, re.escape(c)) for c in pattern), re.DOTALL)
+def _without_escapes(pattern: str) -> str:
+    """Return a pattern of SQLite as `like` takes it: a backslash is only a backslash."""
+    return pattern.replace("\\", "\\\\")
 
 
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
@@ -258,13 +321,18 @@ def _invalid(message: str) -> MlflowException:
 # Pages
 
 
-def check_model_results(max_results: int) -> None:
-    """Refuse a page of registered models that is too large.
+def check_model_results(max_results: object) -> None:
+    """Refuse a page of registered models that is too large or has no valid size.
 
     Raises:
-        MlflowException: ``max_results`` is larger than MLflow's limit.
+        MlflowException: ``max_results`` is larger than MLflow's limit, or no integer.
     """
-    _check_most(max_results, SEARCH_REGISTERED_MODEL_MAX_RESULTS_THRESHOLD)
+    if isinstance(max_results, (int, float)):
+        _check_most(max_results, SEARCH_REGISTERED_MODEL_MAX_RESULTS_THRESHOLD)
+    if not isinstance(max_results, int):
+        raise _invalid(
+            f"Invalid value for max_results. It must be an integer, but got {max_results}"
+        )
 
 
 def check_version_results(max_results: object) -> None:
@@ -280,7 +348,7 @@ def check_version_results(max_results: object) -> None:
     _check_most(max_results, SEARCH_MODEL_VERSION_MAX_RESULTS_THRESHOLD)
 
 
-def _check_most(max_results: int, most: int) -> None:
+def _check_most(max_results: float, most: int) -> None:
     if max_results > most:
         raise _invalid(
             "Invalid value for request parameter max_results. It must be at most "

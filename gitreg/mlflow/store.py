@@ -413,10 +413,8 @@ class GitregStore(AbstractStore):
         search.check_version_results(max_results)
         query = search.versions_query(filter_string, order_by)
         with self._reading() as reading:
-            models = reading.models([name for name in reading.names if query.may_have(name)])
-            rows = [row for model in models for row in reading.versions(model.name)]
             return search.page(
-                query.select(rows),
+                query.select(reading.matching(query)),
                 max_results,
                 page_token,
                 lambda row: entities.model_version(row, aliases=False),

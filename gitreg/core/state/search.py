@@ -157,7 +157,7 @@ def _holds(document: Document, comparison: Comparison) -> bool | None:
         return not values or (field.type == "stage" and values == [(None, NO_STAGE)])
     if not values and not field.is_always_known:
         return None
-    tests = [tester(comparison, each) for each in comparison.operands]
+    tests = [predicate(comparison, each) for each in comparison.operands]
     if any(is_numeric(comparison, each) for each in comparison.operands):
         values = [value for value in values if value[0] is not None]
         if not values:
@@ -207,7 +207,7 @@ _SIGNS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def tester(comparison: Comparison, given: Operand | Requirement) -> Callable[[Value], bool]:
+def predicate(comparison: Comparison, given: Operand | Requirement) -> Callable[[Value], bool]:
     """Return what tells whether a value satisfies one operand of a comparison."""
     sign = comparison.sign
     if isinstance(given, Span):
