@@ -1,0 +1,1 @@
+"""Versions measured by one command on the same data."""

@@ -1,0 +1,1 @@
+"""Versions made again from what their manifests record."""
