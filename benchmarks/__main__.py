@@ -18,6 +18,7 @@ from benchmarks import (
     machine,
     mlflow_store,
     operations,
+    past,
     report,
     search,
     startup,
@@ -29,6 +30,7 @@ from benchmarks.scale import SCALES
 
 PARTS = {
     "operations": "Operations, in-process and warm",
+    "past": "Questions to the history, in-process and warm",
     "startup": "Whole processes",
     "cold": "A job that starts cold, whole processes",
     "artifacts": "Artifacts, whole processes with their peak memory",
@@ -92,6 +94,8 @@ def _run(part: str, folder: Path, launcher: Launcher, *, quick: bool) -> list[Re
     registries = folder / "registries"
     if part == "operations":
         results = operations.run(scales, registries, quick=quick, progress=_progress)
+    elif part == "past":
+        results = past.run(folder / "past", progress=_progress)
     elif part == "startup":
         results = startup.run(scales, registries, launcher, quick=quick, progress=_progress)
     elif part == "cold":

@@ -15,6 +15,7 @@ from benchmarks.processes import Launcher, program
 from benchmarks.scale import STAGE, Scale
 
 WRITE = "first write, published"
+ROLLBACK = "first rollback, published"
 CLONE = "clone"
 PUSH = "push"
 BY_URL, SHALLOW, FULL = "gitreg --repo URL", "gitreg in clone --depth 1", "gitreg in clone"
@@ -56,6 +57,9 @@ def _cases(scale: Scale, folder: Path, launcher: Launcher) -> list[Case]:
 
         return argv
 
+    def rollback(*options: str) -> Callable[[], Sequence[str]]:
+        return lambda: [gitreg, "rollback", next(targets).model, *options]
+
     def timed(prepare: Callable[[], object], argv: Callable[[], Sequence[str]], cwd: Path) -> Case:
         def sample() -> Sample:
             shutil.rmtree(job, ignore_errors=True)
@@ -78,6 +82,8 @@ def _cases(scale: Scale, folder: Path, launcher: Launcher) -> list[Case]:
         (WRITE, BY_URL, timed(nothing, promote("--repo", url), job)),
         (WRITE, SHALLOW, timed(cloned(shallow), promote("--push"), there)),
         (WRITE, FULL, timed(cloned(clone), promote("--push"), there)),
+        (ROLLBACK, BY_URL, timed(nothing, rollback("--repo", url), job)),
+        (ROLLBACK, SHALLOW, timed(cloned(shallow), rollback("--push"), there)),
         (CLONE, GIT_SHALLOW, timed(nothing, lambda: shallow, job)),
         (CLONE, GIT_FULL, timed(nothing, lambda: clone, job)),
         (PUSH, GIT_PUSH, timed(_commits(cloned(shallow), there), lambda: push, there)),

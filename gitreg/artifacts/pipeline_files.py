@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import cast
 
-from gitreg.artifacts.dvc_files import TEMPLATE, Stage, named_in, path_of, pipeline_of, up_to
+from gitreg.artifacts.dvc_files import (
+    DVC_FILE_LIMIT,
+    TEMPLATE,
+    Stage,
+    named_in,
+    path_of,
+    pipeline_of,
+    up_to,
+)
 from gitreg.core.documents.fields import Fields
 from gitreg.core.documents.foreign_yaml import load
 from gitreg.core.documents.yaml import Value
@@ -69,7 +77,9 @@ def _stages(snapshot: Snapshot, folder: PurePosixPath, output: Path) -> list[Sta
 
 def _document(snapshot: Snapshot, path: PurePosixPath) -> Fields | None:
     data = snapshot.read(str(path))
-    document = None if data is None else load(data, str(path))
+    if data is None or len(data) > DVC_FILE_LIMIT:
+        return None
+    document = load(data, str(path))
     if not isinstance(document, dict):
         return None
     return Fields(cast("dict[str, Value]", document), str(path))
@@ -85,8 +95,10 @@ def _files(snapshot: Snapshot, folder: PurePosixPath, stages: Iterable[Stage]) -
         named += [stage.folder / dep for dep in declared]
         named += [stage.folder / str(file) for file in stage.recorded.mapping("params")]
         made += [path_of(entry, stage.folder) for entry in stage.entries("outs")]
-    paths = dict.fromkeys(map(_relative, named))
-    present = (path for path in paths if path and _is_in(snapshot, path))
+    # A word such as `.` in a command is no file of the pipeline.
+    around = {_relative(_ROOT / place) for place in (folder, *folder.parents)}
+    paths = sorted(set(map(_relative, named)) - around)
+    present = (path for path in paths if _is_in(snapshot, path))
     outputs = tuple(sorted(set(map(_relative, made)) - {""}))
     return PipelineFiles(tuple(sorted(set(present) - set(outputs))), outputs)
 

@@ -9,7 +9,7 @@
 `output`      prints answers, outcomes, warnings and progress
 `writing`     register, promote, roll back, annotate, delete
 `reading`     list, show, log, resolve, compare, pull, verify
-`history`     timeline
+`history`     timeline, explain
 `search`      search versions by what is known about them
 `bisect`      the search for the first bad version
 `reviewing`   approvals, the policy, the check, hooks, files for Git hosts
@@ -42,7 +42,7 @@ COMMANDS = {
         *("create", "rename", "delete"),
     ),
     "reading": ("list", "show", "log", "resolve", "compare", "pull", "verify"),
-    "history": ("timeline",),
+    "history": ("timeline", "explain"),
     "search": ("search",),
     "bisect": ("bisect",),
     "reviewing": ("approve", "policy", "check", "hook", "ci", "codeowners"),

@@ -45,10 +45,11 @@ def bisect(
         argument("-- CMD...", "Tests a version; {model} is its path. No shell is used."),
     ] = None,
     good: Annotated[
-        Optional[str], _version("--good", "A version that is good: 3 or NAME@3; the first one.")
+        Optional[str],
+        _version("--good", "A version that is good, 3 or NAME@3; by default the first."),
     ] = None,
     bad: Annotated[
-        Optional[str], _version("--bad", "A version that is bad; the last one by default.")
+        Optional[str], _version("--bad", "A version that is bad; by default the last.")
     ] = None,
     production: Annotated[
         bool, flag("--production", "Only what was in production, in order of time.")

@@ -12,6 +12,7 @@ from gitreg.cli.app import app
 from gitreg.cli.output import opened, page, print_json, terminal_width, warn
 from gitreg.cli.parameters import (
     ReadArguments,
+    ReferenceArgument,
     argument,
     complete_model,
     complete_stage,
@@ -71,7 +72,7 @@ def timeline(
             **shared.options,
         )
     if found.is_cut:
-        warn(("this clone is shallow: what was before is not known: git fetch --unshallow",))
+        _warn_shallow()
     if svg is not None:
         _write_picture(svg, found)
     if shared.json:
@@ -109,3 +110,35 @@ def _write_picture(path: Path, found: Timeline) -> None:
 
 def _has_unicode() -> bool:
     return (sys.stdout.encoding or "ascii").lower().replace("-", "").startswith("utf")
+
+
+@app.command()
+@with_read_options
+def explain(
+    reference: ReferenceArgument,
+    *,
+    shared: ReadArguments,
+) -> None:
+    """Explain what serves, or served, and why it does.
+
+    Since when, by whom, why, approved by which keys, under which rules; from which code, data,
+    params and environment it was made; what differs from what served before. With --at, of that
+    moment.
+
+    Example: gitreg explain churn-predictor/production --at 2026-11-02T06:00
+    """
+    from gitreg.history import explain as explained
+    from gitreg.render import explanation
+
+    with opened(shared.repo, shared.allow_rewind) as registry:
+        found = explained(registry, reference, **shared.options)
+        if registry.is_shallow:
+            _warn_shallow()
+    if shared.json:
+        print_json(explanation.explanation_json(found))
+    else:
+        page(explanation.explanation_text(found, terminal_width()))
+
+
+def _warn_shallow() -> None:
+    warn(("this clone is shallow: what was before is not known: git fetch --unshallow",))

@@ -263,6 +263,7 @@ def unfinished_files(inspection: Inspection) -> Iterator[Path]:
     # gitdb writes new objects beside the object folders, under a name that git gc does not know.
     yield from sorted((repository.common_dir / "objects").glob("obj????????"))
     yield from repository.git_dir.glob(f"{ANNOUNCEMENT}.new")
+    yield from sorted((repository.private_dir / "bisect").glob(f"{TEMPORARY}*"))
     with suppress(DvcError):  # reported by the examination of the bytes
         yield from inspection.artifacts.project(inspection.state.snapshot).unfinished()
     top = repository.top_level

@@ -10,6 +10,7 @@ from gitreg.core.text.counts import quantity
 from gitreg.core.text.urls import hide_credentials
 from gitreg.doctor.clone import RemoteState
 from gitreg.doctor.inspection import Inspection
+from gitreg.errors import GitError
 from gitreg.findings import Finding
 from gitreg.git import publish
 from gitreg.publishing.tags import compare_tags, tagged_tip, without_known
@@ -39,7 +40,10 @@ def in_clone(inspection: Inspection) -> Iterator[Finding]:
         "on commits that no branch has any more",
         "gitreg tags sync",
     )
+    published = _published_later(inspection, tip) if report.foreign else frozenset()
     for name in report.foreign:
+        if name in published:
+            continue
         yield Finding(
             "foreign-tag",
             "warning",
@@ -47,6 +51,21 @@ def in_clone(inspection: Inspection) -> Iterator[Finding]:
             "no event in history implies it: another tool's, or somebody's; gitreg leaves it",
             f"git show {shlex.quote(name)}",
         )
+
+
+def _published_later(inspection: Inspection, tip: str) -> frozenset[str]:
+    """Return the tags of published commits that a clone which is behind does not have yet."""
+    history, clone = inspection.history, inspection.clone
+    try:
+        known = clone.last_published(clone.tip().branch)
+    except GitError:
+        return frozenset()
+    if known in (None, tip) or not inspection.repository.is_ancestor(tip, str(known)):
+        return frozenset()
+    history.advance(str(known), exact=True)
+    names = frozenset(tag.name for tag in history.tags())
+    history.advance(tip, exact=True)
+    return names
 
 
 def on_remote(inspection: Inspection, remote_state: RemoteState) -> Iterator[Finding]:

@@ -281,7 +281,7 @@ class Fold:
                 del self._pointers[pointer]
 
     def _add_tag(self, seq: int, tag: Tag, is_adopted: int) -> None:
-        parsed = parse_gto_tag(tag.name)
+        parsed = parse_gto_tag(tag.name) if "#" in tag.name else None
         pointer = parsed.stage if parsed else None
         if pointer is not None and not self.is_taken(tag.name):
             _play(self._stack(tag.model, pointer), tag.name, tag.version)

@@ -36,6 +36,7 @@ from gitreg.git.history_database import (
     EVENT,
     clear,
     event_of,
+    index,
     open_database,
     transaction,
     truncate,
@@ -170,6 +171,7 @@ class HistoryIndex:
             for commit, changes in read_commits(self._source, known, tip):
                 fold.add(commit, changes)
             fold.write()
+            index(db)
             self._limit = None
             db.execute("UPDATE meta SET tip = ?", (tip,))
 
@@ -207,6 +209,7 @@ class HistoryIndex:
                         fold = self._fold(db)
                         fold.add(commit, changes)
                         fold.write()
+                        index(db)
                         db.execute("UPDATE meta SET tip = ?", (commit.oid,))
             except sqlite3.DatabaseError:
                 self._discard(in_memory=False)
@@ -406,20 +409,23 @@ class HistoryIndex:
         query = f"{EVENT} WHERE {' AND '.join(where)} ORDER BY seq DESC, place LIMIT ?"
         return [event_of(row) for row in self._ask(query, (*values, limit))]
 
-    def moves_and_ends(self, models: Collection[str] | None = None) -> list[Event]:
+    def moves_and_ends(
+        self, models: Collection[str] | None = None, pointer: str | None = None
+    ) -> list[Event]:
         """Return what moved pointers, removed versions and ended models or brought them back.
 
         Args:
             models: only those of models that have or had these names; all by default.
+            pointer: of moves, only those of this pointer.
 
         Returns:
             The oldest first; those of one commit in their order.
         """
         query = (
-            f"{EVENT} WHERE seq <= ? AND (pointer IS NOT NULL "
-            "OR action IN ('delete', 'remove', 'rename', 'revert'))"
+            f"{EVENT} WHERE seq <= ? AND (pointer = ifnull(?, pointer) OR (pointer IS NULL "
+            "AND action IN ('delete', 'remove', 'rename', 'revert')))"
         )
-        values: list[object] = [self._last_seen]
+        values: list[object] = [self._last_seen, pointer]
         if models is not None and len(models) <= _MOST_NAMES:
             query += f" AND model IN ({', '.join('?' * len(models))})"
             values += models

@@ -145,6 +145,8 @@ def _ssh_environment(git_dir: Path, url: str) -> Mapping[str, str]:
 class LightRepository(GitRepository):
     """The light copy in ``git_dir`` of the repository at ``url``, for reading a few files."""
 
+    lacks_files = True
+
     def __init__(self, git_dir: Path, url: str) -> None:
         super().__init__(git_dir)
         self._url = url

@@ -67,7 +67,10 @@ def read_commits(
         folder: the only folder whose changes are told.
     """
     since = [start] if isinstance(start, str) else start or ()
-    commits = iter(_log(repository, since, end, folder))
+    found = _log(repository, since, end, folder)
+    if repository.lacks_files:  # one request, not one for each chunk
+        repository.bring([oid for _, raw in found for oid in _read_of(_located(raw))])
+    commits = iter(found)
     while chunk := list(islice(commits, _CHUNK)):
         yield from zip(
             (commit for commit, _ in chunk),
@@ -139,10 +142,15 @@ def _parse(
             found.append((text, next(fields).decode("ascii").split(), []))
     objects = repository.reader.get_many([oid for oid, _, _ in found])
     return [
-        (replace(read_commit_info(commit), parent=next(iter(parents), None)), parents, changes)
+        (_with_parent(read_commit_info(commit), next(iter(parents), None)), parents, changes)
         for (_, parents, changes), commit in zip(found, objects, strict=True)
         if commit is not None
     ]
+
+
+def _with_parent(commit: CommitInfo, parent: str | None) -> CommitInfo:
+    """Return a commit with the first parent that Git sees: none where a clone is cut off."""
+    return commit if commit.parent == parent else replace(commit, parent=parent)
 
 
 def _credit_merged(
@@ -184,14 +192,8 @@ def _with_contents(
 ) -> Iterator[list[FileChange]]:
     """Yield the changes that make up events, of each commit; only the files needed are read."""
     located = [_located(commit) for commit in commits]
-    wanted: dict[str, bytes] = {}
-    for place, raw in (change for commit in located for change in commit):
-        if place.pointer is not None or _is_tombstone(place):
-            wanted.update((oid, b"") for oid in (raw.before, raw.after) if oid)
-        elif place.kind == "manifest" and raw.before is None and raw.after is not None:
-            wanted[raw.after] = b""  # it may name a tag that the version has already
+    wanted = dict.fromkeys((oid for commit in located for oid in _read_of(commit)), b"")
     oids = list(wanted)
-    repository.bring(oids)
     for oid, found in zip(oids, repository.reader.get_many(oids), strict=True):
         # The commit of a submodule is not in this repository, and it is no pointer.
         wanted[oid] = found.data if found is not None and found.kind == "blob" else b""
@@ -212,9 +214,18 @@ def _with_contents(
 _Located = tuple[layout.Place, RawChange]
 
 
+def _read_of(commit: list[_Located]) -> Iterator[str]:
+    """Yield the blobs of a commit that are read together with those of other commits."""
+    for place, raw in commit:
+        if place.pointer is not None or _is_tombstone(place):
+            yield from (oid for oid in (raw.before, raw.after) if oid)
+        elif place.kind == "manifest" and raw.before is None and raw.after is not None:
+            yield raw.after  # it may name a tag that the version has already
+
+
 def _located(commit: list[RawChange]) -> list[_Located]:
     """Return the changes that make up events, with what they are about."""
-    places = ((layout.locate(raw.path), raw) for raw in commit)
+    places = ((layout.locate(raw.path), raw) for raw in commit if raw.path.endswith(layout.TOLD))
     return [(place, raw) for place, raw in places if place is not None and place.kind != "other"]
 
 

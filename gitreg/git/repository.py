@@ -103,6 +103,9 @@ class GitRepository:
             quarantine.
     """
 
+    lacks_files = False
+    """Whether files are fetched when they are asked for."""
+
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self._variables = dict(environment or {})

@@ -5,6 +5,7 @@ from values alone is in `gitreg.core`.
 
 =================  =================================================================
 `timelines`        which version stood where, from when to when; `timeline` is its function
+`explaining`       what served, by whom, why, from what; `explain` is its function
 `differences`      the commits, files of data and packages between two versions
 `bisect`           which version was the first bad one
 `bisect_command`   tests a version with the user's own command
@@ -22,12 +23,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gitreg.history.explaining import explain
     from gitreg.history.searching import search
     from gitreg.history.timelines import timeline
 
-__all__ = ["search", "timeline"]
+__all__ = ["explain", "search", "timeline"]
 
-_MODULES = {"search": "searching", "timeline": "timelines"}
+_MODULES = {"explain": "explaining", "search": "searching", "timeline": "timelines"}
 """Where each function is defined; who asks one thing does not import the others."""
 
 

@@ -16,11 +16,11 @@ in `gitreg.history.bisect_command`, and what an interrupted search has learned i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from gitreg.core.model.model import ModelVersion
+from gitreg.core.model.model import Model, ModelVersion
 from gitreg.core.model.names import (
     Reference,
     check_stage_name,
@@ -29,7 +29,7 @@ from gitreg.core.model.names import (
     parse_version_number,
 )
 from gitreg.core.state.bisection import Bisection, Effort, Verdict
-from gitreg.errors import DvcError, GitError, InvalidRequest, NotFound, Refused
+from gitreg.errors import DvcError, GitError, InvalidDocument, InvalidRequest, NotFound, Refused
 from gitreg.registry import Registry
 
 if TYPE_CHECKING:
@@ -154,7 +154,8 @@ Test: TypeAlias = Callable[[Path, ModelVersion], Verdict]
 """Tests a version whose artifact is at a path. The path is temporary."""
 
 
-BY_TEST = "the test cannot tell"
+BY_TEST, SKIPPED = "the test cannot tell", "left out by --skip"
+"""Why a version has no verdict."""
 
 
 def plan_bisect(
@@ -191,14 +192,23 @@ def plan_bisect(
         if stage is None
         else _entries(registry, state, model, stage)
     )
-    names = [_number(registry, model, text, options) for text in (good, bad) if text is not None]
-    first = names[0] if good is not None else None
-    last = names[-1] if bad is not None else None
+    first = None if good is None else _number(registry, model, good, options)
+    last = None if bad is None else _number(registry, model, bad, options)
     between = _between(model, stage, list(order), first, last)
     skipped = {_number(registry, model, text, options) for text in skip}
-    candidates = (_candidate(registry, state, model, one, order[one], skipped) for one in between)
+    state.read_ahead([model])
+    pointers = state.pointers(model)
+    candidates = [
+        Candidate(one, None, since=order[one], left_out=SKIPPED if one in skipped else None)
+        for one in between
+    ]
     return BisectPlan(
-        model, stage, str(state.commit), tuple(candidates), good is not None, bad is not None
+        model,
+        stage,
+        str(state.commit),
+        tuple(_candidate(registry, state, pointers, one) for one in candidates),
+        first is not None,
+        last is not None,
     )
 
 
@@ -250,6 +260,8 @@ def _between(
     model: str, stage: str | None, order: Sequence[int], first: int | None, last: int | None
 ) -> Sequence[int]:
     """Return the versions from the good end to the bad end."""
+    if not order:
+        raise NotFound(f"{model} has no versions yet", hint=f"gitreg register {model} PATH")
     for end in (first, last):
         if end is not None and end not in order:
             raise NotFound(
@@ -272,19 +284,17 @@ def _between(
 
 
 def _candidate(
-    registry: Registry,
-    state: RegistryState,
-    model: str,
-    number: int,
-    since: str | None,
-    skipped: set[int],
+    registry: Registry, state: RegistryState, pointers: Model, found: Candidate
 ) -> Candidate:
-    if not state.has_version(model, number):
-        return Candidate(number, None, since=since, left_out="deleted")
-    version = state.version(model, number)
+    """Return a candidate with its version, or with the reason why it cannot be tested."""
+    if not state.has_version(pointers.name, found.number):
+        return replace(found, left_out="deleted")
+    try:
+        version = state.version_of(pointers, found.number)
+    except InvalidDocument as error:
+        return replace(found, left_out=str(error))
     is_cached = registry.artifacts.is_cached(state.snapshot, version)
-    left_out = "left out by --skip" if number in skipped else None
-    return Candidate(number, version, is_cached, since, left_out)
+    return replace(found, version=version, is_cached=is_cached)
 
 
 def _cost(candidate: Candidate) -> Effort:

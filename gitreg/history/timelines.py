@@ -65,9 +65,11 @@ def timeline(
     state = then if at is None else registry.state()
     names = _chosen(state, registry.past(state), models)
     present = int(time.time()) if now is None else now
-    tracks = tracks_at(registry, state, names, present)
-    pointer = _pointer(state, tracks, stage, alias)
-    lasted = None if at is None else _lasting(tracks_at(registry, then, names, present))
+    pointer = _pointer(stage, alias)
+    tracks = tracks_at(registry, state, names, present, pointer)
+    if pointer is not None and not tracks:
+        _check_pointer(registry, state, stage, alias)
+    lasted = None if at is None else _lasting(tracks_at(registry, then, names, present, pointer))
 
     def is_wanted(one: Interval) -> bool:
         return overlaps(one, *window) and (lasted is None or _identity(one) in lasted)
@@ -75,7 +77,6 @@ def timeline(
     found = [
         replace(track, intervals=kept)
         for track in tracks
-        if pointer in (None, track.pointer)
         if (kept := tuple(filter(is_wanted, track.intervals)))
     ]
     shown = _with_metrics(registry.repository, found, str(state.commit))
@@ -83,7 +84,11 @@ def timeline(
 
 
 def tracks_at(
-    registry: Registry, state: RegistryState, names: Collection[str] | None, now: int
+    registry: Registry,
+    state: RegistryState,
+    names: Collection[str] | None,
+    now: int,
+    pointer: str | None = None,
 ) -> tuple[Track, ...]:
     """Return the tracks of models as of a state, without metrics.
 
@@ -92,22 +97,23 @@ def tracks_at(
         state: of it.
         names: names that the models have or had; ``None`` for all models.
         now: in seconds since the epoch.
+        pointer: only the tracks of this pointer, ``stages/production``.
     """
     past = registry.past(state)
     wanted = None if names is None else set(names)
-    events = past.moves_and_ends(wanted)
+    events = past.moves_and_ends(wanted, pointer)
     while wanted is not None:
         others = {name for event in events for name in (event.renamed_from, event.renamed_to)}
         linked = wanted | {name for name in others if name is not None}
         if linked == wanted:
             break
         wanted = linked
-        events = past.moves_and_ends(wanted)
-    held = _held(state, wanted) if registry.repository.is_shallow else {}
+        events = past.moves_and_ends(wanted, pointer)
+    held = _held(state, wanted, pointer) if registry.repository.is_shallow else {}
     return tracks_of(events, now, held, names)
 
 
-def _held(state: RegistryState, names: Collection[str] | None) -> Held:
+def _held(state: RegistryState, names: Collection[str] | None, pointer: str | None) -> Held:
     """Return what pointers hold at a commit, which the rest of a cut-off history may not tell."""
     held: dict[tuple[str, str], tuple[int, ...]] = {}
     for name in state.model_names():
@@ -115,7 +121,7 @@ def _held(state: RegistryState, names: Collection[str] | None) -> Held:
             model = state.readable_pointers(name, [])
             held |= {(name, f"stages/{stage}"): has for stage, has in model.stages.items()}
             held |= {(name, f"aliases/{alias}"): (one,) for alias, one in model.aliases.items()}
-    return held
+    return {key: has for key, has in held.items() if pointer in (None, key[1])}
 
 
 def _window(since: str | None, until: str | None, at: str | None) -> tuple[int | None, int | None]:
@@ -146,25 +152,28 @@ def _chosen(
     return tuple(dict.fromkeys(found))
 
 
-def _pointer(
-    state: RegistryState, tracks: Iterable[Track], stage: str | None, alias: str | None
-) -> str | None:
-    """Return the pointer that is meant; ``None`` for all.
+def _pointer(stage: str | None, alias: str | None) -> str | None:
+    """Return the pointer that is meant; ``None`` for all."""
+    if stage is not None:
+        return f"stages/{stage.lower()}"
+    return None if alias is None else f"aliases/{alias}"
+
+
+def _check_pointer(
+    registry: Registry, state: RegistryState, stage: str | None, alias: str | None
+) -> None:
+    """Refuse a pointer that held nothing in the models that were asked about, and never anywhere.
 
     Raises:
         NotFound: neither the policy nor the history knows it.
     """
-    known = {track.pointer for track in tracks}
-    if stage is not None:
-        pointer = f"stages/{stage.lower()}"
-        if pointer not in known:
-            state.policy.stage(stage.lower())
-        return pointer
+    known = {track.pointer for track in tracks_at(registry, state, None, 0)}
+    if stage is not None and f"stages/{stage.lower()}" not in known:
+        state.policy.stage(stage.lower())
     if alias is not None and f"aliases/{alias}" not in known:
         aliases = [one.partition("/")[2] for one in sorted(known) if one.startswith("aliases/")]
         hint = did_you_mean(alias, aliases) or f"there is {', '.join(aliases) or 'none'}"
         raise NotFound(f"no alias {alias!a}, and there never was", hint=hint)
-    return None if alias is None else f"aliases/{alias}"
 
 
 _Identity = tuple[str, str, "int | None", "str | None"]

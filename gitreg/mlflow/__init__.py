@@ -14,6 +14,7 @@ Nothing outside this package imports MLflow, and no other package but `gitreg.cl
 `checkouts`            artifacts as files in the user's cache folder
 `uri`                  URIs of registries and artifacts
 `pool`                 one open registry for each thread that needs one
+`arguments`            the types of a call's arguments
 `commits`              the commit of one call, with the time of the call
 `callers`              the commit author for each caller of a server
 `failures`             gitreg's errors as MLflow's

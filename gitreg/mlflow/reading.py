@@ -298,7 +298,13 @@ class Reading:
         """
         row = self._commit_cache.versions.get((name, number))
         if row is None:
-            row = self._commit_cache.versions[name, number] = self._placed(self.model(name), number)
+            try:
+                model = self.model(name)
+            except NotFound as error:
+                if not self.state.exists():
+                    raise
+                raise NotFound(_no_version(name, number), hint=error.hint) from None
+            row = self._commit_cache.versions[name, number] = self._placed(model, number)
         return row
 
     def versions(self, name: str) -> list[VersionRow]:
@@ -324,7 +330,7 @@ class Reading:
         """Return a version with its stage, aliases and times, which come from its model."""
         folder = model.versions.get(number)
         if folder is None:
-            raise NotFound(f"Model Version (name={model.name}, version={number}) not found")
+            raise NotFound(_no_version(model.name, number))
         found = self._facts(model.name, {number: folder})[number]
         assert found is not None
         facts = replace(
@@ -342,6 +348,10 @@ class Reading:
         """Return the frozen environment of a version; ``None`` when it has none."""
         path = layout.version_path(version.model, version.version, layout.REQUIREMENTS)
         return self.state.snapshot.read(path)
+
+
+def _no_version(name: str, number: int) -> str:
+    return f"Model Version (name={name}, version={number}) not found"
 
 
 def _imported_at(created_at: str | None) -> int | None:

@@ -352,7 +352,10 @@ def _check_most(max_results: int, most: int) -> None:
 
 
 def page(
-    rows: Sequence[_Found], max_results: int, page_token: str | None, make: Callable[[_Found], Any]
+    rows: Sequence[_Found],
+    max_results: int,
+    page_token: str | bytes | None,
+    make: Callable[[_Found], Any],
 ) -> PagedList:
     """Return one page of entities, with the token of the next page.
 

@@ -18,7 +18,11 @@ from mlflow.entities.model_registry.model_version_stages import (
 )
 from mlflow.exceptions import MlflowException
 from mlflow.prompt.registry_utils import handle_resource_already_exist_error, has_prompt_tag
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST
+from mlflow.protos.databricks_pb2 import (
+    INVALID_PARAMETER_VALUE,
+    RESOURCE_ALREADY_EXISTS,
+    RESOURCE_DOES_NOT_EXIST,
+)
 from mlflow.store.model_registry import (
     SEARCH_MODEL_VERSION_MAX_RESULTS_DEFAULT,
     SEARCH_REGISTERED_MODEL_MAX_RESULTS_DEFAULT,
@@ -39,6 +43,7 @@ from mlflow.utils.validation import (
 from gitreg.core.model.names import ARCHIVE, Reference
 from gitreg.errors import AlreadyExists, NotFound
 from gitreg.mlflow import entities, search, uri
+from gitreg.mlflow.arguments import checked
 from gitreg.mlflow.artifact_repository import download_uri
 from gitreg.mlflow.callers import on_behalf_of_caller
 from gitreg.mlflow.commits import committed
@@ -64,6 +69,7 @@ if TYPE_CHECKING:
 _Found = TypeVar("_Found")
 
 
+@checked
 class GitregStore(AbstractStore):
     """A registry as MLflow's model registry; one instance serves all threads of a process.
 
@@ -201,12 +207,20 @@ class GitregStore(AbstractStore):
         """Rename a model, with its versions, aliases and tags."""
         _validate_model_renaming(new_name)
         self._require(name)
-        self._write(
-            "rename_registered_model",
-            lambda registry, reason: registry.rename_model(
-                name, new_name, reason=reason, push=self._push
-            ),
-        )
+        try:
+            self._write(
+                "rename_registered_model",
+                lambda registry, reason: registry.rename_model(
+                    name, new_name, reason=reason, push=self._push
+                ),
+            )
+        except MlflowException as error:
+            if isinstance(error.__cause__, AlreadyExists):
+                raise MlflowException(
+                    f"Registered Model (name={new_name}) already exists.",
+                    error_code=RESOURCE_ALREADY_EXISTS,
+                ) from error
+            raise
         return self.get_registered_model(new_name)
 
     def delete_registered_model(self, name: str) -> None:
@@ -229,7 +243,7 @@ class GitregStore(AbstractStore):
         filter_string: str | None = None,
         max_results: int = SEARCH_REGISTERED_MODEL_MAX_RESULTS_DEFAULT,
         order_by: Sequence[str] | None = None,
-        page_token: str | None = None,
+        page_token: str | bytes | None = None,
     ) -> PagedList:
         """Return a page of the models that match a filter; prompts only if it asks for them."""
         search.check_model_results(max_results)
@@ -393,7 +407,7 @@ class GitregStore(AbstractStore):
         filter_string: str | None = None,
         max_results: int = SEARCH_MODEL_VERSION_MAX_RESULTS_DEFAULT,
         order_by: Sequence[str] | None = None,
-        page_token: str | None = None,
+        page_token: str | bytes | None = None,
     ) -> PagedList:
         """Return a page of the versions that match a filter, without their aliases."""
         search.check_version_results(max_results)
@@ -532,7 +546,7 @@ class GitregStore(AbstractStore):
         return self._webhooks.get(webhook_id)
 
     def list_webhooks(
-        self, max_results: int | None = None, page_token: str | None = None
+        self, max_results: int | None = None, page_token: str | bytes | None = None
     ) -> PagedList:
         """Return a page of webhooks, newest first."""
         return self._webhooks.list(max_results, page_token)
@@ -541,7 +555,7 @@ class GitregStore(AbstractStore):
         self,
         event: WebhookEvent,
         max_results: int | None = None,
-        page_token: str | None = None,
+        page_token: str | bytes | None = None,
     ) -> PagedList:
         """Return a page of the webhooks of an event, newest first."""
         return self._webhooks.list(max_results, page_token, event)

@@ -98,7 +98,10 @@ class Webhooks:
             return self._get(db, identity)
 
     def list(
-        self, max_results: int | None, page_token: str | None, event: WebhookEvent | None = None
+        self,
+        max_results: int | None,
+        page_token: str | bytes | None,
+        event: WebhookEvent | None = None,
     ) -> PagedList:
         """Return a page of webhooks, newest first; only those of ``event`` if it is given."""
         max_results = max_results or 100

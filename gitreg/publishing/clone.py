@@ -113,8 +113,10 @@ class Clone:
             return self._repository.tip()
         except GitError as error:
             with suppress(GitError):
-                short = self.tip().branch.removeprefix("refs/heads/")
-                error.hint = f"with --push it is published on {short}; or first: git switch {short}"
+                tip = self.tip()
+                known, short = self.last_published(tip.branch), tip.branch.split("/", 2)[2]
+                if known is None or self._leads_to(str(tip.commit), known):
+                    error.hint = f"with --push it is published on {short}, or git switch {short}"
             raise
 
     @property

@@ -87,7 +87,7 @@ def refuse_stray(status: BranchStatus) -> None:
         )
     from_tip = f"git fetch {status.upstream.shown} {status.upstream.short_branch}"
     raise GitError(
-        f"{here}, which is not on {status.name}, and would be published with it; "
+        f"{here}, which is not on {status.name}: a write from here would publish it, too; "
         "nothing was published",
         hint=f"{from_tip} && git checkout --detach FETCH_HEAD, or to keep its commits: "
         "git switch -c BRANCH",

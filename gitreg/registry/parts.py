@@ -192,7 +192,7 @@ class Parts:
         """The history of a shallow clone."""
         from gitreg.git.past import open_past
 
-        return open_past(self._repository, self._clone.upstream(self._repository.tip()))
+        return open_past(self._repository, self._clone.upstream(self._clone.tip()))
 
     @cached_property
     def _written(self) -> GitRepository:

@@ -96,11 +96,11 @@ def _file_row(change: FileChange) -> tuple[str, ...]:
 def _git_diff(found: CodeDifference) -> str:
     """Return the command that shows the difference."""
     commits = " ".join(str(side.commit)[:SHORT] for side in (found.base, found.candidate))
-    if found.pipeline is None:
-        return f"git diff {commits} -- . ':!registry'"
     names = {name for one in found.files for name in (one.path, one.renamed_from) if name}
-    listed = names if len(names) <= SHOWN else found.pipeline
-    return f"git diff {commits} -- {' '.join(map(shlex.quote, sorted(listed)))}"
+    for paths in () if found.pipeline is None else (names, found.pipeline):
+        if len(paths) <= SHOWN:
+            return f"git diff {commits} -- {' '.join(map(shlex.quote, sorted(paths)))}"
+    return f"git diff {commits} -- . ':!registry'"
 
 
 def data_text(found: DataDifference, width: int) -> str:

@@ -87,7 +87,7 @@ def moment_text(timeline: Timeline, width: int) -> str:
         (
             where(one.model, one.pointer),
             "nothing" if one.version is None else f"{one.model}@{one.version}",
-            _moment(one.since),
+            moment(one.since),
             _until(one),
             _who(one),
             _why(one),
@@ -98,12 +98,13 @@ def moment_text(timeline: Timeline, width: int) -> str:
     return table(("WHERE", "VERSION", "SINCE", "UNTIL", "BY", "WHY"), rows, width, folds="WHY")
 
 
-def _moment(text: str | None) -> str:
+def moment(text: str | None) -> str:
+    """Return a moment as a table has it, to the minute; ``earlier`` for an unknown one."""
     return "earlier" if text is None else f"{text[:10]} {text[11:16]}Z"
 
 
 def _until(one: Interval) -> str:
-    return "now" if one.until is None else f"{_moment(one.until)} ({one.ended_by})"
+    return "now" if one.until is None else f"{moment(one.until)} ({one.ended_by})"
 
 
 def _who(one: Interval) -> str:
@@ -150,8 +151,8 @@ def _table(track: Track, width: int) -> str:
 
 def _cell(one: Interval, track: Track, header: str, most: int | None) -> str:
     cells = {
-        "SINCE": lambda: _moment(one.since),
-        "UNTIL": lambda: "-" if one.until is None else _moment(one.until),
+        "SINCE": lambda: moment(one.since),
+        "UNTIL": lambda: "-" if one.until is None else moment(one.until),
         "FOR": lambda: length(one),
         "VERSION": lambda: label_of(one, track.model),
         "HOW": lambda: how(one),

@@ -44,6 +44,7 @@ def with_json(group: Any, *path: str) -> set[str]:
 
 def test_every_command_has_a_schema() -> None:
     forms = {"list NAME": "list", "show MODEL": "show", "rollback --list": "rollback"}
+    forms |= {"compare --code": "compare", "bisect --dry-run": "bisect"}
     assert {forms.get(name, name) for name in SCHEMA["commands"]} == with_json(
         typer.main.get_command(app)
     )
@@ -115,8 +116,17 @@ def _reads(run: Printed, tmp_path: Path) -> None:
     assert run("show churn/production")["held"]["since"].endswith("Z")
     assert run("show churn", form="show MODEL")["moves"]
     assert len(run("log")) > 10
+    assert len(run("timeline")) > 5
+    assert run("search", "version > 1 AND name = 'churn'")
+    for reference in ("churn/production", "churn@4", "tokenizer@1"):
+        assert run(f"explain {reference}")["read_from"]
     run("resolve churn@4")
     run("compare churn@2 churn@4")
+    detail = "compare churn@2 churn@4 --code --data --environment"
+    assert run(detail, form="compare --code")["data"]["changes"]
+    assert run("bisect churn --dry-run", form="bisect --dry-run")["candidates"][0]["left_out"]
+    check = ("sh", "-c", "test $GITREG_VERSION -lt 3")
+    assert run("bisect churn --json --", *check)["first_bad"] == 3
     run("pull churn@4 -o", str(tmp_path / "out"))
     assert run("verify churn")
     run("policy show")

@@ -142,3 +142,12 @@ def test_without_a_remote_the_clone_is_named(shared: Path) -> None:
     git(shallow, "remote", "remove", "origin")
     with Registry(shallow) as registry, pytest.raises(GitError, match="no Git remote"):
         registry.rollback("churn")
+
+
+def test_a_detached_head_rolls_back_too(shared: Path) -> None:
+    shallow = _cloned(shared)
+    git(shallow, "checkout", "--quiet", "--detach")
+    with Registry(shallow) as registry:
+        outcome, _ = registry.rollback("churn", push=True)
+    assert git(shared / "origin.git", "rev-parse", "main") == outcome.commit
+    assert git(shallow, "rev-parse", "HEAD") == outcome.commit

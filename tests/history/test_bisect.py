@@ -204,6 +204,15 @@ def test_ends_that_make_no_sense(work: Path, options: tuple[str, ...], said: str
     assert runs(work) == []
 
 
+def test_a_model_with_too_few_versions(work: Path) -> None:
+    with Registry(work) as registry:
+        registry.create_model("empty")
+        registry.register("single", work / "models" / "churn")
+    assert "empty has no versions yet" in error("bisect", "empty", "--", "true")
+    assert "single@1 is both" in error("bisect", "single", "--", "true")
+    assert "nowhere" in error("bisect", "nowhere", "--", "true")
+
+
 def test_deleted_versions_lost_bytes_and_tests_that_cannot_tell(work: Path) -> None:
     with Registry(work) as registry:
         registry.delete("churn@3")
@@ -222,6 +231,15 @@ def test_deleted_versions_lost_bytes_and_tests_that_cannot_tell(work: Path) -> N
     # What is skipped beside the answer hides nothing.
     answer = found(*rules(work, 8, {4: 125}))
     assert (answer["first_bad"], answer["last_good"]) == (8, 7)
+
+
+def test_a_manifest_that_does_not_parse_is_skipped(work: Path) -> None:
+    manifest = work / "registry" / "churn" / "versions" / "4" / "manifest.yaml"
+    manifest.write_text("format: 1\n")
+    git(work, "commit", "--quiet", "-am", "by hand")
+    plan = found("--dry-run")
+    assert "manifest.yaml" in plan["candidates"][3]["left_out"]
+    assert found(*rules(work, 7))["first_bad"] == 7
 
 
 def test_an_end_that_cannot_be_tested(work: Path) -> None:
@@ -297,6 +315,8 @@ def test_killed_or_interrupted_it_goes_on_without_a_run_twice(work: Path) -> Non
     assert play(work, command).returncode == -signal.SIGKILL
     assert runs(work) == [1, 8, 4]
     assert any(name.startswith(".gitreg-") for name in left(work))  # nobody could remove it
+    with Registry(work) as registry:
+        assert "unfinished" in {finding.code for finding in registry.doctor()}
     interrupted = play(work, command)
     assert (interrupted.returncode, interrupted.stdout) == (130, "")
     assert "interrupted" in interrupted.stderr

@@ -476,7 +476,7 @@ VERSIONS = st.integers(1, 4)
 KEYS = st.sampled_from(["a", "b.c", "team"])
 TEXTS = st.sampled_from(["", "1", "x y", "größer"])
 STAGES = st.sampled_from(["None", "Staging", "Production", "Archived"])
-ALIASES = st.sampled_from(["champion", "challenger"])
+ALIASES = st.sampled_from(["champion", "production"])
 CALLS = st.one_of(
     st.tuples(st.just("create_registered_model"), NAMES),
     st.tuples(st.just("create_registered_model"), NAMES),

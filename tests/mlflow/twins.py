@@ -4,8 +4,11 @@ What may differ, and why:
 
 - fields: `IGNORED`; times move together, but for `IDLE_CALLS_MOVE_TIMES` that change nothing;
 - an empty description is none;
-- names that a registry cannot have (``@``, ``#``, a leading ``-``, over 100 characters, another's
-  but for case), and aliases that are numbers or stages, are refused: INVALID_PARAMETER_VALUE;
+- no two changes have the same time;
+- values of another type than text, such as a description 5, are refused, not converted;
+- names that a registry cannot have (``@``, ``#``, invisible characters, a leading ``-``, over 100
+  characters, another's but for case), and aliases that are numbers or a policy's own stages, are
+  refused: INVALID_PARAMETER_VALUE;
 - of a deleted version nothing is kept that a search could find: the SQL store still counts a model
   as a prompt by the tags of its deleted versions;
 - a policy's own stages are None, its refusals PERMISSION_DENIED (`tests.mlflow.test_store`);

@@ -113,6 +113,9 @@ def test_head_that_is_behind_follows_as_a_branch_does(published: Path) -> None:
         registry.promote("churn@3", stage="production", push=True)
     follows(published, clone)
     theirs(published, lambda registry: registry.promote("churn@2", stage="production", push=True))
+    git(clone, "fetch", "--quiet", "--tags")
+    with Registry(clone) as registry:
+        assert "foreign-tag" not in {finding.code for finding in registry.doctor()}
     with Registry(clone) as registry, pytest.raises(LostRace, match="was moved"):
         registry.promote("churn@1", stage="production", push=True)
     with Registry(clone) as registry:  # as the error advises
@@ -132,6 +135,9 @@ def test_commits_beside_the_branch_are_not_published(published: Path) -> None:
             with pytest.raises(GitError, match="which is not on origin/main") as refused:
                 write(registry)
         assert str(refused.value.hint).startswith("git fetch origin main && git checkout --detach")
+        with pytest.raises(GitError, match="HEAD is detached: a commit made here") as refused:
+            registry.promote("churn@3", stage="production")
+        assert "--push" not in str(refused.value.hint)
         found = {finding.code: finding for finding in registry.doctor()}
         assert "its commit is not on main" in found["detached-head"].message
         status = registry.status()
@@ -150,7 +156,7 @@ def test_without_push_it_says_what_to_do(published: Path) -> None:
         for dry_run in (False, True):
             with pytest.raises(GitError, match="HEAD is detached") as refused:
                 registry.promote("churn@3", stage="production", dry_run=dry_run)
-            assert "with --push it is published on main; or first: git switch main" in str(
+            assert "with --push it is published on main, or git switch main" in str(
                 refused.value.hint
             )
         planned = registry.promote("churn@3", stage="production", push=True, dry_run=True)

@@ -8,6 +8,7 @@ import pytest
 
 from gitreg import Registry
 from gitreg.errors import GitError, LostRace
+from gitreg.git import log
 from gitreg.git.history_index import HistoryIndex
 from gitreg.git.repository import GitRepository
 from tests.conftest import git, write_model
@@ -165,8 +166,9 @@ def test_a_cold_write_fetches_the_folders_on_its_way(
 
 
 def test_a_cold_job_fetches_the_history_that_a_rollback_needs(
-    shared: Path, filtering: str, copies: Path
+    shared: Path, filtering: str, copies: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(log, "_CHUNK", 1)
     with Registry(filtering) as registry:
         outcome, _ = registry.rollback("churn")
     assert [str(version) for version in outcome.versions] == ["churn@1"]
@@ -175,6 +177,7 @@ def test_a_cold_job_fetches_the_history_that_a_rollback_needs(
     (light,) = copies.glob("*/light.git")
     missing = git(light, "rev-list", "--objects", "--missing=print", "--all").split()
     assert [oid for oid in missing if oid.startswith("?")]  # files that no pointer needs
+    assert len(list((light / "objects/pack").glob("*.pack"))) < 12  # a pack for each request
     assert _is_in_order(shared)
 
 

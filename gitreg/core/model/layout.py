@@ -66,6 +66,9 @@ PointerKind = Literal["stages", "aliases"]
 
 _VERSION_FOLDER = re.compile(r"[1-9][0-9]{0,8}")
 
+TOLD = (".yaml", _APPROVED, _WITHDRAWN)
+"""How the names of all files end that `locate` finds to be of another kind than ``other``."""
+
 _VERSION_FILES: dict[str, Kind] = {
     "manifest.yaml": "manifest",
     "deleted.yaml": "deleted",

@@ -196,7 +196,7 @@ def reason_of(message: str) -> str | None:
     'Better recall.'
     """
     paragraphs = message.strip().split("\n\n")[1:]
-    is_ours = bool(trailers_of(message))
+    is_ours = bool(_trailers_of(message))
     kept = [
         paragraph
         for paragraph in paragraphs

@@ -50,12 +50,12 @@ class CommitInfo:
     zone: str
     message: str
 
-    @property
+    @cached_property
     def trailers(self) -> Mapping[str, tuple[str, ...]]:
         """Gitreg's trailers in the message."""
         return trailers_of(self.message)
 
-    @property
+    @cached_property
     def when(self) -> str:
         """The committer's date in ISO 8601; in UTC where Git has a zone that does not exist."""
         moment = min(max(self.time, _EARLIEST), _LATEST)
@@ -212,9 +212,10 @@ def events_of(
     """
     told = _Told.of(commit, changes, restored)
     found = [e for place, change in told.changes for e in _event(told, place, change, held)]
-    found += [told.event(name, "rename", None) for name in told.renamed.values()]
-    found += [told.event(name, "revert", None) for name in told.named_back]
-    return sorted(found, key=_order)
+    if told.renamed or told.back:
+        found += [told.event(name, "rename", None) for name in told.renamed.values()]
+        found += [told.event(name, "revert", None) for name in told.named_back]
+    return sorted(found, key=_order) if len(found) > 1 else found
 
 
 @dataclass(frozen=True)
@@ -260,6 +261,8 @@ class _Told:
             for place, change in found
             if _is_tombstone(place) and change.before is None
         }
+        if not ended and all(change.after is not None for _, change in found):
+            return cls(commit, found, commit.trailers, frozenset(), {}, frozenset(), frozenset())
         came = {place.model for place, change in found if change.before is None}
         went = {place.model for place, change in found if change.after is None} - set(ended)
         return cls(
@@ -309,7 +312,9 @@ class _Told:
     ) -> Event:
         message = self.commit.message
         moves_along = action == "rename"
-        goes_to = self.renamed if moves_along else self.named_back if version is None else {}
+        goes_to = self.renamed if moves_along else {}
+        if version is None and self.back and not moves_along:
+            goes_to = self.named_back
         return Event(
             self.commit.oid,
             self.commit.when,

@@ -87,11 +87,18 @@ class Track:
         model: its last name.
         pointer: ``stages/production`` or ``aliases/champion``.
         intervals: in the order in which they began.
+        is_over: whether the model is deleted; a later one of its name has tracks of its own.
     """
 
     model: str
     pointer: str
     intervals: tuple[Interval, ...]
+    is_over: bool = False
+
+    @property
+    def is_of_stage(self) -> bool:
+        """Whether the pointer is a stage."""
+        return self.pointer.startswith("stages/")
 
     def origin(self, interval: Interval) -> Interval:
         """Return the interval in which a version entered, before the renames in between."""
@@ -100,6 +107,18 @@ class Track:
             if is_same and one.model != interval.model:
                 return self.origin(one)
         return interval
+
+    def promoted(self, interval: Interval) -> Interval:
+        """Return the interval that a rollback or revert brought back, where one began this one.
+
+        That is the last one of the version which no rollback or revert began.
+        """
+        earlier = [
+            one
+            for one in self.intervals
+            if one.version == interval.version and one.start < interval.start and not one.is_return
+        ]
+        return self.origin(earlier[-1]) if interval.is_return and earlier else interval
 
     def before(self, interval: Interval) -> Interval | None:
         """Return the interval of the version that the pointer named before one began.
@@ -286,7 +305,8 @@ class _Fold:
         # A shallow clone does not have the commit in which they came.
         self.add_unknown(event.model, str(event.pointer), event.before)
         word = event.action if end is None else end.action
-        for version in [one for one in there if one not in event.after]:
+        after = set(event.after)  # an archive holds many
+        for version in [one for one in there if one not in after]:
             is_vague = word in ("move", "alias")
             why = words.get((event.model, version), word) if is_vague else word
             self._end(there.pop(version), place, event, why)
@@ -345,7 +365,9 @@ class _Fold:
         ]
         for line, pointer in sorted(wanted, key=self._order):
             drafts = sorted(self._drafts[line, pointer], key=lambda draft: draft.start)
-            yield Track(self._names[line][-1], pointer, tuple(one.interval(now) for one in drafts))
+            intervals = tuple(draft.interval(now) for draft in drafts)
+            is_over = self._lines.get(self._names[line][-1]) != line
+            yield Track(self._names[line][-1], pointer, intervals, is_over)
 
     def _order(self, key: tuple[int, str]) -> tuple[str, int, tuple[bool, object]]:
         line, pointer = key

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from gitreg.core.model.gto_tags import GtoTag, parse_gto_tag
 from gitreg.core.model.names import RegistryTag, format_version, is_taggable, name_in_tags
-from gitreg.core.state.change import ADOPTED, COUNTER, trailers_of
+from gitreg.core.state.change import ADOPTED, COUNTER
 from gitreg.core.state.history import CommitInfo, Event, named_by
 
 _COUNTER = re.compile("[0-9]{1,9}")
@@ -147,7 +147,7 @@ class Draft:
         self._counters: dict[str, tuple[int, int]] = {}
         self._newest = {event.model: event.version for event in events if event.is_birth}
         self._versions = adopted
-        trailers = trailers_of(commit.message)
+        trailers = commit.trailers
         self.above = max(
             (int(n) for n in trailers.get(COUNTER, ()) if _COUNTER.fullmatch(n)),
             default=_SQUASHED if adopted else 0,
@@ -188,10 +188,10 @@ class Draft:
     def _birth(self, model: str, version: int) -> None:
         # A version that a revert restores keeps its tag. A tag of an earlier model of this name is
         # never moved: then the version has no tag.
-        tag = RegistryTag(model, version=version)
+        name = str(RegistryTag(model, version=version))
         known = self._ledger.registered(model, version) is not None
-        if not known and not self._ledger.is_taken(str(tag)):
-            self._append(str(tag), model, version, self._commit.oid, format_version(model, version))
+        if not known and not self._ledger.is_taken(name):
+            self._append(name, model, version, self._commit.oid, format_version(model, version))
 
     def _move(self, event: Event, pointer: str | None) -> None:
         model, version = event.model, named_by(event.after)
@@ -240,17 +240,19 @@ class Draft:
         counter = self.counter_of(model)[0] + 1
         head = f"{model}#{pointer}" if pointer else self._name(model, version)
         name = f"{head}{'!' if cancelled else ''}#{counter}"
-        self._append(name, model, version, target, words.format(format_version(model, version)))
+        text = words.format(format_version(model, version))
+        self._append(name, model, version, target, text, counter)
 
     def _name(self, model: str, version: int) -> str:
         adopted = self._versions.get((model, version))
         return adopted[0] if adopted else self._ledger.tag_name(model, version)
 
-    def _append(self, name: str, model: str, version: int, target: str, message: str) -> None:
+    def _append(
+        self, name: str, model: str, version: int, target: str, message: str, given: int = 0
+    ) -> None:
         counter, last = self.counter_of(model)
         time = max(self._commit.time, last + 1)
-        made = parse_gto_tag(name)
-        self._counters[model] = (max(counter, (made.counter or 0) if made else 0), time)
+        self._counters[model] = (max(counter, given), time)
         self.tags.append(self._tag(name, model, version, target, time, message))
 
     def _tag(

@@ -96,17 +96,25 @@ def changed_in(events: Iterable[Event], changes: Iterable[FileChange]) -> set[Su
         changes: what it did to files; the contents of annotations are looked at.
     """
     found = _described(changes)
-    ended = set()
+    ended, renamed, born = set(), set(), set()
     for event in events:
         if event.ends_the_model:
             ended.add(event.model)
+        if event.renamed_from is not None:
+            renamed.add(event.model)
+        elif event.is_birth:
+            born.add((event.model, event.version))
         if event.pointer is not None:
             if event.pointer.startswith("stages/") and event.action != "rename":
                 found.update((event.model, number) for number in _moved(event))
                 found.add((event.model, None))
         elif event.action in _COUNTED:
             found.update({(event.model, event.version), (event.model, None)})
-    return {subject for subject in found if subject[0] not in ended}
+    return {
+        (model, version)
+        for model, version in found
+        if model not in ended and (model not in renamed or (model, version) in born)
+    }
 
 
 def _moved(event: Event) -> set[int]:

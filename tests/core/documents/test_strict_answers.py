@@ -75,7 +75,7 @@ def agree(text: str) -> None:
     assert answer(text) == strict_answer(text)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(st.lists(PIECES, max_size=9).map("".join))
 @example(".5\t")
 @example("a: |#\n")

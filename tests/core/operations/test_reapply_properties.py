@@ -82,7 +82,7 @@ def check_valid(state: RegistryState) -> None:
             assert state.version(model, number).version == number
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(STEP, max_size=6), st.lists(STEP, max_size=6))
 def test_whatever_both_sides_did_the_registry_is_valid(
     local: list[Step], remote: list[Step]
@@ -109,7 +109,7 @@ def test_whatever_both_sides_did_the_registry_is_valid(
         assert numbers == list(range(1, len(numbers) + 1))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(STEP, max_size=10))
 def test_on_an_unmoved_base_the_same_tree_comes_out(local: list[Step]) -> None:
     ours = base()

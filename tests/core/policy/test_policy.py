@@ -443,7 +443,7 @@ def _in_order(names: list[str]) -> tuple[str, ...]:
     return tuple(sorted(names, key=order.index))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(whole_policies())
 def test_whole_policies_are_read_back(policy: Policy) -> None:
     data = write_policy(policy)

@@ -86,15 +86,18 @@ def test_a_renamed_model_came_to_be_when_it_did(
     registry: Registry, folder: Path, clock: Callable[[int], None]
 ) -> None:
     clock(10)
-    add(registry, "old")
+    add(registry, "old", description="of the version")
+    registry.annotate("old", description="of the model")
     clock(20)
     registry.promote("old@1", stage="staging")
+    clock(25)
+    registry.rename_model("old", "between")
     clock(30)
-    registry.rename_model("old", "churn")
+    registry.rename_model("between", "churn")
     found = Timestamps(ms(10), ms(30), {1: ms(10)}, {1: ms(30)})
     assert registry.activities() == {"churn": found}
     assert again(folder) == found
-    with pytest.raises(NotFound, match="renamed to 'churn'"):
+    with pytest.raises(NotFound, match="renamed to 'between'"):
         registry.activity("old")
 
 
