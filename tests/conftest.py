@@ -219,8 +219,10 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def shared(templates: Path, tmp_path: Path) -> Path:
-    """A copy of `templates`."""
-    return Path(shutil.copytree(templates, tmp_path / "shared", symlinks=True))
+    """A copy of `templates`, which has just been fetched: no answer from it is called old."""
+    copy = Path(shutil.copytree(templates, tmp_path / "shared", symlinks=True))
+    (copy / "work" / ".git" / "gitreg" / "fetched").touch()
+    return copy
 
 
 @pytest.fixture

@@ -129,8 +129,9 @@ class RepositoryFacts:
         revision, versions = (
             (move.commit, move.after) if move.after else (f"{move.commit}^", move.before)
         )
-        commit = self.repository.commit_of(revision)
-        state = RegistryState(self.repository.snapshot(commit)) if commit is not None else None
+        whole = self.repository.with_history()  # a shallow clone lacks the commit
+        commit = whole.commit_of(revision)
+        state = RegistryState(whole.snapshot(commit)) if commit is not None else None
         try:
             return None if state is None else [state.manifest(model, n) for n in versions]
         except GitregError:

@@ -43,7 +43,7 @@ from gitreg.errors import (
 )
 
 if TYPE_CHECKING:
-    from gitreg.core.model.model import Model
+    from gitreg.core.model.model import Model, ModelVersion
     from gitreg.registry import Registry
 
 
@@ -79,7 +79,7 @@ def list_(
     of_models = name is None or any(sign in name for sign in "*?[")
     if of_models and (metric or sort):
         raise InvalidRequest(
-            "--metric and --sort are about the versions of one model",
+            "--metric and --sort are about versions of one model",
             hint="name it: gitreg list shows the models",
         )
     broken: list[GitregError] = []
@@ -149,11 +149,8 @@ def _list_versions(
     with opened(shared.repo, shared.allow_rewind) as registry:
         _check_stage(registry, stage, shared)
         every = registry.versions(name, broken, **shared.options)
+        _check_columns(columns, every)
         say_age(registry, registry.commit, shared)
-    known = {metric for version in every for metric in version.metrics}
-    for metric in columns:
-        if every and metric not in known:
-            raise NotFound(f"no version has a metric {metric!a}", hint=did_you_mean(metric, known))
     wanted = None if stage is None or stage.lower() == NO_STAGE else stage.lower()
     versions = [one for one in every if stage is None or one.stage == wanted]
     if matching is not None:
@@ -169,6 +166,14 @@ def _list_versions(
     elif not broken:
         shown = terminal.line(name)
         typer.echo(f"no versions of {shown} are left: gitreg log {shown} shows why", err=True)
+
+
+def _check_columns(metrics: list[str], versions: list[ModelVersion]) -> None:
+    """Refuse a metric that no version has; the error names the near misses."""
+    known = {metric for version in versions for metric in version.metrics}
+    for metric in metrics:
+        if versions and metric not in known:
+            raise NotFound(f"no version has a metric {metric!a}", hint=did_you_mean(metric, known))
 
 
 def _check_stage(registry: Registry, stage: str | None, shared: ReadArguments) -> None:
@@ -463,9 +468,9 @@ def verify(
         verified = registry.verify(
             *(references or ()), remote=remote, repair=repair, **shared.options
         )
-        say_age(registry, registry.commit, shared)
         if remote:  # read to the end: the bar owns the terminal while it is drawn
             verified = iter(list(verified))
+            say_age(registry, registry.commit, shared)
             stack.close()
         for version, found in verified:
             count += 1
@@ -474,6 +479,8 @@ def verify(
             if not shared.json:
                 well = f"{terminal.line(version.reference)}: {paint_verdict('ok')}"
                 typer.echo(as_text.findings_text(found) or well)
+        if not remote:
+            say_age(registry, registry.commit, shared)
     if shared.json:
         print_json([as_json.finding_json(finding) for finding in findings])
     if not count:

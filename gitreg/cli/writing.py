@@ -388,7 +388,7 @@ def _version_to(registry: Registry, text: str, names: Sequence[str]) -> int:
     if wanted is not None and wanted.version is not None and list(names) == [wanted.model]:
         return wanted.version
     raise InvalidRequest(
-        f"--to {text!a} is no version of {', '.join(names)}",
+        f"--to {text!a} is not a version of {', '.join(names)}",
         hint=meant_version(text, registry.model(names[0])),
     )
 

@@ -25,10 +25,6 @@ def _is_token(value: object) -> bool:
     return value is None or isinstance(value, (str, bytes))  # MLflow itself makes bytes
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int)
-
-
 def _is_version(value: object) -> bool:
     return isinstance(value, (int, str, float))  # as MLflow, which rounds 1.5
 
@@ -53,7 +49,6 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "str": (_is_text, "text"),
     "str | None": (_is_text, "text"),
     "str | bytes | None": (_is_token, "the token of a page"),
-    "int": (_is_number, "an integer"),
     "int | str": (_is_version, "a version number"),
     "Sequence[str] | None": (_is_list_of_texts, "a list of texts"),
     "RegisteredModelTag": (_is_tag, "a tag"),
@@ -61,7 +56,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "Sequence[RegisteredModelTag] | None": (_is_list_of_tags, "a list of tags"),
     "Sequence[ModelVersionTag] | None": (_is_list_of_tags, "a list of tags"),
 }
-"""What a parameter's annotation allows, and its words."""
+"""What a parameter's annotation allows, and its words; `search` checks the sizes of pages."""
 
 
 def checked(store: type[_Store]) -> type[_Store]:

@@ -323,13 +323,18 @@ def _invalid(message: str) -> MlflowException:
 # Pages
 
 
-def check_model_results(max_results: int) -> None:
-    """Refuse a page of registered models that is too large.
+def check_model_results(max_results: object) -> None:
+    """Refuse a page of registered models that is too large or has no valid size.
 
     Raises:
-        MlflowException: ``max_results`` is larger than MLflow's limit.
+        MlflowException: ``max_results`` is larger than MLflow's limit, or no integer.
     """
-    _check_most(max_results, SEARCH_REGISTERED_MODEL_MAX_RESULTS_THRESHOLD)
+    if isinstance(max_results, (int, float)):
+        _check_most(max_results, SEARCH_REGISTERED_MODEL_MAX_RESULTS_THRESHOLD)
+    if not isinstance(max_results, int):
+        raise _invalid(
+            f"Invalid value for max_results. It must be an integer, but got {max_results}"
+        )
 
 
 def check_version_results(max_results: object) -> None:
@@ -345,7 +350,7 @@ def check_version_results(max_results: object) -> None:
     _check_most(max_results, SEARCH_MODEL_VERSION_MAX_RESULTS_THRESHOLD)
 
 
-def _check_most(max_results: int, most: int) -> None:
+def _check_most(max_results: float, most: int) -> None:
     if max_results > most:
         raise _invalid(
             "Invalid value for request parameter max_results. It must be at most "

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from gitreg.core.model.gto_tags import parse_gto_tag
 from gitreg.core.model.names import model_of_tag, parse_tag
 from gitreg.core.state.tags import Tag
-from gitreg.errors import GitError, NotFound
+from gitreg.errors import GitError, NotFound, UnknownOutcome
 from gitreg.git import own_references, publish, remote
 from gitreg.git.history_index import HistoryIndex
 from gitreg.git.repository import GitRepository, Tip
@@ -184,6 +184,13 @@ def _publish(
     objects = {tag.name: made[tag.content] for tag in tags if tag.content in made}
     others = [tag for tag in tags if tag.name not in objects]
     objects |= publish.write_tags(repository, others, sign=True)
-    there = clone.published_tags(status.upstream, tags, objects)
-    to_push = {name: oid for name, oid in objects.items() if there.get(name) != oid}
-    remote.push(repository, status.upstream, None, None, to_push, force_tags=force)
+
+    def push_missing() -> None:
+        there = clone.published_tags(status.upstream, tags, objects)
+        to_push = {name: oid for name, oid in objects.items() if there.get(name) != oid}
+        remote.push(repository, status.upstream, None, None, to_push, force_tags=force)
+
+    try:
+        push_missing()
+    except UnknownOutcome:
+        push_missing()  # the connection was lost: those that arrived are not pushed again

@@ -201,7 +201,8 @@ def _widths(rows: Sequence[Sequence[Sequence[_Line]]], width: int, first: int | 
         first: the column that is folded first.
     """
     columns = range(len(rows[0]))
-    wanted = [_wanted(rows, column) for column in columns]
+    whole = [_wanted(rows, column) for column in columns]
+    wanted = [*whole]
     words = [
         max((_whole(piece) for row in rows for part in row[column] for _, piece in part), default=0)
         for column in columns
@@ -219,7 +220,26 @@ def _widths(rows: Sequence[Sequence[Sequence[_Line]]], width: int, first: int | 
             break  # the words are what does not fit
         wanted[place] -= 1
         excess -= 1
-    return wanted
+    return _used(rows, wanted, whole, width)
+
+
+def _used(
+    rows: Sequence[Sequence[Sequence[_Line]]], given: list[int], whole: list[int], width: int
+) -> list[int]:
+    """Return the widths that folded columns use; what they leave makes others whole again."""
+    if given == whole:
+        return given
+    used = [
+        max((_length(words) for row in rows for words in _folded(row[column], space)), default=0)
+        for column, space in enumerate(given)
+    ]
+    used[-1] = given[-1]  # nothing stands behind it
+    spare = width - sum(used) - GAP * (len(used) - 1)
+    for column in sorted(range(len(used)), key=lambda one: whole[one] - used[one]):
+        if whole[column] - used[column] <= spare:
+            spare -= whole[column] - used[column]
+            used[column] = whole[column]
+    return used
 
 
 def figure(value: float) -> str:

@@ -18,4 +18,5 @@ def work(stocked: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def reading(templates: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the registry that all tests share, for commands that write nothing."""
     monkeypatch.chdir(templates / "work")
+    (templates / "work" / ".git" / "gitreg" / "fetched").touch()  # no answer is called old
     return templates / "work"

@@ -31,7 +31,6 @@ from tests.support.commands import error, gitreg
         ("sync", "gitreg fetch, then gitreg push"),
         ("alias rm churn@champion", "  gitreg alias delete churn@champion\n"),
         ("log --auther x", "did you mean --author?"),
-        ("list --where x", "gitreg list --help shows how"),
         ("list --sort auc", "name it"),
         ("promote churn@3 --to churn@3", "gitreg promote churn@3 --to production"),
         ("promote churn@3 --to staging --if-better acu", "did you mean 'auc'?"),

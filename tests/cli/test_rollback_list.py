@@ -37,4 +37,4 @@ def test_the_version_to_go_back_to_is_a_number_or_a_reference(work: Path) -> Non
         assert gitreg("rollback", "churn", "--to", to, "--dry-run", "--json").json["restored"]
     assert "not a version of churn" in error("rollback", "churn", "--to", "tokenizer@1")
     for to in ("champion", "churn@champion", "0"):
-        assert "is no version" in error("rollback", "churn", f"--to={to}"), to
+        assert "is not a version" in error("rollback", "churn", f"--to={to}"), to

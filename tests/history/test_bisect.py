@@ -299,9 +299,18 @@ def test_a_status_that_says_nothing_ends_it(work: Path, status: int) -> None:
     assert runs(work) == [4, 6, 5]
 
 
+RUN = """\
+import signal
+from gitreg.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main()
+"""
+"""Runs gitreg; a shell in the background starts its children with Ctrl-C ignored."""
+
+
 def play(work: Path, command: tuple[str, ...], *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "gitreg", "bisect", "churn", "--json", *options, *command],
+        [sys.executable, "-c", RUN, "bisect", "churn", "--json", *options, *command],
         cwd=work,
         capture_output=True,
         text=True,

@@ -235,6 +235,8 @@ def test_an_index_of_another_form_is_made_anew(stocked: Path, statement: str) ->
 
 
 def test_an_index_that_cannot_be_written_is_made_in_memory(stocked: Path) -> None:
+    for path in index_of(stocked).parent.glob(f"{FILE}*"):
+        path.unlink()
     index_of(stocked).mkdir(parents=True)
     assert found(stocked, "alias = 'champion'", history=True) == ["churn@2"]
     assert index_of(stocked).is_dir()

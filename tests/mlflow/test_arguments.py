@@ -80,7 +80,7 @@ def test_every_parameter_that_takes_text_or_numbers_is_checked() -> None:
     for name, method in vars(GitregStore).items():
         if inspect.isfunction(method) and not name.startswith("_") and "webhook" not in name:
             for parameter in list(inspect.signature(method).parameters.values())[1:]:
-                assert parameter.annotation in {*_CHECKS, "bool"}, (name, parameter)
+                assert parameter.annotation in {*_CHECKS, "bool", "int"}, (name, parameter)
 
 
 def test_errors_have_the_words_of_the_sql_store(filled: GitregStore, tmp_path: Path) -> None:
@@ -113,6 +113,8 @@ def test_errors_have_the_words_of_the_sql_store(filled: GitregStore, tmp_path: P
         ("get_model_version_by_alias", ("other", "latest")),
         ("search_model_versions", (None, 0)),
         ("search_registered_models", (None, 1001)),
+        ("search_registered_models", (None, 1e15)),
+        ("search_model_versions", (None, 1e15)),
     ]
     for method, args in calls:
         said = []

@@ -76,10 +76,11 @@ def test_people_go_on_before_the_next_run(
         assert verdict.result is not Result.FAILED, str(verdict)
 
 
+@pytest.mark.parametrize("name", ["promote-push", "tags-sync"])
 @pytest.mark.parametrize(("state", "signal"), [("prepared", "TERM"), ("committed", "KILL")])
-def test_an_acknowledgement_that_is_lost(bench: Bench, state: str, signal: str) -> None:
+def test_an_acknowledgement_that_is_lost(bench: Bench, name: str, state: str, signal: str) -> None:
     """Whether the remote's branch moved nobody said: the same run finds out."""
-    command = next(command for command in COMMANDS if command.name == "promote-push")
+    command = next(command for command in COMMANDS if command.name == name)
     verdict = bench.lose_acknowledgement(command, state, signal)
     assert verdict.result is Result.RECOVERED, str(verdict)
 

@@ -72,7 +72,7 @@ def play(given: list[str], folder: Path) -> list[str]:
         stderr=subprocess.STDOUT,
         text=True,
         check=True,
-        timeout=300,
+        timeout=600,
     )
     return re.split(rf"{_MARK}\d+\n", done.stdout)[:-1]
 

@@ -77,6 +77,12 @@ def project(shared: Path) -> Path:
     return shared
 
 
+def _emptied(project: Path) -> None:
+    """Take churn@4 out of production: only history knows what a better version must beat."""
+    with Registry(project / "work") as registry:
+        registry.archive("churn@4", push=True)
+
+
 @pytest.mark.parametrize(
     ("host", "score", "worse", "code"),
     [("gitlab", 0.9, "ok", 0), ("gitlab", 0.7, "failure", 1), ("github", 0.7, "ok", 0)],
@@ -84,6 +90,8 @@ def project(shared: Path) -> Path:
 def test_the_job_runs_in_a_shallow_clone(
     project: Path, host: str, score: float, worse: str, code: int
 ) -> None:
+    if code == 0 and host == "gitlab":
+        _emptied(project)
     folder = _checked_out(project, host)
     script, variables = _job(host)
     assert variables["WORSE"] == "ok"
