@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gitreg.core.policy.measured import data_of
@@ -68,12 +69,18 @@ def _evaluation_text(name: str, pair: EvaluationPair, names: tuple[str, str], wi
     return f"{told}\n{line(data)}" + ("" if pair.is_fair else ": not the same data, no comparison")
 
 
+def _in(files: Sequence[str]) -> str:
+    """Return which files these are, as far as they are known."""
+    more = " and others" if files[SHOWN_FILES:] else ""
+    return f" in {', '.join(files[:SHOWN_FILES])}{more}" if files else ""
+
+
 def _code_text(comparison: Comparison) -> str:
     """Return whether code changed, and the command that shows how."""
     files = comparison.code_files or ()
     codes = [side.lineage.code for side in (comparison.a, comparison.b)]
     dirty = [
-        f"{side.reference} was trained with uncommitted changes"
+        f"{side.reference} was trained with uncommitted changes{_in(code.changed)}"
         for side, code in zip((comparison.a, comparison.b), codes, strict=True)
         if code is not None and code.dirty
     ]

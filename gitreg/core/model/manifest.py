@@ -221,6 +221,7 @@ def code_document(code: CodeCommit | None) -> Value:
         repository=code.repository,
         dirty=code.dirty,
         untracked=code.untracked or None,
+        changed=list(code.changed),
     )
 
 
@@ -228,12 +229,13 @@ def read_code(fields: Fields) -> CodeCommit | None:
     """Return the commit in the field ``code``; the inverse of `code_document`."""
     if not fields.has("code"):
         return None
-    inner = fields.fields("code").only(("commit", "repository", "dirty", "untracked"))
+    inner = fields.fields("code").only(("commit", "repository", "dirty", "untracked", "changed"))
     return CodeCommit(
         inner.text("commit"),
         inner.optional_text("repository"),
         inner.boolean("dirty"),
         inner.boolean("untracked") if inner.has("untracked") else False,
+        inner.text_list("changed"),
     )
 
 
