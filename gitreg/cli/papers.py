@@ -10,6 +10,7 @@ from gitreg.cli.app import app
 from gitreg.cli.output import opened, print_json
 from gitreg.cli.parameters import ReadArguments, ReferenceArgument, flag, with_read_options
 from gitreg.errors import AlreadyExists, InvalidRequest, NotFound
+from gitreg.render.terminal import visible
 
 if TYPE_CHECKING:
     from gitreg.core.model.card import Card
@@ -24,7 +25,7 @@ def card(
     *,
     shared: ReadArguments,
 ) -> None:
-    """Print a model's card: what people say of it, and what the registry knows.
+    """Print a model's card: what people say, and what is recorded.
 
     REF may also be a model's name: then the facts are those of what is in production, else of the
     newest version. People write registry/MODEL/CARD.md, and review it like code.
@@ -47,7 +48,7 @@ def card(
     if shared.json:
         print_json({"model": version.model, "version": version.version, **_as_json(found)})
         return
-    typer.echo(card_text(version, found), nl=False)
+    typer.echo(visible(card_text(version, found)), nl=False)
 
 
 def _foremost(registry: Registry, model: str, shared: ReadArguments) -> str:

@@ -34,7 +34,10 @@ def card_text(version: ModelVersion, card: Card | None) -> str:
     results = list(_results(version))
     if results:
         front["model-index"] = [{"name": version.model, "results": results}]
-    body = _TITLE.sub("", card.body) if card is not None else f"{version.description or ''}\n"
+    if card is not None:
+        body = _TITLE.sub("", card.body)
+    else:
+        body = "\n".join(map(escape, (version.description or "").splitlines()))
     parts = [f"---\n{yaml.dump(front).decode()}---", f"# {escape(version.reference)}", body.strip()]
     parts += _unsaid(card)
     parts.append("## Facts from the registry\n\n" + "\n".join(_facts(version)))
@@ -67,7 +70,7 @@ def _unsaid(card: Card | None) -> Iterator[str]:
     """Yield a line on what nobody has said: a reader must not take silence for an answer."""
     silent = [title for key, (title, _) in SECTIONS.items() if card is None or not card.says(key)]
     if silent:
-        yield f"*Not said: {', '.join(silent).lower()}.*"
+        yield f"## Not said\n\n{', '.join(silent)}."
 
 
 def _facts(version: ModelVersion) -> Iterator[str]:
