@@ -1,0 +1,79 @@
+"""Evaluations and reproductions on a server with the hook: plain Git that tries to forge them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.check.attacks import evidence
+from tests.conftest import git
+from tests.support.client import Act, Client
+
+REPRODUCED = evidence.promote_by_somebody_elses_statement
+
+ATTACKS: dict[str, tuple[str, Act, Act]] = {
+    "evaluation changed": (
+        "immutable",
+        evidence.change_an_evaluation,
+        evidence.evaluate_again_under_another_name,
+    ),
+    "evaluation removed": ("immutable", evidence.remove_an_evaluation, evidence.evaluate),
+    "evaluation of other bytes": (
+        "bad-evaluation",
+        evidence.evaluate_other_bytes,
+        evidence.evaluate,
+    ),
+    "statement of another name": (
+        "bad-reproduction",
+        evidence.state_under_another_name,
+        evidence.state,
+    ),
+    "statement renamed": ("immutable", evidence.rename_a_statement, evidence.state),
+    "statement on other bytes": (
+        "bad-reproduction",
+        evidence.state_on_other_bytes,
+        evidence.state,
+    ),
+    "unsigned statement": (
+        "policy-reproduced",
+        evidence.promote_by_an_unsigned_statement,
+        REPRODUCED,
+    ),
+    "stranger's statement": (
+        "policy-reproduced",
+        evidence.promote_by_a_strangers_statement,
+        REPRODUCED,
+    ),
+    "signature for something else": (
+        "policy-reproduced",
+        evidence.promote_by_a_signature_for_something_else,
+        REPRODUCED,
+    ),
+    "one's own statement": (
+        "policy-reproduced",
+        evidence.promote_by_ones_own_statement,
+        REPRODUCED,
+    ),
+}
+HONEST = {honest.__name__: honest for _, _, honest in ATTACKS.values()}
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_forged_evidence_is_refused(client: Client, base: Path, name: str) -> None:
+    code, attack, _ = ATTACKS[name]
+    attack(client)
+    before = git(base / "origin.git", "rev-parse", "main")
+    status, said = client.push()
+    assert status != 0, said
+    assert f"error: {code}: " in said, said
+    assert "Traceback" not in said
+    assert git(base / "origin.git", "rev-parse", "main") == before
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_honest_evidence_passes(client: Client, name: str) -> None:
+    HONEST[name](client)
+    status, said = client.push()
+    assert status == 0, said
+    assert "error:" not in said
