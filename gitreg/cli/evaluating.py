@@ -11,6 +11,7 @@ from gitreg.cli.app import app
 from gitreg.cli.output import print_outcome, progress_bar
 from gitreg.cli.parameters import ReferencesArgument, WriteArguments, option, with_write_options
 from gitreg.registry import Registry
+from gitreg.render.terminal import line
 
 
 @app.command()
@@ -26,7 +27,7 @@ def evaluate(
     *,
     shared: WriteArguments,
 ) -> None:
-    """Measure versions by one command on the same data, and record the numbers.
+    """Measure versions on the same data, and record the numbers.
 
     Each version is pulled, and COMMAND runs once for it, here, without a shell. It writes a JSON
     file to {metrics}: metrics to numbers, and perhaps "slices", "intervals" and "threshold". Where
@@ -39,8 +40,8 @@ def evaluate(
     from gitreg.evaluation import Evaluating
     from gitreg.evaluation import evaluate as measure
 
-    def say(line: str) -> None:
-        typer.echo(line, err=True)
+    def say(told: str) -> None:
+        typer.echo(line(told), err=True)
 
     what = Evaluating(name, Path(data), run, split)
     with progress_bar("pull") as progress, Registry(shared.repo, progress=progress) as registry:

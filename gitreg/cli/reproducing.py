@@ -20,6 +20,7 @@ from gitreg.cli.parameters import (
 )
 from gitreg.errors import InvalidRequest
 from gitreg.registry import Registry
+from gitreg.render.terminal import line
 from gitreg.reproduce import Plan, Reproduction
 from gitreg.reproduce.verdict import INCONCLUSIVE
 
@@ -43,9 +44,10 @@ def reproduce(
     *,
     shared: WriteArguments,
 ) -> None:
-    """Make a version again from its recorded code, data and environment, and compare.
+    """Make a version again from what is recorded, and compare.
 
-    It runs the recorded command in a folder of its own, which is removed afterwards. The verdict
+    The recorded command runs on the recorded code, data and environment, in a folder of its own,
+    which is removed afterwards. The verdict
     is identical (the bytes), equivalent (the metrics), different, or inconclusive, with what is
     missing. Exit 0 for the first two, 1 for different, 3 for inconclusive. --dry-run shows the
     plan. --record commits the verdict, which a gate can ask for.
@@ -69,8 +71,8 @@ def reproduce(
         if shared.dry_run:
             _print_plan(planned, json=shared.json)
             return
-        for line in _plan_lines(planned):
-            typer.echo(line, err=True)
+        for told in _plan_lines(planned):
+            _say(told)
         done = again(registry, planned, tolerances=tolerances, passed=passed, say=_say)
         recorded = None
         if record and done.verdict.verdict != INCONCLUSIVE:
@@ -82,15 +84,15 @@ def reproduce(
         commit = recorded.commit if recorded else None
         print_json({**_as_json(done), "recorded": commit})
     else:
-        for line in _lines(done):
-            typer.echo(line)
+        for told in _lines(done):
+            typer.echo(line(told))
         if recorded is not None:
             print_outcome(recorded, shared)
     raise typer.Exit(done.verdict.exit_code)
 
 
-def _say(line: str) -> None:
-    typer.echo(line, err=True)
+def _say(told: str) -> None:
+    typer.echo(line(told), err=True)
 
 
 def _tolerances(given: Sequence[str]) -> dict[str, float]:
@@ -126,14 +128,14 @@ def _plan_lines(planned: Plan) -> Iterator[str]:
     yield f"environment  {planned.environment}, {planned.python or 'no interpreter'}"
     yield f"runs         {planned.command or '-'}"
     yield f"makes        {planned.source or '-'}"
-    for line in planned.missing:
-        yield f"missing      {line}"
+    for words in planned.missing:
+        yield f"missing      {words}"
 
 
 def _print_plan(planned: Plan, *, json: bool) -> None:
     if not json:
-        for line in _plan_lines(planned):
-            typer.echo(line)
+        for told in _plan_lines(planned):
+            typer.echo(line(told))
         return
     print_json(
         {
@@ -160,8 +162,8 @@ def _lines(done: Reproduction) -> Iterator[str]:
         found = "not measured" if metric.found is None else f"{metric.found:.6g}"
         within = "within" if metric.is_within else "not within"
         yield f"metric  {name}: {found}, was {metric.recorded:.6g} ({within} {metric.tolerance:g})"
-    for line in verdict.missing:
-        yield f"missing {line}"
+    for words in verdict.missing:
+        yield f"missing {words}"
     if done.log is not None:
         yield f"log     {done.log}"
 

@@ -266,8 +266,7 @@ class Parts:
         whole = self._repository  # before `_written`, which is then the same
         if self._written is whole:
             return self._clone
-        judge = self._judge(whole, lambda: self._history)
-        return Clone(whole, self._history, judge, self._url)
+        return Clone(whole, self._history, self._judge(whole, lambda: self._history), self._url)
 
     @cached_property
     def _publisher(self) -> Publisher:
@@ -295,8 +294,7 @@ class Parts:
     def _send(self, state: RegistryState, versions: Iterable[tuple[str, int]]) -> None:
         pairs = list(versions)
         self._artifacts.send(state, pairs, self._progress)
-        top = self.top_level
-        if top is not None and pairs:
+        if pairs and (top := self.top_level) is not None:
             from gitreg.artifacts.training_data import send_data
 
             send_data(top, [state.version(*pair) for pair in pairs], self._progress)

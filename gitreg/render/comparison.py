@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gitreg.core.policy.measured import data_of
-from gitreg.core.state.compare import DIFFERENT, SAME
+from gitreg.core.state.compare import SAME
 from gitreg.core.text.counts import quantity
 from gitreg.render.terminal import SHORT, Piece, beside, line, table
 
@@ -49,11 +49,10 @@ def comparison_text(comparison: Comparison, width: int) -> str:
 
 
 def _fairness(comparison: Comparison) -> str:
-    """Return what is doubtful about comparing the metrics of the registrations."""
+    """Return a line where the metrics of the registrations may not be comparable."""
     if comparison.measured_on == SAME:
         return ""
-    why = "of different data" if comparison.measured_on == DIFFERENT else "of data nobody recorded"
-    return f"\nthese numbers may be {why}; gitreg evaluate measures both on the same"
+    return "\nthese numbers may be of different data; gitreg evaluate uses the same for both"
 
 
 def _evaluation_text(name: str, pair: EvaluationPair, names: tuple[str, str], width: int) -> str:

@@ -39,6 +39,9 @@ def test_the_commands_are_those_that_are_promised() -> None:
     assert {" ".join(path) for path in COMMANDS} == {
         "init",
         "register",
+        "evaluate",
+        "reproduce",
+        "card",
         "promote",
         "archive",
         "alias set",

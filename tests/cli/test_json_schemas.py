@@ -99,6 +99,7 @@ def _writes(run: Printed, tmp_path: Path) -> None:
         assert run(f"approve churn@{number} --to production")["commit"]
     assert run("promote churn@4 --to production -m why")["verdicts"]
     run("promote churn@2 --to staging --dry-run")
+    _measures(run)
     run("rollback churn --list", form="rollback --list")
     assert run("rollback churn")["restored"]
     for line in (
@@ -107,6 +108,17 @@ def _writes(run: Printed, tmp_path: Path) -> None:
         *("create third", "rename third fourth", "delete churn@1"),
     ):
         run(line)
+
+
+def _measures(run: Printed) -> None:
+    numbers = '{"auc": 1, "slices": [{"where": "young", "auc": 1}]}'
+    write = f"sh -c 'printf %s \"$2\" > $1' - {{metrics}} '{numbers}' {{model}}"
+    q4 = ("--name", "q4", "--data", "models/tokenizer", "--run", write)
+    assert run("evaluate churn@2 churn@4", *q4)["commit"]
+    assert run("compare churn@2 churn@4")["evaluations"]["q4"]["is_fair"]
+    assert run("reproduce churn@4", code=3)["missing"]
+    assert run("reproduce churn@4 --dry-run", form="reproduce --dry-run")["missing"]
+    assert run("card churn")["missing"]
 
 
 def _reads(run: Printed, tmp_path: Path) -> None:

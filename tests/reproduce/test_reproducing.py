@@ -130,7 +130,7 @@ def test_what_a_plan_misses_is_said_before_anything_runs(
         assert "command: none is recorded" in missing
         frozen = plan(registry, "churn@1", python=Path(sys.executable))
         assert frozen.environment == "frozen"
-        with pytest.raises(InvalidRequest, match="frozen or current"):
+        with pytest.raises(InvalidRequest, match="is no environment"):
             plan(registry, "churn@1", environment="old")
 
 
