@@ -15,7 +15,7 @@ from gitreg.core.model.names import ARCHIVE
 from gitreg.core.state.intervals import Interval, Timeline, Track
 from gitreg.core.text.counts import quantity
 from gitreg.core.text.times import lasting
-from gitreg.render.axis import Axis, label_of, rows_of, serving, where
+from gitreg.render.axis import Axis, label_of, rows_of, serving, title_of, where
 from gitreg.render.colour import CYAN, DIM, GREEN, RED, YELLOW, paint
 from gitreg.render.terminal import SHORT, figure, line, table
 
@@ -78,7 +78,7 @@ def timeline_text(timeline: Timeline, width: int, *, ascii_only: bool = False) -
 def _archived(track: Track) -> str:
     count = len({one.version for one in track.intervals if one.until is None})
     held = quantity(count, "version")
-    return f"{where(track.model, track.pointer)}: {held}; --stage {ARCHIVE} shows since when"
+    return f"{title_of(track)}: {held}; --stage {ARCHIVE} shows since when"
 
 
 def moment_text(timeline: Timeline, width: int) -> str:
@@ -206,7 +206,7 @@ class _Chart:
         """Return a chart: its title, its ruler, and a bar a version."""
         from rich.cells import set_cell_size
 
-        title = line(where(track.model, track.pointer))
+        title = line(title_of(track))
         lines = [title, " " * self.beside + paint(self._ruler(), DIM)]
         for first, several in rows_of(track.intervals):
             name = set_cell_size(f"  {_label(first, track)}", self.beside)
