@@ -277,6 +277,10 @@ def _between(
             f"{format_version(model, order[start])}, the good one, came after "
             f"{format_version(model, order[end])}, the bad one"
         )
+    if len(order) == 1:
+        where = "" if stage is None else f" in {stage}"
+        only = format_version(model, order[0])
+        raise InvalidRequest(f"{only} is the only version{where}: there is nothing to search")
     if start == end:
         raise InvalidRequest(
             f"there is nothing between a good and a bad version: "
