@@ -24,7 +24,7 @@ GAP = 2
 SHOWN_METRICS = 4
 """How many metrics of a version a table shows."""
 
-NARROW = 20
+NARROW = 24
 """How wide a column of reasons is at least; a narrower one stands below the row."""
 
 INDENT = 4
