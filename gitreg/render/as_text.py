@@ -28,6 +28,7 @@ from gitreg.render.terminal import (
     line,
     metric_texts,
     metrics_cell,
+    person,
     size,
     table,
     visible,
@@ -93,7 +94,7 @@ def versions_text(
             *_standing(version, is_deleted=tip is not None and version.read_from != tip),
             *_measured(version, metrics),
             when(version.created_at),
-            version.created_by.partition(" <")[0],
+            person(version.created_by),
         )
         for version in versions
     ]
@@ -185,9 +186,8 @@ def _approval(stored: StoredApproval, given: Sequence[GivenApproval]) -> str:
 
 
 def _told(one: GivenApproval) -> str:
-    by = one.committer.partition(" <")[0]
     key = f", key {one.key}" if one.key else ""
-    return f"{one.time} in {one.commit[:SHORT]}, committed by {by}{key}"
+    return f"{one.time} in {one.commit[:SHORT]}, committed by {person(one.committer)}{key}"
 
 
 def _withdrawn(

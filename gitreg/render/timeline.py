@@ -17,7 +17,7 @@ from gitreg.core.text.counts import quantity
 from gitreg.core.text.times import lasting
 from gitreg.render.axis import Axis, label_of, rows_of, serving, title_of, where
 from gitreg.render.colour import CYAN, DIM, GREEN, RED, YELLOW, paint
-from gitreg.render.terminal import SHORT, figure, line, table
+from gitreg.render.terminal import SHORT, figure, line, person, table
 
 KEYS = (
     *("model", "pointer", "version", "since", "until", "seconds", "author", "reason", "action"),
@@ -89,7 +89,7 @@ def moment_text(timeline: Timeline, width: int) -> str:
             "nothing" if one.version is None else f"{one.model}@{one.version}",
             moment(one.since),
             _until(one),
-            _who(one),
+            person(one.author),
             _why(one),
         )
         for track in serving(timeline)
@@ -105,10 +105,6 @@ def moment(text: str | None) -> str:
 
 def _until(one: Interval) -> str:
     return "now" if one.until is None else f"{moment(one.until)} ({one.ended_by})"
-
-
-def _who(one: Interval) -> str:
-    return (one.author or "-").partition(" <")[0]
 
 
 def _why(one: Interval) -> str:
@@ -156,7 +152,7 @@ def _cell(one: Interval, track: Track, header: str, most: int | None) -> str:
         "FOR": lambda: length(one),
         "VERSION": lambda: label_of(one, track.model),
         "HOW": lambda: how(one),
-        "BY": lambda: _who(one),
+        "BY": lambda: person(one.author),
         "ENDED BY": lambda: one.ended_by or "-",
         "METRICS": lambda: metrics_line(one, most),
         "COMMIT": lambda: (one.commit or "-")[:SHORT],
