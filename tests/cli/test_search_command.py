@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from gitreg import Registry
 from gitreg.render.terminal import pointed_at
+from tests.conftest import write_model
 from tests.support.commands import gitreg
 
 
@@ -33,6 +35,15 @@ def test_json_is_what_list_prints() -> None:
     assert len(gitreg("search", "--json").json) == 4
 
 
+def test_what_is_mistyped_is_named_where_nothing_matches() -> None:
+    said = gitreg("search", "metrics.aux > 0 OR NOT (tags.nope = 'x') OR stage = 'Prodction'").err
+    assert "no version has metrics.aux: did you mean 'metrics.auc'?" in said
+    assert "no version has tags.nope\n" in said
+    assert "there is no stage 'prodction': did you mean 'production'?" in said.lower()
+    known = gitreg("search", "metrics.auc > 9 OR stage = 'none' AND name = 'nope'").err
+    assert known == "nothing matches\n"
+
+
 def test_the_past() -> None:
     assert (
         gitreg("search", "stage = 'production'", "--json", "--rev", "HEAD~1").json[0]["version"]
@@ -40,6 +51,25 @@ def test_the_past() -> None:
     )
     found = gitreg("search", "stage = 'production'", "--history", "--json").json
     assert [one["version"] for one in found] == [2, 1]
+
+
+def test_a_table_tells_what_is_deleted(folder: Path) -> None:
+    with Registry(folder) as registry:
+        for _ in range(2):
+            registry.register("cart", write_model(folder))
+        registry.promote("cart@2", stage="production", alias="champion")
+        registry.delete("cart@1")
+        repo = ("--repo", str(folder))
+        rows = gitreg("search", "--history", *repo).out.splitlines()[1:]
+        assert [row.split()[:3] for row in rows] == [
+            ["cart@2", "production", "@champion"],
+            ["cart@1", "deleted", "-"],
+        ]
+        registry.delete_model("cart", force=True)
+        rows = gitreg("search", "--history", *repo).out.splitlines()[1:]
+        assert [row.split()[1:3] for row in rows] == [["deleted", "-"]] * 2
+        rows = gitreg("search", "--history", "--rev", "HEAD~1", *repo).out.splitlines()[1:]
+        assert [row.split()[1] for row in rows] == ["production", "deleted"]
 
 
 def test_nothing_matches() -> None:
