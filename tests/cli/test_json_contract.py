@@ -72,6 +72,7 @@ def test_show_of_a_version_of_which_everything_is_known(full: Path) -> None:
         "stage",
         "aliases",
         "metrics",
+        "evaluations",
         "params",
         "tags",
         "description",
@@ -231,11 +232,14 @@ def test_compare() -> None:
         "code",
         "environment",
         "signature",
+        "evaluations",
+        "measured_on",
         "code_files",
     ]
     assert (found["a"], found["b"]) == (shown("full@1"), shown("churn@3"))
     assert found["metrics"]["auc"] == {"a": 0.5, "b": 0.9, "delta": pytest.approx(0.4)}
     assert found["metrics"]["count"] == {"a": 3, "b": None, "delta": None}
+    assert (found["evaluations"], found["measured_on"]) == ({}, "unknown")
     assert found["params"]["train.lr"] == {"a": 0.1, "b": None}
     assert list(found["data"]) == ["models/train.csv"]
     assert set(found["code"]) == {"commit"}
