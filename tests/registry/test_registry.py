@@ -400,7 +400,7 @@ def test_compare_says_whether_code_changed(stocked: Path) -> None:
     code = lines.index("code: 1 file outside registry/: train.py")
     assert lines[code + 1 : code + 3] == [
         f"    git diff {base[:9]} {trained} -- . ':!registry'",
-        "churn@4 was trained with uncommitted changes",
+        "churn@4 was trained with uncommitted changes in .gitignore",
     ]
     assert "-0.2" in lines[1]  # candidate minus base
 

@@ -120,7 +120,7 @@ def test_a_version_is_like_itself() -> None:
 
 def test_code_of_one_side_alone() -> None:
     found = compare(version(1), version(2, lineage=Lineage(code=CodeCommit("c", "url"))))
-    assert set(found.code) == {"commit", "repository", "dirty", "untracked"}
+    assert set(found.code) == {"commit", "repository", "dirty", "untracked", "changed"}
     assert found.code["commit"] == Difference(None, "c")
 
 

@@ -125,7 +125,10 @@ def test_an_empty_registry() -> None:
     assert list(empty.models()) == []
     with pytest.raises(NotFound) as caught:
         empty.check_model("churn")
-    assert caught.value.hint == "the registry is empty: gitreg register NAME PATH"
+    assert (
+        caught.value.hint
+        == "the registry is empty: gitreg register --help shows how to add a model"
+    )
     assert RegistryState(DictSnapshot({layout.POLICY: b""})).exists()
 
 
