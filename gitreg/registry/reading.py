@@ -234,6 +234,8 @@ class Reading(Parts):
     ) -> list[gitreg.Tenure]:
         """Return the versions that a stage held before, the last one first; see `rollback`.
 
+        Like a rollback, it fetches the history that a shallow clone lacks.
+
         Args:
             name: the model.
             stage: the stage.
@@ -241,13 +243,14 @@ class Reading(Parts):
 
         Raises:
             NotFound: there is no such model or stage.
+            GitError: the clone is shallow, and the remote cannot be reached.
         """
         from gitreg.core.operations.rollback import tenures
 
         state = existing(self.state(**options))
         model = state.check_model(checked_text(name, "a model"))
         held = state.stage(model, check_stage_name(checked_text(stage, "a stage")))
-        past = self.past(state)
+        past = self.past(state, whole=True)
         return tenures(past.moves_of(model, f"stages/{stage.lower()}"), held)
 
     def activity(self, name: str, *, rev: str | None = None) -> gitreg.Timestamps:
