@@ -20,6 +20,10 @@ def test_what_a_rollback_may_go_back_to(work: Path) -> None:
     said = error("rollback", "churn", code=1)
     assert "churn@2 was, and was withdrawn in " in said
     assert "--to 2 brings it back" in said
+    begins = gitreg("show", "churn/production").out
+    assert "before it: churn@2, from " in begins
+    assert ", withdrawn in " in begins
+    assert "nothing to go back to; what was there: gitreg rollback churn --list" in begins
     gitreg("delete", "churn@3")
     lines = [
         " ".join(line.split()) for line in gitreg("rollback", "churn", "--list").out.split("\n")
