@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import artifacts, load, mlflow_store, past, peers_gto, peers_mlflow, startup
+from benchmarks import artifacts, load, mlflow_store, past, peers_gto, peers_mlflow, search, startup
 from benchmarks.harness import Result, ratio
 from benchmarks.report import dedupe, duration, find, table, times
 from benchmarks.scale import PROMOTE, RESOLVE_ALIAS, SCALES
@@ -82,6 +82,17 @@ def judge(results: Sequence[Result]) -> list[Verdict]:
         _memory("register", artifacts.REGISTER, get),
         _memory("pull", artifacts.PULL, get),
         *_load(get),
+        *(
+            Verdict(
+                f"search: {task}, {search.SCALES[-1].label}",
+                None
+                if (found := get(task, search.SCALES[-1].label, search.SUBJECT)) is None
+                else found.figure,
+                1.0,
+                seconds=True,
+            )
+            for task in search.TASKS
+        ),
         Verdict(
             f"{past.TIMELINE}, {past.LARGEST}",
             None if (found := get(past.TIMELINE, past.LARGEST)) is None else found.figure,

@@ -18,6 +18,7 @@ PACKAGES = "which carry a package"
 WORDS = "free text"
 EVER = "ever in production"
 BACK = "at another commit"
+TASKS = (FEW, ORDERED, PACKAGES, WORDS, EVER, BACK)
 
 SUBJECT = "gitreg search"
 SCALES = (Scale(100, 100), Scale(1000, 100))

@@ -11,13 +11,21 @@ import os
 import platform
 import re
 import sys
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
 from gitreg.core.model.model import CodeCommit, Environment
+from gitreg.core.text.invisible import has_invisible
 from gitreg.core.text.urls import without_credentials
 from gitreg.git.process import failure, run
+
+CHANGED_LIMIT = 20
+"""How many files with uncommitted changes a manifest names."""
+
+_FIELDS_BEFORE = {"1": 8, "2": 9, "u": 10}
+"""The fields before a file's name in `git status --porcelain=v2`, by the kind of entry."""
 
 
 def code_commit(folder: Path) -> CodeCommit | None:
@@ -37,16 +45,30 @@ def code_commit(folder: Path) -> CodeCommit | None:
     """
     # One process answers both questions: headers begin with '#', each change is a line more.
     quiet = ("--untracked-files=no", "--ignore-submodules=untracked")
-    status = run(folder, "status", "--porcelain=v2", "--branch", *quiet, check=False)
+    status = run(folder, "status", "--porcelain=v2", "-z", "--branch", *quiet, check=False)
     if status.returncode != 0:
         if "not a git repository" in status.stderr or "in a work tree" in status.stderr:
             return None
         raise failure("status", status)
-    commit = re.search(r"^# branch\.oid ([0-9a-f]{40,64})$", status.text, re.MULTILINE)
+    entries = os.fsdecode(status.stdout).split("\0")
+    commit = re.search(r"^# branch\.oid ([0-9a-f]{40,64})$", "\n".join(entries), re.MULTILINE)
     if commit is None:
         return None
-    dirty = any(not line.startswith("#") for line in status.text.splitlines())
-    return CodeCommit(commit[1], _repository(folder), dirty or _has_hidden_changes(folder))
+    changed = tuple(_changed(entries))
+    dirty = bool(changed) or _has_hidden_changes(folder)
+    named = [name for name in changed if not has_invisible(name)][:CHANGED_LIMIT]
+    return CodeCommit(commit[1], _repository(folder), dirty, changed=tuple(named))
+
+
+def _changed(entries: Sequence[str]) -> Iterator[str]:
+    """Yield the files that differ, from the root of the work tree; Git's second format has them."""
+    rest = iter(entries)
+    for entry in rest:
+        kind = entry[:1]
+        if kind in _FIELDS_BEFORE:
+            yield entry.split(" ", _FIELDS_BEFORE[kind])[-1]
+        if kind == "2":
+            next(rest)  # of a renamed file, the old name
 
 
 def _has_hidden_changes(folder: Path) -> bool:

@@ -7,12 +7,12 @@ part of a filter has two conditions, when it is true and when it is false, and `
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from gitreg.core.model.names import NO_STAGE
 from gitreg.core.state.search import is_numeric, predicate
-from gitreg.core.text.filter import Comparison, Node, Not, Order
+from gitreg.core.text.filter import Both, Comparison, Node, Not, Order
 from gitreg.core.text.filter_fields import Field, Operand, Requirement, Span
 from gitreg.history.search_database import GONE, LIVE
 
@@ -46,8 +46,21 @@ class _Sql(NamedTuple):
     def negated(self) -> _Sql:
         return _Sql(f"NOT {self.text}", self.values)
 
-    def joined(self, other: _Sql, word: str) -> _Sql:
-        return _Sql(f"({self.text} {word} {other.text})", self.values + other.values)
+
+def _joined(parts: Iterable[_Sql], word: str) -> _Sql:
+    """Return conditions in one pair of parentheses: SQLite's parser nests only so deep."""
+    every = list(parts)
+    values = tuple(value for part in every for value in part.values)
+    return _Sql(f"({f' {word} '.join(part.text for part in every)})", values)
+
+
+def _chain(node: Node, *, either: bool) -> Iterator[Node]:
+    """Yield the parts of a filter that one word joins, whatever their parentheses."""
+    if isinstance(node, Both) and node.either == either:
+        yield from _chain(node.left, either=either)
+        yield from _chain(node.right, either=either)
+    else:
+        yield node
 
 
 class Query:
@@ -83,7 +96,7 @@ class Query:
             keys += [f"{key}.text IS NULL AND {key}.num IS NULL", f"{key}.num IS NULL"]
             keys += [f"{key}.num {direction}", f"{key}.text {direction}"]
         scope = f"d.scope IN ({LIVE}, {GONE})" if self._history else f"d.scope = {LIVE}"
-        where = _Sql(scope) if node is None else _Sql(scope).joined(self.holds(node), "AND")
+        where = _Sql(scope) if node is None else _joined((_Sql(scope), self.holds(node)), "AND")
         tables = " ".join(("docs d", *(join.text for join in joins)))
         keys += ["d.model", "d.version DESC", "d.line DESC"]
         by = ", ".join(keys)
@@ -109,9 +122,8 @@ class Query:
             return self.holds(node.part, opposite=not opposite)
         if isinstance(node, Comparison):
             return self._comparison(node, opposite=opposite)
-        left = self.holds(node.left, opposite=opposite)
-        right = self.holds(node.right, opposite=opposite)
-        return left.joined(right, "OR" if node.either != opposite else "AND")
+        parts = [self.holds(each, opposite=opposite) for each in _chain(node, either=node.either)]
+        return _joined(parts, "OR" if node.either != opposite else "AND")
 
     def _comparison(self, comparison: Comparison, *, opposite: bool) -> _Sql:
         field = comparison.field
@@ -127,14 +139,14 @@ class Query:
         if field.type == "stage":
             none = (None, NO_STAGE)
             if any(predicate(comparison, given)(none) for given in comparison.operands):
-                true = true.joined(anything.negated(), "OR")
+                true = _joined((true, anything.negated()), "OR")
         if not opposite:
             return true
         if field.is_always_known:
             return true.negated()
         if any(is_numeric(comparison, given) for given in comparison.operands):
             anything = self._exists(field, _Sql("p.num IS NOT NULL"))
-        return anything.joined(true.negated(), "AND")
+        return _joined((anything, true.negated()), "AND")
 
     def _exists(self, field: Field, condition: _Sql) -> _Sql:
         """Return that a version has a value of a field that satisfies a condition."""
@@ -144,16 +156,10 @@ class Query:
         if not self._history:
             return placed
         ever = _Sql(_EVER.format(condition.text), (field.name, self._seq, *condition.values))
-        return placed.joined(ever, "OR")
+        return _joined((placed, ever), "OR")
 
     def _any(self, comparison: Comparison) -> _Sql:
-        found = _condition(comparison, comparison.operands[0])
-        rest = comparison.operands[1:]
-        if not rest:
-            return found
-        every = [found, *(_condition(comparison, given) for given in rest)]
-        values = tuple(value for one in every for value in one.values)
-        return _Sql(f"({' OR '.join(one.text for one in every)})", values)
+        return _joined((_condition(comparison, given) for given in comparison.operands), "OR")
 
     def _words(self, words: Sequence[Operand | Requirement], *, opposite: bool) -> _Sql:
         """Return that every word is in a text of a version, of its model, or in a reason."""
@@ -162,9 +168,7 @@ class Query:
             text = str(word)
             asked = f'"{text[:-1]}"*' if text.endswith("*") else f'"{text}"'
             parts.append(_Sql(_SAID.format(_WORD), (asked, asked, asked, self._seq)))
-        every = parts[0]
-        for part in parts[1:]:
-            every = every.joined(part, "AND")
+        every = _joined(parts, "AND")
         return every.negated() if opposite else every
 
     def _packages(self, comparison: Comparison, *, opposite: bool) -> _Sql:
@@ -174,7 +178,7 @@ class Query:
         (wanted,) = comparison.operands
         assert isinstance(wanted, Requirement)
         found = _Sql(_NEEDS, (wanted.name, wanted.specifier))
-        return known.joined(found.negated(), "AND") if opposite else found
+        return _joined((known, found.negated()), "AND") if opposite else found
 
 
 def _condition(comparison: Comparison, given: Operand | Requirement) -> _Sql:

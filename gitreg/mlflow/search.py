@@ -29,7 +29,6 @@ from mlflow.store.model_registry import (
 from mlflow.utils.search_utils import SearchModelUtils, SearchModelVersionUtils, SearchUtils
 
 from gitreg.core.text.filter import (
-    MOST_COMPARISONS,
     MOST_VALUES,
     Both,
     Comparison,
@@ -115,7 +114,7 @@ class Query:
         if all(clause.key == "name" and not clause.of_tag for clause in self._applied):
             return None
         nodes = [node for clause in self._applied if (node := _node(clause)) is not None]
-        return reduce(Both, nodes[:MOST_COMPARISONS]) if nodes else None
+        return reduce(Both, nodes[:_MOST_ASKED]) if nodes else None
 
     @property
     def _applied(self) -> tuple[Clause, ...]:
@@ -146,6 +145,9 @@ class Query:
             found.sort(key=operator.attrgetter(attribute), reverse=not ascending)
         return found
 
+
+_MOST_ASKED = 20
+"""How many comparisons the search index is asked for; the others are made on what it finds."""
 
 PROMPTS = Comparison(Field("tags", IS_PROMPT_TAG_KEY), "=", ("true",))
 """What the search index is asked for to find the models that are prompts."""

@@ -399,7 +399,12 @@ def code_of(tags: Mapping[str, str]) -> records.CodeCommit | None:
         return code
     for warning in warnings:
         _logger.warning("%s", warning)
-    return replace(code, dirty=code.dirty or here.dirty, untracked=here.untracked)
+    return replace(
+        code,
+        dirty=code.dirty or here.dirty,
+        untracked=here.untracked,
+        changed=here.changed,
+    )
 
 
 def data_of(run: Any) -> tuple[records.DataDependency, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gitreg.core.text.counts import quantity
@@ -43,12 +44,18 @@ def comparison_text(comparison: Comparison, width: int) -> str:
     return "\n\n".join(parts)
 
 
+def _in(files: Sequence[str]) -> str:
+    """Return which files these are, as far as they are known."""
+    more = " and others" if files[SHOWN_FILES:] else ""
+    return f" in {', '.join(files[:SHOWN_FILES])}{more}" if files else ""
+
+
 def _code_text(comparison: Comparison) -> str:
     """Return whether code changed, and the command that shows how."""
     files = comparison.code_files or ()
     codes = [side.lineage.code for side in (comparison.a, comparison.b)]
     dirty = [
-        f"{side.reference} was trained with uncommitted changes"
+        f"{side.reference} was trained with uncommitted changes{_in(code.changed)}"
         for side, code in zip((comparison.a, comparison.b), codes, strict=True)
         if code is not None and code.dirty
     ]

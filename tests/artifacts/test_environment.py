@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gitreg.artifacts.environment import code_commit, environment
+from gitreg.artifacts.environment import CHANGED_LIMIT, code_commit, environment
 from gitreg.errors import GitError, InvalidRequest
 
 
@@ -64,10 +64,17 @@ def test_a_tree_is_dirty_when_a_tracked_file_differs(repository: Path) -> None:
     assert found is not None
     assert found.dirty
     assert (repository / ".git" / "index").read_bytes() == index
-    git(repository, "add", "train.py")
+    assert found.changed == ("train.py",)
+    git(repository, "mv", "train.py", "größe 2.py")
     found = code_commit(repository)
     assert found is not None
-    assert found.dirty
+    assert (found.dirty, found.changed) == (True, ("größe 2.py",))
+    for number in range(CHANGED_LIMIT + 2):
+        (repository / f"{number:02}.py").write_text("")
+    git(repository, "add", ".")
+    found = code_commit(inner)
+    assert found is not None
+    assert found.changed == tuple(f"{number:02}.py" for number in range(CHANGED_LIMIT))
 
 
 @pytest.mark.parametrize("mark", ["assume-unchanged", "skip-worktree"])

@@ -44,7 +44,8 @@ def test_the_past() -> None:
 
 def test_nothing_matches() -> None:
     ran = gitreg("search", "metrics.auc > 1")
-    assert (ran.out, ran.err) == ("", "nothing matches\n")
+    assert ran.out == ""
+    assert "nothing matches" in ran.err
 
 
 def test_a_table_ends_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,9 +53,9 @@ def test_a_table_ends_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gitreg.cli.search.SHOWN", 2)
     ran = gitreg("search")
     assert len(ran.out.splitlines()) == 3
-    assert ran.err == "warning: more than 2 versions match: --json prints all\n"
+    assert "warning: more than 2 versions match: --json prints all" in ran.err
     assert len(gitreg("search", "-n", "3").out.splitlines()) == 4
-    assert gitreg("search", "-n", "3").err == ""
+    assert "more than" not in gitreg("search", "-n", "3").err
 
 
 @pytest.mark.parametrize("words", [("search",), ("list", "--where"), ("list", "churn", "--where")])
@@ -77,7 +78,7 @@ def test_where() -> None:
     assert [one["model"] for one in gitreg("list", "--where", champion, "--json").json] == ["churn"]
     found = gitreg("list", "churn", "--where", "metrics.auc != 0.8", "--json").json
     assert [one["version"] for one in found] == [3, 1]
-    assert gitreg("list", "tokenizer", "--where", champion).err == "nothing matches\n"
+    assert "nothing matches" in gitreg("list", "tokenizer", "--where", champion).err
     found = gitreg("list", "churn", "--where", "stage = 'production'", "--rev", "HEAD~1", "--json")
     assert [one["version"] for one in found.json] == [1]
 

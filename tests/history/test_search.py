@@ -15,6 +15,7 @@ import pytest
 
 from gitreg import Registry
 from gitreg.core.model import layout
+from gitreg.core.text.filter import DEEPEST
 from gitreg.errors import GitregError, InvalidDocument, InvalidRequest, NotFound
 from gitreg.git.objects import GitObject, ObjectReader
 from gitreg.history import search
@@ -128,6 +129,31 @@ def test_hostile_text_is_only_text(stocked: Path, evil: str) -> None:
         assert found(registry, f"name = '{quoted}' OR alias = '{quoted}'") == []
 
 
+def _nested(word: str, leaf: str) -> str:
+    other = {"AND": "OR", "OR": "AND"}[word]
+    text = leaf
+    for number in range(DEEPEST - 2):
+        text = f"{leaf} {(word, other)[number % 2]} ({text})"
+    return text
+
+
+@pytest.mark.parametrize("leaf", ["'words'", "stage != 'x'", "NOT requires 'x'", "NOT 'x'"])
+def test_the_largest_filters_are_answered(stocked: Path, leaf: str) -> None:
+    with Registry(stocked) as registry:
+        every = set(found(registry, leaf))
+        for text in (
+            _nested("AND", leaf),
+            _nested("OR", leaf),
+            " AND ".join([leaf] * 199),
+            " OR ".join([f"({leaf})"] * 199),
+        ):
+            for history in (False, True):
+                assert every <= set(found(registry, text, history=history)), text
+        assert found(registry, f"'{' '.join(f'w{number}' for number in range(400))}'") == []
+        numbers = ", ".join(f"'n{number}'" for number in range(399))
+        assert len(found(registry, f"alias NOT IN ({numbers}, 'champion')", history=True)) == 3
+
+
 # Upkeep
 
 
@@ -209,6 +235,8 @@ def test_an_index_of_another_form_is_made_anew(stocked: Path, statement: str) ->
 
 
 def test_an_index_that_cannot_be_written_is_made_in_memory(stocked: Path) -> None:
+    for path in index_of(stocked).parent.glob(f"{FILE}*"):
+        path.unlink()
     index_of(stocked).mkdir(parents=True)
     assert found(stocked, "alias = 'champion'", history=True) == ["churn@2"]
     assert index_of(stocked).is_dir()

@@ -94,6 +94,7 @@ def write_manifest(version: ModelVersion) -> bytes:
             repository=code.repository,
             dirty=code.dirty,
             untracked=code.untracked or None,
+            changed=list(code.changed),
         )
         if code
         else None,
@@ -227,12 +228,15 @@ def check_artifact_path(fields: Fields, name: str) -> str:
 def _read_lineage(fields: Fields) -> Lineage:
     code = run = None
     if fields.has("code"):
-        inner = fields.fields("code").only(("commit", "repository", "dirty", "untracked"))
+        inner = fields.fields("code").only(
+            ("commit", "repository", "dirty", "untracked", "changed")
+        )
         code = CodeCommit(
             inner.text("commit"),
             inner.optional_text("repository"),
             inner.boolean("dirty"),
             inner.boolean("untracked") if inner.has("untracked") else False,
+            inner.text_list("changed"),
         )
     if fields.has("run"):
         inner = fields.fields("run").only(_RUN)

@@ -46,12 +46,15 @@ class CodeCommit:
         repository: URL of the remote, without credentials, or ``None`` when there is none.
         dirty: whether tracked files differed from the commit.
         untracked: whether there were code files that Git does not track.
+        changed: files that differed, the first of them, from the root of the work tree; earlier
+            releases named none.
     """
 
     commit: str
     repository: str | None = None
     dirty: bool = False
     untracked: bool = False
+    changed: tuple[str, ...] = ()
 
     @property
     def unrecorded(self) -> str | None:

@@ -30,7 +30,10 @@ from gitreg.errors import InvalidRequest
 LONGEST = 20_000
 """The most characters of a filter."""
 
-MOST_COMPARISONS, MOST_VALUES, DEEPEST = 200, 400, 50
+MOST_COMPARISONS, MOST_VALUES = 200, 400
+
+DEEPEST = 20
+"""How deep parentheses and NOT nest: SQLite's parser takes not much more."""
 
 Sign: TypeAlias = Literal[
     "=", "<", "<=", ">", ">=", "STARTS", "LIKE", "ILIKE", "NULL", "REQUIRES", "MATCH"

@@ -195,6 +195,12 @@ def test_what_is_absent_is_not_written() -> None:
     assert list(keys) == ["format", "model", "version", "created_at", "created_by", "artifact"]
 
 
+def test_the_files_that_had_changes_are_kept() -> None:
+    code = CodeCommit("4b652c8" * 5 + "00000", dirty=True, changed=("größe 2.py", "train.py"))
+    written = manifest.write_manifest(replace(WHOLE, lineage=Lineage(code=code)))
+    assert manifest.read_manifest(written, "m").lineage.code == code
+
+
 def test_untracked_code_is_written_where_it_is_true_alone() -> None:
     code = CodeCommit("4b652c8" * 5 + "00000", untracked=True)
     version = replace(WHOLE, lineage=Lineage(code=code))

@@ -105,7 +105,7 @@ def test_a_database_of_something_else(folder: Path, tmp_path: Path) -> None:
 
 
 def test_mistyped_options(folder: Path, source: Place) -> None:
-    assert "Possible options: --uri" in error("import", "mlflow", "--url", source.uri)
+    assert "did you mean --uri?" in error("import", "mlflow", "--url", source.uri)
     assert "No such command" in error("import", "mlfow")
     assert "Missing option '--uri'" in error("export", "mlflow")
 
