@@ -260,7 +260,8 @@ class Registry(Writing):
     ) -> tuple[gitreg.Held, gitreg.Tenure | None] | None:
         """Return what a stage holds since when, and what it held before.
 
-        That is the version that a rollback would go back to; where there is none, the last one.
+        That is the version that a rollback would go back to; where there is none, the one that the
+        last move replaced.
 
         Args:
             reference: a stage of a model; for any other reference the answer is ``None``.
@@ -280,9 +281,10 @@ class Registry(Writing):
         number_of(state, wanted)
         versions = state.stage(wanted.model, wanted.stage)
         moves = self.past(state).moves_of(wanted.model, f"stages/{wanted.stage}")
+        now = held(moves, wanted.model, wanted.stage, versions)
         found = tenures(moves, versions)
-        before = next((one for one in found if one.is_previous), next(iter(found), None))
-        return held(moves, wanted.model, wanted.stage, versions), before
+        replaced = next((one for one in found if one.ended_in == now.commit), None)
+        return now, next((one for one in found if one.is_previous), replaced)
 
     def doctor(self, *, fix: bool = False) -> list[gitreg.Finding]:
         """Return the problems of the registry, of this clone and of its remotes, with remedies.

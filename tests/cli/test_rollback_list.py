@@ -42,3 +42,10 @@ def test_the_version_to_go_back_to_is_a_number_or_a_reference(work: Path) -> Non
     assert "not a version of churn" in error("rollback", "churn", "--to", "tokenizer@1")
     for to in ("champion", "churn@champion", "0"):
         assert "is not a version" in error("rollback", "churn", f"--to={to}"), to
+
+
+def test_what_stood_beside_a_version_was_not_before_it(work: Path) -> None:
+    gitreg("promote", "churn@2", "--to", "staging", "--force")
+    gitreg("promote", "churn@3", "--to", "staging", "--keep-existing")
+    gitreg("rollback", "churn", "--stage", "staging")
+    assert "before it" not in gitreg("show", "churn/staging").out
