@@ -89,7 +89,7 @@ def bisect(
     from gitreg.history.bisect import plan_bisect
 
     check_model_argument(model, "gitreg bisect {model}; --good and --bad name versions")
-    if production and stage not in (None, "production"):
+    if production and (stage or "production").lower() != "production":
         raise InvalidRequest("--production and --stage name two stages: give one of them")
     if not command and not (reset or dry_run):
         raise InvalidRequest(

@@ -65,10 +65,11 @@ def search(
             broken=broken,
             **shared.options,
         )
+        tip = str(registry.state(**shared.options).commit)
     if shared.json:
         print_json([as_json.version_json(version) for version in found])
     elif found:
-        page(as_text.versions_text(found[: limit or SHOWN], terminal_width()))
+        page(as_text.versions_text(found[: limit or SHOWN], terminal_width(), tip=tip))
         if found[limit or SHOWN :]:
             warn((f"more than {SHOWN:,} versions match: --json prints all",))
     elif not broken:

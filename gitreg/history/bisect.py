@@ -31,6 +31,7 @@ from gitreg.core.model.names import (
 from gitreg.core.state.bisection import Bisection, Effort, Verdict
 from gitreg.errors import DvcError, GitError, InvalidDocument, InvalidRequest, NotFound, Refused
 from gitreg.registry import Registry
+from gitreg.registry.references import existing
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack  # in typing itself since Python 3.11
@@ -181,12 +182,14 @@ def plan_bisect(
         **options: see `ReadOptions`.
 
     Raises:
-        NotFound: there is no such model, version or stage, or a version was never in the stage.
+        NotFound: there is no registry, model, version or stage of that name, or a version was never
+            in the stage.
         InvalidRequest: there are fewer than two versions between the ends.
         GitError: the clone is shallow, and its history does not tell what was in the stage.
     """
-    state = registry.state(**options)
+    state = existing(registry.state(**options))
     model = state.check_model(model)
+    stage = None if stage is None else check_stage_name(stage)
     order = (
         dict.fromkeys(state.numbers(model))
         if stage is None
@@ -216,20 +219,19 @@ def _entries(
     registry: Registry, state: RegistryState, model: str, stage: str
 ) -> dict[int, str | None]:
     """Return the versions that were in a stage, in the order in which they first entered."""
-    name = check_stage_name(stage)
     if registry.is_shallow:
         raise GitError(
-            f"this clone is shallow: its history does not tell what was in {name}",
+            f"this clone is shallow: its history does not tell what was in {stage}",
             hint="git fetch --unshallow",
         )
     found: dict[int, str | None] = {}
-    for event in _moves(registry, state, model, name):
+    for event in _moves(registry, state, model, stage):
         for version in sorted(set(event.after) - set(event.before)):
             found.setdefault(version, event.time)
     if not found:
-        state.policy.of(model).stage(name)  # its error names the near misses
+        state.policy.of(model).stage(stage)  # its error names the near misses
         raise NotFound(
-            f"no version of {model} was ever in {name}", hint=f"gitreg log {model} shows its past"
+            f"no version of {model} was ever in {stage}", hint=f"gitreg log {model} shows its past"
         )
     return found
 
@@ -275,6 +277,10 @@ def _between(
             f"{format_version(model, order[start])}, the good one, came after "
             f"{format_version(model, order[end])}, the bad one"
         )
+    if len(order) == 1:
+        where = "" if stage is None else f" in {stage}"
+        only = format_version(model, order[0])
+        raise InvalidRequest(f"{only} is the only version{where}: there is nothing to search")
     if start == end:
         raise InvalidRequest(
             f"there is nothing between a good and a bad version: "

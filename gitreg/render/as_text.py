@@ -28,6 +28,7 @@ from gitreg.render.terminal import (
     line,
     metric_texts,
     metrics_cell,
+    person,
     size,
     table,
     visible,
@@ -72,21 +73,41 @@ def _held(stage: str, versions: Sequence[int]) -> str:
     return str(len(versions)) if stage == ARCHIVE else few(versions)
 
 
-def versions_text(versions: Sequence[ModelVersion], width: int, metrics: Sequence[str] = ()) -> str:
-    """Return the list of a model's versions, with columns of their own for some metrics."""
+def versions_text(
+    versions: Sequence[ModelVersion],
+    width: int,
+    metrics: Sequence[str] = (),
+    *,
+    tip: str | None = None,
+) -> str:
+    """Return a list of versions, with columns of their own for some metrics.
+
+    Args:
+        versions: in their order.
+        width: of the terminal, in characters.
+        metrics: which have columns.
+        tip: the commit that was read; a version that an earlier one had is told as deleted.
+    """
     rows = [
         (
             Piece(version.reference),
-            Piece(version.stage or "-", stage_style(version.stage)),
-            " ".join(f"@{alias}" for alias in version.aliases) or "-",
+            *_standing(version, is_deleted=tip is not None and version.read_from != tip),
             *_measured(version, metrics),
             when(version.created_at),
-            version.created_by.partition(" <")[0],
+            person(version.created_by),
         )
         for version in versions
     ]
     shown = tuple(name.upper() for name in metrics) or ("METRICS",)
     return table(("VERSION", "STAGE", "ALIASES", *shown, "CREATED", "BY"), rows, width)
+
+
+def _standing(version: ModelVersion, *, is_deleted: bool) -> list[object]:
+    """Return the cells of the stage and the aliases: a version that is gone has neither."""
+    if is_deleted:
+        return [Piece("deleted"), "-"]
+    aliases = " ".join(f"@{alias}" for alias in version.aliases)
+    return [Piece(version.stage or "-", stage_style(version.stage)), aliases or "-"]
 
 
 def _measured(version: ModelVersion, metrics: Sequence[str]) -> list[object]:
@@ -165,9 +186,8 @@ def _approval(stored: StoredApproval, given: Sequence[GivenApproval]) -> str:
 
 
 def _told(one: GivenApproval) -> str:
-    by = one.committer.partition(" <")[0]
     key = f", key {one.key}" if one.key else ""
-    return f"{one.time} in {one.commit[:SHORT]}, committed by {by}{key}"
+    return f"{one.time} in {one.commit[:SHORT]}, committed by {person(one.committer)}{key}"
 
 
 def _withdrawn(

@@ -116,3 +116,8 @@ def where(model: str, pointer: str) -> str:
     """
     kind, _, name = pointer.partition("/")
     return f"{model}{'/' if kind == 'stages' else '@'}{name}"
+
+
+def title_of(track: Track) -> str:
+    """Return what a chart is about; of two models that had one name, it tells which is gone."""
+    return where(track.model, track.pointer) + " (deleted)" * track.is_over

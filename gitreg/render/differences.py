@@ -15,7 +15,7 @@ from gitreg.core.state.differences import (
     FileChange,
 )
 from gitreg.core.text.counts import quantity
-from gitreg.render.terminal import SHORT, line, size, table
+from gitreg.render.terminal import SHORT, line, person, size, table, when
 
 SHOWN = 20
 """How many commits, files or packages are shown; ``--json`` has all."""
@@ -81,9 +81,13 @@ def _relation(found: CodeDifference) -> Iterator[str]:
 
 def _commit_row(found: CodeDifference, entry: CodeCommitEntry) -> tuple[str, ...]:
     side = found.base if entry.side == "base" else found.candidate
-    when = entry.time.replace("T", " ")
-    who = entry.author.partition(" <")[0]
-    return (entry.commit[:SHORT], side.version, when, who, entry.subject)
+    return (
+        entry.commit[:SHORT],
+        side.version,
+        when(entry.time),
+        person(entry.author),
+        entry.subject,
+    )
 
 
 def _file_row(change: FileChange) -> tuple[str, ...]:

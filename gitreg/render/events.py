@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gitreg.core.model.names import ARCHIVE
 from gitreg.core.text.times import utc
 from gitreg.render.colour import stage_style
-from gitreg.render.terminal import SHORT, Piece, cell, metrics_cell, table, when
+from gitreg.render.terminal import SHORT, Piece, cell, metrics_cell, person, table, when
 
 if TYPE_CHECKING:
     from gitreg.core.model.model import ModelVersion
@@ -70,7 +70,7 @@ def _pointer(event: Event) -> Piece:
 
 def _who_did(event: Event) -> str:
     """Return who did it: of an approval whose key signed it, and who committed that."""
-    committer = event.author.partition(" <")[0]
+    committer = person(event.author)
     return f"{event.principal}, committed by {committer}" if event.principal else committer
 
 

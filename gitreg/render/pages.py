@@ -12,7 +12,7 @@ from gitreg.core.text.times import ago, utc
 from gitreg.render.as_text import page_of, versions_text
 from gitreg.render.colour import stage_style
 from gitreg.render.events import events_text
-from gitreg.render.terminal import SHORT, Piece, line, prose, table, when
+from gitreg.render.terminal import SHORT, Piece, line, person, prose, table, when
 
 if TYPE_CHECKING:
     from gitreg.core.model.model import Model, ModelVersion
@@ -46,9 +46,8 @@ def held_text(held: Held, before: Tenure | None, width: int) -> str:
 def _since(held: Held) -> str:
     if held.since is None:
         return ""
-    who = str(held.by).partition(" <")[0]
     why = f", because: {held.reason}" if held.reason else ""
-    return f" since {utc(held.since)}, by {who} in {str(held.commit)[:SHORT]}{why}"
+    return f" since {utc(held.since)}, by {person(held.by)} in {str(held.commit)[:SHORT]}{why}"
 
 
 def model_page(
@@ -116,7 +115,7 @@ def status_text(status: CloneStatus, width: int) -> str:
             Piece(", ".join(format_version(held.model, version) for version in held.versions)),
             Piece(held.stage, stage_style(held.stage)),
             "-" if held.since is None else when(utc(held.since)),
-            (held.by or "-").partition(" <")[0],
+            person(held.by),
             (held.reason or "-").partition("\n")[0],
         )
         for held in status.held

@@ -265,6 +265,15 @@ def metrics_cell(metrics: Mapping[str, float]) -> Cell:
     return [Piece(text) for text in metric_texts(metrics)[:SHOWN_METRICS]] or [Piece("-")]
 
 
+def person(author: str | None) -> str:
+    """Return the name of a person for a table, without the address.
+
+    >>> person("Ada Lovelace <ada@example.com>"), person(None)
+    ('Ada Lovelace', '-')
+    """
+    return (author or "-").partition(" <")[0]
+
+
 def when(instant: str) -> str:
     """Return an instant for a table: date and time may stand below each other.
 

@@ -15,9 +15,9 @@ from gitreg.core.model.names import ARCHIVE
 from gitreg.core.state.intervals import Interval, Timeline, Track
 from gitreg.core.text.counts import quantity
 from gitreg.core.text.times import lasting
-from gitreg.render.axis import Axis, label_of, rows_of, serving, where
+from gitreg.render.axis import Axis, label_of, rows_of, serving, title_of, where
 from gitreg.render.colour import CYAN, DIM, GREEN, RED, YELLOW, paint
-from gitreg.render.terminal import SHORT, figure, line, table
+from gitreg.render.terminal import SHORT, figure, line, person, table
 
 KEYS = (
     *("model", "pointer", "version", "since", "until", "seconds", "author", "reason", "action"),
@@ -78,7 +78,7 @@ def timeline_text(timeline: Timeline, width: int, *, ascii_only: bool = False) -
 def _archived(track: Track) -> str:
     count = len({one.version for one in track.intervals if one.until is None})
     held = quantity(count, "version")
-    return f"{where(track.model, track.pointer)}: {held}; --stage {ARCHIVE} shows since when"
+    return f"{title_of(track)}: {held}; --stage {ARCHIVE} shows since when"
 
 
 def moment_text(timeline: Timeline, width: int) -> str:
@@ -89,7 +89,7 @@ def moment_text(timeline: Timeline, width: int) -> str:
             "nothing" if one.version is None else f"{one.model}@{one.version}",
             moment(one.since),
             _until(one),
-            _who(one),
+            person(one.author),
             _why(one),
         )
         for track in serving(timeline)
@@ -105,10 +105,6 @@ def moment(text: str | None) -> str:
 
 def _until(one: Interval) -> str:
     return "now" if one.until is None else f"{moment(one.until)} ({one.ended_by})"
-
-
-def _who(one: Interval) -> str:
-    return (one.author or "-").partition(" <")[0]
 
 
 def _why(one: Interval) -> str:
@@ -156,7 +152,7 @@ def _cell(one: Interval, track: Track, header: str, most: int | None) -> str:
         "FOR": lambda: length(one),
         "VERSION": lambda: label_of(one, track.model),
         "HOW": lambda: how(one),
-        "BY": lambda: _who(one),
+        "BY": lambda: person(one.author),
         "ENDED BY": lambda: one.ended_by or "-",
         "METRICS": lambda: metrics_line(one, most),
         "COMMIT": lambda: (one.commit or "-")[:SHORT],
@@ -206,7 +202,7 @@ class _Chart:
         """Return a chart: its title, its ruler, and a bar a version."""
         from rich.cells import set_cell_size
 
-        title = line(where(track.model, track.pointer))
+        title = line(title_of(track))
         lines = [title, " " * self.beside + paint(self._ruler(), DIM)]
         for first, several in rows_of(track.intervals):
             name = set_cell_size(f"  {_label(first, track)}", self.beside)

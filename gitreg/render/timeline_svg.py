@@ -12,7 +12,7 @@ from html import escape
 from gitreg.core.state.intervals import Interval, Timeline, Track
 from gitreg.core.text.counts import quantity
 from gitreg.core.text.times import lasting, utc
-from gitreg.render.axis import Axis, label_of, rows_of, serving, where
+from gitreg.render.axis import Axis, label_of, rows_of, serving, title_of, where
 from gitreg.render.terminal import line
 from gitreg.render.timeline import how, metrics_line
 
@@ -66,7 +66,7 @@ def timeline_svg(timeline: Timeline) -> str:
     body: list[str] = []
     top = 92
     for track in shown:
-        body.append(_text(16, top, "track", where(track.model, track.pointer)))
+        body.append(_text(16, top, "track", title_of(track)))
         top += 12
         for first, several in rows_of(track.intervals):
             body.append(_text(_LEFT - 10, top + 13, "label", _short(label_of(first, track.model))))
@@ -149,7 +149,7 @@ def _description(tracks: Sequence[Track]) -> str:
         names = [label_of(one, track.model) for one in now]
         held = f"{', '.join(names)} now" if names else "ended"
         before = quantity(len(track.intervals) - len(now), "interval")
-        told.append(f"{where(track.model, track.pointer)}: {held}, {before} before")
+        told.append(f"{title_of(track)}: {held}, {before} before")
     return ". ".join(told) or "No intervals"
 
 

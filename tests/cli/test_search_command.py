@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from gitreg import Registry
 from gitreg.render.terminal import pointed_at
+from tests.conftest import write_model
 from tests.support.commands import gitreg
 
 
@@ -40,6 +42,25 @@ def test_the_past() -> None:
     )
     found = gitreg("search", "stage = 'production'", "--history", "--json").json
     assert [one["version"] for one in found] == [2, 1]
+
+
+def test_a_table_tells_what_is_deleted(folder: Path) -> None:
+    with Registry(folder) as registry:
+        for _ in range(2):
+            registry.register("cart", write_model(folder))
+        registry.promote("cart@2", stage="production", alias="champion")
+        registry.delete("cart@1")
+        repo = ("--repo", str(folder))
+        rows = gitreg("search", "--history", *repo).out.splitlines()[1:]
+        assert [row.split()[:3] for row in rows] == [
+            ["cart@2", "production", "@champion"],
+            ["cart@1", "deleted", "-"],
+        ]
+        registry.delete_model("cart", force=True)
+        rows = gitreg("search", "--history", *repo).out.splitlines()[1:]
+        assert [row.split()[1:3] for row in rows] == [["deleted", "-"]] * 2
+        rows = gitreg("search", "--history", "--rev", "HEAD~1", *repo).out.splitlines()[1:]
+        assert [row.split()[1] for row in rows] == ["production", "deleted"]
 
 
 def test_nothing_matches() -> None:

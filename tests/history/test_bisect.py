@@ -15,6 +15,7 @@ import pytest
 
 from gitreg import Registry
 from gitreg.core.state.bisection import Verdict
+from gitreg.errors import NotFound
 from gitreg.history.bisect import bisect, plan_bisect
 from gitreg.history.bisect_command import CommandTest
 from tests.conftest import git, isolate
@@ -141,7 +142,9 @@ def test_over_what_was_in_production_by_first_entry(work: Path) -> None:
     assert set(runs(work)) <= {1, 2, 4, 6, 7, 8}
     # Between them 5 was never in production.
     assert answer["hidden"] == []
-    assert found("--stage", "Production", *rules(work, 7))["last_good"] == 6
+    capital = found("--stage", "Production", *rules(work, 7))
+    assert (capital["last_good"], capital["stage"]) == (6, "production")
+    assert found("--production", "--stage", "Production", *rules(work, 7)) == capital
     assert "none was ever" not in error("bisect", "churn", "--stage", "staging", "--", "true")
     assert "churn@3 was never in production" in error(
         "bisect", "churn", "--production", "--good", "3", "--", "true"
@@ -149,6 +152,12 @@ def test_over_what_was_in_production_by_first_entry(work: Path) -> None:
     assert "two stages" in error(
         "bisect", "churn", "--production", "--stage", "staging", "--", "true"
     )
+
+
+def test_a_folder_without_a_registry_is_named(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet")
+    with Registry(tmp_path) as registry, pytest.raises(NotFound, match="no registry"):
+        plan_bisect(registry, "churn")
 
 
 def test_production_is_followed_through_a_new_name(work: Path) -> None:
@@ -209,7 +218,8 @@ def test_a_model_with_too_few_versions(work: Path) -> None:
         registry.create_model("empty")
         registry.register("single", work / "models" / "churn")
     assert "empty has no versions yet" in error("bisect", "empty", "--", "true")
-    assert "single@1 is both" in error("bisect", "single", "--", "true")
+    only = "single@1 is the only version: there is nothing to search"
+    assert only in error("bisect", "single", "--", "true")
     assert "nowhere" in error("bisect", "nowhere", "--", "true")
 
 

@@ -193,3 +193,12 @@ def test_an_axis_spans_what_is_shown_or_asked_for() -> None:
     backwards = Axis(START, NOW).span(interval(1, 9, 5))
     assert backwards[0] == backwards[1]
     assert seconds_of(utc(START)) == START
+
+
+def test_of_two_models_of_one_name_the_deleted_one_is_told() -> None:
+    gone = Track("churn", PRODUCTION, (interval(1, 0, 100, ended_by="delete"),), is_over=True)
+    timeline = Timeline((gone, Track("churn", PRODUCTION, (interval(1, 150),))), NOW)
+    heads = [one for one in timeline_text(timeline, 100).splitlines() if one.startswith("churn/")]
+    assert heads == ["churn/production (deleted)", "churn/production"]
+    assert timeline_svg(timeline).count(">churn/production (deleted)</text>") == 1
+    assert timeline_svg(timeline).count(">churn/production</text>") == 1

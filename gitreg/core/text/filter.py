@@ -355,6 +355,8 @@ class _Parser:
         token = self._next
         kind = field.type
         if kind == "pin":
+            if token.kind == "name" and token.word not in _KEYWORDS:
+                self._fail(f"text needs quotes: '{token.text[:40]}'", token.place)
             self._fail("write requires 'scikit-learn<1.4', without a sign", token.place)
         if self._took("MATCH"):
             if kind != "words":

@@ -79,6 +79,7 @@ def test_what_a_filter_means(text: str, tree: str) -> None:
         ("", 0, "expected a field"),
         ("stage", 5, "expected a comparison"),
         ("stage = production", 8, "text needs quotes: 'production'"),
+        ("requires numpy", 9, "text needs quotes: 'numpy'"),
         ("stage = 'x' stage = 'y'", 12, "expected AND, OR or the end"),
         ("(stage = 'x'", 12, "expected ')'"),
         ("stage = 'x", 8, "this quote is not closed"),
