@@ -388,9 +388,7 @@ class Parts:
     def past(self, state: RegistryState, *, whole: bool = False) -> HistoryIndex:
         """Return the history index, at the state's commit.
 
-        Args:
-            state: whose past is asked for.
-            whole: fetch what a shallow clone lacks, as a write does.
+        With ``whole``, what a shallow clone lacks is fetched, as for a write.
         """
         commit = str(existing(state).commit)
         if whole and self._repository.is_shallow:
