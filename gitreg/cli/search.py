@@ -66,6 +66,10 @@ def search(
             **shared.options,
         )
         tip = str(registry.state(**shared.options).commit)
+        if wanted and not found:
+            from gitreg.history.searching import unknown_names
+
+            warn(unknown_names(registry, wanted, **shared.options))
     if shared.json:
         print_json([as_json.version_json(version) for version in found])
     elif found:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gitreg.core.model.model import (
@@ -24,7 +24,9 @@ from gitreg.core.model.model import (
     ModelVersion,
     Run,
 )
-from gitreg.core.text.filter import Node, Order, parse, parse_order
+from gitreg.core.model.names import NO_STAGE
+from gitreg.core.text.filter import Comparison, Node, Not, Order, parse, parse_order
+from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import GitregError, InvalidDocument, InvalidRequest
 from gitreg.git.history_database import transaction
 from gitreg.git.history_past import PastRows
@@ -90,6 +92,44 @@ def search(
     if broken is not None:
         broken += unreadable
     return found
+
+
+def unknown_names(
+    registry: Registry, wanted: str, **options: Unpack[ReadOptions]
+) -> tuple[str, ...]:
+    """Return what a filter names and no version has: why nothing matches, if it is mistyped.
+
+    Args:
+        registry: which.
+        wanted: the filter; it parses.
+        **options: at which commit, see `ReadOptions`.
+    """
+    known = with_database(
+        registry.repository, lambda db: [path for (path,) in db.execute("SELECT path FROM fields")]
+    )
+    policy = registry.policy(**options)
+    found = []
+    for one in _comparisons(parse(wanted)):
+        kind, key = one.field.name, one.field.key
+        if key is not None and one.field.path not in known:
+            near = did_you_mean(one.field.path, known)
+            found.append(f"no version has {one.field.path}" + (f": {near}" if near else ""))
+        stages = [word for word in one.operands if kind == "stage" and isinstance(word, str)]
+        for stage in stages if one.sign == "=" else ():
+            if stage.lower() not in (*policy.stages, NO_STAGE):
+                near = did_you_mean(stage.lower(), policy.stages)
+                found.append(f"there is no stage {stage!r}" + (f": {near}" if near else ""))
+    return tuple(dict.fromkeys(found))
+
+
+def _comparisons(node: Node) -> Iterator[Comparison]:
+    if isinstance(node, Comparison):
+        yield node
+    elif isinstance(node, Not):
+        yield from _comparisons(node.part)
+    else:
+        yield from _comparisons(node.left)
+        yield from _comparisons(node.right)
 
 
 class _Search:

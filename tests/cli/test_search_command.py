@@ -35,6 +35,15 @@ def test_json_is_what_list_prints() -> None:
     assert len(gitreg("search", "--json").json) == 4
 
 
+def test_what_is_mistyped_is_named_where_nothing_matches() -> None:
+    said = gitreg("search", "metrics.aux > 0 OR NOT (tags.nope = 'x') OR stage = 'Prodction'").err
+    assert "no version has metrics.aux: did you mean 'metrics.auc'?" in said
+    assert "no version has tags.nope\n" in said
+    assert "there is no stage 'prodction': did you mean 'production'?" in said.lower()
+    known = gitreg("search", "metrics.auc > 9 OR stage = 'none' AND name = 'nope'").err
+    assert known == "nothing matches\n"
+
+
 def test_the_past() -> None:
     assert (
         gitreg("search", "stage = 'production'", "--json", "--rev", "HEAD~1").json[0]["version"]
