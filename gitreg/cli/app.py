@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
@@ -219,7 +220,26 @@ def main() -> None:
         elif isinstance(stream, io.TextIOWrapper):
             # Characters that the terminal cannot show become escapes instead of a traceback.
             stream.reconfigure(errors="backslashreplace")
-    app(prog_name="gitreg")
+    try:
+        app(prog_name="gitreg")
+    except SystemExit as ending:
+        if ending.code == INTERRUPTED:
+            _end_without_threads()
+        raise
+
+
+def _end_without_threads() -> None:
+    """End the process, if an interrupt left threads behind that Python would wait for.
+
+    An interrupt may fall between the start of a pool's thread and the note by which Python ends it
+    at exit (`concurrent.futures.thread`). MLflow's pools are of that kind: such a process would
+    wait for ever.
+    """
+    left = [one for one in threading.enumerate() if one is not threading.main_thread()]
+    if any(not one.daemon for one in left):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)
 
 
 def _show_version(wanted: bool) -> None:

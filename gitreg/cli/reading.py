@@ -217,6 +217,8 @@ def show(
         given = registry.given_approvals(reference, rev=version.read_from)
         held = registry.held(reference, rev=version.read_from)
         age = registry.age if shared.is_current else None
+        if held is not None and held[0].since is None:
+            _say_cut_off(registry)
     if shared.json:
         answer = as_json.version_json(version) | as_json.approvals_json(approvals, given)
         print_json(answer | ({} if held is None else {"held": as_json.held_json(held[0])}))
@@ -224,6 +226,12 @@ def show(
         if held is not None:
             typer.echo(f"{pages.held_text(*held, terminal_width())}\n")
         typer.echo(as_text.version_text(version, terminal_width(), approvals, given, age=age))
+
+
+def _say_cut_off(registry: Registry) -> None:
+    """Warn where an answer lacks what was before the history of a shallow clone."""
+    if registry.is_shallow:
+        warn(("this clone is shallow and has no older history: git fetch --unshallow",))
 
 
 def _show_model(name: str, shared: ReadArguments) -> None:
@@ -291,8 +299,7 @@ def log(
                 hint="git fetch --unshallow",
             )
         say_age(registry, registry.commit, shared)
-        if registry.is_shallow:
-            warn(("this clone is shallow and has no older history: git fetch --unshallow",))
+        _say_cut_off(registry)
     if shared.json:
         print_json([as_json.event_json(event) for event in events])
     elif events:

@@ -14,14 +14,13 @@ from gitreg.cli.parameters import (
     CloneArguments,
     ReadArguments,
     ReferenceArgument,
-    ReferencesArgument,
     RepoPathOption,
     RepositoryArguments,
-    ToStageOption,
     WriteArguments,
     argument,
     check_model_argument,
     complete_model,
+    complete_reference,
     complete_stage,
     flag,
     option,
@@ -113,8 +112,10 @@ def policy_show(
 @policy_app.command("test")
 @with_read_options
 def policy_test(
-    references: ReferencesArgument,
-    to: ToStageOption,
+    references: Annotated[
+        Optional[list[str]], argument("REF...", "Which versions.", complete_reference)
+    ] = None,
+    to: Annotated[Optional[str], option("STAGE", "A stage of the policy.", complete_stage)] = None,
     policy: Annotated[
         Optional[str], option("FILE", "Judge by this file, before it is committed.")
     ] = None,
@@ -124,12 +125,21 @@ def policy_test(
     """Show the policy's verdicts on a promotion, and do nothing.
 
     Exits 1 when the promotion would be refused. With --rev, such as a branch, the policy and the
-    versions of that commit are used. Exits 2, with the line, when the policy does not parse.
+    versions of that commit are used. Exits 2, with the line, when the policy does not parse; with
+    --policy alone, that is all it tells.
 
     Example: gitreg policy test churn-predictor@2 --to production --policy registry/policy.yaml
     """
     from gitreg.render import as_json, as_text
 
+    if policy is not None and not references and to is None:
+        _try_file(policy, json=shared.json)
+        return
+    if not references or to is None:
+        raise InvalidRequest(
+            "which version, into which stage?",
+            hint=f"gitreg policy test {(references or ['NAME@N'])[0]} --to {to or 'production'}",
+        )
     with opened(shared.repo, shared.allow_rewind) as registry:
         judgements = registry.test_policy(*references, stage=to, policy=policy, **shared.options)
         if shared.is_current and policy is None:
@@ -143,6 +153,17 @@ def policy_test(
     if failed:
         every = sum(len(judgement.verdicts) for judgement in judgements)
         raise Refused(f"it would be refused: {failed} of {every} rules say no")
+
+
+def _try_file(policy: str, *, json: bool) -> None:
+    from gitreg.registry.reading import policy_in_file
+    from gitreg.render.terminal import line
+
+    policy_in_file(Path(policy))
+    if json:
+        print_json([])  # no version, no verdicts
+    else:
+        typer.echo(f"{line(policy)}: no mistakes; name a version and --to to judge by it")
 
 
 @policy_app.command("statement")

@@ -48,7 +48,8 @@ def in_clone(inspection: Inspection) -> Iterator[Finding]:
             "foreign-tag",
             "warning",
             name,
-            "no event in history implies it: another tool's, or somebody's; gitreg leaves it",
+            "no event in history implies it: another tool's, somebody's, or of a move that git "
+            "reset took back; gitreg leaves it",
             f"git show {shlex.quote(name)}",
         )
 

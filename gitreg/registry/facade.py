@@ -235,7 +235,10 @@ class Registry(Writing):
         from gitreg.publishing.status import status
 
         if self._url is not None:
-            raise InvalidRequest("a registry that is used by URL is never behind or ahead")
+            raise InvalidRequest(
+                "a registry that is used by URL is never behind or ahead",
+                hint="gitreg list shows what is in service, gitreg log what happened",
+            )
         state = existing(self.state())
         return status(self._repository, self.past(state), self._clone, state)
 
@@ -255,7 +258,10 @@ class Registry(Writing):
     def held(
         self, reference: ReferenceLike, **options: Unpack[ReadOptions]
     ) -> tuple[gitreg.Held, gitreg.Tenure | None] | None:
-        """Return what a stage holds since when, and what a rollback would go back to.
+        """Return what a stage holds since when, and what it held before.
+
+        That is the version that a rollback would go back to; where there is none, the one that the
+        last move replaced.
 
         Args:
             reference: a stage of a model; for any other reference the answer is ``None``.
@@ -275,8 +281,10 @@ class Registry(Writing):
         number_of(state, wanted)
         versions = state.stage(wanted.model, wanted.stage)
         moves = self.past(state).moves_of(wanted.model, f"stages/{wanted.stage}")
-        before = [one for one in tenures(moves, versions) if one.is_previous]
-        return held(moves, wanted.model, wanted.stage, versions), next(iter(before), None)
+        now = held(moves, wanted.model, wanted.stage, versions)
+        found = tenures(moves, versions)
+        replaced = next((one for one in found if one.ended_in == now.commit), None)
+        return now, next((one for one in found if one.is_previous), replaced)
 
     def doctor(self, *, fix: bool = False) -> list[gitreg.Finding]:
         """Return the problems of the registry, of this clone and of its remotes, with remedies.

@@ -393,9 +393,16 @@ class Parts:
         """Return the registry as a write finds it, before it looks at the remote."""
         return self._state_of(self._written.snapshot(self._written.head_commit()))
 
-    def past(self, state: RegistryState) -> HistoryIndex:
-        """Return the history index, at the state's commit."""
-        self._history.advance(str(existing(state).commit))
+    def past(self, state: RegistryState, *, whole: bool = False) -> HistoryIndex:
+        """Return the history index, at the state's commit.
+
+        With ``whole``, what a shallow clone lacks is fetched, as for a write.
+        """
+        commit = str(existing(state).commit)
+        if whole and self._repository.is_shallow:
+            self._history.aim(commit)
+        else:
+            self._history.advance(commit)
         return self._history
 
     # Commits

@@ -132,18 +132,21 @@ class Reading(Parts):
         """Return the approvals of a version, and whether each one counts.
 
         They are verified under the policy of the state that is read: for a move made now, or, if
-        the version is in the stage already, for the move that brought it there.
+        the version is in the stage already, for the move that brought it there. Where that policy
+        does not parse, the last one that did is in force.
 
         Raises:
             GitError: there are approvals, and ``ssh-keygen`` is not installed.
         """
         from gitreg.approvals.stored import stored_approvals
+        from gitreg.git.valid_policy import policy_in_force
 
         revision_and_time(options)
         wanted = reference_of(reference)
         state = self.state(**options)
         found = state.version(wanted.model, number_of(state, wanted))
         past = self.past(state)
+        state = state.ruled_by(policy_in_force(self._repository, state).policy)
         return stored_approvals(
             state, past, lambda: self._repository.root_of(str(state.commit)), found
         )
@@ -234,6 +237,8 @@ class Reading(Parts):
     ) -> list[gitreg.Tenure]:
         """Return the versions that a stage held before, the last one first; see `rollback`.
 
+        Like a rollback, it fetches the history that a shallow clone lacks.
+
         Args:
             name: the model.
             stage: the stage.
@@ -241,13 +246,14 @@ class Reading(Parts):
 
         Raises:
             NotFound: there is no such model or stage.
+            GitError: the clone is shallow, and the remote cannot be reached.
         """
         from gitreg.core.operations.rollback import tenures
 
         state = existing(self.state(**options))
         model = state.check_model(checked_text(name, "a model"))
         held = state.stage(model, check_stage_name(checked_text(stage, "a stage")))
-        past = self.past(state)
+        past = self.past(state, whole=True)
         return tenures(past.moves_of(model, f"stages/{stage.lower()}"), held)
 
     def activity(self, name: str, *, rev: str | None = None) -> gitreg.Timestamps:
@@ -431,7 +437,7 @@ class Reading(Parts):
         )
         state = existing(self.state(**options))
         if policy is not None:
-            state = state.ruled_by(_policy_in_file(Path(policy)))
+            state = state.ruled_by(policy_in_file(Path(policy)))
         mover = self._mover(state, history=self.past(state))
         try:
             return promote(state, request, mover).judgements
@@ -439,7 +445,13 @@ class Reading(Parts):
             return refused.judgements
 
 
-def _policy_in_file(path: Path) -> gitreg.Policy:
+def policy_in_file(path: Path) -> gitreg.Policy:
+    """Return the policy in a file.
+
+    Raises:
+        InvalidDocument: it breaks a rule; the message has the line.
+        InvalidRequest: the file cannot be read.
+    """
     from gitreg.core.policy import read_policy
 
     try:

@@ -31,10 +31,15 @@ def held_text(held: Held, before: Tenure | None, width: int) -> str:
     if before is not None:
         name = format_version(held.model, before.version)
         began = "" if before.began is None else f" from {utc(before.began)}"
-        lines.append(f"before it: {name},{began} until {utc(before.ended)}")
+        gone = "" if before.stands else f", withdrawn in {before.ended_in[:SHORT]}"
+        lines.append(f"before it: {name},{began} until {utc(before.ended)}{gone}")
         flag = "" if held.stage == "production" else f" --stage {held.stage}"
-        model = shlex.quote(held.model)
-        lines.append(f"to go back: gitreg rollback {model}{flag} -m REASON --push")
+        back = f"gitreg rollback {shlex.quote(held.model)}{flag}"
+        lines.append(
+            f"to go back: {back} -m REASON --push"
+            if before.is_previous
+            else f"a rollback has nothing to go back to; what was there: {back} --list"
+        )
     return "\n".join(prose(line(one), width) for one in lines)
 
 
@@ -69,7 +74,7 @@ def model_page(
     ]
     parts = [page_of(rows, width)]
     if events:
-        parts.append("last moves\n" + events_text(events[:SHOWN], width))
+        parts.append("last moves\n" + events_text(events, width, SHOWN))
     if versions:
         shown = "latest versions" + (
             "" if len(versions) <= SHOWN else f", {SHOWN} of {len(versions)}"

@@ -342,6 +342,25 @@ def test_a_policy_that_does_not_parse_stops_a_promotion(work: Path) -> None:
         assert "did you mean 'gates'?" in said
 
 
+def test_show_answers_while_the_policy_does_not_parse(work: Path) -> None:
+    policy(work, "gate: [{metric: f1}]")
+    assert "churn@2 in production" in gitreg("show", "churn/production").out
+    assert gitreg("show", "churn@1", "--json").json["version"] == 1
+
+
+def test_a_policy_is_tried_without_a_version(work: Path) -> None:
+    draft = work / "draft.yaml"
+    draft.write_text("aprovals: 1\n")
+    said = error("policy", "test", "--policy", "draft.yaml")
+    assert "draft.yaml: line 1: aprovals: unknown key" in said
+    assert "roles" not in said
+    draft.write_text("format: 1\nstages: {production: {}}\n")
+    assert "draft.yaml: no mistakes" in gitreg("policy", "test", "--policy", "draft.yaml").out
+    assert gitreg("policy", "test", "--policy", "draft.yaml", "--json").json == []
+    assert "gitreg policy test churn@1 --to production" in error("policy", "test", "churn@1")
+    assert "--to staging" in error("policy", "test", "--to", "staging", "--policy", "draft.yaml")
+
+
 def test_a_test_of_the_policy_writes_nothing(work: Path) -> None:
     policy(work, *GATES)
     gitreg("policy", "test", "churn@3", "--to", "staging")

@@ -145,6 +145,7 @@ def test_log_of_a_shallow_clone_says_how_to_unshallow(
         assert "git fetch --unshallow" in error("log", *words, code=3)
     assert gitreg("resolve", "churn@champion").out == "churn@2\n"
     assert gitreg("show", "churn@1", "--json").json["commit"] is None
+    assert "git fetch --unshallow" in gitreg("show", "churn/production").err
 
 
 def test_a_clone_with_some_history_warns(

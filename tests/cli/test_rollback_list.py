@@ -20,6 +20,10 @@ def test_what_a_rollback_may_go_back_to(work: Path) -> None:
     said = error("rollback", "churn", code=1)
     assert "churn@2 was, and was withdrawn in " in said
     assert "--to 2 brings it back" in said
+    begins = gitreg("show", "churn/production").out
+    assert "before it: churn@2, from " in begins
+    assert ", withdrawn in " in begins
+    assert "nothing to go back to; what was there: gitreg rollback churn --list" in begins
     gitreg("delete", "churn@3")
     lines = [
         " ".join(line.split()) for line in gitreg("rollback", "churn", "--list").out.split("\n")
@@ -38,3 +42,10 @@ def test_the_version_to_go_back_to_is_a_number_or_a_reference(work: Path) -> Non
     assert "not a version of churn" in error("rollback", "churn", "--to", "tokenizer@1")
     for to in ("champion", "churn@champion", "0"):
         assert "is not a version" in error("rollback", "churn", f"--to={to}"), to
+
+
+def test_what_stood_beside_a_version_was_not_before_it(work: Path) -> None:
+    gitreg("promote", "churn@2", "--to", "staging", "--force")
+    gitreg("promote", "churn@3", "--to", "staging", "--keep-existing")
+    gitreg("rollback", "churn", "--stage", "staging")
+    assert "before it" not in gitreg("show", "churn/staging").out

@@ -151,3 +151,16 @@ def test_a_detached_head_rolls_back_too(shared: Path) -> None:
         outcome, _ = registry.rollback("churn", push=True)
     assert git(shared / "origin.git", "rev-parse", "main") == outcome.commit
     assert git(shallow, "rev-parse", "HEAD") == outcome.commit
+
+
+def test_what_a_rollback_may_go_back_to_is_told_from_the_whole_history(shared: Path) -> None:
+    with Registry(shared / "work") as registry:
+        told = registry.tenures("churn")
+    assert [one.version for one in told] == [1]
+    shallow = _cloned(shared)
+    with Registry(shallow) as registry:
+        assert registry.tenures("churn") == told
+    assert len(_cut(shallow).split()) == 1
+    (shared / "origin.git").rename(shared / "away.git")
+    with Registry(shallow) as registry, pytest.raises(GitError):
+        registry.tenures("churn")

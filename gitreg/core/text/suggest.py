@@ -13,6 +13,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LIKE = 0.62
+"""How alike words are, from 0 to 1; ``aprovals`` and ``roles``, which are not, have 0.615."""
+
 _TELLING = 3
 """The fewest letters of a prefix that identify a word."""
 
@@ -24,7 +27,7 @@ def near_misses(word: str, known: Iterable[str], limit: int = 3) -> list[str]:
     """
     by_fold = {name.casefold(): name for name in known}
     fold = word.casefold()
-    found = difflib.get_close_matches(fold, by_fold, n=limit, cutoff=0.6)
+    found = difflib.get_close_matches(fold, by_fold, n=limit, cutoff=_LIKE)
     if len(fold) >= _TELLING:
         found += [name for name in by_fold if name.startswith(fold)]
     found += [name for name in by_fold if len(name) >= _TELLING and fold.startswith(name)]
