@@ -87,16 +87,6 @@ class Parts:
         """The registry's URL with its login; ``None`` for a registry in a folder."""
         return self._url
 
-    def who_and_when(self) -> tuple[str, str]:
-        """Return the author of a commit made now, ``Name <email>``, and the time in UTC."""
-        who = self._written.signature("AUTHOR")
-        return who.person, who.utc
-
-    @property
-    def top_level(self) -> Path | None:
-        """The root of the work tree; ``None`` for a URL, and for a repository without one."""
-        return None if self._url is not None else self._repository.top_level
-
     @property
     def name(self) -> str:
         """The repository's short name: the last part of its URL, or of its folder."""
@@ -294,7 +284,8 @@ class Parts:
     def _send(self, state: RegistryState, versions: Iterable[tuple[str, int]]) -> None:
         pairs = list(versions)
         self._artifacts.send(state, pairs, self._progress)
-        if pairs and (top := self.top_level) is not None:
+        top = None if self._url else self._repository.top_level
+        if top is not None and pairs:
             from gitreg.artifacts.training_data import send_data
 
             send_data(top, [state.version(*pair) for pair in pairs], self._progress)

@@ -179,6 +179,16 @@ class Writing(Moving):
 
     # Evaluations
 
+    def who_and_when(self) -> tuple[str, str]:
+        """Return the author of a commit made now, ``Name <email>``, and the time in UTC."""
+        who = self._written.signature("AUTHOR")
+        return who.person, who.utc
+
+    @property
+    def top_level(self) -> Path | None:
+        """The root of the work tree; ``None`` for a URL, and for a repository without one."""
+        return None if self._url is not None else self._repository.top_level
+
     def add_evaluations(
         self, measured: Sequence[gitreg.Measured], **options: Unpack[WriteOptions]
     ) -> gitreg.Outcome:

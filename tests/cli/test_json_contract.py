@@ -110,7 +110,7 @@ def test_show_of_a_version_of_which_everything_is_known(full: Path) -> None:
     }
     lineage = found["lineage"]
     assert lineage["source"] == "models/churn/model.pkl"
-    assert set(lineage["code"]) == {"commit", "repository", "dirty", "untracked"}
+    assert set(lineage["code"]) == {"commit", "repository", "dirty", "untracked", "changed"}
     assert lineage["code"]["dirty"] is False
     assert lineage["data"] == [
         {
