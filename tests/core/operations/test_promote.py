@@ -134,7 +134,7 @@ def test_aliases_follow_in_the_same_commit(branch: FakeBranch) -> None:
     assert change.subject == "promote churn@2 to production"
     assert trailers(change, "Alias") == ["champion", "best"]
     assert len(branch.commits) == 4 + 2
-    for alias in ("latest", "staging", "-x", "Champion"):
+    for alias in ("latest", "v3", "-x", "Champion"):
         with pytest.raises(InvalidRequest):
             promote(branch.state, promotion("churn@3", aliases=(alias,)), branch.mover)
 
