@@ -111,7 +111,7 @@ def _special(word: str, rest: Sequence[str]) -> str | None:
     """Return a hint for a word that stands for no one command, or ``None``."""
     there = shlex.join(rest)
     if word in ("tag", "label"):
-        return _tagging(rest) if rest else "gitreg annotate sets tags, gitreg alias set an alias"
+        return _tagging(rest) if rest else "gitreg annotate sets tags, gitreg alias set aliases"
     if word in _OF_GIT:
         return f"that is Git's: git {shlex.join((word, *rest))}"
     return {

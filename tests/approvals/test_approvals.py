@@ -560,11 +560,16 @@ def test_squash_and_rebase_keep_it(team: Path) -> None:
     assert who_approves(team) == ()  # for another entry it does not count
 
 
-def test_a_shallow_clone_cannot_tell(team: Path, shared: Path) -> None:
+def test_a_shallow_clone_asks_for_the_history_or_cannot_tell(team: Path, shared: Path) -> None:
     approve(team)
     git(team, "push", "--quiet")
     origin = f"file://{shared / 'origin.git'}"
+    git(shared, "clone", "--quiet", "--depth=1", origin, "whole")
     git(shared, "clone", "--quiet", "--depth=1", origin, "cut")
+    with Registry(shared / "whole") as registry:
+        shown = registry.preview_approval("churn@3", stage="production")
+        assert shown.approval.version == 3
+    git(shared / "cut", "remote", "set-url", "origin", f"file://{shared / 'gone.git'}")
     with Registry(shared / "cut") as registry:
         with pytest.raises(GitError, match="shallow"):
             registry.preview_approval("churn@3", stage="production")

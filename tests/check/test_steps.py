@@ -227,7 +227,8 @@ FAULTS: dict[str, tuple[Files, list[str]]] = {
     "too many": ({PRODUCTION: b"versions:\n- 1\n- 2\n"}, ["too-many"]),
     "no such stage": ({"registry/churn/stages/live.yaml": b"versions:\n- 1\n"}, ["unknown-stage"]),
     "alias": ({"registry/churn/aliases/a.yaml": b"version: 9\n"}, ["dangling-pointer"]),
-    "alias like a version": ({"registry/churn/aliases/v2.yaml": b"version: 1\n"}, ["bad-name"]),
+    "alias like a stage": ({"registry/churn/aliases/staging.yaml": b"version: 1\n"}, []),
+    "alias like a version": ({"registry/churn/aliases/latest.yaml": b"version: 1\n"}, ["bad-name"]),
     "aliases alike": (
         {
             "registry/churn/aliases/a.yaml": b"version: 1\n",

@@ -125,10 +125,7 @@ def test_an_empty_registry() -> None:
     assert list(empty.models()) == []
     with pytest.raises(NotFound) as caught:
         empty.check_model("churn")
-    assert (
-        caught.value.hint
-        == "the registry is empty: gitreg register --help shows how to add a model"
-    )
+    assert str(caught.value.hint).startswith("the registry is empty: gitreg register --help")
     assert RegistryState(DictSnapshot({layout.POLICY: b""})).exists()
 
 
