@@ -211,7 +211,7 @@ def _version_of(document: dict[str, Any]) -> ModelVersion:
     """Return a version; its parts take the place of the JSON that the index has of them."""
     lineage = document["lineage"]
     code, run, signature = lineage["code"], lineage["run"], document["signature"]
-    lineage["code"] = code and CodeCommit(**code)
+    lineage["code"] = code and CodeCommit(**code | {"changed": tuple(code.get("changed", ()))})
     lineage["run"] = run and Run(**run)
     lineage["data"] = tuple(DataDependency(**item) for item in lineage["data"])
     document["lineage"] = Lineage(**lineage)
