@@ -20,7 +20,7 @@ from gitreg.git.history_database import transaction
 from gitreg.git.repository import GitRepository
 from gitreg.git.sharing import share
 
-FORMAT = 1
+FORMAT = 2
 """Increased when tables, fields or words change: an index of another format is rebuilt."""
 
 FILE = "search.sqlite"

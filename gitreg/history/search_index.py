@@ -34,13 +34,17 @@ class _Files:
     def __init__(self, commit: str | None, files: Mapping[str, bytes]) -> None:
         self.commit = commit
         self._files = files
+        self._folders: dict[str, dict[str, None]] = {}
+        for path in files:
+            while "/" in path:
+                path, _, name = path.rpartition("/")  # noqa: PLW2901  up to the root
+                self._folders.setdefault(path, {})[name] = None
 
     def read(self, path: str) -> bytes | None:
         return self._files.get(path)
 
     def list(self, path: str) -> Sequence[str]:
-        inside = f"{path}/"
-        return [file[len(inside) :] for file in self._files if file.startswith(inside)]
+        return list(self._folders.get(path, ()))
 
     def read_many(self, paths: Sequence[str]) -> Sequence[bytes | None]:
         return [self.read(path) for path in paths]
@@ -140,6 +144,7 @@ class SearchIndex:
             for name, entry in tree.items()
             if name.endswith((".yaml", ".dvc")) and not entry.is_folder
         }
+        wanted |= self._evaluations(model, trees)
         state = self._state(wanted)
         for number, tree in trees.items():
             if "manifest.yaml" not in tree:
@@ -151,6 +156,18 @@ class SearchIndex:
             else:
                 frozen = tree.get(layout.REQUIREMENTS)
                 self.add(version, None if frozen is None else frozen.oid, LIVE)
+
+    def _evaluations(
+        self, model: str, trees: Mapping[int, Mapping[str, TreeEntry]]
+    ) -> dict[str, str]:
+        """Return the evaluations in folders of versions, path to object name."""
+        inside = {number: tree["evaluations"].oid for number, tree in trees.items() if _has(tree)}
+        return {
+            f"{layout.evaluations_path(model, number)}/{name}": entry.oid
+            for number, files in zip(inside, self._trees(inside.values()), strict=True)
+            for name, entry in files.items()
+            if not entry.is_folder
+        }
 
     def add(
         self,
@@ -289,6 +306,11 @@ class SearchIndex:
 
     def _objects(self, oids: Iterable[str]) -> list[GitObject | None]:
         return self._reader.get_many(list(oids))
+
+
+def _has(tree: Mapping[str, TreeEntry]) -> bool:
+    """Tell whether a version has evaluations."""
+    return "evaluations" in tree and tree["evaluations"].is_folder
 
 
 def _chunks(items: Sequence[_T], size: int) -> Iterator[list[_T]]:

@@ -19,10 +19,13 @@ from gitreg.core.model.model import (
     CodeCommit,
     DataDependency,
     Environment,
+    Evaluation,
     Lineage,
     ModelSignature,
     ModelVersion,
+    Predictions,
     Run,
+    Slice,
 )
 from gitreg.core.model.names import NO_STAGE
 from gitreg.core.text.filter import Comparison, Node, Not, Order, parse, parse_order
@@ -211,7 +214,7 @@ def _version_of(document: dict[str, Any]) -> ModelVersion:
     """Return a version; its parts take the place of the JSON that the index has of them."""
     lineage = document["lineage"]
     code, run, signature = lineage["code"], lineage["run"], document["signature"]
-    lineage["code"] = code and CodeCommit(**code | {"changed": tuple(code.get("changed", ()))})
+    lineage["code"] = code and _code_of(code)
     lineage["run"] = run and Run(**run)
     lineage["data"] = tuple(DataDependency(**item) for item in lineage["data"])
     document["lineage"] = Lineage(**lineage)
@@ -219,4 +222,20 @@ def _version_of(document: dict[str, Any]) -> ModelVersion:
     document["environment"] = Environment(**document["environment"])
     document["aliases"] = tuple(document["aliases"])
     document["signature"] = signature and ModelSignature(**signature)
+    evaluations = document["evaluations"]
+    document["evaluations"] = {name: _evaluation_of(one) for name, one in evaluations.items()}
     return ModelVersion(**document)
+
+
+def _code_of(document: dict[str, Any]) -> CodeCommit:
+    return CodeCommit(**document | {"changed": tuple(document["changed"])})
+
+
+def _evaluation_of(document: dict[str, Any]) -> Evaluation:
+    code, predictions = document["code"], document["predictions"]
+    document["data"] = DataDependency(**document["data"])
+    document["intervals"] = {key: (low, high) for key, (low, high) in document["intervals"].items()}
+    document["slices"] = tuple(Slice(**part) for part in document["slices"])
+    document["predictions"] = predictions and Predictions(**predictions)
+    document["code"] = code and _code_of(code)
+    return Evaluation(**document)

@@ -14,7 +14,11 @@ from pathlib import Path
 import pytest
 
 from gitreg import Registry
+from gitreg.artifacts.evaluations import Measured
+from gitreg.artifacts.measurements import Measurements
 from gitreg.core.model import layout
+from gitreg.core.model.model import DataDependency, Slice
+from gitreg.core.model.names import Reference
 from gitreg.core.text.filter import DEEPEST
 from gitreg.errors import GitregError, InvalidDocument, InvalidRequest, NotFound
 from gitreg.git.objects import GitObject, ObjectReader
@@ -307,3 +311,15 @@ def test_a_process_that_is_killed_in_the_middle(tmp_path: Path) -> None:
     for path in index.parent.glob(f"{FILE}*"):
         path.unlink()
     assert found(tmp_path, "version < 3", history=True) == interrupted != []
+
+
+def test_evaluations_are_found_and_come_back_as_they_are(registry: Registry, folder: Path) -> None:
+    registry.register("churn", write_model(folder))
+    assert search(registry, "evaluation.q4.auc > 0") == []
+    data = DataDependency("h.csv", "d4" * 16, 9)
+    slices = (Slice("age < 25", {"recall": 0.5}, 3),)
+    numbers = Measurements({"auc": 0.9}, {"auc": (0.8, 0.95)}, 0.5, slices)
+    measured = Measured(Reference("churn", version=1), "q4", data, numbers)
+    registry.add_evaluations([measured])
+    (found,) = search(registry, "evaluation.q4.auc > 0.8")
+    assert found == registry.show("churn@1")

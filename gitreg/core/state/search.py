@@ -79,13 +79,7 @@ def values_of(version: ModelVersion) -> Iterator[tuple[str, Value]]:
     """Yield the fields that a version has, with their values, but for stage, alias and packages."""
     code, environment = version.lineage.code, version.environment
     artifact, lineage = version.artifact, version.lineage
-    for key, number in version.metrics.items():
-        yield f"metrics.{key}", (bounded(number), None)
-    for key, value in flatten(version.params).items():
-        if value is not None:
-            yield f"params.{key}", _any(value)
-    for key, value in version.tags.items():
-        yield f"tags.{key}", _any(value)
+    yield from _keyed_values(version)
     texts = {
         "name": version.model,
         "created_by": version.created_by,
@@ -112,6 +106,20 @@ def values_of(version: ModelVersion) -> Iterator[tuple[str, Value]]:
     numbers = {"version": version.version, "size": artifact.size, "files": artifact.files}
     for name, number in (numbers | ({"created_at": created} if created else {})).items():
         yield name, (bounded(number), None)
+
+
+def _keyed_values(version: ModelVersion) -> Iterator[tuple[str, Value]]:
+    """Yield metrics, those of evaluations, params and tags."""
+    for key, number in version.metrics.items():
+        yield f"metrics.{key}", (bounded(number), None)
+    for name, evaluation in version.evaluations.items():
+        for key, number in evaluation.metrics.items():
+            yield f"evaluation.{name}.{key}", (bounded(number), None)
+    for key, value in flatten(version.params).items():
+        if value is not None:
+            yield f"params.{key}", _any(value)
+    for key, value in version.tags.items():
+        yield f"tags.{key}", _any(value)
 
 
 def _any(value: Plain) -> Value:
