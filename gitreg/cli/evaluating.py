@@ -11,7 +11,6 @@ from gitreg.cli.app import app
 from gitreg.cli.output import print_outcome, progress_bar
 from gitreg.cli.parameters import ReferencesArgument, WriteArguments, option, with_write_options
 from gitreg.registry import Registry
-from gitreg.render.terminal import line
 
 
 @app.command()
@@ -39,6 +38,7 @@ def evaluate(
     """
     from gitreg.evaluation import Evaluating
     from gitreg.evaluation import evaluate as measure
+    from gitreg.render.terminal import line
 
     def say(told: str) -> None:
         typer.echo(line(told), err=True)

@@ -10,7 +10,6 @@ from gitreg.cli.app import app
 from gitreg.cli.output import opened, print_json
 from gitreg.cli.parameters import ReadArguments, ReferenceArgument, flag, with_read_options
 from gitreg.errors import AlreadyExists, InvalidRequest, NotFound
-from gitreg.render.terminal import visible
 
 if TYPE_CHECKING:
     from gitreg.core.model.card import Card
@@ -34,6 +33,7 @@ def card(
     """
     from gitreg.core.model.names import parse_reference
     from gitreg.dossier import card_text
+    from gitreg.render.terminal import visible
 
     wanted = parse_reference(reference)
     with opened(shared.repo, shared.allow_rewind) as registry:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
@@ -20,9 +20,9 @@ from gitreg.cli.parameters import (
 )
 from gitreg.errors import InvalidRequest
 from gitreg.registry import Registry
-from gitreg.render.terminal import line
-from gitreg.reproduce import Plan, Reproduction
-from gitreg.reproduce.verdict import INCONCLUSIVE
+
+if TYPE_CHECKING:
+    from gitreg.reproduce import Plan, Reproduction
 
 
 @app.command()
@@ -56,6 +56,7 @@ def reproduce(
     """
     from gitreg.reproduce import plan, statement_on
     from gitreg.reproduce import reproduce as again
+    from gitreg.reproduce.verdict import INCONCLUSIVE
 
     if not record and (shared.push or shared.pr or shared.reason):
         raise InvalidRequest("--push, --pr and -m go with --record: nothing else is committed")
@@ -85,14 +86,20 @@ def reproduce(
         print_json({**_as_json(done), "recorded": commit})
     else:
         for told in _lines(done):
-            typer.echo(line(told))
+            _print(told)
         if recorded is not None:
             print_outcome(recorded, shared)
     raise typer.Exit(done.verdict.exit_code)
 
 
+def _print(told: str, *, err: bool = False) -> None:
+    from gitreg.render.terminal import line
+
+    typer.echo(line(told), err=err)
+
+
 def _say(told: str) -> None:
-    typer.echo(line(told), err=True)
+    _print(told, err=True)
 
 
 def _tolerances(given: Sequence[str]) -> dict[str, float]:
@@ -135,7 +142,7 @@ def _plan_lines(planned: Plan) -> Iterator[str]:
 def _print_plan(planned: Plan, *, json: bool) -> None:
     if not json:
         for told in _plan_lines(planned):
-            typer.echo(line(told))
+            _print(told)
         return
     print_json(
         {

@@ -318,7 +318,8 @@ def test_the_script_of_a_run_is_looked_at_where_it_is(tmp_path: Path) -> None:
     assert code_of(tags) == clean
     script.write_text("changed")
     (script.parent / "try.ipynb").write_text("")
-    assert code_of(tags) == replace(clean, dirty=True, untracked=True)
+    changed = (script.name,)
+    assert code_of(tags) == replace(clean, dirty=True, untracked=True, changed=changed)
     git(script.parent, "commit", "--quiet", "-am", "another commit says nothing of the run")
     for name in (str(script), str(tmp_path / "gone.py"), ""):
         assert code_of({**tags, "mlflow.source.name": name}) == clean

@@ -33,6 +33,8 @@ READS = {
     "versions",
 }
 WRITES = {
+    "add_evaluations",
+    "record_reproduction",
     "annotate",
     "approve",
     "archive",

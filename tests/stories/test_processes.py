@@ -120,6 +120,12 @@ def test_ctrl_c_leaves_nothing_half_done(folder: Path) -> None:
     assert run(folder, "register", "big", str(big)).returncode == 0
 
 
+@pytest.fixture(autouse=True)
+def _fresh(templates: Path) -> None:
+    """No answer is called old, however long ago the templates were made."""
+    (templates / "work" / ".git" / "gitreg" / "fetched").touch()
+
+
 def test_a_reader_that_stops_reading(templates: Path) -> None:
     process = subprocess.Popen(
         [*GITREG, "list"],
