@@ -17,8 +17,6 @@ from gitreg.git.repository import GitRepository
 REPRODUCTION = "gitreg-reproduction"
 """The namespace of these signatures; a signature for another namespace does not count."""
 
-_MOST = 100  # as many as the check of a push lets in
-
 
 def signature_of(repository: GitRepository, statement: Statement) -> bytes | None:
     """Return the signature of a statement by the user's SSH key; ``None`` if Git names none.
@@ -42,7 +40,7 @@ def signed_statements(
     folder = layout.reproductions_path(version.model, version.version)
     signers = signers_of(policy)
     found = []
-    for file in sorted(snapshot.list(folder))[: 2 * _MOST]:
+    for file in sorted(snapshot.list(folder))[: 2 * layout.ADDED_LIMIT]:
         path = f"{folder}/{file}"
         place = layout.locate(path)
         if place is None or place.kind != "reproduction":

@@ -18,6 +18,7 @@ from gitreg.artifacts.metrics_and_params import check_format, parse_values
 from gitreg.artifacts.plain_values import flatten_metrics
 from gitreg.core.documents.fields import Fields
 from gitreg.core.documents.yaml import Value
+from gitreg.core.model.evaluation import read_intervals
 from gitreg.core.model.model import Slice
 
 _BESIDE = ("slices", "intervals", "threshold")
@@ -60,17 +61,9 @@ def parse_measurements(data: bytes, where: str) -> Measurements:
 def measurements_of(values: Mapping[str, Value], where: str) -> Measurements:
     """Return the measurements in values that were read from ``where``; see above."""
     fields = Fields(values, where)
-    intervals = {}
-    inner = fields.fields("intervals")
-    for metric in fields.mapping("intervals"):
-        bounds = inner.items(metric)
-        if len(bounds) != 2:
-            inner.fail(metric, "expected two numbers, the lowest and the highest value")
-        low, high = (Fields({metric: one}, where, "intervals.").number(metric) for one in bounds)
-        intervals[metric] = (low, high)
     return Measurements(
         flatten_metrics(_without(values, _BESIDE), where),
-        intervals,
+        read_intervals(fields),
         fields.number("threshold") if fields.has("threshold") else None,
         tuple(_slices(fields, where)),
     )

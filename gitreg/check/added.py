@@ -13,9 +13,6 @@ from gitreg.core.model.layout import Place
 from gitreg.core.model.statement import read_statement_of
 from gitreg.errors import GitregError, NotFound
 
-MOST = 100
-"""How many files of a kind a version may get: every one is read when a gate asks for it."""
-
 _FOLDERS = ("evaluations", "reproductions")
 
 
@@ -41,8 +38,9 @@ def additions(step: Step) -> Iterator[CheckFinding]:
     for model, number in step.versions:
         for folder in (layout.version_path(model, number, name) for name in _FOLDERS):
             before, after = (len(s.snapshot.list(folder)) for s in (step.before, step.after))
-            if after > max(before, MOST):
-                yield step.found("too-many-files", folder, f"{after} files, {MOST} is the most")
+            if after > max(before, layout.ADDED_LIMIT):
+                most = f"{after} files, {layout.ADDED_LIMIT} is the most"
+                yield step.found("too-many-files", folder, most)
 
 
 def _read(place: Place, data: bytes, path: str, sha256: str) -> None:

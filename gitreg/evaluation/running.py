@@ -8,6 +8,7 @@ it, so that no name in a registry can become a command.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from gitreg.publishing.outcome import Outcome
     from gitreg.registry import ReferenceLike, Registry, WriteOptions
 
-_PLACES = ("model", "data", "metrics", "predictions")
+_PLACE = re.compile(r"\{(model|data|metrics|predictions)\}")
 _NEEDED = ("model", "metrics")
 
 Say = Callable[[str], None]
@@ -169,9 +170,8 @@ def _measure(
 
 
 def _filled(word: str, places: Mapping[str, Path]) -> str:
-    for name in _PLACES:
-        word = word.replace(f"{{{name}}}", str(places[name]))
-    return word
+    """Return a word with paths in its places; a path that looks like a place stays a path."""
+    return _PLACE.sub(lambda match: str(places[match[1]]), word)
 
 
 def _run(version: ModelVersion, command: Sequence[str], folder: Path) -> None:

@@ -121,7 +121,7 @@ def read_evaluation(data: bytes, where: str) -> Evaluation:
         ),
         metrics,
         measured_on.optional_text("split"),
-        _read_intervals(fields),
+        read_intervals(fields),
         fields.number("threshold") if fields.has("threshold") else None,
         slices,
         predictions,
@@ -141,17 +141,24 @@ def _read_slices(fields: Fields) -> tuple[Slice, ...]:
     return tuple(slices)
 
 
-def _read_intervals(fields: Fields) -> dict[str, tuple[int | float, int | float]]:
+def read_intervals(fields: Fields) -> dict[str, tuple[int | float, int | float]]:
+    """Return the field ``intervals``: metric to its lowest and highest value.
+
+    Raises:
+        InvalidDocument: these are not two finite numbers, or the highest comes first.
+    """
     inner = fields.fields("intervals")
     found = {}
     for metric in fields.mapping("intervals"):
         bounds = inner.items(metric)
-        if len(bounds) != 2:  # the lowest and the highest value
+        if len(bounds) != 2:
             inner.fail(metric, "expected two numbers, the lowest and the highest value")
-        low, high = (Fields({metric: bound}, fields.where, "intervals.") for bound in bounds)
-        found[metric] = (low.number(metric), high.number(metric))
-        if found[metric][0] > found[metric][1]:
+        low, high = (
+            Fields({metric: bound}, fields.where, "intervals.").number(metric) for bound in bounds
+        )
+        if low > high:
             inner.fail(metric, "the lowest value comes first")
+        found[metric] = (low, high)
     return found
 
 

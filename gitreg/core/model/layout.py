@@ -68,6 +68,9 @@ Kind = Literal[
 ADDED = ("evaluation", "reproduction", "signature")
 """The kinds of files that may come to a version at any time, and then never change."""
 
+ADDED_LIMIT = 100
+"""How many such files a folder may get: every one is read when a gate asks for it."""
+
 _APPROVED, _WITHDRAWN = ".sig", ".off"
 _STATEMENT = re.compile(r"([0-9a-f]{32})\.json(\.sig)?")
 _CHANGE_APPROVALS = f"{ROOT}/.approvals"  # no model's name starts with a dot
