@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import Annotated, Optional
 
 import typer
 
@@ -20,9 +20,6 @@ from gitreg.cli.parameters import (
 )
 from gitreg.errors import InvalidRequest
 from gitreg.registry import Registry
-
-if TYPE_CHECKING:
-    from gitreg.reproduce import Plan, Reproduction
 
 
 @app.command()
@@ -47,13 +44,14 @@ def reproduce(
     """Make a version again from what is recorded, and compare.
 
     The recorded command runs on the recorded code, data and environment, in a folder of its own,
-    which is removed afterwards. The verdict
-    is identical (the bytes), equivalent (the metrics), different, or inconclusive, with what is
-    missing. Exit 0 for the first two, 1 for different, 3 for inconclusive. --dry-run shows the
-    plan. --record commits the verdict, which a gate can ask for.
+    which is removed afterwards. The verdict is identical (the bytes), equivalent (the metrics),
+    different, or inconclusive, with what is missing. Exit 0 for the first two, 1 for different, 3
+    for inconclusive. --dry-run shows the plan. --record commits the verdict, which a gate can ask
+    for.
 
     Example: gitreg reproduce churn-predictor/production --tolerance roc_auc=0.001
     """
+    from gitreg.render import reproduction
     from gitreg.reproduce import plan, statement_on
     from gitreg.reproduce import reproduce as again
     from gitreg.reproduce.verdict import INCONCLUSIVE
@@ -69,11 +67,13 @@ def reproduce(
             environment=environment,
             python=None if python is None else Path(python).absolute(),
         )
-        if shared.dry_run:
-            _print_plan(planned, json=shared.json)
+        if shared.dry_run and shared.json:
+            print_json(reproduction.plan_json(planned))
             return
-        for told in _plan_lines(planned):
-            _say(told)
+        for told in reproduction.plan_lines(planned):
+            _print(told, err=not shared.dry_run)
+        if shared.dry_run:
+            return
         done = again(registry, planned, tolerances=tolerances, passed=passed, say=_say)
         recorded = None
         if record and done.verdict.verdict != INCONCLUSIVE:
@@ -83,9 +83,9 @@ def reproduce(
             )
     if shared.json:
         commit = recorded.commit if recorded else None
-        print_json({**_as_json(done), "recorded": commit})
+        print_json({**reproduction.verdict_json(done), "recorded": commit})
     else:
-        for told in _lines(done):
+        for told in reproduction.verdict_lines(done):
             _print(told)
         if recorded is not None:
             print_outcome(recorded, shared)
@@ -124,77 +124,3 @@ def _passed(names: Sequence[str]) -> dict[str, str]:
     if missing:
         raise InvalidRequest(f"--env {missing[0]}: there is no such environment variable")
     return {name: os.environ[name] for name in names}
-
-
-def _plan_lines(planned: Plan) -> Iterator[str]:
-    version = planned.version
-    yield f"version      {version.reference}"
-    yield f"code         {planned.commit[:9] or '-'}"
-    for item in planned.data:
-        yield f"data         {item.path} ({(item.md5 or 'hash unknown')[:9]})"
-    yield f"environment  {planned.environment}, {planned.python or 'no interpreter'}"
-    yield f"runs         {planned.command or '-'}"
-    yield f"makes        {planned.source or '-'}"
-    for words in planned.missing:
-        yield f"missing      {words}"
-
-
-def _print_plan(planned: Plan, *, json: bool) -> None:
-    if not json:
-        for told in _plan_lines(planned):
-            _print(told)
-        return
-    print_json(
-        {
-            "model": planned.version.model,
-            "version": planned.version.version,
-            "commit": planned.commit or None,
-            "data": [{"path": item.path, "md5": item.md5} for item in planned.data],
-            "environment": planned.environment,
-            "python": None if planned.python is None else str(planned.python),
-            "command": planned.command or None,
-            "source": planned.source or None,
-            "missing": list(planned.missing),
-        }
-    )
-
-
-def _lines(done: Reproduction) -> Iterator[str]:
-    verdict = done.verdict
-    yield f"{done.plan.version.reference}: {verdict.verdict}"
-    for path, same in verdict.bytes.items():
-        word = {True: "identical", False: "different", None: "on one side only"}[same]
-        yield f"bytes   {path or done.plan.source}: {word}"
-    for name, metric in verdict.metrics.items():
-        found = "not measured" if metric.found is None else f"{metric.found:.6g}"
-        within = "within" if metric.is_within else "not within"
-        yield f"metric  {name}: {found}, was {metric.recorded:.6g} ({within} {metric.tolerance:g})"
-    for words in verdict.missing:
-        yield f"missing {words}"
-    if done.log is not None:
-        yield f"log     {done.log}"
-
-
-def _as_json(done: Reproduction) -> dict[str, Any]:
-    verdict = done.verdict
-    files = [
-        {"path": path or done.plan.source, "identical": same}
-        for path, same in verdict.bytes.items()
-    ]
-    return {
-        "model": done.plan.version.model,
-        "version": done.plan.version.version,
-        "verdict": verdict.verdict,
-        "bytes": {"identical": bool(files) and all(verdict.bytes.values()), "files": files},
-        "metrics": {
-            name: {
-                "recorded": metric.recorded,
-                "found": metric.found,
-                "tolerance": metric.tolerance,
-                "within": metric.is_within,
-            }
-            for name, metric in verdict.metrics.items()
-        },
-        "missing": list(verdict.missing),
-        "log": None if done.log is None else str(done.log),
-    }

@@ -10,6 +10,7 @@ Text from a registry is escaped here, so that it cannot control a terminal or fo
 `pages`        a model's page, what a stage holds, where a clone stands
 `as_json`      results for ``--json``
 `bisection`    a search for the first bad version
+`reproduction` what a reproduction runs, and what came out
 `reports`      what ``gitreg check`` found: text, Markdown, SARIF, GitHub, GitLab
 `terminal`     escaping, tables, sizes and ranges of numbers
 `colour`       colours of stages and verdicts
