@@ -1,0 +1,1 @@
+"""A live model in a process."""

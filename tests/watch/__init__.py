@@ -1,0 +1,1 @@
+"""Each move of a reference reaches who asked for it."""
