@@ -94,6 +94,10 @@ class Loader(Generic[_T]):
                 f"{path.name} does not load: {type(error).__name__}: {cause}"
             ) from error
 
+    def under(self, allowed: Callable[[str], bool]) -> Loader[_T]:
+        """Return it with what the policy allows; see `permitted`."""
+        return replace(self, allowed=allowed)
+
     def _is_allowed(self, name: str) -> bool:
         return ending(name) in self.endings and self.allowed(name)
 
@@ -174,22 +178,24 @@ def permitted(
     passed no gate.
 
     Args:
-        load: any function of a path; one that is no `Loader` is returned as it is.
+        load: any function of a path; one that is none of these loaders is returned as it is.
         policy: of the commit that the version was read from.
         version: which will be loaded.
     """
     from gitreg.core.policy.gates import Formats, Lenient
 
-    if not isinstance(load, Loader) or version.stage is None:
+    under = getattr(load, "under", None)  # of a `Loader`, or of what has one
+    if under is None or version.stage is None:
         return load
     rule = policy.of(version.model).stages.get(version.stage)
     gates = [] if rule is None else rule.gates
     bare = [gate.gate if isinstance(gate, Lenient) else gate for gate in gates]
     formats = [gate for gate in bare if isinstance(gate, Formats)]
     vouching = any(gate.allowed is not None for gate in formats)
-    return replace(
-        load, allowed=lambda name: vouching and all(gate.takes(name) for gate in formats)
+    found: Callable[[Path], _T] = under(
+        lambda name: vouching and all(gate.takes(name) for gate in formats)
     )
+    return found
 
 
 # The formats

@@ -137,10 +137,17 @@ def _writing(path: Path) -> Callable[[Prediction], object]:
 def _line(prediction: Prediction) -> str:
     document = {key: value for key, value in asdict(prediction).items() if value is not None}
     try:
-        return json.dumps(document, allow_nan=False)
-    except (TypeError, ValueError):
+        return json.dumps(document, allow_nan=False, default=_plain)
+    except (AttributeError, TypeError, ValueError):
         document.pop("answer", None)
         return json.dumps(document)
+
+
+def _plain(value: Any) -> Any:
+    """Return an array's numbers, or what else knows its own form as JSON."""
+    if hasattr(value, "as_json"):
+        return value.as_json()
+    return value.tolist()
 
 
 def find_prediction(log: Path, wanted: str, *, shadow: bool = False) -> Prediction:
