@@ -56,7 +56,8 @@ class Background(Generic[_T]):
         try:
             self._queue.put_nowait((item,))
         except queue.Full:
-            self.dropped += 1
+            with self._lock:
+                self.dropped += 1
             return False
         return True
 
