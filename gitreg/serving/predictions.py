@@ -20,7 +20,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gitreg.core.model.names import format_version
 from gitreg.errors import InvalidRequest, NotFound
 from gitreg.serving.background import Background
 
@@ -66,11 +65,6 @@ class Prediction:
     seconds: float
     error: str | None = None
     answer: Any = None
-
-    @property
-    def name(self) -> str:
-        """``churn-predictor@5``."""
-        return format_version(self.model, self.version)
 
 
 class PredictionLog:
