@@ -10,7 +10,7 @@
 `writing`     register, promote, roll back, annotate, delete
 `evaluating`  evaluate
 `reproducing` reproduce
-`papers`      the card of a model
+`papers`      card, dossier
 `reading`     list, show, log, resolve, compare, pull, verify
 `history`     timeline, explain
 `search`      search versions by what is known about them
@@ -46,7 +46,7 @@ COMMANDS = {
     ),
     "evaluating": ("evaluate",),
     "reproducing": ("reproduce",),
-    "papers": ("card",),
+    "papers": ("card", "dossier"),
     "reading": ("list", "show", "log", "resolve", "compare", "pull", "verify"),
     "history": ("timeline", "explain"),
     "search": ("search",),

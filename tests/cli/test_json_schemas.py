@@ -119,6 +119,7 @@ def _measures(run: Printed) -> None:
     assert run("reproduce churn@4", code=3)["missing"]
     assert run("reproduce churn@4 --dry-run", form="reproduce --dry-run")["missing"]
     assert run("card churn")["missing"]
+    assert run("dossier churn@4")["verification"]
 
 
 def _reads(run: Printed, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@
 `rules`       the policy as data, and the part that applies to one model
 `transitions` the rules of a move itself: its source, how many versions, when, who signs
 `guard`       who may change the policy itself
+`words`       the rules of a stage for people
 `document`    ``policy.yaml`` read
 `writing`     ``policy.yaml`` written
 ============= ===============================================================================
