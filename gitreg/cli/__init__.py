@@ -16,6 +16,7 @@
 `search`      search versions by what is known about them
 `bisect`      the search for the first bad version
 `reviewing`   approvals, the policy, the check, hooks, files for Git hosts
+`deploying`   rendered files
 `sharing`     fetch, push, tags, doctor
 `mlflow`      MLflow's web pages, import and export
 `gto`         the import of a project that used GTO
@@ -52,6 +53,7 @@ COMMANDS = {
     "search": ("search",),
     "bisect": ("bisect",),
     "reviewing": ("approve", "policy", "check", "hook", "ci", "codeowners"),
+    "deploying": ("deploy",),
     "sharing": ("fetch", "push", "status", "tags", "doctor"),
     "mlflow": ("ui", "import", "export"),
     "gto": ("import",),

@@ -80,6 +80,7 @@ def test_the_commands_are_those_that_are_promised() -> None:
         "ci github",
         "ci gitlab",
         "codeowners",
+        "deploy render",
         "check",
         "hook install",
         "hook run",

@@ -105,7 +105,7 @@ def _writes(run: Printed, tmp_path: Path) -> None:
     for line in (
         *("archive churn@1", "alias set churn@4 best", "alias delete churn@best"),
         *("annotate churn --owner growth --tag a=b", "annotate churn@4 --tag a=b"),
-        *("create third", "rename third fourth", "delete churn@1"),
+        *("create third", "rename third fourth", "delete churn@1", "deploy render"),
     ):
         run(line)
 
