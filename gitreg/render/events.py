@@ -125,7 +125,8 @@ def tenures_text(
     stage: str,
     found: Sequence[tuple[Tenure, ModelVersion | None]],
     width: int,
-    repo: str = ".",
+    *,
+    is_here: bool = True,
 ) -> str:
     """Return what a rollback may go back to.
 
@@ -134,14 +135,14 @@ def tenures_text(
         stage: its stage.
         found: what was in the stage, the last one first, each with the version if it still exists.
         width: of the table.
-        repo: the ``--repo`` of the command that asks.
+        is_here: whether the command that goes back needs no ``--repo``; a row has no room for one.
     """
     rows = []
     for tenure, version in found:
         if version is None:
             how = "deleted"
-        elif tenure.is_previous:
-            how = rollback_command(model, stage, repo)
+        elif tenure.is_previous and is_here:
+            how = rollback_command(model, stage)
         else:
             how = f"--to {tenure.version}"
             how += "" if tenure.stands else ", judged as a promotion: it was withdrawn"
