@@ -113,7 +113,7 @@ def _writes(run: Printed, tmp_path: Path) -> None:
     for line in (
         *("archive churn@1", "alias set churn@4 best", "alias delete churn@best"),
         *("annotate churn --owner growth --tag a=b", "annotate churn@4 --tag a=b"),
-        *("create third", "rename third fourth", "delete churn@1"),
+        *("create third", "rename third fourth", "delete churn@1", "deploy render"),
     ):
         run(line)
 
@@ -127,6 +127,7 @@ def _measures(run: Printed) -> None:
     assert run("reproduce churn@4", code=3)["missing"]
     assert run("reproduce churn@4 --dry-run", form="reproduce --dry-run")["missing"]
     assert run("card churn")["missing"]
+    assert run("dossier churn@4")["verification"]
 
 
 def _reads(run: Printed, tmp_path: Path) -> None:
