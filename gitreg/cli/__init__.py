@@ -14,6 +14,7 @@
 `reading`     list, show, log, resolve, compare, pull, verify
 `history`     timeline, explain
 `search`      search versions by what is known about them
+`watching`    watch, events
 `bisect`      the search for the first bad version
 `reviewing`   approvals, the policy, the check, hooks, files for Git hosts
 `deploying`   rendered files
@@ -52,6 +53,7 @@ COMMANDS = {
     "history": ("timeline", "explain"),
     "search": ("search",),
     "bisect": ("bisect",),
+    "watching": ("watch", "events"),
     "reviewing": ("approve", "policy", "check", "hook", "ci", "codeowners"),
     "deploying": ("deploy",),
     "sharing": ("fetch", "push", "status", "tags", "doctor"),

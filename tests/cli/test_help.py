@@ -57,6 +57,8 @@ def test_the_commands_are_those_that_are_promised() -> None:
         "resolve",
         "compare",
         "bisect",
+        "watch",
+        "events",
         "pull",
         "verify",
         "annotate",
