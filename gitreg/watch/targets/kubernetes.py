@@ -11,6 +11,9 @@ from gitreg.watch.targets.target import Notice
 _WORKLOAD = re.compile(r"(deployment|statefulset|daemonset)s?/[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
+_PATIENCE = "--request-timeout=60s"
+"""Kubectl waits for ever by default. Not for the rollout: it would end its watch."""
+
 
 class Kubernetes:
     """Restarts a workload whose pods load the version when they start.
@@ -59,7 +62,8 @@ class Kubernetes:
             "gitreg/reference": move.reference,
         }
         pairs = [f"{key}={value}" for key, value in known.items()]
-        run([*self._kubectl, "annotate", "--overwrite", self._workload, *pairs], notice)  # 1
-        run([*self._kubectl, "rollout", "restart", self._workload], notice)  # 2
+        brief = [*self._kubectl, _PATIENCE]
+        run([*brief, "annotate", "--overwrite", self._workload, *pairs], notice)  # 1
+        run([*brief, "rollout", "restart", self._workload], notice)  # 2
         wait = f"--timeout={notice.timeout:.0f}s"
         run([*self._kubectl, "rollout", "status", wait, self._workload], notice)  # 3

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import subprocess
 from collections.abc import Sequence
-from contextlib import suppress
 
+from gitreg.artifacts.commands import ending, run_command
 from gitreg.errors import InvalidRequest
 from gitreg.watch.targets.target import Failed, Notice
 
-_GRACE = 10.0
-"""Seconds that an interrupted program gets before it is killed."""
+_STDOUT = 1
+"""A watcher has no answer of its own to print there."""
 
 
 class Command:
@@ -52,35 +49,14 @@ def installed(program: str) -> str:
 
 
 def run(words: Sequence[str], notice: Notice) -> None:
-    """Run a program in a process group of its own, with the move in its environment.
-
-    An interrupt ends the whole group.
+    """Run a program with the move in its environment; what it prints goes to stdout.
 
     Raises:
         Failed: it cannot be started, or ends with another status than 0.
     """
-    environment = {**os.environ, **notice.variables}
     try:
-        process = subprocess.Popen(
-            words, env=environment, stdin=subprocess.DEVNULL, start_new_session=True
-        )
-    except OSError as error:
-        raise Failed(f"{words[0]}: {error.strerror}") from None
-    try:
-        status = process.wait()
-    except BaseException:
-        _end(process)
-        raise
+        status = run_command(words, notice.variables, output=_STDOUT)
+    except InvalidRequest as error:
+        raise Failed(str(error)) from None
     if status:
-        how = f"signal {-status}" if status < 0 else f"status {status}"
-        raise Failed(f"{words[0]} ended with {how}")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(_GRACE)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+        raise Failed(f"{words[0]} {ending(status)}")
