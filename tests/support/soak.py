@@ -40,6 +40,7 @@ LONG = (
     "tests/git/test_objects.py",
     "tests/serving/test_live_growth.py",
     "tests/serving/test_live_workers.py",
+    "tests/watch/test_kills.py",
 )
 
 
