@@ -15,6 +15,7 @@ from tests.conftest import isolate
 from tests.support.crash import shim
 from tests.support.crash.server import Server
 from tests.support.crash.shim import NEVER, Mode
+from tests.support.extent import extent
 
 _WHY_NOT = shim.unavailable()
 pytestmark = pytest.mark.skipif(_WHY_NOT is not None, reason=str(_WHY_NOT))
