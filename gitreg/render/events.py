@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -87,11 +88,24 @@ def _from_to(event: Event) -> str:
     return "-"
 
 
+def rollback_command(model: str, stage: str, repo: str = ".") -> str:
+    """Return the command that rolls a stage back, as the reader would type it here.
+
+    >>> rollback_command("churn", "staging", "git@example.com:team/churn.git")
+    'gitreg rollback churn --stage staging --repo git@example.com:team/churn.git'
+    """
+    words = ["gitreg", "rollback", model]
+    words += [] if stage == "production" else ["--stage", stage]
+    words += [] if repo == "." else ["--repo", repo]
+    return shlex.join(words)
+
+
 def tenures_text(
     model: str,
     stage: str,
     found: Sequence[tuple[Tenure, ModelVersion | None]],
     width: int,
+    repo: str = ".",
 ) -> str:
     """Return what a rollback may go back to.
 
@@ -100,13 +114,14 @@ def tenures_text(
         stage: its stage.
         found: what was in the stage, the last one first, each with the version if it still exists.
         width: of the table.
+        repo: the ``--repo`` of the command that asks.
     """
     rows = []
     for tenure, version in found:
         if version is None:
             how = "deleted"
         elif tenure.is_previous:
-            how = f"gitreg rollback {model}"
+            how = rollback_command(model, stage, repo)
         else:
             how = f"--to {tenure.version}"
             how += "" if tenure.stands else ", judged as a promotion: it was withdrawn"
