@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +14,7 @@ from gitreg.errors import GitError
 from gitreg.git.remote_tip import remote_tip
 from gitreg.git.repository import GitRepository
 from gitreg.registry import Registry
+from gitreg.serving.loaders import allowed_by
 
 PATIENCE = 30.0
 """Seconds that a remote has to tell its branch's commit."""
@@ -69,6 +70,12 @@ class View:
     def __init__(self, registry: Registry, named: Named) -> None:
         self._registry = registry
         self.named = named
+
+    def allowed(self) -> Callable[[str], bool]:
+        """Return which files the policy allows by name; see `loaders.allowed_by`."""
+        state = self._registry.state(rev=self.named.commit)
+        version = state.version(self.named.model, self.named.version)
+        return allowed_by(state.policy, version)
 
     def pull(self, destination: Path, cache: Path) -> Path:
         """Return the path of the verified artifact in a folder; see `Registry.pull`."""
