@@ -17,6 +17,7 @@
 `bisect`      the search for the first bad version
 `reviewing`   approvals, the policy, the check, hooks, files for Git hosts
 `sharing`     fetch, push, tags, doctor
+`serving`     serve a model over HTTP
 `mlflow`      MLflow's web pages, import and export
 `gto`         the import of a project that used GTO
 `transfers`   prints what was imported or exported
@@ -53,6 +54,7 @@ COMMANDS = {
     "bisect": ("bisect",),
     "reviewing": ("approve", "policy", "check", "hook", "ci", "codeowners"),
     "sharing": ("fetch", "push", "status", "tags", "doctor"),
+    "serving": ("serve",),
     "mlflow": ("ui", "import", "export"),
     "gto": ("import",),
 }
