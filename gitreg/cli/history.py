@@ -46,7 +46,8 @@ def timeline(
     ] = None,
     until: Annotated[Optional[str], option("TIME", "Leave out what began later.")] = None,
     svg: Annotated[
-        Optional[Path], typer.Option("--svg", metavar="FILE", help="Write a picture, as SVG.")
+        Optional[Path],
+        typer.Option("--svg", metavar="FILE", help="Write a picture, as SVG; - is stdout."),
     ] = None,
     *,
     shared: ReadArguments,
@@ -63,6 +64,9 @@ def timeline(
 
     for model in models or ():
         _check_model(model)
+    is_piped = str(svg) == "-"
+    if is_piped and shared.json:
+        raise InvalidRequest("--svg - and --json both write to stdout", hint="--svg FILE")
     with opened(shared.repo, shared.allow_rewind) as registry:
         found = timeline_of(
             registry,
@@ -75,6 +79,11 @@ def timeline(
         )
     if found.is_cut:
         _warn_shallow()
+    if is_piped:
+        from gitreg.render.timeline_svg import timeline_svg
+
+        typer.echo(timeline_svg(found), nl=False)
+        return
     if svg is not None:
         _write_picture(svg, found)
     if shared.json:

@@ -404,6 +404,7 @@ def _print_tenures(
     from gitreg.render import as_json
     from gitreg.render.events import tenures_text
 
+    is_here = shared.repo == "."
     answers: list[dict[str, Any]] = []
     for name in names:
         found = [
@@ -412,7 +413,7 @@ def _print_tenures(
         ]
         answers += [as_json.tenure_json(name, *one) for one in found]
         if not shared.json and found:
-            typer.echo(tenures_text(name, stage, found, terminal_width(), shared.repo))
+            typer.echo(tenures_text(name, stage, found, terminal_width(), is_here=is_here))
         elif not shared.json:
             typer.echo(f"{name}: no other version was in {stage}", err=True)
     if shared.json:

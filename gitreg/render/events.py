@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gitreg.core.model.model import ModelVersion
     from gitreg.core.operations.rollback import Tenure
     from gitreg.core.state.history import Event
+    from gitreg.watch.events import RegistryEvent
 
 FEW = 3
 """How many versions of a pointer are shown; of more, those that came and left."""
@@ -41,6 +42,25 @@ def events_text(events: Sequence[Event], width: int, limit: int | None = None) -
         for event, along in _told_together(events)[:limit]
     ]
     headers = ("WHEN", "WHO", "WHAT", "VERSION", "POINTER", "FROM → TO", "WHY", "COMMIT")
+    return table(headers, rows, width, folds="WHY")
+
+
+def stream_text(events: Sequence[RegistryEvent], width: int) -> str:
+    """Return events as a table, a row each, in their order."""
+    rows = [
+        (
+            when(event.time),
+            event.id[:SHORT] + event.id[40:],
+            event.action,
+            Piece(event.model + (f"@{event.version}" if event.version is not None else "")),
+            (event.pointer or event.stage or "-").replace("aliases/", "@").replace("stages/", ""),
+            f"{cell(event.before)} → {cell(event.after)}" if event.pointer else "-",
+            person(event.actor),
+            (event.reason or "-").partition("\n")[0],
+        )
+        for event in events
+    ]
+    headers = ("WHEN", "ID", "WHAT", "VERSION", "POINTER", "FROM → TO", "WHO", "WHY")
     return table(headers, rows, width, folds="WHY")
 
 
@@ -105,7 +125,8 @@ def tenures_text(
     stage: str,
     found: Sequence[tuple[Tenure, ModelVersion | None]],
     width: int,
-    repo: str = ".",
+    *,
+    is_here: bool = True,
 ) -> str:
     """Return what a rollback may go back to.
 
@@ -114,14 +135,14 @@ def tenures_text(
         stage: its stage.
         found: what was in the stage, the last one first, each with the version if it still exists.
         width: of the table.
-        repo: the ``--repo`` of the command that asks.
+        is_here: whether the command that goes back needs no ``--repo``; a row has no room for one.
     """
     rows = []
     for tenure, version in found:
         if version is None:
             how = "deleted"
-        elif tenure.is_previous:
-            how = rollback_command(model, stage, repo)
+        elif tenure.is_previous and is_here:
+            how = rollback_command(model, stage)
         else:
             how = f"--to {tenure.version}"
             how += "" if tenure.stands else ", judged as a promotion: it was withdrawn"

@@ -63,6 +63,6 @@ def test_the_way_back_is_a_command_for_the_repository_that_was_asked(
     command = f"gitreg rollback churn --repo {work.name}"
     there = ("--repo", work.name)
     listed = gitreg("rollback", "churn", "--list", *there).out
-    assert command in " ".join(listed.split())
+    assert [row.split()[-2:] for row in listed.splitlines()[1:]] == [["--to", "2"], ["--to", "1"]]
     shown = gitreg("show", "churn/production", *there).out
     assert f"to go back: {command} -m REASON --push" in " ".join(shown.split())

@@ -38,6 +38,7 @@ LONG = (
     "tests/dvc/test_digest.py",
     "tests/doctor/test_forms.py",
     "tests/git/test_objects.py",
+    "tests/watch/test_kills.py",
 )
 
 
