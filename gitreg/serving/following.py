@@ -17,6 +17,7 @@ from gitreg.errors import GitError
 from gitreg.git.remote_tip import remote_tip
 from gitreg.git.repository import GitRepository
 from gitreg.registry import Registry
+from gitreg.serving.loaders import allowed_by
 
 _T = TypeVar("_T")
 
@@ -74,6 +75,12 @@ class View:
     def __init__(self, registry: Registry, named: Named) -> None:
         self._registry = registry
         self.named = named
+
+    def allowed(self) -> Callable[[str], bool]:
+        """Return which files the policy allows by name; see `loaders.allowed_by`."""
+        state = self._registry.state(rev=self.named.commit)
+        version = state.version(self.named.model, self.named.version)
+        return allowed_by(state.policy, version)
 
     def pull(self, destination: Path, cache: Path) -> Path:
         """Return the path of the verified artifact in a folder; see `Registry.pull`."""

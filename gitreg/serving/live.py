@@ -34,6 +34,7 @@ from gitreg.git.copies import check_url, copies_folder
 from gitreg.registry.options import Self
 from gitreg.serving.copies import Copies, Copy
 from gitreg.serving.following import Named, Pointer, RemoteAway, View, pause
+from gitreg.serving.loaders import under
 from gitreg.serving.served import Current, ServedVersion
 from gitreg.serving.status import Failure, LiveStatus, ModelUnavailable, Step
 
@@ -442,12 +443,12 @@ class LiveModel(Generic[_T]):
         """Return a loaded and checked model; one that served before is not checked again."""
         step: Step = "load"
         try:
-            model = self._load(copy.path)
+            model = under(self._load, copy.allowed)(copy.path)
             step = "check"
             if self._check is not None and not is_known and self._check(model) is False:
                 raise ValueError("the smoke check returned False")  # noqa: TRY301
-        except (Exception, SystemExit) as error:  # noqa: BLE001  the user's code
-            raise CannotServe(step, named, error) from None
+        except (Exception, SystemExit) as error:
+            raise CannotServe(step, named, error) from error
         version = ServedVersion(
             named.model, named.version, named.commit, named.sha256, _now(), self.reference
         )
