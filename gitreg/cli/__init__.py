@@ -19,6 +19,7 @@
 `reviewing`   approvals, the policy, the check, hooks, files for Git hosts
 `deploying`   rendered files
 `sharing`     fetch, push, tags, doctor
+`serving`     serve a model over HTTP
 `mlflow`      MLflow's web pages, import and export
 `gto`         the import of a project that used GTO
 `transfers`   prints what was imported or exported
@@ -57,6 +58,7 @@ COMMANDS = {
     "reviewing": ("approve", "policy", "check", "hook", "ci", "codeowners"),
     "deploying": ("deploy",),
     "sharing": ("fetch", "push", "status", "tags", "doctor"),
+    "serving": ("serve",),
     "mlflow": ("ui", "import", "export"),
     "gto": ("import",),
 }

@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from gitreg.errors import WorldError
 from gitreg.git.copies import copies_folder, place_name
 from gitreg.git.publish import open_lock, take_lock
 from gitreg.serving.following import Named, View
+from gitreg.serving.loaders import nothing
 
 _PATIENCE = 3600.0
 """Seconds that a process waits for another one that is downloading to the same folder."""
@@ -36,10 +37,12 @@ class Copy:
 
     Attributes:
         path: the artifact's file or folder.
+        allowed: which of its files the policy allows to load, by name, although that runs code.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, allowed: Callable[[str], bool] = nothing) -> None:
         self.path = path
+        self.allowed = allowed
         # A child of a fork has the same lock. Closing frees it when both have.
         handle = open_lock(path.parent / _HELD)
         self._release = weakref.finalize(self, os.close, handle)
@@ -85,7 +88,7 @@ class Copies:
         with self._exclusive():
             try:
                 path = view.pull(place, self._folder)
-                copy = Copy(path)
+                copy = Copy(path, view.allowed())
                 os.utime(place)
             finally:
                 # What DVC downloaded is in the copy now; kept, it would grow by each version.

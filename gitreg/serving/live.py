@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import re
 import threading
 import time
 import weakref
@@ -33,6 +34,7 @@ from gitreg.git.copies import check_url, copies_folder
 from gitreg.registry.options import Self
 from gitreg.serving.copies import Copies, Copy
 from gitreg.serving.following import Named, Pointer, RemoteAway, View, pause
+from gitreg.serving.loaders import under
 from gitreg.serving.served import Current, ServedVersion
 from gitreg.serving.status import Failure, LiveStatus, ModelUnavailable, Step
 
@@ -50,6 +52,8 @@ _LOOK = 1.0
 
 _AGAIN = 300.0
 """The longest pause in seconds before bytes that could not be had are asked for again."""
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 _ONLY_ONCE = frozenset({"reference", "load", "check"})
 """What fails again in the same way until the reference names another version."""
@@ -138,6 +142,8 @@ class LiveModel(Generic[_T]):
             raise InvalidRequest("poll and keep are above 0, and swap is beside or free-first")
         if webhook_secret == "":
             raise InvalidRequest("a webhook's secret is not empty")
+        if name is not None and not _NAME.fullmatch(name):
+            raise InvalidRequest(f"the name {name!a} is not made of letters, digits, '-' and '_'")
         place = os.fspath(location)
         if os.path.isdir(place):  # noqa: PTH112  of a name too long, Path.is_dir raises
             place = str(Path(place).resolve())
@@ -437,12 +443,12 @@ class LiveModel(Generic[_T]):
         """Return a loaded and checked model; one that served before is not checked again."""
         step: Step = "load"
         try:
-            model = self._load(copy.path)
+            model = under(self._load, copy.allowed)(copy.path)
             step = "check"
             if self._check is not None and not is_known and self._check(model) is False:
                 raise ValueError("the smoke check returned False")  # noqa: TRY301
-        except (Exception, SystemExit) as error:  # noqa: BLE001  the user's code
-            raise CannotServe(step, named, error) from None
+        except (Exception, SystemExit) as error:
+            raise CannotServe(step, named, error) from error
         version = ServedVersion(
             named.model, named.version, named.commit, named.sha256, _now(), self.reference
         )

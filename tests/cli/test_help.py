@@ -66,6 +66,7 @@ def test_the_commands_are_those_that_are_promised() -> None:
         "tags sync",
         "create",
         "rename",
+        "serve",
         "ui",
         "import mlflow",
         "import gto",
