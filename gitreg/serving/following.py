@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 from gitreg.core.model.names import Reference
 from gitreg.errors import GitError
@@ -15,6 +18,8 @@ from gitreg.git.remote_tip import remote_tip
 from gitreg.git.repository import GitRepository
 from gitreg.registry import Registry
 from gitreg.serving.loaders import allowed_by
+
+_T = TypeVar("_T")
 
 PATIENCE = 30.0
 """Seconds that a remote has to tell its branch's commit."""
@@ -61,7 +66,7 @@ def pause(poll: float, unanswered: int, chance: float) -> float:
     (5.0, 4.0, 20.0, 60.0, 300.0)
     """
     longest = max(poll, LONGEST_PAUSE)
-    return min(longest, poll * 2 ** min(unanswered, 16)) * (0.8 + 0.2 * chance)
+    return min(longest, poll * float(1 << min(unanswered, 16))) * (0.8 + 0.2 * chance)
 
 
 class View:
@@ -79,13 +84,33 @@ class View:
 
     def pull(self, destination: Path, cache: Path) -> Path:
         """Return the path of the verified artifact in a folder; see `Registry.pull`."""
-        return self._registry.pull(
-            Reference(self.named.model, version=self.named.version),
-            destination,
-            replace_existing=True,
-            cache=cache,
-            rev=self.named.commit,
+        return _apart(
+            lambda: self._registry.pull(
+                Reference(self.named.model, version=self.named.version),
+                destination,
+                replace_existing=True,
+                cache=cache,
+                rev=self.named.commit,
+            )
         )
+
+
+def _apart(do: Callable[[], _T]) -> _T:
+    """Return what a function returns in a thread of its own.
+
+    DVC keeps exceptions for later, with their frames and all frames that called them: our callers
+    would keep the models that they had in hand.
+    """
+    done: Future[_T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(do())
+        except BaseException as error:  # noqa: BLE001  raised again in the caller
+            done.set_exception(error)
+
+    threading.Thread(target=run, name="gitreg pull", daemon=True).start()
+    return done.result()
 
 
 class Pointer:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import re
 import threading
 import time
 import weakref
@@ -51,6 +52,8 @@ _LOOK = 1.0
 
 _AGAIN = 300.0
 """The longest pause in seconds before bytes that could not be had are asked for again."""
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 _ONLY_ONCE = frozenset({"reference", "load", "check"})
 """What fails again in the same way until the reference names another version."""
@@ -139,6 +142,8 @@ class LiveModel(Generic[_T]):
             raise InvalidRequest("poll and keep are above 0, and swap is beside or free-first")
         if webhook_secret == "":
             raise InvalidRequest("a webhook's secret is not empty")
+        if name is not None and not _NAME.fullmatch(name):
+            raise InvalidRequest(f"the name {name!a} is not made of letters, digits, '-' and '_'")
         place = os.fspath(location)
         if os.path.isdir(place):  # noqa: PTH112  of a name too long, Path.is_dir raises
             place = str(Path(place).resolve())

@@ -251,7 +251,12 @@ def test_a_look_at_an_unmoved_registry_opens_nothing(
     opened: list[Any] = []
     with live_model(served) as live:
         read = live._pointer.read
-        monkeypatch.setattr(live._pointer, "read", lambda: opened.append(1) or read())
+
+        def counted() -> Any:
+            opened.append(1)
+            return read()
+
+        monkeypatch.setattr(live._pointer, "read", counted)
         for _ in range(3):
             live._step()
         assert not opened
