@@ -148,7 +148,9 @@ def _moves(found: Dossier) -> Iterator[Check]:
 
 def _move(found: Dossier, event: Event) -> Check:
     facts = f"{event.author} {seconds_of(event.time)}"
-    show = "git log --no-show-signature -1"
+    told = "git log --no-show-signature"
+    show = f"{told} -1"
+    merged = f"{event.commit}^1..{event.commit}"  # a merge tells the reason of what it merges
     lines = [
         f"git rev-list --first-parent {found.commit} | grep -qxF {event.commit}",
         f"test \"$({show} --format='%an <%ae> %ct' {event.commit})\" = {shlex.quote(facts)}",
@@ -157,7 +159,7 @@ def _move(found: Dossier, event: Event) -> Check:
         first = next((line for line in (said or "").splitlines() if line.strip()), None)
         if first is not None:
             needle = shlex.quote(first.strip())
-            lines.append(f"{show} --format=%B {event.commit} | grep -qF -e {needle}")
+            lines.append(f"{told} --format=%B {merged} | grep -qF -e {needle}")
     what = f"{_WHAT.get(event.action, event.action)}: who, when, and why."
     return Check("moves", what, " &&\n".join(dict.fromkeys(lines)))
 

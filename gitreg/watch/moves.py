@@ -135,15 +135,18 @@ class Moves:
         known = self._whole.commit_of(commit) is not None
         return not known or not self._whole.is_ancestor(commit, self.tip)
 
-    def since(self, wanted: Reference, commit: str | None) -> list[Move]:
+    def since(
+        self, wanted: Reference, commit: str | None, *, only_last: bool = False
+    ) -> list[Move]:
         """Return the moves of a reference after a commit of the branch, the oldest first.
 
         Args:
             wanted: the reference.
             commit: the branch was at it; ``None`` for all moves.
+            only_last: return none but the last one; digests of the others are not read.
         """
         steps = self._newest if wanted.latest else self._of_pointer
-        found = list(steps(wanted, commit))
+        found = list(steps(wanted, commit))[-1 if only_last else 0 :]
         asked = [(one.commit, one.model, one.version) for one in found]
         digests = digests_at(self._repository, asked)
         return [replace(one, sha256=sha) for one, sha in zip(found, digests, strict=True)]

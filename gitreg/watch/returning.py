@@ -11,6 +11,9 @@ from gitreg.watch.moves import Move
 _PREFIX = "watch-"
 """How the operations of a watcher begin: what one of them moved is never rolled back again."""
 
+_LONGEST = 500
+"""How much of a failure, which others may have worded, goes into the commit's message."""
+
 
 def put_back(location: str, move: Move, why: str) -> tuple[bool, str]:
     """Move a reference back to the version that was delivered before.
@@ -36,7 +39,8 @@ def put_back(location: str, move: Move, why: str) -> tuple[bool, str]:
             return False, "not rolled back: no version was delivered before"
         if _named(registry, move.reference) != move.version:
             return True, f"not rolled back: {move.reference} has moved on"
-        reason = f"gitreg watch: {move.names} failed: {why}"
+        visible = "".join(sign if sign.isprintable() else " " for sign in why)[:_LONGEST]
+        reason = f"gitreg watch: {move.names} failed: {visible}"
         remotes = "" if registry.url else registry.repository.run("remote").text
         push, name = bool(remotes), f"{_PREFIX}{move.id}"
         stage, to = _stage(registry, move, wanted.stage)

@@ -234,27 +234,33 @@ class Watcher:
     def _first(self, moves: Moves, wanted: Reference, entry: Remembered | None) -> Sequence[Move]:
         """Return what is delivered without a memory."""
         start = self._what.start
-        every = moves.since(wanted, None)
+        if start == START and self._what.each:
+            return moves.since(wanted, None)
         if start in (CURRENT, START):
-            if self._what.each and start == START:
-                return every
-            step = _step(every, entry or Remembered())
-            if not step and entry is None:
-                self._memory.keep(str(wanted), Remembered(moves.tip))
+            begun = entry and entry.under_way
+            if self._what.each and begun and moves.is_on_branch(begun.commit):
+                return [begun, *moves.since(wanted, begun.commit)]
+            step = _step(moves.since(wanted, None, only_last=True), entry or Remembered())
+            if entry is None and (self._what.each or not step):
+                # From here on nothing is left out, also if the first delivery takes long.
+                first = Remembered(under_way=step[0]) if step else Remembered(moves.tip)
+                self._memory.keep(str(wanted), first)
             return step
         at = moves.tip if start == NOW else moves.commit(start)
+        every = moves.since(wanted, None)
         later = 0 if start == NOW else len(moves.since(wanted, at))
         before = every[: len(every) - later]
-        begun = Remembered(at, before[-1] if before else None)
-        self._memory.keep(str(wanted), begun)
-        return self._later(moves, wanted, begun)
+        known = Remembered(at, before[-1] if before else None)
+        self._memory.keep(str(wanted), known)
+        return self._later(moves, wanted, known)
 
     def _later(self, moves: Moves, wanted: Reference, entry: Remembered) -> Sequence[Move]:
         """Return what moved since the last delivery."""
         at = str(entry.at)
         if moves.is_on_branch(at):
-            found = moves.since(wanted, at)
-            return found if self._what.each else _step(found, entry)
+            each = self._what.each
+            found = moves.since(wanted, at, only_last=not each)
+            return found if each else _step(found, entry)
         if moves.is_gone(at) and not self._allow_rewind:
             raise GitError(
                 f"{wanted}: the history was rewritten: {at[:12]} was delivered, and is no ancestor "
@@ -262,7 +268,7 @@ class Watcher:
                 hint="--allow-rewind, when that is right",
             )
         # Which moves are new is unknown: one step leads from what was delivered last.
-        step = _step(moves.since(wanted, None), entry)
+        step = _step(moves.since(wanted, None, only_last=True), entry)
         if not step:
             self._memory.keep(str(wanted), replace(entry, at=moves.tip))
         return step

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -20,9 +19,7 @@ from tests.support.extent import extent
 _WHY_NOT = shim.unavailable()
 pytestmark = pytest.mark.skipif(_WHY_NOT is not None, reason=str(_WHY_NOT))
 
-MOVES = extent(5, 50)
-EVERY = extent(5, 1)
-"""At each how manieth step it is killed."""
+MOVES = extent(3, 50)
 
 _TELL = 'echo "$GITREG_PREVIOUS>$GITREG_VERSION" >> told'
 
@@ -47,26 +44,33 @@ def test_a_kill_at_any_step_loses_no_move(server: Server, stocked: Path, tmp_pat
     argv = ["watch", "churn/production", "--repo", str(stocked), "--once", "--each"]
     argv += ["--from", before, "--state", "state.json", "--", "sh", "-c", _TELL]
     expected[0] = "1>2"
-    count = 0
-    moment = 0
-    repeated = 0
-    while moment <= count:
-        place = tmp_path / "place"
+
+    def run(moment: int) -> tuple[list[str], list[str]]:
+        """Kill it at a step, and let it go on; return what it told, and its steps."""
+        place = tmp_path / f"at-{moment}"
         place.mkdir()
-        at = moment or NEVER
-        with shim.controlled(tmp_path / "control", place, Mode.KILL, at) as control:
-            ran = server.run(argv, place, tmp_path / "home", tmp_path / "control")
-            assert control.is_hit == (moment > 0), ran
-            count = count or control.count
-        if moment:
-            assert ran.code != 0
+        control = tmp_path / "control"
+        with shim.controlled(control, place, Mode.KILL, moment) as told:
+            ran = server.run(argv, place, tmp_path / "home", control)
+            assert told.is_hit == (moment != NEVER), ran
+            steps = [told.call(number) for number in range(1, told.count + 1)]
+        assert (ran.code == 0) == (moment == NEVER), ran
+        if ran.code:
             ran = server.run(argv, place, tmp_path / "home")
-        assert ran.code == 0, ran
-        told = (place / "told").read_text().split()
-        assert [one for one, _ in groupby(told)] == expected, (moment, told)
+            assert ran.code == 0, ran
+        return (place / "told").read_text().split(), steps
+
+    told, steps = run(NEVER)
+    assert told == expected
+    tells = [number for number, step in enumerate(steps, start=1) if step.endswith("write /told")]
+    assert len(tells) == MOVES
+    every = range(1, len(steps) + 1)
+    # From one command to the next one is every kind of step.
+    chosen = extent(range(tells[0], tells[1] + 1), every)
+    repeated = 0
+    for moment in chosen:
+        told, _ = run(moment)
+        assert [one for one, _ in groupby(told)] == expected, (moment, steps[moment - 1], told)
         assert len(told) <= len(expected) + 1
         repeated += len(told) > len(expected)
-        shutil.rmtree(place)
-        moment += 1 if moment == 0 else EVERY
-    assert count > 8 * MOVES
     assert repeated  # some kill was between a delivery and its note

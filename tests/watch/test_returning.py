@@ -36,14 +36,14 @@ def act(bench: Bench) -> Registry:
 def test_a_stage_goes_back_and_the_way_back_is_delivered(bench: Bench) -> None:
     with act(bench) as registry:
         registry.promote("churn@3", stage="production")
-    bench.recorder.fails = [Failed("the probe saw version 2")]
+    bench.recorder.fails = [Failed("the probe\x1b saw\nversion 2")]
     assert not bench.once(PROD, rolls_back=True)
     assert bench.recorder.drain() == [(PROD, 3, 2), (PROD, 2, 3)]
     with act(bench) as registry:
         assert registry.resolve(PROD).version == 2
         [event, *_] = registry.log(PROD, limit=1)
     assert event.action == "rollback"
-    assert event.reason == "gitreg watch: churn@3 failed: the probe saw version 2"
+    assert event.reason == "gitreg watch: churn@3 failed: the probe  saw version 2"
     assert "rolled back in" in bench.said[-1]
     assert bench.once(PROD, rolls_back=True)
     assert bench.recorder.drain() == []

@@ -162,6 +162,42 @@ def test_a_probe_waits_for_the_version() -> None:
     assert said[0].startswith("churn@3 serves after ")
 
 
+def test_a_probe_ends_when_the_service_refused_the_version() -> None:
+    """As a live model tells it: the old version serves on."""
+    earlier = {"version": 3, "since": "2026-11-22T20:25:05Z", "why": "before the move"}
+    other = {"version": 4, "since": "2026-11-23T00:00:00Z", "why": "another version"}
+    now = {"version": 3, "since": "2026-11-22T20:25:07Z", "why": "it does not load (ValueError)"}
+    told = [
+        plain(200, body=json.dumps({"version": 2, "failed": failed}).encode())
+        for failed in (None, "odd", earlier, other, now)
+    ]
+    with receiving(lambda _: told.pop(0)) as receiver:
+        with pytest.raises(Failed, match=r"refused churn@3: it does not load \(ValueError\)"):
+            Probe(receiver.url)(notice(timeout=60))
+        assert len(receiver.requests) == 5
+
+
+def test_a_probe_understands_a_live_model() -> None:
+    from gitreg.serving.health import version_document
+    from gitreg.serving.served import ServedVersion
+    from gitreg.serving.status import Failure, LiveStatus
+
+    old = ServedVersion("churn", 2, "b" * 40, "e" * 64, "2026-11-01T00:00:00Z", MOVE.reference)
+    new = replace(old, version=3, sha256="f" * 64, since="2026-11-22T20:25:09Z")
+    failed = Failure(3, "2026-11-22T20:25:08Z", "load", "ValueError", "/srv/x is damaged")
+    status = LiveStatus("", "churn", MOVE.reference, old, None, None, None)
+    told = [status, replace(status, serving=new), status, replace(status, failed=failed)]
+
+    def answer(_: Request) -> Answer:
+        return plain(200, body=json.dumps(version_document(told.pop(0))).encode())
+
+    with receiving(answer) as receiver:
+        Probe(receiver.url)(notice(timeout=60))
+        with pytest.raises(Failed, match=r"refused churn@3: it does not load \(ValueError\)"):
+            Probe(receiver.url)(notice(timeout=60))
+    assert told == []
+
+
 def test_a_probe_gives_up() -> None:
     with receiving(lambda _: plain(200, body=b'{"version": 2}')) as receiver:
         with pytest.raises(Failed, match="it tells version 2 after 1 s, not churn@3"):

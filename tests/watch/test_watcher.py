@@ -121,6 +121,19 @@ def test_when_it_gives_up_the_move_comes_first_next_time(bench: Bench) -> None:
     assert len({one.move.id for one in bench.recorder.taken}) == 1
 
 
+def test_each_move_since_the_first_look_although_the_first_delivery_fails(bench: Bench) -> None:
+    bench.recorder.fails = [Failed("no")]
+    names = (PROD, "churn@champion")
+    assert not bench.once(*names, each=True, tries=1)
+    promote(bench, 3, 1)
+    with Registry(bench.location) as registry:
+        registry.set_alias("churn@3", "champion")
+    assert bench.once(*names, each=True)
+    told = bench.recorder.drain()[1:]
+    assert [one[1:] for one in told if one[0] == PROD] == [(2, None), (3, 2), (1, 3)]
+    assert [one[1:] for one in told if one[0] != PROD] == [(2, None), (3, 2)]
+
+
 def test_a_retry_goes_to_the_newest_version(bench: Bench) -> None:
     assert bench.once()
     promote(bench, 3)
@@ -359,3 +372,39 @@ def test_a_file_that_does_not_parse_moves_nothing(bench: Bench) -> None:
         git(clone, "commit", "--quiet", "-am", "by hand")
         assert bench.once()
     assert bench.recorder.drain() == [(PROD, 2, None)]
+
+
+def test_a_merged_pull_request_is_one_move_by_its_author(bench: Bench) -> None:
+    clone = Path(bench.location)
+    names = ("churn@champion", PROD, "churn@latest")
+    assert bench.once(*names, each=True)
+    bench.recorder.drain()
+    git(clone, "switch", "--quiet", "-c", "proposal")
+    with Registry(clone) as registry:
+        registry.promote("churn@3", stage="production", alias="champion", reason="reviewed")
+    git(clone, "switch", "--quiet", "main")
+    git(clone, "commit", "--quiet", "--allow-empty", "-m", "meanwhile")
+    merge = ["merge", "--quiet", "--no-ff", "-m", "Merge pull request #1", "proposal"]
+    git(clone, "-c", "user.name=Button", *merge)
+    assert bench.once(*names, each=True)
+    assert bench.recorder.drain() == [("churn@champion", 3, 2), (PROD, 3, 2)]
+    move = bench.recorder.taken[-1].move
+    assert (move.commit, move.reason) == (git(clone, "rev-parse", "HEAD"), "reviewed")
+
+
+def test_a_shallow_clone_and_a_detached_head_as_in_ci(bench: Bench, tmp_path: Path) -> None:
+    origin = f"file://{Path(bench.location).parent}/origin.git"
+    git(tmp_path, "clone", "--quiet", "--depth=1", origin, "ci")
+    git(tmp_path / "ci", "checkout", "--quiet", "--detach")
+    job = Bench(str(tmp_path / "ci"), tmp_path / "ci.json")
+    assert job.once(PROD, "churn@latest", each=True)
+    assert sorted(job.recorder.drain()) == [(PROD, 2, None), ("churn@latest", 3, None)]
+    move = next(one.move for one in job.recorder.taken if one.move.reference == PROD)
+    assert (move.action, len(str(move.sha256))) == ("promote", 64)
+    with Registry(bench.location) as registry:
+        registry.promote("churn@3", stage="production", push=True)
+        registry.promote("churn@1", stage="production", push=True)
+    git(tmp_path / "ci", "fetch", "--quiet", "--depth=1", "origin", "main")
+    git(tmp_path / "ci", "checkout", "--quiet", "--detach", "FETCH_HEAD")
+    assert job.once(PROD, "churn@latest", each=True)
+    assert job.recorder.drain() == [(PROD, 3, 2), (PROD, 1, 3)]

@@ -9,6 +9,7 @@ import urllib.request
 from typing import Any
 
 from gitreg.core.text.urls import hide_credentials
+from gitreg.watch.moves import Move
 from gitreg.watch.targets.http import checked_url
 from gitreg.watch.targets.target import Failed, Notice
 
@@ -20,7 +21,8 @@ _MOST = 65_536
 class Probe:
     """Waits until a service tells that it serves the version, and says how long that took.
 
-    What it asks is what `gitreg.serving` answers: JSON with ``model``, ``version`` and ``sha256``.
+    What it asks is what `gitreg.serving` answers: JSON with ``model``, ``version`` and ``sha256``,
+    and in ``failed`` which version it refused and why. Such a refusal ends the wait.
 
     Args:
         url: the service's; ``/version`` is added where it is not there.
@@ -39,7 +41,7 @@ class Probe:
         """Wait; see the class.
 
         Raises:
-            Failed: it still told something else when the time was over.
+            Failed: the service refused the version, or still told another when the time was over.
         """
         move = notice.move
         if move.version is None:
@@ -67,6 +69,15 @@ class Probe:
             return f"no answer ({hide_credentials(str(error))[:100]})", False
         if not isinstance(found, dict) or not isinstance(found.get("version"), int):
             return "an answer without a version", False
+        _refuse_refused(found.get("failed"), wanted)
         same = {"version": wanted.version, "model": wanted.model, "sha256": wanted.sha256}
         is_it = all(value is None or found.get(key, value) == value for key, value in same.items())
         return f"it tells version {found['version']}", is_it
+
+
+def _refuse_refused(failed: Any, wanted: Move) -> None:
+    """Raise if the service says that it refused the version since the move."""
+    if not isinstance(failed, dict) or failed.get("version") != wanted.version:
+        return
+    if str(failed.get("since")) >= wanted.time:  # both in UTC; an earlier refusal says nothing
+        raise Failed(f"the service refused {wanted.names}: {str(failed.get('why'))[:200]}")
