@@ -25,3 +25,39 @@
 `server`          runs an application
 ================  ====================================================================
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gitreg.serving.live import LiveModel
+    from gitreg.serving.served import Current, ServedVersion
+    from gitreg.serving.status import Failure, LiveStatus, ModelUnavailable
+
+__all__ = [
+    "Current",
+    "Failure",
+    "LiveModel",
+    "LiveStatus",
+    "ModelUnavailable",
+    "ServedVersion",
+]
+
+_MODULES = {
+    "Current": "served",
+    "Failure": "status",
+    "LiveModel": "live",
+    "LiveStatus": "status",
+    "ModelUnavailable": "status",
+    "ServedVersion": "served",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used: `gitreg serve --help` needs none of them."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
