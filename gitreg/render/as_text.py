@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from gitreg.core.model.names import ARCHIVE
 from gitreg.core.policy.measured import data_of
 from gitreg.core.policy.verdict import APPROVALS
+from gitreg.core.policy.words import stage_rows
 from gitreg.core.state.compare import flatten, metrics_beside
 from gitreg.core.text.counts import quantity
 from gitreg.core.text.times import ago
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from gitreg.approvals.stored import StoredApproval
     from gitreg.core.model.model import Evaluation, Model, ModelVersion
     from gitreg.core.policy import Judgement, Policy, Verdict
-    from gitreg.core.policy.rules import StageRule
     from gitreg.core.state.change import Change
     from gitreg.findings import Finding
     from gitreg.publishing.outcome import Outcome, Review
@@ -324,34 +324,6 @@ def policy_text(policy: Policy) -> str:
         lines.append(paint(line(title), stage_style(title)) if title != "besides" else title)
         lines += [line(f"  {key:<10} {value}") for key, value in rows]
     return "\n".join(lines)
-
-
-def stage_rows(policy: Policy, rule: StageRule) -> list[tuple[str, str]]:
-    """Return the rules of a stage, each under its name."""
-    held = "any number" if rule.holds is None else str(rule.holds)
-    rows: list[tuple[str, str]] = [("holds", held)]
-    if rule.holds is not None:
-        rows.append(("replaced", f"goes to {rule.replaced or 'no stage'}"))
-        rows.append(("crowded", "--keep-existing may" if rule.crowded else "never"))
-    sources = ("no stage" if source == "none" else source for source in rule.sources or ())
-    rows.append(("from", ", ".join(sources) if rule.sources else "any stage"))
-    rows += [("alias", f"@{alias} moves along") for alias in rule.aliases]
-    rows += [("gate", str(gate)) for gate in rule.gates] or [("gates", "none")]
-    approvals = rule.approvals
-    wanted = f"{approvals.count} by {_who(policy, approvals.by)}" if approvals else "none"
-    rows.append(("approvals", wanted))
-    rows.append(("signed", f"by {_who(policy, rule.signed)}" if rule.signed else "not needed"))
-    rows.append(("override", _who(policy, rule.override) if rule.override else "nobody"))
-    rows += [("owners", ", ".join(rule.owners))] if rule.owners else []
-    return rows
-
-
-def _who(policy: Policy, by: Iterable[str]) -> str:
-    """Return roles with their members, and principals."""
-    return ", ".join(
-        f"{name} ({', '.join(policy.roles[name]) or 'nobody'})" if name in policy.roles else name
-        for name in by
-    )
 
 
 def _review_text(outcome: Outcome, review: Review, *, dry_run: bool) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gitreg.core.model.model import ModelVersion
     from gitreg.core.operations.rollback import Tenure
     from gitreg.core.state.history import Event
+    from gitreg.watch.events import RegistryEvent
 
 FEW = 3
 """How many versions of a pointer are shown; of more, those that came and left."""
@@ -41,6 +42,25 @@ def events_text(events: Sequence[Event], width: int, limit: int | None = None) -
         for event, along in _told_together(events)[:limit]
     ]
     headers = ("WHEN", "WHO", "WHAT", "VERSION", "POINTER", "FROM → TO", "WHY", "COMMIT")
+    return table(headers, rows, width, folds="WHY")
+
+
+def stream_text(events: Sequence[RegistryEvent], width: int) -> str:
+    """Return events as a table, a row each, in their order."""
+    rows = [
+        (
+            when(event.time),
+            event.id[:SHORT] + event.id[40:],
+            event.action,
+            Piece(event.model + (f"@{event.version}" if event.version is not None else "")),
+            (event.pointer or event.stage or "-").replace("aliases/", "@").replace("stages/", ""),
+            f"{cell(event.before)} → {cell(event.after)}" if event.pointer else "-",
+            person(event.actor),
+            (event.reason or "-").partition("\n")[0],
+        )
+        for event in events
+    ]
+    headers = ("WHEN", "ID", "WHAT", "VERSION", "POINTER", "FROM → TO", "WHO", "WHY")
     return table(headers, rows, width, folds="WHY")
 
 

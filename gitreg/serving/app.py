@@ -18,20 +18,25 @@ import asyncio
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 
 from gitreg.errors import InvalidRequest, NotFound
+from gitreg.serving.health import version_document
 from gitreg.serving.plain import UnsupportedMedia
 from gitreg.serving.predictions import request_id
 from gitreg.serving.scorers import Scorer
-from gitreg.serving.traffic import Answer, Traffic
+from gitreg.serving.status import ModelUnavailable
+from gitreg.serving.traffic import Answer, TargetStatus, Traffic
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -131,6 +136,8 @@ class Desk:
             return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
         except UnsupportedMedia as error:
             raise Problem(415, str(error)) from None
+        except ModelUnavailable as error:
+            raise Problem(503, str(error)) from None
         except NotFound as error:
             raise Problem(404, str(error)) from None
         except InvalidRequest as error:
@@ -158,6 +165,7 @@ def application(traffic: Traffic[Scorer], model: str, limits: Limits | None = No
     app.exception_handler(Problem)(_problem)
     app.exception_handler(HTTPException)(_http_problem)
     app.exception_handler(NotFound)(_not_found)
+    app.exception_handler(ModelUnavailable)(_unavailable)
     app.exception_handler(Exception)(_bug)
     _add_scoring(app, desk)
     _add_state(app, desk)
@@ -223,6 +231,10 @@ async def _not_found(request: Request, problem: Exception) -> Response:
     return _as_error(request, 404, str(problem))
 
 
+async def _unavailable(request: Request, problem: Exception) -> Response:
+    return _as_error(request, 503, str(problem))
+
+
 async def _http_problem(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, HTTPException)
     return _as_error(request, problem.status_code, problem.detail)
@@ -251,18 +263,53 @@ def _add_scoring(app: FastAPI, desk: Desk) -> None:
 def _add_state(app: FastAPI, desk: Desk) -> None:
     @app.get("/version")
     async def version() -> Response:
-        traffic = desk.traffic
-        if not traffic.is_serving:
-            raise Problem(503, "nothing is served yet")
-        with traffic.use_main() as current:
-            served = asdict(current.version)
-        return json_response({**served, "references": traffic.status()})
+        found = desk.traffic.status()
+        main = next(iter(found.values())).live
+        references = {name: _told(status) for name, status in found.items()}
+        status = 200 if desk.traffic.is_serving else 503
+        return json_response({**version_document(main), "references": references}, status)
 
     @app.get("/health/live")
     async def live() -> Response:
-        return json_response({"live": True})
+        return json_response({"status": "live"})
 
     @app.get("/health/ready")
     async def ready() -> Response:
         is_ready = desk.traffic.is_serving
-        return json_response({"ready": is_ready}, 200 if is_ready else 503)
+        return json_response(
+            {"status": "ready" if is_ready else "unavailable"}, 200 if is_ready else 503
+        )
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        own = CollectorRegistry()
+        own.register(Counts(desk.traffic.status()))
+        text = generate_latest(REGISTRY) + generate_latest(own)
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+
+def _told(status: TargetStatus) -> dict[str, Any]:
+    counts = ("share", "served_by", "problem", "answered", "failed", "elsewhere", "dropped")
+    about = version_document(status.live)
+    return {
+        **{name: getattr(status, name) for name in counts},
+        "shadow": status.is_shadow,
+        "version": about["version"],
+        "refused": about["failed"],
+    }
+
+
+class Counts(Collector):
+    """What came to each reference, for Prometheus."""
+
+    def __init__(self, found: Mapping[str, TargetStatus]) -> None:
+        self._found = found
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics."""
+        words = "Requests by reference and what became of them."
+        family = CounterMetricFamily("gitreg_requests", words, labels=("reference", "outcome"))
+        for name, status in self._found.items():
+            for outcome in ("answered", "failed", "elsewhere", "dropped"):
+                family.add_metric((name, outcome), getattr(status, outcome))
+        yield family

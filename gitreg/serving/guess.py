@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ from gitreg.serving.loaders import (
     files_of,
     joblib_file,
     mlflow_pyfunc,
+    nothing,
     onnx_file,
     pickle_file,
+    under,
 )
 from gitreg.serving.scorers import Scorer, scorer
 
@@ -36,17 +38,17 @@ class Scoring:
     Attributes:
         load: a function of the artifact's path; ``None`` chooses by what is in the artifact.
         trust: whether code that is in the artifact may run.
-        tell: called with what was chosen, once for each choice.
+        tell: called with what was chosen and has loaded.
         allowed: see `gitreg.serving.loaders.Loader`.
     """
 
     load: Callable[[Path], Any] | None = None
     trust: bool = False
     tell: Callable[[str], object] = print
-    allowed: Callable[[str], bool] = field(default=lambda _: False)
+    allowed: Callable[[str], bool] = nothing
 
     def under(self, allowed: Callable[[str], bool]) -> Scoring:
-        """Return it with what the policy allows; see `gitreg.serving.loaders.permitted`."""
+        """Return it with what the policy allows; see `gitreg.serving.loaders.under`."""
         return replace(self, allowed=allowed)
 
     def __call__(self, artifact: Path) -> Scorer:
@@ -56,10 +58,11 @@ class Scoring:
             GitregError: nothing in the artifact can be served, or see `Loader`.
         """
         if self.load is not None:
-            return scorer(self.load(artifact))
+            return scorer(under(self.load, self.allowed)(artifact))
         loader = chosen(artifact, trust=self.trust).under(self.allowed)
-        self.tell(f"loading by {loader!r}")
-        return scorer(loader(artifact))
+        found = scorer(loader(artifact))
+        self.tell(f"loaded by {loader!r}")
+        return found
 
 
 def chosen(artifact: Path, *, trust: bool = False) -> Loader[Any]:

@@ -11,14 +11,14 @@ gitreg.errors.InvalidRequest: '../model.onnx' is not a path inside an artifact
 artifact holds the bytes that were registered: that makes nobody trustworthy who registered them.
 So a loader of a format that runs code from the file when it loads it, a pickle say, refuses unless
 it is made with ``trust=True``, or the policy's gate of the stage that the version is in allows the
-format by name (``formats: {allowed: [joblib]}``), see `permitted`.
+format by name (``formats: {allowed: [joblib]}``), see `allowed_by`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -39,6 +39,11 @@ ONNX = ("onnx",)
 _FLAVOUR = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 
 
+def nothing(_name: str) -> bool:
+    """Tell that no file is allowed."""
+    return False
+
+
 @dataclass(frozen=True, repr=False)
 class Loader(Generic[_T]):
     """Loads the model in an artifact; call it with the artifact's path.
@@ -51,7 +56,7 @@ class Loader(Generic[_T]):
         whole: whether the artifact is loaded as a whole, a folder.
         runs_code: whether to load it is to run code that it holds or names.
         trust: whether the caller accepts that.
-        allowed: whether the policy does, for a file's name; see `permitted`.
+        allowed: whether the policy does, for a file's name; see `allowed_by`.
     """
 
     name: str
@@ -61,7 +66,7 @@ class Loader(Generic[_T]):
     whole: bool = False
     runs_code: bool = False
     trust: bool = False
-    allowed: Callable[[str], bool] = field(default=lambda _: False)
+    allowed: Callable[[str], bool] = nothing
 
     def __repr__(self) -> str:
         given = [repr(self.inside)] if self.inside is not None else []
@@ -95,7 +100,7 @@ class Loader(Generic[_T]):
             ) from error
 
     def under(self, allowed: Callable[[str], bool]) -> Loader[_T]:
-        """Return it with what the policy allows; see `permitted`."""
+        """Return it with what the policy allows; see `allowed_by`."""
         return replace(self, allowed=allowed)
 
     def _is_allowed(self, name: str) -> bool:
@@ -169,32 +174,32 @@ def _checked(path: str) -> str:
     return path
 
 
-def permitted(
-    load: Callable[[Path], _T], policy: Policy, version: ModelVersion
-) -> Callable[[Path], _T]:
-    """Return a loader that also loads what the policy allows by name for a version's stage.
+def allowed_by(policy: Policy, version: ModelVersion) -> Callable[[str], bool]:
+    """Return which files the policy allows by name for the stage that a version is in.
 
     A gate that only forbids formats does not vouch for the others. A version in no stage has
     passed no gate.
 
     Args:
-        load: any function of a path; one that is none of these loaders is returned as it is.
         policy: of the commit that the version was read from.
         version: which will be loaded.
     """
     from gitreg.core.policy.gates import Formats, Lenient
 
-    under = getattr(load, "under", None)  # of a `Loader`, or of what has one
-    if under is None or version.stage is None:
-        return load
-    rule = policy.of(version.model).stages.get(version.stage)
-    gates = [] if rule is None else rule.gates
+    stages = policy.of(version.model).stages
+    rule = None if version.stage is None else stages.get(version.stage)
+    gates = () if rule is None else rule.gates
     bare = [gate.gate if isinstance(gate, Lenient) else gate for gate in gates]
     formats = [gate for gate in bare if isinstance(gate, Formats)]
-    vouching = any(gate.allowed is not None for gate in formats)
-    found: Callable[[Path], _T] = under(
-        lambda name: vouching and all(gate.takes(name) for gate in formats)
-    )
+    if all(gate.allowed is None for gate in formats):
+        return nothing
+    return lambda name: all(gate.takes(name) for gate in formats)
+
+
+def under(load: Callable[[Path], _T], allowed: Callable[[str], bool]) -> Callable[[Path], _T]:
+    """Return a loader that also loads what is allowed; a function of somebody else as it is."""
+    own = getattr(load, "under", None)
+    found: Callable[[Path], _T] = load if own is None else own(allowed)
     return found
 
 

@@ -147,7 +147,7 @@ def _add_model(app: FastAPI, desk: Desk, model: str) -> None:
         async def metadata(name: str, version: str | None = None) -> Response:
             _check_name(name, model)
             number = None if version is None else _number(version)
-            versions = {str(one.version) for one in desk.traffic.served().values()}
+            versions = {str(one.version) for one in desk.traffic.served()}
             traffic = desk.traffic
             with traffic.use_main() if number is None else traffic.use(version=number) as current:
                 scorer = current.model
@@ -164,7 +164,7 @@ def _add_model(app: FastAPI, desk: Desk, model: str) -> None:
         @app.get(f"{path}/ready")
         async def ready(name: str, version: str | None = None) -> Response:
             _check_name(name, model)
-            served = [one.version for one in desk.traffic.served().values()]
+            served = [one.version for one in desk.traffic.served()]
             is_ready = bool(served) if version is None else _number(version) in served
             return json_response({"name": model, "ready": is_ready}, 200 if is_ready else 404)
 

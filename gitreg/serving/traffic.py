@@ -7,11 +7,18 @@ place of another one that names no version or whose version does not load. `Traf
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from inspect import isawaitable
@@ -21,14 +28,18 @@ from gitreg.errors import GitregError, NotFound
 from gitreg.serving.background import Background
 from gitreg.serving.predictions import Prediction, PredictionLog, request_id
 from gitreg.serving.split import Key, Split
+from gitreg.serving.status import ModelUnavailable
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # in typing itself since Python 3.11
 
     from gitreg.serving.served import Current, ServedVersion
+    from gitreg.serving.status import LiveStatus
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
+
+_log = logging.getLogger("gitreg.serving")
 
 AGAIN = 10.0
 """After how many seconds a reference that could not be served is tried again."""
@@ -46,7 +57,7 @@ class Live(Protocol[_T]):
     def use(self) -> AbstractContextManager[Current[_T]]:
         """Give the model that serves now."""
 
-    def status(self) -> Any:
+    def status(self) -> LiveStatus:
         """Tell what serves, and what failed."""
 
 
@@ -65,13 +76,41 @@ class Answer(Generic[_R]):
     request_id: str
 
 
+@dataclass(frozen=True)
+class TargetStatus:
+    """One reference of a router at a moment.
+
+    Attributes:
+        share: its share of the requests.
+        is_shadow: whether it only answers for the record.
+        served_by: which reference answers its requests: another one where it cannot serve;
+            ``None`` for a shadow that cannot.
+        live: of its live model.
+        problem: the class of the error for which it did not start; ``None`` once it has.
+        answered: how many requests its model answered.
+        failed: for how many its model raised.
+        elsewhere: how many it could not take.
+        dropped: of a shadow: how many were too many to wait.
+    """
+
+    share: float
+    is_shadow: bool
+    served_by: str | None
+    live: LiveStatus
+    problem: str | None
+    answered: int
+    failed: int
+    elsewhere: int
+    dropped: int
+
+
 class _Target(Generic[_T]):
     """One reference: its live model, and what came to it."""
 
     def __init__(self, name: str, live: Live[_T]) -> None:
         self.name = name
         self.live = live
-        self.serves = False
+        self.is_started = False
         self.problem: str | None = None
         self.counts: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -80,20 +119,37 @@ class _Target(Generic[_T]):
         with self._lock:
             self.counts[what] += 1
 
+    @property
+    def has_model(self) -> bool:
+        """Whether a version is loaded."""
+        return self.is_started and self.live.status().serving is not None
+
+    @property
+    def serves(self) -> bool:
+        """Whether a version is loaded, and its reference still names one."""
+        if not self.is_started:
+            return False
+        status = self.live.status()
+        is_gone = status.failed is not None and status.failed.step == "reference"
+        return status.serving is not None and not is_gone
+
     def start(self) -> None:
         self.live.start()
-        self.serves, self.problem = True, None
+        self.is_started, self.problem = True, None
 
     def try_start(self) -> bool:
         try:
             self.start()
         except GitregError as error:
-            self.problem = str(error)
-        return self.serves
+            kind = type(error).__name__  # its words may name files of this machine
+            if kind != self.problem:
+                _log.warning("%s cannot be served yet: %s", self.name, error)
+            self.problem = kind
+        return self.is_started
 
     def stop(self) -> None:
-        if self.serves:
-            self.serves = False
+        if self.is_started:
+            self.is_started = False
             self.live.stop()
 
 
@@ -157,7 +213,7 @@ class Traffic(Generic[_T]):
 
     def _all_start(self) -> bool:
         """Start what does not serve yet; tell whether all serve now."""
-        missing = [one for one in self._targets.values() if not one.serves]
+        missing = [one for one in self._targets.values() if not one.is_started]
         return [one.try_start() for one in missing].count(False) == 0
 
     def stop(self) -> None:
@@ -257,18 +313,24 @@ class Traffic(Generic[_T]):
             with self._of_version(version) as found:
                 yield found
             return
-        target = self._targets[self._split.choose(key if self._key is None else self._key(key))]
-        if not target.serves:
+        chosen = self._split.choose(key if self._key is None else self._key(key))
+        with ExitStack() as stack:
+            yield self._entered(self._targets[chosen], stack)
+
+    def _entered(self, target: _Target[_T], stack: ExitStack) -> tuple[_Target[_T], Current[_T]]:
+        """Begin to use the model of a reference; that of the main one where it has none."""
+        if target is not self._main:
+            if target.serves:
+                with suppress(ModelUnavailable):
+                    return target, stack.enter_context(target.live.use())
             target.count("elsewhere")
-            target = self._main
-        with target.live.use() as current:
-            yield target, current
+        return self._main, stack.enter_context(self._main.live.use())
 
     @contextmanager
     def _of_version(self, version: int) -> Iterator[tuple[_Target[_T], Current[_T]]]:
         for name in self._split.shares:
             target = self._targets[name]
-            if target.serves:
+            if target.has_model:
                 with target.live.use() as current:
                     if current.version.version == version:
                         yield target, current
@@ -336,37 +398,32 @@ class Traffic(Generic[_T]):
     @property
     def is_serving(self) -> bool:
         """Whether the main reference serves."""
-        return self._main.serves
+        return self._main.has_model
 
-    def served(self) -> dict[str, ServedVersion]:
-        """Return which version each reference serves now, the main one first."""
-        found = {}
-        for name, target in self._targets.items():
-            if target.serves:
-                with target.live.use() as current:
-                    found[name] = current.version
-        return found
+    def served(self) -> list[ServedVersion]:
+        """Return which versions answer now, that of the main reference first."""
+        found = [one.live.status().serving for one in self._targets.values() if one.has_model]
+        return [one for one in found if one is not None]
 
-    def status(self) -> dict[str, Any]:
-        """Return for each reference its share, what serves, what failed and what it answered."""
+    def status(self) -> dict[str, TargetStatus]:
+        """Return what each reference is served by, and what it answered; the main one first."""
         return {
-            name: {
-                "share": self._split.shares.get(name, 0),
-                "shadow": target is self._shadow,
-                "served_by": name
-                if target.serves
-                else None
-                if target is self._shadow
-                else self._main.name,
-                "problem": target.problem,
-                "answered": target.counts["answered"],
-                "failed": target.counts["failed"],
-                "elsewhere": target.counts["elsewhere"],
-                "dropped": self._behind.dropped if target is self._shadow else 0,
-                "live": target.live.status() if target.serves else None,
-            }
+            name: TargetStatus(
+                self._split.shares.get(name, 0.0),
+                target is self._shadow,
+                name if target.serves or target is self._main else self._instead(target),
+                target.live.status(),
+                target.problem,
+                target.counts["answered"],
+                target.counts["failed"],
+                target.counts["elsewhere"],
+                self._behind.dropped if target is self._shadow else 0,
+            )
             for name, target in self._targets.items()
         }
+
+    def _instead(self, target: _Target[_T]) -> str | None:
+        return None if target is self._shadow else self._main.name
 
 
 async def _awaited(value: Awaitable[_R]) -> _R:

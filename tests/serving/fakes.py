@@ -8,6 +8,7 @@ from typing import Any
 
 from gitreg.errors import GitregError, NotFound
 from gitreg.serving.served import Current, ServedVersion
+from gitreg.serving.status import Failure, LiveStatus, ModelUnavailable
 
 
 class FakeLive:
@@ -20,6 +21,7 @@ class FakeLive:
         self.model = model
         self.started = 0
         self.inside = 0
+        self.is_gone = False
 
     def start(self) -> None:
         if self.model is None:
@@ -36,12 +38,16 @@ class FakeLive:
 
     @contextmanager
     def use(self) -> Iterator[Any]:
-        assert self.started == 1
+        if not self.started:
+            raise ModelUnavailable("no version serves at this moment")
         self.inside += 1
         try:
             yield Current(self.model, self.version)
         finally:
             self.inside -= 1
 
-    def status(self) -> Any:
-        return {"version": self.version.version}
+    def status(self) -> LiveStatus:
+        serving = self.version if self.started else None
+        gone = Failure(None, self.version.since, "reference", "NotFound", "/secret/registry")
+        failed = gone if self.is_gone else None
+        return LiveStatus("", "churn", self.version.reference, serving, failed, None, None)

@@ -220,8 +220,11 @@ def test_what_is_served_is_told(url: str) -> None:
     about = requests.get(f"{url}/version", timeout=60).json()
     assert (about["model"], about["version"], about["commit"]) == ("churn", 5, "4b" * 20)
     assert set(about["references"]) == {"@champion", "@challenger"}
-    assert requests.get(f"{url}/health/live", timeout=60).json() == {"live": True}
-    assert requests.get(f"{url}/health/ready", timeout=60).json() == {"ready": True}
+    assert about["references"]["@challenger"]["version"] == 6
+    assert requests.get(f"{url}/health/live", timeout=60).json() == {"status": "live"}
+    assert requests.get(f"{url}/health/ready", timeout=60).json() == {"status": "ready"}
+    metrics = requests.get(f"{url}/metrics", timeout=60).text
+    assert 'gitreg_requests_total{outcome="elsewhere",reference="@champion"} 0.0' in metrics
 
 
 def test_at_most_so_many_requests_at_a_time() -> None:
@@ -255,6 +258,8 @@ def test_before_a_model_is_there_the_server_is_not_ready() -> None:
     with serving(application(traffic, "churn")) as url:
         for path in ("/ping", "/health/ready", "/v2/health/ready", "/version"):
             assert requests.get(f"{url}{path}", timeout=60).status_code == 503, path
+        body = {"inputs": [_tensor()]}
+        assert _infer(url, body).status_code == 503
         for path in ("/health/live", "/v2/health/live"):
             assert requests.get(f"{url}{path}", timeout=60).status_code == 200, path
 

@@ -52,7 +52,7 @@ def test_else_a_function_is_needed(tmp_path: Path, files: list[str], message: st
 def test_what_was_chosen_is_said_and_answers(tmp_path: Path) -> None:
     told: list[str] = []
     found = Scoring(tell=told.append)(onnx_model(tmp_path / "model.onnx"))
-    assert (found.platform, told) == ("onnx_onnxruntime", ["loading by onnx_file()"])
+    assert (found.platform, told) == ("onnx_onnxruntime", ["loaded by onnx_file()"])
     folder = mlflow_model(tmp_path / "model")
     with pytest.raises(Refused, match="to load it is to run code"):
         Scoring(tell=told.append)(folder)

@@ -18,14 +18,15 @@ from gitreg.core.policy.rules import StageRule
 from gitreg.errors import GitregError, InvalidDocument, InvalidRequest, NotFound, Refused
 from gitreg.serving.loaders import (
     Loader,
+    allowed_by,
     inside,
     joblib_file,
     mlflow_flavour,
     mlflow_pyfunc,
     onnx_file,
-    permitted,
     pickle_file,
     safetensors_file,
+    under,
 )
 from tests.support.models import mlflow_model, onnx_model
 
@@ -184,7 +185,7 @@ def test_a_policy_allows_a_format_by_name(
 ) -> None:
     (artifact / "model.pkl").write_bytes(pickle.dumps(1))
     version = ModelVersion("m", 1, "", "", Artifact("model", 1, 1, ""), stage=stage)
-    loader = permitted(pickle_file(), _policy(*gates), version)
+    loader = under(pickle_file(), allowed_by(_policy(*gates), version))
     if may:
         assert loader(artifact) == 1
     else:
@@ -194,13 +195,13 @@ def test_a_policy_allows_a_format_by_name(
 
 def test_a_policy_allows_no_mlflow_folder_and_changes_no_plain_function(artifact: Path) -> None:
     version = ModelVersion("m", 1, "", "", Artifact("model", 1, 1, ""), stage="production")
-    policy = _policy(Formats(allowed=("pkl",)))
+    allowed = allowed_by(_policy(Formats(allowed=("pkl", "bin"))), version)
     with pytest.raises(Refused):
-        permitted(mlflow_pyfunc(), policy, version)(artifact.with_name("model.pkl"))
+        under(mlflow_pyfunc(), allowed)(artifact.with_name("model.pkl"))
     (artifact / "x.bin").write_bytes(pickle.dumps(1))
-    with pytest.raises(Refused):  # the policy's file would be a pickle under another name
-        permitted(pickle_file("x.bin"), _policy(Formats(allowed=("bin",))), version)(artifact)
-    assert permitted(len, policy, version) is len  # type: ignore[arg-type, comparison-overlap]
+    with pytest.raises(Refused):  # a pickle under the name of what the policy allows
+        under(pickle_file("x.bin"), allowed)(artifact)
+    assert under(str, allowed) is str
 
 
 @pytest.mark.parametrize("name", ["../sklearn", "sklearn.x", "", "Sklearn"])

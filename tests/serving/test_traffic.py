@@ -44,8 +44,8 @@ def test_a_key_stays_with_its_version() -> None:
             assert current.model == "five"
         status = traffic.status()
     assert 60 < counts["six"] < 140
-    assert status["@champion"]["answered"] == counts["five"]
-    assert status["@challenger"]["answered"] == counts["six"] + 3
+    assert status["@champion"].answered == counts["five"]
+    assert status["@challenger"].answered == counts["six"] + 3
 
 
 def test_the_router_may_make_the_key_of_a_request() -> None:
@@ -66,14 +66,25 @@ def test_the_champion_serves_for_what_cannot_and_it_is_tried_again() -> None:
     with Traffic(SHARES, lives, again=0.01) as traffic:
         assert traffic.answer(_model, key=ON_CHALLENGER).value == "five"
         told = traffic.status()["@challenger"]
-        assert (told["served_by"], told["problem"]) == ("@champion", "no alias churn@challenger")
-        assert told["elsewhere"] == 1
-        assert set(traffic.served()) == {"@champion"}
+        assert (told.served_by, told.problem) == ("@champion", "NotFound")
+        assert told.elsewhere == 1
+        assert [one.version for one in traffic.served()] == [5]
         lives["@challenger"].model = "six"
-        _until(lambda: "@challenger" in traffic.served())
+        _until(lambda: len(traffic.served()) == 2)
         assert traffic.answer(_model, key=ON_CHALLENGER).value == "six"
-        assert traffic.status()["@challenger"]["problem"] is None
+        assert traffic.status()["@challenger"].problem is None
     assert [one.started for one in lives.values()] == [0, 0]
+
+
+def test_an_alias_that_is_deleted_gives_its_share_back() -> None:
+    lives = _lives()
+    with Traffic(SHARES, lives) as traffic:
+        lives["@challenger"].is_gone = lives["@champion"].is_gone = True
+        answer = traffic.answer(_model, key=ON_CHALLENGER)
+        assert answer.value == "five", "the champion serves on, as a live model does"
+        assert traffic.status()["@challenger"].served_by == "@champion"
+        lives["@challenger"].is_gone = False
+        assert traffic.answer(_model, key=ON_CHALLENGER).value == "six"
 
 
 def test_without_a_champion_nothing_starts() -> None:
@@ -134,7 +145,7 @@ def test_a_shadow_that_fails_reaches_no_caller() -> None:
     with Traffic({"@champion": 1}, lives, shadow="@candidate", predictions=kept.log) as traffic:
         for _ in range(3):
             assert traffic.answer(fails_on_seven).value == "five"
-        _until(lambda: traffic.status()["@candidate"]["failed"] == 3)
+        _until(lambda: traffic.status()["@candidate"].failed == 3)
     assert [one.error for one in kept.lines if one.shadow] == ["SystemExit"] * 3
 
 
@@ -155,16 +166,16 @@ def test_a_slow_shadow_is_never_waited_for() -> None:
         for _ in range(10):
             assert traffic.answer(slow_on_seven).value == "five"
         told = traffic.status()["@candidate"]
-        assert (told["answered"], told["dropped"], told["served_by"]) == (0, 8, "@candidate")
+        assert (told.answered, told.dropped, told.served_by) == (0, 8, "@candidate")
         gate.set()
-        _until(lambda: traffic.status()["@candidate"]["answered"] == 3)
+        _until(lambda: traffic.status()["@candidate"].answered == 3)
 
 
 def test_a_shadow_that_is_not_there_is_no_problem() -> None:
     with Traffic({"@champion": 1}, _lives(candidate=None), shadow="@candidate") as traffic:
         assert traffic.answer(_model).value == "five"
         told = traffic.status()["@candidate"]
-        assert (told["served_by"], told["elsewhere"], told["shadow"]) == (None, 1, True)
+        assert (told.served_by, told.elsewhere, told.is_shadow) == (None, 1, True)
 
 
 def test_a_reference_shadows_the_others_only() -> None:
@@ -179,7 +190,7 @@ def test_what_a_model_raises_is_the_callers_and_is_recorded() -> None:
     with Traffic({"@champion": 1}, _lives(), predictions=kept.log) as traffic:
         with pytest.raises(ZeroDivisionError):
             traffic.answer(lambda _: 1 / 0)
-        assert traffic.status()["@champion"]["failed"] == 1
+        assert traffic.status()["@champion"].failed == 1
     assert [(one.error, one.answer) for one in kept.lines] == [("ZeroDivisionError", None)]
 
 
@@ -215,4 +226,4 @@ def test_many_threads_at_once() -> None:
         for thread in threads:
             thread.join(60)
         status = traffic.status()
-    assert sum(one["answered"] for one in status.values()) == 1600
+    assert sum(one.answered for one in status.values()) == 1600
