@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from gitreg.approvals.stored import StoredApproval
     from gitreg.core.model.model import Evaluation, Model, ModelVersion
     from gitreg.core.policy import Judgement, Policy, Verdict
-    from gitreg.core.policy.rules import StageRule
     from gitreg.core.state.change import Change
     from gitreg.findings import Finding
     from gitreg.publishing.outcome import Outcome, Review
@@ -308,50 +307,16 @@ def _verdict(verdict: Verdict, *, waiting: bool) -> str:
 
 def policy_text(policy: Policy) -> str:
     """Return a model's rules, stage by stage, then the rest."""
+    from gitreg.core.policy.words import other_rows, stage_rows
+
     parts = [(name, stage_rows(policy, rule)) for name, rule in policy.stages.items()]
-    rest = [
-        (f"@{alias}", "protected" if is_protected else "free")
-        for alias, is_protected in policy.protected.items()
-    ]
-    rest += [(f"role {role}", ", ".join(who) or "nobody") for role, who in policy.roles.items()]
-    rest += [(f"signer {who}", quantity(len(keys), "key")) for who, keys in policy.signers.items()]
-    rest += [("revoked", fingerprint) for fingerprint in policy.revoked]
-    rest += [("freeze", window.text) for window in policy.freeze]
-    rest += [("differs for", pattern) for pattern in policy.models]
+    rest = other_rows(policy)
     parts += [("besides", rest)] if rest else []
     lines = []
     for title, rows in parts:
         lines.append(paint(line(title), stage_style(title)) if title != "besides" else title)
         lines += [line(f"  {key:<10} {value}") for key, value in rows]
     return "\n".join(lines)
-
-
-def stage_rows(policy: Policy, rule: StageRule) -> list[tuple[str, str]]:
-    """Return the rules of a stage, each under its name."""
-    held = "any number" if rule.holds is None else str(rule.holds)
-    rows: list[tuple[str, str]] = [("holds", held)]
-    if rule.holds is not None:
-        rows.append(("replaced", f"goes to {rule.replaced or 'no stage'}"))
-        rows.append(("crowded", "--keep-existing may" if rule.crowded else "never"))
-    sources = ("no stage" if source == "none" else source for source in rule.sources or ())
-    rows.append(("from", ", ".join(sources) if rule.sources else "any stage"))
-    rows += [("alias", f"@{alias} moves along") for alias in rule.aliases]
-    rows += [("gate", str(gate)) for gate in rule.gates] or [("gates", "none")]
-    approvals = rule.approvals
-    wanted = f"{approvals.count} by {_who(policy, approvals.by)}" if approvals else "none"
-    rows.append(("approvals", wanted))
-    rows.append(("signed", f"by {_who(policy, rule.signed)}" if rule.signed else "not needed"))
-    rows.append(("override", _who(policy, rule.override) if rule.override else "nobody"))
-    rows += [("owners", ", ".join(rule.owners))] if rule.owners else []
-    return rows
-
-
-def _who(policy: Policy, by: Iterable[str]) -> str:
-    """Return roles with their members, and principals."""
-    return ", ".join(
-        f"{name} ({', '.join(policy.roles[name]) or 'nobody'})" if name in policy.roles else name
-        for name in by
-    )
 
 
 def _review_text(outcome: Outcome, review: Review, *, dry_run: bool) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from gitreg.render.as_text import stage_rows, version_text
+from gitreg.core.policy.words import stage_rows
+from gitreg.render.as_text import version_text
 from gitreg.render.axis import where
 from gitreg.render.comparison import comparison_text
 from gitreg.render.terminal import SHORT, line, prose, table
