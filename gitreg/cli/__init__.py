@@ -19,6 +19,7 @@
 `sharing`     fetch, push, tags, doctor
 `mlflow`      MLflow's web pages, import and export
 `gto`         the import of a project that used GTO
+`site`        the registry as web pages
 `transfers`   prints what was imported or exported
 ============  =================================================================
 
@@ -55,6 +56,7 @@ COMMANDS = {
     "sharing": ("fetch", "push", "status", "tags", "doctor"),
     "mlflow": ("ui", "import", "export"),
     "gto": ("import",),
+    "site": ("site",),
 }
 """The commands of each module; `gitreg --help` lists the modules in this order."""
 
