@@ -1,14 +1,15 @@
-"""Commands about the registry as web pages: build them."""
+"""Commands about the registry as web pages: build them, serve them on this machine."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from gitreg.cli.app import site_app
-from gitreg.cli.output import SHORT, opened
+from gitreg.cli.output import SHORT, complain, opened
 from gitreg.cli.parameters import AllowRewindOption, RepoOption
 from gitreg.core.text.counts import quantity
 
@@ -52,6 +53,48 @@ def site_build(
     with opened(repo, allow_rewind) as registry:
         found = build(registry, output, title=title)
     typer.echo(_told(found))
+
+
+@site_app.command("serve")
+def site_serve(
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", help="The port to listen on; 0 for any free one.")
+    ] = 8000,
+    output: Annotated[
+        Optional[Path],
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="Where the pages go; in .git by default."
+        ),
+    ] = None,
+    title: TitleOption = None,
+    repo: RepoOption = ".",
+    open_: Annotated[bool, typer.Option("--open", help="Open the pages in a browser.")] = False,
+) -> None:
+    """Serve web pages of the registry on this machine.
+
+    The pages are built again whenever the branch moves, until you press Ctrl-C.
+
+    Example: gitreg site serve --port 8080
+    """
+    from gitreg.registry import Registry
+    from gitreg.site.serving import Site, default_folder
+
+    if output is None:
+        with Registry(repo) as registry:
+            registry.models()
+            output = default_folder(registry)
+    site = Site(repo, output, port, title)
+
+    def tell(found: Built) -> None:
+        typer.echo(f"{_told(found)}; listening on {site.url} (Ctrl-C ends it)")
+        sys.stdout.flush()
+
+    if open_:
+        typer.launch(site.url)
+    try:
+        site.run(tell, lambda error: complain(str(error), error.hint))
+    except KeyboardInterrupt:
+        typer.echo("stopped", err=True)
 
 
 def _told(found: Built) -> str:

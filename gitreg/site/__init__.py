@@ -17,6 +17,7 @@ address that is not relative. What a registry says is text in them, never markup
 `folders`    the folders of some models, read level by level
 `output`     the folder: writes what changed, and deletes only what it wrote
 `building`   builds a site; `build` is its function
+`serving`    serves a site on this machine, and builds it when the branch moves
 ===========  ==========================================================================
 """
 

@@ -83,6 +83,7 @@ def test_the_commands_are_those_that_are_promised() -> None:
         "hook install",
         "hook run",
         "site build",
+        "site serve",
     }
 
 
