@@ -21,6 +21,7 @@ from benchmarks import (
     past,
     report,
     search,
+    serving,
     startup,
     surroundings,
 )
@@ -36,6 +37,7 @@ PARTS = {
     "artifacts": "Artifacts, whole processes with their peak memory",
     "mlflow": "MLflow's calls, on its own store and on gitreg's",
     "search": "Searches on a warm index",
+    "serving": "A promotion arrives in a running service",
     "load": "Concurrent writers, each publishing from its own clone",
 }
 OURS = "gitreg"
@@ -105,6 +107,8 @@ def _run(part: str, folder: Path, launcher: Launcher, *, quick: bool) -> list[Re
     elif part == "search":
         scales = search.SCALES[:1] if quick else search.SCALES
         results = search.run(scales, registries, progress=_progress)
+    elif part == "serving":
+        results = serving.run(folder / "serving", progress=_progress)
     elif part == "load":
         results = load.run(folder / "load", registries, quick=quick, progress=_progress)
     else:

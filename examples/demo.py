@@ -12,22 +12,30 @@ command with an unexpected result ends the demo: it names the failed step and ex
 """
 
 import argparse
+import json
 import os
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 EXAMPLE = Path(__file__).resolve().parent / "churn"
+SERVICE = EXAMPLE.parent / "serving" / "app.py"
 # Files from a run of the pipeline in the checkout; the demo creates its own.
 LEFTOVERS = shutil.ignore_patterns("__pycache__", "data", "models", "metrics.json", "dvc.lock")
 INDENT = "    "
+PATIENCE = 60
+"""How many seconds the service may take for what it usually does in two."""
 
 
 class StepError(Exception):
@@ -71,6 +79,92 @@ class Machine:
             raise StepError(f"`{command}` exited with {done.returncode}, not {exits}")
         if says not in done.stdout:
             raise StepError(f"the output of `{command}` does not contain {says!r}")
+
+
+class Service:
+    """The service of `examples/serving` on a machine: a process, until the demo ends."""
+
+    def __init__(self, machine: Machine) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port: int = free.getsockname()[1]
+        self._url = f"http://127.0.0.1:{self._port}"
+        self._log = machine.folder / "service.log"
+        self._machine = machine
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def close(self) -> None:
+        """End the process, if it was started."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait()
+
+    def start(self) -> None:
+        """Start it, with a look at the registry each second."""
+        command = f"uvicorn app:app --port {self._port} --no-access-log"
+        variables = f"GITREG_REPOSITORY=file://{self._machine.environment['DEMO']}/host.git POLL=1"
+        shown = variables.replace(self._machine.environment["DEMO"], "$DEMO")
+        print(f"{INDENT}{bold(f'{self._machine.folder.name} $ {shown} {command} &')}", flush=True)
+        given = dict(pair.split("=", 1) for pair in variables.split())
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command.split(),
+                cwd=self._machine.folder,
+                env=self._machine.environment | given,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def becomes(self, words: str, is_so: Callable[[dict[str, Any]], bool]) -> None:
+        """Wait until `/version` says something, and print what it says.
+
+        Raises:
+            StepError: it does not say so in time, or the process has ended.
+        """
+        begun = time.monotonic()
+        while True:
+            said = self._asked("/version")
+            if said is not None and is_so(said):
+                break
+            if self._process is None or self._process.poll() is not None:
+                raise StepError(f"the service has ended: {self.log()}")
+            if time.monotonic() - begun > PATIENCE:
+                raise StepError(f"the service does not say {words}, but {said}: {self.log()}")
+            time.sleep(0.1)
+        shown = {name: said[name] for name in ("model", "version", "failed")}
+        took = time.monotonic() - begun
+        print(f"{INDENT}{bold('curl localhost/version')}\n{INDENT}{json.dumps(shown)}")
+        print(f"{INDENT}{words}, after {took:.1f} s\n", flush=True)
+
+    def predicts(self, row: dict[str, float], *, version: int) -> None:
+        """Ask for a prediction and print the answer.
+
+        Raises:
+            StepError: another version answers, or none.
+        """
+        answer = self._asked("/predict", {"rows": [row]})
+        print(f"{INDENT}{bold('curl localhost/predict')}\n{INDENT}{json.dumps(answer)}\n")
+        if answer is None or answer["version"] != f"churn-predictor@{version}":
+            raise StepError(f"version {version} does not answer, but {answer}")
+
+    def log(self) -> str:
+        """Return what it has printed so far."""
+        return self._log.read_text(errors="replace")
+
+    def _asked(self, path: str, question: object = None) -> dict[str, Any] | None:
+        body = None if question is None else json.dumps(question).encode()
+        request = urllib.request.Request(
+            self._url + path, body, {"Content-Type": "application/json"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                said: dict[str, Any] = json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise StepError(f"{path} answers {error.code}: {error.read()[:200]!r}") from None
+        except OSError:
+            return None  # it does not listen yet
+        return said
 
 
 class Story:
@@ -126,6 +220,8 @@ def workplace(*, keep: bool) -> Iterator[Path]:
         settings.write_text("[core]\n    analytics = false\n    check_update = false\n")
         shutil.copytree(EXAMPLE, demo / "training", ignore=LEFTOVERS)
         (demo / "serving").mkdir()
+        (demo / "service").mkdir()
+        shutil.copy(SERVICE, demo / "service")
         (demo / "anywhere").mkdir()
         yield demo
     finally:
@@ -146,6 +242,7 @@ def run_story(story: Story, demo: Path) -> None:
     ada = Machine(demo, "training", "Ada Lovelace")
     grace = Machine(demo, "serving", "Grace Hopper")
     alan = Machine(demo, "anywhere", "Alan Turing")
+    host = Machine(demo, "service", "Grace Hopper")
 
     story.step(
         "A repository becomes a registry",
@@ -249,6 +346,9 @@ def run_story(story: Story, demo: Path) -> None:
     grace.run("gitreg pull churn-predictor@champion -o live --force", says="churn-predictor@1")
     grace.run("python predict.py live/model", says="10 features")
 
+    with closing(Service(host)) as service:
+        run_last_mile(story, ada, grace, service)
+
     story.step(
         "Who deployed what, and why?",
         """In the morning, Ada reads what happened. Every move is a commit, so `git log` shows it;
@@ -260,6 +360,67 @@ def run_story(story: Story, demo: Path) -> None:
         says='Revert "promote churn-predictor@2 to production"',
     )
     ada.run("gitreg log", says="drifted")
+
+
+def run_last_mile(story: Story, ada: Machine, grace: Machine, service: Service) -> None:
+    """Tell what a running service makes of the moves; raise `StepError` as `run_story` does."""
+    names, values, *_ = (ada.folder / "data/test.csv").read_text().splitlines()
+    # The last column is the answer.
+    row = dict(zip(names.split(",")[:-1], map(float, values.split(",")), strict=False))
+
+    story.step(
+        "A service follows production",
+        """Grace starts the service of `examples/serving`. It asks the Git host each second, and
+        loads what is in production before it answers.""",
+    )
+    service.start()
+    service.becomes("Version 1 serves", lambda said: said["version"] == 1)
+    service.predicts(row, version=1)
+
+    story.step(
+        "A promotion arrives without a restart",
+        """The drift was in the data after all. Ada promotes version 2 again. The running service
+        loads it beside the old one, checks it, and swaps.""",
+    )
+    ada.run("gitreg fetch")
+    ada.run(
+        "gitreg promote churn-predictor@2 --to production --alias champion --push "
+        "-m 'the drift was in the data'"
+    )
+    service.becomes("Version 2 serves", lambda said: said["version"] == 2)
+    service.predicts(row, version=2)
+
+    story.step(
+        "A broken version is refused, and the old one serves",
+        """An export went wrong: the file is no pickle. Its metrics are those of the run, so nobody
+        sees it before the promotion. The service does, and goes on with version 2.""",
+    )
+    ada.run("mkdir broken")
+    ada.run("cp models/churn/features.json broken/features.json")
+    ada.run("cp params.yaml broken/model.pkl")
+    ada.run(
+        "gitreg register churn-predictor broken --metric roc_auc=0.999 --push -m 'a bad export'"
+    )
+    ada.run("gitreg promote churn-predictor@3 --to production --push -m 'by its metrics'")
+    service.becomes(
+        "Version 3 does not load, and version 2 serves",
+        lambda said: said["version"] == 2 and (said["failed"] or {}).get("version") == 3,
+    )
+    service.predicts(row, version=2)
+
+    story.step(
+        "A rollback arrives",
+        """Grace takes the promotion back, and then goes on to version 1. The service follows both
+        moves. Its log has all of it.""",
+    )
+    grace.run("gitreg fetch")
+    grace.run("gitreg rollback churn-predictor --push -m 'it does not load'")
+    service.becomes("Nothing fails any more", lambda said: not said["failed"])
+    grace.run("gitreg rollback churn-predictor --to 1 --push -m 'version 2 drifts, too'")
+    service.becomes("Version 1 serves", lambda said: said["version"] == 1)
+    service.predicts(row, version=1)
+    print(bold(f"{INDENT}service.log"))
+    print(textwrap.indent(service.log(), INDENT), flush=True)
 
 
 def main() -> int:

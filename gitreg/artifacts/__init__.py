@@ -8,6 +8,7 @@
 `swap`                exchanges the files of a folder that cannot be renamed
 `verify`              whether bytes still match their manifests
 `provenance`          `Provenance`: everything that is known of a version to register
+`commands`            runs a user's command on a version's files
 `collect`             finds out the provenance of a source, and brings the bytes
 `doubts`              what a person who registers should know
 `likely`              what in a project is probably a trained model

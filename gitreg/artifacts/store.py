@@ -41,6 +41,13 @@ class ArtifactStore:
         self._place = place
         self._projects: dict[str | None, DvcProject] = {}
 
+    def with_cache(self, place: Path) -> ArtifactStore:
+        """Return a store of the same versions; without a clone's cache it has its own for a place.
+
+        That cache is in `copies_folder` of the place; whoever names the place may remove it.
+        """
+        return ArtifactStore(self._repository, self._base, place)
+
     def project(self, snapshot: Snapshot) -> DvcProject:
         """Return the DVC project: the work tree's, or one made from the configuration in Git.
 

@@ -128,6 +128,19 @@ def refuse_unfit(
         )
 
 
+def judged_commit(
+    repository: GitRepository, history: Callable[[], HistoryIndex], commit: str
+) -> CheckReport:
+    """Return the report on one commit of a branch, with what it merged, as `check` judges it.
+
+    Raises:
+        GitError: the clone is shallow and misses commits that the check needs.
+    """
+    base = repository.commit_of(f"{commit}^1")
+    past = Past() if base is None else IndexedPast(history, base)
+    return check_range(repository, base, commit, CheckOptions(past=past))
+
+
 def _whole_history(repository: GitRepository, commits: str | None) -> Range:
     """Return all of history up to a commit.
 

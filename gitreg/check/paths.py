@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from gitreg.check.finding import CheckFinding
+from gitreg.check.renders import follows
 from gitreg.check.step import Step, is_registry, version_file
 from gitreg.core.model import layout
 from gitreg.core.model.manifest import is_artifact_name
@@ -187,6 +188,8 @@ def smuggled(step: Step) -> Iterator[CheckFinding]:
         if is_registry(path) or (starts and path.partition("/")[0] in (".dvc", ".dvcignore")):
             continue
         if path == layout.DVC_YAML and _same_pipeline(step):
+            continue
+        if follows(step, path):
             continue
         yield step.found(
             "smuggled",

@@ -28,6 +28,7 @@ from gitreg.check.line import Line
 from gitreg.check.lives import Lives
 from gitreg.check.origins import Makers
 from gitreg.check.past import Past
+from gitreg.check.renders import Renders
 from gitreg.check.revisions import check_base
 from gitreg.check.step import Step, is_registry, models_of
 from gitreg.check.taken_back import Operations
@@ -229,6 +230,7 @@ class _Judge:
             repository, clock, is_server=options.now is not None, noted=noted
         )
         self._digests = Digests(repository, base)
+        self._renders = Renders(repository)
         self._arrived: list[str] = []
         self.is_over = False  # a limit is: nothing more can be judged
         self._operations = Operations(repository)
@@ -276,6 +278,8 @@ class _Judge:
                 if moving is not None:
                     found += judge_moves(moving, self)
             found += self._digests.judge(step)
+            if step is steps[0]:
+                found += self._renders.judge(moving or step)
             if step.policy.guard is not None:
                 found += guarded(step, self.facts(step).signer, self._approve_change)
             for finding in found:

@@ -10,13 +10,16 @@
 `writing`     register, promote, roll back, annotate, delete
 `evaluating`  evaluate
 `reproducing` reproduce
-`papers`      the card of a model
+`papers`      card, dossier
 `reading`     list, show, log, resolve, compare, pull, verify
 `history`     timeline, explain
 `search`      search versions by what is known about them
+`watching`    watch, events
 `bisect`      the search for the first bad version
 `reviewing`   approvals, the policy, the check, hooks, files for Git hosts
+`deploying`   rendered files
 `sharing`     fetch, push, tags, doctor
+`serving`     serve a model over HTTP
 `mlflow`      MLflow's web pages, import and export
 `gto`         the import of a project that used GTO
 `site`        the registry as web pages
@@ -47,13 +50,16 @@ COMMANDS = {
     ),
     "evaluating": ("evaluate",),
     "reproducing": ("reproduce",),
-    "papers": ("card",),
+    "papers": ("card", "dossier"),
     "reading": ("list", "show", "log", "resolve", "compare", "pull", "verify"),
     "history": ("timeline", "explain"),
     "search": ("search",),
     "bisect": ("bisect",),
+    "watching": ("watch", "events"),
     "reviewing": ("approve", "policy", "check", "hook", "ci", "codeowners"),
+    "deploying": ("deploy",),
     "sharing": ("fetch", "push", "status", "tags", "doctor"),
+    "serving": ("serve",),
     "mlflow": ("ui", "import", "export"),
     "gto": ("import",),
     "site": ("site",),

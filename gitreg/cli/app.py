@@ -178,6 +178,9 @@ tags_app = _group("Tags, derived from history.")
 ci_app = _group("Files that let a Git host run gitreg.")
 
 
+deploy_app = _group("Files that say what is in production, for what deploys it.")
+
+
 policy_app = _group("The rules for promotions.")
 
 
@@ -200,6 +203,9 @@ app.add_typer(tags_app, name="tags")
 
 
 app.add_typer(ci_app, name="ci")
+
+
+app.add_typer(deploy_app, name="deploy")
 
 
 app.add_typer(policy_app, name="policy")

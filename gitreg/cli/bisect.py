@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from gitreg.history.bisect import BisectOutcome, BisectPlan
     from gitreg.registry import Registry
 
-STDERR = 2
-"""Where the command's output goes: stdout is the answer."""
-
 
 def _version(name: str, words: str) -> typer.models.OptionInfo:
     found: typer.models.OptionInfo = typer.Option(
@@ -79,7 +76,8 @@ def bisect(
 
     Each version is pulled, verified and tested by CMD. Its exit status is read as by git bisect
     run: 0 is good, 125 skips the version, 1 to 127 are bad, more ends the search. CMD also gets
-    GITREG_MODEL (the path), GITREG_NAME, GITREG_VERSION and GITREG_REFERENCE, and prints on stderr.
+    GITREG_PATH, GITREG_MODEL, GITREG_VERSION, GITREG_REFERENCE and GITREG_SHA256, and prints on
+    stderr.
 
     Interrupted, the same command goes on where it was. Exits 1 if the first bad version is not
     found, or hidden by versions that cannot be tested.
@@ -138,7 +136,7 @@ def _search(
     from gitreg.history.bisect_memory import remembering
     from gitreg.render import bisection as text
 
-    test = CommandTest(command, STDERR) if command else None
+    test = CommandTest(command) if command else None
     with remembering(registry, plan, command) as memory:
         if reset:
             memory.forget()

@@ -31,7 +31,8 @@ def evaluate(
     Each version is pulled, and COMMAND runs once for it, here, without a shell. It writes a JSON
     file to {metrics}: metrics to numbers, and perhaps "slices", "intervals" and "threshold". Where
     it writes a CSV file of label and score to {predictions}, a gate can ask how sure a difference
-    is. A version that has the evaluation on these bytes is not measured again.
+    is. A version that has the evaluation on these bytes is not measured again. COMMAND also gets
+    GITREG_PATH, GITREG_MODEL, GITREG_VERSION, GITREG_REFERENCE and GITREG_SHA256.
 
     Example: gitreg evaluate churn-predictor@5 churn-predictor/production --name holdout
     --data holdout.csv --run "python evaluate.py {model} {data} {metrics}"

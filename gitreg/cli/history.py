@@ -11,10 +11,11 @@ import typer
 from gitreg.cli.app import app
 from gitreg.cli.output import opened, page, print_json, terminal_width, warn
 from gitreg.cli.parameters import (
+    REFERENCE,
     ReadArguments,
-    ReferenceArgument,
     argument,
     complete_model,
+    complete_reference,
     complete_stage,
     option,
     with_read_options,
@@ -23,6 +24,7 @@ from gitreg.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from gitreg.core.state.intervals import Timeline
+    from gitreg.registry import ReadOptions
 
 
 @app.command()
@@ -44,7 +46,8 @@ def timeline(
     ] = None,
     until: Annotated[Optional[str], option("TIME", "Leave out what began later.")] = None,
     svg: Annotated[
-        Optional[Path], typer.Option("--svg", metavar="FILE", help="Write a picture, as SVG.")
+        Optional[Path],
+        typer.Option("--svg", metavar="FILE", help="Write a picture, as SVG; - is stdout."),
     ] = None,
     *,
     shared: ReadArguments,
@@ -61,6 +64,9 @@ def timeline(
 
     for model in models or ():
         _check_model(model)
+    is_piped = str(svg) == "-"
+    if is_piped and shared.json:
+        raise InvalidRequest("--svg - and --json both write to stdout", hint="--svg FILE")
     with opened(shared.repo, shared.allow_rewind) as registry:
         found = timeline_of(
             registry,
@@ -73,6 +79,11 @@ def timeline(
         )
     if found.is_cut:
         _warn_shallow()
+    if is_piped:
+        from gitreg.render.timeline_svg import timeline_svg
+
+        typer.echo(timeline_svg(found), nl=False)
+        return
     if svg is not None:
         _write_picture(svg, found)
     if shared.json:
@@ -115,7 +126,14 @@ def _has_unicode() -> bool:
 @app.command()
 @with_read_options
 def explain(
-    reference: ReferenceArgument,
+    reference: Annotated[Optional[str], argument("[REF]", REFERENCE, complete_reference)] = None,
+    prediction: Annotated[
+        Optional[str], option("ID", "Explain what answered this request; with --log.")
+    ] = None,
+    log: Annotated[
+        Optional[Path],
+        typer.Option("--log", metavar="FILE", help="The record of gitreg serve --log."),
+    ] = None,
     *,
     shared: ReadArguments,
 ) -> None:
@@ -123,21 +141,41 @@ def explain(
 
     Since when, by whom, why, approved by which keys, under which rules; from which code, data,
     params and environment it was made; what differs from what served before. With --at, of that
-    moment.
+    moment. With --prediction and --log, of what answered a request.
 
     Example: gitreg explain churn-predictor/production --at 2026-11-02T06:00
     """
     from gitreg.history import explain as explained
     from gitreg.render import explanation
 
+    reference, options = _asked(reference, prediction, log, shared)
     with opened(shared.repo, shared.allow_rewind) as registry:
-        found = explained(registry, reference, **shared.options)
+        found = explained(registry, reference, **options)
         if registry.is_shallow:
             _warn_shallow()
     if shared.json:
         print_json(explanation.explanation_json(found))
     else:
         page(explanation.explanation_text(found, terminal_width()))
+
+
+def _asked(
+    reference: Optional[str], prediction: Optional[str], log: Optional[Path], shared: ReadArguments
+) -> tuple[str, ReadOptions]:
+    """Return what is to be explained, and of which moment."""
+    if (prediction is None) != (log is None):
+        raise InvalidRequest("--prediction and --log belong together")
+    if (prediction is None) == (reference is None):
+        raise InvalidRequest("give REF, or --prediction ID --log FILE")
+    if prediction is None or log is None:
+        assert reference is not None
+        return reference, shared.options
+    if not shared.is_current:
+        raise InvalidRequest("the record names the commit: leave out --at and --rev")
+    from gitreg.serving.predictions import find_prediction
+
+    found = find_prediction(log, prediction)
+    return found.reference, {"rev": found.commit}
 
 
 def _warn_shallow() -> None:

@@ -145,10 +145,21 @@ def print_json(value: object) -> None:
     from gitreg.render import as_json
 
     _JSON_PRINTED.append(True)
+    typer.echo(as_json.to_json(value, ascii_only=_is_ascii_only()))
 
+
+def print_json_line(value: object) -> None:
+    """Print a value as JSON in one line, of several."""
+    from gitreg.render import as_json
+
+    _JSON_PRINTED.append(True)
+    typer.echo(as_json.to_json_line(value, ascii_only=_is_ascii_only()))
+
+
+def _is_ascii_only() -> bool:
+    """Tell whether stdout needs JSON's escapes; others would not be JSON."""
     encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
-    # Escapes other than JSON's own would not be JSON.
-    typer.echo(as_json.to_json(value, ascii_only=not encoding.startswith("utf")))
+    return not encoding.startswith("utf")
 
 
 def print_outcome(outcome: Outcome, shared: WriteArguments, **more: object) -> None:

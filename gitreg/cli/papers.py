@@ -1,18 +1,22 @@
-"""Commands that print papers about a model: its card."""
+"""Commands that print papers about a model: its card, and a dossier for an auditor."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
 from gitreg.cli.app import app
 from gitreg.cli.output import opened, print_json
 from gitreg.cli.parameters import ReadArguments, ReferenceArgument, flag, with_read_options
-from gitreg.errors import AlreadyExists, InvalidRequest, NotFound
+from gitreg.errors import AlreadyExists, InvalidRequest, NotFound, WorldError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gitreg.core.model.card import Card
+    from gitreg.dossier import Dossier
     from gitreg.registry import Registry
 
 
@@ -85,3 +89,81 @@ def _as_json(card: Card | None) -> dict[str, Any]:
 
     said = {key: None if card is None else card.says(key) for key in KEYS}
     return {"said": said, "missing": [key for key, text in said.items() if text is None]}
+
+
+@app.command()
+@with_read_options
+def dossier(
+    reference: ReferenceArgument,
+    output: Annotated[
+        Optional[Path],
+        typer.Option("-o", "--output", metavar="FILE", help="A file: .html, .md or .json."),
+    ] = None,
+    *,
+    shared: ReadArguments,
+) -> None:
+    """Write everything that is known of a version, for an auditor.
+
+    What served, when and why; card, evaluations, lineage, approvals, policy; what is missing; and
+    the commands that verify it with Git, DVC and ssh-keygen alone. The same state gives the same
+    bytes. Without -o, Markdown is printed.
+
+    Example: gitreg dossier churn-predictor/production -o dossier.html
+    """
+    from gitreg.dossier import dossier as dossier_of
+
+    writer = None if output is None else _writer(output)
+    with opened(shared.repo, shared.allow_rewind) as registry:
+        found = dossier_of(registry, reference, **shared.options)
+    if output is not None and writer is not None:
+        _write(output, writer(found))
+    if shared.json:
+        from gitreg.dossier.as_json import as_json
+
+        print_json(as_json(found))
+    elif output is not None:
+        typer.echo(str(output))
+    else:
+        typer.echo(_as_markdown(found), nl=False)
+
+
+def _writer(output: Path) -> Callable[[Dossier], str]:
+    """Return what writes the form that a file's name asks for.
+
+    Raises:
+        InvalidRequest: it is none of the three.
+    """
+    writers = {".html": _as_html, ".md": _as_markdown, ".json": _as_json_text}
+    writer = writers.get(output.suffix.lower())
+    if writer is None:
+        raise InvalidRequest(
+            f"{str(output)!a} does not say which form the dossier has",
+            hint="end the name in .html, .md or .json",
+        )
+    return writer
+
+
+def _write(output: Path, text: str) -> None:
+    try:
+        output.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise WorldError(f"{output} cannot be written: {error.strerror}") from None
+
+
+def _as_html(found: Dossier) -> str:
+    from gitreg.dossier.as_html import as_html
+
+    return as_html(found)
+
+
+def _as_markdown(found: Dossier) -> str:
+    from gitreg.dossier.as_markdown import as_markdown
+
+    return as_markdown(found)
+
+
+def _as_json_text(found: Dossier) -> str:
+    from gitreg.dossier.as_json import as_json
+    from gitreg.render.as_json import to_json
+
+    return to_json(as_json(found)) + "\n"

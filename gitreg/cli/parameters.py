@@ -129,7 +129,7 @@ def argument(metavar: str, words: str, completion: _Completion | None = None) ->
     return typer.Argument(metavar=metavar, help=words, autocompletion=completion)
 
 
-_REFERENCE = "NAME@5, NAME@champion, NAME@latest or NAME/production."
+REFERENCE = "NAME@5, NAME@champion, NAME@latest or NAME/production."
 
 
 RepoOption = Annotated[
@@ -221,11 +221,11 @@ TagsOption = Annotated[Optional[list[str]], option("KEY=VALUE", "A tag; may repe
 OwnerOption = Annotated[Optional[str], option("WHO", "Who answers for the model.")]
 
 
-ReferenceArgument = Annotated[str, argument("REF", _REFERENCE, complete_reference)]
+ReferenceArgument = Annotated[str, argument("REF", REFERENCE, complete_reference)]
 
 
 ReferencesArgument = Annotated[
-    list[str], argument("REF...", f"One or more: {_REFERENCE}", complete_reference)
+    list[str], argument("REF...", f"One or more: {REFERENCE}", complete_reference)
 ]
 
 

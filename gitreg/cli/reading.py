@@ -224,7 +224,7 @@ def show(
         print_json(answer | ({} if held is None else {"held": as_json.held_json(held[0])}))
     else:
         if held is not None:
-            typer.echo(f"{pages.held_text(*held, terminal_width())}\n")
+            typer.echo(f"{pages.held_text(*held, terminal_width(), shared.repo)}\n")
         typer.echo(as_text.version_text(version, terminal_width(), approvals, given, age=age))
 
 

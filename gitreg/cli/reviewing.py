@@ -9,7 +9,7 @@ import typer
 
 from gitreg import __version__
 from gitreg.cli.app import app, ci_app, hook_app, policy_app
-from gitreg.cli.output import opened, print_json, print_outcome, warn
+from gitreg.cli.output import opened, print_json, print_outcome, say_age, warn
 from gitreg.cli.parameters import (
     CloneArguments,
     ReadArguments,
@@ -99,6 +99,7 @@ def policy_show(
         there = registry.state(**shared.options).model_names()
         if shared.is_current:
             warn(registry.uncommitted_policy())
+        say_age(registry, registry.commit, shared)
     # A model may be registered after its rules are written; a mistyped name would go unnoticed.
     for name in policy.naming_none_of(there) if model is None else {model} - set(there):
         near = did_you_mean(name, there)
@@ -144,6 +145,7 @@ def policy_test(
         judgements = registry.test_policy(*references, stage=to, policy=policy, **shared.options)
         if shared.is_current and policy is None:
             warn(registry.uncommitted_policy())
+        say_age(registry, registry.commit, shared)
     if shared.json:
         print_json(as_json.verdicts_json(judgements))
     else:

@@ -360,7 +360,7 @@ def rollback(
         check_model_argument(name, "gitreg rollback {model} --to {version}")
     with Registry(shared.repo) as registry, showing_refusals(json=shared.json):
         if list_:
-            _print_tenures(registry, names, stage, json=shared.json)
+            _print_tenures(registry, names, stage, shared)
             return
         number = None if to is None else _version_to(registry, to, names)
         outcome, plan = registry.rollback(
@@ -397,11 +397,14 @@ def _version_to(registry: Registry, text: str, names: Sequence[str]) -> int:
     )
 
 
-def _print_tenures(registry: Registry, names: Sequence[str], stage: str, *, json: bool) -> None:
+def _print_tenures(
+    registry: Registry, names: Sequence[str], stage: str, shared: WriteArguments
+) -> None:
     """Print what a rollback of each model may go back to."""
     from gitreg.render import as_json
     from gitreg.render.events import tenures_text
 
+    is_here = shared.repo == "."
     answers: list[dict[str, Any]] = []
     for name in names:
         found = [
@@ -409,11 +412,11 @@ def _print_tenures(registry: Registry, names: Sequence[str], stage: str, *, json
             for tenure in registry.tenures(name, stage=stage)
         ]
         answers += [as_json.tenure_json(name, *one) for one in found]
-        if not json and found:
-            typer.echo(tenures_text(name, stage, found, terminal_width()))
-        elif not json:
+        if not shared.json and found:
+            typer.echo(tenures_text(name, stage, found, terminal_width(), is_here=is_here))
+        elif not shared.json:
             typer.echo(f"{name}: no other version was in {stage}", err=True)
-    if json:
+    if shared.json:
         print_json(answers)
 
 

@@ -11,6 +11,7 @@ the history index, and objects that no reference names. Only `fixes` repairs, an
 `tags`          tags beside what history implies
 `contents`      files that do not parse or contradict each other
 `past`          contradictions between history and today's files
+`renders`       rendered files beside the pointers that they follow
 `stored_bytes`  bytes that the cache or the remote does not have
 `delivered`     models that were pulled into their version's own folder
 `leftovers`     what a killed process left behind
@@ -34,6 +35,7 @@ from gitreg.doctor import (
     fixes,
     leftovers,
     past,
+    renders,
     stored_bytes,
     tags,
 )
@@ -96,6 +98,7 @@ def examine(inspection: Inspection) -> list[Finding]:
             "tags": lambda: chain(
                 tags.in_clone(inspection), tags.on_remote(inspection, remote_state)
             ),
+            "rendered files": lambda: renders.examine(inspection),
             "bytes": lambda: stored_bytes.examine(inspection, remote_state),
             "delivered models": lambda: delivered.examine(inspection),
         }

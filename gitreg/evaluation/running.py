@@ -1,21 +1,18 @@
 """Runs one command on several versions and the same data, and records what it measured.
 
 The command gets paths, not contents: ``{model}`` is the pulled version, ``{data}`` the data,
-``{metrics}`` the file that it has to write, ``{predictions}`` one that it may write. No shell reads
-it, so that no name in a registry can become a command.
+``{metrics}`` the file that it has to write, ``{predictions}`` one that it may write.
 """
 
 from __future__ import annotations
 
-import os
-import re
 import shlex
-import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitreg.artifacts.commands import ending, filled, run_command, variables_of
 from gitreg.artifacts.evaluations import Measured, data_now
 from gitreg.artifacts.measurements import Measurements, read_measurements
 from gitreg.core.model.model import DataDependency, ModelVersion
@@ -29,7 +26,6 @@ if TYPE_CHECKING:
     from gitreg.publishing.outcome import Outcome
     from gitreg.registry import ReferenceLike, Registry, WriteOptions
 
-_PLACE = re.compile(r"\{(model|data|metrics|predictions)\}")
 _NEEDED = ("model", "metrics")
 
 Say = Callable[[str], None]
@@ -153,9 +149,11 @@ def _measure(
         "metrics": place / "metrics.json",
         "predictions": place / "predictions.csv",
     }
-    command = [_filled(word, places) for word in words]
+    command = filled(words, places)
     say(f"{version.reference}: {shlex.join(command)}")
-    _run(version, command, what.folder or Path.cwd())
+    status = run_command(command, variables_of(version, model), folder=what.folder)
+    if status != 0:
+        raise Refused(f"{version.reference}: the command {ending(status)}; nothing was recorded")
     predictions = places["predictions"]
     return Measured(
         Reference(version.model, version=version.version),
@@ -167,28 +165,6 @@ def _measure(
         what.run,
         what.folder or Path.cwd(),
     )
-
-
-def _filled(word: str, places: Mapping[str, Path]) -> str:
-    """Return a word with paths in its places; a path that looks like a place stays a path."""
-    return _PLACE.sub(lambda match: str(places[match[1]]), word)
-
-
-def _run(version: ModelVersion, command: Sequence[str], folder: Path) -> None:
-    environment = {
-        **os.environ,
-        "GITREG_MODEL": version.model,
-        "GITREG_VERSION": str(version.version),
-        "GITREG_SHA256": version.artifact.sha256,
-    }
-    try:
-        # What it prints is for people, and stdout is the answer's: it goes to stderr.
-        done = subprocess.run(command, cwd=folder, env=environment, stdout=2, check=False)
-    except OSError as error:
-        raise InvalidRequest(f"{command[0]}: cannot be run: {error.strerror}") from None
-    if done.returncode != 0:
-        how = f"signal {-done.returncode}" if done.returncode < 0 else f"exit {done.returncode}"
-        raise Refused(f"{version.reference}: the command failed ({how}); nothing was recorded")
 
 
 def _read(version: ModelVersion, path: Path) -> Measurements:

@@ -28,6 +28,7 @@
 `events`          the events that concern a model, a pointer or a version
 `copies`          cached copies of repositories that are read by URL
 `light`           a copy of one commit that fetches files on demand
+`remote_tip`      the commit that a URL's default branch is at now
 `last_seen`       the last known state of a repository that is read by URL
 `heads`           where HEAD is, from Git's own files
 `damage`          files of Git's that a power cut left empty

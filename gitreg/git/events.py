@@ -47,7 +47,7 @@ def events_about(
     number = wanted.version
     if number is None or number not in state.numbers(model):  # a deleted one has a past, too
         number = state.resolve(wanted)
-    return [event for event in history.events(model) if _concerns(event, number)][:limit]
+    return [event for event in history.events(model) if concerns(event, number)][:limit]
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class EventFilter:
         )
 
 
-def _concerns(event: Event, version: int) -> bool:
+def concerns(event: Event, version: int) -> bool:
     """Tell whether a version is the subject of an event, or entered or left its pointer."""
     if event.version == version:
         return True

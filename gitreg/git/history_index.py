@@ -391,7 +391,11 @@ class HistoryIndex:
         return [event_of(row) for row in rows]
 
     def events(
-        self, model: str | None = None, pointer: str | None = None, limit: int = -1
+        self,
+        model: str | None = None,
+        pointer: str | None = None,
+        limit: int = -1,
+        since: str | None = None,
     ) -> list[Event]:
         """Return events, newest first; those of one commit in their order.
 
@@ -399,9 +403,10 @@ class HistoryIndex:
             model: only events of this model, and of earlier ones of its name.
             pointer: only moves of this pointer, ``stages/production``.
             limit: the most events that are returned; -1 for all.
+            since: a commit of the branch; only events after it.
         """
-        where = ["seq <= ?"]
-        values: list[object] = [self._last_seen]
+        where = ["seq <= ?", "seq > ?"]
+        values: list[object] = [self._last_seen, self._position(since)]
         for column, value in (("model", model), ("pointer", pointer)):
             if value is not None:
                 where.append(f"{column} = ?")

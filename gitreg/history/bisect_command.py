@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from gitreg.artifacts.commands import STDERR, ending, filled, run_command, variables_of
 from gitreg.core.model.model import ModelVersion
 from gitreg.core.state.bisection import Verdict, verdict_of
 from gitreg.errors import InvalidRequest, WorldError
-
-PLACE = "{model}"
-"""Stands for the path of the version's artifact in a command."""
 
 
 class CommandTest:
     """A test that runs a command, without a shell.
 
     0 is good, 125 skips the version, 1 to 127 are bad; anything else ends the search. ``{model}``
-    in the words is the path of the artifact. The command also gets these variables:
-    ``GITREG_MODEL`` (that path), ``GITREG_NAME``, ``GITREG_VERSION`` and ``GITREG_REFERENCE``.
+    in the words is the path of the artifact. The command also gets the variables of
+    `gitreg.artifacts.commands.variables_of`.
 
     Args:
         words: the command and its arguments.
-        output: the file descriptor for what it prints; by default that of this process.
+        output: the file descriptor for what it prints; by default stderr.
 
     Raises:
         InvalidRequest: there is no such command.
     """
 
-    def __init__(self, words: Sequence[str], output: int | None = None) -> None:
+    def __init__(self, words: Sequence[str], output: int = STDERR) -> None:
         if not words or shutil.which(words[0]) is None:
             named = f"{words[0]!a} is not a command that can be run" if words else "no command"
             raise InvalidRequest(
@@ -48,31 +43,13 @@ class CommandTest:
             InvalidRequest: the command cannot be started.
             WorldError: it ended in a way that says nothing about the version.
         """
-        words = [word.replace(PLACE, str(path)) for word in self._words]
-        variables = {
-            **os.environ,
-            "GITREG_MODEL": str(path),
-            "GITREG_NAME": version.model,
-            "GITREG_VERSION": str(version.version),
-            "GITREG_REFERENCE": version.reference,
-        }
-        try:
-            status = subprocess.run(
-                words, env=variables, stdout=self._output, check=False
-            ).returncode
-        except OSError as error:
-            raise InvalidRequest(f"{words[0]}: {error.strerror}") from None
+        words = filled(self._words, {"model": path})
+        status = run_command(words, variables_of(version, path), output=self._output)
         verdict = verdict_of(status)
         if verdict is None:
             raise WorldError(
-                f"{version.reference}: the command {_how(status)}, which says neither good nor bad",
+                f"{version.reference}: the command {ending(status)}, "
+                "which says neither good nor bad",
                 hint="run it again to go on there; exit status 125 skips a version",
             )
         return verdict
-
-
-def _how(status: int) -> str:
-    if status >= 0:
-        return f"ended with status {status}"
-    names = {int(one): one.name for one in signal.Signals}
-    return f"was ended by {names.get(-status, f'signal {-status}')}"

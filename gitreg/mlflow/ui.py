@@ -7,10 +7,8 @@ unregistered artifacts in the user's data folder.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -26,6 +24,7 @@ from gitreg.errors import InvalidRequest, NotFound, WorldError
 from gitreg.git.copies import check_url, place_name
 from gitreg.mlflow.uri import RegistryUri, parse
 from gitreg.registry import Registry
+from gitreg.serving.listening import bound, is_loopback, until_ended, url_of
 
 PATIENCE = 120.0
 """How long to wait for a server to answer, in seconds; most need less than ten."""
@@ -119,19 +118,9 @@ def run(settings: Settings, tell: Callable[[str], None]) -> None:
         WorldError: the server ended by itself.
         GitregError: see `served`.
     """
-
-    def end(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        with served(settings) as server:
-            tell(server.url)
-            server.wait()
-    except KeyboardInterrupt:
-        return
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with until_ended(), served(settings) as server:
+        tell(server.url)
+        server.wait()
 
 
 def _check(settings: Settings) -> None:
@@ -141,26 +130,12 @@ def _check(settings: Settings) -> None:
         )
     if settings.workers < 1:
         raise InvalidRequest(f"workers: {settings.workers} is less than 1")
-    if not 0 <= settings.port < 2**16:
-        raise InvalidRequest(f"port: {settings.port} is not between 0 and 65535")
-    if not settings.no_authentication and not _is_loopback(settings.host):
+    if not settings.no_authentication and not is_loopback(settings.host):
         raise InvalidRequest(
             f"{settings.host}: the server has no authentication, so everybody who can reach this "
             "host could change the registry",
             hint="to accept that: --no-authentication",
         )
-
-
-def _is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach a host.
-
-    >>> [_is_loopback(host) for host in ("localhost", "127.0.0.2", "::1", "0.0.0.0", "my.host")]
-    [True, True, True, False, False]
-    """
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _registry_uri(settings: Settings) -> RegistryUri:
@@ -182,28 +157,9 @@ def _registry_uri(settings: Settings) -> RegistryUri:
 
 
 def _free_port(host: str, port: int) -> int:
-    """Return the port if it is free; for 0, a free port.
-
-    Raises:
-        InvalidRequest: there is no such host.
-        WorldError: the port is in use, or this user may not listen on it.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(family, kind, protocol) as listener:
-            # As servers do: a port that was just released can still have old connections.
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-            return int(listener.getsockname()[1])
-    except socket.gaierror as error:
-        raise InvalidRequest(f"{host}: {error.strerror}") from error
-    except OSError as error:
-        raise WorldError(
-            f"cannot listen on port {port} of {host}: {error.strerror}",
-            hint="choose another port: --port 0 takes a free one",
-        ) from error
+    """Return the port if it is free; for 0, a free port. See `bound`."""
+    with bound(host, port) as listener:
+        return int(listener.getsockname()[1])
 
 
 def _data_folder(registry: RegistryUri) -> Path:
@@ -260,7 +216,7 @@ def _absolute(uri: str | None) -> str | None:
 
 def _answering(process: subprocess.Popen[bytes], settings: Settings) -> str:
     """Return the URL of a server as soon as it answers."""
-    url = _url(settings.host, settings.port)
+    url = url_of(settings.host, settings.port)
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         if process.poll() is not None:
@@ -274,19 +230,6 @@ def _answering(process: subprocess.Popen[bytes], settings: Settings) -> str:
             return url
         time.sleep(0.1)
     raise WorldError(f"MLflow's server does not answer after {PATIENCE:.0f} seconds")
-
-
-def _url(host: str, port: int) -> str:
-    """Return the URL of a server as this machine reaches it.
-
-    >>> _url("::1", 5000), _url("0.0.0.0", 80)
-    ('http://[::1]:5000', 'http://127.0.0.1:80')
-    """
-    with contextlib.suppress(ValueError):
-        address = ipaddress.ip_address(host)
-        if address.is_unspecified:
-            host = "127.0.0.1" if address.version == 4 else "::1"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -17,6 +17,8 @@ from gitreg.core.model import layout, manifest
 from gitreg.core.operations.judging import Mover
 from gitreg.core.operations.reapply import carried, done_again, reapply, redoes_everything
 from gitreg.core.operations.recorded import Recorded
+from gitreg.core.operations.renders import never, rendered
+from gitreg.core.policy.renders import followed_by
 from gitreg.core.state.change import OPERATION, Change, trailers_of
 from gitreg.core.state.decision import Moves
 from gitreg.core.state.history import Event, FileChange
@@ -33,6 +35,7 @@ from gitreg.publishing.branch_status import BranchStatus
 from gitreg.publishing.clone import Clone
 from gitreg.publishing.dvc_remote import SUBJECT, give_remote, remote_edit
 from gitreg.publishing.publisher import SendBytes
+from gitreg.publishing.renders import registered_in
 from gitreg.publishing.retry import until_done
 from gitreg.publishing.sameness import file_changes, is_the_same, named_versions
 from gitreg.publishing.tags import LEFT
@@ -118,6 +121,7 @@ class _Plan:
     steps: tuple[_Step, ...]
     left: tuple[Left, ...]
     own: tuple[str, ...]
+    base: RegistryState
     state: RegistryState
 
 
@@ -315,6 +319,7 @@ class Synchroniser:
                     self._mover(state, self._repository.author_of(commit).person),
                     self._moves(steps),
                 )
+                change = rendered(state, change, never)  # their commits are not made yet
             except WorldError:
                 raise
             except GitregError as error:
@@ -331,7 +336,7 @@ class Synchroniser:
                 change = change.with_trailer(OPERATION, _operation_of(recorded))
             steps.append(_Step(recorded, change, tuple(file_changes(state, change))))
             edits.update((edit.path, edit.content) for edit in change.edits)
-        return _Plan(_with_remote(steps, base), tuple(left), tuple(own), base.after(edits))
+        return _Plan(_with_remote(steps, base), tuple(left), tuple(own), base, base.after(edits))
 
     def _ruled(self, state: RegistryState, recorded: Recorded) -> RegistryState:
         """Return the state by whose policy an operation is judged again.
@@ -388,6 +393,8 @@ class Synchroniser:
                 paths, before.read_many(paths), after.read_many(paths), strict=True
             )
         )
+        # Nor is a rendered file: it is rendered again.
+        files = tuple(file for file in files if not _is_rendered(file))
         return Recorded(commit, self._repository.message_of(commit), files)
 
     def _is_operation(self, recorded: Recorded) -> bool:
@@ -455,10 +462,16 @@ class Synchroniser:
         named = {pair for step in plan.steps for pair in named_versions(step.moved)}
         self._send_bytes(plan.state, sorted(p for p in named if plan.state.has_version(*p)))
         with self._history.tentative():
+            edits: dict[str, bytes | None] = {}
+            registered = registered_in(self._repository, self._history)
             for step in plan.steps:
                 was = step.recorded.commit
                 reverts = step.change.reverts
                 change = replace(step.change, reverts=became.get(reverts or "", reverts))
+                change = rendered(
+                    self._ruled(plan.base.after(edits), step.recorded), change, registered
+                )
+                edits.update((edit.path, edit.content) for edit in change.edits)
                 author = self._repository.author_of(was)
                 base = Tip(status.local.branch, tip)
                 prepared = publish.prepare(self._repository, base, change, author)
@@ -500,6 +513,12 @@ def _gives_remote(recorded: Recorded) -> bool:
     """Tell whether a commit gave the registry its DVC remote, and did nothing else."""
     paths = [file.path for file in recorded.files]
     return recorded.message.startswith(SUBJECT) and paths == [layout.DVC_CONFIG]
+
+
+def _is_rendered(file: FileChange) -> bool:
+    """Tell whether gitreg rendered a file, both before and after a commit."""
+    sides = [data for data in (file.before, file.after) if data is not None]
+    return all(followed_by(data) is not None for data in sides)
 
 
 def _unknown(error: Exception) -> UnknownOutcome:

@@ -419,8 +419,9 @@ class Parts:
             operation = _with_trailers(operation, trailers)
         authored_at = at if authored_at is None else authored_at
         from gitreg.publishing.dvc_remote import with_remote
+        from gitreg.publishing.renders import with_renders
 
-        operation = with_remote(operation)
+        operation = with_remote(with_renders(operation, self._written, self._write_index))
         if settings.pr:
             return self._reviewer.propose(
                 operation,

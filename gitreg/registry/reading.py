@@ -297,6 +297,7 @@ class Reading(Parts):
         alias: str | None = None,
         stage: str | None = None,
         replace_existing: bool = False,
+        cache: Path | None = None,
         **options: Unpack[ReadOptions],
     ) -> Path:
         """Return the local path of a version's artifact, its bytes checked by SHA-256.
@@ -311,6 +312,8 @@ class Reading(Parts):
             alias: or an alias.
             stage: or a stage.
             replace_existing: replace a different file or folder of that name in ``destination``.
+            cache: for a registry without a work tree: a place whose name stands for a cache of its
+                own, instead of the one that all pulls share; see `ArtifactStore.with_cache`.
             **options: see `ReadOptions`.
 
         Raises:
@@ -320,7 +323,8 @@ class Reading(Parts):
         wanted = reference_of(reference, name, version, alias, stage)
         state = self._glance(**options)
         found = state.version(wanted.model, number_of(state, wanted))
-        return self._artifacts.deliver(
+        store = self._artifacts if cache is None else self._artifacts.with_cache(cache)
+        return store.deliver(
             state.snapshot,
             found,
             None if destination is None else Path(destination),

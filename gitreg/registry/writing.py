@@ -295,6 +295,25 @@ class Writing(Moving):
         """Return what tells the approvals of several people apart, for their branches."""
         return f"by {key or self._written.config('user.signingkey')}"
 
+    # Deployments
+
+    def render(self, **options: Unpack[WriteOptions]) -> gitreg.Outcome:
+        """Make every file that the policy's ``renders`` name say what its stage holds.
+
+        Moves write them already; this is for a policy that changed, and for files that somebody
+        else changed. Rendered files that no rule names any more are removed.
+
+        Args:
+            **options: see `WriteOptions`.
+
+        Raises:
+            Refused: a file that gitreg did not render is in the place of one.
+        """
+        from gitreg.publishing.renders import rendering
+
+        operation = rendering(self._written, self._write_index)
+        return self._write(operation, WriteSettings.of(options))
+
     # Models
 
     def create_model(

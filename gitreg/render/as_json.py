@@ -34,6 +34,12 @@ def to_json(value: object, *, ascii_only: bool = False) -> str:
     return "\n".join(escape_invisible(part, json.dumps) for part in text.split("\n"))
 
 
+def to_json_line(value: object, *, ascii_only: bool = False) -> str:
+    """Return a value as JSON in one line, with all invisible characters escaped."""
+    text = json.dumps(value, ensure_ascii=ascii_only, allow_nan=False)
+    return escape_invisible(text, json.dumps)
+
+
 def version_json(version: ModelVersion) -> dict[str, Any]:
     """Return what ``show --json`` prints."""
     found = asdict(version)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from gitreg.core.model.names import ARCHIVE
 from gitreg.core.policy.measured import data_of
 from gitreg.core.policy.verdict import APPROVALS
+from gitreg.core.policy.words import other_rows, stage_rows
 from gitreg.core.state.compare import flatten, metrics_beside
 from gitreg.core.text.counts import quantity
 from gitreg.core.text.times import ago
@@ -307,8 +308,6 @@ def _verdict(verdict: Verdict, *, waiting: bool) -> str:
 
 def policy_text(policy: Policy) -> str:
     """Return a model's rules, stage by stage, then the rest."""
-    from gitreg.core.policy.words import other_rows, stage_rows
-
     parts = [(name, stage_rows(policy, rule)) for name, rule in policy.stages.items()]
     rest = other_rows(policy)
     parts += [("besides", rest)] if rest else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from gitreg.core.model.model import ModelVersion
     from gitreg.core.operations.rollback import Tenure
     from gitreg.core.state.history import Event
+    from gitreg.watch.events import RegistryEvent
 
 FEW = 3
 """How many versions of a pointer are shown; of more, those that came and left."""
@@ -40,6 +42,25 @@ def events_text(events: Sequence[Event], width: int, limit: int | None = None) -
         for event, along in _told_together(events)[:limit]
     ]
     headers = ("WHEN", "WHO", "WHAT", "VERSION", "POINTER", "FROM → TO", "WHY", "COMMIT")
+    return table(headers, rows, width, folds="WHY")
+
+
+def stream_text(events: Sequence[RegistryEvent], width: int) -> str:
+    """Return events as a table, a row each, in their order."""
+    rows = [
+        (
+            when(event.time),
+            event.id[:SHORT] + event.id[40:],
+            event.action,
+            Piece(event.model + (f"@{event.version}" if event.version is not None else "")),
+            (event.pointer or event.stage or "-").replace("aliases/", "@").replace("stages/", ""),
+            f"{cell(event.before)} → {cell(event.after)}" if event.pointer else "-",
+            person(event.actor),
+            (event.reason or "-").partition("\n")[0],
+        )
+        for event in events
+    ]
+    headers = ("WHEN", "ID", "WHAT", "VERSION", "POINTER", "FROM → TO", "WHO", "WHY")
     return table(headers, rows, width, folds="WHY")
 
 
@@ -87,11 +108,25 @@ def _from_to(event: Event) -> str:
     return "-"
 
 
+def rollback_command(model: str, stage: str, repo: str = ".") -> str:
+    """Return the command that rolls a stage back, as the reader would type it here.
+
+    >>> rollback_command("churn", "staging", "git@example.com:team/churn.git")
+    'gitreg rollback churn --stage staging --repo git@example.com:team/churn.git'
+    """
+    words = ["gitreg", "rollback", model]
+    words += [] if stage == "production" else ["--stage", stage]
+    words += [] if repo == "." else ["--repo", repo]
+    return shlex.join(words)
+
+
 def tenures_text(
     model: str,
     stage: str,
     found: Sequence[tuple[Tenure, ModelVersion | None]],
     width: int,
+    *,
+    is_here: bool = True,
 ) -> str:
     """Return what a rollback may go back to.
 
@@ -100,13 +135,14 @@ def tenures_text(
         stage: its stage.
         found: what was in the stage, the last one first, each with the version if it still exists.
         width: of the table.
+        is_here: whether the command that goes back needs no ``--repo``; a row has no room for one.
     """
     rows = []
     for tenure, version in found:
         if version is None:
             how = "deleted"
-        elif tenure.is_previous:
-            how = f"gitreg rollback {model}"
+        elif tenure.is_previous and is_here:
+            how = rollback_command(model, stage)
         else:
             how = f"--to {tenure.version}"
             how += "" if tenure.stands else ", judged as a promotion: it was withdrawn"

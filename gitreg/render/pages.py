@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from gitreg.core.text.counts import quantity
 from gitreg.core.text.times import ago, utc
 from gitreg.render.as_text import page_of, versions_text
 from gitreg.render.colour import stage_style
-from gitreg.render.events import events_text
+from gitreg.render.events import events_text, rollback_command
 from gitreg.render.terminal import SHORT, Piece, line, person, prose, table, when
 
 if TYPE_CHECKING:
@@ -24,8 +23,15 @@ SHOWN = 5
 """How many moves and versions a page shows."""
 
 
-def held_text(held: Held, before: Tenure | None, width: int) -> str:
-    """Return what somebody on call needs first: since when, by whom, why, and the way back."""
+def held_text(held: Held, before: Tenure | None, width: int, repo: str = ".") -> str:
+    """Return what somebody on call needs first: since when, by whom, why, and the way back.
+
+    Args:
+        held: what the stage holds.
+        before: what it held before.
+        width: in columns.
+        repo: the ``--repo`` of the command that asks.
+    """
     names = ", ".join(format_version(held.model, version) for version in held.versions)
     lines = [f"{names} in {held.stage}{_since(held)}"]
     if before is not None:
@@ -33,8 +39,7 @@ def held_text(held: Held, before: Tenure | None, width: int) -> str:
         began = "" if before.began is None else f" from {utc(before.began)}"
         gone = "" if before.stands else f", withdrawn in {before.ended_in[:SHORT]}"
         lines.append(f"before it: {name},{began} until {utc(before.ended)}{gone}")
-        flag = "" if held.stage == "production" else f" --stage {held.stage}"
-        back = f"gitreg rollback {shlex.quote(held.model)}{flag}"
+        back = rollback_command(held.model, held.stage, repo)
         lines.append(
             f"to go back: {back} -m REASON --push"
             if before.is_previous

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from gitreg.artifacts.commands import ending, run_command
 from gitreg.artifacts.source import Source
 from gitreg.dvc.digest import hash_tree
-from gitreg.errors import GitregError, InvalidRequest, WorldError
+from gitreg.errors import GitregError, WorldError
 from gitreg.git import scratch
 from gitreg.reproduce.environment import make_environment, seen, version_of
 from gitreg.reproduce.plan import FROZEN, Plan
@@ -119,9 +117,9 @@ def _run(planned: Plan, folders: _Folders, passed: Mapping[str, str], say: Say) 
         _own_cache(tree, folders.root)
         say(f"run: dvc repro --force --single-item {name}: {planned.command}")
     variables = seen(programs, folders.home, passed)
-    code = _finish(command, folder, variables, folders.log)
-    if code != 0:
-        raise Missing(f"command: it failed (exit {code}): {planned.command}")
+    status = run_command(command, {}, folder=folder, environment=variables, output=folders.log)
+    if status != 0:
+        raise Missing(f"command: it {ending(status)}: {planned.command}")
     return Outcome(made_files(tree, planned.source), _metrics(tree / planned.source))
 
 
@@ -131,29 +129,6 @@ def _own_cache(tree: Path, root: Path) -> None:
         if folder.is_dir():
             text = f"[core]\n    analytics = false\n[cache]\n    dir = {root / 'cache'}\n"
             (folder / "config.local").write_text(text, "utf-8")
-
-
-def _finish(
-    command: Sequence[str], folder: Path, variables: Mapping[str, str], log: IO[bytes]
-) -> int:
-    """Run a command to its end, in a process group that dies with an interrupt; return its exit."""
-    try:
-        with subprocess.Popen(
-            command,
-            cwd=folder,
-            env=dict(variables),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        ) as process:
-            try:
-                return process.wait()
-            except BaseException:
-                os.killpg(process.pid, signal.SIGKILL)
-                raise
-    except OSError as error:
-        raise InvalidRequest(f"{command[0]}: cannot be run: {error.strerror}") from None
 
 
 def _metrics(source: Path) -> Mapping[str, int | float]:

@@ -21,6 +21,7 @@ _SAID = {
     "signed": "The commit is signed",
     "override": "These may override a refusal",
     "owners": "Reviewed by",
+    "renders": "A promotion writes",
 }
 """What a person reads in place of the policy's own keys."""
 

@@ -73,6 +73,14 @@ class Printed(dict[str, int]):
         self[name] = self.get(name, 0) + 1
         return ran.json
 
+    def lines(self, name: str) -> None:
+        """Run a command that prints JSON in lines; check each."""
+        printed = gitreg(name, "--json").out.splitlines()
+        assert len(printed) > 10
+        for line in printed:
+            check(json.loads(line), SCHEMA["commands"][name])
+        self[name] = len(printed)
+
 
 def _with_a_policy(work: Path, keys: Path) -> None:
     key = make_key(keys, "grace")
@@ -105,7 +113,7 @@ def _writes(run: Printed, tmp_path: Path) -> None:
     for line in (
         *("archive churn@1", "alias set churn@4 best", "alias delete churn@best"),
         *("annotate churn --owner growth --tag a=b", "annotate churn@4 --tag a=b"),
-        *("create third", "rename third fourth", "delete churn@1"),
+        *("create third", "rename third fourth", "delete churn@1", "deploy render"),
     ):
         run(line)
 
@@ -119,6 +127,7 @@ def _measures(run: Printed) -> None:
     assert run("reproduce churn@4", code=3)["missing"]
     assert run("reproduce churn@4 --dry-run", form="reproduce --dry-run")["missing"]
     assert run("card churn")["missing"]
+    assert run("dossier churn@4")["verification"]
 
 
 def _reads(run: Printed, tmp_path: Path) -> None:
@@ -128,6 +137,7 @@ def _reads(run: Printed, tmp_path: Path) -> None:
     assert run("show churn/production")["held"]["since"].endswith("Z")
     assert run("show churn", form="show MODEL")["moves"]
     assert len(run("log")) > 10
+    run.lines("events")
     assert len(run("timeline")) > 5
     assert run("search", "version > 1 AND name = 'churn'")
     for reference in ("churn/production", "churn@4", "tokenizer@1"):

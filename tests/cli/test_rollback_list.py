@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.support.commands import error, gitreg
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_what_a_rollback_may_go_back_to(work: Path) -> None:
@@ -49,3 +53,16 @@ def test_what_stood_beside_a_version_was_not_before_it(work: Path) -> None:
     gitreg("promote", "churn@3", "--to", "staging", "--keep-existing")
     gitreg("rollback", "churn", "--stage", "staging")
     assert "before it" not in gitreg("show", "churn/staging").out
+
+
+def test_the_way_back_is_a_command_for_the_repository_that_was_asked(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gitreg("promote", "churn@3", "--to", "production")
+    monkeypatch.chdir(work.parent)
+    command = f"gitreg rollback churn --repo {work.name}"
+    there = ("--repo", work.name)
+    listed = gitreg("rollback", "churn", "--list", *there).out
+    assert [row.split()[-2:] for row in listed.splitlines()[1:]] == [["--to", "2"], ["--to", "1"]]
+    shown = gitreg("show", "churn/production", *there).out
+    assert f"to go back: {command} -m REASON --push" in " ".join(shown.split())

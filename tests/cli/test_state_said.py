@@ -104,6 +104,7 @@ def test_an_answer_says_how_old_it_is(work: Path) -> None:
 READS = (
     *("list", "list churn", "log", "show churn", "resolve churn@1", "compare churn@1 churn@2"),
     *("pull churn@1", "verify churn@1"),
+    *("policy show churn", "policy test churn@3 --to staging"),
 )
 
 

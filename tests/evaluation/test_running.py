@@ -17,7 +17,9 @@ import json, os, sys
 model, data, metrics, predictions = sys.argv[1:]
 number = int(open(model).read())
 rows = open(data).read().split()
-assert os.environ["GITREG_VERSION"] == str(number), os.environ["GITREG_VERSION"]
+names = ("PATH", "MODEL", "VERSION", "REFERENCE")
+told = [os.environ[f"GITREG_{name}"] for name in names]
+assert told == [model, "churn", str(number), f"churn@{number}"], told
 with open("runs", "a") as runs:
     runs.write(f"{number} ")
 if "break" in rows:
@@ -110,7 +112,7 @@ def test_predictions_say_how_sure_a_difference_is(two: Registry, folder: Path) -
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ("fail", r"churn@2: the command failed \(exit 3\); nothing was recorded"),
+        ("fail", r"churn@2: the command ended with status 3; nothing was recorded"),
         ("break", r"h\.csv changed while it was measured on"),
     ],
 )

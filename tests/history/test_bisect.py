@@ -26,7 +26,7 @@ import json, os, signal, sys, time
 from pathlib import Path
 model, here = Path(sys.argv[1]), Path(__file__).parent
 number = int(model.read_text())
-names = ("MODEL", "NAME", "VERSION", "REFERENCE")
+names = ("PATH", "MODEL", "VERSION", "REFERENCE")
 assert [os.environ[f"GITREG_{name}"] for name in names] == [
     str(model), "churn", str(number), f"churn@{number}"
 ]

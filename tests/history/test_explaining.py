@@ -11,6 +11,7 @@ import pytest
 
 from gitreg import NotFound, Registry
 from gitreg.history import explain
+from gitreg.serving.predictions import Prediction, PredictionLog
 from tests.conftest import git, isolate, write_model
 from tests.support.commands import error, gitreg
 from tests.support.signers import Key, make_key, use_ssh
@@ -250,3 +251,31 @@ def test_a_shallow_clone_says_what_it_cannot_know(story: Story, tmp_path: Path) 
     assert "warning: this clone is shallow" in ran.err
     assert ran.out.startswith("leavers@3 in leavers/production since earlier\n")
     assert "is not known: this clone is shallow" in ran.out
+
+
+def test_a_prediction(story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(story.folder)
+    commit = story.commits["promoted"]
+    log = tmp_path / "predictions.jsonl"
+    with PredictionLog(log) as record:
+        record.record(
+            Prediction(
+                *("order-7", "2026-11-22T20:25:06.123Z", "churn", 3),
+                *(commit, "9f" * 32, "churn/production"),
+                shadow=False,
+                seconds=0.01,
+            )
+        )
+    asked = ("explain", "--prediction", "order-7", "--log", str(log))
+    assert gitreg(*asked).out.startswith("churn@3 in churn/production since 20")
+    assert gitreg(*asked, "--json").json["version"] == 3
+    both = "--prediction and --log belong together"
+    for words, message in (
+        (("explain",), "give REF, or --prediction ID --log FILE"),
+        (("explain", "churn@3", *asked[1:]), "give REF, or --prediction ID --log FILE"),
+        (asked[:3], both),
+        (("explain", "churn@3", "--log", str(log)), both),
+        ((*asked, "--at", "now"), "the record names the commit"),
+        (("explain", "--prediction", "order-8", "--log", str(log)), "request id order-8"),
+    ):
+        assert message in error(*words)

@@ -308,6 +308,8 @@ def test_the_command(past: Past, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     both = gitreg("timeline", "--svg", str(picture), "--json")
     assert json.loads(both.out)
     assert picture.read_text().startswith("<svg ")
+    assert gitreg("timeline", "--svg", "-").out.startswith("<svg ")
+    assert "both write to stdout" in error("timeline", "--svg", "-", "--json")
     assert "--stage production" in error("timeline", "churn/production")
     assert "--alias champion" in error("timeline", "churn@champion")
     assert "gitreg timeline churn\n" in error("timeline", "churn@2")

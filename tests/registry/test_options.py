@@ -46,6 +46,7 @@ WRITES = {
     "register",
     "register_artifact",
     "rename_model",
+    "render",
     "rollback",
     "set_alias",
     "withdraw_approval",

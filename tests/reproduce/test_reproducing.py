@@ -113,7 +113,7 @@ def test_a_command_that_fails_is_inconclusive_and_its_log_is_kept(project: Path)
     assert done.verdict.missing[0].startswith("data: train.py (")
     with Registry(project) as registry:
         done = reproduce(registry, replace(broken, data=()))
-    assert done.verdict.missing[0].startswith("command: it failed (exit ")
+    assert done.verdict.missing[0].startswith("command: it ended with status ")
     assert done.log is not None
     assert "no GPU" in done.log.read_text()
 

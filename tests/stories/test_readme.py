@@ -34,6 +34,8 @@ STORIES = (
     ),
     (RECIPES / "sklearn.md", RECIPES / "dvc-data.md"),
     (GUIDES / "debugging.md",),
+    (GUIDES / "deploy.md",),
+    (GUIDES / "watch.md",),
 )
 _SESSION = re.compile(r"```console\n(.*?)```", re.DOTALL)
 _MARK = "----8<----"

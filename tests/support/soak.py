@@ -38,6 +38,9 @@ LONG = (
     "tests/dvc/test_digest.py",
     "tests/doctor/test_forms.py",
     "tests/git/test_objects.py",
+    "tests/serving/test_live_growth.py",
+    "tests/serving/test_live_workers.py",
+    "tests/watch/test_kills.py",
 )
 
 

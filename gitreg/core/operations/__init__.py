@@ -14,6 +14,7 @@
 `reapply`       an operation again, on another tip; `recorded`, `reapply_moves`: its parts
 `judging`       what the policy says about a change
 `moves`         moves of a model's pointers, as file edits
+`renders`       the files that say what a stage holds
 ==============  ===================================================================
 """
 

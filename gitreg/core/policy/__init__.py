@@ -8,7 +8,9 @@
 `records`     gates on what people added later: reproductions, the model's card
 `rules`       the policy as data, and the part that applies to one model
 `transitions` the rules of a move itself: its source, how many versions, when, who signs
+`renders`     the files that say what a stage holds
 `guard`       who may change the policy itself
+`words`       the rules of a stage for people
 `document`    ``policy.yaml`` read
 `writing`     ``policy.yaml`` written
 ============= ===============================================================================

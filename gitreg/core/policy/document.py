@@ -31,6 +31,7 @@ from gitreg.core.policy.measures import (
     parse_size,
 )
 from gitreg.core.policy.records import ANY, OTHER, CardSays, Reproduced
+from gitreg.core.policy.renders import check_renders, read_renders
 from gitreg.core.text.invisible import has_invisible
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import InvalidDocument, InvalidRequest
@@ -55,6 +56,7 @@ STAGE_KEYS = {
     "signed": "signed",
     "override": "override",
     "owners": "owners",
+    "renders": "renders",
 }
 """The keys of a stage in the file, each with its attribute of `StageRule`."""
 
@@ -104,6 +106,7 @@ def _policy(fields: Fields) -> rules.Policy:
     reader = _Reader(tuple(names), people, lenient=lenient)
     general = {name: reader.stage(name, stages.fields_of(name)).rule for name in names}
     _check_replaced(stages, general)
+    check_renders(stages, {name: rule.renders for name, rule in general.items()})
     return rules.Policy(
         general,
         reader.protected(fields) or {},
@@ -168,6 +171,7 @@ def _read_models(
             for name, rule in general.items()
         }
         _check_replaced(stages, merged)
+        check_renders(stages, {name: rule.renders for name, rule in merged.items()})
         found[pattern] = rules.ModelRules(parts, reader.protected(inner), reader.freeze(inner))
     return found
 
@@ -312,6 +316,7 @@ class _Reader:
             self.by(fields, "signed"),
             self.by(fields, "override"),
             _owners(fields),
+            read_renders(fields, name),
         )
         return rules.StagePart(
             rule, tuple(what for key, what in STAGE_KEYS.items() if fields.lists(key))

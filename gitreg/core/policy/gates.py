@@ -346,6 +346,12 @@ class Formats:
             return f"every file is one of {', '.join(self.allowed)}"
         return f"no file is one of {', '.join(self.forbidden or ())}"
 
+    def takes(self, path: str) -> bool:
+        """Tell whether a file of this name may be in the artifact."""
+        if self.allowed is not None:
+            return bool(_endings(path) & set(self.allowed))
+        return not (_endings(path) | _parts(path)) & set(self.forbidden or ())
+
     def judge(self, case: Case) -> Verdict:
         """Return the verdict on the names of the artifact's files."""
         files = case.facts.files(case.candidate.artifact)
@@ -353,14 +359,13 @@ class Formats:
             return unknown(codes.FORMATS, "the artifact's files cannot be listed here")
         if not files:
             return Verdict(codes.FORMATS, passed=False, line="the artifact has no files")
-        if self.allowed is not None:
-            wrong = [path for path in files if not _endings(path) & set(self.allowed)]
-            rule = f"{'is' if len(wrong) == 1 else 'are'} not one of {', '.join(self.allowed)}"
-        else:
-            forbidden = set(self.forbidden or ())
-            wrong = [path for path in files if (_endings(path) | _parts(path)) & forbidden]
-            rule = f"{'is' if len(wrong) == 1 else 'are'} forbidden: {', '.join(sorted(forbidden))}"
+        wrong = [path for path in files if not self.takes(path)]
         if wrong:
+            verb = "is" if len(wrong) == 1 else "are"
+            if self.allowed is not None:
+                rule = f"{verb} not one of {', '.join(self.allowed)}"
+            else:
+                rule = f"{verb} forbidden: {', '.join(sorted(self.forbidden or ()))}"
             return Verdict(codes.FORMATS, passed=False, line=f"{_some(wrong)} {rule}")
         count = f"{len(files)} file{'' if len(files) == 1 else 's'}"
         return Verdict(codes.FORMATS, passed=True, line=f"{count}: {self}")

@@ -15,6 +15,7 @@ from gitreg.core.model import layout
 from gitreg.core.model.names import ARCHIVE, NO_STAGE, fold
 from gitreg.core.policy.gates import Gate
 from gitreg.core.policy.measures import format_moment
+from gitreg.core.policy.renders import Render
 from gitreg.core.text.suggest import did_you_mean
 from gitreg.errors import NotFound
 
@@ -59,6 +60,7 @@ class StageRule:
         signed: whose key has to sign a commit that moves this stage; ``None`` needs no signature.
         override: who may override refusals; ``None`` for nobody.
         owners: who reviews a change of it on a Git host; see `gitreg.review.codeowners`.
+        renders: the files that say what it holds, written with every move.
     """
 
     holds: int | None = None
@@ -71,6 +73,7 @@ class StageRule:
     signed: tuple[str, ...] | None = None
     override: tuple[str, ...] | None = None
     owners: tuple[str, ...] = ()
+    renders: tuple[Render, ...] = ()
 
 
 @dataclass(frozen=True)

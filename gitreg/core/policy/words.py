@@ -1,4 +1,4 @@
-"""A policy in words: the rules of each stage, then the rest, each under its name. Pure."""
+"""Rules in words, for people. Pure."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def stage_rows(policy: Policy, rule: StageRule) -> list[tuple[str, str]]:
     rows.append(("signed", f"by {_who(policy, rule.signed)}" if rule.signed else "not needed"))
     rows.append(("override", _who(policy, rule.override) if rule.override else "nobody"))
     rows += [("owners", ", ".join(rule.owners))] if rule.owners else []
+    rows += [("renders", f"{one.to} as {one.form}") for one in rule.renders]
     return rows
 
 

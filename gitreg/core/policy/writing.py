@@ -108,6 +108,7 @@ def _stage_document(
         "signed": by(rule.signed),
         "override": by(rule.override),
         "owners": list(rule.owners),
+        "renders": [{"to": render.to, "as": render.form} for render in rule.renders],
     }
     return {key: values[key] for key in STAGE_KEYS if all_keys or key in keys}
 

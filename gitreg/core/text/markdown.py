@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from gitreg.core.text.invisible import has_invisible
+from gitreg.core.text.invisible import escaped
 
 # Characters that stay, to keep the source readable: those between digits or letters (roc_auc,
 # 0.921, models/churn), and those without a meaning inside a line.
@@ -28,7 +28,7 @@ def escape(text: str) -> str:
 
     Invisible characters (control and formatting characters, line breaks) are shown escaped.
     """
-    shown = "".join(ascii(char)[1:-1] if has_invisible(char) else char for char in text)
+    shown = escaped(text)
     return "".join(
         char if _is_plain(shown, place) else f"&#{ord(char)};" for place, char in enumerate(shown)
     )
@@ -51,6 +51,14 @@ def block(text: str) -> str:
     lines = text.replace("\r\n", "\n").split("\n")
     # GitLab runs a line that starts with a slash as a command; the slash is an entity here.
     return "<pre>" + "\n".join(map(escape, lines)) + "</pre>"
+
+
+def fenced(text: str, language: str = "text") -> str:
+    """Return text of several lines from outside as a block to copy from, which it cannot leave."""
+    runs = re.findall("`+", text)
+    fence = "`" * max(3, *(len(run) + 1 for run in runs), 3)
+    shown = escaped(text.replace("\r\n", "\n"), keep="\n\t").rstrip("\n")
+    return f"{fence}{language}\n{shown}\n{fence}"
 
 
 def link(text: str, url: str | None) -> str:

@@ -325,6 +325,7 @@ def test_everything_is_shown_with_its_default() -> None:
         "signed": None,
         "override": None,
         "owners": [],
+        "renders": [],
     }
     assert shown["freeze"] == []
 

@@ -1,0 +1,15 @@
+"""What the tests of live models share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.serving.made import reachable
+
+
+@pytest.fixture
+def served(shared: Path) -> Path:
+    """The folder of `shared`, whose registry can be pulled from by the URL of ``origin.git``."""
+    return reachable(shared)
