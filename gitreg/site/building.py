@@ -204,6 +204,7 @@ class _Build:
                 and self.past.seq >= known["seq"]
                 and self.past.has(known["seq"], known["oid"])
                 and not self.registry.is_shallow
+                and self.registry.repository.commit_of(known["commit"]) is not None
             ):
                 return known
         except (KeyError, TypeError):

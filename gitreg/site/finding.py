@@ -7,11 +7,10 @@ part. A part has some 5,000 versions, and stays below a megabyte whatever they s
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from gitreg.site.texts import script
+from gitreg.site.texts import script, values_in
 from gitreg.site.values import ModelSeen, Row
 
 _PER_PART = 5_000
@@ -70,13 +69,6 @@ def part_text(number: int, entries: Mapping[str, list[Any]]) -> str:
 
 
 def read_part(text: str) -> dict[str, list[Any]]:
-    """Return the entries in a part; the inverse of `part_text`.
-
-    Raises:
-        ValueError: the text is no part.
-    """
-    _, _, rest = text.partition(",")
-    found = json.loads(rest.removesuffix(");\n"))
-    if not isinstance(found, dict):
-        raise ValueError(text[:40])  # noqa: TRY004  what `json` raises for other damage
-    return found
+    """Return the entries in a part; the inverse of `part_text`."""
+    _, entries = values_in(text)
+    return dict(entries)

@@ -74,7 +74,7 @@ class Pages:
     def model(self, model: ModelSeen, row: Row) -> dict[str, str]:
         """Return the pages of a model, by their names in its folder."""
         tracks = [track for track in model.tracks if track.intervals]
-        last = max([event.time for event in model.events], default="1970-01-01T00:00:00+00:00")
+        last = max([utc(event.time) for event in model.events], default="1970-01-01T00:00:00Z")
         columns = list(dict.fromkeys(name for one in model.versions for name in one.metrics))
         same = {
             "path": "../../",

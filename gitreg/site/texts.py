@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,9 @@ from gitreg.core.text.urls import page_without_credentials
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
+
+_ESCAPED = re.compile(r"\\(\\|'|x3c)")
+"""How `script` writes what a text between single quotes may not have."""
 
 _STAYS = "\n\t"
 
@@ -51,18 +55,33 @@ def all_visible(value: Any) -> Any:
 def script(name: str, *values: Any) -> str:
     """Return a script that hands values to the function ``gitreg.NAME``.
 
-    The values are JSON in which nothing ends a script, a comment or a line. A page that is opened
-    from a folder may load scripts, and no other data.
+    The values are JSON in a text in which nothing ends a script, a comment or a line. A page that
+    is opened from a folder may load scripts, and no other data. JavaScript itself would take a key
+    ``__proto__`` for something else than a key.
 
-    >>> script("model", {"a": "</script>"})
-    'gitreg.model({"a":"\\\\u003c/script>"});\\n'
+    >>> print(script("model", {"a": "</script>"}).strip())
+    gitreg.model(...JSON.parse('[{"a":"\\x3c/script>"}]'));
+    >>> values_in(script("model", "it's </b> \\\\x3c")) == ["it's </b> \\\\x3c"]
+    True
     """
-    texts = [
-        json.dumps(all_visible(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        for value in values
-    ]
-    given = ",".join(texts).replace("<", "\\u003c")
-    return f"gitreg.{name}({given});\n"
+    text = json.dumps(
+        all_visible(values), ensure_ascii=False, separators=(",", ":"), allow_nan=False
+    )
+    text = text.replace("\\", "\\\\").replace("'", "\\'").replace("<", "\\x3c")
+    return f"gitreg.{name}(...JSON.parse('{text}'));\n"
+
+
+def values_in(script: str) -> list[Any]:
+    """Return the values that a script hands over; the inverse of `script`.
+
+    Raises:
+        ValueError: it is not such a script.
+    """
+    _, _, rest = script.partition("'")
+    text = rest.removesuffix("'));\n")
+    return list(
+        json.loads(_ESCAPED.sub(lambda found: "<" if found[1] == "x3c" else found[1], text))
+    )
 
 
 def web_address(url: str | None) -> str:

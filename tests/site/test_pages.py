@@ -331,6 +331,10 @@ def test_nothing_that_a_registry_says_runs(
             assert not set("\u202e\u2066\u2028") & set(body)
             if "models/" in page:
                 assert HOSTILE in body
+            if "compare" in page:
+                assert "constructor 1 2" in body
+            if "version" in page:
+                assert "__proto__ 1" in body
     finally:
         browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", watching)
     assert complaints(browser) == []

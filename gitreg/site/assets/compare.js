@@ -1,7 +1,7 @@
 "use strict";
 // Two versions of a model side by side, from the model's data.
 gitreg.model = (data) => {
-  const { el, bdi, number, moment, person, size, table } = gitreg;
+  const { el, own, bdi, number, moment, person, size, table } = gitreg;
   const [a, b] = ["a", "b"].map((id) => document.getElementById(id));
   const place = document.getElementById("compare");
   const numbers = data.versions.map((one) => one[0]);
@@ -18,12 +18,12 @@ gitreg.model = (data) => {
   a.value = given("a") ?? other;
 
   const same = (one, two) => JSON.stringify(one) === JSON.stringify(two);
-  const differing = (one, two) => [...new Set([...Object.keys(one), ...Object.keys(two)])].filter((key) => !same(one[key], two[key]));
+  const differing = (one, two) => [...new Set([...Object.keys(one), ...Object.keys(two)])].filter((key) => !same(own(one, key), own(two, key)));
   const part = (title, rows, heads) => el("section", { class: "card" }, el("h2", {}, title), rows.length ? table(heads, rows, title) : el("p", { class: "empty" }, "No difference."));
   const shown = (value) => (value === undefined || value === null ? el("small", {}, "not there") : bdi(typeof value === "number" ? number(value) : String(value)));
-  const two = (one, that, keys) => keys.map((key) => [bdi(key), shown(one[key]), shown(that[key])]);
+  const two = (one, that, keys) => keys.map((key) => [bdi(key), shown(own(one, key)), shown(own(that, key))]);
   const measured = (one, that) => [...new Set([...Object.keys(one ?? {}), ...Object.keys(that ?? {})])]
-    .map((name) => [bdi(name), number(one?.[name]), number(that?.[name]), gitreg.change(one?.[name], that?.[name])]);
+    .map((name) => [bdi(name), number(own(one, name)), number(own(that, name)), gitreg.change(own(one, name), own(that, name))]);
 
   const range = (from, to) => {
     const [start, end] = [from.lineage?.code, to.lineage?.code];

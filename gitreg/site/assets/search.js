@@ -5,8 +5,8 @@
   const [words, shown, results] = ["words", "shown", "results"].map((id) => document.getElementById(id));
   const parts = Number(results.dataset.parts);
   const MOST = 100;
-  const found = {};
-  gitreg.found = (part, entries) => { Object.assign(found, entries); };
+  const found = new Map();
+  gitreg.found = (part, entries) => { for (const [name, entry] of Object.entries(entries)) found.set(name, entry); };
   let started;
   const loadAll = () => { started ??= Promise.all(Array.from({ length: parts }, (_, part) => gitreg.load(`search/part-${part}.js`).then(draw))); return started; };
 
@@ -15,7 +15,7 @@
     if (!wanted.length) { results.replaceChildren(); shown.textContent = ""; return; }
     const hits = [];
     let count = 0;
-    for (const [name, [folder, text, versions]] of Object.entries(found)) {
+    for (const [name, [folder, text, versions]] of found) {
       const own = `${name} ${text}`.toLowerCase();
       const base = `models/${folder}/`;
       if (wanted.every((word) => own.includes(word))) {

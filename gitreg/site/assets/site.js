@@ -20,6 +20,8 @@ const gitreg = (() => {
     return made;
   };
 
+  /** Return an object's own value: a registry may call a metric `constructor`. */
+  const own = (from, key) => (from && Object.hasOwn(from, key) ? from[key] : undefined);
   const bdi = (text) => el("bdi", {}, String(text ?? ""));
   const number = (value) =>
     typeof value !== "number" ? String(value ?? "")
@@ -87,5 +89,5 @@ const gitreg = (() => {
     }
     setTimeout(() => { button.textContent = "Copy"; }, 2000);
   });
-  return { el, bdi, number, moment, person, commit, size, table, load, asked, root };
+  return { el, own, bdi, number, moment, person, commit, size, table, load, asked, root };
 })();

@@ -1,7 +1,7 @@
 "use strict";
 // The page of a version, from the model's data. Elements are made, and their text is set: nothing is markup.
 gitreg.model = async (data) => {
-  const { el, bdi, number, moment, person, commit, size, table } = gitreg;
+  const { el, own, bdi, number, moment, person, commit, size, table } = gitreg;
   const place = document.getElementById("version");
   const wanted = Number(gitreg.asked.get("v") ?? data.versions.at(-1)?.[0]);
   document.getElementById("crumb").textContent = `version ${Number.isFinite(wanted) ? wanted : "?"}`;
@@ -50,22 +50,22 @@ gitreg.model = async (data) => {
 
   const metrics = Object.keys({ ...found.metrics, ...beside?.metrics });
   const metricTable = metrics.length ? table(["Metric", `@${wanted}`, ...(beside ? [`beside @${beside.number}`, "Difference"] : [])],
-    metrics.map((name) => [bdi(name), number(found.metrics?.[name]), ...(beside ? [number(beside.metrics?.[name]), gitreg.change(beside.metrics?.[name], found.metrics?.[name])] : [])]), "Metrics") : null;
+    metrics.map((name) => [bdi(name), number(own(found.metrics, name)), ...(beside ? [number(own(beside.metrics, name)), gitreg.change(own(beside.metrics, name), own(found.metrics, name))] : [])]), "Metrics") : null;
 
   const evaluation = (one) => {
     const names = [...new Set([...Object.keys(one.metrics ?? {}), ...(one.slices ?? []).flatMap((part) => Object.keys(part[2]))])];
-    const rows = names.map((name) => [bdi(name), number(one.metrics?.[name]), one.intervals?.[name] ? `${number(one.intervals[name][0])} to ${number(one.intervals[name][1])}` : ""]);
+    const rows = names.map((name) => [bdi(name), number(own(one.metrics, name)), own(one.intervals, name) ? own(one.intervals, name).map(number).join(" to ") : ""]);
     return [el("h3", {}, bdi(one.name)), el("p", { class: "facts" }, "on ", bdi(one.data), `, ${moment(one.at)} by `, person(one.by)),
       table(["Metric", "Value", "Interval"], rows, `Evaluation ${one.name}`),
       (one.slices ?? []).length ? [names.slice(0, 4).map((name) => dots(one, name)),
-        el("details", {}, el("summary", {}, "Slices as a table"), table(["Slice", "Rows", ...names], one.slices.map(([part, rowsOf, values]) => [bdi(part), number(rowsOf), ...names.map((name) => number(values[name]))]), `Slices of ${one.name}`))] : null];
+        el("details", {}, el("summary", {}, "Slices as a table"), table(["Slice", "Rows", ...names], one.slices.map(([part, rowsOf, values]) => [bdi(part), number(rowsOf), ...names.map((name) => number(own(values, name)))]), `Slices of ${one.name}`))] : null];
   };
   /** A plot of slices: one line a slice, the whole of the data dashed. */
   const dots = (one, name) => {
-    const parts = one.slices.filter((part) => typeof part[2][name] === "number").slice(0, 40);
+    const parts = one.slices.filter((part) => typeof own(part[2], name) === "number").slice(0, 40);
     if (!parts.length) return null;
-    const all = one.metrics?.[name];
-    const bounds = one.intervals?.[name] ?? [];
+    const all = own(one.metrics, name);
+    const bounds = own(one.intervals, name) ?? [];
     const values = [...parts.map((part) => part[2][name]), ...(typeof all === "number" ? [all] : []), ...bounds];
     const low = Math.min(...values); const high = Math.max(...values);
     const room = (high - low || Math.abs(high) || 1) * 0.08;
