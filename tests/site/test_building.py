@@ -11,7 +11,7 @@ import pytest
 
 from gitreg import InvalidRequest, Registry, WorldError
 from gitreg.core.model.model import Artifact, Model, ModelVersion
-from gitreg.site import build, finding
+from gitreg.site import build, building, finding
 from gitreg.site.building import Built
 from gitreg.site.output import MANIFEST, Counts
 from gitreg.site.reading import main_stage
@@ -73,6 +73,18 @@ def test_a_build_writes_only_what_changed(clone: Path, tmp_path: Path) -> None:
     assert (moved.models, moved.written) == (1, len(changed) - 1)
     built(clone, tmp_path / "anew")
     assert files(tmp_path / "anew") == after
+
+
+def test_several_processes_make_the_same_pages(
+    clone: Path, sites: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "_MANY", 2)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    done: list[tuple[int, int]] = []
+    with Registry(clone) as registry:
+        build(registry, tmp_path / "site", tell=lambda *count: done.append(count))
+    assert done == [(1, 3), (2, 3), (3, 3)]
+    assert files(tmp_path / "site") == files(sites / "rich")
 
 
 def test_a_model_that_is_deleted_or_renamed_leaves_no_page(clone: Path, tmp_path: Path) -> None:
