@@ -214,7 +214,8 @@ def _pre_commit() -> tuple[int, list[str]]:
             layout.ROOT,
             layout.DVC_YAML,
         ]
-        if parents and repository.run_at_root(*changed, check=False).returncode == 0:
+        is_ours = not parents or _renders(repository, parents[0])
+        if not is_ours and repository.run_at_root(*changed, check=False).returncode == 0:
             return 0, []
         tree = repository.run("write-tree").text
         links = [word for parent in parents for word in ("-p", parent)]
@@ -228,9 +229,24 @@ def _pre_commit() -> tuple[int, list[str]]:
         for finding in report.findings
         if finding.code != "policy-signed"
         and finding.file is not None
-        and (is_registry(finding.file) or finding.file == layout.DVC_YAML)
+        and (
+            is_registry(finding.file)
+            or finding.file == layout.DVC_YAML
+            or finding.code == "wrong-render"
+        )
     ]
     return _answer("commit", findings, [])
+
+
+def _renders(repository: GitRepository, commit: str) -> bool:
+    """Tell whether files outside of the registry follow it: then every commit may touch one."""
+    from gitreg.core.operations.renders import has_renders
+    from gitreg.core.state.state import RegistryState
+
+    try:
+        return has_renders(RegistryState(repository.snapshot(commit)).policy)
+    except GitregError:
+        return False
 
 
 def _history(repository: GitRepository, opened: ExitStack) -> HistoryIndex:

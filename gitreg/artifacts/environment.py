@@ -24,6 +24,9 @@ from gitreg.git.process import failure, run
 CHANGED_LIMIT = 20
 """How many files with uncommitted changes a manifest names."""
 
+LOCAL = "  # local"
+"""Ends the line of a package from a local folder, which nobody else can install."""
+
 _FIELDS_BEFORE = {"1": 8, "2": 9, "u": 10}
 """The fields before a file's name in `git status --porcelain=v2`, by the kind of entry."""
 
@@ -152,4 +155,4 @@ def _pin(name: str, version: str, distribution: metadata.Distribution) -> str:
         url = ""  # another installer writes that file differently
     if url and not url.startswith("file:"):
         return f"{name} @ {url}"
-    return f"{name}=={version}" + ("  # local" if url else "")
+    return f"{name}=={version}" + (LOCAL if url else "")

@@ -24,7 +24,7 @@ _LARGEST = 64 * 1024
 def follows(step: Step, path: str) -> bool:
     """Tell whether a path is a rendered file of a stage that a step moves."""
     try:
-        if not has_renders(step.after):
+        if not has_renders(step.after.policy):
             return False
         every = _targets(step)
     except GitregError:
@@ -50,6 +50,21 @@ class Renders:
 
     def __init__(self, repository: GitRepository) -> None:
         self._repository = repository
+        self._asks = False
+
+    def _is_on(self, step: Step) -> bool:
+        """Tell whether a commit's policy renders anything; most histories are spared the reading.
+
+        Raises:
+            InvalidDocument: its policy does not parse.
+        """
+        changes_policy = any(change.path == layout.POLICY for change in step.changes)
+        self._asks = (
+            self._asks
+            or has_renders(step.policy)
+            or (changes_policy and has_renders(step.after.policy))
+        )
+        return self._asks and has_renders(step.after.policy)
 
     def judge(self, step: Step) -> Iterator[CheckFinding]:
         """Find files that do not say what their pointers say.
@@ -58,10 +73,10 @@ class Renders:
             step: a commit beside its first parent, with all of their differences.
         """
         paths = [change.path for change in step.changes]
-        if not any(layout.is_stage(path) or not is_registry(path) for path in paths):
-            return
         try:
-            if not has_renders(step.after):
+            if not self._is_on(step):
+                return
+            if not any(layout.is_stage(path) or not is_registry(path) for path in paths):
                 return
             every = _targets(step)
         except GitregError:

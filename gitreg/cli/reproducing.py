@@ -74,6 +74,8 @@ def reproduce(
             _print(told, err=not shared.dry_run)
         if shared.dry_run:
             return
+        if record:
+            registry.who_and_when()  # a missing identity is reported before the work, not after
         done = again(registry, planned, tolerances=tolerances, passed=passed, say=_say)
         recorded = None
         if record and done.verdict.verdict != INCONCLUSIVE:

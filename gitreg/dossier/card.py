@@ -2,7 +2,8 @@
 
 The front matter is that of ``CARD.md``, with the version's numbers as Hugging Face's
 ``model-index``: https://huggingface.co/docs/hub/model-cards#evaluation-results. Text from the
-registry cannot become Markdown; what people wrote in ``CARD.md`` is kept as they wrote it.
+registry cannot become Markdown. What people wrote in ``CARD.md`` is kept as they wrote it, below
+what is recorded, so that it cannot hide that.
 """
 
 from __future__ import annotations
@@ -38,10 +39,12 @@ def card_text(version: ModelVersion, card: Card | None) -> str:
         body = _TITLE.sub("", card.body)
     else:
         body = "\n".join(map(escape, (version.description or "").splitlines()))
-    parts = [f"---\n{yaml.dump(front).decode()}---", f"# {escape(version.reference)}", body.strip()]
-    parts += _unsaid(card)
+    parts = [f"---\n{yaml.dump(front).decode()}---", f"# {escape(version.reference)}"]
     parts.append("## Facts from the registry\n\n" + "\n".join(_facts(version)))
     parts += _evaluations(version)
+    parts += _unsaid(card)
+    # Last: an unclosed comment, block of code or HTML element hides whatever comes after it.
+    parts.append(body.strip())
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

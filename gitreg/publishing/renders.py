@@ -37,7 +37,9 @@ def with_renders(
 
     def wrapped(state: RegistryState) -> Change:
         change = operation(state)
-        return rendered(_ruled(repository, state), change, registered) if change.edits else change
+        if not any(map(layout.is_stage, change.paths)):
+            return change  # most writes need no policy
+        return rendered(_ruled(repository, state), change, registered)
 
     return wrapped
 

@@ -75,6 +75,23 @@ class Reading(Parts):
         wanted = reference_of(reference, name, version, alias, stage)
         return self._show(self.state(**options), wanted)
 
+    def governed(
+        self, reference: ReferenceLike, **options: Unpack[ReadOptions]
+    ) -> tuple[ModelVersion, gitreg.Policy]:
+        """Return a version and the policy beside it; of a URL, only a few files are read.
+
+        Args:
+            reference: which version.
+            **options: see `ReadOptions`.
+
+        Raises:
+            NotFound: there is no such version.
+        """
+        revision_and_time(options)
+        wanted = reference_of(reference)
+        state = self._glance(**options)
+        return state.version(wanted.model, number_of(state, wanted)), state.policy
+
     def version_if_any(self, name: str, version: int) -> ModelVersion | None:
         """Return a version, or ``None`` if there is no such version any more."""
         state = self.state()

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitreg.artifacts.environment import LOCAL
 from gitreg.core.model.model import DataDependency, ModelVersion
 from gitreg.errors import InvalidRequest
+from gitreg.reproduce.environment import version_of
 
 if TYPE_CHECKING:
     from gitreg.registry import ReferenceLike, Registry
@@ -58,7 +60,7 @@ def plan(
     environment: str = FROZEN,
     python: Path | None = None,
 ) -> Plan:
-    """Return what a reproduction would do. Nothing is run or fetched.
+    """Return what a reproduction would do. Nothing recorded is run, and nothing fetched.
 
     Args:
         registry: a clone, whose repository has the code.
@@ -81,10 +83,10 @@ def plan(
     version = registry.show(reference)
     lineage, recorded = version.lineage, version.environment
     lines = registry.state().requirements(version.model, version.version)
-    if environment == CURRENT:
-        found: Path | None = python or Path(sys.executable)
+    if python is None:
+        found = Path(sys.executable) if environment == CURRENT else _interpreter(recorded.python)
     else:
-        found = python or _interpreter(recorded.python)
+        found = python if version_of(python) else None
     return Plan(
         version,
         top,
@@ -95,13 +97,15 @@ def plan(
         environment,
         found,
         tuple(lines),
-        tuple(_missing(version, environment, found, has_requirements=bool(lines))),
+        (
+            *_missing(version),
+            *(_not_installable(lines) if environment == FROZEN else ()),
+            *(() if found else (_no_python(recorded.python, python),)),
+        ),
     )
 
 
-def _missing(
-    version: ModelVersion, environment: str, python: Path | None, *, has_requirements: bool
-) -> Iterator[str]:
+def _missing(version: ModelVersion) -> Iterator[str]:
     lineage = version.lineage
     if lineage.code is None:
         yield "code: no commit of it is recorded"
@@ -114,14 +118,22 @@ def _missing(
     for item in lineage.data:
         if item.md5 is None:
             yield f"data: no hash of {item.path} is recorded"
-    if environment != FROZEN:
-        return
-    if not has_requirements:
+
+
+def _not_installable(requirements: Sequence[str]) -> Iterator[str]:
+    if not requirements:
         yield "environment: no requirements are frozen; --environment current runs with those here"
-    if python is None:
-        wanted = version.environment.python
-        known = f"Python {wanted} is not here" if wanted else "the Python is not recorded"
-        yield f"environment: {known}; --python PATH names one"
+    for line in requirements:
+        if line.endswith(LOCAL):
+            name = line.removesuffix(LOCAL).strip()
+            yield f"environment: {name} was installed from a local folder; no index has that one"
+
+
+def _no_python(recorded: str | None, asked: Path | None) -> str:
+    if asked is not None:
+        return f"environment: {asked} is no Python that can be run"
+    known = f"Python {recorded} is not here" if recorded else "the Python is not recorded"
+    return f"environment: {known}; --python PATH names one"
 
 
 def _interpreter(version: str | None) -> Path | None:
@@ -133,4 +145,5 @@ def _interpreter(version: str | None) -> Path | None:
     if sys.version_info[:2] == (major, minor):
         return Path(sys.executable)
     found = shutil.which(f"python{major}.{minor}")
-    return Path(found) if found else None
+    # A shim of pyenv is on the path for every version, and fails where that one is not chosen.
+    return Path(found) if found and version_of(Path(found)) else None

@@ -82,11 +82,11 @@ def reproduce(
     name = planned.version.reference.replace("/", "-")
     try:
         logs.mkdir(parents=True, exist_ok=True)
-        with scratch.temporary("reproduce") as root, (logs / f"{name}.log").open("wb") as log:
+        with scratch.temporary("reproduce") as root, (logs / f"{name}.log").open("w+b") as log:
             folders = _Folders(root, log)
             try:
-                found = _run(planned, folders, passed or {}, say)
                 recorded = _recorded(registry, planned, root)
+                found = _run(planned, folders, passed or {}, say)
                 verdict = judge(recorded, found, tolerances or {})
             except Missing as missing:
                 verdict = inconclusive(*str(missing).splitlines())

@@ -14,10 +14,15 @@ from __future__ import annotations
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 _T = TypeVar("_T")
+
+PATIENCE = 10.0
+"""How many seconds the end of a process may wait for work that nobody waits for."""
 
 
 class Background(Generic[_T]):
@@ -62,12 +67,15 @@ class Background(Generic[_T]):
         return True
 
     def close(self) -> None:
-        """Wait until the work that was taken is done."""
+        """Wait until the work that was taken is done, but not longer than `PATIENCE`."""
         with self._lock:
             thread, self._thread = self._thread, None
-        if thread is not None and self._process == os.getpid():
-            self._queue.put(None)
-            thread.join()
+        if thread is None or self._process != os.getpid():
+            return
+        until = time.monotonic() + PATIENCE
+        with suppress(queue.Full):
+            self._queue.put(None, timeout=PATIENCE)
+            thread.join(max(0.0, until - time.monotonic()))
 
     def _run(self) -> None:
         while (taken := self._queue.get()) is not None:

@@ -78,9 +78,9 @@ class View:
 
     def allowed(self) -> Callable[[str], bool]:
         """Return which files the policy allows by name; see `loaders.allowed_by`."""
-        state = self._registry.state(rev=self.named.commit)
-        version = state.version(self.named.model, self.named.version)
-        return allowed_by(state.policy, version)
+        exact = Reference(self.named.model, version=self.named.version)
+        version, policy = self._registry.governed(exact, rev=self.named.commit)
+        return allowed_by(policy, version)
 
     def pull(self, destination: Path, cache: Path) -> Path:
         """Return the path of the verified artifact in a folder; see `Registry.pull`."""

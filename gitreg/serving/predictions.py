@@ -108,7 +108,7 @@ class PredictionLog:
         self._background.offer(prediction)
 
     def close(self) -> None:
-        """Wait until all is written."""
+        """Wait until all is written, but not for ever; see `Background.close`."""
         self._background.close()
 
 

@@ -25,7 +25,7 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from gitreg.errors import GitregError, NotFound
-from gitreg.serving.background import Background
+from gitreg.serving.background import PATIENCE, Background
 from gitreg.serving.predictions import Prediction, PredictionLog, request_id
 from gitreg.serving.split import Key, Split
 from gitreg.serving.status import ModelUnavailable
@@ -220,7 +220,7 @@ class Traffic(Generic[_T]):
         """Free the models, after the shadow's and the log's work is done."""
         self._ended.set()
         if self._trying is not None:
-            self._trying.join()
+            self._trying.join(PATIENCE)  # one that downloads ends with the process
             self._trying = None
         self._behind.close()
         for target in self._targets.values():

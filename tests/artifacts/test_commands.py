@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,31 +13,17 @@ import pytest
 from gitreg import InvalidRequest
 from gitreg.artifacts.commands import filled, run_command, variables_of
 from gitreg.core.model.model import Artifact, ModelVersion
+from tests.support.processes import is_alive, wait_for
 
 STUBBORN = """\
 import os, signal, subprocess, sys, time
 from gitreg.artifacts import commands
 commands._GRACE = 0.1
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 child = "trap '' TERM INT; echo $$ > child; sleep 600"
 parent = f'sh -c "{child}" & echo $$ > parent; wait'
 commands.run_command(["sh", "-c", parent], {})
 """
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that is dead and not yet collected does not."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
 
 
 def test_one_convention_tells_every_command_its_version(tmp_path: Path) -> None:
@@ -79,7 +63,6 @@ def test_no_name_becomes_a_command(tmp_path: Path) -> None:
         run_command(["no-such-program"], {})
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks /proc who is alive")
 def test_an_interrupt_ends_the_command_and_its_children(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", STUBBORN], cwd=tmp_path, stderr=subprocess.DEVNULL

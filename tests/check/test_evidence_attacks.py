@@ -24,6 +24,23 @@ ATTACKS: dict[str, tuple[str, Act, Act]] = {
         evidence.evaluate_other_bytes,
         evidence.evaluate,
     ),
+    "evaluation by a symlink": ("symlink", evidence.evaluate_by_a_symlink, evidence.evaluate),
+    "evaluation that is a YAML bomb": (
+        "bad-evaluation",
+        evidence.evaluate_with_a_bomb,
+        evidence.evaluate,
+    ),
+    "evaluation beyond the limit": (
+        "bad-evaluation",
+        evidence.evaluate_beyond_the_limit,
+        evidence.evaluate,
+    ),
+    "statement with two verdicts": (
+        "bad-reproduction",
+        evidence.state_with_duplicate_keys,
+        evidence.state,
+    ),
+    "card with anchors": ("bad-card", evidence.write_a_card_with_anchors, evidence.write_a_card),
     "statement of another name": (
         "bad-reproduction",
         evidence.state_under_another_name,

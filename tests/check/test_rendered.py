@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -159,13 +160,26 @@ def test_an_attack_is_refused(work: Path, attack: Attack) -> None:
 def test_the_hook_refuses_too(work: Path, shared: Path) -> None:
     hooks.install(GitRepository(shared / "origin.git"), "pre-receive")
     edited_alone(work)
-    assert "wrong-render" in git(work, "push", "origin", "main", check=False) or (
-        git(work, "rev-parse", "origin/main") != git(work, "rev-parse", "HEAD")
+    done = subprocess.run(
+        ["git", "push", "origin", "main"], cwd=work, capture_output=True, text=True, check=False
     )
+    assert done.returncode == 1
+    assert "wrong-render" in done.stderr
     git(work, "reset", "--quiet", "--hard", "origin/main")
     with Registry(work) as registry:
         registry.promote("churn@3", stage="production", push=True)
     assert git(shared / "origin.git", "rev-parse", "main") == git(work, "rev-parse", "HEAD")
+
+
+def test_a_clones_own_hook_refuses_it_before_the_commit(work: Path) -> None:
+    hooks.install(GitRepository(work), "pre-commit")
+    (work / FILE).write_text(now(work).replace("VERSION=2", "VERSION=3"))
+    command = ["git", "commit", "--quiet", "-am", "by hand"]
+    done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "wrong-render" in done.stderr
+    git(work, "checkout", "--quiet", "HEAD", "--", FILE)
+    commit(work, {"code.py": "pass\n"})
 
 
 def promoted(work: Path) -> None:

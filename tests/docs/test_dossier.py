@@ -19,7 +19,7 @@ _GENERATED = re.compile(r"(?<=<!-- written -->\n).*", re.DOTALL)
 _SUBSTITUTES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (r"\b[0-9a-f]{32,64}\b", lambda match: ("4f2c1a9d0b" * 7)[: len(match[0])]),
     (r"SHA256(:|&#58;)[^<\s]{43,}", lambda match: f"SHA256{match[1]}{'k' * 43}"),
-    (r"AAAA[A-Za-z0-9+/]{60,}", lambda _: "AAAA" + "k" * 64),
+    (r"AAAA[A-Za-z0-9+/]{60,}", lambda _: _KEY),
     (r"\d\d&#58;\d\d&#58;\d\dZ", lambda _: "14&#58;37&#58;00Z"),
     (r"> \d{10}\b", lambda _: "> 1796049420"),
     (r"(?<=\| package \| version \|\n\| --- \| --- \|\n)(\|.*\n)+", lambda _: _PACKAGE),
@@ -30,6 +30,23 @@ _SUBSTITUTES: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
 _PACKAGE = "| <code>scikit-learn</code> | <code>1.7.2</code> |\n"
 
 
+_KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIGXvTu4XyMSKL+hzimVyyeWprt4GYphb6WqaGTOKHcg2"
+_CARD = """---
+license: mit
+risk_rating: minimal
+---
+# churn
+
+## Intended use
+
+Who leaves us next month, so that somebody calls them.
+
+## Limitations
+
+Trained on one country.
+"""
+
+
 def _page(text: str) -> str:
     """Return a dossier below the title of the page, without what differs from run to run."""
     for pattern, steadied in _SUBSTITUTES:
@@ -38,7 +55,7 @@ def _page(text: str) -> str:
 
 
 def test_the_dossier_is_what_is_written(stocked: Path) -> None:
-    make(stocked)
+    make(stocked, _CARD)
     page = _page(gitreg("dossier", "churn/production", "--repo", str(stocked)).out)
     if _IS_RENEWED:
         PAGE.write_text(_GENERATED.sub(lambda _: page, PAGE.read_text()))

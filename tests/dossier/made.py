@@ -54,6 +54,7 @@ stages:
   production:
     holds: 1
     replaced: archived
+    gates: [{{metric: roc_auc, at_least: 0.5}}]
     approvals: {{count: 1, by: [grace@example.com]}}
   archived: {{}}
 signers:
@@ -62,7 +63,7 @@ signers:
 """
 
 
-def make(work: Path) -> None:
+def make(work: Path, card: str = CARD) -> None:
     """Take a stocked clone to churn@4, which has everything, and replaced churn@2."""
     keys = {name: make_key(work.parent / "keys", name) for name in ("ada", "grace")}
     dvc_project(work, "[core]\n    remote = data\n['remote \"data\"']\n    url = ../../data\n")
@@ -75,7 +76,7 @@ def make(work: Path) -> None:
             "evaluate.py": EVALUATE,
             "dvc.yaml": (work / "dvc.yaml").read_text() + DVC,
             "registry/policy.yaml": POLICY.format(ada=keys["ada"].line, grace=keys["grace"].line),
-            "registry/churn/CARD.md": CARD,
+            "registry/churn/CARD.md": card,
         },
     )
     for name in ("train", "holdout"):

@@ -97,13 +97,6 @@ def test_text_from_a_manifest_stays_text() -> None:
     assert {row.count("|") for row in rows} == {3, 5}
 
 
-def test_hugging_face_reads_it() -> None:
-    hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
-    card = hub.ModelCard(card_text(measured(), read_card(WRITTEN, "CARD.md")))
-    assert card.data.license == "mit"
-    assert {one.metric_value for one in card.data.eval_results} == {0.9, 0.95}
-
-
 def test_a_card_is_begun_filled_and_printed(
     registry: Registry, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,3 +116,35 @@ def test_a_card_is_begun_filled_and_printed(
     assert "\x1b" not in shown
     with Registry(folder) as read:
         assert list(read.check().findings) == []
+
+
+@pytest.mark.parametrize("hiding", ["<!--", "```", "~~~~", "<details>", "<script>", "<style>"])
+def test_what_people_leave_open_hides_no_fact(hiding: str) -> None:
+    written = f"# churn\n\n{hiding}\n## Limitations\n\nNone.\n".encode()
+    text = card_text(measured(), read_card(written, "CARD.md"))
+    for fact in ("## Facts from the registry", "## Evaluation", "## Not said"):
+        assert text.index(fact) < text.index(f"\n{hiding}\n")
+    assert read_card(b"\n<!--\n## Limitations\n\nNone.\n", "it").says("limitations") is None
+
+
+@pytest.mark.parametrize("evil", ["holdout", HOSTILE, "---\nlicense: gpl", "é: [1, {a: b}]"])
+def test_hugging_face_reads_it(evil: str, tmp_path: Path) -> None:
+    hub = pytest.importorskip("huggingface_hub")
+    written = WRITTEN.replace(b"One country.", f"One country. {evil}".encode())
+    text = card_text(measured(path=evil, where=evil), read_card(written, "CARD.md"))
+    file = tmp_path / "README.md"
+    file.write_text(text, "utf-8")
+    card = hub.ModelCard.load(file)
+    assert card.text.lstrip().startswith("# m&#64;2")
+    assert card.data.license == "mit"
+    assert card.data.tags == ["churn"]
+    assert card.data.model_name == "m"
+    found = {
+        (one.dataset_name, one.dataset_type, one.metric_type): one for one in card.data.eval_results
+    }
+    assert set(found) == {(evil, "q4", "auc"), ("not recorded", "registration", "auc")}
+    evaluated = found[evil, "q4", "auc"]
+    assert (evaluated.metric_value, evaluated.dataset_revision) == (0.9, MD5)
+    # Written by Hugging Face's library, it is the same model-index.
+    assert card.data.to_dict()["model-index"][0]["name"] == "m"
+    assert hub.ModelCard(str(card)).data.to_dict() == card.data.to_dict()

@@ -17,6 +17,7 @@ READS = {
     "approvals",
     "compare",
     "given_approvals",
+    "governed",
     "held",
     "log",
     "model",

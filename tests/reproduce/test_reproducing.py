@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,13 +18,20 @@ from gitreg.reproduce import plan, reproduce, statement_on
 from gitreg.reproduce.verdict import ComparedMetric, Outcome, judge
 from tests.conftest import git, isolate
 from tests.support.commands import gitreg
+from tests.support.processes import is_alive, wait_for
 
 TRAIN = """\
-import json, os, pathlib, random
+import json, os, pathlib, random, time
+if os.environ.get("WAIT"):
+    pathlib.Path(os.environ["WAIT"]).write_text(f"{os.getpid()} {os.environ['HOME']}")
+    time.sleep(600)
 rows = [int(line) for line in open("data/train.csv")]
 pathlib.Path("models").mkdir(exist_ok=True)
 noise = random.random() if os.environ.get("NOISE") or pathlib.Path("noise").exists() else 0
 model = {"mean": sum(rows) / len(rows), "noise": noise, "secret": os.environ.get("TOKEN")}
+if pathlib.Path("frozen").exists():
+    import toolz
+    model["toolz"] = toolz.__version__
 pathlib.Path("models/m.json").write_text(json.dumps(model))
 pathlib.Path("metrics.json").write_text(json.dumps({"auc": 0.9 + noise / 1000}))
 """
@@ -33,6 +43,14 @@ stages:
     outs: [models/m.json]
     metrics:
     - metrics.json: {cache: false}
+"""
+
+
+RUN = """\
+import signal
+from gitreg.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
+main()
 """
 
 
@@ -118,20 +136,146 @@ def test_a_command_that_fails_is_inconclusive_and_its_log_is_kept(project: Path)
     assert "no GPU" in done.log.read_text()
 
 
-def test_what_a_plan_misses_is_said_before_anything_runs(
-    project: Path,
+def missing_of(*args: str, code: int = 3) -> str:
+    """Reproduce by the command line, inconclusively; return what is missing."""
+    found = gitreg("reproduce", *args, "--json", code=code).json
+    assert found["verdict"] == "inconclusive"
+    assert found["missing"]
+    assert found["recorded"] is None
+    return "\n".join(found["missing"])
+
+
+def test_each_thing_that_is_missing_is_named_with_exit_code_3(
+    project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(project)
     (project / "loose.bin").write_text("weights")
-    (project / "train.py").write_text(TRAIN + "# changed\n")
     with Registry(project) as registry:
         registry.register("churn", project / "loose.bin")
-        missing = "\n".join(plan(registry, "churn@3", environment="current").missing)
-        assert "had uncommitted changes" in missing
-        assert "command: none is recorded" in missing
-        frozen = plan(registry, "churn@1", python=Path(sys.executable))
-        assert frozen.environment == "frozen"
-        with pytest.raises(InvalidRequest, match="is no environment"):
-            plan(registry, "churn@1", environment="old")
+        (project / "train.py").write_text(TRAIN + "# changed\n")
+        registry.register("churn", project / "models" / "m.json")
+    current = ("--environment", "current")
+    assert missing_of("churn@3", *current) == (
+        "command: none is recorded; a DVC stage records one (dvc stage add)"
+    )
+    assert "had uncommitted changes" in missing_of("churn@4", *current)
+    # Nobody records that an inconclusive one happened.
+    assert "had uncommitted changes" in missing_of("churn@4", *current, "--record")
+    (project / "requirements.txt").write_text("toolz==1.0.0\nown==2  # local\n")
+    with Registry(project) as registry:
+        model, listed = project / "models" / "m.json", project / "requirements.txt"
+        registry.register("churn", model, requirements=listed)
+    assert "environment: own==2 was installed from a local folder" in missing_of("churn@5")
+    absent = project / "no-python"
+    said = f"environment: {absent} is no Python that can be run"
+    assert missing_of("churn@1", *current, "--python", str(absent)) == said
+    assert (
+        f"missing      {said}"
+        in gitreg("reproduce", "churn@1", *current, "--python", str(absent), "--dry-run").out
+    )
+    with Registry(project) as registry, pytest.raises(InvalidRequest, match="is no environment"):
+        plan(registry, "churn@1", environment="old")
+
+
+def test_a_python_that_is_not_here_is_named(
+    project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A shim of another version's name, as pyenv puts it on the path, is no interpreter."""
+    shim = tmp_path / "python3.1"
+    shim.write_text("#!/bin/sh\necho 3.1.4; exit 127\n")
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr("platform.python_version", lambda: "3.1.4")
+    monkeypatch.chdir(project)
+    with Registry(project) as registry:
+        registry.register("churn", project / "models" / "m.json")
+    assert "environment: Python 3.1.4 is not here; --python PATH names one" in missing_of("churn@3")
+    shim.write_text("#!/bin/sh\necho 3.1.4\n")
+    with Registry(project) as registry:
+        planned = plan(registry, "churn@3")
+    assert planned.python == shim
+    assert not any("3.1.4" in words for words in planned.missing)
+
+
+def frozen(project: Path) -> None:
+    """Register churn@3: its training needs a package that only its frozen requirements name."""
+    (project / "noise").unlink()
+    (project / "frozen").touch()
+    (project / "requirements.txt").write_text("toolz==1.0.0\n")
+    model = {"mean": 49.5, "noise": 0, "secret": None, "toolz": "1.0.0"}
+    (project / "models" / "m.json").write_text(json.dumps(model))
+    (project / "metrics.json").write_text(json.dumps({"auc": 0.9}))
+    dvc(project, "commit", "--quiet", "--force")
+    git(project, "add", ".")
+    git(project, "commit", "--quiet", "--message", "train 3")
+    with Registry(project) as registry:
+        made, listed = project / "models" / "m.json", project / "requirements.txt"
+        registry.register("churn", made, requirements=listed)
+
+
+def test_a_frozen_environment_is_made_from_the_package_index(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen(project)
+    monkeypatch.setenv("HOME", str(tmp_path))  # pip asks rustc, which writes there
+    monkeypatch.chdir(project)
+    done = gitreg("reproduce", "churn@3", "--python", sys.executable, "--json", code=None)
+    log = Path(done.json["log"]).read_text() if done.json["log"] else done.out
+    if done.code == 3 and "Failed to establish a new connection" in log:
+        pytest.skip("no package index is reachable")
+    assert done.json["verdict"] == "identical", log
+
+
+def test_without_a_package_index_it_is_inconclusive(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen(project)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://me:secret@127.0.0.1:9/simple")
+    monkeypatch.setenv("UV_INDEX_URL", "http://me:secret@127.0.0.1:9/simple")
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    monkeypatch.chdir(project)
+    missing = missing_of("churn@3", "--python", sys.executable)
+    assert missing.startswith("environment: the requirements cannot be installed: ")
+    assert "secret" not in missing
+
+
+def test_a_dvc_remote_that_is_away_is_named(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree(project / ".dvc" / "cache")
+    dvc(project, "remote", "add", "--default", "gone", "http://127.0.0.1:9/data")
+    monkeypatch.chdir(project)
+    missing = missing_of("churn@1", "--environment", "current")
+    assert missing.startswith("data: data/train.csv (")
+
+
+def test_an_interrupt_leaves_nothing_behind(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, temporary = tmp_path / "started", tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("WAIT", str(started))
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    before = git(project, "status", "--porcelain", "--ignored")
+    args = ("reproduce", "churn@1", "--environment", "current", "--env", "WAIT")
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN, *args], cwd=project, stderr=subprocess.PIPE, text=True
+    )
+    wait_for(lambda: started.exists() and " " in started.read_text())
+    pid, _, home = started.read_text().partition(" ")
+    assert Path(home).is_relative_to(temporary)
+    assert is_alive(int(pid))
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "interrupted" in said
+    wait_for(lambda: not is_alive(int(pid)))
+    assert [path.name for path in temporary.iterdir() if "gitreg" in path.name] == []
+    assert git(project, "worktree", "list").count("\n") == 0
+    assert git(project, "status", "--porcelain", "--ignored") == before
 
 
 def test_the_verdict_is_recorded_once_and_checked(project: Path) -> None:

@@ -265,6 +265,23 @@ def test_a_look_at_an_unmoved_registry_opens_nothing(
         assert len(opened) == 1
 
 
+def test_by_url_only_a_few_files_are_fetched(served: Path, hermetic: Path) -> None:
+    with live_model(served) as live:
+        move(served, 3)
+        live.refresh()
+        assert number(live) == 3
+    assert list((hermetic / "cache").glob("gitreg/*/light.git"))
+    assert not list((hermetic / "cache").glob("gitreg/*/repository.git"))
+
+
+def test_the_room_names_what_is_public() -> None:
+    from gitreg import serving
+
+    assert [getattr(serving, name).__name__ for name in serving.__all__] == serving.__all__
+    with pytest.raises(AttributeError, match="no attribute"):
+        _ = serving.Nothing
+
+
 def test_lifespan_and_its_end(served: Path) -> None:
     live = live_model(served)
 

@@ -118,6 +118,18 @@ def test_what_does_not_fit_is_dropped_and_never_waited_for() -> None:
     assert taken[-1] == 5
 
 
+def test_the_end_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gitreg.serving.background.PATIENCE", 0.01)
+    gate = threading.Event()
+    for waiting in (1, 5):
+        background = Background[int](lambda _: gate.wait(60), "test", waiting=waiting)
+        while background.offer(1):
+            pass
+        background.close()
+        assert background.dropped == 1
+    gate.set()
+
+
 def _record_many(log: PredictionLog, worker: int) -> None:
     for number in range(200):
         log.record(replace(ONE, request_id=f"w{worker}-{number}", reference="x" * 500))

@@ -25,8 +25,15 @@ from tests.support.commands import error, gitreg
 from tests.support.models import mlflow_model, onnx_model
 
 LOAD = """\
+import pathlib, time
+
 def load(path):
-    return lambda rows: rows * 7
+    def seven(rows):
+        while pathlib.Path("hold").exists():
+            pathlib.Path("begun").touch()
+            time.sleep(0.01)
+        return rows * 7
+    return seven
 
 def broken(path):
     raise ValueError("/secret/path")
@@ -57,8 +64,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @contextmanager
-def served(folder: Path, *args: str, code: int = 0) -> Iterator[tuple[str, list[str]]]:
-    """Run the command, yield its URL and its lines on stderr, and end it as a service manager."""
+def served(
+    folder: Path, *args: str, ends_by: signal.Signals = signal.SIGTERM
+) -> Iterator[tuple[str, list[str]]]:
+    """Run the command, yield its URL and its lines on stderr, and end it, unless it is ending."""
     process = subprocess.Popen(
         [sys.executable, "-m", "gitreg", "serve", *args, "--port", "0"],
         cwd=folder,
@@ -76,8 +85,8 @@ def served(folder: Path, *args: str, code: int = 0) -> Iterator[tuple[str, list[
         line = process.stdout.readline()
         assert " at http://127.0.0.1:" in line, (line, process.wait(60), said)
         yield line.split(" at ")[1].split(" ")[0], said
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == code, said
+        process.send_signal(ends_by)
+        assert process.wait(60) == 0, said
     finally:
         process.kill()
         process.wait()
@@ -140,6 +149,9 @@ def test_champion_challenger_and_shadow_while_pointers_move(made: Path, tmp_path
         )
         assert done.json()["outputs"][0]["data"] == [0]
         assert done.headers["Gitreg-Version"] == "churn@3"
+        on_challenger = next(n for n in range(12) if ask(f"customer {n}", "x")[0] == "churn@2")
+        gitreg("alias", "delete", "churn@challenger", "--repo", str(made))
+        until(lambda: ask(f"customer {on_challenger}", "x")[0] == "churn@3")
         assert "gitreg_" in requests.get(f"{url}/metrics", timeout=60).text
         assert requests.get(f"{url}/docs", timeout=60).status_code == 404
     assert any("loaded by mlflow_pyfunc(trust=True)" in one for one in said)
@@ -157,9 +169,22 @@ def test_an_onnx_model_and_a_function_of_ones_own(made: Path) -> None:
         done = requests.post(f"{url}/invocations", json=ones, timeout=60)
         assert done.json() == {"predictions": [[1, 2], [3, 4], [5, 6]]}
         assert done.headers["Gitreg-Version"] == "doubler@1"
-    with served(made, "models:/doubler/1", "--load", "own:load") as (url, _):
-        done = requests.post(f"{url}/invocations", json=ones, timeout=60)
-        assert done.json() == {"predictions": [[7, 7]] * 3}
+    hold, begun = made / "hold", made / "begun"
+    found: list[Any] = []
+
+    def ask(url: str) -> None:
+        found.append(requests.post(f"{url}/invocations", json=ones, timeout=60).json())
+
+    with served(made, "models:/doubler/1", "--load", "own:load", ends_by=signal.SIGINT) as (url, _):
+        hold.touch()
+        asking = threading.Thread(target=ask, args=(url,))
+        asking.start()
+        until(begun.exists)
+        # It is told to end while it answers, and answers first.
+        threading.Timer(0.5, hold.unlink).start()
+    asking.join(60)
+    begun.unlink()
+    assert found == [{"predictions": [[7, 7]] * 3}]
 
 
 def test_what_cannot_be_served(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,21 @@ def test_a_clone_shows_pulls_and_verifies(clone: Path) -> None:
     assert git(clone, "status", "--porcelain") == ""
 
 
+def test_its_first_version_was_made_again_and_its_policy_asks_for_that(clone: Path) -> None:
+    with Registry(clone) as registry:
+        [judgement] = registry.test_policy("churn-predictor@1", stage="production")
+        assert judgement.passed
+        [verdict] = judgement.verdicts
+        assert verdict.line.startswith("equivalent by maintainers@")
+        # Without the signature, it does not count.
+        [signature] = (clone / "registry").glob("*/versions/1/reproductions/*.sig")
+        signature.unlink()
+        git(clone, "-c", "user.name=A", "-c", "user.email=a@b.c", "commit", "--quiet", "-am", "cut")
+        [judgement] = registry.test_policy("churn-predictor@1", stage="production")
+        assert not judgement.passed
+        assert "immutable" in {finding.code for finding in registry.check("HEAD~1..HEAD").findings}
+
+
 def test_a_clone_makes_the_tags_that_gto_reads(clone: Path) -> None:
     with Registry(clone) as registry:
         registry.sync_tags()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from gitreg.core.model import layout
 from gitreg.core.model.names import fold
+from gitreg.core.policy import Policy
 from gitreg.core.policy.renders import Held, Render, clash, commit_in, followed_by
 from gitreg.core.state.change import Change, Edit
 from gitreg.core.state.state import RegistryState, Snapshot
@@ -50,9 +51,8 @@ class Target:
         return layout.stage_path(self.model, self.stage)
 
 
-def has_renders(state: RegistryState) -> bool:
-    """Tell whether the policy renders anything for any model."""
-    policy = state.policy
+def has_renders(policy: Policy) -> bool:
+    """Tell whether a policy renders anything for any model."""
     parts = (part.rule for rules in policy.models.values() for part in rules.stages.values())
     return any(rule.renders for rule in (*policy.stages.values(), *parts))
 
@@ -61,7 +61,7 @@ def targets(state: RegistryState) -> list[Target]:
     """Return every file that the models of a registry may have by its policy."""
     return [
         target
-        for model in (state.model_names() if has_renders(state) else ())
+        for model in (state.model_names() if has_renders(state.policy) else ())
         for target in targets_of(state, model)
     ]
 
@@ -101,7 +101,7 @@ def rendered(state: RegistryState, change: Change, registered: Registered) -> Ch
     """
     places = (layout.locate(edit.path) for edit in change.edits)
     moved = [(place.model, str(place.name)) for place in places if place and place.kind == "stages"]
-    if not moved or not has_renders(state):
+    if not moved or not has_renders(state.policy):
         return change
     after = state.after({edit.path: edit.content for edit in change.edits})
     wanted = [

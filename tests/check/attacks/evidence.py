@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from gitreg.core.model.evaluation import write_evaluation
-from gitreg.core.model.layout import evaluation_path, reproduction_path, signature_path
+from gitreg.core.model.layout import card_path, evaluation_path, reproduction_path, signature_path
 from gitreg.core.model.manifest import read_manifest
 from gitreg.core.model.model import DataDependency, Evaluation
 from gitreg.core.model.statement import Statement, statement_id, write_statement
@@ -132,3 +132,41 @@ def promote_by_ones_own_statement(client: Client) -> None:
 
 def promote_by_somebody_elses_statement(client: Client) -> None:
     _promote_with(client, client.keys / "grace")
+
+
+def evaluate_by_a_symlink(client: Client) -> None:
+    """A link would change with its target, and could name any file of a reader's machine."""
+    place = client.folder / EVALUATION
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to("/etc/passwd")
+    client.git("add", "--force", "--", EVALUATION)
+    client.commit()
+
+
+def evaluate_with_a_bomb(client: Client) -> None:
+    """Anchors that grow to gigabytes where aliases are followed."""
+    [text] = _evaluation(client).values()
+    bomb = "".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 9)}]\n" for n in range(1, 10))
+    client.commit({EVALUATION: f"{text}x0: &x0 lol\n{bomb}"})
+
+
+def evaluate_beyond_the_limit(client: Client) -> None:
+    [text] = _evaluation(client).values()
+    client.commit({EVALUATION: f"{text}# {'x' * 2**17}\n"})
+
+
+def state_with_duplicate_keys(client: Client) -> None:
+    """Readers that take the first key and those that take the last one see two verdicts."""
+    _, data = _statement(client)
+    text = data.decode().replace(
+        '"verdict": "identical"', '"verdict": "different", "verdict": "identical"'
+    )
+    client.commit({reproduction_path("churn", 3, statement_id(text.encode())): text})
+
+
+def write_a_card_with_anchors(client: Client) -> None:
+    client.commit({card_path("churn"): "---\nlicense: &a mit\nbase_model: *a\n---\n# churn\n"})
+
+
+def write_a_card(client: Client) -> None:
+    client.commit({card_path("churn"): "---\nlicense: mit\n---\n# churn\n"})
