@@ -72,7 +72,7 @@ gitreg.model = async (data) => {
     const x = (value) => 210 + ((value - low + room) / (high - low + 2 * room)) * 400;
     const height = 34 + parts.length * 24;
     const short = (text) => (text.length > 28 ? `${text.slice(0, 27)}…` : text);
-    return el("svg:svg", { class: "dotplot", viewBox: `0 0 680 ${height}`, role: "img", "aria-label": `${name} by slice; the table below has the values` },
+    const drawn = el("svg:svg", { class: "dotplot", viewBox: `0 0 680 ${height}`, role: "img", "aria-label": `${name} by slice; the table below has the values` },
       el("svg:text", { class: "axis", x: 210, y: 14 }, `${name} by slice`),
       bounds.length ? el("svg:line", { class: "span", x1: x(bounds[0]), x2: x(bounds[1]), y1: 22, y2: 22 }) : null,
       typeof all === "number" ? el("svg:line", { class: "all", x1: x(all), x2: x(all), y1: 20, y2: height - 6 }) : null,
@@ -81,6 +81,7 @@ gitreg.model = async (data) => {
         return [el("svg:line", { x1: 210, x2: 610, y1: y, y2: y }), el("svg:text", { x: 0, y: y + 4 }, short(part)),
           el("svg:circle", { cx: x(measured[name]), cy: y, r: 5 }), el("svg:text", { x: 620, y: y + 4 }, number(measured[name]))];
       }));
+    return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `${name} of ${one.name} by slice` }, drawn);
   };
 
   const environment = found.environment ?? [];
