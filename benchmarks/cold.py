@@ -16,6 +16,7 @@ from benchmarks.scale import STAGE, Scale
 
 WRITE = "first write, published"
 ROLLBACK = "first rollback, published"
+INDEX = "index of all history"
 CLONE = "clone"
 PUSH = "push"
 BY_URL, SHALLOW, FULL = "gitreg --repo URL", "gitreg in clone --depth 1", "gitreg in clone"
@@ -84,6 +85,7 @@ def _cases(scale: Scale, folder: Path, launcher: Launcher) -> list[Case]:
         (WRITE, FULL, timed(cloned(clone), promote("--push"), there)),
         (ROLLBACK, BY_URL, timed(nothing, rollback("--repo", url), job)),
         (ROLLBACK, SHALLOW, timed(cloned(shallow), rollback("--push"), there)),
+        (INDEX, FULL, timed(cloned(clone), lambda: [gitreg, "log", "-n", "1"], there)),
         (CLONE, GIT_SHALLOW, timed(nothing, lambda: shallow, job)),
         (CLONE, GIT_FULL, timed(nothing, lambda: clone, job)),
         (PUSH, GIT_PUSH, timed(_commits(cloned(shallow), there), lambda: push, there)),

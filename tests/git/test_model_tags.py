@@ -21,6 +21,7 @@ from gitreg.git import history_index, log, model_tags
 from gitreg.git.history_index import HistoryIndex
 from gitreg.git.repository import GitRepository
 from tests.conftest import git
+from tests.support.commands import gitreg
 
 MODEL = "churn"
 Edits = dict[str, bytes | None]
@@ -252,6 +253,14 @@ def test_a_fresh_clone_writes_without_reading_history(fresh: Path, walked: list[
     assert len(walked) > 10
     git(fresh.parent, "clone", "--quiet", f"file://{fresh.parent / 'origin.git'}", "another")
     assert _is_in_order(fresh.parent / "another")
+
+
+def test_the_first_question_about_history_indexes_all_of_it(fresh: Path, walked: list[str]) -> None:
+    """So `make bench` measures the index by ``gitreg log -n 1`` in a new clone."""
+    listing = git(fresh, "log", "--first-parent", "--reverse", "--format=%H", "--", "registry")
+    for _ in range(2):  # once: the second time it is there
+        gitreg("log", "-n", "1", "--repo", str(fresh))
+        assert walked == listing.split()
 
 
 def test_an_id_that_is_given_is_looked_for_in_all_of_history(
