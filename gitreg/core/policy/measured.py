@@ -97,6 +97,19 @@ def unfair(one: ModelVersion, other: ModelVersion, evaluation: str) -> str | Non
     return f"{evaluation} was measured on different data: {told}"
 
 
+def other_data(one: ModelVersion, other: ModelVersion) -> tuple[str, ...] | None:
+    """Return the paths of what only one of two versions was made from, or in another state.
+
+    The metrics of a registration may be of different data then. ``None`` where that is not known:
+    a version names no data, or some of it without a hash.
+    """
+    sides = [{item.path: item.state for item in version.lineage.data} for version in (one, other)]
+    if not all(sides) or any(None in side.values() for side in sides):
+        return None
+    old, new = sides
+    return tuple(path for path in {**old, **new} if old.get(path) != new.get(path))
+
+
 def data_of(evaluation: Evaluation) -> str:
     """Return the data of an evaluation for people: ``data/holdout.csv (91cc01b2f)``."""
     data = evaluation.data
