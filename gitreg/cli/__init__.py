@@ -22,6 +22,7 @@
 `serving`     serve a model over HTTP
 `mlflow`      MLflow's web pages, import and export
 `gto`         the import of a project that used GTO
+`site`        the registry as web pages
 `transfers`   prints what was imported or exported
 ============  =================================================================
 
@@ -61,6 +62,7 @@ COMMANDS = {
     "serving": ("serve",),
     "mlflow": ("ui", "import", "export"),
     "gto": ("import",),
+    "site": ("site",),
 }
 """The commands of each module; `gitreg --help` lists the modules in this order."""
 

@@ -193,6 +193,9 @@ import_app = _group("Import another registry into this one.")
 export_app = _group("Export this registry to another one.")
 
 
+site_app = _group("The registry as web pages.")
+
+
 app.add_typer(alias_app, name="alias")
 
 
@@ -215,6 +218,9 @@ app.add_typer(import_app, name="import")
 
 
 app.add_typer(export_app, name="export")
+
+
+app.add_typer(site_app, name="site")
 
 
 def main() -> None:

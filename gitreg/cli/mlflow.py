@@ -60,6 +60,9 @@ def ui(
     MLflow client, becomes a commit with your Git identity. The server has no login, so it listens
     only on this machine, unless you give --no-authentication.
 
+    For pages that show history, rules and who did what, and that any web server can publish, see
+    gitreg site build.
+
     Needs MLflow: pip install 'gitreg[mlflow]'.
 
     Example: gitreg ui --open

@@ -18,6 +18,8 @@ _EVENTS = (
     "SELECT seq, model, version, pointer, after, reason FROM events WHERE seq > ? AND seq <= ? "
     "AND (pointer IS NOT NULL OR (version IS NOT NULL AND reason IS NOT NULL)) ORDER BY seq"
 )
+_COUNT = "SELECT count(*) FROM events WHERE seq <= ?"
+_TOUCHED = "SELECT DISTINCT model FROM events WHERE seq > ? AND seq <= ?"
 _CHANGES = (
     "SELECT DISTINCT c.oid FROM events e JOIN commits c USING (seq) WHERE e.model = ?1 "
     "AND e.seq >= ?3 AND e.seq <= ?4 AND (e.version = ?2 OR e.version IS NULL AND e.seq = ?4) "
@@ -83,6 +85,14 @@ class PastRows:
             Said(seq, model, version, pointer, tuple(json.loads(after)), reason)
             for seq, model, version, pointer, after, reason in self._ask(_EVENTS, (since, self.seq))
         ]
+
+    def count(self) -> int:
+        """Return how many events there are."""
+        return int(self._ask(_COUNT, (self.seq,))[0][0])
+
+    def models_since(self, since: int) -> set[str]:
+        """Return the models that had an event after a commit."""
+        return {row[0] for row in self._ask(_TOUCHED, (since, self.seq))}
 
     def changes_of(self, model: str, version: int, since: int, until: int) -> list[str]:
         """Return the commits that changed a version, and the last one if it ended the model.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from gitreg.core.model.names import ARCHIVE
 from gitreg.core.policy.measured import data_of
 from gitreg.core.policy.verdict import APPROVALS
-from gitreg.core.policy.words import stage_rows
+from gitreg.core.policy.words import other_rows, stage_rows
 from gitreg.core.state.compare import flatten, metrics_beside
 from gitreg.core.text.counts import quantity
 from gitreg.core.text.times import ago
@@ -309,15 +309,7 @@ def _verdict(verdict: Verdict, *, waiting: bool) -> str:
 def policy_text(policy: Policy) -> str:
     """Return a model's rules, stage by stage, then the rest."""
     parts = [(name, stage_rows(policy, rule)) for name, rule in policy.stages.items()]
-    rest = [
-        (f"@{alias}", "protected" if is_protected else "free")
-        for alias, is_protected in policy.protected.items()
-    ]
-    rest += [(f"role {role}", ", ".join(who) or "nobody") for role, who in policy.roles.items()]
-    rest += [(f"signer {who}", quantity(len(keys), "key")) for who, keys in policy.signers.items()]
-    rest += [("revoked", fingerprint) for fingerprint in policy.revoked]
-    rest += [("freeze", window.text) for window in policy.freeze]
-    rest += [("differs for", pattern) for pattern in policy.models]
+    rest = other_rows(policy)
     parts += [("besides", rest)] if rest else []
     lines = []
     for title, rows in parts:

@@ -87,6 +87,8 @@ def test_the_commands_are_those_that_are_promised() -> None:
         "check",
         "hook install",
         "hook run",
+        "site build",
+        "site serve",
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gitreg.core.policy.rules import Policy, StageRule
+from gitreg.core.text.counts import quantity
 
 
 def stage_rows(policy: Policy, rule: StageRule) -> list[tuple[str, str]]:
@@ -25,6 +26,20 @@ def stage_rows(policy: Policy, rule: StageRule) -> list[tuple[str, str]]:
     rows.append(("override", _who(policy, rule.override) if rule.override else "nobody"))
     rows += [("owners", ", ".join(rule.owners))] if rule.owners else []
     rows += [("renders", f"{one.to} as {one.form}") for one in rule.renders]
+    return rows
+
+
+def other_rows(policy: Policy) -> list[tuple[str, str]]:
+    """Return the rules that are of no stage: aliases, people, freezes."""
+    rows = [
+        (f"@{alias}", "protected" if is_protected else "free")
+        for alias, is_protected in policy.protected.items()
+    ]
+    rows += [(f"role {role}", ", ".join(who) or "nobody") for role, who in policy.roles.items()]
+    rows += [(f"signer {who}", quantity(len(keys), "key")) for who, keys in policy.signers.items()]
+    rows += [("revoked", fingerprint) for fingerprint in policy.revoked]
+    rows += [("freeze", window.text) for window in policy.freeze]
+    rows += [("differs for", pattern) for pattern in policy.models]
     return rows
 
 
