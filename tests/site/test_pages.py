@@ -64,21 +64,6 @@ def go(browser: Chrome, sites: Path) -> Callable[[str], Chrome]:
     return opened
 
 
-@pytest.fixture
-def screen(browser: Chrome) -> Any:
-    """Sets the size and the colour scheme; the usual ones come back."""
-
-    def set_to(width: int, scheme: str = "light") -> None:
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-
-    yield set_to
-    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
-
-
 def test_the_overview_says_what_is_where_and_what_wants_attention(
     go: Callable[[str], Chrome],
 ) -> None:

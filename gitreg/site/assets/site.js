@@ -72,7 +72,7 @@ const gitreg = (() => {
     try { localStorage.setItem("gitreg-theme", next); } catch { /* storage is switched off */ }
     document.dispatchEvent(new Event("gitreg-theme"));
   });
-  document.querySelector(".find").addEventListener("submit", (event) => {
+  document.querySelector(".find")?.addEventListener("submit", (event) => {
     event.preventDefault();
     location.href = `${root}search.html?q=${encodeURIComponent(document.getElementById("find").value)}`;
   });
