@@ -12,6 +12,7 @@ from gitreg.cli.app import site_app
 from gitreg.cli.output import SHORT, complain, opened
 from gitreg.cli.parameters import AllowRewindOption, RepoOption
 from gitreg.core.text.counts import quantity
+from gitreg.errors import InvalidRequest, WorldError
 
 if TYPE_CHECKING:
     from gitreg.site.building import Built
@@ -35,24 +36,77 @@ def site_build(
         ),
     ] = Path("public"),
     title: TitleOption = None,
+    registry: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            "--registry",
+            metavar="[NAME=]LOCATION",
+            help="A path or a URL; repeat it to build one site of several registries.",
+        ),
+    ] = None,
+    registries: Annotated[
+        Optional[Path],
+        typer.Option(
+            "--registries", metavar="FILE", help="A file that lists them, one in each line."
+        ),
+    ] = None,
     repo: RepoOption = ".",
     allow_rewind: AllowRewindOption = False,
 ) -> None:
-    """Build web pages of the registry.
+    """Build web pages of the registry, or of several.
 
     What is where, timelines, metrics, comparisons, audit, policy and search, for any web server or
     for a browser that opens the folder. Only pages that changed are written. The same commit gives
     the same bytes.
 
+    With --registry or --registries the first page lists what is where in several registries. One
+    that cannot be reached keeps the pages of the last build; the exit code is then 3.
+
     Needs Jinja2 and others: pip install 'gitreg[site]'.
 
     Example: gitreg site build -o public
     """
+    if registry or registries:
+        _build_several(registry or [], registries, output, title, repo, allow_rewind=allow_rewind)
+        return
     from gitreg.site import build
 
-    with opened(repo, allow_rewind) as registry:
-        found = build(registry, output, title=title)
+    with opened(repo, allow_rewind) as one:
+        found = build(one, output, title=title)
     typer.echo(_told(found))
+
+
+def _build_several(
+    named: list[str],
+    file: Path | None,
+    output: Path,
+    title: str | None,
+    repo: str,
+    *,
+    allow_rewind: bool,
+) -> None:
+    """Build one site of several registries; raise `WorldError` if one was not reached."""
+    from gitreg.site.catalogue import build_catalogue, read_sources, source_of
+
+    if repo != ".":
+        raise InvalidRequest(
+            "--repo is for the pages of one registry", hint="name each registry with --registry"
+        )
+    sources = [*map(source_of, named), *(read_sources(file) if file else ())]
+    found = build_catalogue(sources, output, title=title, allow_rewind=allow_rewind)
+    typer.echo(
+        f"{found.folder}: {quantity(found.models, 'model')} of "
+        f"{_registries(len(found.members))}, "
+        f"{quantity(found.counts.written, 'page')} written, {found.counts.kept} unchanged"
+    )
+    if found.missed:
+        for name, why in found.missed.items():
+            complain(f"{name}: {why}", None)
+        raise WorldError(
+            f"{len(found.missed)} of {_registries(len(found.members))} could not be reached; "
+            "the pages say how old they are",
+            hint="when it can be reached again, repeat the command",
+        )
 
 
 @site_app.command("serve")
@@ -95,6 +149,10 @@ def site_serve(
         site.run(tell, lambda error: complain(str(error), error.hint))
     except KeyboardInterrupt:
         typer.echo("stopped", err=True)
+
+
+def _registries(count: int) -> str:
+    return "1 registry" if count == 1 else f"{count} registries"
 
 
 def _told(found: Built) -> str:

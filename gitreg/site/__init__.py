@@ -17,6 +17,7 @@ address that is not relative. What a registry says is text in them, never markup
 `folders`    the folders of some models, read level by level
 `output`     the folder: writes what changed, and deletes only what it wrote
 `building`   builds a site; `build` is its function
+`catalogue`  builds one site of several registries; `build_catalogue` is its function
 `serving`    serves a site on this machine, and builds it when the branch moves
 ===========  ==========================================================================
 """
@@ -27,13 +28,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gitreg.site.building import build
+    from gitreg.site.catalogue import build_catalogue
 
-__all__ = ["build"]
+__all__ = ["build", "build_catalogue"]
 
 
 def __getattr__(name: str) -> object:
-    if name != "build":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from gitreg.site.building import build
+    if name == "build":
+        from gitreg.site.building import build
 
-    return build
+        return build
+    if name == "build_catalogue":
+        from gitreg.site.catalogue import build_catalogue
+
+        return build_catalogue
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

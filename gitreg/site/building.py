@@ -11,7 +11,7 @@ import json
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,7 +29,7 @@ from gitreg.site.pages import Pages
 from gitreg.site.reading import model_seen, moment_of, policy_changes, setting_of
 from gitreg.site.seen import folder_of, row_of
 from gitreg.site.texts import script, sort_key
-from gitreg.site.values import Row
+from gitreg.site.values import Row, Setting
 
 _HERE = Path(__file__).parent
 _MANY = 40
@@ -66,6 +66,7 @@ def build(
     folder: str | os.PathLike[str],
     *,
     title: str | None = None,
+    home: str = "",
     tell: Tell | None = None,
 ) -> Built:
     """Build the site of a registry, and return what was done.
@@ -74,6 +75,7 @@ def build(
         registry: which.
         folder: where the pages go: an empty or new folder, or one that was built before.
         title: of the site; by default the repository's name on its Git host.
+        home: the address of a page that lists several registries, from this folder.
         tell: is called while models are read.
 
     Raises:
@@ -82,15 +84,17 @@ def build(
         NotFound: there is no registry.
         WorldError: a page cannot be written.
     """
-    _check_installed()
+    check_installed()
     output = Output(Path(folder), builder_digest())
     state = registry.state()
     if not state.exists() or state.commit is None:
         registry.models()  # raises, with a hint
-    return _Build(registry, state, output, title).run(tell)
+    setting = replace(setting_of(registry, state, title), home=home)
+    return _Build(registry, state, output, setting).run(tell)
 
 
-def _check_installed() -> None:
+def check_installed() -> None:
+    """Raise `InvalidRequest` where what pages are made with is not installed."""
     try:
         import jinja2  # noqa: F401
         import markdown_it  # noqa: F401
@@ -129,12 +133,12 @@ class _Build:
         registry: Registry,
         state: RegistryState,
         output: Output,
-        title: str | None,
+        setting: Setting,
     ) -> None:
         self.registry = registry
         self.state = state
         self.output = output
-        self.setting = setting_of(registry, state, title)
+        self.setting = setting
         self.pages = Pages(self.setting)
         self.past = registry.past(state).rows
         self._events_count = self.past.count()

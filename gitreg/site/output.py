@@ -33,6 +33,13 @@ class Counts:
     deleted: int = 0
     models: int = 0
 
+    def add(self, other: Counts) -> None:
+        """Add what another build did."""
+        self.written += other.written
+        self.kept += other.kept
+        self.deleted += other.deleted
+        self.models += other.models
+
 
 def stamp(data: bytes) -> _Stamp:
     """Return size and digest of a file's content."""
@@ -144,14 +151,22 @@ class Output:
             raise WorldError(f"{place} cannot be written: {error.strerror}") from None
 
     def _make(self, folder: Path) -> None:
-        """Make a folder of the site; a link in its place would lead out of it."""
+        """Make a folder of the site."""
         folder.mkdir(parents=True, exist_ok=True)
+        self.check_folder(folder)
+        self._folders.add(folder)
+
+    def check_folder(self, folder: Path) -> None:
+        """Refuse a link in the place of a folder of the site: it would lead out of it.
+
+        Raises:
+            WorldError: there is one.
+        """
         inner = folder
         while inner != self.folder:
             if inner.is_symlink():
                 raise WorldError(f"{inner} is a symbolic link, and not a folder of the site")
             inner = inner.parent
-        self._folders.add(folder)
 
     def finish(self, known: Mapping[str, Any]) -> Counts:
         """Delete what the last build wrote and this one did not, and write the list of files."""
@@ -160,7 +175,8 @@ class Output:
                 (self.folder / path).unlink()
                 self.counts.deleted += 1
             with suppress(OSError):
-                (self.folder / path).parent.rmdir()  # fails unless it is empty
+                for folder in Path(path).parents[:-1]:
+                    (self.folder / folder).rmdir()  # fails unless it is empty
         document = {
             "format": FORMAT,
             "builder": self._builder,
@@ -170,6 +186,20 @@ class Output:
         text = json.dumps(document, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
         self._replace(self.folder / MANIFEST, f"{text}\n".encode())
         return self.counts
+
+
+def left_by(folder: Path) -> tuple[dict[str, _Stamp], dict[str, Any]]:
+    """Return the files of the last build in a folder, its list among them, and what it noted.
+
+    Both are empty where nothing was built.
+    """
+    try:
+        data = (folder / MANIFEST).read_bytes()
+        found = json.loads(data)
+        files = {str(path): (int(s), str(d)) for path, (s, d) in found["files"].items()}
+        return {**files, MANIFEST: stamp(data)}, dict(found["known"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}, {}
 
 
 def _is_inside(path: str) -> bool:

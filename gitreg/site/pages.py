@@ -22,7 +22,7 @@ from gitreg.site.chart import BAR, HEAD, LEFT, WIDTH, chart_of, kind_of, length_
 from gitreg.site.reading import policy_of
 from gitreg.site.records import PART, served
 from gitreg.site.texts import initials_first, markdown, number, script, size, visible, web_address
-from gitreg.site.values import ModelSeen, PolicyChange, Row, Setting
+from gitreg.site.values import Member, ModelSeen, PolicyChange, Row, Setting
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -138,6 +138,23 @@ class Pages:
             wants=list(_wants(rows)),
             commit=commit,
             now=utc(now),
+        )
+        return {"index.html": page, **files}
+
+    def catalogue(self, members: Sequence[Member], rows: Sequence[Row], now: str) -> dict[str, str]:
+        """Return the page of several registries and the scripts with the rest of its rows."""
+        first, files = self._long("models.html", rows, path="")
+        page = self._render(
+            "catalogue.html",
+            path="",
+            members=members,
+            missed=[one for one in members if not one.is_read],
+            rows=first,
+            more=len(files),
+            count=len(rows),
+            versions=sum(row.count for row in rows),
+            wants=list(_wants(rows)),
+            now=now,
         )
         return {"index.html": page, **files}
 

@@ -24,6 +24,9 @@ class Setting:
         repository: the registry's address on the host; empty without one.
         stages: the policy's stages, in its order.
         main: the stage that serves.
+        home: the address of the page of all registries, from the folder of these pages; empty
+            without one.
+        is_catalogue: whether the site has several registries.
     """
 
     title: str
@@ -31,6 +34,8 @@ class Setting:
     repository: str = ""
     stages: tuple[str, ...] = ()
     main: str = "production"
+    home: str = ""
+    is_catalogue: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,8 @@ class Row:
         owner: who owns it.
         stands: what its stages and aliases hold, the archive left out.
         wants: kinds of what wants attention, each with a text.
+        site: the folder of its registry's pages in a catalogue, as an address with a last slash.
+        registry: the registry's name in a catalogue.
     """
 
     name: str
@@ -79,6 +86,8 @@ class Row:
     owner: str
     stands: tuple[Stand, ...]
     wants: tuple[tuple[str, str], ...]
+    site: str = ""
+    registry: str = ""
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Row:
@@ -88,6 +97,31 @@ class Row:
         ]
         wants = tuple((kind, text) for kind, text in document["wants"])
         return cls(**{**document, "stands": tuple(stands), "wants": wants})
+
+
+@dataclass(frozen=True)
+class Member:
+    """A registry in a catalogue.
+
+    Attributes:
+        name: of it.
+        site: the folder of its pages, as an address with a last slash; empty without pages.
+        models: how many models it has.
+        versions: how many versions they have.
+        moment: the date of the commit that the pages show, in UTC.
+        commit: it.
+        age: how much older than the newest commit in the catalogue it is, in words.
+        is_read: whether this build reached the registry.
+    """
+
+    name: str
+    site: str
+    models: int
+    versions: int
+    moment: str
+    commit: str
+    age: str
+    is_read: bool
 
 
 @dataclass(frozen=True)
