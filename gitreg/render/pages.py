@@ -33,19 +33,21 @@ def held_text(held: Held, before: Tenure | None, width: int, repo: str = ".") ->
         repo: the ``--repo`` of the command that asks.
     """
     names = ", ".join(format_version(held.model, version) for version in held.versions)
-    lines = [f"{names} in {held.stage}{_since(held)}"]
+    lines = [prose(line(f"{names} in {held.stage}{_since(held)}"), width)]
     if before is not None:
         name = format_version(held.model, before.version)
         began = "" if before.began is None else f" from {utc(before.began)}"
         gone = "" if before.stands else f", withdrawn in {before.ended_in[:SHORT]}"
-        lines.append(f"before it: {name},{began} until {utc(before.ended)}{gone}")
+        told = f"before it: {name},{began} until {utc(before.ended)}{gone}"
+        lines.append(prose(line(told), width))
         back = rollback_command(held.model, held.stage, repo)
-        lines.append(
+        way = (
             f"to go back: {back} -m REASON --push"
             if before.is_previous
             else f"a rollback has nothing to go back to; what was there: {back} --list"
         )
-    return "\n".join(prose(line(one), width) for one in lines)
+        lines.append(line(way))  # a command in two lines cannot be copied
+    return "\n".join(lines)
 
 
 def _since(held: Held) -> str:

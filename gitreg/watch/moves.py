@@ -56,8 +56,13 @@ class Move:
 
     @property
     def id(self) -> str:
-        """The same for each delivery of this move, and for no other move."""
-        return hashlib.sha256(f"{self.reference}\n{self.commit}".encode()).hexdigest()[:32]
+        """The same for each delivery of this move, and for no other move.
+
+        A way back to a commit that was delivered before leads from another version, so a receiver
+        that leaves out what it knows does not leave it out.
+        """
+        said = f"{self.reference}\n{self.commit}\n{self.previous}"
+        return hashlib.sha256(said.encode()).hexdigest()[:32]
 
     @property
     def names(self) -> str:

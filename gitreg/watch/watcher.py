@@ -260,8 +260,10 @@ class Watcher:
         if moves.is_on_branch(at):
             each = self._what.each
             found = moves.since(wanted, at, only_last=not each)
-            return found if each else _step(found, entry)
-        if moves.is_gone(at) and not self._allow_rewind:
+            if found or entry.under_way is None:
+                return found if each else _step(found, entry)
+            # The branch was put back to before the move whose delivery began.
+        elif moves.is_gone(at) and not self._allow_rewind:
             raise GitError(
                 f"{wanted}: the history was rewritten: {at[:12]} was delivered, and is no ancestor "
                 f"of {moves.tip[:12]}",
@@ -304,13 +306,15 @@ class Watcher:
         name, count = self._tried
         count = count + 1 if name == move.id else 1
         self._tried = (move.id, count)
-        most = self._what.tries or (1 if self._what.rolls_back else limit)
+        # Where the bytes or the remote cannot be had, the version did nothing wrong.
+        rolls_back = self._what.rolls_back and isinstance(error, Failed)
+        most = self._what.tries or (1 if rolls_back else limit)
         is_final = isinstance(error, Failed) and error.is_final
         is_over = is_final or (most is not None and count >= most)
         what = f"{move.reference}: {move.names} was not delivered (try {count}): {error}"
         if is_over:
             self._say(what)
-            if self._what.rolls_back and self._put_back(move, error):
+            if rolls_back and self._put_back(move, error):
                 self._has_given_up = True
                 self._finish(move)  # it was told of: the way back is a move of its own
                 return _Then.NEXT
@@ -345,9 +349,11 @@ def _step(moves: Sequence[Move], entry: Remembered) -> list[Move]:
         return []
     if not last.is_same_version(delivered):
         return [replace(last, previous=delivered.version if delivered else None)]
-    if entry.under_way is None or last.is_same_version(entry.under_way):
+    begun = entry.under_way
+    if begun is None:
         return []
-    return [replace(last, previous=entry.under_way.version)]
+    is_begun = last.is_same_version(begun)  # the way back itself: it ended in a failure or a crash
+    return [replace(last, previous=begun.previous if is_begun else begun.version)]
 
 
 def _jittered(seconds: float) -> float:

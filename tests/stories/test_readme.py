@@ -86,7 +86,7 @@ def steady(text: str) -> str:
     text = re.sub(r"\d{4}-\d\d-\d\d[T ]?\d\d:\d\d(:\d\d)?", "DATE", text)
     text = re.sub(r"python \d[\w.]*, [\w-]+", "python VERSION, PLATFORM", text)
     text = re.sub(r"[-+]?\d+\.\d+", "NUMBER", text)
-    text = re.sub(r"/\S*/(churn|served)/", r"/…/\1/", text)
+    text = re.sub(r"/\S*/(churn|served)(/|\.git)", r"/…/\1\2", text)
     return re.sub(r" +", " ", text)
 
 

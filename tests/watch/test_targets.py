@@ -6,6 +6,7 @@ import base64
 import json
 import shutil
 import subprocess
+import urllib.request
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from standardwebhooks import Webhook as Verifier
 from gitreg.errors import InvalidRequest
 from gitreg.watch.moves import Move
 from gitreg.watch.targets import KINDS, targets_of
+from gitreg.watch.targets.asking import answer_to
 from gitreg.watch.targets.compose import Compose
 from gitreg.watch.targets.http import Webhook
 from gitreg.watch.targets.kubernetes import Kubernetes
@@ -23,7 +25,7 @@ from gitreg.watch.targets.probe import Probe
 from gitreg.watch.targets.target import Failed, Notice
 from tests.support.commands import error, gitreg
 from tests.support.servers.ready import lacking
-from tests.watch.servers import Answer, Cluster, Request, receiving
+from tests.watch.servers import Answer, Cluster, Request, receiving, trickling
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of some length").decode()
 MOVE = Move(
@@ -137,7 +139,14 @@ def test_secrets_and_addresses_that_are_none(
         Webhook(url, secret_file=str(tmp_path / "none"))
     with pytest.raises(InvalidRequest, match="name one of them"):
         Webhook(url, "HOOK", str(tmp_path))
-    for wrong in ("file:///etc/passwd", "ftp://host/", "http://", "http://h:x/", "http://h/ x"):
+    for wrong in (
+        "file:///etc/passwd",
+        "ftp://host/",
+        "http://",
+        "http://h:x/",
+        "http://h/ x",
+        "http://h/\u00fc",
+    ):
         with pytest.raises(InvalidRequest, match="no URL of HTTP"):
             Probe(wrong)
 
@@ -147,6 +156,9 @@ def test_secrets_and_addresses_that_are_none(
 
 def test_a_probe_waits_for_the_version() -> None:
     told = [
+        plain(200, body=b"[" * 60_000),
+        plain(200, body=b'{"version": true}'),
+        plain(200, body=b'{"version": 3, "more": "' + b"x" * 1_000_000 + b'"}'),
         plain(503),
         plain(200, body=b"<html>"),
         plain(200, body=b"[]"),
@@ -156,9 +168,9 @@ def test_a_probe_waits_for_the_version() -> None:
     ]
     said: list[str] = []
     with receiving(lambda _: told.pop(0)) as receiver:
-        Probe(f"{receiver.url}/api/")(notice(said=said, timeout=60))
-    assert {one.path for one in receiver.requests} == {"/api/version"}
-    assert len(receiver.requests) == 6
+        Probe(f"{receiver.url}/api/?key=x")(notice(said=said, timeout=60))
+    assert {one.path for one in receiver.requests} == {"/api/version?key=x"}
+    assert len(receiver.requests) == 9
     assert said[0].startswith("churn@3 serves after ")
 
 
@@ -370,8 +382,19 @@ def test_a_request_is_never_shown_with_its_secret(monkeypatch: pytest.MonkeyPatc
         return plain(400)
 
     with receiving(refuse) as receiver:
-        url = receiver.url.replace("http://", "http://ada:s3cret@")
-        for target in (Webhook(f"{receiver.url}/?token=s3cret"), Probe(url)):
+        for target in (Webhook, Probe):
             with pytest.raises(Failed) as caught:
-                target(notice(timeout=0.1))
+                target(f"{receiver.url}/?token=s3cret")(notice(timeout=0.1))
             assert "s3cret" not in str(caught.value)
+    for kind in (Webhook, Probe):
+        with pytest.raises(InvalidRequest, match="no user and no password") as refused:
+            kind("http://ada:s3cret@example.com/")
+        assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("part", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_an_answer_that_never_ends_is_left(part: bytes) -> None:
+    with trickling(part) as url:
+        request, opener = urllib.request.Request(url), urllib.request.build_opener()
+        with pytest.raises(TimeoutError, match="no whole answer"):
+            answer_to(request, opener, 0.3, 10_000)

@@ -156,6 +156,36 @@ def test_the_way_back_from_a_version_that_failed_is_a_move(bench: Bench) -> None
     assert bench.recorder.drain()[1:] == [(PROD, 3, 2), (PROD, 2, 3)]
 
 
+def test_the_way_back_is_tried_again_until_it_is_taken(bench: Bench) -> None:
+    assert bench.once()
+    promote(bench, 3)
+    bench.recorder.fails = [Failed("no")]
+    assert not bench.once(tries=1)
+    promote(bench, 2)
+    bench.recorder.fails = [Failed("no")]
+    assert not bench.once(tries=1)
+    assert bench.once()
+    assert bench.once()
+    assert bench.recorder.drain()[1:] == [(PROD, 3, 2), (PROD, 2, 3), (PROD, 2, 3)]
+
+
+@pytest.mark.parametrize("each", [False, True])
+def test_a_branch_that_is_put_back_under_a_delivery_is_a_move(bench: Bench, each: bool) -> None:
+    assert bench.once(each=each)
+    promote(bench, 3)
+    bench.recorder.fails = [Failed("no")]
+    assert not bench.once(each=each, tries=1)
+    git(Path(bench.location), "reset", "--quiet", "--hard", "HEAD~1")
+    bench.recorder.fails = [Failed("no")]
+    assert not bench.once(each=each, tries=1, allow_rewind=True)
+    assert bench.once(each=each, allow_rewind=True)
+    assert bench.once(each=each)
+    assert bench.recorder.drain()[1:] == [(PROD, 3, 2), (PROD, 2, 3), (PROD, 2, 3)]
+    first, back = bench.recorder.taken
+    assert first.move.commit == back.move.commit
+    assert first.move.id != back.move.id  # a receiver that knows the first one takes this, too
+
+
 def test_a_final_refusal_is_not_tried_again(bench: Bench) -> None:
     bench.recorder.fails = [Failed("403", is_final=True)] * 2
     assert not bench.once()
@@ -279,7 +309,10 @@ def test_two_watchers_of_one_file_refuse_each_other(bench: Bench) -> None:
 
 def test_a_damaged_file_is_named_and_kept(bench: Bench) -> None:
     assert bench.once()
-    for text in ("", "{", "[]", '{"format": 2}', '{"format": 1, "references": {"a": {"at": 1}}}'):
+    entry = '{"at": %s, "delivered": null, "under_way": null, "done": []}'
+    of_one = ('{"at": 1}', entry % 5, entry % '"HEAD"')
+    texts = [f'{{"format": 1, "references": {{"{PROD}": {one}}}}}' for one in of_one]
+    for text in ("", "{", "[]", "[" * 100_000, '{"format": 2}', *texts):
         bench.state.write_text(text)
         with pytest.raises(InvalidDocument) as caught:
             bench.once()

@@ -5,6 +5,7 @@
 `programs`    the user's command; runs other programs without a shell
 `kubernetes`  restarts a workload, with the version as an annotation
 `compose`     creates a service of Docker Compose again
+`asking`      asks by HTTP, with a limit to size and time
 `http`        posts a signed CloudEvent
 `probe`       waits until a service tells the new version
 `notify`      sends people a message

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from gitreg.core.text.urls import hide_credentials
 from gitreg.errors import InvalidRequest
+from gitreg.watch.targets.asking import answer_to
 from gitreg.watch.targets.target import Failed, Notice
 
 SECRET = "GITREG_WEBHOOK_SECRET"  # noqa: S105  the name of a variable
@@ -79,12 +80,10 @@ class Webhook:
         # The scheme was checked: http or https.
         request = urllib.request.Request(self._url, body, headers, method="POST")  # noqa: S310
         try:
-            with self._opener.open(request, timeout=_TIMEOUT):
-                return
+            answer_to(request, self._opener, _TIMEOUT)
         except urllib.error.HTTPError as error:
-            with error:
-                raise _refused(shown, error) from None
-        except (OSError, http.client.HTTPException) as error:
+            raise _refused(shown, error) from None
+        except (OSError, http.client.HTTPException, ValueError) as error:
             why = getattr(error, "reason", None) or error
             raise Failed(f"{shown}: {hide_credentials(str(why)) or type(error).__name__}") from None
 
@@ -135,16 +134,19 @@ def checked_url(url: str) -> str:
     """Return a URL of HTTP.
 
     Raises:
-        InvalidRequest: it is another one.
+        InvalidRequest: it is another one, or it has a user or a password, which is not sent.
     """
+    shown = ascii(hide_credentials(url)[:100])
     try:
         parts = urlsplit(url)
         is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and url.isprintable()
-        is_good = is_good and " " not in url and (parts.port or 1) > 0
+        is_good = is_good and " " not in url and url.isascii() and (parts.port or 1) > 0
     except ValueError:
         is_good = False
     if not is_good:
-        raise InvalidRequest(f"{hide_credentials(url)[:100]!a} is no URL of HTTP")
+        raise InvalidRequest(f"{shown} is no URL of HTTP")
+    if "@" in parts.netloc:
+        raise InvalidRequest(f"{shown} must have no user and no password")
     return url
 
 

@@ -7,9 +7,11 @@ import json
 import time
 import urllib.request
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from gitreg.core.text.urls import hide_credentials
 from gitreg.watch.moves import Move
+from gitreg.watch.targets.asking import answer_to
 from gitreg.watch.targets.http import checked_url
 from gitreg.watch.targets.target import Failed, Notice
 
@@ -34,8 +36,10 @@ class Probe:
     name = "probe"
 
     def __init__(self, url: str) -> None:
-        whole = url if url.rstrip("/").endswith("/version") else f"{url.rstrip('/')}/version"
-        self._url = checked_url(whole)
+        parts = urlsplit(checked_url(url))
+        path = parts.path.rstrip("/").removesuffix("/version") + "/version"
+        self._url = urlunsplit(parts._replace(path=path, fragment=""))
+        self._opener = urllib.request.build_opener()
 
     def __call__(self, notice: Notice) -> None:
         """Wait; see the class.
@@ -62,17 +66,16 @@ class Probe:
         """Return what the service told, and whether it is the version."""
         wanted = notice.move
         try:
-            # The scheme was checked: http or https.
-            with urllib.request.urlopen(self._url, timeout=_ANSWER) as answer:  # noqa: S310
-                found: Any = json.loads(answer.read(_MOST))
-        except (OSError, ValueError, http.client.HTTPException) as error:
+            request = urllib.request.Request(self._url)  # noqa: S310  http or https: it was checked
+            found: Any = json.loads(answer_to(request, self._opener, _ANSWER, _MOST))
+        except (OSError, ValueError, http.client.HTTPException, RecursionError) as error:
             return f"no answer ({hide_credentials(str(error))[:100]})", False
-        if not isinstance(found, dict) or not isinstance(found.get("version"), int):
+        if not isinstance(found, dict) or type(found.get("version")) is not int:
             return "an answer without a version", False
         _refuse_refused(found.get("failed"), wanted)
         same = {"version": wanted.version, "model": wanted.model, "sha256": wanted.sha256}
         is_it = all(value is None or found.get(key, value) == value for key, value in same.items())
-        return f"it tells version {found['version']}", is_it
+        return f"it tells version {str(found['version'])[:20]}", is_it
 
 
 def _refuse_refused(failed: Any, wanted: Move) -> None:
