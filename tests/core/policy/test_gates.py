@@ -212,7 +212,8 @@ def test_a_gate_says_where_metrics_are_of_versions_of_other_data(
     """What a version was made from is not what it was measured on, so nothing is refused."""
 
     def made(number: int, md5: str | None, auc: float) -> ModelVersion:
-        lineage = Lineage(data=(DataDependency("d/train.csv", md5),))
+        script = DataDependency("train.py", f"{number:032}")  # a stage's code is no data
+        lineage = Lineage(data=(DataDependency("d/train.csv", md5), script))
         return replace(version(number, auc=auc), lineage=lineage)
 
     rule = MetricBetter("auc", "production")
