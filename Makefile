@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 
-.PHONY: help demo test check tests docs crash soak mutants bench clean
+.PHONY: help demo test check tests docs site crash soak mutants bench clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -38,6 +38,9 @@ tests: $(VENV)/test,dev,demo.stamp  ## the tests, with coverage
 docs: $(VENV)/docs.stamp  ## build the site into site/, strictly: a broken link fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
+site: $(VENV)/site.stamp  ## build the pages of this repository's own registry into public/
+	$(BIN)/gitreg site build --output public
+
 crash: $(VENV)/test,dev,demo.stamp  ## kill every command at every point, for hours; CRASH=--help
 	$(BIN)/python -m tests.support.crash $(CRASH)
 
@@ -51,4 +54,4 @@ bench: $(VENV)/bench.stamp  ## measure gitreg beside MLflow and GTO; see benchma
 	$(BIN)/python -m benchmarks
 
 clean:  ## remove what these targets made
-	rm -rf $(VENV) .coverage* .pytest_cache .hypothesis .mypy_cache .ruff_cache site dist
+	rm -rf $(VENV) .coverage* .pytest_cache .hypothesis .mypy_cache .ruff_cache site public dist

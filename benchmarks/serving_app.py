@@ -30,9 +30,9 @@ live = LiveModel(
 _take, _has_moved = live._copies.take, live._pointer.has_moved  # noqa: SLF001
 
 
-def _timed_take(view):  # noqa: ANN001, ANN202
+def _timed_take(*args):  # noqa: ANN002, ANN202
     start = time.monotonic()
-    copy = _take(view)
+    copy = _take(*args)
     _parts["pull"] = time.monotonic() - start
     return copy
 

@@ -76,7 +76,7 @@ class Renders:
         try:
             if not self._is_on(step):
                 return
-            if not any(layout.is_stage(path) or not is_registry(path) for path in paths):
+            if not any(map(_concerns, paths)):
                 return
             every = _targets(step)
         except GitregError:
@@ -85,7 +85,12 @@ class Renders:
         folded = {fold(path) for path in changed}
         taken = {path: other for path, _, other in clashes(step.after)}
         for target in every:
-            if target.pointer not in changed and not _touches(folded, target.path):
+            if not (
+                target.pointer in changed
+                or _touches(folded, target.path)
+                # A rule that comes back would vouch for what was written while it was gone.
+                or (layout.POLICY in changed and step.after.snapshot.read(target.path) is not None)
+            ):
                 continue
             what = self._fault(step, target, changed.get(target.path))
             if what is None and target.path in taken and step.after.has_model(target.model):
@@ -103,6 +108,10 @@ class Renders:
 
     def _is_large(self, blob: str) -> bool:
         return any(one.size > _LARGEST for one in headers(self._repository, [blob]).values())
+
+
+def _concerns(path: str) -> bool:
+    return layout.is_stage(path) or path == layout.POLICY or not is_registry(path)
 
 
 def _touches(folded: set[str], path: str) -> bool:

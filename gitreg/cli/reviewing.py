@@ -332,11 +332,18 @@ InstallOption = Annotated[
 ]
 
 
-def _print_workflow(host: str, install: str, *, write: bool, force: bool, repo: str) -> None:
+SiteOption = Annotated[
+    bool, flag("--site", "Publish the registry as web pages, too; see gitreg site build.")
+]
+
+
+def _print_workflow(
+    host: str, install: str, *, site: bool, write: bool, force: bool, repo: str
+) -> None:
     if force and not write:
         raise InvalidRequest("--force needs --write")
     with Registry(repo) as registry:
-        file = registry.workflow(host, install=install, write=write, force=force)
+        file = registry.workflow(host, install=install, site=site, write=write, force=force)
     _print_file(file)
     if not install:
         warn(
@@ -355,6 +362,7 @@ def _print_file(file: HostFile) -> None:
 @ci_app.command("github")
 def ci_github(
     install: InstallOption = "",
+    site: SiteOption = False,
     write: WriteOption = False,
     force: ForceFileOption = False,
     repo: RepoPathOption = ".",
@@ -366,12 +374,13 @@ def ci_github(
 
     Example: gitreg ci github --install git+https://git.example.com/ml/gitreg@v1 --write
     """
-    _print_workflow("github", install, write=write, force=force, repo=repo)
+    _print_workflow("github", install, site=site, write=write, force=force, repo=repo)
 
 
 @ci_app.command("gitlab")
 def ci_gitlab(
     install: InstallOption = "",
+    site: SiteOption = False,
     write: WriteOption = False,
     force: ForceFileOption = False,
     repo: RepoPathOption = ".",
@@ -383,7 +392,7 @@ def ci_gitlab(
 
     Example: gitreg ci gitlab --install git+https://git.example.com/ml/gitreg@v1 --write
     """
-    _print_workflow("gitlab", install, write=write, force=force, repo=repo)
+    _print_workflow("gitlab", install, site=site, write=write, force=force, repo=repo)
 
 
 @app.command()

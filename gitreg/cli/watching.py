@@ -79,6 +79,16 @@ def _parameter(setting: Setting) -> inspect.Parameter:
     )
 
 
+_LONGEST = 1_000_000.0
+"""Seconds of an option: more than anybody waits, and what every clock can count."""
+
+
+def _bounded(seconds: float) -> float:
+    if not seconds <= _LONGEST:  # nor is one that is no number
+        raise typer.BadParameter(f"{seconds} is more than {_LONGEST:.0f} seconds, or no number")
+    return seconds
+
+
 @app.command(cls=_WithCommand)
 @_with_targets
 def watch(
@@ -109,12 +119,19 @@ def watch(
         Optional[Path], option("FILE", "Where to remember what was delivered.")
     ] = None,
     poll: Annotated[
-        float, typer.Option("--poll", metavar="SECONDS", min=0.1, help="Between two looks.")
+        float,
+        typer.Option(
+            "--poll", metavar="SECONDS", min=0.1, callback=_bounded, help="Between two looks."
+        ),
     ] = 30.0,
     timeout: Annotated[
         float,
         typer.Option(
-            "--timeout", metavar="SECONDS", min=1, help="For the rollout, and for the probe."
+            "--timeout",
+            metavar="SECONDS",
+            min=1,
+            callback=_bounded,
+            help="For the rollout, and for the probe.",
         ),
     ] = 300.0,
     tries: Annotated[

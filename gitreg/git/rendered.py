@@ -17,15 +17,16 @@ _PLAIN = b"100644"
 def registers(repository: GitRepository, head: str) -> Callable[[str, str], bool]:
     """Return a function that tells whether a commit, up to ``head``, made a manifest as it is now.
 
-    It takes the commit and the manifest's path.
+    It takes the commit and the manifest's path. In a shallow clone it fetches the history.
     """
 
     def made(commit: str, path: str) -> bool:
-        now, then, before = repository.reader.get_many(
+        whole = repository.with_history()
+        now, then, before = whole.reader.get_many(
             [f"{head}:{path}", f"{commit}:{path}", f"{commit}^:{path}"]
         )
         is_new = then is not None and now == then and before is None
-        return is_new and repository.is_ancestor(commit, head)
+        return is_new and whole.is_ancestor(commit, head)
 
     return made
 

@@ -18,10 +18,11 @@ def registered_in(repository: GitRepository, history: HistoryIndex) -> Registere
 
     def registered(model: str, version: int) -> str | None:
         commit = history.registering_commit(model, version)
-        path = layout.manifest_path(model, version)
+        if commit is None:
+            return None
         # A model that was renamed had another name then: nobody finds this one there.
-        is_there = commit is not None and repository.snapshot(commit).read(path) is not None
-        return commit if is_there else None
+        then = repository.with_history().snapshot(commit)
+        return commit if then.read(layout.manifest_path(model, version)) is not None else None
 
     return registered
 

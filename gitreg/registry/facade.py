@@ -180,7 +180,13 @@ class Registry(Writing):
         return statement_of_commit(self._repository, commit)
 
     def workflow(
-        self, host: str, *, install: str = "", write: bool = False, force: bool = False
+        self,
+        host: str,
+        *,
+        install: str = "",
+        site: bool = False,
+        write: bool = False,
+        force: bool = False,
     ) -> gitreg.HostFile:
         """Return the file that makes a Git host check, tag and deploy.
 
@@ -189,6 +195,7 @@ class Registry(Writing):
         Args:
             host: ``github`` or ``gitlab``.
             install: what pip installs for gitreg there, such as a URL with a release's tag.
+            site: publish the registry as web pages, too.
             write: write the file into the work tree, for a person to commit.
             force: replace an existing file that differs.
 
@@ -200,7 +207,7 @@ class Registry(Writing):
         from gitreg.review.workflows import workflow, write_file
 
         branch = registry_branch(self._repository)
-        file = workflow(host, branch=branch, install=install)
+        file = workflow(host, branch=branch, install=install, site=site)
         return write_file(self._top(), file, force=force) if write else file
 
     def codeowners(self, *, write: bool = False) -> gitreg.HostFile:

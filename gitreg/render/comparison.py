@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gitreg.core.policy.measured import data_of
+from gitreg.core.policy.measured import data_of, other_data
 from gitreg.core.state.compare import SAME
 from gitreg.core.text.counts import quantity
 from gitreg.render.terminal import SHORT, Piece, beside, line, table
@@ -52,7 +52,9 @@ def _fairness(comparison: Comparison) -> str:
     """Return a line where the metrics of the registrations may not be comparable."""
     if comparison.measured_on == SAME:
         return ""
-    return "\nthese numbers may be of different data; gitreg evaluate uses the same for both"
+    paths = _listed(": ", other_data(comparison.a, comparison.b) or ())
+    said = f"these numbers may be of different data{paths}; gitreg evaluate uses the same for both"
+    return f"\n{line(said)}"
 
 
 def _evaluation_text(name: str, pair: EvaluationPair, names: tuple[str, str], width: int) -> str:
@@ -68,10 +70,10 @@ def _evaluation_text(name: str, pair: EvaluationPair, names: tuple[str, str], wi
     return f"{told}\n{line(data)}" + ("" if pair.is_fair else ": not the same data, no comparison")
 
 
-def _in(files: Sequence[str]) -> str:
-    """Return which files these are, as far as they are known."""
+def _listed(before: str, files: Sequence[str]) -> str:
+    """Return which files these are, as far as they are known, after what comes before them."""
     more = " and others" if files[SHOWN_FILES:] else ""
-    return f" in {', '.join(files[:SHOWN_FILES])}{more}" if files else ""
+    return f"{before}{', '.join(files[:SHOWN_FILES])}{more}" if files else ""
 
 
 def _code_text(comparison: Comparison) -> str:
@@ -79,7 +81,7 @@ def _code_text(comparison: Comparison) -> str:
     files = comparison.code_files or ()
     codes = [side.lineage.code for side in (comparison.a, comparison.b)]
     dirty = [
-        f"{side.reference} was trained with uncommitted changes{_in(code.changed)}"
+        f"{side.reference} was trained with uncommitted changes{_listed(' in ', code.changed)}"
         for side, code in zip((comparison.a, comparison.b), codes, strict=True)
         if code is not None and code.dirty
     ]

@@ -37,7 +37,7 @@ class Plan:
         data: what it was made from.
         environment: `FROZEN` or `CURRENT`.
         python: the interpreter that runs it, or makes the environment; ``None`` if it is not here.
-        requirements: the frozen requirements, one a line.
+        requirements: the frozen requirements, one a line, without a gitreg from a checkout.
         missing: what is missing, in words: nothing runs while there is something.
     """
 
@@ -82,7 +82,11 @@ def plan(
         )
     version = registry.show(reference)
     lineage, recorded = version.lineage, version.environment
-    lines = registry.state().requirements(version.model, version.version)
+    lines = [
+        line
+        for line in registry.state().requirements(version.model, version.version)
+        if not _is_own(line)
+    ]
     if python is None:
         found = Path(sys.executable) if environment == CURRENT else _interpreter(recorded.python)
     else:
@@ -118,6 +122,11 @@ def _missing(version: ModelVersion) -> Iterator[str]:
     for item in lineage.data:
         if item.md5 is None:
             yield f"data: no hash of {item.path} is recorded"
+
+
+def _is_own(line: str) -> bool:
+    """Tell whether a requirement is gitreg from a checkout: no training needs it to be repeated."""
+    return line.startswith("gitreg==") and line.endswith(LOCAL)
 
 
 def _not_installable(requirements: Sequence[str]) -> Iterator[str]:

@@ -68,13 +68,14 @@ class HostFile:
     warnings: tuple[str, ...] = ()
 
 
-def workflow(host: str, *, branch: str = "main", install: str = "") -> HostFile:
+def workflow(host: str, *, branch: str = "main", install: str = "", site: bool = False) -> HostFile:
     """Return the workflow file for a host, ``github`` or ``gitlab``.
 
     Args:
         host: ``github`` or ``gitlab``.
         branch: the default branch; GitLab determines it itself.
         install: the requirement that pip installs for gitreg; while it is empty, the jobs fail.
+        site: publish the registry as web pages, too.
 
     Raises:
         InvalidRequest: gitreg has no workflow for the host, or ``install`` is not one requirement.
@@ -96,8 +97,12 @@ def workflow(host: str, *, branch: str = "main", install: str = "") -> HostFile:
                 # A model's folder percent-encodes all but letters and digits. An empty stage has
                 # no file; a registry that cannot be read fails the job and deploys nothing.
                 "DEPLOY": _resource("deploy.sh"),
+                # From the metadata of what is installed: with the name gitreg[site] pip could
+                # install another project of that name.
+                "SITE_NEEDS": _resource("site_needs.sh"),
             }
-            return HostFile(path, _fill(_resource(f"{known}.yml"), values))
+            pages = _resource(f"{known}-site.yml") if site else ""
+            return HostFile(path, _fill(_resource(f"{known}.yml") + pages, values))
     raise InvalidRequest(f"no workflow for {host!a}: there is one for {' and '.join(PATHS)}")
 
 

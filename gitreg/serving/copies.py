@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gitreg.dvc import digest
-from gitreg.errors import WorldError
+from gitreg.errors import InvalidRequest, WorldError
 from gitreg.git.copies import copies_folder, place_name
 from gitreg.git.publish import open_lock, take_lock
 from gitreg.serving.following import Named, View
@@ -77,17 +77,22 @@ class Copies:
         self._folder = folder.absolute()
         self._keep = keep
 
-    def take(self, view: View) -> Copy:
+    def take(self, view: View, is_stopped: Callable[[], bool]) -> Copy:
         """Return a verified copy of the version that a view names; it is downloaded if need be.
+
+        Args:
+            view: names the version.
+            is_stopped: whether nobody waits for it any more, which ends a download.
 
         Raises:
             DvcError: the bytes cannot be had, or are not those of the manifest.
             WorldError: the folder cannot be written.
         """
         place = self._place(view.named)
-        with self._exclusive():
+        with self._exclusive() as lock:
             try:
-                path = view.pull(place, self._folder)
+                path = _standing(place, view.named)
+                path = path or view.pull(place, self._folder, lock, is_stopped)
                 copy = Copy(path, view.allowed())
                 os.utime(place)
             finally:
@@ -106,7 +111,7 @@ class Copies:
         with self._exclusive():
             if not path.exists():
                 raise WorldError("there is no copy of the version that served last")
-            if digest.hash_whole(path)[0] != remembered.named.sha256:
+            if not _is_verified(path, remembered.named):
                 raise WorldError("the copy of the version that served last was changed")
             return Copy(path)
 
@@ -171,15 +176,17 @@ class Copies:
             ) from None
 
     @contextmanager
-    def _exclusive(self) -> Iterator[None]:
+    def _exclusive(self) -> Iterator[int]:
         with self._translated():
             self._folder.mkdir(parents=True, exist_ok=True)
             handle = open_lock(self._folder / "lock")
             try:
                 if not take_lock(handle, _PATIENCE, "the folder for copies"):
                     raise WorldError("another process is using the folder for copies")
-                yield
+                yield handle
             finally:
+                # A child that was forked meanwhile has the handle too.
+                fcntl.flock(handle, fcntl.LOCK_UN)
                 os.close(handle)
 
     def _prune(self, model: Path) -> None:
@@ -187,6 +194,19 @@ class Copies:
         by_age = sorted(model.iterdir(), key=lambda place: place.stat().st_mtime, reverse=True)
         for place in by_age[self._keep :]:
             _remove_if_free(place)
+
+
+def _standing(place: Path, named: Named) -> Path | None:
+    """Return the artifact that is in a copy's place already, if it is what it should be."""
+    found = [path for path in place.iterdir() if path.name != _HELD] if place.exists() else []
+    return found[0] if len(found) == 1 and _is_verified(found[0], named) else None
+
+
+def _is_verified(path: Path, named: Named) -> bool:
+    try:
+        return not path.is_symlink() and digest.hash_whole(path)[0] == named.sha256
+    except InvalidRequest:  # a link or a device in the folder
+        return False
 
 
 def _remove_if_free(place: Path) -> None:

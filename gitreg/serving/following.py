@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
 
 from gitreg.core.model.names import Reference
 from gitreg.errors import GitError
 from gitreg.git.remote_tip import remote_tip
 from gitreg.git.repository import GitRepository
 from gitreg.registry import Registry
+from gitreg.serving.fetching import Order, fetch
 from gitreg.serving.loaders import allowed_by
-
-_T = TypeVar("_T")
 
 PATIENCE = 30.0
 """Seconds that a remote has to tell its branch's commit."""
@@ -72,8 +68,9 @@ def pause(poll: float, unanswered: int, chance: float) -> float:
 class View:
     """A registry at one commit: what the reference names there, and its bytes."""
 
-    def __init__(self, registry: Registry, named: Named) -> None:
+    def __init__(self, registry: Registry, location: str, named: Named) -> None:
         self._registry = registry
+        self._location = location
         self.named = named
 
     def allowed(self) -> Callable[[str], bool]:
@@ -82,35 +79,15 @@ class View:
         version, policy = self._registry.governed(exact, rev=self.named.commit)
         return allowed_by(policy, version)
 
-    def pull(self, destination: Path, cache: Path) -> Path:
-        """Return the path of the verified artifact in a folder; see `Registry.pull`."""
-        return _apart(
-            lambda: self._registry.pull(
-                Reference(self.named.model, version=self.named.version),
-                destination,
-                replace_existing=True,
-                cache=cache,
-                rev=self.named.commit,
-            )
+    def pull(
+        self, destination: Path, cache: Path, lock: int, is_stopped: Callable[[], bool]
+    ) -> Path:
+        """Return the path of the verified artifact in a folder; see `fetching.fetch`."""
+        named = self.named
+        order = Order(
+            self._location, named.model, named.version, named.commit, str(destination), str(cache)
         )
-
-
-def _apart(do: Callable[[], _T]) -> _T:
-    """Return what a function returns in a thread of its own.
-
-    DVC keeps exceptions for later, with their frames and all frames that called them: our callers
-    would keep the models that they had in hand.
-    """
-    done: Future[_T] = Future()
-
-    def run() -> None:
-        try:
-            done.set_result(do())
-        except BaseException as error:  # noqa: BLE001  raised again in the caller
-            done.set_exception(error)
-
-    threading.Thread(target=run, name="gitreg pull", daemon=True).start()
-    return done.result()
+        return fetch(order, lock, is_stopped)
 
 
 class Pointer:
@@ -158,4 +135,5 @@ class Pointer:
             found = registry.resolve(self._reference, rev=commit)
             exact = Reference(found.model, version=found.version)
             sha256 = registry.sha256(exact, rev=commit)
-            yield View(registry, Named(found.model, found.version, str(commit), sha256))
+            named = Named(found.model, found.version, str(commit), sha256)
+            yield View(registry, self._location, named)

@@ -205,7 +205,7 @@ class LiveModel(Generic[_T]):
         self._wake.set()
         thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
-            thread.join(5)  # one that downloads ends later, without a swap
+            thread.join(5)  # one that loads ends later, without a swap
         with self._requests:
             self._served = None
 
@@ -353,7 +353,8 @@ class LiveModel(Generic[_T]):
             except RemoteAway as error:
                 self._missed(error)
             except CannotServe as error:
-                self._note(error)
+                if not self._stopped:
+                    self._note(error)
 
     def _is_due(self) -> bool:
         return self._retry_at is not None and time.monotonic() >= self._retry_at
@@ -399,7 +400,7 @@ class LiveModel(Generic[_T]):
 
     def _taken(self, view: View) -> Copy:
         try:
-            return self._copies.take(view)
+            return self._copies.take(view, lambda: self._stopped)
         except Exception as error:
             raise CannotServe("fetch", view.named, error) from error
 
@@ -482,6 +483,8 @@ class LiveModel(Generic[_T]):
                 copy = self._taken(view)
             self._install(self._made(view.named, copy))
         except (RemoteAway, CannotServe) as error:
+            if self._stopped:
+                raise _loud(error) from None
             self._serve_from_disk(error)
 
     def _serve_from_disk(self, error: RemoteAway | CannotServe) -> None:

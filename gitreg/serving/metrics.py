@@ -27,11 +27,13 @@ class _Collector(Collector):
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the metrics of all live models; of two with the same labels, one."""
-        found = {}
+        """Yield the metrics of all live models; of two with the same labels, one that serves."""
+        found: dict[tuple[str, str, str], LiveStatus] = {}
         for live in tuple(self.lives):
             status = live.status()
-            found[status.model, status.reference, status.name] = status
+            labels = (status.model, status.reference, status.name)
+            if labels not in found or status.serving is not None:
+                found[labels] = status
         for make, name, text, value in _METRICS:
             family = make(name, text, labels=_LABELS)
             for labels, status in found.items():

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _ESCAPED = re.compile(r"\\(\\|'|x3c)")
 """How `script` writes what a text between single quotes may not have."""
 
+_ESCAPES = re.compile(r"\\[ubfr]")
+"""How JSON writes most control characters, which `str.isprintable` does not see any more."""
+
 _STAYS = "\n\t"
 
 _TAGS = (
@@ -64,11 +67,15 @@ def script(name: str, *values: Any) -> str:
     >>> values_in(script("model", "it's </b> \\\\x3c")) == ["it's </b> \\\\x3c"]
     True
     """
-    text = json.dumps(
-        all_visible(values), ensure_ascii=False, separators=(",", ":"), allow_nan=False
-    )
+    text = _json(values)
+    if not text.isprintable() or _ESCAPES.search(text):
+        text = _json(all_visible(values))
     text = text.replace("\\", "\\\\").replace("'", "\\'").replace("<", "\\x3c")
     return f"gitreg.{name}(...JSON.parse('{text}'));\n"
+
+
+def _json(values: Any) -> str:
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def values_in(script: str) -> list[Any]:

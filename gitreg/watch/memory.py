@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from gitreg.git.publish import open_lock, take_lock
 from gitreg.watch.moves import Move
 
 _FORMAT = 1
+_COMMIT = re.compile("[0-9a-f]{40}")
 _PATIENCE = 1.0
 """How long to wait for another watcher of the same file, in seconds: one may be about to end."""
 
@@ -98,7 +100,7 @@ def _read(path: Path) -> dict[str, Remembered]:
         return {}
     except OSError as error:
         raise WorldError(f"{path}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InvalidDocument(
             f"{path} is not a file that this gitreg watch wrote",
             hint=f"to begin anew with what is in service: mv {path} {path}.old",
@@ -113,7 +115,10 @@ def _parsed(stored: Any) -> dict[str, Remembered]:
 
 def _entry(stored: Mapping[str, Any]) -> Remembered:
     moves = {key: stored[key] and Move(**stored[key]) for key in ("delivered", "under_way")}
-    return Remembered(stored["at"], moves["delivered"], moves["under_way"], tuple(stored["done"]))
+    at = stored["at"]
+    if at is not None and not _COMMIT.fullmatch(at):
+        raise ValueError(at)
+    return Remembered(at, moves["delivered"], moves["under_way"], tuple(stored["done"]))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -306,13 +306,15 @@ class Watcher:
         name, count = self._tried
         count = count + 1 if name == move.id else 1
         self._tried = (move.id, count)
-        most = self._what.tries or (1 if self._what.rolls_back else limit)
+        # Where the bytes or the remote cannot be had, the version did nothing wrong.
+        rolls_back = self._what.rolls_back and isinstance(error, Failed)
+        most = self._what.tries or (1 if rolls_back else limit)
         is_final = isinstance(error, Failed) and error.is_final
         is_over = is_final or (most is not None and count >= most)
         what = f"{move.reference}: {move.names} was not delivered (try {count}): {error}"
         if is_over:
             self._say(what)
-            if self._what.rolls_back and self._put_back(move, error):
+            if rolls_back and self._put_back(move, error):
                 self._has_given_up = True
                 self._finish(move)  # it was told of: the way back is a move of its own
                 return _Then.NEXT

@@ -26,6 +26,9 @@ def work(stocked: Path) -> Path:
     return stocked
 
 
+RULE = "    - {to: 'deploy/{model}/{stage}/model.env', as: env}\n"
+
+
 def now(work: Path) -> str:
     return (work / FILE).read_text()
 
@@ -128,6 +131,12 @@ def edited_and_reverted(work: Path) -> None:
     git(work, "revert", "--no-edit", "HEAD")
 
 
+def edited_while_no_rule_names_it(work: Path) -> None:
+    commit(work, {"registry/policy.yaml": POLICY.replace(RULE, "")})
+    commit(work, {FILE: now(work).replace("VERSION=", "VERSION=9")})
+    commit(work, {"registry/policy.yaml": POLICY})
+
+
 ATTACKS: list[Attack] = [
     edited_alone,
     line_added,
@@ -146,6 +155,7 @@ ATTACKS: list[Attack] = [
     large,
     merged,
     edited_and_reverted,
+    edited_while_no_rule_names_it,
 ]
 
 
@@ -202,8 +212,14 @@ def moved_and_rendered(work: Path) -> None:
 
 
 def no_longer_rendered(work: Path) -> None:
-    rule = "    - {to: 'deploy/{model}/{stage}/model.env', as: env}\n"
-    commit(work, {"registry/policy.yaml": POLICY.replace(rule, ""), FILE: None})
+    commit(work, {"registry/policy.yaml": POLICY.replace(RULE, ""), FILE: None})
+
+
+def rendered_after_its_rule(work: Path) -> None:
+    no_longer_rendered(work)
+    commit(work, {"registry/policy.yaml": POLICY})
+    with Registry(work) as registry:
+        registry.render()
 
 
 def merged_honestly(work: Path) -> None:
@@ -215,10 +231,18 @@ def merged_honestly(work: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "honest", [promoted, reverted, moved_and_rendered, no_longer_rendered, merged_honestly]
+    "honest",
+    [
+        *(promoted, reverted, moved_and_rendered, merged_honestly),
+        *(no_longer_rendered, rendered_after_its_rule),
+    ],
 )
 def test_its_honest_twin_passes(work: Path, honest: Attack) -> None:
     base = git(work, "rev-parse", "HEAD")
     honest(work)
-    report = check(work, f"{base}..HEAD", only_registry=honest is not no_longer_rendered)
+    report = check(
+        work,
+        f"{base}..HEAD",
+        only_registry=honest not in (no_longer_rendered, rendered_after_its_rule),
+    )
     assert [one for one in report.findings if one.code in ("wrong-render", "smuggled")] == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,8 @@ import pytest
 from gitreg import InvalidRequest, Refused, Registry
 from gitreg.core.operations.judging import GateRefused
 from gitreg.evaluation import Evaluating, evaluate
-from tests.conftest import git
+from gitreg.render.comparison import comparison_text
+from tests.conftest import dvc_project, git
 from tests.support.commands import error, gitreg
 
 SCRIPT = """\
@@ -97,6 +100,18 @@ def test_a_gate_compares_them_and_how_sure_it_is(two: Registry, folder: Path) ->
     assert "q4:auc 0.72 > 0.71 (churn@1)" in outcome.change.message()
 
 
+def test_different_data_is_refused_and_the_same_is_let_through(two: Registry, folder: Path) -> None:
+    """By the numbers alone, the first would pass too."""
+    evaluate(two, ["churn@1"], holdout(folder))
+    (folder / "h.csv").write_text("others\n")
+    evaluate(two, ["churn@2"], holdout(folder))
+    with pytest.raises(GateRefused, match=r"on different data: churn@2 on h\.csv \("):
+        two.promote("churn@2", stage="production", if_better=["q4:auc"])
+    evaluate(two, ["churn@1", "churn@2"], holdout(folder, "again"))
+    outcome = two.promote("churn@2", stage="production", if_better=["again:auc"])
+    assert "again:auc 0.72 > 0.71 (churn@1)" in outcome.change.message()
+
+
 def test_predictions_say_how_sure_a_difference_is(two: Registry, folder: Path) -> None:
     script = folder / "measure.py"
     script.write_text(SCRIPT.replace('{"auc"', '{"roc_auc"'))
@@ -161,3 +176,29 @@ def test_the_command_line_prints_commands_and_the_commit(
     assert "cannot be an evaluation's name" in error(
         "evaluate", "churn@2", "--name", "Q 4", *args[:-1]
     )
+
+
+def test_data_that_dvc_knows_goes_with_the_metrics_of_registrations(
+    registry: Registry, folder: Path
+) -> None:
+    """Versions from a real stage, of which the third was made from other data."""
+    dvc_project(folder)
+    (folder / "train.py").write_text("print(open('d.csv').read())")
+    (folder / "dvc.yaml").write_text(
+        "stages: {train: {cmd: python3 train.py > m.txt, deps: [d.csv], outs: [m.txt]}}\n"
+    )
+    for number, data in enumerate(("one", "one", "two"), start=1):
+        (folder / "d.csv").write_text(data)
+        dvc = [sys.executable, "-m", "dvc", "repro", "--quiet"]
+        subprocess.run(dvc, cwd=folder, check=True, capture_output=True)
+        git(folder, "add", ".")
+        git(folder, "commit", "--quiet", "--allow-empty", "--message", "train")
+        registry.register("churn", folder / "m.txt", metrics={"auc": 0.7 + number / 100})
+    assert registry.compare("churn@1", "churn@2").measured_on == "same"
+    compared = registry.compare("churn@1", "churn@3")
+    assert compared.measured_on == "different"
+    assert "may be of different data: d.csv; gitreg evaluate" in comparison_text(compared, 100)
+    registry.promote("churn@1", stage="production")
+    outcome = registry.promote("churn@3", stage="production", if_better=["auc"])
+    line = "auc 0.73 > 0.71 (churn@1), perhaps of different data: d.csv"
+    assert line in outcome.change.message()

@@ -224,3 +224,22 @@ def test_a_push_that_has_nowhere_to_render_leaves_the_move(work: Path, shared: P
     with Registry(work) as registry:
         [left] = registry.push().left
     assert "was not rendered by gitreg" in left.reason
+
+
+def test_a_shallow_clone_renders_the_commit_that_it_lacks(work: Path, shared: Path) -> None:
+    with Registry(work) as registry:
+        registry.promote("churn@3", stage="production")
+        registry.promote("churn@2", stage="production", push=True)
+    url = (shared / "origin.git").as_uri()
+    git(shared, "clone", "--quiet", "--depth=2", url, "shallow")
+    shallow = shared / "shallow"
+    with Registry(shallow) as registry:
+        assert [one for one in registry.doctor() if "render" in one.code] == []
+        assert registry.render(dry_run=True).change.paths == ()
+        registry.promote("churn@3", stage="production")
+    assert said(shallow) == said(work, rev="HEAD^")
+    assert check(shallow, "HEAD^..HEAD").findings == ()
+    forged = (shallow / ENV.format("churn")).read_text().splitlines()
+    forged = [f"GITREG_COMMIT={'0' * 40}" if "COMMIT" in line else line for line in forged]
+    commit(shallow, {ENV.format("churn"): "\n".join([*forged, ""])}, "forge")
+    assert not sound(shallow, "HEAD^..HEAD")

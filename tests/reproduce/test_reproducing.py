@@ -161,11 +161,13 @@ def test_each_thing_that_is_missing_is_named_with_exit_code_3(
     assert "had uncommitted changes" in missing_of("churn@4", *current)
     # Nobody records that an inconclusive one happened.
     assert "had uncommitted changes" in missing_of("churn@4", *current, "--record")
-    (project / "requirements.txt").write_text("toolz==1.0.0\nown==2  # local\n")
+    (project / "requirements.txt").write_text("toolz==1.0.0\nown==2  # local\ngitreg==1  # local\n")
     with Registry(project) as registry:
         model, listed = project / "models" / "m.json", project / "requirements.txt"
         registry.register("churn", model, requirements=listed)
-    assert "environment: own==2 was installed from a local folder" in missing_of("churn@5")
+    missing = missing_of("churn@5")
+    assert "environment: own==2 was installed from a local folder" in missing
+    assert "gitreg==" not in missing  # no training needs the checkout that registered it
     absent = project / "no-python"
     said = f"environment: {absent} is no Python that can be run"
     assert missing_of("churn@1", *current, "--python", str(absent)) == said

@@ -8,6 +8,9 @@ import pytest
 
 from tests.serving.made import reachable
 
+collect_ignore = ["live_app.py"]
+"""A service that a test starts; its registry is in the environment."""
+
 
 @pytest.fixture
 def served(shared: Path) -> Path:

@@ -24,8 +24,8 @@ def app_of(*lives: LiveModel[Model]) -> FastAPI:
 
 
 def test_ready_version_and_metrics(served: Path) -> None:
-    live = live_model(served)
-    client = TestClient(app_of(live))
+    live, stopped = live_model(served), live_model(served)
+    client = TestClient(app_of(live, stopped))
     assert client.get("/health/live").status_code == 200
     assert client.get("/health/ready").status_code == 503, "not started"
     assert client.get("/version").status_code == 503

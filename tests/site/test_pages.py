@@ -268,6 +268,41 @@ def test_everybody_can_read_a_page(
         assert page.execute_script(shift) == 0
 
 
+def test_no_line_of_a_narrow_page_breaks_a_moment(
+    go: Callable[[str], Chrome], screen: Callable[..., None]
+) -> None:
+    screen(390)
+    page = go(PAGES["version"])
+    heights = (
+        "return [...document.querySelectorAll('time')].filter(one => one.offsetParent)"
+        ".map(one => one.getClientRects().length)"
+    )
+    found = page.execute_script(heights)
+    assert len(found) > 5
+    assert set(found) == {1}
+
+
+def test_paper_has_what_is_folded_and_all_columns(
+    go: Callable[[str], Chrome], screen: Callable[..., None]
+) -> None:
+    screen(720)
+    opened = "return ['details', 'details[open]'].map(it => document.querySelectorAll(it).length)"
+    cut = (
+        "return [...document.querySelectorAll('.scroll > table')]"
+        ".filter(it => it.offsetWidth > it.parentElement.clientWidth + 1).length"
+    )
+    for name in ("version", "compare", "audit", "model"):
+        page = go(PAGES[name])
+        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+        page.execute_script("dispatchEvent(new Event('beforeprint'))")
+        every, unfolded = page.execute_script(opened)
+        assert every == unfolded
+        assert page.execute_script(cut) == 0, name
+        page.execute_script("dispatchEvent(new Event('afterprint'))")
+        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert page.execute_script(opened)[1] == 0
+
+
 def test_a_reader_chooses_dark_or_light(
     go: Callable[[str], Chrome], screen: Callable[..., None]
 ) -> None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gitreg.core.model.names import parse_reference
+from gitreg.errors import GitregError
 from gitreg.watch.delivery import Delivery
 from gitreg.watch.memory import opened
-from gitreg.watch.targets.target import Failed, Notice, Target
+from gitreg.watch.targets.target import Notice, Target
 from gitreg.watch.watcher import Watcher, Watching
 
 
@@ -25,7 +26,7 @@ class Recorder:
     """
 
     name: str = "recorder"
-    fails: list[Failed | None] = field(default_factory=list)
+    fails: list[GitregError | None] = field(default_factory=list)
     told: list[tuple[str, int | None, int | None]] = field(default_factory=list)
     taken: list[Notice] = field(default_factory=list)
 

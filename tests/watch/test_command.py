@@ -71,6 +71,9 @@ def test_exit_codes_and_errors(stocked: Path, tmp_path: Path) -> None:
     assert gitreg("watch", PROD, *repo, "--", "true").err == ""
     assert "nothing to do with a move" in error("watch", PROD, *repo)
     assert "not a command that can be run" in error("watch", PROD, *repo, "--", "./nope")
+    for option in ("--poll", "--timeout"):
+        for seconds in ("nan", "inf", "1e300", "-1"):
+            assert option in error("watch", PROD, *repo, option, seconds, "--", "true")
     assert "is a model" in error("watch", "churn", *repo, "--", "true")
     assert "never changes" in error("watch", "churn@2", *repo, "--", "true")
     assert "--namespace belongs to --kubernetes" in error("watch", PROD, *repo, "-n", "x")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gitreg import Registry
-from gitreg.errors import InvalidRequest
+from gitreg.errors import DvcError, InvalidRequest
 from gitreg.watch.targets.target import Failed, Notice
 from tests.conftest import git
 from tests.watch.made import Bench
@@ -78,6 +78,18 @@ def test_an_alias_goes_back_alone_or_with_its_stage(bench: Bench) -> None:
         assert registry.resolve("churn@champion").version == 2
         assert registry.resolve(PROD).version == 2
         assert registry.log(PROD, limit=1)[0].action == "rollback"
+
+
+def test_bytes_that_cannot_be_had_are_no_reason_to_go_back(bench: Bench) -> None:
+    with act(bench) as registry:
+        registry.promote("churn@3", stage="production")
+    bench.recorder.fails = [DvcError("the remote is away")] * 3
+    assert not bench.once(PROD, rolls_back=True)
+    assert bench.recorder.drain() == [(PROD, 3, 2)] * 3
+    with act(bench) as registry:
+        assert registry.resolve(PROD).version == 3
+    assert bench.once(PROD, rolls_back=True)
+    assert bench.recorder.drain() == [(PROD, 3, 2)]
 
 
 def test_somebody_else_was_faster(bench: Bench, shared: Path) -> None:

@@ -309,7 +309,10 @@ def test_two_watchers_of_one_file_refuse_each_other(bench: Bench) -> None:
 
 def test_a_damaged_file_is_named_and_kept(bench: Bench) -> None:
     assert bench.once()
-    for text in ("", "{", "[]", '{"format": 2}', '{"format": 1, "references": {"a": {"at": 1}}}'):
+    entry = '{"at": %s, "delivered": null, "under_way": null, "done": []}'
+    of_one = ('{"at": 1}', entry % 5, entry % '"HEAD"')
+    texts = [f'{{"format": 1, "references": {{"{PROD}": {one}}}}}' for one in of_one]
+    for text in ("", "{", "[]", "[" * 100_000, '{"format": 2}', *texts):
         bench.state.write_text(text)
         with pytest.raises(InvalidDocument) as caught:
             bench.once()

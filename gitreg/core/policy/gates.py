@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from gitreg.core.model.model import ModelVersion
 from gitreg.core.policy import verdict as codes
-from gitreg.core.policy.measured import Measure, unfair
+from gitreg.core.policy.measured import Measure, other_data, unfair
 from gitreg.core.policy.measures import format_duration, format_size, spoken_duration
 from gitreg.core.policy.records import CardSays, Reproduced
 from gitreg.core.policy.verdict import Case, Verdict, unknown
@@ -171,9 +171,18 @@ class MetricBetter:
             return
         for name, before in old.items():
             if name in values:
-                yield self._beats(name, values[name], before, incumbent.reference)
+                passed, line = self._beats(name, values[name], before, incumbent.reference)
+                yield passed, line + self._doubt(candidate, incumbent)
             else:
                 yield False, f"{name} is missing from {candidate.reference}"
+
+    def _doubt(self, candidate: ModelVersion, incumbent: ModelVersion) -> str:
+        """Return that metrics of registrations may be of different data, where hashes say so."""
+        differing = () if self.evaluation is not None else other_data(candidate, incumbent)
+        if not differing:
+            return ""
+        shown = ", ".join(ascii(path)[1:-1] for path in differing[:_SHOWN])
+        return f", perhaps of different data: {shown}"
 
     def _beats(self, name: str, new: float, old: float, incumbent: str) -> tuple[bool, str]:
         gain = _exact(new) - _exact(old)

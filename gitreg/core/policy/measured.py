@@ -11,12 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from gitreg.core.documents.yaml import kind
 from gitreg.core.model.model import Evaluation, ModelVersion
 from gitreg.core.model.names import is_evaluation_name
 
 EVERY_SLICE = "*"
+
+_PROGRAMS = frozenset({".py", ".ipynb", ".r", ".jl", ".sh"})
 
 _HASH = 9
 """How many digits of a hash a line shows."""
@@ -95,6 +98,27 @@ def unfair(one: ModelVersion, other: ModelVersion, evaluation: str) -> str | Non
         return None
     told = " and ".join(f"{version.reference} on {data_of(there)}" for version, there in found)
     return f"{evaluation} was measured on different data: {told}"
+
+
+def other_data(one: ModelVersion, other: ModelVersion) -> tuple[str, ...] | None:
+    """Return the paths of the data that only one of two versions has, or in another state.
+
+    The metrics of a registration may be of different data then. A script among the dependencies of
+    a stage is no data. ``None`` where that is not known: a version names no data, or some of it
+    without a hash.
+    """
+    sides = [
+        {item.path: item.state for item in version.lineage.data if not _is_program(item.path)}
+        for version in (one, other)
+    ]
+    if not all(sides) or any(None in side.values() for side in sides):
+        return None
+    old, new = sides
+    return tuple(path for path in {**old, **new} if old.get(path) != new.get(path))
+
+
+def _is_program(path: str) -> bool:
+    return PurePosixPath(path).suffix.lower() in _PROGRAMS
 
 
 def data_of(evaluation: Evaluation) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from gitreg.core.documents.yaml import Value
 from gitreg.core.model.model import Evaluation, ModelVersion
-from gitreg.core.policy.measured import unfair
+from gitreg.core.policy.measured import other_data, unfair
 
 _REQUIREMENT = re.compile(
     r"(?P<name>[A-Za-z0-9][\w.-]*)(?P<extras>\[[^]]*\])?\s*"
@@ -133,10 +133,10 @@ def _pair(a: ModelVersion, b: ModelVersion, name: str) -> EvaluationPair:
 
 
 def _measured_on(a: ModelVersion, b: ModelVersion) -> str:
-    known = [item.state for version in (a, b) for item in version.lineage.data]
-    if not a.lineage.data or not b.lineage.data or None in known:
+    differing = other_data(a, b)
+    if differing is None:
         return UNKNOWN
-    return SAME if _data(a) == _data(b) else DIFFERENT
+    return DIFFERENT if differing else SAME
 
 
 def _metric(a: float | None, b: float | None) -> MetricDifference:

@@ -1,7 +1,7 @@
 "use strict";
 // Two versions of a model side by side, from the model's data.
 gitreg.model = (data) => {
-  const { el, own, bdi, number, moment, person, size, table } = gitreg;
+  const { el, own, bdi, number, when, person, size, table } = gitreg;
   const [a, b] = ["a", "b"].map((id) => document.getElementById(id));
   const place = document.getElementById("compare");
   const numbers = data.versions.map((one) => one[0]);
@@ -49,8 +49,8 @@ gitreg.model = (data) => {
     const link = range(from, to);
     if (link) code.append(link);
     place.replaceChildren(
-      el("p", { class: "facts" }, el("a", { href: `version.html?v=${from.number}` }, `@${from.number}`), " ", gitreg.chips(data, from.number), `registered ${moment(from.at)} by `, person(from.by), " · ",
-        el("a", { href: `version.html?v=${to.number}` }, `@${to.number}`), " ", gitreg.chips(data, to.number), `registered ${moment(to.at)} by `, person(to.by)),
+      el("p", { class: "facts" }, el("a", { href: `version.html?v=${from.number}` }, `@${from.number}`), " ", gitreg.chips(data, from.number), "registered ", when(from.at), " by ", person(from.by), " · ",
+        el("a", { href: `version.html?v=${to.number}` }, `@${to.number}`), " ", gitreg.chips(data, to.number), "registered ", when(to.at), " by ", person(to.by)),
       part("Metrics", measured(from.metrics, to.metrics), [...heads, "Difference"]),
       ...evaluations.map((name) => {
         const [one, that] = [from, to].map((side) => (side.evaluations ?? []).find((each) => each.name === name));

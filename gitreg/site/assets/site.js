@@ -27,6 +27,8 @@ const gitreg = (() => {
     typeof value !== "number" ? String(value ?? "")
       : Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(6)));
   const moment = (text) => (text ? text.slice(0, 16).replace("T", " ") : "");
+  /** Return a moment as an element, which no line breaks. */
+  const when = (text) => (text ? el("time", { datetime: text }, moment(text)) : "");
   const person = (author) => {
     const name = String(author ?? "").split("<")[0].trim();
     return el("bdi", { title: author }, name || String(author ?? "").replace(/[<>]/g, ""));
@@ -89,5 +91,12 @@ const gitreg = (() => {
     }
     setTimeout(() => { button.textContent = "Copy"; }, 2000);
   });
-  return { el, own, bdi, number, moment, person, commit, size, table, load, asked, root };
+  // Paper has all that is folded.
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    folded = [...document.querySelectorAll("details:not([open])")];
+    for (const one of folded) one.open = true;
+  });
+  addEventListener("afterprint", () => { for (const one of folded) one.open = false; });
+  return { el, own, bdi, number, moment, when, person, commit, size, table, load, asked, root };
 })();

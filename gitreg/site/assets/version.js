@@ -1,7 +1,7 @@
 "use strict";
 // The page of a version, from the model's data. Elements are made, and their text is set: nothing is markup.
 gitreg.model = async (data) => {
-  const { el, own, bdi, number, moment, person, commit, size, table } = gitreg;
+  const { el, own, bdi, number, when, person, commit, size, table } = gitreg;
   const place = document.getElementById("version");
   const wanted = Number(gitreg.asked.get("v") ?? data.versions.at(-1)?.[0]);
   document.getElementById("crumb").textContent = `version ${Number.isFinite(wanted) ? wanted : "?"}`;
@@ -11,7 +11,7 @@ gitreg.model = async (data) => {
   if (!found) {
     const gone = data.deleted[wanted];
     place.replaceChildren(head, el("p", { class: "empty" }, gone
-      ? ["Deleted by ", person(gone[1]), ` on ${moment(gone[0])}`, gone[2] ? [": ", el("q", {}, bdi(gone[2]))] : ""]
+      ? ["Deleted by ", person(gone[1]), " on ", when(gone[0]), gone[2] ? [": ", el("q", {}, bdi(gone[2]))] : ""]
       : "There is no such version, or its manifest does not parse."));
     return;
   }
@@ -35,7 +35,7 @@ gitreg.model = async (data) => {
 
   const lead = el("div", { class: "lead" }, head,
     found.description ? el("p", { class: "said" }, bdi(found.description)) : null,
-    el("p", { class: "facts" }, gitreg.chips(data, wanted), "registered ", moment(found.at), " by ", person(found.by), found.commit ? [", commit ", commit(found.commit, data.commits)] : "",
+    el("p", { class: "facts" }, gitreg.chips(data, wanted), "registered ", when(found.at), " by ", person(found.by), found.commit ? [", commit ", commit(found.commit, data.commits)] : "",
       Object.entries(found.tags ?? {}).map(([key, value]) => [" ", el("span", { class: "tag" }, bdi(`${key}: ${value}`))])),
     el("p", { class: "facts steps" }, at > 0 ? [el("a", { href: `version.html?v=${numbers[at - 1]}` }, `← ${numbers[at - 1]}`), "  "] : "",
       at < numbers.length - 1 ? [el("a", { href: `version.html?v=${numbers[at + 1]}` }, `${numbers[at + 1]} →`), "  "] : "",
@@ -55,7 +55,7 @@ gitreg.model = async (data) => {
   const evaluation = (one) => {
     const names = [...new Set([...Object.keys(one.metrics ?? {}), ...(one.slices ?? []).flatMap((part) => Object.keys(part[2]))])];
     const rows = names.map((name) => [bdi(name), number(own(one.metrics, name)), own(one.intervals, name) ? own(one.intervals, name).map(number).join(" to ") : ""]);
-    return [el("h3", {}, bdi(one.name)), el("p", { class: "facts" }, "on ", bdi(one.data), `, ${moment(one.at)} by `, person(one.by)),
+    return [el("h3", {}, bdi(one.name)), el("p", { class: "facts" }, "on ", bdi(one.data), ", ", when(one.at), " by ", person(one.by)),
       table(["Metric", "Value", "Interval"], rows, `Evaluation ${one.name}`),
       (one.slices ?? []).length ? [names.slice(0, 4).map((name) => dots(one, name)),
         el("details", {}, el("summary", {}, "Slices as a table"), table(["Slice", "Rows", ...names], one.slices.map(([part, rowsOf, values]) => [bdi(part), number(rowsOf), ...names.map((name) => number(own(values, name)))]), `Slices of ${one.name}`))] : null];
@@ -105,8 +105,8 @@ gitreg.model = async (data) => {
     el("div", { class: "columns" },
       section("Approvals", (found.approvals ?? []).length ? table(["For", "By", "Counts now", "Key"], found.approvals.map(([stage, who, counts, key, why]) => [bdi(stage), bdi(who), counts === null ? "not checked here" : counts ? el("b", { class: "word good" }, "yes") : [el("b", { class: "word bad" }, "no"), " ", bdi(why)], el("code", {}, bdi(key))]), "Approvals") : el("p", { class: "empty" }, "There is none.")),
       section("Reproductions", (found.remade ?? []).length ? found.remade.map(([verdict, signer, facts]) => el("details", {}, el("summary", {}, el("b", { class: `word ${verdict === "different" ? "bad" : "good"}` }, verdict), signer ? [" signed by ", bdi(signer)] : " without a signature that counts"), pairs(Object.entries(facts).map(([key, value]) => [key, String(value)])))) : el("p", { class: "empty" }, "Nobody has made it again."))),
-    section("Where it stood", stood.length ? table(["Where", "From", "To", "How", "By", "Why", "Commit"], stood.toReversed().map((one) => [bdi(where(one[1])), moment(one[2]), one[3] ? [moment(one[3]), " ", el("small", {}, one[7] ?? "")] : "now", [one[6] ?? "", one[9] !== null && one[9] !== undefined ? el("b", { class: "word override" }, " override") : ""], one[4] ? person(one[4]) : "", bdi(one[5] ?? ""), commit(one[8], data.commits)]), "Where it stood") : el("p", { class: "empty" }, "Nowhere yet.")),
-    section("History", table(["Time (UTC)", "Who", "What", "Pointer", "Why", "Commit"], events.map((one) => [moment(one[1]), person(one[2]), one[4], bdi(one[6] ? one[6].replace(/^stages\//, "").replace(/^aliases\//, "@") : ""), bdi(one[9] || one[10]), commit(one[0], data.commits)]), "History")),
+    section("Where it stood", stood.length ? table(["Where", "From", "To", "How", "By", "Why", "Commit"], stood.toReversed().map((one) => [bdi(where(one[1])), when(one[2]), one[3] ? [when(one[3]), " ", el("small", {}, one[7] ?? "")] : "now", [one[6] ?? "", one[9] !== null && one[9] !== undefined ? el("b", { class: "word override" }, " override") : ""], one[4] ? person(one[4]) : "", bdi(one[5] ?? ""), commit(one[8], data.commits)]), "Where it stood") : el("p", { class: "empty" }, "Nowhere yet.")),
+    section("History", table(["Time (UTC)", "Who", "What", "Pointer", "Why", "Commit"], events.map((one) => [when(one[1]), person(one[2]), one[4], bdi(one[6] ? one[6].replace(/^stages\//, "").replace(/^aliases\//, "@") : ""), bdi(one[9] || one[10]), commit(one[0], data.commits)]), "History")),
     section("Use it", el("div", { class: "command" }, el("pre", { tabindex: 0 }, el("code", {}, `gitreg pull '${data.name.replaceAll("'", "'\\''")}@${wanted}'`)), el("button", { type: "button", class: "copy", "aria-label": "Copy the command" }, "Copy"))),
   ].filter(Boolean));
 };

@@ -197,6 +197,32 @@ def test_whom_a_candidate_is_compared_with() -> None:
     assert told(other, case(version(2, auc=0.8), held=several))[0]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("aa" * 16, "bb" * 16, ", perhaps of different data: d/train.csv"),
+        ("aa" * 16, "aa" * 16, ""),
+        ("aa" * 16, None, ""),
+        (None, None, ""),
+    ],
+)
+def test_a_gate_says_where_metrics_are_of_versions_of_other_data(
+    old: str | None, new: str | None, said: str
+) -> None:
+    """What a version was made from is not what it was measured on, so nothing is refused."""
+
+    def made(number: int, md5: str | None, auc: float) -> ModelVersion:
+        script = DataDependency("train.py", f"{number:032}")  # a stage's code is no data
+        lineage = Lineage(data=(DataDependency("d/train.csv", md5), script))
+        return replace(version(number, auc=auc), lineage=lineage)
+
+    rule = MetricBetter("auc", "production")
+    held = {"production": (made(1, old, 0.8),)}
+    better, worse = (case(made(2, new, auc), held=held) for auc in (0.9, 0.7))
+    assert told(rule, better) == (True, f"auc 0.9 > 0.8 (m@1){said}")
+    assert told(rule, worse) == (False, f"auc 0.7 is not > 0.8 (m@1){said}")
+
+
 def test_an_empty_stage_is_as_good_as_what_it_held_last() -> None:
     """Else an incumbent is archived first, and the next one only has to be better than nothing."""
     rule = MetricBetter("auc", "production")
