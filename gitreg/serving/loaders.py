@@ -107,7 +107,10 @@ class Loader(Generic[_T]):
         return ending(name) in self.endings and self.allowed(name)
 
     def _hint(self) -> str:
-        accept = f"if you trust who registered it: {replace(self, trust=True)!r}"
+        accept = (
+            "if you trust who registered it: gitreg serve --trust, or in Python "
+            f"{replace(self, trust=True)!r}"
+        )
         if not self.endings:
             return accept
         return f"{accept}; or let the stage's policy say formats: {{allowed: [{self.endings[0]}]}}"
