@@ -19,9 +19,7 @@ import numpy as np
 from fastapi import FastAPI, HTTPException
 from pydantic import BaseModel, Field
 
-from gitreg.serving.health import unavailable
-from gitreg.serving.live import LiveModel
-from gitreg.serving.status import ModelUnavailable
+from gitreg.serving import LiveModel, ModelUnavailable, unavailable
 
 Row = dict[str, float]
 

@@ -31,7 +31,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gitreg.serving.health import unavailable
     from gitreg.serving.live import LiveModel
+    from gitreg.serving.loaders import (
+        joblib_file,
+        mlflow_flavour,
+        mlflow_pyfunc,
+        onnx_file,
+        pickle_file,
+        safetensors_file,
+    )
+    from gitreg.serving.predictions import Prediction, PredictionLog
+    from gitreg.serving.router import Router
     from gitreg.serving.served import Current, ServedVersion
     from gitreg.serving.status import Failure, LiveStatus, ModelUnavailable
 
@@ -41,7 +52,17 @@ __all__ = [
     "LiveModel",
     "LiveStatus",
     "ModelUnavailable",
+    "Prediction",
+    "PredictionLog",
+    "Router",
     "ServedVersion",
+    "joblib_file",
+    "mlflow_flavour",
+    "mlflow_pyfunc",
+    "onnx_file",
+    "pickle_file",
+    "safetensors_file",
+    "unavailable",
 ]
 
 _MODULES = {
@@ -50,7 +71,17 @@ _MODULES = {
     "LiveModel": "live",
     "LiveStatus": "status",
     "ModelUnavailable": "status",
+    "Prediction": "predictions",
+    "PredictionLog": "predictions",
+    "Router": "router",
     "ServedVersion": "served",
+    "joblib_file": "loaders",
+    "mlflow_flavour": "loaders",
+    "mlflow_pyfunc": "loaders",
+    "onnx_file": "loaders",
+    "pickle_file": "loaders",
+    "safetensors_file": "loaders",
+    "unavailable": "health",
 }
 
 
