@@ -102,31 +102,6 @@ def new_faults(
     return [replace(fault, commit=commit) for fault in found]
 
 
-def dropped_stages(
-    commit: str, after: RegistryState, parents: Sequence[RegistryState]
-) -> list[CheckFinding]:
-    """Return the stages that a change of the policy drops while they hold versions.
-
-    A merge may bring together a policy without a stage, and a version that entered it.
-
-    Args:
-        commit: the commit of the state ``after``, which differs from a parent in its policy.
-        after: the state.
-        parents: those before it; what one of them had already is not reported.
-    """
-    defined = {stage for rules in pointers.policies(parents) for stage in rules.stages}
-    if not any(defined - rules.stages.keys() for rules in pointers.policies([after])):
-        return []  # most changes drop none: no model is read
-    found = set(pointers.left_out(after))
-    for state in parents:
-        found -= set(pointers.left_out(state))
-    return [
-        replace(pointers.dropped(model, stage), commit=commit)
-        for model, stage in sorted(found)
-        if stage in defined
-    ]
-
-
 def _key(fault: CheckFinding) -> tuple[str, str, str]:
     return fault.code, fault.subject, fault.message
 

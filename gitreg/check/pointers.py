@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from gitreg.check.finding import CheckFinding, line_in_error, line_of
@@ -97,36 +96,6 @@ def standing(state: RegistryState, policy: Policy, model: str) -> Iterator[Check
             "half-deleted",
             f"it says that {model} was deleted or renamed, but files of it are still there",
         )
-
-
-def policies(states: Iterable[RegistryState]) -> Iterator[Policy]:
-    """Yield the policies of states, without those that do not parse: `documents` reports them."""
-    for state in states:
-        with suppress(GitregError):
-            yield state.policy
-
-
-def left_out(state: RegistryState) -> Iterator[tuple[str, str]]:
-    """Yield the stages that hold versions and that the state's own policy does not define.
-
-    Each comes with its model. A policy that does not parse leaves out nothing.
-    """
-    for policy in policies([state]):
-        for model in state.model_names():
-            for stage, held in state.readable_pointers(model, []).stages.items():
-                if held and stage not in policy.stages:
-                    yield model, stage
-
-
-def dropped(model: str, stage: str) -> CheckFinding:
-    """Return the finding about a stage that holds versions and that the policy drops."""
-    found = _at(
-        layout.POLICY,
-        "unknown-stage",
-        f"it drops the stage {stage!r}, which still holds versions of {model}",
-    )
-    remedy = f"move them out of {layout.stage_path(model, stage)} first, then change the policy"
-    return replace(found, remedy=remedy)
 
 
 def _aliases(state: RegistryState, policy: Policy, pointers: Model) -> Iterator[CheckFinding]:

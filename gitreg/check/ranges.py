@@ -22,7 +22,7 @@ from gitreg.check.digests import Digests
 from gitreg.check.facts import Bytes, NoBytes
 from gitreg.check.finding import CheckFinding
 from gitreg.check.guarded import guarded, statement_of
-from gitreg.check.judge import dropped_stages, judge_moves, judge_step, new_faults
+from gitreg.check.judge import judge_moves, judge_step, new_faults
 from gitreg.check.limits import limits
 from gitreg.check.line import Line
 from gitreg.check.lives import Lives
@@ -548,11 +548,9 @@ class _Judge:
             for found in read.differences
         ]
         models = sorted(set.intersection(*touched))
-        states = [self._state(parent) for parent in read.parents or (None,)]
-        if any(entry.path == layout.POLICY for found in read.differences for entry in found):
-            yield from dropped_stages(read.info.oid, self._state(read.info.oid), states)
         if not models:
             return
+        states = [self._state(parent) for parent in read.parents or (None,)]
         yield from new_faults(
             read.info.oid,
             self._state(read.info.oid),

@@ -81,9 +81,7 @@ def test_a_branch_has_no_say_in_the_policy_that_history_judges_it_by(stocked: Pa
 
 
 def test_after_a_policy_that_does_not_parse_the_last_valid_one_judges(stocked: Path) -> None:
-    valid = commit(
-        stocked, {"registry/policy.yaml": "format: 1\nstages: {production: {}, archived: {}}\n"}
-    )
+    valid = commit(stocked, {"registry/policy.yaml": "format: 1\nstages: {production: {}}\n"})
     commit(stocked, {"registry/policy.yaml": "format: 7\n"})
     commit(stocked, {"registry/churn/model.yaml": "owner: x\n"})
     commit(stocked, {"registry/churn/stages/staging.yaml": "versions:\n- 3\n"})

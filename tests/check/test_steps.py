@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from gitreg.check.finding import line_in_error
-from gitreg.check.judge import dropped_stages, judge_moves, judge_step, new_faults
+from gitreg.check.judge import judge_moves, judge_step, new_faults
 from gitreg.check.lives import Lives
 from gitreg.check.past import Past
 from gitreg.check.step import Step
@@ -16,7 +16,6 @@ from gitreg.core.model.manifest import Tombstone
 from gitreg.core.operations.rename import rename_model
 from gitreg.core.policy import DEFAULT, read_policy
 from gitreg.core.policy.gates import ArtifactOnRemote, Lenient
-from gitreg.core.state.state import RegistryState
 from tests.support.fakes import ADA, CREATED, FakeBranch
 from tests.support.steps import (
     COMMIT,
@@ -272,41 +271,6 @@ def test_holding_too_many_is_an_error_where_the_policy_says_never() -> None:
         for text in (b"versions:\n- 1\n- 2\n- 3\n", b"versions:\n- 1\n- 2\n")
     )
     assert new_faults(COMMIT.oid, better, [worse], strict, ["churn"]) == []
-
-
-STAGES = {
-    "live": b"format: 1\nstages: {live: {}, next: {}}\n",
-    "none": b"format: 1\nstages: {next: {}}\n",
-    "another": b"format: 1\nstages: {other: {}}\n",
-    "broken": b"stages: [\n",
-}
-LIVE = "registry/churn/stages/live.yaml"
-HOLDING, EMPTY = b"versions:\n- 1\n", None
-
-
-@pytest.mark.parametrize(
-    ("parents", "after", "is_refused"),
-    [
-        ([("live", HOLDING)], ("none", HOLDING), True),
-        ([("live", HOLDING)], ("none", EMPTY), False),
-        ([("live", HOLDING)], ("broken", HOLDING), False),  # `bad-policy` says it
-        ([("none", HOLDING)], ("another", HOLDING), False),  # it was so before
-        ([("live", HOLDING), ("none", EMPTY)], ("none", HOLDING), True),
-        ([("live", HOLDING), ("none", HOLDING)], ("none", HOLDING), False),
-    ],
-)
-def test_a_stage_that_holds_versions_is_not_dropped(
-    parents: list[tuple[str, bytes | None]], after: tuple[str, bytes | None], is_refused: bool
-) -> None:
-    def state(policy: str, held: bytes | None) -> RegistryState:
-        files: Files = {"registry/policy.yaml": STAGES[policy]}
-        return step(ONE, files if held is None else {**files, LIVE: held}).after
-
-    found = dropped_stages(COMMIT.oid, state(*after), [state(*one) for one in parents])
-    assert [(one.code, one.file) for one in found] == (
-        [("unknown-stage", "registry/policy.yaml")] if is_refused else []
-    )
-    assert all(f"move them out of {LIVE} first" in str(one.remedy) for one in found)
 
 
 def test_models_alike() -> None:

@@ -341,20 +341,6 @@ class Referee:
                 continue
             known = {fault for parent in parents for fault in self._standing(parent, policy, model)}
             yield from sorted(set(self._standing(after, policy, model)) - known)
-        dropped = self._undefined(after) - set().union(*map(self._undefined, parents))
-        for model, stage in sorted(dropped):
-            if any(stage in policy_of(parent).of(model).stages for parent in parents):
-                yield f"dropped: {model}/{stage}"
-
-    def _undefined(self, files: Files) -> set[tuple[str, str]]:
-        """Return the stages that hold versions and that the policy beside them does not have."""
-        policy = policy_of(files)
-        return {
-            (model, stage)
-            for model in files.names()
-            for stage, held in files.stages(model).items()
-            if held and stage not in policy.of(model).stages
-        }
 
     def _standing(self, files: Files, policy: Policy, model: str) -> Iterator[str]:
         stages, there = files.stages(model), files.numbers(model)

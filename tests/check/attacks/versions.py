@@ -28,9 +28,6 @@ def go_live(client: Client) -> None:
     assert client.push()[0] == 0
 
 
-SHADOW = "registry/tokenizer/stages/shadow.yaml"
-
-
 def without_tokenizer(client: Client) -> dict[str, str | None]:
     client.git("rm", "-r", "--quiet", "registry/tokenizer/versions/1")
     entry = client._entry("tokenizer", "").removesuffix("    type: model\n")
@@ -52,8 +49,8 @@ def delete_what_is_live_signed(client: Client) -> None:
     client.commit_signed("ada", without_tokenizer(client))
 
 
-def fill_a_stage(client: Client) -> str:
-    """Put a version into a stage of its own; return the policy without that stage."""
+def drop_a_stage(client: Client) -> None:
+    """Have a stage, with a version in it, that the policy has no more."""
     policy = client.read("registry/policy.yaml")
     shadowed = policy.replace(
         "  archived: {holds: any}\n", "  archived: {holds: any}\n  shadow: {}\n"
@@ -61,32 +58,16 @@ def fill_a_stage(client: Client) -> str:
     client.commit({"registry/policy.yaml": shadowed})
     assert client.push()[0] == 0
     client.commit(client.register("tokenizer", 2))
-    client.commit({SHADOW: "versions:\n- 2\n"})
+    client.commit({"registry/tokenizer/stages/shadow.yaml": "versions:\n- 2\n"})
     assert client.push()[0] == 0
-    return policy
-
-
-def drop_what_holds_a_version(client: Client) -> None:
-    client.commit({"registry/policy.yaml": fill_a_stage(client)})
-
-
-def drop_what_is_empty(client: Client) -> None:
-    policy = fill_a_stage(client)
-    client.commit({SHADOW: None})
     client.commit({"registry/policy.yaml": policy})
-
-
-def drop_a_stage(client: Client) -> None:
-    """Have a stage, with a version in it, that the policy has no more: nobody refused it."""
-    drop_what_holds_a_version(client)
-    there = client.folder / client.git("remote", "get-url", "origin").removeprefix("file://")
-    client.git("-C", str(there), "fetch", "--quiet", str(client.folder), "HEAD:refs/heads/main")
+    assert client.push()[0] == 0
     go_live(client)
 
 
 HIDDEN: dict[str, str | None] = {
     LIVE: None,
-    SHADOW: "versions:\n- 1\n- 2\n",
+    "registry/tokenizer/stages/shadow.yaml": "versions:\n- 1\n- 2\n",
 }
 
 
@@ -103,7 +84,7 @@ def archive_signed(client: Client) -> None:
         {
             LIVE: None,
             archived: "versions:\n- 1\n- 2\n",
-            SHADOW: None,
+            "registry/tokenizer/stages/shadow.yaml": None,
         },
     )
 
