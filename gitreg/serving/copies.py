@@ -1,8 +1,8 @@
 """Verified copies of versions on disk, which all processes of a machine share.
 
-A folder per version, named by number and digest. Who uses a copy holds a shared lock on a file in
-it, which the kernel frees with the process, so that nothing removes a copy that a model may still
-read. All changes happen under the lock of the whole folder.
+A folder per version, named by number and digest. Who uses a copy holds a shared lock on a file
+beside it, which the kernel frees with the process, so that nothing removes a copy that a model may
+still read. All changes happen under the lock of the whole folder.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from gitreg.serving.loaders import nothing
 _PATIENCE = 3600.0
 """Seconds that a process waits for another one that is downloading to the same folder."""
 
-_HELD = "held"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -44,7 +43,7 @@ class Copy:
         self.path = path
         self.allowed = allowed
         # A child of a fork has the same lock. Closing frees it when both have.
-        handle = open_lock(path.parent / _HELD)
+        handle = open_lock(_lock_of(path.parent))
         self._release = weakref.finalize(self, os.close, handle)
         self._release.atexit = False
         fcntl.flock(handle, fcntl.LOCK_SH)
@@ -191,14 +190,15 @@ class Copies:
 
     def _prune(self, model: Path) -> None:
         """Remove old copies that nobody uses."""
-        by_age = sorted(model.iterdir(), key=lambda place: place.stat().st_mtime, reverse=True)
+        places = [place for place in model.iterdir() if place.is_dir()]
+        by_age = sorted(places, key=lambda place: place.stat().st_mtime, reverse=True)
         for place in by_age[self._keep :]:
             _remove_if_free(place)
 
 
 def _standing(place: Path, named: Named) -> Path | None:
     """Return the artifact that is in a copy's place already, if it is what it should be."""
-    found = [path for path in place.iterdir() if path.name != _HELD] if place.exists() else []
+    found = list(place.iterdir()) if place.exists() else []
     return found[0] if len(found) == 1 and _is_verified(found[0], named) else None
 
 
@@ -209,14 +209,21 @@ def _is_verified(path: Path, named: Named) -> bool:
         return False
 
 
+def _lock_of(place: Path) -> Path:
+    """Return the file whose lock keeps a copy; beside it, as an artifact may have any name."""
+    return place.with_name(f"{place.name}.lock")
+
+
 def _remove_if_free(place: Path) -> None:
+    lock = _lock_of(place)
     try:
-        handle = open_lock(place / _HELD)
+        handle = open_lock(lock)
     except OSError:
         return
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(place, ignore_errors=True)
+        lock.unlink()
     except OSError:
         return  # a process uses it
     finally:

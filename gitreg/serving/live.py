@@ -448,7 +448,9 @@ class LiveModel(Generic[_T]):
             step = "check"
             if self._check is not None and not is_known and self._check(model) is False:
                 raise ValueError("the smoke check returned False")  # noqa: TRY301
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # also a panic of Rust's: the user's code may raise anything
             raise CannotServe(step, named, error) from error
         version = ServedVersion(
             named.model, named.version, named.commit, named.sha256, _now(), self.reference

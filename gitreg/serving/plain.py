@@ -40,17 +40,28 @@ class Asked:
 
 
 def load_json(body: bytes) -> Any:
-    """Return a body's JSON; NaN and infinities, which JSON has no words for, are refused.
+    """Return a body's JSON.
 
     Raises:
-        InvalidRequest: it is not JSON.
+        InvalidRequest: it is not JSON; it has NaN or an infinity, for which JSON has no words, a
+            number that no float holds, or a key twice.
     """
 
     def refuse(word: str) -> NoReturn:
         raise ValueError(f"{word} is not JSON")
 
+    def number(text: str) -> float:
+        value = float(text)
+        return value if math.isfinite(value) else refuse(text[:40])
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            raise ValueError("a key is there twice")
+        return found
+
     try:
-        return json.loads(body, parse_constant=refuse)
+        return json.loads(body, parse_constant=refuse, parse_float=number, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"the body is not JSON: {str(error)[:200]}") from None
 

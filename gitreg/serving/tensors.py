@@ -90,7 +90,10 @@ def decode(tensor: object) -> NDArray[Any]:
         raise InvalidRequest(
             f"input {name[:100]!r}: the data has the shape {list(found.shape)}, not {list(shape)}"
         )
-    return np.reshape(found, shape)
+    try:
+        return np.reshape(found, shape)
+    except ValueError:  # no data, and axes that no array can have
+        raise InvalidRequest(f"input {name[:100]!r}: no array has this shape") from None
 
 
 def _shape(name: str, given: object) -> tuple[int, ...]:
@@ -109,7 +112,8 @@ def _array(data: list[Any], datatype: str) -> NDArray[Any] | None:
     except ValueError:
         return None
     if datatype == "BYTES":
-        return found if all(isinstance(one, str) for one in found.flat) else None
+        flat = found.flat if found.ndim <= _MOST_AXES else [None]
+        return found if all(isinstance(one, str) for one in flat) else None
     wanted = np.dtype(DATATYPES[datatype])
     if found.size == 0:
         return found.astype(wanted)

@@ -168,7 +168,7 @@ def test_a_later_start_serves_what_served_last(served: Path) -> None:
         assert live.refresh().away_since is None
         assert number(live) == 3
     (served / "origin.git").rename(away)
-    file = next((kept.parent.parent).glob("3-*")) / "model" / "model.pkl"
+    file = next(kept.parent.parent.glob("3-*/model")) / "model.pkl"
     file.write_text("changed")
     with pytest.raises(GitregError, match="was changed"):
         live_model(served).start()
@@ -220,7 +220,8 @@ def test_the_disk_keeps_the_last_versions_and_those_in_use(served: Path, tmp_pat
             move(served, version)
             live.refresh()
             assert number(live) == version
-        kept = sorted(path.name.split("-")[0] for path in folder.glob("versions/*/*"))
+        there = (path for path in folder.glob("versions/*/*") if path.is_dir())
+        kept = sorted(path.name.split("-")[0] for path in there)
         assert kept == ["1", "4", "5"], "4 was in use while 5 came"
     assert not list(folder.glob("**/.gitreg*")), "nothing of a download is left"
 
@@ -304,3 +305,35 @@ def test_the_record_of_what_served_is_strict(served: Path, tmp_path: Path) -> No
         record.write_text(text)
         with pytest.raises(GitregError, match=r"origin\.git"):
             live_model(served, folder=tmp_path / "copies").start()
+
+
+class Panic(BaseException):
+    """What a library in Rust raises: no `Exception`."""
+
+
+@pytest.mark.parametrize("swap", ["beside", "free-first"])
+def test_whatever_a_model_raises_the_old_one_serves(served: Path, swap: str) -> None:
+    def check(model: Model) -> None:
+        if model.text == "panics":
+            raise Panic("a lock is poisoned")
+
+    panics = add(served, "panics")
+    with live_model(served, check=check, swap=swap) as live:
+        move(served, panics)
+        failed = live.refresh().failed
+        assert failed is not None
+        assert (failed.version, failed.step) == (panics, "check")
+        assert number(live) == 2
+
+
+def test_an_artifact_may_have_any_name(served: Path, tmp_path: Path) -> None:
+    work = served / "work"
+    folder = work / "held"
+    folder.mkdir()
+    (folder / "model.pkl").write_text("a model")
+    with Registry(work) as registry:
+        registry.register("churn", folder, push=True)
+    latest = {"reference": "churn@latest", "folder": tmp_path / "copies"}
+    for _ in range(2):
+        with live_model(served, **latest) as live, live.use() as current:
+            assert current.model.text == "a model"

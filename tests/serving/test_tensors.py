@@ -19,6 +19,13 @@ def _tensor(**different: Any) -> dict[str, Any]:
     return {"name": "x", "shape": [2, 2], "datatype": "INT32", "data": [1, 2, 3, 4], **different}
 
 
+def _nested(value: object, depth: int) -> list[object]:
+    found = [value]
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
 @pytest.mark.parametrize("datatype", sorted(set(DATATYPES) - {"BYTES", "BOOL"}))
 def test_numbers_of_every_type(datatype: str) -> None:
     found = decode(_tensor(datatype=datatype))
@@ -71,6 +78,9 @@ def test_what_fits_is_taken(tensor: dict[str, Any], values: Any) -> None:
         (_tensor(datatype="FP16", data=[1, 2, 3, 1e5]), "data is not FP16"),
         (_tensor(datatype="BYTES", data=["a", "b", "c", 4]), "data is not BYTES"),
         (_tensor(datatype="BYTES", data=[["a", "b"], ["c"]]), "data is not BYTES"),
+        (_tensor(datatype="BYTES", data=_nested("a", 60), shape=[1]), "data is not BYTES"),
+        (_tensor(data=[], shape=[0, 10**30]), "no array has this shape"),
+        (_tensor(data=[], shape=[0, 2**62, 2**62]), "no array has this shape"),
     ],
 )
 def test_what_does_not_fit_is_refused(tensor: Any, message: str) -> None:
@@ -122,6 +132,8 @@ def test_forms_of_mlflows_protocol(body: Any, values: Any, columns: Any) -> None
         (b"\xff", "the body is not JSON"),
         (b"[" * 100_000, "the body is not JSON"),
         (b'{"inputs": NaN}', "NaN is not JSON"),
+        (b'{"inputs": [1e999]}', "1e999 is not JSON"),
+        (b'{"inputs": 1, "inputs": 2}', "a key is there twice"),
         (b"[]", "exactly one of"),
         (b"{}", "exactly one of"),
         (b'{"inputs": 1, "instances": 1}', "exactly one of"),
