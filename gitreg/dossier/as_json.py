@@ -6,14 +6,11 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from gitreg.core.documents.yaml import Value
-from gitreg.core.policy import policy_document
 from gitreg.core.state.intervals import Interval
 from gitreg.core.text.times import utc
 from gitreg.dossier.collect import Dossier, SignedApproval
 from gitreg.dossier.frameworks import entries, gaps
 from gitreg.dossier.verification import checks
-from gitreg.history.explaining import PolicyThen
 
 _UNTOLD = ("start", "end", "override")
 """What no interval has in JSON: places in the index, and what its event tells."""
@@ -46,7 +43,7 @@ def as_json(found: Dossier) -> dict[str, Any]:
         "signers": {commit: asdict(one) for commit, one in found.signers.items()},
         "approvals": [_approval(one) for one in found.approvals],
         "reproductions": [asdict(one) for one in found.reproductions],
-        "policy": None if told.policy is None else _rules(told.policy),
+        "policy": None if told.policy is None else told.policy.document,
         "policy_file": None if found.policy is None else asdict(found.policy),
         "check": asdict(found.judged),
         "frameworks": [asdict(one) for one in entries(found)],
@@ -73,15 +70,4 @@ def _approval(one: SignedApproval) -> dict[str, Any]:
         "commit": one.commit,
         "signed": text,
         "public_key": one.key,
-    }
-
-
-def _rules(then: PolicyThen) -> dict[str, Value]:
-    stages = policy_document(then.policy, with_defaults=True)["stages"]
-    assert isinstance(stages, dict)
-    return {
-        "commit": then.commit,
-        "read_at": then.read_at,
-        "stage": then.stage,
-        "rules": stages.get(then.stage),
     }

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitreg.approvals.stored import StoredApproval, stored_approvals
+from gitreg.core.documents.yaml import Value
 from gitreg.core.model import layout
 from gitreg.core.model.model import ModelVersion
 from gitreg.core.model.names import Reference
@@ -44,6 +45,20 @@ class PolicyThen:
     read_at: str
     stage: str
     policy: Policy
+
+    @property
+    def document(self) -> dict[str, Value]:
+        """The rules of the stage as JSON has them, with the defaults."""
+        from gitreg.core.policy import policy_document
+
+        stages = policy_document(self.policy, with_defaults=True)["stages"]
+        assert isinstance(stages, dict)
+        return {
+            "commit": self.commit,
+            "read_at": self.read_at,
+            "stage": self.stage,
+            "rules": stages.get(self.stage),
+        }
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gitreg.approvals.stored import StoredApproval
     from gitreg.core.state.compare import Comparison
     from gitreg.core.state.intervals import Interval
-    from gitreg.history.explaining import Explanation, PolicyThen
+    from gitreg.history.explaining import Explanation
 
 _CHANGED = ("metrics", "params", "data", "code", "environment", "signature", "code_files")
 
@@ -113,7 +113,7 @@ def explanation_json(found: Explanation) -> dict[str, Any]:
         },
         "promoted": _interval(found.promoted),
         "approvals": [asdict(one) for one in found.approvals],
-        "policy": None if found.policy is None else _policy_json(found.policy),
+        "policy": None if found.policy is None else found.policy.document,
         "metrics": dict(version.metrics),
         "params": dict(version.params),
         "code": asdict(version.lineage.code) if version.lineage.code else None,
@@ -129,19 +129,6 @@ def explanation_json(found: Explanation) -> dict[str, Any]:
 
 def _interval(one: Interval | None) -> dict[str, Any] | None:
     return None if one is None else interval_json(one)
-
-
-def _policy_json(then: PolicyThen) -> dict[str, Any]:
-    from gitreg.core.policy import policy_document
-
-    stages = policy_document(then.policy, with_defaults=True)["stages"]
-    assert isinstance(stages, dict)
-    return {
-        "commit": then.commit,
-        "read_at": then.read_at,
-        "stage": then.stage,
-        "rules": stages.get(then.stage),
-    }
 
 
 def _changed_json(changed: Comparison) -> dict[str, Any]:

@@ -32,7 +32,7 @@ text { font: 12px system-ui, -apple-system, 'Segoe UI', sans-serif; fill: #24292
 .label { text-anchor: end; }
 .in { font-size: 11px; fill: #ffffff; }
 .grid { stroke: #d0d7de; stroke-width: 1; }
-.bar { fill: #4f81b8; }
+.ended { fill: #4f81b8; }
 .lasts { fill: #2d7d46; }
 .return { fill: #a9640c; }
 .override { fill: #b3332b; }
@@ -43,7 +43,7 @@ text { font: 12px system-ui, -apple-system, 'Segoe UI', sans-serif; fill: #24292
   .soft { fill: #9198a1; }
   .in { fill: #ffffff; }
   .grid { stroke: #30363d; }
-  .bar { fill: #3f72a8; }
+  .ended { fill: #3f72a8; }
   .lasts { fill: #2c7a44; }
   .return { fill: #9c5d0c; }
   .override { fill: #b5403a; }
@@ -52,7 +52,7 @@ text { font: 12px system-ui, -apple-system, 'Segoe UI', sans-serif; fill: #24292
 
 _LEGEND = (
     ("lasts", "in place"),
-    ("bar", "ended"),
+    ("ended", "ended"),
     ("return", "by rollback or revert"),
     ("override", "policy overridden"),
     ("gap", "nothing there"),
@@ -73,7 +73,7 @@ def timeline_svg(timeline: Timeline) -> str:
             body += [_bar(one, axis, top + 1) for one in several]
             top += _ROW
         top += 24
-    kinds = {_kind(one) for track in shown for one in track.intervals}
+    kinds = {one.kind for track in shown for one in track.intervals}
     height = top + 8
     title = "Timeline of " + (", ".join(dict.fromkeys(track.model for track in shown)) or "nothing")
     size = f'viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}"'
@@ -106,21 +106,11 @@ def _text(x: float, y: float, kind: str, text: str) -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" class="{kind}">{_safe(text)}</text>'
 
 
-def _kind(one: Interval) -> str:
-    if one.is_gap:
-        return "gap"
-    if one.override is not None:
-        return "override"
-    if one.is_return:
-        return "return"
-    return "bar" if one.until else "lasts"
-
-
 def _bar(one: Interval, axis: Axis, top: float) -> str:
     begin, end = axis.span(one)
     x, width = _LEFT + begin * _SPAN, max(2.0, (end - begin) * _SPAN)
     size = f'x="{x:.1f}" y="{top}" width="{width:.1f}" height="{_BAR}"'
-    bar = f'<rect {size} rx="3" class="{_kind(one)}"/>'
+    bar = f'<rect {size} rx="3" class="{one.kind}"/>'
     parts = [f"<g><title>{_safe(_told(one))}</title>{bar}"]
     inside = "" if one.seconds is None or one.until is None else lasting(one.seconds)
     if inside and len(inside) * _LETTER + 12 <= width:

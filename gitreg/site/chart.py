@@ -92,23 +92,12 @@ def _bars(track: Track, begin: int, end: int, scale: float) -> Iterator[Bar]:
         yield Bar(
             round(x, 1),
             round(width, 1),
-            kind_of(one),
+            one.kind,
             label,
             _title(track, one),
             one.version,
             one.until is None,
         )
-
-
-def kind_of(one: Interval) -> str:
-    """Return how an interval is coloured."""
-    if one.is_gap:
-        return "gap"
-    if one.override is not None:
-        return "override"
-    if one.is_return:
-        return "return"
-    return "ended" if one.until else "lasts"
 
 
 def _title(track: Track, one: Interval) -> str:

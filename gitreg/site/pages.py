@@ -18,7 +18,7 @@ from gitreg.core.state.state import RegistryState
 from gitreg.core.text.times import utc
 from gitreg.errors import InvalidDocument
 from gitreg.site import rules, seen
-from gitreg.site.chart import BAR, HEAD, LEFT, WIDTH, chart_of, kind_of, length_of
+from gitreg.site.chart import BAR, HEAD, LEFT, WIDTH, chart_of, length_of
 from gitreg.site.reading import policy_of
 from gitreg.site.records import PART, served
 from gitreg.site.texts import initials_first, markdown, number, script, size, visible, web_address
@@ -262,7 +262,6 @@ def _environment(setting: Setting) -> Environment:
         chart_left=LEFT,
         chart_bar=BAR,
         chart_head=HEAD,
-        kind_of=kind_of,
         length_of=length_of,
         markup=Markup,
     )

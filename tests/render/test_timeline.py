@@ -158,7 +158,7 @@ def test_a_picture_is_the_same_again_and_says_what_it_shows() -> None:
     assert root.findtext(f"{space}title") == "Timeline of churn"
     assert root.findtext(f"{space}desc") == "churn/production: @3 now, 4 intervals before"
     bars = [e.get("class") for e in root.iter(f"{space}rect") if e.get("height") == "16"]
-    assert bars == ["bar", "return", "override", "lasts", "gap"]
+    assert bars == ["ended", "return", "override", "lasts", "gap"]
     assert "prefers-color-scheme: dark" in picture
     told = [e.findtext(f"{space}title") for e in root.iter(f"{space}g")]
     assert told[0] == (

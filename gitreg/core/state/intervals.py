@@ -78,6 +78,17 @@ class Interval:
         """Whether a rollback or revert began it."""
         return self.action in ("rollback", "revert")
 
+    @property
+    def kind(self) -> str:
+        """What a picture colours it by: a gap, an override, a return, else whether it lasts."""
+        if self.is_gap:
+            return "gap"
+        if self.override is not None:
+            return "override"
+        if self.is_return:
+            return "return"
+        return "ended" if self.until else "lasts"
+
 
 @dataclass(frozen=True)
 class Track:
