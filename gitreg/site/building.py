@@ -81,6 +81,7 @@ def build(
     Raises:
         InvalidRequest: the folder has files and is not a site of gitreg's, or Jinja2,
             markdown-it-py or nh3 is not installed.
+            The folder is among the files of the registry or of Git.
         NotFound: there is no registry.
         WorldError: a page cannot be written.
     """
@@ -89,8 +90,26 @@ def build(
     state = registry.state()
     if not state.exists() or state.commit is None:
         registry.models()  # raises, with a hint
+    _check_place(registry, output.folder)
     setting = replace(setting_of(registry, state, title), home=home)
+    output.begin()
     return _Build(registry, state, output, setting).run(tell)
+
+
+def _check_place(registry: Registry, folder: Path) -> None:
+    """Refuse a folder in which pages would be taken for files of the registry or of Git."""
+    place = folder.resolve()
+    repository = registry.repository
+    if place.is_relative_to(registry.private_dir.resolve()):
+        return
+    own = [repository.git_dir, repository.common_dir]
+    if repository.top_level is not None:
+        own.append(repository.top_level / layout.ROOT)
+    for one in own:
+        if place.is_relative_to(one.resolve()):
+            raise InvalidRequest(
+                f"{folder} is in {one}, which has other files", hint="choose another folder with -o"
+            )
 
 
 def check_installed() -> None:

@@ -68,13 +68,16 @@ class Output:
 
     def _read(self) -> tuple[dict[str, _Stamp], dict[str, Any]]:
         """Return the files of the last build, and what it noted; nothing of another's."""
-        if not self.folder.exists():
+        try:
+            names = os.listdir(self.folder)  # noqa: PTH208  only whether there are any
+        except FileNotFoundError:
             return {}, {}
-        if not self.folder.is_dir():
+        except NotADirectoryError:
             raise InvalidRequest(
                 f"{self.folder} is not a folder", hint="choose another one with -o"
-            )
-        names = os.listdir(self.folder)  # noqa: PTH208  only whether there are any
+            ) from None
+        except OSError as error:
+            raise WorldError(f"{self.folder} cannot be read: {error.strerror}") from None
         if not names:
             return {}, {}
         manifest = self.folder / MANIFEST
@@ -104,6 +107,11 @@ class Output:
             )
         except OSError:
             return False
+
+    def begin(self) -> None:
+        """Make the folder one of gitreg's, so that a build that is killed can be repeated."""
+        if not (self.folder / MANIFEST).exists():
+            self._write_list({}, {})
 
     def text(self, path: str) -> str:
         """Return a file of the last build."""
@@ -177,15 +185,18 @@ class Output:
             with suppress(OSError):
                 for folder in Path(path).parents[:-1]:
                     (self.folder / folder).rmdir()  # fails unless it is empty
+        self._write_list(known, self.files)
+        return self.counts
+
+    def _write_list(self, known: Mapping[str, Any], files: Mapping[str, _Stamp]) -> None:
         document = {
             "format": FORMAT,
             "builder": self._builder,
             "known": known,
-            "files": dict(sorted(self.files.items())),
+            "files": dict(sorted(files.items())),
         }
         text = json.dumps(document, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
         self._replace(self.folder / MANIFEST, f"{text}\n".encode())
-        return self.counts
 
 
 def left_by(folder: Path) -> tuple[dict[str, _Stamp], dict[str, Any]]:

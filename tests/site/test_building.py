@@ -13,7 +13,7 @@ from gitreg import InvalidRequest, Registry, WorldError
 from gitreg.core.model.model import Artifact, Model, ModelVersion
 from gitreg.site import build, building, finding
 from gitreg.site.building import Built
-from gitreg.site.output import MANIFEST, Counts
+from gitreg.site.output import MANIFEST, Counts, Output
 from gitreg.site.reading import main_stage
 from gitreg.site.seen import row_of
 from gitreg.site.values import ModelSeen
@@ -197,3 +197,32 @@ def test_the_command_builds_and_says_what_it_did(clone: Path, tmp_path: Path) ->
     assert "has files and is not a site" in error(
         "site", "build", "--repo", str(clone), "-o", str(clone), code=2
     )
+
+
+def test_a_first_build_that_is_killed_is_repeated(tmp_path: Path) -> None:
+    killed = Output(tmp_path / "site", "builder")
+    killed.begin()
+    killed.write("models/churn/index.html", "half")
+    again = Output(tmp_path / "site", "builder")
+    assert again.known == {}
+    again.begin()
+    again.write("models/churn/index.html", "whole")
+    assert again.finish({"commit": "c"}) == Counts(written=1)
+    assert Output(tmp_path / "site", "builder").known == {"commit": "c"}
+
+
+@pytest.mark.parametrize("place", ["registry/pages", ".git/pages", ".git/refs/new"])
+def test_no_page_is_among_the_files_of_the_registry_or_of_git(clone: Path, place: str) -> None:
+    with pytest.raises(InvalidRequest, match="which has other files"):
+        built(clone, clone / place)
+    assert not (clone / place).exists()
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "inner"):
+        with pytest.raises(InvalidRequest, match="is not a folder"):
+            Output(place, "builder")
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(WorldError, match="cannot be read"):
+        Output(tmp_path / "loop", "builder")
