@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -150,6 +152,33 @@ def test_files_of_others_are_never_deleted_or_written_over(clone: Path, tmp_path
     with pytest.raises(WorldError, match="is a symbolic link"):
         built(clone, site)
     assert files(outside) == {}
+
+
+def test_no_file_behind_a_link_is_deleted(tmp_path: Path) -> None:
+    site, outside = tmp_path / "site", tmp_path / "outside"
+    output = Output(site, "builder")
+    output.write("models/index.html", "page")
+    output.finish({})
+    (site / "models").rename(outside)
+    (site / "models").symlink_to(outside)
+    with pytest.raises(WorldError, match="is a symbolic link"):
+        Output(site, "builder").finish({})
+    assert files(outside) == {"index.html": b"page"}
+
+
+def test_files_half_written_do_not_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "site").mkdir()
+    output = Output(tmp_path / "site", "builder")
+    left, at_work = (tmp_path / "site" / f".gitreg-{name}" for name in ("left", "at-work"))
+    left.touch()
+    os.utime(left, (0, 0))
+    at_work.touch()
+    output.write("index.html", "page")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            output.write("audit.html", "page")
+    assert set(files(tmp_path / "site")) == {"index.html", at_work.name}
 
 
 def test_a_file_that_does_not_parse_is_shown_and_stops_nothing(clone: Path, tmp_path: Path) -> None:
