@@ -16,7 +16,8 @@ from gitreg.core.model.model import Artifact, Model, ModelVersion
 from gitreg.site import build, building, finding
 from gitreg.site.building import Built
 from gitreg.site.output import MANIFEST, Counts, Output
-from gitreg.site.reading import main_stage
+from gitreg.site.pages import Pages
+from gitreg.site.reading import main_stage, setting_of
 from gitreg.site.seen import row_of
 from gitreg.site.values import ModelSeen
 from tests.conftest import git
@@ -255,3 +256,14 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(WorldError, match="cannot be read"):
         Output(tmp_path / "loop", "builder")
+
+
+def test_pages_of_a_shallow_clone_say_that_the_past_is_not_known(
+    clone: Path, tmp_path: Path
+) -> None:
+    git(tmp_path, "clone", "--quiet", "--depth", "1", clone.as_uri(), "shallow")
+    for folder, is_cut in ((clone, False), (tmp_path / "shallow", True)):
+        with Registry(folder) as registry:
+            pages = Pages(setting_of(registry, registry.state(), None))
+        for page in (pages.audit(1), pages.search(1)):
+            assert ("built from a shallow clone" in page) is is_cut
