@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
@@ -88,6 +89,11 @@ def test_several_processes_make_the_same_pages(
         build(registry, tmp_path / "site", tell=lambda *count: done.append(count))
     assert done == [(1, 3), (2, 3), (3, 3)]
     assert files(tmp_path / "site") == files(sites / "rich")
+
+
+def test_only_the_first_process_is_interrupted() -> None:
+    with building.forked(1) as pool:
+        assert pool.apply(signal.getsignal, (signal.SIGINT,)) is signal.SIG_IGN
 
 
 def test_a_model_that_is_deleted_or_renamed_leaves_no_page(clone: Path, tmp_path: Path) -> None:
