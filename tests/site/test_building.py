@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
 import signal
 from dataclasses import replace
@@ -14,6 +15,7 @@ import pytest
 
 from gitreg import InvalidRequest, Registry, WorldError
 from gitreg.core.model.model import Artifact, Model, ModelVersion
+from gitreg.git.damage import Damage, Damaged
 from gitreg.site import build, building, finding
 from gitreg.site.building import Built
 from gitreg.site.output import MANIFEST, Counts, Output
@@ -94,6 +96,12 @@ def test_several_processes_make_the_same_pages(
 def test_only_the_first_process_is_interrupted() -> None:
     with building.forked(1) as pool:
         assert pool.apply(signal.getsignal, (signal.SIGINT,)) is signal.SIG_IGN
+
+
+def test_what_git_lost_is_said_by_each_process() -> None:
+    damaged = Damaged(Damage(Path("HEAD"), "is empty", "git fsck"))
+    found = pickle.loads(pickle.dumps(damaged))
+    assert (str(found), found.hint) == ("HEAD is empty", "git fsck")
 
 
 def test_a_model_that_is_deleted_or_renamed_leaves_no_page(clone: Path, tmp_path: Path) -> None:
