@@ -42,6 +42,10 @@ class Damaged(GitError):
         super().__init__(f"{damage.path} {damage.text}", hint=damage.remedy)
         self.damage = damage
 
+    def __reduce__(self) -> tuple[type[Damaged], tuple[Damage]]:
+        """Let it pass from one process to another: a pool waits for ever for what does not."""
+        return type(self), (self.damage,)
+
 
 def of_head(folder: Path) -> Damage | None:
     """Return the damage of the repository around a folder, if it is that its HEAD is empty.

@@ -10,11 +10,12 @@ import hashlib
 import json
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import gitreg
 from gitreg.core.model import layout
@@ -30,6 +31,9 @@ from gitreg.site.reading import model_seen, moment_of, policy_changes, setting_o
 from gitreg.site.seen import folder_of, row_of
 from gitreg.site.texts import script, sort_key
 from gitreg.site.values import Row, Setting
+
+if TYPE_CHECKING:
+    from multiprocessing.pool import Pool
 
 _HERE = Path(__file__).parent
 _MANY = 40
@@ -81,6 +85,7 @@ def build(
     Raises:
         InvalidRequest: the folder has files and is not a site of gitreg's, or Jinja2,
             markdown-it-py or nh3 is not installed.
+            The folder is among the files of the registry or of Git.
         NotFound: there is no registry.
         WorldError: a page cannot be written.
     """
@@ -89,8 +94,26 @@ def build(
     state = registry.state()
     if not state.exists() or state.commit is None:
         registry.models()  # raises, with a hint
+    _check_place(registry, output.folder)
     setting = replace(setting_of(registry, state, title), home=home)
+    output.begin()
     return _Build(registry, state, output, setting).run(tell)
+
+
+def _check_place(registry: Registry, folder: Path) -> None:
+    """Refuse a folder in which pages would be taken for files of the registry or of Git."""
+    place = folder.resolve()
+    repository = registry.repository
+    if place.is_relative_to(registry.private_dir.resolve()):
+        return
+    own = [repository.git_dir, repository.common_dir]
+    if repository.top_level is not None:
+        own.append(repository.top_level / layout.ROOT)
+    for one in own:
+        if place.is_relative_to(one.resolve()):
+            raise InvalidRequest(
+                f"{folder} is in {one}, which has other files", hint="choose another folder with -o"
+            )
 
 
 def check_installed() -> None:
@@ -236,7 +259,7 @@ class _Build:
         _SHARED[:] = [self]
         try:
             # The processes share what was read so far; each opens its own Git and index.
-            with multiprocessing.get_context("fork").Pool(workers) as pool:
+            with forked(workers) as pool:
                 for made in pool.imap_unordered(_make_shared, list(_chunks(names, 20))):
                     yield from made
         finally:
@@ -346,6 +369,12 @@ def assets() -> Iterator[tuple[str, bytes]]:
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.suffix != ".md":
             yield f"assets/{path.relative_to(folder).as_posix()}", path.read_bytes()
+
+
+def forked(count: int) -> Pool:
+    """Return processes that leave Ctrl-C to this one, which ends them and says so once."""
+    context = multiprocessing.get_context("fork")
+    return context.Pool(count, signal.signal, (signal.SIGINT, signal.SIG_IGN))
 
 
 _SHARED: list[_Build] = []

@@ -162,6 +162,7 @@ def build_catalogue(
     output = Output(Path(folder), builder_digest())
     for source in ordered:
         output.check_folder(output.folder / source.folder)
+    output.begin()
     missed: dict[str, str] = {}
     for source in ordered:
         if tell is not None:

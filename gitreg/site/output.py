@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ from gitreg.errors import InvalidRequest, WorldError
 
 MANIFEST = "gitreg-site.json"
 FORMAT = 1
+_HALF = ".gitreg-"
+"""How the name of a file begins while it is written."""
+
+_AN_HOUR = 3600
 
 _Stamp = tuple[int, str]
 
@@ -68,13 +73,16 @@ class Output:
 
     def _read(self) -> tuple[dict[str, _Stamp], dict[str, Any]]:
         """Return the files of the last build, and what it noted; nothing of another's."""
-        if not self.folder.exists():
+        try:
+            names = os.listdir(self.folder)  # noqa: PTH208  only whether there are any
+        except FileNotFoundError:
             return {}, {}
-        if not self.folder.is_dir():
+        except NotADirectoryError:
             raise InvalidRequest(
                 f"{self.folder} is not a folder", hint="choose another one with -o"
-            )
-        names = os.listdir(self.folder)  # noqa: PTH208  only whether there are any
+            ) from None
+        except OSError as error:
+            raise WorldError(f"{self.folder} cannot be read: {error.strerror}") from None
         if not names:
             return {}, {}
         manifest = self.folder / MANIFEST
@@ -92,6 +100,8 @@ class Output:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             # Its list is lost, so nothing is deleted; every page is written again.
             return {}, {}
+        for inside in {path.rpartition("/")[0] for path in before}:
+            self.check_folder(self.folder / inside)
         return before, dict(known)
 
     def _are_there(self, files: Mapping[str, _Stamp]) -> bool:
@@ -104,6 +114,11 @@ class Output:
             )
         except OSError:
             return False
+
+    def begin(self) -> None:
+        """Make the folder one of gitreg's, so that a build that is killed can be repeated."""
+        if not (self.folder / MANIFEST).exists():
+            self._write_list({}, {})
 
     def text(self, path: str) -> str:
         """Return a file of the last build."""
@@ -142,18 +157,27 @@ class Output:
         try:
             if place.parent not in self._folders:
                 self._make(place.parent)
-            handle, name = tempfile.mkstemp(dir=place.parent, prefix=".gitreg-")
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            Path(name).chmod(0o644)
-            Path(name).replace(place)
+            handle, name = tempfile.mkstemp(dir=place.parent, prefix=_HALF)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(data)
+                Path(name).chmod(0o644)
+                Path(name).replace(place)
+            except BaseException:
+                Path(name).unlink(missing_ok=True)
+                raise
         except OSError as error:
             raise WorldError(f"{place} cannot be written: {error.strerror}") from None
 
     def _make(self, folder: Path) -> None:
-        """Make a folder of the site."""
+        """Make a folder of the site, without what a build that was killed left half written."""
         folder.mkdir(parents=True, exist_ok=True)
         self.check_folder(folder)
+        long_ago = time.time() - _AN_HOUR
+        for half in folder.glob(f"{_HALF}*"):
+            with suppress(OSError):  # another build may be at work
+                if half.lstat().st_mtime < long_ago:
+                    half.unlink()
         self._folders.add(folder)
 
     def check_folder(self, folder: Path) -> None:
@@ -177,15 +201,18 @@ class Output:
             with suppress(OSError):
                 for folder in Path(path).parents[:-1]:
                     (self.folder / folder).rmdir()  # fails unless it is empty
+        self._write_list(known, self.files)
+        return self.counts
+
+    def _write_list(self, known: Mapping[str, Any], files: Mapping[str, _Stamp]) -> None:
         document = {
             "format": FORMAT,
             "builder": self._builder,
             "known": known,
-            "files": dict(sorted(self.files.items())),
+            "files": dict(sorted(files.items())),
         }
         text = json.dumps(document, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
         self._replace(self.folder / MANIFEST, f"{text}\n".encode())
-        return self.counts
 
 
 def left_by(folder: Path) -> tuple[dict[str, _Stamp], dict[str, Any]]:

@@ -47,6 +47,7 @@ def setting_of(registry: Registry, state: RegistryState, title: str | None) -> S
         f"{host.web}/{host.project}" if host and host.kind else "",
         stages,
         main_stage(stages),
+        is_cut=registry.is_shallow,
     )
 
 
@@ -101,7 +102,6 @@ def model_seen(registry: Registry, state: RegistryState, name: str) -> ModelSeen
         {one.version: some for one in versions if (some := _approvals(registry, state, one))},
         {one.version: made for one in versions if (made := tuple(_remade(state, one)))},
         tuple(dict.fromkeys(map(str, broken))),
-        registry.is_shallow,
     )
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import errno
 import functools
 import http.server
-import posixpath
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from gitreg.errors import GitregError, WorldError
 from gitreg.registry import Registry
@@ -26,6 +26,7 @@ _NAMES = frozenset({LOOPBACK, "localhost"})
 _CLONE_SECONDS, _URL_SECONDS = 2.0, 60.0
 """How often it looks whether the branch moved: in a folder, and behind a URL."""
 
+_TEXT = "text/plain; charset=utf-8"
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -61,35 +62,36 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _answer(self, *, with_body: bool) -> None:
         host = (self.headers.get("Host") or "").rpartition(":")[0] or self.headers.get("Host")
         if host not in _NAMES:
-            self._send(421, "text/plain; charset=utf-8", b"not this host\n", with_body=with_body)
+            self._send(421, b"not this host\n", with_body=with_body)
             return
-        found = self._file()
-        if found is None:
-            self._send(404, "text/plain; charset=utf-8", b"no such page\n", with_body=with_body)
-            return
-        path, data = found
-        kind = _TYPES.get(path.suffix, "text/plain; charset=utf-8")
-        self._send(200, kind, data, with_body=with_body)
+        try:
+            path = self._asked()
+            if path is not None and path.is_dir() and not urlsplit(self.path).path.endswith("/"):
+                self._send(301, b"", with_body=with_body, location=f"{quote(path.name)}/")
+                return
+            data = _page(path).read_bytes() if path is not None else None
+        except (OSError, ValueError, RuntimeError):  # a name that no file has; a loop of links
+            path = data = None
+        if path is None or data is None:
+            self._send(404, b"no such page\n", with_body=with_body)
+        else:
+            self._send(200, data, with_body=with_body, kind=_TYPES.get(_page(path).suffix, _TEXT))
 
-    def _file(self) -> tuple[Path, bytes] | None:
-        """Return the file that is asked for, if it is in the folder."""
+    def _asked(self) -> Path | None:
+        """Return the place that is asked for, if it is in the folder."""
         asked = unquote(urlsplit(self.path).path, errors="replace")
-        if "\0" in asked or ".." in asked.split("/"):
+        if ".." in asked.split("/"):
             return None
-        inside = posixpath.normpath(asked).lstrip("/")
-        path = self._folder / (inside if inside != "." else "")
-        if path.is_dir():
-            path /= "index.html"
-        if not path.resolve().is_relative_to(self._folder.resolve()):
-            return None
-        with suppress(OSError):
-            return path, path.read_bytes()
-        return None
+        path = self._folder / asked.lstrip("/")
+        return path if _page(path).resolve().is_relative_to(self._folder.resolve()) else None
 
-    def _send(self, status: int, kind: str, data: bytes, *, with_body: bool) -> None:
+    def _send(
+        self, status: int, data: bytes, *, with_body: bool, kind: str = _TEXT, location: str = ""
+    ) -> None:
         self.send_response(status)
-        for name, value in {**_HEADERS, "Content-Type": kind}.items():
-            self.send_header(name, value)
+        for name, value in {**_HEADERS, "Content-Type": kind, "Location": location}.items():
+            if value:
+                self.send_header(name, value)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         if with_body:
@@ -99,9 +101,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Say nothing: the library does not print."""
 
 
+def _page(path: Path) -> Path:
+    return path / "index.html" if path.is_dir() else path
+
+
 class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a browser that went away before it had the whole answer."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Site:
@@ -121,6 +132,7 @@ class Site:
         self._location = location
         self._folder = folder
         self._title = title
+        self._is_remote = False
         handler = functools.partial(_Handler, folder)
         try:
             self._server = _Server((LOOPBACK, port), handler)
@@ -139,6 +151,7 @@ class Site:
     def build(self) -> Built:
         """Build the pages of the registry as it is now."""
         with Registry(self._location) as registry:
+            self._is_remote = registry.url is not None
             return build(registry, self._folder, title=self._title)
 
     def run(
@@ -157,7 +170,7 @@ class Site:
             built = self.build()
             server.start()
             tell(built)
-            wait = _URL_SECONDS if "://" in self._location else _CLONE_SECONDS
+            wait = _URL_SECONDS if self._is_remote else _CLONE_SECONDS
             failed = None
             while not self._stop.wait(wait):
                 with suppress(GitregError), Registry(self._location) as registry:

@@ -27,6 +27,7 @@ class Setting:
         home: the address of the page of all registries, from the folder of these pages; empty
             without one.
         is_catalogue: whether the site has several registries.
+        is_cut: whether the history is that of a shallow clone.
     """
 
     title: str
@@ -36,6 +37,7 @@ class Setting:
     main: str = "production"
     home: str = ""
     is_catalogue: bool = False
+    is_cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,6 @@ class ModelSeen:
         approvals: version to the approvals in the tree.
         remade: version to the statements on reproductions.
         broken: what does not parse, in words.
-        is_cut: whether the history is that of a shallow clone.
     """
 
     model: Model
@@ -186,7 +187,6 @@ class ModelSeen:
     approvals: Mapping[int, tuple[Signed, ...]] = field(default_factory=dict)
     remade: Mapping[int, tuple[Remade, ...]] = field(default_factory=dict)
     broken: tuple[str, ...] = ()
-    is_cut: bool = False
 
 
 @dataclass(frozen=True)

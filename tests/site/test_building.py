@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
+import pickle
 import shutil
+import signal
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from gitreg import InvalidRequest, Registry, WorldError
 from gitreg.core.model.model import Artifact, Model, ModelVersion
+from gitreg.git.damage import Damage, Damaged
 from gitreg.site import build, building, finding
 from gitreg.site.building import Built
-from gitreg.site.output import MANIFEST, Counts
-from gitreg.site.reading import main_stage
+from gitreg.site.output import MANIFEST, Counts, Output
+from gitreg.site.pages import Pages
+from gitreg.site.reading import main_stage, setting_of
 from gitreg.site.seen import row_of
 from gitreg.site.values import ModelSeen
 from tests.conftest import git
@@ -87,6 +93,17 @@ def test_several_processes_make_the_same_pages(
     assert files(tmp_path / "site") == files(sites / "rich")
 
 
+def test_only_the_first_process_is_interrupted() -> None:
+    with building.forked(1) as pool:
+        assert pool.apply(signal.getsignal, (signal.SIGINT,)) is signal.SIG_IGN
+
+
+def test_what_git_lost_is_said_by_each_process() -> None:
+    damaged = Damaged(Damage(Path("HEAD"), "is empty", "git fsck"))
+    found = pickle.loads(pickle.dumps(damaged))
+    assert (str(found), found.hint) == ("HEAD is empty", "git fsck")
+
+
 def test_a_model_that_is_deleted_or_renamed_leaves_no_page(clone: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
     built(clone, site)
@@ -152,6 +169,33 @@ def test_files_of_others_are_never_deleted_or_written_over(clone: Path, tmp_path
     assert files(outside) == {}
 
 
+def test_no_file_behind_a_link_is_deleted(tmp_path: Path) -> None:
+    site, outside = tmp_path / "site", tmp_path / "outside"
+    output = Output(site, "builder")
+    output.write("models/index.html", "page")
+    output.finish({})
+    (site / "models").rename(outside)
+    (site / "models").symlink_to(outside)
+    with pytest.raises(WorldError, match="is a symbolic link"):
+        Output(site, "builder").finish({})
+    assert files(outside) == {"index.html": b"page"}
+
+
+def test_files_half_written_do_not_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "site").mkdir()
+    output = Output(tmp_path / "site", "builder")
+    left, at_work = (tmp_path / "site" / f".gitreg-{name}" for name in ("left", "at-work"))
+    left.touch()
+    os.utime(left, (0, 0))
+    at_work.touch()
+    output.write("index.html", "page")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            output.write("audit.html", "page")
+    assert set(files(tmp_path / "site")) == {"index.html", at_work.name}
+
+
 def test_a_file_that_does_not_parse_is_shown_and_stops_nothing(clone: Path, tmp_path: Path) -> None:
     for path in ("versions/3/manifest.yaml", "stages/staging.yaml", "CARD.md"):
         (clone / "registry/churn-predictor" / path).write_text("---\n{: broken\n---\n")
@@ -197,3 +241,43 @@ def test_the_command_builds_and_says_what_it_did(clone: Path, tmp_path: Path) ->
     assert "has files and is not a site" in error(
         "site", "build", "--repo", str(clone), "-o", str(clone), code=2
     )
+
+
+def test_a_first_build_that_is_killed_is_repeated(tmp_path: Path) -> None:
+    killed = Output(tmp_path / "site", "builder")
+    killed.begin()
+    killed.write("models/churn/index.html", "half")
+    again = Output(tmp_path / "site", "builder")
+    assert again.known == {}
+    again.begin()
+    again.write("models/churn/index.html", "whole")
+    assert again.finish({"commit": "c"}) == Counts(written=1)
+    assert Output(tmp_path / "site", "builder").known == {"commit": "c"}
+
+
+@pytest.mark.parametrize("place", ["registry/pages", ".git/pages", ".git/refs/new"])
+def test_no_page_is_among_the_files_of_the_registry_or_of_git(clone: Path, place: str) -> None:
+    with pytest.raises(InvalidRequest, match="which has other files"):
+        built(clone, clone / place)
+    assert not (clone / place).exists()
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "inner"):
+        with pytest.raises(InvalidRequest, match="is not a folder"):
+            Output(place, "builder")
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(WorldError, match="cannot be read"):
+        Output(tmp_path / "loop", "builder")
+
+
+def test_pages_of_a_shallow_clone_say_that_the_past_is_not_known(
+    clone: Path, tmp_path: Path
+) -> None:
+    git(tmp_path, "clone", "--quiet", "--depth", "1", clone.as_uri(), "shallow")
+    for folder, is_cut in ((clone, False), (tmp_path / "shallow", True)):
+        with Registry(folder) as registry:
+            pages = Pages(setting_of(registry, registry.state(), None))
+        for page in (pages.audit(1), pages.search(1)):
+            assert ("built from a shallow clone" in page) is is_cut

@@ -6,6 +6,7 @@ import http.client
 import queue
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -59,6 +60,19 @@ class Served:
         finally:
             connection.close()
 
+    def hang_up(self) -> None:
+        """Ask for much and go away, and wait until the server noticed."""
+        noticed = threading.Event()
+        server = self.site._server
+        close = server.shutdown_request
+        server.shutdown_request = lambda request: (close(request), noticed.set())  # type: ignore[method-assign,assignment,func-returns-value]
+        with socket.create_connection(server.server_address[:2]) as gone:  # type: ignore[arg-type]
+            asks = b"GET /assets/site.css HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            gone.sendall(asks * 500)
+            gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert noticed.wait(LONG)
+        del server.shutdown_request
+
 
 @pytest.fixture
 def served(clone: Path, tmp_path: Path) -> Iterator[Served]:
@@ -83,6 +97,18 @@ def test_it_answers_only_to_its_own_name_with_its_own_files(served: Served) -> N
     ):
         assert served.get(path)[0] == 404
     assert served.get("/", verb="POST")[0] == 501
+
+
+def test_odd_requests_get_an_answer_and_no_traceback(
+    served: Served, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for path in (f"/{'a' * 300}", "http://[", "/index.html/x", "/%ff"):
+        assert served.get(path, "localhost")[0] == 404
+    assert served.get("/models/tokenizer") == (301, "")  # links in the page are relative
+    assert served.get("/models/tokenizer/")[0] == 200
+    served.hang_up()
+    assert served.get("/")[0] == 200
+    assert capfd.readouterr().err == ""
 
 
 def test_it_builds_again_when_the_branch_moves(served: Served, clone: Path) -> None:
