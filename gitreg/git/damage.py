@@ -16,6 +16,7 @@ from pathlib import Path
 from gitreg.errors import GitError
 
 _OBJECT = re.compile(r"object file (\S+) is empty|stored in ([^)\n]+)\) is corrupt")
+_GARBLED = re.compile(r"unable to unpack ([0-9a-f]{2})([0-9a-f]{38})\b")
 _PACK = re.compile(r"file (\S+\.(?:pack|idx)) is (?:far )?too (?:short|small)")
 _OID = re.compile(r"[0-9a-f]{40}")
 
@@ -196,6 +197,11 @@ def in_output(output: str, folder: Path) -> Damage | None:
     found, pack = _OBJECT.search(output), _PACK.search(output)
     if found is not None:
         return _object(_existing(folder, found[1] or found[2]))
+    garbled = _GARBLED.search(output)
+    if garbled is not None:  # by its name alone
+        name = f"objects/{garbled[1]}/{garbled[2]}"
+        inside = _existing(folder, f".git/{name}")
+        return _object(inside if inside.exists() else _existing(folder, name))
     return None if pack is None else _pack(_existing(folder, pack[1]))
 
 

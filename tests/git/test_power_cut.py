@@ -143,6 +143,19 @@ def test_it_is_named_and_the_remedy_brings_it_back(
     assert git(work, "status", "--porcelain") == ""
 
 
+def test_an_object_with_other_bytes_is_not_a_missing_version(shared: Path, tmp_path: Path) -> None:
+    """As after a fault of the disk; Git names such an object without its file."""
+    work = shared / "work"
+    for name in ("churn/stages/production.yaml", "churn/versions/2/manifest.yaml"):
+        path = _object(work, f"HEAD:registry/{name}")
+        path.write_bytes(b"garbage garbage")
+        with Registry(work) as registry, pytest.raises(Damaged, match=str(path)) as stopped:
+            registry.show("churn/production")
+        run(work, str(stopped.value.hint), tmp_path / "bin")
+        with Registry(work) as registry:
+            assert registry.show("churn/production").version == 2
+
+
 @pytest.mark.parametrize(
     ("name", "remedy"), [("config", "git remote add origin URL"), ("shallow", "git fetch")]
 )
