@@ -119,23 +119,6 @@ class Clone:
                     error.hint = f"with --push it is published on {short}, or git switch {short}"
             raise
 
-    def tip_to_plan(self, *, push: bool) -> tuple[Tip, tuple[str, ...]]:
-        """Return what a write would be made on, with a warning if it would be refused there.
-
-        Args:
-            push: whether it would be published.
-
-        Raises:
-            GitError: HEAD is detached, and nothing tells the branch.
-        """
-        if push:
-            return self.tip(ask=True), ()
-        try:
-            return self.local_tip(), ()
-        except GitError as error:
-            refused = ": ".join(filter(None, (str(error), error.hint)))
-            return self.tip(ask=True), (f"without --push it is refused: {refused}",)
-
     @property
     def how_to_see(self) -> str:
         """The words before ``gitreg log`` in the advice to look at what others published."""

@@ -112,7 +112,7 @@ class Publisher:
 
     def plan(self, operation: Operation, reason: str | None, *, push: bool = False) -> Outcome:
         """Return what an operation would do. Only the history index is written."""
-        base, notes = self._clone.tip_to_plan(push=push)
+        base = self._clone.tip(ask=True) if push else self._clone.local_tip()
         state = self._state_at(base)
         change = replace(operation(state), reason=check_reason(reason))
         tags: list[Tag] = []
@@ -122,8 +122,7 @@ class Publisher:
             change = self._above_others(base, change, moved)
             unborn = CommitInfo(NO_OBJECT, base.commit, "", "", 0, "+0000", change.message())
             tags = self._clone.plan_tags(base.branch, unborn, moved)
-        names = tuple(tag.name for tag in tags)
-        return Outcome(change, tags=names, warnings=(*change.warnings, *notes))
+        return Outcome(change, tags=tuple(tag.name for tag in tags), warnings=change.warnings)
 
     def apply(
         self,
